@@ -16,7 +16,7 @@ from engine.compile.lint.neighbours import in_each_others_way
 from engine.compile.measures.measure import Place
 from engine.compile.orders import order_problems
 from engine.compile.overwriting import overwrite_problems
-from engine.compile.plan import Choice, ExitPlan, Needs, Plan, RiskPlan, RollPlan, Rule
+from engine.compile.plan import Choice, DayBounds, ExitPlan, Needs, Plan, RiskPlan, RollPlan, Rule
 from engine.compile.problem import Fault, Problem
 from engine.compile.protection import protect_plan, protection_problems
 from engine.compile.reads import needs_of, needs_together
@@ -171,32 +171,33 @@ def _let_problems(spec: Spec) -> Iterator[Problem]:
 def _risk_problems(spec: Spec) -> Iterator[Problem]:
     if spec.quantity < 1:
         yield Problem("RB250", ("quantity",), f"a quantity is at least 1, is {spec.quantity}")
-    most, day = spec.risk.max_loss_per_trade, spec.risk.daily_loss
-    for name, given in (("r", spec.risk.r), ("max_loss_per_trade", most), ("daily_loss", day)):
+    risk = spec.risk
+    days = (("daily_loss", risk.daily_loss), ("daily_profit", risk.daily_profit))
+    for name, given in (("r", risk.r), ("max_loss_per_trade", risk.max_loss_per_trade), *days):
         value = given.value if isinstance(given, Amount) else given
         if value is not None and value <= 0:
-            yield Problem("RB250", (*spec.risk.path, name), f"'{name}' is written positive, is {value:f}")
-    if isinstance(day, Amount) and _unit_of(spec.risk) is None:
-        name = "r" if day.unit is Unit.R else "max_loss_per_trade"
-        message = f"'daily_loss' is a multiple of '{name}', which is not given"
-        yield Problem("RB250", (*spec.risk.path, "daily_loss"), message, "give it, or write dollars")
-    if spec.risk.r is not None and not (isinstance(day, Amount) and day.unit is Unit.R):
+            yield Problem("RB250", (*risk.path, name), f"'{name}' is written positive, is {value:f}")
+    for name, given in days:
+        if isinstance(given, Amount) and _unit_of(given, risk) is None:
+            unit = "r" if given.unit is Unit.R else "max_loss_per_trade"
+            message = f"'{name}' is a multiple of '{unit}', which is not given"
+            yield Problem("RB250", (*risk.path, name), message, "give it, or write dollars")
+    if risk.r is not None and not any(isinstance(given, Amount) and given.unit is Unit.R for _, given in days):
         help_text = "as in 'daily_loss: 3R', or remove it"
-        yield Problem("RB250", (*spec.risk.path, "r"), "'r' is given, and no limit is in R", help_text, on_key=True)
+        yield Problem("RB250", (*risk.path, "r"), "'r' is given, and no limit is in R", help_text, on_key=True)
 
 
-def _daily_loss(risk: Risk) -> Decimal | None:
-    """Return the loss in dollars at which the bot halts for the day."""
-    if not isinstance(risk.daily_loss, Amount):
-        return risk.daily_loss
-    unit = _unit_of(risk)
-    return None if unit is None else risk.daily_loss.value * unit
+def _of_a_day(given: Decimal | Amount | None, risk: Risk) -> Decimal | None:
+    """Return in dollars what halts the bot for the day."""
+    if not isinstance(given, Amount):
+        return given
+    unit = _unit_of(given, risk)
+    return None if unit is None else given.value * unit
 
 
-def _unit_of(risk: Risk) -> Decimal | None:
-    """Return the dollars that `daily_loss` is a multiple of, None while they are not given."""
-    in_r = isinstance(risk.daily_loss, Amount) and risk.daily_loss.unit is Unit.R
-    return risk.r if in_r else risk.max_loss_per_trade
+def _unit_of(given: Amount, risk: Risk) -> Decimal | None:
+    """Return the dollars that a limit of the day is a multiple of, None while they are not given."""
+    return risk.r if given.unit is Unit.R else risk.max_loss_per_trade
 
 
 CHECKS: tuple[Check, ...] = (
@@ -247,7 +248,9 @@ def _plan(
         exits=exits,
         risk=RiskPlan(
             max_loss_per_trade=spec.risk.max_loss_per_trade,
-            daily_loss=_daily_loss(spec.risk),
+            day=DayBounds(
+                loss=_of_a_day(spec.risk.daily_loss, spec.risk), profit=_of_a_day(spec.risk.daily_profit, spec.risk)
+            ),
             require=limits,
             halt_when=halt_when,
             undefined_risk=spec.risk.undefined_risk,

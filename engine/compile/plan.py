@@ -295,6 +295,19 @@ class ProtectPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DayBounds:
+    """What a session may lose, and what it may bring, before nothing more is entered in it; dollars above 0."""
+
+    loss: Decimal | None = None
+    profit: Decimal | None = None
+
+    @property
+    def are_set(self) -> bool:
+        """True where either is."""
+        return self.loss is not None or self.profit is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RiskPlan:
     """Limits in dollars, what must hold with an entry included, the conditions that halt the bot, and its protection.
 
@@ -302,7 +315,7 @@ class RiskPlan:
     """
 
     max_loss_per_trade: Decimal | None
-    daily_loss: Decimal | None
+    day: DayBounds
     halt_when: tuple[Rule, ...]
     undefined_risk: bool
     require: tuple[Rule, ...] = ()

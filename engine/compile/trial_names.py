@@ -8,7 +8,7 @@ from engine.compile.universe import rules_of_members
 from engine.model.events import calendars_of, earnings_of
 from engine.model.market import Extra
 from engine.spec.nouns.condition import Path
-from engine.spec.trial import DAILY_LOSS, ENDINGS, Expectation, Opening, Trial, TrialMarket
+from engine.spec.trial import DAILY_LOSS, DAILY_PROFIT, ENDINGS, Expectation, Opening, Trial, TrialMarket
 from engine.spec.trial_document import NOT_LEVELS
 
 KNOWN_LEVELS = ("SPX", "SPY", "XSP", "VIX", "VIX9D", "VIX1D", "VIX3M")
@@ -170,7 +170,8 @@ def _expected(expected: Expectation, plan: Plan) -> Iterator[Problem]:
     exits = tuple(each.name for each in plan.exits)
     if expected.exits and expected.exits not in (*exits, *ENDINGS):
         yield _unknown("exit", expected.exits, (*exits, *ENDINGS), (*path, "exits"))
-    halts = (*(rule.name for rule in plan.risk.halt_when), *([DAILY_LOSS] if plan.risk.daily_loss is not None else []))
+    days = ((DAILY_LOSS, plan.risk.day.loss), (DAILY_PROFIT, plan.risk.day.profit))
+    halts = (*(rule.name for rule in plan.risk.halt_when), *(name for name, bound in days if bound is not None))
     if expected.halts and expected.halts not in halts:
         yield _unknown("halt", expected.halts, halts, (*path, "halts"))
     resting = tuple(each.name for each in plan.exits if each.resting)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from engine.compile.plan import DayBounds
 from engine.model.counted import counted
 from engine.model.money import dollars
 from engine.model.values import dataclass
@@ -16,8 +17,12 @@ DAY_TRADER_EQUITY = Decimal(25000)
 
 DAY_LOSS = "the day's loss"
 """What a refusal and a halt by a bot's `daily_loss` begin with."""
+DAY_PROFIT = "the day's profit"
+"""What those by its `daily_profit` begin with."""
 ACCOUNT_LOSS = "the account's loss today"
 """What those by the `daily_loss` of the account document begin with."""
+ACCOUNT_PROFIT = "the account's profit today"
+"""What those by its `daily_profit` begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +84,9 @@ class Proposal:
     max_loss_per_trade: Decimal | None
     undefined_risk: bool
     bot_today: Decimal
-    bot_daily_loss: Decimal | None
+    bot_day: DayBounds
     account_today: Decimal
-    account_daily_loss: Decimal | None
+    account_day: DayBounds
     open_positions: int
     account_max_open: int | None
     conflicts: tuple[str, ...]
@@ -170,28 +175,31 @@ def _cover(proposal: Proposal) -> str:
     return f"its calls need {found.needed:,} {found.symbol} shares, {found.free:,f} are held that no call needs"
 
 
-def account_loss_problem(today: Decimal, limit: Decimal | None) -> str:
+def account_day_problem(today: Decimal, bounds: DayBounds) -> str:
     """Return why nothing more is entered after what all bots together have made today, dollars; "" if it may be."""
-    if limit is None or today > -limit:
-        return ""
-    return f"{ACCOUNT_LOSS} is {dollars(-today)}, its daily_loss is {dollars(limit)}"
+    if bounds.loss is not None and today <= -bounds.loss:
+        return f"{ACCOUNT_LOSS} is {dollars(-today)}, its daily_loss is {dollars(bounds.loss)}"
+    if bounds.profit is not None and today >= bounds.profit:
+        return f"{ACCOUNT_PROFIT} is {dollars(today)}, its daily_profit is {dollars(bounds.profit)}"
+    return ""
 
 
-def day_loss_problem(today: Decimal, limit: Decimal | None) -> str:
+def day_problem(today: Decimal, bounds: DayBounds) -> str:
     """Return why a bot that made `today` dollars in this session enters nothing more in it, "" when it may."""
-    if limit is None or today > -limit:
-        return ""
-    return f"{DAY_LOSS} is {dollars(-today)}, daily_loss is {dollars(limit)}"
+    if bounds.loss is not None and today <= -bounds.loss:
+        return f"{DAY_LOSS} is {dollars(-today)}, daily_loss is {dollars(bounds.loss)}"
+    if bounds.profit is not None and today >= bounds.profit:
+        return f"{DAY_PROFIT} is {dollars(today)}, daily_profit is {dollars(bounds.profit)}"
+    return ""
 
 
 def _daily(proposal: Proposal) -> str:
-    if problem := day_loss_problem(proposal.bot_today, proposal.bot_daily_loss):
+    if problem := day_problem(proposal.bot_today, proposal.bot_day):
         return problem
-    limit = proposal.account_daily_loss
-    if problem := account_loss_problem(proposal.account_today, limit):
+    if problem := account_day_problem(proposal.account_today, proposal.account_day):
         return problem
-    unknown = proposal.unvalued if proposal.bot_daily_loss is not None else ()
-    unknown = proposal.account_unvalued if limit is not None else unknown
+    unknown = proposal.unvalued if proposal.bot_day.loss is not None else ()
+    unknown = proposal.account_unvalued if proposal.account_day.loss is not None else unknown
     return f"{DAY_LOSS} is unknown (daily_loss): no sound quote for {unknown[0]}" if unknown else ""
 
 

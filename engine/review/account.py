@@ -59,6 +59,9 @@ LIMITS: Mapping[str, Callable[[AccountDocument], str]] = {
         f"all bots halt for the day once they have lost {_dollars(d.daily_loss)} together since the session began; no "
         "entry while a position that counts has no sound quote"
     ),
+    "daily_profit": lambda d: (
+        f"all bots halt for the day once they have made {_dollars(d.daily_profit)} together since the session began"
+    ),
     "max_open": lambda d: f"at most {amounts.counted(d.max_open or 0, 'position')} open",
     "orders_per_minute": lambda d: f"at most {amounts.counted(d.orders_per_minute or 0, 'order')} sent within a minute",
     "entries_per_day": lambda d: (
@@ -157,8 +160,8 @@ def _not_set(document: AccountDocument) -> Iterator[Line]:
         yield Line(words="no bot that closes on the same day enters while the broker counts no day trade left")
 
 
-UNSAID = ("price_band", "pattern_day_trading")
-"""What holds without being written."""
+UNSAID = ("price_band", "pattern_day_trading", "daily_profit")
+"""What holds without being written, and what is no limit on risk."""
 
 
 # ---------------------------------------------------------------- real money

@@ -145,15 +145,20 @@ def _together(subject: Subject) -> Iterator[Line]:
     at_once = f"open at once: {count}" + (f", {most} together" if most and count > 1 else "")
     day = worst_day(subject)
     yield Line(words=f"{at_once}; {day}" if day else at_once)
-    if plan.risk.daily_loss is not None:
-        written = subject.spec.risk.daily_loss
-        in_r = f" ({written_as(written)})" if isinstance(written, Amount) and written.unit is Unit.R else ""
-        words = (
-            f"at a loss of {amounts.money(plan.risk.daily_loss)}{in_r} since the session began, open positions included"
-        )
-        yield Line(words=f"{words}, it enters no more that day (daily_loss); exits go on")
+    written = subject.spec.risk
+    if plan.risk.day.loss is not None:
+        yield _of_day("loss", plan.risk.day.loss, written.daily_loss, "daily_loss")
+    if plan.risk.day.profit is not None:
+        yield _of_day("profit", plan.risk.day.profit, written.daily_profit, "daily_profit")
     if free := unlimited(subject):
         yield Line(words=f"not limited: {listed(free, 'and')}")
+
+
+def _of_day(what: str, dollars: Decimal, written: Decimal | Amount | None, key: str) -> Line:
+    """Return at what the bot halts for the day, in R too where the spec has it so."""
+    in_r = f" ({written_as(written)})" if isinstance(written, Amount) and written.unit is Unit.R else ""
+    words = f"at a {what} of {amounts.money(dollars)}{in_r} since the session began, open positions included"
+    return Line(words=f"{words}, it enters no more that day ({key}); exits go on")
 
 
 def unlimited(subject: Subject) -> tuple[str, ...]:
@@ -161,7 +166,7 @@ def unlimited(subject: Subject) -> tuple[str, ...]:
     plan = subject.plan
     is_bounded = plan.overwrite is not None or plan.size is not None or plan.risk.max_loss_per_trade is not None
     trade = () if is_bounded else ("what a trade may lose (max_loss_per_trade)",)
-    return trade if plan.risk.daily_loss is not None else (*trade, "what a day may lose (daily_loss)")
+    return trade if plan.risk.day.loss is not None else (*trade, "what a day may lose (daily_loss)")
 
 
 def worst_day(subject: Subject) -> str:
@@ -196,7 +201,7 @@ def _held(subject: Subject) -> int:
 
 def _day_bounds(subject: Subject, amount: Decimal) -> tuple[Decimal, Decimal | None]:
     """Return what a day may lose by the count of positions, and by the limit of the day where there is one."""
-    entry, limit = subject.plan.entry, subject.plan.risk.daily_loss
+    entry, limit = subject.plan.entry, subject.plan.risk.day.loss
     by_count = (entry.per_day + _held(subject)) * amount
     return by_count, None if limit is None else limit + entry.max_open * amount
 

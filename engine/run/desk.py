@@ -105,6 +105,7 @@ class Desk:
             return AccountLimits()
         return AccountLimits(
             daily_loss=account.daily_loss,
+            daily_profit=account.daily_profit,
             max_open=account.max_open,
             orders_per_minute=account.orders_per_minute,
             entries_per_day=account.entries_per_day,

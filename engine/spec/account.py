@@ -26,6 +26,7 @@ def account_document(tree: Tree) -> AccountDocument:
         about=str(tree["about"]),
         account=str(tree["account"]),
         daily_loss=number(risk.get("daily_loss")),
+        daily_profit=number(risk.get("daily_profit")),
         max_open=_count(risk.get("max_open")),
         orders_per_minute=_count(risk.get("orders_per_minute")),
         entries_per_day=_count(risk.get("entries_per_day")),

@@ -252,7 +252,8 @@ def risk(tree: Tree) -> Risk:
     return Risk(
         r=number(tree.get("r")),
         max_loss_per_trade=number(tree.get("max_loss_per_trade")),
-        daily_loss=_daily_loss(tree.get("daily_loss")),
+        daily_loss=_of_a_day(tree.get("daily_loss")),
+        daily_profit=_of_a_day(tree.get("daily_profit")),
         require=conditions(tree.get("require"), (*path, "require")),
         halt_when=conditions(tree.get("halt_when"), _HALTS),
         undefined_risk=tree.get("undefined_risk") == "allow",
@@ -262,7 +263,7 @@ def risk(tree: Tree) -> Risk:
     )
 
 
-def _daily_loss(value: Plain) -> Decimal | Amount | None:
+def _of_a_day(value: Plain) -> Decimal | Amount | None:
     """Return dollars as a number, and a multiple as what it is."""
     found = amount(value)
     return found if found is None or found.unit is not Unit.DOLLARS else found.value

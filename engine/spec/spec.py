@@ -39,12 +39,14 @@ class Protect:
 class Risk:
     """Limits of this bot, in dollars, and its protection. max_unprotected in seconds.
 
-    r: the dollars that the bot calls one unit of risk. daily_loss: dollars, or a multiple of r or max_loss_per_trade.
+    r: the dollars that the bot calls one unit of risk. daily_loss, daily_profit: dollars, or a multiple of r or
+    max_loss_per_trade.
     """
 
     r: Decimal | None = None
     max_loss_per_trade: Decimal | None = None
     daily_loss: Decimal | Amount | None = None
+    daily_profit: Decimal | Amount | None = None
     require: tuple[Condition, ...] = ()
     halt_when: tuple[Condition, ...] = ()
     undefined_risk: bool = False

@@ -14,6 +14,7 @@ from engine.spec.smile import Smile
 USUAL_DATE = date(2026, 11, 18)
 """A full session without an event: that of a test which does not say."""
 DAILY_LOSS = "daily_loss"
+DAILY_PROFIT = "daily_profit"
 ENDINGS = ("expired_worthless", "assigned", "exercised", "settled", "unwind")
 """How a position ends by itself, without an exit of its spec."""
 

@@ -37,7 +37,6 @@ WORDS_OF_OTHERS = {
     "action": _SIDE_AND_RIGHT,
     "allocation": "a part of the account is 'quantity: {max_loss: 0.05x net_liquidation, at_most: 10}'",
     "blackout": "'no_event: [CPI, my_days]' under 'when'; days of your own: 'rulebot events import'",
-    "daily_profit": "no gain of the day halts a bot: 'per_day' and 'again' bound its entries, 'daily_loss' is a loss",
     "days_of_week": "'days: [mon, wed]'",
     "long": "what is bought is 'buy: put' or 'buy: call'",
     "max_trades": "'per_day' positions in a session, 'max_open' at once",

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.decide.bot_day import BotDay
-from engine.decide.limits import ACCOUNT_LOSS, account_loss_problem, day_loss_problem
+from engine.decide.limits import ACCOUNT_LOSS, ACCOUNT_PROFIT, account_day_problem, day_problem
 from engine.decide.opportunity import at_hand, in_window
 from engine.evaluate.snapshot import LegView
 from engine.evaluate.strike_target import ExpectedMove
@@ -155,7 +155,7 @@ def fresh_day(work: Work, name: str, session: Session) -> BotDay:
 
 def is_of_account(halted: str) -> bool:
     """Say whether a bot is halted for what is no doing of its own: all are."""
-    return halted == LIQUIDATES or halted.startswith(ACCOUNT_LOSS)
+    return halted == LIQUIDATES or halted.startswith((ACCOUNT_LOSS, ACCOUNT_PROFIT))
 
 
 def _opened_this_week(previous: BotState | None, session: Session) -> int:
@@ -244,11 +244,10 @@ def step_halts(work: Work, bot: CompiledBot) -> str:
     session = work.state.session
     if state.day.halted or not session.open <= work.at < session.close:
         return ""
-    limit = bot.plan.risk.daily_loss
-    if limit is not None or work.program.limits.daily_loss is not None:
+    bounds = bot.plan.risk.day
+    if bounds.loss is not None or work.program.limits.daily_loss is not None:
         _note_unvalued(work, name)
-    today = bot_today(work, name) if limit is not None else ZERO
-    if reason := day_loss_problem(today, limit):
+    if bounds.are_set and (reason := day_problem(bot_today(work, name), bounds)):
         halt(work, name, reason)
         return ""
     if not bot.halts:
@@ -277,18 +276,18 @@ def _halt_by(work: Work, bot: CompiledBot, true: Sequence[Reading]) -> None:
     halt(work, name, words)
 
 
-def halt_at_loss(work: Work) -> None:
-    """Halt all bots for the day when together they have lost what the account may lose in a session.
+def halt_by_account(work: Work) -> None:
+    """Halt all bots for the day when together they have lost what the account may lose in a session, or made enough.
 
     Also those that run no more and have something of today: they may be added again.
     """
-    limit, session = work.program.limits.daily_loss, work.state.session
-    if limit is None or not session.open <= work.at < session.close:
+    bounds, session = work.program.limits.day, work.state.session
+    if not bounds.are_set or not session.open <= work.at < session.close:
         return
     going = [name for name, state in work.bots.items() if not (state.is_gone or state.day.halted)]
     if not going and not any(order.may_open for order in work.all_live_orders()):
         return
-    if reason := account_loss_problem(account_today(work), limit):
+    if reason := account_day_problem(account_today(work), bounds):
         cancel_entries(work, "", reason)
         for name in going:
             halt(work, name, reason)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from engine.decide.limits import day_loss_problem
+from engine.decide.limits import day_problem
 from engine.model.contract import Option
 from engine.model.order import NEXT_TRY, Order, OrderStatus, Purpose
 from engine.model.position import Position
@@ -98,7 +98,7 @@ def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
         return "paused by the operator"
     if (state := work.bots.get(position.bot)) is not None and state.day.halted:
         return f"halted: {state.day.halted}"
-    if reason := kept_out(work) or day_loss_problem(bot_today(work, position.bot), bot.plan.risk.daily_loss):
+    if reason := kept_out(work) or day_problem(bot_today(work, position.bot), bot.plan.risk.day):
         return reason
     if not position.is_flat:
         return ""

@@ -12,6 +12,7 @@ from engine.compile.plan import (
     Choice,
     Compare,
     Constant,
+    DayBounds,
     ExitPlan,
     Holds,
     Member,
@@ -278,6 +279,7 @@ class AccountLimits:
     """
 
     daily_loss: Decimal | None = None
+    daily_profit: Decimal | None = None
     max_open: int | None = None
     orders_per_minute: int | None = None
     entries_per_day: int | None = None
@@ -292,6 +294,11 @@ class AccountLimits:
     max_notional_per_order: Decimal | None = None
     price_band: Amount = USUAL_BAND
     heeds_day_trades: bool = True
+
+    @property
+    def day(self) -> DayBounds:
+        """What all bots together may make of a session, either way."""
+        return DayBounds(loss=self.daily_loss, profit=self.daily_profit)
 
     @property
     def net(self) -> Mapping[str, Between]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from engine.decide.limits import account_loss_problem, clock_problem, closed_words, halt_words
+from engine.decide.limits import account_day_problem, clock_problem, closed_words, halt_words
 from engine.model.values import replace
 from engine.record.record import Json, Kind
 from engine.turn.profit import account_today
@@ -53,8 +53,8 @@ def only_reduces(work: Work) -> str:
 
 def kept_out(work: Work) -> str:
     """Return why no bot may enter now, nor send a further try of an entry, "" when each may."""
-    lost = account_loss_problem(account_today(work), work.program.limits.daily_loss)
-    return lost or rival_words(work.rivals) or clock_problem(work.state.clocks_apart)
+    over = account_day_problem(account_today(work), work.program.limits.day)
+    return over or rival_words(work.rivals) or clock_problem(work.state.clocks_apart)
 
 
 def waits_for_reload(work: Work, name: str) -> str:

@@ -194,7 +194,7 @@ def _halts_first(work: Work, names: set[str]) -> dict[str, str]:
     entering = {position.bot for position in work.stirring_positions() if position.state == "entering"}
     entering |= {order.bot for order in work.all_live_orders() if order.may_open}
     if entering:
-        daily.halt_at_loss(work)
+        daily.halt_by_account(work)
     bots = {name: bot for name in names if (bot := work.program.bots.get(name)) is not None}
     opening = sorted(name for name, bot in bots.items() if bot.rolls or name in entering)
     return {name: daily.step_halts(work, bots[name]) for name in opening}
@@ -213,7 +213,7 @@ def _retry(work: Work, position: Position) -> None:
 
 def _halt_and_enter(work: Work, bots: list[tuple[str, CompiledBot]], known: dict[str, str]) -> None:
     """Judge the halts of all these bots, then their entries. known: of those whose halts were judged in this turn."""
-    daily.halt_at_loss(work)
+    daily.halt_by_account(work)
     halts = {name: known[name] if name in known else daily.step_halts(work, bot) for name, bot in bots}
     blocked = {name: reason or waits_for_reload(work, name) for name, reason in halts.items()}
     if work.state.is_stopping:

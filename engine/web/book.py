@@ -299,7 +299,7 @@ def _most_a_day(run: Run) -> float | None:
     if (most := limits.get("daily_loss")) is not None:
         return float(str(most))
     bots = [bot_of(run, name) for name in run.specs]
-    own = [float(bot.plan.risk.daily_loss) for bot in bots if bot is not None and bot.plan.risk.daily_loss is not None]
+    own = [float(bot.plan.risk.day.loss) for bot in bots if bot is not None and bot.plan.risk.day.loss is not None]
     return added(own) if own and len(own) == len(bots) else None
 
 

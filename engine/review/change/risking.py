@@ -13,8 +13,9 @@ from engine.review.subject import Subject
 from engine.spec.spec import Protect, Risk
 
 
-def _planned(noun: Risk, field: str, subject: Subject) -> Any:
-    return getattr(subject.plan.risk, field)
+def _of_day(noun: Risk, field: str, subject: Subject) -> Any:
+    day = subject.plan.risk.day
+    return day.loss if field == "daily_loss" else day.profit
 
 
 def _money(value: Any, subject: Subject) -> str:
@@ -33,6 +34,12 @@ def judge_day(edit: Edit) -> Verdict:
     larger = edit.new is None or (edit.old is not None and edit.new > edit.old)
     halts = "it goes on entering after larger losses" if larger else "it halts sooner"
     return Verdict("; ".join(part for part in (halts, day_words(edit.sides)) if part), is_worse=larger)
+
+
+def judge_profit(edit: Edit) -> Verdict:
+    """A larger profit of the day lets it trade on."""
+    larger = edit.new is None or (edit.old is not None and edit.new > edit.old)
+    return Verdict("it goes on entering after larger gains" if larger else "it halts sooner", is_worse=larger)
 
 
 def judge_undefined(edit: Edit) -> Verdict:
@@ -81,7 +88,8 @@ def _protection(value: Any, subject: Subject) -> str:
 RISK: Keys = {
     "r": Key(key="r", said=_money, judge=told("what the limits in R come to is told there")),
     "max_loss_per_trade": Key(key="max_loss_per_trade", said=_money, judge=judge_trade),
-    "daily_loss": Key(key="daily_loss", said=_money, judge=judge_day, read=_planned),
+    "daily_loss": Key(key="daily_loss", said=_money, judge=judge_day, read=_of_day),
+    "daily_profit": Key(key="daily_profit", said=_money, judge=judge_profit, read=_of_day),
     "require": Within("risk.require"),
     "halt_when": Within("risk.halt_when"),
     "undefined_risk": Key(

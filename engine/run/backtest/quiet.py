@@ -15,6 +15,7 @@ from operator import attrgetter
 
 import numpy as np
 
+from engine.compile.plan import DayBounds
 from engine.fill.pnl import HeldLeg
 from engine.model.contract import LOT
 from engine.model.order import Order
@@ -204,22 +205,28 @@ class Quiet:
         stirs = np.logical_or.reduce([each.may_act[first:] for each in held])
         for name in {each.position.bot for each in held}:
             bot = self._program.bots.get(name)
-            limit = None if bot is None or work.bots[name].day.halted else bot.plan.risk.daily_loss
-            if limit is not None:
+            if bot is not None and bot.plan.risk.day.are_set and not work.bots[name].day.halted:
                 own = [each for each in held if each.position.bot == name]
-                stirs |= _may_have_lost(own, first, bot_today(work, name) + limit)
-        limit = self._program.limits.daily_loss
-        if limit is not None and not all(work.bots[name].day.halted for name in self._program.bots):
-            stirs |= _may_have_lost(held, first, account_today(work) + limit)
+                stirs |= _may_pass(own, first, bot_today(work, name), bot.plan.risk.day)
+        bounds = self._program.limits.day
+        if bounds.are_set and not all(work.bots[name].day.halted for name in self._program.bots):
+            stirs |= _may_pass(held, first, account_today(work), bounds)
         found = np.flatnonzero(stirs)
         return first + (int(found[0]) if len(found) else len(stirs))
 
 
-def _may_have_lost(held: Sequence[HeldPosition], first: int, left: Decimal) -> Mask:
-    """Return the instants from `first` on at which these may have lost the dollars `left` at the one before."""
+def _may_pass(held: Sequence[HeldPosition], first: int, today: Decimal, bounds: DayBounds) -> Mask:
+    """Return the instants from `first` on at which these may have taken the day past what it may lose or bring.
+
+    today: what was made of it at the instant before, dollars.
+    """
     value = np.sum([each.value for each in held], axis=0)
-    least = value[first - 1] - float(left) + CENTS
-    found: Mask = ~(value[first:] > least)
+    made = value[first:] - value[first - 1] + float(today)
+    found: Mask = np.zeros(len(made), dtype=bool)
+    if bounds.loss is not None:
+        found |= ~(made > CENTS - float(bounds.loss))
+    if bounds.profit is not None:
+        found |= ~(made < float(bounds.profit) - CENTS)
     return found
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from engine.adapters.history.day import Finding, Source
 from engine.adapters.history.finding import data_of
+from engine.compile.plan import DayBounds
 from engine.compile.reads import calls_of
 from engine.model.errors import MisuseError
 from engine.model.facts import EventCalendar
@@ -226,7 +227,7 @@ def at_minute(bot: CompiledBot, clock: time) -> CompiledBot:
         again=None,
         when=(),
     )
-    risk = dataclasses.replace(plan.risk, halt_when=(), daily_loss=None)
+    risk = dataclasses.replace(plan.risk, halt_when=(), day=DayBounds())
     require = tuple(rule for rule in plan.require if not any(each.measure == "model" for each in calls_of(rule.test)))
     return compile_bot(dataclasses.replace(plan, entry=entry, risk=risk, require=require))
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from engine.decide.limits import ACCOUNT_PROFIT, DAY_PROFIT
 from engine.model.money import ZERO
 from engine.model.position import Position
 from engine.model.session import CLOSED, Session, exchange_date, session_on
@@ -303,7 +304,7 @@ class _Reader:
     def _bot_day(self, entry: Entry) -> None:
         """Hold a halt against the bot unless a halt condition of its plan was true when it came."""
         halted, day, bot = entry.text("halted"), date.fromisoformat(entry.text("date")), entry.record.bot
-        if any(halted.startswith(f"{rule} ") for rule in self.halting[bot]):
+        if halted.startswith((DAY_PROFIT, ACCOUNT_PROFIT, *(f"{rule} " for rule in self.halting[bot]))):
             self.planned.add((bot, day, halted))
         elif halted and (bot, day, halted) not in self.planned:
             self.paper.said[bot, day][f"halted: {halted}"] = None

@@ -73,8 +73,10 @@ def _wanted(plan: Plan) -> Iterator[str]:
                 yield from _truths(f"roll {planned.name}", rule, (True, False))
     for rule in plan.risk.halt_when:
         yield from _truths("halts", rule, (True, False))
-    if plan.risk.daily_loss is not None:
+    if plan.risk.day.loss is not None:
         yield "halts daily_loss"
+    if plan.risk.day.profit is not None:
+        yield "halts daily_profit"
     for row in plan.lifecycle.rows:
         if (row.state, row.trigger) in WALKS and WALKS[row.state, row.trigger](plan):
             yield _move(row.state, row.trigger)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from engine.decide.limits import DAY_LOSS
+from engine.decide.limits import DAY_LOSS, DAY_PROFIT
 from engine.evaluate.wording import describe
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position, PositionLeg
@@ -14,7 +14,7 @@ from engine.model.values import dataclass
 from engine.record.codec import decode
 from engine.record.record import Kind, Record
 from engine.run.trial.day import Lived
-from engine.spec.trial import DAILY_LOSS
+from engine.spec.trial import DAILY_LOSS, DAILY_PROFIT
 
 _RESTING = (Purpose.TARGET.value, Purpose.STOP.value)
 _NO_ENDS = ("unfilled", "refused")
@@ -133,7 +133,8 @@ def _happening(record: Record, lived: Lived, seen: set[tuple[str, str]]) -> Happ
         return None
     what, reason = str(data["what"]), str(data["reason"])
     if what == "halt":
-        name = DAILY_LOSS if reason.startswith(DAY_LOSS) else reason.partition(" ")[0]
+        days = {DAY_LOSS: DAILY_LOSS, DAY_PROFIT: DAILY_PROFIT}
+        name = next((name for begins, name in days.items() if reason.startswith(begins)), reason.partition(" ")[0])
         return Happening(record.at, What.HALTS, name, "", f"halted: {' '.join(reason.split())}")
     if what == "unfilled":
         return Happening(record.at, What.UNFILLED, "", record.position, f"an entry was not filled: {reason}")

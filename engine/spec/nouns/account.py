@@ -69,6 +69,7 @@ class AccountDocument:
     about: str
     account: str
     daily_loss: Decimal | None = None
+    daily_profit: Decimal | None = None
     max_open: int | None = None
     orders_per_minute: int | None = None
     entries_per_day: int | None = None

@@ -9,6 +9,7 @@ from hand_desk import DAY, HALF_DAY, bot_of, clock, text_of
 
 from engine.compile.lifecycle import LIFECYCLE
 from engine.compile.lint.wording import window_words
+from engine.compile.plan import DayBounds
 from engine.decide.bot_day import BotDay
 from engine.decide.limits import Cap, DayTrades, Proposal, refusal
 from engine.decide.machine import can, next_state
@@ -27,9 +28,9 @@ FREE = Proposal(
     max_loss_per_trade=Decimal(1000),
     undefined_risk=False,
     bot_today=Decimal(0),
-    bot_daily_loss=Decimal(500),
+    bot_day=DayBounds(loss=Decimal(500), profit=Decimal(300)),
     account_today=Decimal(0),
-    account_daily_loss=Decimal(1000),
+    account_day=DayBounds(loss=Decimal(1000), profit=Decimal(700)),
     open_positions=0,
     account_max_open=2,
     conflicts=(),
@@ -92,6 +93,8 @@ def test_a_proposal_within_every_limit_is_not_refused() -> None:
         ({"notional": Decimal(2400001)}, "an order over $2,400,001.00, max_notional_per_order is $2,400,000.00"),
         ({"price": Decimal("0.49")}, "its price would be 0.51 from the mid, price_band is 0.50"),
         ({"price": Decimal("1.51")}, "its price would be 0.51 from the mid, price_band is 0.50"),
+        ({"bot_today": Decimal(300)}, "the day's profit is $300.00, daily_profit is $300.00"),
+        ({"account_today": Decimal(700)}, "the account's profit today is $700.00, its daily_profit is $700.00"),
         ({"mid": None}, "no mid that its price could be held against"),
         ({"band": None}, "no mid that its price could be held against"),
         ({"price": None}, "no mid that its price could be held against"),
@@ -114,8 +117,12 @@ def test_each_limit_refuses_in_words(changes: dict[str, object], words: str) -> 
         {"worst_case": None, "undefined_risk": True},
         {"worst_case": Decimal(1000)},
         {"bot_today": Decimal("-499.99")},
-        {"bot_daily_loss": None, "bot_today": Decimal(-9999)},
-        {"account_daily_loss": None, "account_today": Decimal(-9999)},
+        {"bot_today": Decimal("299.99"), "account_today": Decimal("699.99")},
+        {"bot_day": DayBounds(), "bot_today": Decimal(-9999)},
+        {"bot_day": DayBounds(), "bot_today": Decimal(9999)},
+        {"account_day": DayBounds(), "account_today": Decimal(-9999)},
+        {"account_day": DayBounds(), "account_today": Decimal(9999)},
+        {"bot_day": DayBounds(profit=Decimal(300)), "unvalued": ("a",), "account_day": DayBounds()},
         {"account_max_open": None, "open_positions": 99},
         {"sent": (clock("09:59:00"), clock("09:59:30"))},
         {"orders_per_minute": None, "sent": (clock("10:00"),) * 9},

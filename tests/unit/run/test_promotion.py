@@ -156,6 +156,11 @@ def test_a_halt_of_the_plan_is_compliant_and_every_other_is_not() -> None:
     assert only(*session(A, None, verdict("11:00", "day_range"), halt(A, "12:00", reason))).faults == (
         f"halted: {reason}",
     )
+    for reason in (
+        "the day's profit is $150.00, daily_profit is $150.00",
+        "the account's profit today is $900.00, its daily_profit is $900.00",
+    ):
+        assert only(*session(A, None, halt(A, "12:00", reason))).is_compliant
 
 
 def test_a_halt_condition_that_was_true_since_yesterday_is_the_plans_too() -> None:

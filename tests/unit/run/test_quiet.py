@@ -291,15 +291,18 @@ def test_the_broker_is_asked_at_the_same_times_where_nothing_is_held_or_looked_f
     }
 
 
+@pytest.mark.parametrize("kind", ["daily_loss", "daily_profit"])
 @pytest.mark.parametrize("limit", [40, 150, 600, 100_000])
-def test_the_instant_at_which_all_bots_together_have_lost_enough_is_not_passed_by(tmp_path: Path, limit: int) -> None:
-    """Each alone loses less; the third would enter later."""
+def test_the_instant_at_which_all_bots_together_have_made_enough_is_not_passed_by(
+    tmp_path: Path, kind: str, limit: int
+) -> None:
+    """Each alone loses, or makes, less; the third would enter later."""
     exits = '[{target: {profit: 900%}}, {time: "15:30"}]'
     files = []
     for name, at in (("one", "10:00"), ("two", "10:20"), ("three", "15:00")):
         files.append(tmp_path / f"{name}.yaml")
         files[-1].write_text(BOUGHT.format(name=name, at=at, exits=exits), encoding="utf-8")
-    limits = AccountLimits(daily_loss=Decimal(limit))
+    limits = replace(AccountLimits(), **{kind: Decimal(limit)})
     program = replace(load_desk([str(file) for file in files], {}, None).program("t", {}, 90), limits=limits)
     told, every = both(program, PastDays(strikes=30), 3, "mid")
     assert not difference(told, every)

@@ -41,7 +41,6 @@ def test_a_measure_of_another_program_is_answered_with_the_words_here(word: str)
 
 @pytest.mark.parametrize("word", WORDS_OF_OTHERS)
 def test_a_key_of_another_program_is_answered_with_the_words_here(word: str) -> None:
-    """`daily_profit` was answered with 'did you mean daily_loss?', which is the opposite."""
     assert said("risk: {", f"risk: {{{word}: 1, ") == [("RB111", WORDS_OF_OTHERS[word])]
 
 

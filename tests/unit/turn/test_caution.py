@@ -461,9 +461,57 @@ def test_an_account_that_lost_its_limit_in_a_pause_gets_no_further_try() -> None
     assert reason.startswith("halted: the account's loss today is $375.00")
 
 
+def gained(desk: Desk) -> None:
+    """Let what is held cost a dollar less, of one structure $100."""
+    short = next(leg.option for leg in desk.position.legs if leg.sign < 0)
+    row = desk.board.rows[short]
+    desk.quote(short, desk.board.bid[row] - 1, desk.board.ask[row] - 1)
+    desk.tick(1)
+
+
+def test_a_bot_that_has_made_enough_today_halts_and_its_exits_go_on() -> None:
+    risk = "{max_loss_per_trade: $2000, r: $45, daily_profit: 2R}"
+    desk = Desk((text_of(risk=risk, exits='\n  - time: "15:45"\n'),))
+    desk.opened()
+    gained(desk)
+    assert desk.day_of().halted.startswith("the day's profit is $")  # type: ignore[attr-defined]
+    assert desk.day_of().halted.endswith(", daily_profit is $90.00")  # type: ignore[attr-defined]
+    desk.until("15:45")
+    assert desk.position.state == "exiting"
+
+
+def test_what_all_bots_may_make_in_a_day_takes_back_what_others_enter() -> None:
+    later = text_of("later", legs=CALLS, entry='{at: "10:05"}')
+    limits = AccountLimits(daily_profit=Decimal(90))
+    desk = Desk((text_of(exits='\n  - time: "15:45"\n'), later), limits=limits)
+    desk.opened()
+    held = desk.position
+    desk.until("10:05")
+    desk.ack(desk.last)
+    short = next(leg.option for leg in held.legs if leg.sign < 0)
+    row = desk.board.rows[short]
+    desk.quote(short, desk.board.bid[row] - 1, desk.board.ask[row] - 1)
+    desk.tick(1)
+    assert (desk.last.bot, desk.last.status) == ("later", OrderStatus.CANCELLING)
+    halts = desk.said(Kind.DECISION, "halt")
+    assert {record.bot for record in halts} == {"spread", "later"}
+    assert all(str(record.data["reason"]).startswith("the account's profit today is $") for record in halts)
+
+
+def test_an_unknown_profit_of_the_day_keeps_nobody_out() -> None:
+    """It goes by what a position was last known to be worth: to enter when more was made is no risk."""
+    later = text_of("later", legs=CALLS, entry='{at: "10:05"}')
+    desk = Desk((text_of(), later), limits=AccountLimits(daily_profit=Decimal(5000)))
+    desk.opened()
+    desk.blind(*(leg.option for leg in desk.position.legs))
+    desk.until("10:05")
+    assert desk.last.bot == "later"
+    assert not [text for text in desk.alarms if "daily_" in text]
+
+
 def test_a_daily_loss_in_units_of_what_one_trade_may_lose() -> None:
     desk = Desk((text_of(risk="{max_loss_per_trade: $2000, daily_loss: 0.05x max_loss_per_trade}"),))
-    assert desk.program.bots["spread"].plan.risk.daily_loss == Decimal(100)
+    assert desk.program.bots["spread"].plan.risk.day.loss == Decimal(100)
     desk.opened()
     short = next(leg.option for leg in desk.position.legs if leg.sign < 0)
     desk.quote(short, desk.board.bid[desk.board.rows[short]] + 2, desk.board.ask[desk.board.rows[short]] + 2)
@@ -478,7 +526,9 @@ def test_a_daily_loss_in_units_of_what_one_trade_may_lose() -> None:
         ("{undefined_risk: allow, daily_loss: 2x max_loss_per_trade}", "'max_loss_per_trade', which is not given"),
         ("{max_loss_per_trade: $2000, daily_loss: 0x max_loss_per_trade}", "'daily_loss' is written positive"),
         ("{max_loss_per_trade: $2000, daily_loss: 2R}", "a multiple of 'r', which is not given"),
-        ("{max_loss_per_trade: $2000, daily_loss: 2x credit}", "a day's loss is dollars, or a multiple of"),
+        ("{daily_loss: $100, daily_profit: 2R}", "'daily_profit' is a multiple of 'r', which is not given"),
+        ("{daily_loss: $100, daily_profit: $0}", "'daily_profit' is written positive, is 0"),
+        ("{max_loss_per_trade: $2000, daily_loss: 2x credit}", "a limit of the day is dollars, or a multiple of"),
     ],
 )
 def test_a_daily_loss_that_cannot_be_meant_is_refused(risk: str, words: str) -> None:
