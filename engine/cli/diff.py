@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -42,7 +43,7 @@ class Part(click.ParamType[float]):
 
 
 @click.command("diff", short_help="Say what an edit of specs means, and mark what risks more.")
-@click.argument("what", nargs=-1, metavar="OLD NEW")
+@click.argument("what", nargs=-1, metavar="[OLD] NEW")
 @click.option("--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", help="For whom.")
 @click.option(
     "--max-risk-growth", "most", type=Part(), metavar="PART", help="Exit with 4 when the worst case grew more."
@@ -72,6 +73,7 @@ def diff(
 ) -> None:
     """Compare what specs and account documents mean: OLD and NEW are files, folders, names of shipped specs, or what
     git keeps: main:specs/put_lite.yaml, main:specs, or a revision alone, such as HEAD~3, for the paths of the other.
+    A file or folder alone is compared with what git keeps of it, as by 'git diff HEAD'.
 
     Formatting, comments and the order of keys change nothing. What makes a loss larger, likelier or longer, or lets a
     fault through, is marked (!). With --seeds or --days it also tells what a new bot would have done, and what one that
@@ -90,9 +92,12 @@ def diff(
 
         configure(what, is_install=install_git, is_uninstall=uninstall_git, is_sure=yes)
         return
+    if len(what) == 1 and Path(what[0]).exists():
+        what = ("HEAD", *what)
     if len(what) != 2:
         raise click.UsageError(
-            f"two things are compared, OLD and NEW; there {'is' if len(what) == 1 else 'are'} {len(what)}"
+            f"two things are compared, OLD and NEW; there {'is' if len(what) == 1 else 'are'} {len(what)}, "
+            "and a file or folder alone is compared with HEAD"
         )
     if seeds is not None and days is not None:
         raise click.UsageError("--seeds tries simulated days, --days past ones: one of them at a time")

@@ -222,7 +222,7 @@ def test_a_new_bot_is_risk_from_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("put_lite",), 2, "two things are compared, OLD and NEW; there is 1"),
+        (("put_lite",), 2, "there is 1, and a file or folder alone is compared with HEAD"),
         ((), 2, "there are 0"),
         (("put_lite", "nosuch.yaml"), 2, "there is no 'nosuch.yaml', and git knows no revision of that name here"),
         (("put_lite", "put_lite", "--all"), 2, "--all tells the days of --seeds"),
@@ -314,7 +314,7 @@ def test_a_bot_that_moved_to_another_folder_is_the_one_that_it_was(clone: Path) 
 
 def test_a_file_that_the_revision_has_not(clone: Path) -> None:
     (clone / "specs" / "dte0_condor.yaml").write_text((shipped("specs") / "dte0_condor.yaml").read_text())
-    assert "dte0_condor  a new bot" in rulebot("HEAD", "specs").stdout
+    assert "dte0_condor  a new bot" in rulebot("HEAD", "specs").stdout == rulebot("specs").stdout
     assert "dte0_condor  a new bot" in rulebot("HEAD", "specs/dte0_condor.yaml").stdout
 
 
