@@ -5,7 +5,7 @@ No other file asks which world it is in.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -20,10 +20,11 @@ from engine.ports import Broker, Feed, Link
 from engine.run.connecting import patiently
 from engine.run.observe.broker import ObservingBroker
 from engine.run.observe.link import ObservingLink
-from engine.sim.gateway.embed import RunningGateway, start_gateway
+from engine.sim.gateway.embed import RunningGateway, check_start, market_of, start_gateway
 from engine.sim.gateway.settings import GatewaySettings
 from engine.sim.market.given import GivenDay
 from engine.sim.market.given_market import GivenMarket
+from engine.sim.seams import Market
 
 DEFAULT_DATE = date(2026, 10, 21)
 DEFAULT_SEED = 7
@@ -92,9 +93,12 @@ class World:
         return self.ib.broker if self.observer is None else self.observer.broker
 
 
-@asynccontextmanager
-async def simulated(settings: SimSettings, client_id: int) -> AsyncIterator[World]:
-    """Yield a world of our own: a gateway in this loop, in lockstep. Raises: BrokerError, MisuseError."""
+def simulated(settings: SimSettings, client_id: int) -> AbstractAsyncContextManager[World]:
+    """Return a world of our own: a gateway in the loop that enters it, in lockstep.
+
+    What it is to play is read at once, so that a file that is wrong is refused before anything is made of the run.
+    Raises: MisuseError; and where it is entered BrokerError.
+    """
     wanted = GatewaySettings(
         first_day=settings.first_day,
         days=settings.days,
@@ -110,11 +114,26 @@ async def simulated(settings: SimSettings, client_id: int) -> AsyncIterator[Worl
         holders=1,
     )
     try:
-        market = None if settings.given is None else GivenMarket(settings.given)
+        market = market_of(wanted) if settings.given is None else GivenMarket(settings.given)
+        check_start(wanted, market)
+    except ValueError as error:
+        raise _misused(error) from error
+    return _standing(wanted, market, client_id, settings.sends_orders)
+
+
+def _misused(error: ValueError) -> MisuseError:
+    return MisuseError(f"the simulated market cannot be set up: {error}")
+
+
+@asynccontextmanager
+async def _standing(
+    wanted: GatewaySettings, market: Market, client_id: int, sends_orders: bool
+) -> AsyncIterator[World]:
+    try:
         gateway = await start_gateway(wanted, market=market)
     except ValueError as error:
-        raise MisuseError(f"the simulated market cannot be set up: {error}") from error
-    ib = ib_world(replace(patient(gateway.port, client_id), sends_orders=settings.sends_orders))
+        raise _misused(error) from error
+    ib = ib_world(replace(patient(gateway.port, client_id), sends_orders=sends_orders))
     try:
         yield World(ib, gateway)
     finally:

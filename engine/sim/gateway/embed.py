@@ -18,7 +18,7 @@ from engine.sim.gateway.settings import GatewaySettings
 from engine.sim.gateway.tick_feed import TickFeed
 from engine.sim.gateway.timeline import Timeline
 from engine.sim.gateway.wire import from_epoch
-from engine.sim.instrument import SecType
+from engine.sim.instrument import Instrument, SecType
 from engine.sim.market.load import load_market_file
 from engine.sim.market.market import SimMarket
 from engine.sim.seams import Exchange, Market
@@ -101,16 +101,26 @@ class RunningGateway:
             self.ledger.close()
 
 
-def _market(settings: GatewaySettings) -> SimMarket:
-
+def market_of(settings: GatewaySettings) -> SimMarket:
+    """Return the market that a gateway of these settings plays. Raises: ValueError for a file that cannot be used."""
     scenario = None if settings.market_file is None else load_market_file(settings.market_file)
     return SimMarket(seed=settings.seed, date=settings.first_day, scenario=scenario)
 
 
+def check_start(settings: GatewaySettings, market: Market) -> None:
+    """Read what the account is to begin with. Raises: ValueError for what cannot be used, or is not listed."""
+    _book(settings, market)
+    for symbol, _ in settings.shares:
+        _listed(symbol, market)
+
+
+def _book(settings: GatewaySettings, market: Market) -> StartBook:
+    file = settings.positions_file
+    return StartBook() if file is None else load_positions(file, market.catalogue)
+
+
 def _exchange(settings: GatewaySettings, market: Market) -> SimExchange:
-    book = StartBook()
-    if settings.positions_file is not None:
-        book = load_positions(settings.positions_file, market.catalogue)
+    book = _book(settings, market)
     return SimExchange(
         market,
         seed=settings.seed,
@@ -139,12 +149,17 @@ def _others(settings: GatewaySettings, market: Market, first: Exchange) -> dict[
 def _shares(settings: GatewaySettings, market: Market) -> Iterator[StartPosition]:
     """Yield the shares of the start, which have cost the previous close. Raises: PositionsError."""
     for symbol, count in settings.shares:
-        found = market.catalogue.underlying(symbol)
-        if found is None or found.sec_type is not SecType.STOCK:
-            raise PositionsError(f"no shares of '{symbol}' are listed")
+        found = _listed(symbol, market)
         yield StartPosition(
             found.con_id, Decimal(count), Decimal(f"{market.stats(found.con_id).previous_close or 0.0:.2f}")
         )
+
+
+def _listed(symbol: str, market: Market) -> Instrument:
+    found = market.catalogue.underlying(symbol)
+    if found is None or found.sec_type is not SecType.STOCK:
+        raise PositionsError(f"no shares of '{symbol}' are listed")
+    return found
 
 
 def build_hub(
@@ -154,7 +169,7 @@ def build_hub(
     if faults is None and settings.faults_file is not None:
         faults = load_faults(settings.faults_file)
     timeline = Timeline(settings.first_day, settings.days, settings.fence_seconds, settings.data_seconds)
-    market = market or _market(settings)
+    market = market or market_of(settings)
     shown = None
     if faults is not None and faults.faults:
         halting = HaltingMarket(market)

@@ -1,5 +1,6 @@
 """`rulebot run` when it cannot: one plain sentence, what to do, and the exit code. Nothing here trades."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -159,16 +160,31 @@ def test_a_settings_file_that_is_no_text(tmp_path: Path) -> None:
     assert (found.exit_code, "cannot be read: it is not UTF-8 text\n" in found.stderr) == (3, True)
 
 
-def test_a_simulated_run_that_could_not_begin_is_begun_again_on_its_store() -> None:
+@pytest.mark.parametrize("option", ["--market", "--positions"])
+def test_what_cannot_be_played_is_refused_before_a_store_is_made(option: str) -> None:
+    """Each try left a store, and what was asked next was asked of that."""
     Path("market.yaml").write_text("- 1\n", encoding="utf-8")
-    said = [run("--sim", "--market", "market.yaml", "--store", "a.db", SPEC) for _ in range(2)]
-    assert [(found.exit_code, "cannot be set up" in found.stderr) for found in said] == [(2, True)] * 2
+    found = run("--sim", option, "market.yaml", SPEC)
+    assert (found.exit_code, "cannot be set up" in found.stderr, Path("runs").exists()) == (2, True, False)
+
+
+def simulated(**given: object) -> dict[str, object]:
+    """Return the options of a simulated run."""
+    options: dict[str, object] = dict.fromkeys(
+        ("address", "client_id", "logs", "store", "seed", "recording", "day", "speed", "market", "positions", "shares")
+    )
+    return {**options, "observe": False, "sim": True, "exits_only": False, "ledger": None, **given}
+
+
+def test_a_simulated_run_that_could_not_begin_is_begun_again_on_its_store(tmp_path: Path) -> None:
+    store = tmp_path / "a.db"
+    open_store(store).close()
+    assert _paper_world(simulated(store=store), Settings(), None, 1)[1].store == store
 
 
 def test_the_store_of_a_simulated_run_is_named_after_the_session_that_is_lived_through() -> None:
-    Path("market.yaml").write_text("- 1\n", encoding="utf-8")
-    run("--sim", "--date", "2026-11-26", "--market", "market.yaml", SPEC)
-    assert [path.name for path in Path("runs").glob("*.db")] == ["2026-11-27-7.db"]
+    made = _paper_world(simulated(day=date(2026, 11, 26)), Settings(), None, 1)[1].store
+    assert Path(str(made)).name == "2026-11-27-7.db"
 
 
 def test_the_store_of_a_run_at_a_standing_gateway_is_named_after_that() -> None:
