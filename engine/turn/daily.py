@@ -281,13 +281,13 @@ def halt_by_account(work: Work) -> None:
 
     Also those that run no more and have something of today: they may be added again.
     """
-    bounds, session = work.program.limits.day, work.state.session
-    if not bounds.are_set or not session.open <= work.at < session.close:
+    limits, session = work.program.limits, work.state.session
+    if not limits.bounds_a_day or not session.open <= work.at < session.close:
         return
     going = [name for name, state in work.bots.items() if not (state.is_gone or state.day.halted)]
     if not going and not any(order.may_open for order in work.all_live_orders()):
         return
-    if reason := account_day_problem(account_today(work), bounds):
+    if reason := account_day_problem(account_today(work), limits.day):
         cancel_entries(work, "", reason)
         for name in going:
             halt(work, name, reason)

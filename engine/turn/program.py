@@ -296,6 +296,11 @@ class AccountLimits:
     heeds_day_trades: bool = True
 
     @property
+    def bounds_a_day(self) -> bool:
+        """True where what all bots together make of a session may halt them."""
+        return self.daily_loss is not None or self.daily_profit is not None
+
+    @property
     def day(self) -> DayBounds:
         """What all bots together may make of a session, either way."""
         return DayBounds(loss=self.daily_loss, profit=self.daily_profit)

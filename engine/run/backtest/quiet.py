@@ -208,9 +208,9 @@ class Quiet:
             if bot is not None and bot.plan.risk.day.are_set and not work.bots[name].day.halted:
                 own = [each for each in held if each.position.bot == name]
                 stirs |= _may_pass(own, first, bot_today(work, name), bot.plan.risk.day)
-        bounds = self._program.limits.day
-        if bounds.are_set and not all(work.bots[name].day.halted for name in self._program.bots):
-            stirs |= _may_pass(held, first, account_today(work), bounds)
+        limits = self._program.limits
+        if limits.bounds_a_day and not all(work.bots[name].day.halted for name in self._program.bots):
+            stirs |= _may_pass(held, first, account_today(work), limits.day)
         found = np.flatnonzero(stirs)
         return first + (int(found[0]) if len(found) else len(stirs))
 
