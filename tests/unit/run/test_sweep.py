@@ -8,9 +8,10 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from functools import cache, partial
-from math import isclose, nan
+from math import isclose, nan, sqrt
 from pathlib import Path
 from random import Random
+from statistics import fmean, stdev
 from types import SimpleNamespace
 
 import pytest
@@ -22,6 +23,7 @@ from engine.adapters.history.finding import told
 from engine.cli.sweep_text import sweep_lines
 from engine.model.errors import MisuseError
 from engine.model.events import event_calendar
+from engine.model.performance import sharpe
 from engine.run.backtest.fills import fill_model
 from engine.run.backtest.results import read_results
 from engine.run.backtest.run import BacktestOptions, run_backtest
@@ -32,7 +34,15 @@ from engine.run.sweep.compiling import Terms, Way
 from engine.run.sweep.evaluate import Passed, Span, evaluate, live_through
 from engine.run.sweep.page import sweep_page
 from engine.run.sweep.places import here, in_processes
-from engine.run.sweep.statistics import deflated, expected_best, expected_best_of, ratio, stretches, walk_forward
+from engine.run.sweep.statistics import (
+    Forward,
+    deflated,
+    expected_best,
+    expected_best_of,
+    ratio,
+    stretches,
+    walk_forward,
+)
 from engine.run.sweep.sweep import Kept, sweep
 from engine.run.sweep.tasks import BY_ARRAYS, BY_TURNS, Task, shape_of, spans_of, tasks
 from engine.run.sweep.variant import Part, Variant, whole
@@ -568,8 +578,25 @@ def test_merit_is_seen_among_many() -> None:
     assert found > 0.99
 
 
+def test_the_example_of_the_paper_comes_to_what_the_paper_says() -> None:
+    """A hundred trials whose ratios have a variance of 1/2 a year, the best 2.5; 1,250 days, skewness -3, kurtosis 10.
+
+    Of two values, one of them 105 times, a row has just such tails.
+    """
+    ratios = [(-1) ** number * sqrt(99 / 100 / 500) for number in range(100)]
+    by_chance = expected_best(ratios)
+    assert isclose(by_chance, 0.1132, abs_tol=0.0001)
+    of_days = [-1.0] * 105 + [0.0] * 1145
+    up = 2.5 / sqrt(250) * stdev(of_days) - fmean(of_days)
+    found = deflated([each + up for each in of_days], by_chance)
+    assert found is not None
+    assert isclose(found, 0.9004, abs_tol=0.0001)
+    assert expected_best([0.0, 0.2]) > expected_best([0.2]) == 0.0
+
+
 def test_too_little_has_no_ratio() -> None:
-    assert ratio([1.0] * 19) is None
+    assert ratio([*map(float, range(19))]) is None
+    assert ratio([*map(float, range(20))]) == fmean(range(20)) / stdev(range(20))
     assert ratio([1.0] * 50) is None
     assert deflated([1.0, 2.0], 0.1) is None
 
@@ -590,6 +617,10 @@ def test_a_walk_takes_what_was_best_before_and_counts_what_came_after() -> None:
     assert [step.variant for step in found.steps] == [0, 0]
     assert found.profits == (-1.0,) * 20
     assert found.steps[0].made == -10.0
+    assert found.steps[0].chosen_for == sharpe([Decimal(each) for each in early[:40]])
+    assert walk_forward({1: early, 0: early}, stretches(60, 40, 10, 0)).steps[0].variant == 1
+    tried = Forward((), tuple(early), 0)
+    assert tried.sharpe == sharpe([Decimal(each) for each in early])
 
 
 def test_a_walk_tells_a_stretch_by_which_nothing_could_be_chosen() -> None:
@@ -598,6 +629,7 @@ def test_a_walk_tells_a_stretch_by_which_nothing_could_be_chosen() -> None:
     profits = tuple([0.0] * 40 + [chance.gauss(5.0, 1.0) for _ in range(20)])
     walked = walk_forward({0: profits}, stretches(60, 40, 10, 0))
     assert [(step.stretch.first, step.variant) for step in walked.steps] == [(40, None), (50, 0)]
+    assert walked.profits == (*[0.0] * 10, *profits[50:])
     lines = list(sweep_lines([Variant(number=0, point=("1",), profits=profits)], [axis("a=1,2")], walked, "net", 20))
     (row,) = (line for line in lines if "41 to 50" in line)
     assert row.split() == ["1", "to", "40", "41", "to", "50", "none:", "nobody", "traded", "-", "+$0.00"]
