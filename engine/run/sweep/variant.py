@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from engine.adapters.history.day import Finding
 from engine.model.counted import counted
-from engine.model.money import CENT, ZERO
+from engine.model.money import ZERO, cents
 from engine.model.performance import expectancy, sharpe, win_rate
 from engine.model.values import dataclass
 from engine.run.backtest.alarmed import SHOWN, most_often
@@ -115,7 +115,7 @@ def whole(parts: Sequence[Part]) -> Variant:
         trades=len(made),
         wins=sum(each > 0 for each in made),
         net=float(sum(made, ZERO)),
-        expectancy=None if mean is None else float(mean.quantize(CENT)),
+        expectancy=None if mean is None else float(cents(mean)),
         win_rate=None if rate is None else round(float(rate), 6),
         max_drawdown=float(_drawdown(profits)),
         sharpe=sharpe(profits),

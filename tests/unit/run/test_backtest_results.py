@@ -14,7 +14,7 @@ from engine.cli.backtest_text import SHOWN_RULES, result_lines
 from engine.record.record import Kind, Record
 from engine.run.backtest.funnel import LATER, Funnel, Stopped, funnels
 from engine.run.backtest.report.whys import whys_of
-from engine.run.backtest.results import Results, Trade, by_regime, choosing_freely, read_results
+from engine.run.backtest.results import Day, Results, Trade, by_regime, choosing_freely, drawdowns, read_results, sums
 from engine.run.why_day import parts_told
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
@@ -108,6 +108,21 @@ def test_of_a_leg_that_was_left_over_for_days_the_why_is_of_when_the_exit_acted(
     assert late.index("entered 2026-11-18 10:00:00") < late.index("stop acted 2026-11-18 15:45:00")
     assert late.index("stop acted 2026-11-18 15:45:00") < late.index("left 2026-11-19 16:05:00")
     assert "stop acted 2026" not in why_of(tmp_path / "once.db", f"{DAY} 15:45:20")
+
+
+def test_trades_and_days_are_summed_up_as_their_names_say() -> None:
+    made = [replace(trade(f"{DAY} 15:45:00"), net=Decimal(net), commissions=Decimal(2)) for net in ("60", "-20", "0")]
+    found = sums([*made, replace(made[0], net=Decimal("-20.01"))])
+    assert (found.trades, found.wins, found.win_rate, found.profit_factor) == (4, 1, 0.25, 1.499625)
+    assert (found.net, found.commissions, found.expectancy) == (Decimal("19.99"), 8, Decimal("5.00"))
+    assert (found.best, found.worst) == (60, Decimal("-20.01"))
+    assert sums(made[:1]).profit_factor is None
+    equities = [(-40, 960), (90, 1_050), (-30, 1_020), (-80, 940), (200, 1_140)]
+    days = [
+        Day(date=DAY, equity=Decimal(worth), profit=Decimal(profit), vix=None, opened=0, closed=0)
+        for profit, worth in equities
+    ]
+    assert [fall for _, fall in drawdowns(days)] == [40, 0, 30, 110, 0]  # the account began with 1,000
 
 
 def test_sums_by_vix_begin_with_the_lowest() -> None:

@@ -45,7 +45,7 @@ from engine.run.sweep.statistics import (
 )
 from engine.run.sweep.sweep import Kept, sweep
 from engine.run.sweep.tasks import BY_ARRAYS, BY_TURNS, Task, shape_of, spans_of, tasks
-from engine.run.sweep.variant import Part, Variant, whole
+from engine.run.sweep.variant import Part, Trade, Variant, whole
 from engine.run.sweep.vary import axis, check_axes, drawn, grid, place_of, with_values
 from engine.spec.load import load_text
 
@@ -266,7 +266,11 @@ def test_a_variant_comes_to_what_a_backtest_of_its_text_does(tmp_path: Path) -> 
     run_backtest(load_desk([str(file)], {}, None), options, lambda done, number, count: None)
     alone = read_results(options.store, "x")
     assert found[1].profits == tuple(float(day.profit) for day in alone.days)
-    assert (found[1].trades, found[1].net) == (alone.all.trades, float(alone.all.net))
+    every = alone.all
+    assert (found[1].trades, found[1].wins, found[1].win_rate) == (every.trades, every.wins, every.win_rate)
+    assert found[1].net == float(every.net)
+    assert found[1].expectancy == float(every.expectancy or 0)
+    assert found[1].max_drawdown == float(alone.max_drawdown) > 0
     assert found[0].profits != found[1].profits
 
 
@@ -320,6 +324,12 @@ class Unsettled(PastDays):
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
         """Return none of the underlying."""
         return () if symbol == self.symbol else super().daily(symbol, before, count)
+
+
+def test_a_mean_is_taken_to_the_cent_as_that_of_a_backtest_is() -> None:
+    """Half a cent went to the even one: $49.62 a trade of a sweep was $49.63 of a backtest of its text."""
+    made = tuple(Trade(Decimal(net), FIRST, FIRST) for net in ("50.25", "49.00"))
+    assert whole([Part(number=0, point=("1",), since=FIRST, trades=made)]).expectancy == 49.63
 
 
 def test_what_no_level_settles_is_still_open() -> None:
