@@ -185,7 +185,7 @@ def total(found: Iterable[Drift]) -> Decimal:
 
 def by_fills(found: Iterable[Drift]) -> Decimal:
     """Return by how many dollars the fills of then were better than natural ones, as far as anybody can say."""
-    known = [(each.would_make, each.natural.would_make) for each in found if each.natural and each.natural.is_known]
+    known = [(each.would_make, each.natural.would_make) for each in found if each.natural and each.is_whole]
     return sum(((then or ZERO) - (natural or ZERO) for then, natural in known), ZERO)
 
 

@@ -11,7 +11,7 @@ from engine.model.market import Board
 from engine.model.position import Position, PositionLeg
 from engine.model.session import session_on
 from engine.run.replay.causes import Told, Tries
-from engine.run.replay.drift import What, _as_left, _judged, _trades
+from engine.run.replay.drift import AtNatural, Drift, What, _as_left, _judged, _trades, by_fills, total
 from engine.run.replay.reasons import Known, of_fills
 from engine.run.replay.walks import Stood, Walked
 from engine.turn.program import Program
@@ -113,3 +113,30 @@ def test_what_was_closed_when_a_recording_began_is_of_the_run_before() -> None:
 
     assert compared(gone) == []
     assert compared(replace(gone, state="exiting", closed_at=None)) == [What.SAME]
+
+
+def test_what_fills_made_is_of_trades_alone_of_which_both_ends_are_known() -> None:
+    """One that was closed by hand, and that natural fills had stopped before, counted as if its text had made nothing.
+
+    What its text would have held on was streamed no more: the last line says that it is left out.
+    """
+
+    def trade(would: str | None, natural: str | None, *, is_known: bool = True, of_natural: bool = True) -> Drift:
+        made = [None if each is None else Decimal(each) for each in (would, natural)]
+        beside = AtNatural(would="b", would_make=made[1], differs=True, is_known=of_natural)
+        return Drift(
+            bot="a",
+            what=What.EXIT,
+            at=OPENED,
+            done="a",
+            would="b",
+            made=Decimal(40),
+            would_make=made[0],
+            natural=beside,
+            is_known=is_known,
+        )
+
+    known, never = trade("30", "-20"), trade("30", None)
+    held_on, at_natural = trade(None, "-500", is_known=False), trade("30", None, of_natural=False)
+    assert by_fills([known, never, held_on, at_natural]) == 50 + 30
+    assert total([known, never, held_on, at_natural]) == 3 * 10
