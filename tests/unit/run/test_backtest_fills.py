@@ -1,6 +1,7 @@
 """What simulated orders fill at, and the columns of Black's model."""
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,13 +11,17 @@ import pytest
 from engine.adapters.history.blackscholes import black, normal
 from engine.cli.past_options import asked_fills
 from engine.model.black import delta, implied_volatility, sensitivities
+from engine.model.command import Submit
 from engine.model.contract import Option, Right
 from engine.model.errors import MisuseError, StoreError
+from engine.model.event import ExecutionReport
+from engine.model.market import Board
 from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side
 from engine.model.session import session_on
 from engine.order.draft import parts_of
 from engine.order.price import NetQuote
 from engine.run.backtest.black_columns import greeks, volatilities
+from engine.run.backtest.broker import BacktestBroker
 from engine.run.backtest.fills import fill_model
 from engine.run.pretend_broker import Working
 
@@ -92,6 +97,35 @@ def test_an_order_that_fills_in_parts_tells_their_average_signed_as_it_was_sent(
     unknown = Working(placed, placed.changed_at, filled=1)
     unknown.add(1, Decimal("0.90"))
     assert (unknown.filled, unknown.average) == (2, None)
+
+
+def test_what_is_quoted_on_the_side_that_is_dealt_with_fills_once_for_all_orders() -> None:
+    """Sold are bids, bought are asks; what one order has taken of a quote is gone for the next, until another comes."""
+    session = session_on(DAY)
+    assert session is not None
+    broker = BacktestBroker(Board(), "A", fill_model("natural"), session, cash=Decimal(10_000))
+    board, at = broker.board, session.open + timedelta(minutes=5)
+    sizes = {option(5900): (5.0, 0.0, 1.20, 1.30), option(5890): (0.0, 9.0, 0.20, 0.30)}
+
+    def quote(at: datetime) -> None:
+        for each, (bids, asks, bid, ask) in sizes.items():
+            row = board.add(each)
+            board.bid[row], board.ask[row], board.bid_size[row], board.ask_size[row] = bid, ask, bids, asks
+            board.quote_at[row] = at.timestamp()
+
+    def filled(number: int, quantity: int, at: datetime, kind: OrderType = OrderType.LIMIT) -> int:
+        sent = replace(order("0.90", kind), ref=f"rb:t:{number:06d}", number=number, quantity=quantity)
+        assert len([*broker.take(Submit(sent), at)]) == 1
+        told = [each for each in broker.fill(at + timedelta(seconds=1)) if isinstance(each, ExecutionReport)]
+        assert len({each.quantity for each in told}) <= 1
+        return int(told[0].quantity) if told else 0
+
+    quote(at)
+    assert [filled(number, 2, at) for number in (1, 2, 3, 4)] == [2, 2, 1, 0]
+    quote(later := at + timedelta(minutes=1))
+    assert broker.working["rb:t:000003"].filled == 1
+    assert [int(each.quantity) for each in broker.fill(later) if isinstance(each, ExecutionReport)] == [1, 1, 2, 2]
+    assert filled(5, 9, later) == 2
 
 
 def test_a_market_order_pays_the_natural_price_in_every_model() -> None:

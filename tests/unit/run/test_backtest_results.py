@@ -63,6 +63,27 @@ def test_a_recorded_account_counts_what_its_bots_made_and_nothing_else_that_was_
     assert found.max_drawdown == 0
 
 
+def test_a_day_is_told_with_what_was_opened_and_closed_on_it_and_trades_by_bot_hour_and_exit(tmp_path: Path) -> None:
+    found = backtest(tmp_path / "a.db", "mid")
+    (day,) = found.days
+    assert (day.opened, day.closed) == (2, 1)
+    assert {name: each.trades for name, each in found.by_bot.items()} == {
+        "calm_tape_condor": 0,
+        "dte0_condor": 1,
+        "spy_put_seller": 0,
+    }
+    assert ([*found.by_hour], [*found.by_reason]) == (["09:00"], ["target"])
+    assert {each.name: (each.given, each.net) for each in found.trades} == {
+        "P1": (0.05, Decimal("36.792700")),
+        "P2": (-0.01, 0),
+    }
+    assert {each.bot: each.entered for each in found.funnels} == {
+        "calm_tape_condor": 0,
+        "dte0_condor": 1,
+        "spy_put_seller": 1,
+    }
+
+
 def test_parts_of_cents_add_up_to_the_sums_of_the_store(tmp_path: Path) -> None:
     found = backtest(tmp_path / "a.db", "recorded")
     with StoreReader(tmp_path / "a.db") as reader:

@@ -245,10 +245,10 @@ def holed(day: HistoryDay) -> HistoryDay:
 
 
 def thin(day: HistoryDay) -> HistoryDay:
-    """Less is quoted than would be traded, now and then."""
+    """Less is quoted than would be traded on one side or the other, now and then."""
     sizes = np.full(day.bid.shape, 5.0)
     sizes[::3] = 0.0
-    return replace(day, bid_size=sizes, ask_size=sizes)
+    return replace(day, bid_size=sizes, ask_size=np.roll(sizes, 1, axis=0))
 
 
 @pytest.mark.parametrize("change", [without_bids, crossed, blind, tangled, holed, thin])

@@ -15,7 +15,7 @@ from engine.run.backtest.fills import fill_model
 from engine.run.sweep.compiling import Terms
 from engine.run.sweep.evaluate import Asked, Passed
 from engine.run.sweep.places import Runs
-from engine.run.sweep.search import Search, _space, _study, next_batch
+from engine.run.sweep.search import Search, _drawn, _space, _study, next_batch
 from engine.run.sweep.sweep import Kept, search_for
 from engine.run.sweep.tasks import Task
 from engine.run.sweep.variant import Part, Trade, Variant, whole
@@ -157,3 +157,10 @@ def test_what_never_trades_is_no_goal_where_all_others_lose() -> None:
     axes = [axis("a=1..6/1"), axis("b=7")]
     study = _study(axes, {each.name: _space(each) for each in axes}, "net", known, 1)
     assert [trial.value for trial in study.trials] == [None, None, None, -10.0, -10.0, -10.0]
+
+
+def test_what_is_drawn_at_last_is_none_that_was_tried() -> None:
+    tried = {("1", "7"), ("2", "7"), ("4", "7")}
+    assert {_drawn([axis("a=1..4/1"), axis("b=7")], tried, Random(seed)) for seed in range(20)} == {("3", "7")}
+    many = [axis("a=1..9/1"), axis("b=7,8")]
+    assert not any(_drawn(many, tried, Random(seed)) in tried for seed in range(60))
