@@ -21,6 +21,7 @@ from engine_day import (
 )
 
 from engine.model.order import OrderStatus, Purpose
+from engine.model.session import session_from
 from engine.record.record import Kind, Record
 from engine.run.audit.audit import INVARIANTS, SHOWN, audit
 from engine.run.desk import SpecText, compile_text, load_desk
@@ -370,8 +371,31 @@ def test_entries_keep_to_the_window_of_the_text_they_ran_under() -> None:
     assert compile_text(text).plan.name == "put_lite"
     kept = {"digest": text.digest, "path": text.file, "text": text.text, "overrides": {}}
     day = changed(sound_day(), of(Kind.RUN_STARTED), 0, specs={BOT: kept})
-    late = [replace(r, at=at("15:58")) if of(Kind.DECISION, what="enter")(r) else r for r in day]
-    assert "begins outside its window" in broken(late)[11]
+
+    def entered(clock: str, day: Days = day) -> Days:
+        return [replace(r, at=at(clock)) if of(Kind.DECISION, what="enter")(r) else r for r in day]
+
+    assert "begins outside its window" in broken(entered("15:58"))[11]
+    ((start, end),) = compile_text(text).windows(session_from(entered("15:58")[0].at.date()))
+    assert 11 not in broken([replace(r, at=start) if of(Kind.DECISION, what="enter")(r) else r for r in day])
+    assert 11 in broken([replace(r, at=end) if of(Kind.DECISION, what="enter")(r) else r for r in day])
+
+
+def test_verdicts_of_halts_and_exits_are_asked_of_no_entry() -> None:
+    day, said = sound_day(), {"rule": "late", "truth": False, "symbol": "", "alternative": ""}
+    index = index_of(day, of(Kind.DECISION, what="enter")) - 1
+    for place, is_asked in (("halts", False), ("exits:another-1", False), ("when", True)):
+        verdict = engine_record("9:59:59", Kind.VERDICT, place=place, **said)
+        verdict = replace(verdict, bot=BOT, at=day[index].at)
+        assert (16 in broken(with_one(day, index, verdict))) is is_asked
+
+
+def test_a_commission_that_is_told_anew_takes_the_place_of_the_one_before() -> None:
+    day = sound_day()
+    index = index_of(day, of(Kind.COMMISSION), 1)
+    first = replace(day[index], data={**day[index].data, "amount": "9.00"})
+    assert broken([*day[:index], first, *day[index:]]).keys() <= {21}
+    assert 5 in broken([*day[: index + 1], first, *day[index + 1 :]])
 
 
 def test_all_offences_are_counted_and_the_first_are_kept() -> None:
