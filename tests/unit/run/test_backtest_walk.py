@@ -39,7 +39,7 @@ from engine.run.backtest.calibrate import calibrated
 from engine.run.backtest.document import text_of
 from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import fill_model
-from engine.run.backtest.independence import is_independent
+from engine.run.backtest.independence import is_independent, what_is_carried
 from engine.run.backtest.look_ahead import check_look_ahead, garbled
 from engine.run.backtest.results import Results, read_results
 from engine.run.backtest.run import BacktestOptions, alone, run_backtest, walks_of
@@ -1028,6 +1028,26 @@ def test_sessions_of_a_bot_that_looks_at_the_account_are_not_apart(
 ) -> None:
     desk = desk_of(tmp_path, CONDOR.replace(instead_of, condition))
     assert is_independent(desk.program("t", {}, 90)) is is_apart
+
+
+@pytest.mark.parametrize(
+    ("example", "carried"),
+    [
+        ("again", ""),
+        ("as_many_as_fit", "a size that is counted by the account"),
+        ("by_price", "short_put, which may be of a later day"),
+        ("rolling_side", "calls_tested, which rolls"),
+        ("settle_spy", "shares of SPY"),
+        ("side_by_side", "a condition on buying_power"),
+        ("tranches", "a cap of the week"),
+    ],
+)
+def test_what_a_night_carries_over_is_named(example: str, carried: str) -> None:
+    """Of sessions that were taken for apart each would begin without it, and nothing would say so."""
+    file = str(EXAMPLES / f"{example}.yaml")
+    alone, limited = (load_desk([file], {}, account) for account in (None, EXAMPLES / "account.yaml"))
+    assert what_is_carried(alone.program("t", {}, 90)) == carried
+    assert what_is_carried(limited.program("t", {}, 90)) == "limits of the account"
 
 
 # ---------------------------------------------------------------- looking ahead
