@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from math import pi, sqrt
+from types import SimpleNamespace
+from typing import cast
 
 import ib_async
 import pytest
@@ -13,10 +15,12 @@ import pytest
 from engine.adapters.clock import WallClock
 from engine.adapters.ib import history, self_check
 from engine.adapters.ib.account import AccountValues
-from engine.adapters.ib.broker import combo_to_broker, order_to_broker
+from engine.adapters.ib.broker import IbBroker, combo_to_broker, order_to_broker
 from engine.adapters.ib.contracts import ContractBook, subscription
 from engine.adapters.ib.inbox import ENDS, NEXT_VALID_ID, ORDERS, Inbox
+from engine.adapters.ib.link import IbLink
 from engine.adapters.ib.pace import ORDER_ROOM, Pace, Rank
+from engine.adapters.ib.requests import RefusedError, Requests
 from engine.adapters.ib.settings import IbSettings
 from engine.model.contract import Option, Right, Underlying, share
 from engine.model.errors import BrokerError, InvariantError
@@ -93,6 +97,78 @@ def test_what_waits_is_forgotten_with_its_connection() -> None:
     pace.release(5.0)
     assert len(sent) == 1 + ORDER_ROOM
     assert not pace.is_waiting
+
+
+class _Client:
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, int, bool | None]] = []
+
+    def placeOrder(self, order_id: int, _contract: object, found: ib_async.Order) -> None:
+        self.sent.append(("order", order_id, found.whatIf))
+
+    def cancelOrder(self, order_id: int, _time: str) -> None:
+        self.sent.append(("cancel", order_id, None))
+
+
+def test_52_orders_that_wait_leave_by_what_they_are_for() -> None:
+    """A second is used up: cancels and changes of exits go first, then what is new, in the order of its ids."""
+    client, pace = _Client(), Pace(1)
+    wire = SimpleNamespace(client=client, pace=pace, is_up=True)
+    link = SimpleNamespace(account="DU1", sends_orders=True, is_up=True, wire=wire)
+    broker = IbBroker(cast(IbLink, link), ContractBook())
+    pace.release(100.0)
+    for number in range(1 + ORDER_ROOM):
+        pace.order(900 + number, Rank.REDUCING, lambda: None)
+    entry, exit_ = order(SPREAD[0], order_id=8), order(SPREAD[0], order_id=3, purpose=Purpose.EXIT)
+    broker.replace(order(SPREAD[0], order_id=2))
+    broker.ask_margin(order(SPREAD[0], order_id=7))
+    broker.submit(entry)
+    broker.submit(replace(exit_, order_id=9))
+    broker.replace(exit_)
+    broker.cancel(order(SPREAD[0], order_id=4))
+    pace.release(101.0)
+    pace.release(102.0)
+    assert client.sent == [
+        ("order", 3, False),
+        ("cancel", 4, None),
+        ("order", 2, False),
+        ("order", 7, True),
+        ("order", 8, False),
+        ("order", 9, False),
+    ]
+
+
+def test_what_only_informs_does_not_end_a_question_and_the_first_refusal_does() -> None:
+    """Code 2174 comes with bars that are on their way; what comes after the end of an answer changes nothing."""
+
+    async def scenario() -> None:
+        requests = Requests(lambda: 7)
+        handlers = requests.handlers(dict.fromkeys((10, 17, 52, 75, 76), lambda _fields: None), lambda: 178)
+
+        def refuse(code: int) -> bool:
+            return requests.refuse(["4", "2", "7", str(code), "words"])
+
+        def answered(_req_id: int) -> None:
+            for code in (165, 366, 399, 2100, 2174, 2199, 10167):
+                assert refuse(code)
+            handlers[17](["17", "7", "a", "b", "0"])
+            assert refuse(162)
+            requests.lose()
+
+        assert len(await requests.ask("bars", answered, 1.0)) == 1
+        for code in (162, 2099, 2200):
+
+            def refused(_req_id: int, code: int = code) -> None:
+                assert refuse(code)
+                assert refuse(200)
+                handlers[17](["17", "7", "a", "b", "0"])
+
+            with pytest.raises(RefusedError) as caught:
+                await requests.ask("bars", refused, 1.0)
+            assert caught.value.code == code
+        assert not refuse(162), "nothing is asked any more"
+
+    asyncio.run(scenario())
 
 
 def test_account_values() -> None:
