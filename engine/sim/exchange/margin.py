@@ -146,7 +146,7 @@ def _fill_sides(sides: _Sides, lines: list[Line], cover: Decimal, cash_secured_p
                 pairs = [each for each in able if (_loss(short, each) > 0) is loses]
                 left[short.instrument.con_id] -= _pair(short, left[short.instrument.con_id], pairs, free, sides)
         for short in shorts if not loses else ():
-            covered = min(left[short.instrument.con_id], cover / short.instrument.multiplier)
+            covered = min(left[short.instrument.con_id], cover // short.instrument.multiplier)
             left[short.instrument.con_id] -= covered
             cover -= covered * short.instrument.multiplier
     for short in shorts:

@@ -32,6 +32,17 @@ def test_a_trade_that_turns_a_position_opens_anew() -> None:
     assert found.remaining(POOR) == 2
 
 
+def test_what_was_held_before_is_closed_after_what_was_opened_today() -> None:
+    found = DayTrades()
+    held = Decimal(2)
+    for order, quantity, left in ((1, 1, 3), (2, 1, 3), (3, -2, 2), (4, -1, 2), (5, 1, 2), (6, -2, 1), (7, 1, 1)):
+        found.note(order, 11, held, Decimal(quantity))
+        held += quantity
+        assert found.remaining(POOR) == left, order
+    found.note(8, 11, held, Decimal(-1))
+    assert found.remaining(POOR) == 0
+
+
 def test_five_sessions_count() -> None:
     found = DayTrades()
     for order in (1, 3, 5, 7):

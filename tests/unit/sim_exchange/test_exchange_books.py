@@ -66,6 +66,7 @@ def known(con_id: int) -> Instrument:
         (SPY, 100, "505.00", False, "1.0000"),
         (SPY, 1000, "505.00", False, "5.0000"),
         (SPY, 1000, "505.00", True, "9.2060"),  # + SEC 4.04 + TAF 0.166
+        (SPY, 1000, "0.20", False, "2.0000"),  # at most 1 %
     ],
 )
 def test_commission_of_one_order(con_id: int, quantity: int, price: str, sold: bool, expected: str) -> None:
@@ -176,8 +177,26 @@ def test_account_values_add_up() -> None:
     assert values["NetLiquidation"] == values["TotalCashValue"] - 405
     assert values["InitMarginReq"] == 405 + 100 * (D("0.2") * 505 - 5)
     assert values["AvailableFunds"] == values["TotalCashValue"] - values["InitMarginReq"]
+    assert values["ExcessLiquidity"] == values["TotalCashValue"] - values["MaintMarginReq"]
     assert abs(values["BuyingPower"] - 4 * values["AvailableFunds"]) < D("0.05")
     assert view.unrealized == D("-6.05")
+
+
+def test_day_trades_of_a_small_account_are_forgotten_after_five_sessions() -> None:
+    desk = Desktop(cash=D(20_000))
+
+    def left() -> str:
+        return desk.broker.account_values()["DayTradesRemaining"]
+
+    for action, limit in (("BUY", 4.1), ("SELL", 4.0)):
+        assert left() == "3"
+        desk.place(SPY_P, action, limit=limit)
+        desk.step()
+    found = [left()]
+    for day in (7, 8, 9, 10, 13):
+        desk.to(datetime(2024, 5, day, 13, 30, tzinfo=UTC))
+        found.append(left())
+    assert found == ["2", "2", "2", "2", "2", "3"]
 
 
 def test_after_the_close_what_is_held_is_worth_what_it_was() -> None:
@@ -215,6 +234,12 @@ def line(con_id: int, quantity: int, price: str, spot: str = "5050") -> Line:
         ([line(C5100, -1, "2"), line(P5000, -1, "2")], 200 + 100 * (D("0.15") * 5050 - 50) + 200),
         ([line(SPY_C, -1, "0.5", "505"), line(SPY, 100, "505", "505")], 100 * 505 * D("0.5")),
         ([line(SPY, -100, "505", "505")], 100 * 505 * D("0.5")),
+        ([line(SPY, -100, "505", "505"), line(SPY_P, -1, "4", "505")], 100 * 505 * D("0.5")),
+        ([line(SPY, 300, "505", "505"), line(SPY_C, -1, "0.5", "505")], 300 * 505 * D("0.5")),
+        (
+            [line(SPY, 150, "505", "505"), line(SPY_C, -2, "0.5", "505")],
+            150 * 505 * D("0.5") + 50 + 100 * (D("0.20") * 505 - 5),
+        ),
         (
             [
                 line(SPY, 100, "505", "505"),
@@ -299,6 +324,8 @@ def test_pm_options_settle_in_cash_at_the_close() -> None:
     assert desk.broker.positions() == []
     assert desk.broker.ledger.totals().cash == D(1_000_000) - 950
     assert desk.broker.ledger.totals().realized == {P5000: D(-750), C5100: D(-300)}
+    assert desk.broker.position(P5000).realized == D(-750)
+    assert desk.broker.account_values()["RealizedPnL"] == "-1050.00"
 
 
 def test_a_level_not_known_yet_is_waited_for() -> None:

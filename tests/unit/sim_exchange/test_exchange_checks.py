@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from fake_market import C5100, C5110, CONDOR, P4990, P5000, QUIET, SPX, SPY, SPY_C, SPY_P, Desktop, option
+from fake_market import C5100, C5110, CONDOR, LATER, P4990, P5000, QUIET, SPX, SPY, SPY_C, SPY_P, Desktop, option
 
 from engine.sim.exchange.checks import OTHER_SIDE
 from engine.sim.seams import OrderChanged, OrderError, Report, Status, TicketLeg, WhatIfAnswer
@@ -71,6 +71,12 @@ def test_a_box_is_riskless() -> None:
     box = ((51, 1, "BUY"), (50, 1, "SELL"), (P5000, 1, "BUY"), (P4990, 1, "SELL"))
     reports = desk.broker.place(desk.combo(box, limit=9.0))
     assert codes(reports) == [201]
+    for con_id, right in ((52, "C"), (53, "P")):
+        desk.market._catalogue.known[con_id] = option(con_id, "SPX", 5000, right, expiry=LATER)
+        desk.market.quotes[con_id] = desk.market.quotes[P5000]
+    later = ((51, 1, "BUY"), (52, 1, "SELL"), (53, 1, "BUY"), (P4990, 1, "SELL"))
+    desk.market.quotes[51] = desk.market.quotes[P4990]
+    assert codes(desk.broker.place(desk.combo(later, limit=1.0))) == [], "what ends later may be worth more"
 
 
 def test_different_underlyings_may_go_non_guaranteed() -> None:
@@ -118,7 +124,16 @@ def test_what_the_account_cannot_carry_is_refused_and_closing_never_is() -> None
     assert "MUST EXCEED THE INITIAL MARGIN" in reports[-1].text
     desk.place(SPY_P, "BUY", limit=4.1)
     desk.step()
+    assert codes(desk.place(SPY_P, "SELL", 2, limit=4.0)) == [201], "one of them would open"
     assert codes(desk.place(SPY_P, "SELL", limit=4.0)) == []
+    short = Desktop(cash=Decimal(12_000))
+    short.place(SPY_P, "SELL", limit=4.0)
+    short.step()
+    assert codes(short.place(SPY_P, "SELL", limit=4.0)) == [201], "what is like what is held closes nothing"
+
+
+def test_the_size_limit_is_one_of_options() -> None:
+    assert codes(Desktop(cash=Decimal(10_000_000)).place(SPY, "BUY", 10_001, limit=505.0)) == []
 
 
 def test_what_if_answers_with_margins_and_uses_up_its_id() -> None:
@@ -132,6 +147,7 @@ def test_what_if_answers_with_margins_and_uses_up_its_id() -> None:
     assert desk.broker.open_orders() == []
     assert codes(desk.place(P5000, "BUY", limit=2.0, order_id=1)) == [103]
     assert codes(desk.broker.what_if(desk.ticket(999, limit=1.0, what_if=True))) == [200]
+    assert codes(desk.broker.what_if(desk.ticket(P5000, limit=1.03, what_if=True))) == [110]
     poor = Desktop(cash=Decimal(100))
     (answer,) = poor.broker.place(poor.ticket(SPY_P, "SELL", limit=4.0, what_if=True))
     assert isinstance(answer, WhatIfAnswer)

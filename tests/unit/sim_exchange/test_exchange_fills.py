@@ -79,6 +79,17 @@ def test_a_resting_fill_is_at_the_limit_and_adds_liquidity() -> None:
     assert (done[0].price, done[0].liquidity) == (Decimal("2.05"), 1)
 
 
+def test_a_resting_order_fills_by_what_arrives() -> None:
+    """No more than what is shown at its own side comes at once."""
+    desk = Desktop(settings=replace(QUIET, resting_rate=1e9))
+    desk.market.quotes[P5000] = (2.00, 2.20, 3, 20)
+    desk.place(P5000, "BUY", 8, limit=2.1)
+    sizes = [quantity for _ in range(12) for quantity, _ in trades(desk.step())]
+    assert sum(sizes) == 8
+    assert set(sizes) <= {1, 2, 3}
+    assert len(sizes) < 8
+
+
 def test_chance_does_not_depend_on_other_orders() -> None:
     def wait(others: bool) -> int:
         desk = Desktop(settings=LIVELY, seed=11)
@@ -232,6 +243,21 @@ def test_a_market_combo_takes_the_natural_and_waits_when_a_leg_has_no_offer() ->
     assert trades(desk.step()) == []
     desk.market.quotes[P4990] = (1.40, 1.60, 20, 20)
     assert trades(desk.step())[0] == (1, Decimal("-0.8"))
+
+
+def test_a_leg_that_nobody_quotes_is_not_given_away() -> None:
+    desk = Desktop()
+    desk.market.quotes[P4990] = (NAN, NAN, 0, 0)
+    desk.broker.place(desk.combo(CONDOR, "SELL"))
+    assert trades(desk.step()) == []
+
+
+def test_a_combo_is_sold_as_far_as_the_bids_of_its_longs_and_the_offers_of_its_shorts_go() -> None:
+    desk = Desktop()
+    desk.market.quotes[P4990] = (1.40, 1.60, 3, 50)
+    desk.market.quotes[P5000] = (2.00, 2.20, 50, 4)
+    desk.broker.place(desk.combo(CONDOR, "SELL", 9))
+    assert trades(desk.step())[0] == (3, Decimal("-1.6"))
 
 
 def test_a_worthless_wing_does_not_stop_a_combo_from_closing() -> None:

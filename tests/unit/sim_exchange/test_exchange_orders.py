@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
 from fake_market import CLOSE, DAY, P5000, SPX_AM, SPY, SPY_P, TEN, Desktop
 
 from engine.sim.exchange.settings import ExchangeSettings
@@ -212,6 +213,8 @@ def test_immediate_or_cancel_fills_what_it_can() -> None:
     reports = desk.step()
     assert codes(reports) == [202]
     assert desk.broker.completed_orders()[0].filled == 20
+    desk.place(P5000, "BUY", 20, limit=2.2, tif="IOC")
+    assert codes(desk.step()) == [], "it is filled"
 
 
 def test_a_new_day_starts_with_empty_lists_but_the_positions_stay() -> None:
@@ -253,6 +256,36 @@ def test_executions_name_the_order_and_count_up() -> None:
     assert len({one.exec_id for one in done}) == 2
     assert all(one.exec_id.endswith(".01.01") for one in done)
     assert PositionChanged(P5000) in reports
+
+
+def test_an_order_tells_what_its_fills_came_to() -> None:
+    desk = Desktop()
+    desk.place(P5000, "BUY", 30, limit=2.3)
+    reports = desk.step()
+    desk.market.quotes[P5000] = (2.1, 2.3, 20, 20)
+    reports += desk.step()
+    paid = [report.commission for report in reports if isinstance(report, Commissioned)]
+    done = [report.order for report in reports if isinstance(report, OrderChanged)]
+    assert len(paid) == 2
+    assert [(view.filled, view.commission) for view in done] == [(20, paid[0]), (30, paid[0]), (30, sum(paid))]
+    assert (done[-1].average_price, done[-1].last_price) == (pytest.approx((20 * 2.2 + 10 * 2.3) / 30), 2.3)
+    assert codes(desk.place(P5000, "BUY", 30, limit=2.2, order_id=1)) == [104]
+
+
+def test_a_change_leaves_more_than_has_filled() -> None:
+    desk = Desktop()
+    desk.place(P5000, "BUY", 30, limit=2.2)
+    desk.step()
+    assert codes(desk.place(P5000, "BUY", 20, limit=2.2, order_id=1)) == [201]
+    assert codes(desk.place(P5000, "BUY", 21, limit=2.2, order_id=1)) == []
+    assert desk.broker.open_orders()[0].remaining == 1
+
+
+def test_the_balance_of_a_day_is_written_once() -> None:
+    desk = Desktop()
+    desk.to(datetime(2024, 5, 8, 13, 30, tzinfo=UTC))
+    days = [row["day"] for row in desk.broker.ledger.rows if row["kind"] == "balance"]
+    assert days == ["2024-05-06", "2024-05-07"]
 
 
 def test_only_what_could_have_traded_fills_after_its_cancel() -> None:
