@@ -206,6 +206,24 @@ def test_orders_that_have_no_permanent_id_yet_are_all_listed() -> None:
     run(scenario())
 
 
+def test_order_ids_go_on_behind_those_of_our_own_orders_at_work() -> None:
+    """Each program counts its own: a gateway whose count was reset names less than is at work."""
+
+    async def scenario() -> None:
+        ours, others = open_order("DU1", 50, "rb.t.50", 77), open_order("DU1", 900, "", 78)
+        others[24] = 9
+        answers = {"16": lambda _: [tuple(ours), tuple(others), (53, 1)]}
+        async with (
+            fake_tws(version=173, answers=answers) as fake,
+            connected(fake.port, lockstep=False) as (_, events),
+        ):
+            up = events[-1]
+            assert isinstance(up, LinkUp)
+            assert up.next_order_id == 51
+
+    run(scenario())
+
+
 def test_lockstep_is_not_offered() -> None:
     async def scenario() -> None:
         async with fake_tws() as fake:
@@ -454,6 +472,19 @@ def test_25_a_position_that_was_not_told_is_asked_for_with_the_orders() -> None:
             assert [(each.contract.symbol, each.quantity) for each in events if isinstance(each, PositionReport)] == [
                 ("SPY", -1)
             ]
+
+    run(scenario())
+
+
+def test_what_is_held_is_closed_by_a_run_that_starts_before_anything_is_listed() -> None:
+    async def scenario() -> None:
+        near, far = POSITION.split("|"), POSITION.replace("|9|", "|8|").replace("650", "640").split("|")
+        answers = {"61": lambda _: [tuple(near), tuple(far), (62, 1)]}
+        async with fake_tws(answers=answers) as fake, connected(fake.port, lockstep=False) as (world, _):
+            held = [Option("SPY", "SPY", date(2025, 12, 19), Decimal(strike), Right.PUT) for strike in (650, 640)]
+            world.broker.submit(order(41, leg(held[0], Side.BUY), leg(held[1], Side.SELL)))
+            sent = (await fake.until_asked("3"))[0]
+            assert {"8", "9"} <= set(sent)
 
     run(scenario())
 

@@ -490,19 +490,25 @@ def test_what_the_broker_says_of_nothing_in_particular_is_shown(caplog: pytest.L
 
 
 def test_no_quote_counts_while_a_farm_is_broken() -> None:
+    """All that is streamed is looked at anew when that begins and when it ends; of other farms nothing is told."""
+
     async def scenario() -> None:
         async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
             world.feed.watch([SPX, Underlying("SPY")])
             await fake.until_asked("1", 2)
-            fake.push(4, 2, -1, 2103, "Market data farm connection is broken:usopt", "")
-            await world.link.next(None)
-            assert world.feed.board.frozen == {0, 1}
-            fake.push(4, 2, -1, 2104, "Market data farm connection is OK:usfarm", "")
-            await world.link.next(None)
-            assert world.feed.board.frozen == {0, 1}
-            fake.push(4, 2, -1, 2104, "Market data farm connection is OK:usopt", "")
-            await world.link.next(None)
-            assert world.feed.board.frozen == set()
+            found = []
+            for code, words in ((2103, "broken:usopt"), (2104, "OK:usfarm"), (2104, "OK:usopt")):
+                fake.push(4, 2, -1, code, f"Market data farm connection is {words}", "")
+                events = (await world.link.next(None)).events
+                told = [each.text for each in events if isinstance(each, DataTrouble)]
+                moved = [each.rows for each in events if isinstance(each, MarketMoved)]
+                found.append((told, moved, world.feed.board.frozen.copy()))
+            broken = "market data farm usopt is broken; no quote counts until it is back"
+            assert found == [
+                ([broken], [(0, 1)], {0, 1}),
+                ([], [()], {0, 1}),
+                (["market data farm usopt is back"], [(0, 1)], set()),
+            ]
 
     run(scenario())
 

@@ -235,6 +235,31 @@ def test_durations_and_errors_of_history() -> None:
     assert history.is_forbidden(162, "No market data permissions for CBOE IND")
 
 
+@pytest.mark.parametrize(
+    ("minutes", "seconds", "count", "asked"),
+    [
+        (-60, 300, 3, ("3 D", "5 mins")),
+        (10, 300, 3, ("3 D", "5 mins")),
+        (15, 300, 3, ("1 D", "5 mins")),
+        (20, 300, 3, ("1800 S", "5 mins")),
+        (240, 60, 59, ("3600 S", "1 min")),
+        (240, 60, 60, ("14400 S", "1 min")),
+        (390, 1800, 13, ("1 D", "30 mins")),
+        (390, 1800, 14, ("3 D", "30 mins")),
+        (900, 1800, 27, ("4 D", "30 mins")),
+    ],
+)
+def test_bars_are_asked_for_as_far_back_as_they_may_lie(
+    minutes: int, seconds: int, count: int, asked: tuple[str, str]
+) -> None:
+    """One that is not over comes with them, and one of the sessions before may be a half day."""
+    session = session_on(DAY)
+    assert session is not None
+    now = session.open + timedelta(minutes=minutes)
+    found = history.session_bars(ib_async.Index("SPX", "CBOE"), seconds, count, session, now)
+    assert (found.duration, found.size) == asked
+
+
 def test_the_self_check_passes_with_this_ib_async() -> None:
     asyncio.run(self_check.check_seams())
 

@@ -97,6 +97,14 @@ def test_sizes_come_and_go_with_their_price() -> None:
     line.size(0, 6)
     assert isnan(line.bid[0])
     assert line.bid[1] == 0
+    line.price(1, "2.05", 0)
+    line.price(1, -1, 0)
+    line.size(0, 6)
+    assert isnan(line.bid[0]), "what was withheld before it was taken back is no price"
+    line.price(1, "2.00", 3)
+    line.size(0, "")
+    assert isnan(line.bid[0])
+    assert not line.quotes.failures
 
 
 def test_day_statistics() -> None:
