@@ -476,6 +476,22 @@ def test_25_a_position_that_was_not_told_is_asked_for_with_the_orders() -> None:
     run(scenario())
 
 
+def test_orders_that_are_asked_for_again_before_their_list_ends_are_all_listed() -> None:
+    """What the first list has told already counts; that an order is not listed may end it."""
+
+    async def scenario() -> None:
+        async with fake_tws(version=173) as fake, connected(fake.port, lockstep=False) as (world, _):
+            fake.answers["16"] = lambda _: [tuple(open_order("DU1", 7, "rb.t.7", 77))]
+            world.broker.inquire()
+            await wait_for(world, OrderReport)
+            fake.answers["16"] = lambda _: [(53, 1)]
+            world.broker.inquire()
+            listed = await wait_for(world, OrdersListed)
+            assert [each.order_refs for each in listed if isinstance(each, OrdersListed)] == [frozenset(("rb.t.7",))]
+
+    run(scenario())
+
+
 def test_what_is_held_is_closed_by_a_run_that_starts_before_anything_is_listed() -> None:
     async def scenario() -> None:
         near, far = POSITION.split("|"), POSITION.replace("|9|", "|8|").replace("650", "640").split("|")

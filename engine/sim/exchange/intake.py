@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 
 from engine.model.session import EXCHANGE_ZONE, exchange_date, session_after, session_from
 from engine.sim.exchange.agenda import hours_of
@@ -12,7 +11,7 @@ from engine.sim.exchange.combo import Leg
 from engine.sim.exchange.desk import Desk
 from engine.sim.exchange.lifecycle import end_refused
 from engine.sim.exchange.standing import margin_answer, margin_problem
-from engine.sim.exchange.tick_rules import combo_tick_rule, on_grid, tick_rule
+from engine.sim.exchange.tick_rules import combo_tick_rule, tick_rule
 from engine.sim.seams import Report, Status, Ticket, WhatIfAnswer
 
 DUPLICATE = Problem(103, "Duplicate order id")
@@ -205,19 +204,12 @@ def _change_problem(desk: Desk, order: WorkingOrder, ticket: Ticket) -> Problem 
         return OCA_REVISION
     if ticket.quantity <= order.filled:
         return rejected(f"Order quantity {ticket.quantity} must be above the filled {order.filled}")
-    for price in _prices(ticket):
-        if not on_grid(price, order.ticks):
-            return Problem(110, "The price does not conform to the minimum price variation for this contract.")
     return ticket_problem(desk, replace_ticket(order, ticket))
 
 
 def _identity(ticket: Ticket) -> tuple[object, ...]:
     contract = ticket.legs if ticket.sec_type == "BAG" else ticket.con_id
     return contract, ticket.sec_type, ticket.action, ticket.order_type, ticket.algo
-
-
-def _prices(ticket: Ticket) -> list[Decimal]:
-    return [price for price in (ticket.limit_price, ticket.aux_price) if price]
 
 
 def replace_ticket(order: WorkingOrder, ticket: Ticket) -> WorkingOrder:
