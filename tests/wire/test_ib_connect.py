@@ -435,7 +435,13 @@ def test_52_a_connection_that_is_lost_while_messages_wait_for_their_second_is_a_
             while wire.lost is None:
                 await asyncio.sleep(0.001)
             wire.pace.release(time.time() + 2)
+            world.feed.watch([Underlying("SPX"), Underlying("VIX")])
             assert isinstance((await world.link.next(None)).events[-1], LinkDown)
+            before = len(fake.asked)
+            await world.link.connect()
+            world.link.wire.pace.release(time.time() + 2)
+            await fake.until_asked("1", 2)
+            assert [fields[4] for fields in fake.asked[before:] if fields[0] == "1"] == ["SPX", "VIX"]
 
     run(scenario())
 

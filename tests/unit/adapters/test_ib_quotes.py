@@ -212,6 +212,7 @@ def test_halted_is_kept_by_row() -> None:
     for kind, value, expected in (("49", "1", {0}), ("49", "0.0", set()), ("90", "2", {0}), ("49", "-1", set())):
         line.handlers[45](["45", "6", "9", kind, value])
         assert halted == expected
+        assert line.quotes.is_waiting
         assert line.quotes.settle(1.0) == (0,)
     line.handlers[45](["45", "6", "9", "49", "1"])
     line.handlers[45](["45", "6", "9", "49", "1"])
