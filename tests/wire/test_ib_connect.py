@@ -11,7 +11,7 @@ from free_port import free_port
 from ib_fake_tws import FakeTws, Fields, fake_tws, open_order
 from ib_session import connected, gateway, leg, order, run
 
-from engine.adapters.ib import standstill
+from engine.adapters.ib import standstill, timekeeping
 from engine.adapters.ib.greet import greeting
 from engine.adapters.ib.greeting import Greeting
 from engine.adapters.ib.settings import IbSettings
@@ -442,6 +442,21 @@ def test_52_a_connection_that_is_lost_while_messages_wait_for_their_second_is_a_
             world.link.wire.pace.release(time.time() + 2)
             await fake.until_asked("1", 2)
             assert [fields[4] for fields in fake.asked[before:] if fields[0] == "1"] == ["SPX", "VIX"]
+
+    run(scenario())
+
+
+def test_62_nobody_is_asked_for_the_time_on_a_connection_that_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
+            fake.push(6, 2, "NetLiquidation", "90000.00", "USD", "DU1")
+            fake.cut()
+            while world.link.wire.lost is None:
+                await asyncio.sleep(0.001)
+            monkeypatch.setattr(timekeeping, "ASK_EVERY", 0.0)
+            events = (await world.link.next(None)).events
+            assert isinstance(events[0], AccountReport)
+            assert isinstance(events[-1], LinkDown)
 
     run(scenario())
 

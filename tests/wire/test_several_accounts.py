@@ -15,6 +15,7 @@ from engine.adapters.ib.world import ib_world
 from engine.model.errors import BrokerError
 from engine.model.event import (
     AccountReport,
+    BrokerStatus,
     CommissionReport,
     Event,
     ExecutionReport,
@@ -117,6 +118,8 @@ def test_nothing_of_the_other_account_is_ours() -> None:
             assert [quantity for _, quantity in up.positions] == [1]
             assert [each.quantity for each in of(ExecutionReport, events)] == [1]
             assert up.order_refs == ()
+            done = [each.ref for each in of(OrderReport, events) if each.status is BrokerStatus.FILLED]
+            assert done == ["rb.t.1"]
             assert {each.account.id for each in of(AccountReport, events)} == {OURS}
             ours.broker.inquire()
             asked = await play(ours, 3)

@@ -177,9 +177,10 @@ def test_adaptive_at_the_market_and_its_walk() -> None:
     assert Decimal("2.1") <= done[0][1] <= Decimal("2.2")
 
 
-def test_adaptive_never_passes_its_limit() -> None:
+@pytest.mark.parametrize(("side", "limit"), [("SELL", 2.15), ("SELL", 2.05), ("BUY", 2.15), ("BUY", 2.05)])
+def test_adaptive_never_passes_its_limit(side: str, limit: float) -> None:
     desk = Desktop()
-    desk.place(P5000, "SELL", limit=2.15, algo="Adaptive", algo_params=(("adaptivePriority", "Urgent"),))
+    desk.place(P5000, side, limit=limit, algo="Adaptive", algo_params=(("adaptivePriority", "Urgent"),))
     assert [trade for _ in range(300) for trade in trades(desk.step())] == []
 
 
@@ -379,6 +380,8 @@ def test_a_non_guaranteed_leg_may_stand_alone_until_the_other_has_size() -> None
     ]
     view = desk.broker.open_orders()[0]
     assert (view.status.value, view.filled, view.remaining) == ("Submitted", 0, 1)
+    desk.market.quotes[SPY_C] = (NAN, 0.32, 0, 7)
+    assert trades(desk.step()) == []
     desk.market.quotes[SPY_C] = (0.30, 0.32, 7, 7)
     done = [r.execution for r in desk.step() if isinstance(r, Executed)]
     assert [(one.con_id, one.quantity, one.cumulative) for one in done] == [(0, 1, 1), (SPY_C, 3, 10)]

@@ -1,7 +1,7 @@
 """The ledger as a statement of the broker."""
 
 import xml.etree.ElementTree as tree
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,6 +15,9 @@ from engine.sim.exchange.ledger import Ledger
 AT = datetime(2026, 11, 18, 15, 0, 5, tzinfo=UTC)
 PUT, SHARES = 11, 7
 NAME = "SPXW  261118P05930000"
+LEG: dict[str, object] = {"perm_id": 5, "client_id": 1, "order_id": 3, "order_ref": "rb:t:1"}
+LEG |= {"con_id": PUT, "name": NAME, "sec_type": "OPT"}
+"""What an execution of the put has beside its id, side, quantity and price."""
 
 
 def ledger(path: Path | None = None) -> Ledger:
@@ -27,9 +30,7 @@ def deal(
     found: Ledger, exec_id: str, side: str, quantity: int, price: str, cash: str, paid: str = "1.25", **more: object
 ) -> None:
     """Write an execution of the put with what it moves, as the simulated broker does."""
-    known = {"perm_id": 5, "client_id": 1, "order_id": 3, "order_ref": "rb:t:1", "con_id": PUT, "name": NAME}
-    told = {"sec_type": "OPT", "side": side, "quantity": Decimal(quantity), "price": Decimal(price)}
-    fields = known | told | more
+    fields = LEG | {"side": side, "quantity": Decimal(quantity), "price": Decimal(price)} | more
     found.write("execution", AT, exec_id=exec_id, **fields)
     con_id = fields["con_id"]
     if con_id:
@@ -95,9 +96,18 @@ def test_an_execution_in_the_brokers_words() -> None:
 def test_a_combo_is_an_order_and_its_legs_are_executions() -> None:
     found = ledger()
     deal(found, "e.1.01.01", "BOT", 1, "-0.55", "", con_id=0, name="SPX combo", sec_type="BAG")
-    deal(found, "e.1.02.01", "SLD", 1, "1.50", "150")
-    assert lines(found, "Order", "assetCategory", "levelOfDetail", "tradePrice") == [("BAG", "ORDER", "-0.55")]
-    assert lines(found, "Trade", "ibExecID") == [("e.1.02.01",)]
+    found.write("execution", AT, exec_id="e.1.02.01", side="SLD", quantity=Decimal(1), price=Decimal("1.50"), **LEG)
+    deal(found, "e.1.03.01", "BOT", 1, "0.95", "-95", con_id=12, name=NAME.replace("593", "592"))
+    for reason, amount in (("trade", "150"), ("commission", "-1.10")):
+        found.write("cash", AT, day="2026-11-18", con_id=PUT, amount=Decimal(amount), reason=reason)
+    found.write("balance", AT + timedelta(days=1), day="2026-11-19")
+    wanted = ("assetCategory", "levelOfDetail", "buySell", "tradePrice")
+    assert lines(found, "Order", *wanted) == [("BAG", "ORDER", "BUY", "-0.55")]
+    assert lines(found, "Trade", "ibExecID", "buySell", "quantity", "proceeds", "ibCommission") == [
+        ("e.1.02.01", "SELL", "-1", "150", "-1.1"),
+        ("e.1.03.01", "BUY", "1", "-95", "-1.25"),
+    ]
+    assert lines(found, "FlexStatement", "fromDate", "toDate") == [("20261118", "20261119")]
 
 
 def test_a_correction_cancels_and_writes_anew() -> None:
