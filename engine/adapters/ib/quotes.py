@@ -117,9 +117,6 @@ class Quotes:
     def _fail(self, fields: list[str], problem: Exception) -> None:
         self.failures.append(f"market data {fields} could not be read: {problem!r}")
 
-    def _hear(self, _fields: list[str]) -> None:
-        self._heard = True
-
     def _take_text(self, fields: list[str]) -> None:
         """Take the next dividend, if it can be read; every other text is only heard."""
         self._heard = True

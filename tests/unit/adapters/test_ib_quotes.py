@@ -249,6 +249,7 @@ def test_open_interest_is_that_of_the_side_that_the_option_is(first: int) -> Non
     line.size(55 - first, "812")
     assert line.board.open_interest[0] == 812.0
     line.size(first, "0")
+    assert line.board.open_interest[0] == 812.0
     line.size(55 - first, "900")
     assert line.board.open_interest[0] == 900.0
     assert line.quotes.settle(100.0) == (0,)
