@@ -513,6 +513,30 @@ def test_orders_that_are_asked_for_again_before_their_list_ends_are_all_listed()
     run(scenario())
 
 
+def test_35_an_account_that_is_not_ready_yet_is_told_once_it_is() -> None:
+    """The broker tells by itself only what has changed since it was told."""
+
+    def told(ready: str, amount: str) -> list[tuple[object, ...]]:
+        return [
+            (6, 2, "AccountReady", ready, "", "DU1"),
+            (6, 2, "NetLiquidation", amount, "USD", "DU1"),
+            (54, 1, "DU1"),
+        ]
+
+    async def scenario() -> None:
+        answers = {"6": lambda _: told("false", "0.00")}
+        async with fake_tws(answers=answers) as fake, connected(fake.port, lockstep=False) as (world, events):
+            assert isinstance(events[-1], LinkUp)
+            assert not [each for each in events if isinstance(each, AccountReport)]
+            fake.answers["6"] = lambda _: told("true", "100000.00")
+            fake.push(*told("true", "")[0])
+            found = (await wait_for(world, AccountReport))[-2:]
+            assert isinstance(found[0], AccountReport)
+            assert found[0].account.net_liquidation == 100_000
+
+    run(scenario())
+
+
 def test_what_is_held_is_closed_by_a_run_that_starts_before_anything_is_listed() -> None:
     async def scenario() -> None:
         near, far = POSITION.split("|"), POSITION.replace("|9|", "|8|").replace("650", "640").split("|")

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from datetime import datetime, time, timedelta
+from functools import partial
 
 from ib_async import ExecutionFilter
 
@@ -339,6 +340,9 @@ class IbLink:
             if event is not None:
                 events.append(event)
         events += self._feed.stopped(self._now)
+        if self._values.is_due and wire.is_up:
+            self._values.is_due = False
+            wire.pace.in_turn(partial(wire.client.reqAccountUpdates, True, self._account))
         if self._values.changed:
             events.append(AccountReport(self._now, self._values.take()))
         return events

@@ -186,6 +186,22 @@ def test_account_values() -> None:
     assert not values.changed
 
 
+def test_what_is_told_while_the_account_is_not_ready_counts_for_nothing() -> None:
+    """While the broker's server is being reset: a floor of `net_liquidation` was passed by an account of nothing."""
+    values = AccountValues("DU1")
+    values.read(["6", "2", "AccountReady", "true", "", "DU1"])
+    values.read(["6", "2", "NetLiquidation", "100000.50", "USD", "DU1"])
+    assert values.take().net_liquidation == Decimal("100000.50")
+    values.read(["6", "2", "AccountReady", "false", "", "DU2"])
+    values.read(["6", "2", "NetLiquidation", "100000.75", "USD", "DU1"])
+    assert values.take().net_liquidation == Decimal("100000.75")
+    values.read(["6", "2", "AccountReady", "false", "", "DU1"])
+    values.read(["6", "2", "NetLiquidation", "0.00", "USD", "DU1"])
+    assert (values.changed, values.is_due) == (False, False)
+    values.read(["6", "2", "AccountReady", "true", "", "DU1"])
+    assert (values.changed, values.is_due) == (False, True)
+
+
 def test_day_trades_left() -> None:
     values = AccountValues("DU1")
     values.read(["6", "2", "NetLiquidation", "9000", "USD", "DU1"])
