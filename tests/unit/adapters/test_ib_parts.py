@@ -452,6 +452,8 @@ def test_shares_are_stock_on_the_wire_and_a_hundred_to_a_call() -> None:
     assert [(leg.conId, leg.ratio, leg.action) for leg in contract.comboLegs] == [(756733, 100, "BUY"), (42, 1, "SELL")]
     stock = book.to_broker(share("SPY"))
     assert (stock.secType, stock.symbol, stock.conId, stock.strike) == ("STK", "SPY", 756733, 0.0)
+    dealt = order_to_broker(order(*legs), "DU1")
+    assert (dealt.action, dealt.totalQuantity) == ("BUY", 2), "so many of the combo, of 100 shares each"
     assert subscription(share("SPY")) == subscription(Underlying("SPY"))
     found = order_to_broker(order(OrderLeg("stock", share("SPY"), Side.SELL), side=Side.SELL, quantity=100), "DU1")
     assert (found.action, found.totalQuantity, found.smartComboRoutingParams) == ("SELL", 100, [])

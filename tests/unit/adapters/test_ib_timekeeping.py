@@ -1,0 +1,68 @@
+"""This computer's clock, held against its own count of seconds and against the broker's."""
+
+from datetime import UTC, datetime, timedelta
+
+from engine.adapters.ib.timekeeping import Timekeeper
+
+NOON = datetime(2025, 11, 24, 17, 0, tzinfo=UTC)
+
+
+class Watch:
+    """A clock that a test moves: `set_by` is how it was set since it began."""
+
+    def __init__(self) -> None:
+        self.seconds, self.set_by = 0.0, 0.0
+
+    def now(self) -> datetime:
+        return NOON + timedelta(seconds=self.seconds + self.set_by)
+
+    def elapsed(self) -> float:
+        return self.seconds
+
+
+class Asked:
+    """A keeper and a broker that answers at once, from a clock that is so many seconds behind ours."""
+
+    def __init__(self) -> None:
+        self.watch = Watch()
+        self.keeper = Timekeeper(self.watch)
+
+    def told(self, behind: float) -> float | None:
+        """Ask a minute later, and return what the answer, in whole seconds, comes to."""
+        self.watch.seconds += 60
+        self.keeper.asks()
+        return self.keeper.heard((self.watch.now() - timedelta(seconds=behind)).replace(microsecond=0))
+
+
+def test_62_one_answer_alone_is_not_believed() -> None:
+    asked = Asked()
+    assert [asked.told(behind) for behind in (0, 10, 0, 10, 0)] == [None] * 5
+
+
+def test_62_a_difference_is_told_once_and_again_when_it_has_changed_or_is_gone() -> None:
+    asked = Asked()
+    found = [asked.told(behind) for behind in (10, 10, 12, 69, 70, 70, 0, 0, -10, -10)]
+    assert found == [None, 9.0, None, None, 69.0, None, 0.0, None, None, -10.0]
+
+
+def test_62_who_doubts_asks_again_after_a_second() -> None:
+    asked = Asked()
+    assert asked.keeper.is_due()
+    assert not asked.keeper.is_due()
+    for behind, due in ((10, 1), (10, 60), (0, 60)):
+        asked.told(behind)
+        asked.watch.seconds += due - 0.5
+        assert not asked.keeper.is_due()
+        asked.watch.seconds += 0.5
+        assert asked.keeper.is_due()
+
+
+def test_63_a_clock_that_is_set_has_jumped() -> None:
+    watch = Watch()
+    keeper = Timekeeper(watch)
+    found = []
+    for seconds, set_by in ((1, 0.0), (600, 2.0), (1, 4.5), (1, 2.5), (1, -3.0), (1, -3.0)):
+        watch.seconds, watch.set_by = watch.seconds + seconds, set_by
+        found.append(keeper.look().partition(":")[0])
+    forward, back = "the computer slept, or its clock was set forward", "the computer's clock was set back by 6 s"
+    assert found == ["", "", forward, "", back, ""]
