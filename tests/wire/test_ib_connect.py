@@ -537,12 +537,18 @@ def test_35_an_account_that_is_not_ready_yet_is_told_once_it_is() -> None:
     run(scenario())
 
 
-def test_what_is_held_is_closed_by_a_run_that_starts_before_anything_is_listed() -> None:
+@pytest.mark.parametrize("nights", [0, 6])
+def test_what_is_held_is_closed_though_nothing_of_it_is_listed(nights: int) -> None:
+    """As at a start, and after nights on one connection."""
+
     async def scenario() -> None:
-        near, far = POSITION.split("|"), POSITION.replace("|9|", "|8|").replace("650", "640").split("|")
+        near = POSITION.replace("20251219", "20991218").split("|")
+        far = [{"9": "8", "650.0": "640.0"}.get(field, field) for field in near]
         answers = {"61": lambda _: [tuple(near), tuple(far), (62, 1)]}
         async with fake_tws(answers=answers) as fake, connected(fake.port, lockstep=False) as (world, _):
-            held = [Option("SPY", "SPY", date(2025, 12, 19), Decimal(strike), Right.PUT) for strike in (650, 640)]
+            for night in range(nights):
+                world.link._begin_day(world.link.now + timedelta(days=1 + night))
+            held = [Option("SPY", "SPY", date(2099, 12, 18), Decimal(strike), Right.PUT) for strike in (650, 640)]
             world.broker.submit(order(41, leg(held[0], Side.BUY), leg(held[1], Side.SELL)))
             sent = (await fake.until_asked("3"))[0]
             assert {"8", "9"} <= set(sent)

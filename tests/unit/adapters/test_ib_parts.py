@@ -16,7 +16,7 @@ from engine.adapters.clock import WallClock
 from engine.adapters.ib import history, self_check
 from engine.adapters.ib.account import AccountValues
 from engine.adapters.ib.broker import IbBroker, combo_to_broker, order_to_broker
-from engine.adapters.ib.contracts import ContractBook, subscription
+from engine.adapters.ib.contracts import ContractBook, both_rights, subscription
 from engine.adapters.ib.inbox import ENDS, NEXT_VALID_ID, ORDERS, Inbox
 from engine.adapters.ib.link import IbLink
 from engine.adapters.ib.pace import ORDER_ROOM, Pace, Rank
@@ -431,6 +431,11 @@ def test_details_rows_of_old_and_new_servers() -> None:
         found = book.learn_details([row], version)
         assert found == [option(5800, Right.PUT)]
         assert (found[0].multiplier, book.con_id(option(5800, Right.PUT))) == (100, 99)
+
+
+def test_a_strike_is_listed_where_a_call_and_a_put_are() -> None:
+    listed = [option(5810, Right.CALL), option(5800, Right.PUT), option(5790, Right.PUT), option(5800, Right.CALL)]
+    assert both_rights([*listed, option(5780, Right.PUT), option(5780, Right.CALL)]) == (5780, 5800)
 
 
 def test_details_of_a_future_are_not_those_of_its_index() -> None:
