@@ -67,6 +67,40 @@ def test_reads():
     run(main)
 
 
+def test_portfolio_and_profit_are_those_of_the_books():
+    async def main():
+        async with gateway() as running:
+            ib = await _connect(running.port)
+            await _pass(ib, 65)
+            kept, sold = await _options(ib, 5880, 5870)
+            account = running.exchange.account
+            for put in (kept, sold):
+                ib.placeOrder(put, MarketOrder("BUY", 2, account=account))
+            await _pass(ib, 5)
+            ib.placeOrder(sold, MarketOrder("SELL", 2, account=account))
+            whole = ib.reqPnL(account)
+            of_each = [ib.reqPnLSingle(account, "", put.conId) for put in (kept, sold)]
+            await _pass(ib, 185)  # values and portfolio are told every three minutes
+            books = [running.exchange.position(put.conId) for put in (kept, sold)]
+            told = [(one.position, one.dailyPnL, one.unrealizedPnL, one.realizedPnL, one.value) for one in of_each]
+            assert told == [
+                (each.quantity, *map(float, (each.daily, each.unrealized, each.realized, each.market_value)))
+                for each in books
+            ]
+            (row,) = [one for one in ib.portfolio() if one.position]
+            assert (row.contract.conId, row.position, row.averageCost) == (kept.conId, 2, float(books[0].average_cost))
+            assert row.marketValue == pytest.approx(row.marketPrice * 200)
+            values = running.exchange.account_values()
+            assert whole.dailyPnL == float(running.exchange.daily_profit())
+            assert [f"{one:.2f}" for one in (whole.unrealizedPnL, whole.realizedPnL)] == [
+                values["UnrealizedPnL"],
+                values["RealizedPnL"],
+            ]
+            ib.disconnect()
+
+    run(main)
+
+
 def test_history():
     async def main():
         async with gateway() as running:

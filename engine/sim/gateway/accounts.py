@@ -22,7 +22,6 @@ PLAIN_KEYS = frozenset(
     {"AccountCode", "AccountType", "AccountReady", "AccountOrGroup", "Cushion", "DayTradesRemaining"}
 )
 ALL = "All"
-_ZERO = Decimal(0)
 Held = tuple[Exchange, PositionView]
 
 
@@ -264,10 +263,8 @@ def cancel_pnl(hub: Hub, session: Session, fields: Fields) -> None:
 
 
 def _send_pnl(session: Session, req_id: int, broker: Exchange) -> None:
-    held, values = broker.positions(), broker.account_values()
-    unrealized = values.get("UnrealizedPnL") or str(sum((each.unrealized or _ZERO for each in held), _ZERO))
-    realized = values.get("RealizedPnL") or str(sum((each.realized for each in held), _ZERO))
-    session.send(94, req_id, broker.daily_profit(), unrealized, realized)
+    values = broker.account_values()
+    session.send(94, req_id, broker.daily_profit(), values["UnrealizedPnL"], values["RealizedPnL"])
 
 
 def pnl_single(hub: Hub, session: Session, fields: Fields) -> None:
