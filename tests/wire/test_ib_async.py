@@ -5,7 +5,7 @@ import hashlib
 import random
 
 import pytest
-from ib_async import IB, ComboLeg, Contract, Index, LimitOrder, MarketOrder, Option, Stock
+from ib_async import IB, ComboLeg, Contract, ExecutionFilter, Index, LimitOrder, MarketOrder, Option, Stock
 from raw_client import gateway, run
 
 
@@ -67,7 +67,7 @@ def test_reads():
     run(main)
 
 
-def test_portfolio_and_profit_are_those_of_the_books():
+def test_portfolio_profit_and_executions_are_those_of_the_books():
     async def main():
         async with gateway() as running:
             ib = await _connect(running.port)
@@ -90,6 +90,10 @@ def test_portfolio_and_profit_are_those_of_the_books():
             (row,) = [one for one in ib.portfolio() if one.position]
             assert (row.contract.conId, row.position, row.averageCost) == (kept.conId, 2, float(books[0].average_cost))
             assert row.marketValue == pytest.approx(row.marketPrice * 200)
+            filters = [{}, {"time": "20251124-14:29:00"}, {"time": f"{running.gateway.hub.at:%Y%m%d-%H:%M:%S}"}]
+            filters += [{"side": "SELL"}, {"secType": "BAG"}, {"symbol": "SPX"}, {"acctCode": "DU9"}, {"clientId": 2}]
+            found = [len(await ib.reqExecutionsAsync(ExecutionFilter(**asked))) for asked in filters]
+            assert found == [3, 3, 0, 1, 0, 3, 0, 0]
             values = running.exchange.account_values()
             assert whole.dailyPnL == float(running.exchange.daily_profit())
             assert [f"{one:.2f}" for one in (whole.unrealizedPnL, whole.realizedPnL)] == [
