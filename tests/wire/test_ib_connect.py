@@ -21,6 +21,7 @@ from engine.model.errors import BrokerError
 from engine.model.event import (
     AccountReport,
     ClocksApart,
+    CommissionReport,
     Event,
     ExecutionReport,
     LinkDown,
@@ -565,6 +566,23 @@ def test_each_execution_and_each_correction_comes_once() -> None:
             events = await wait_for(world, OrderMessage)
             fills = [(event.exec_id, event.price) for event in events if isinstance(event, ExecutionReport)]
             assert fills == [("a.01.01", Decimal("2.5")), ("a.01.02", Decimal("2.4"))]
+
+    run(scenario())
+
+
+def test_32_a_commission_before_its_execution_is_taken_when_it_is_told_again_and_then_once() -> None:
+    """The engine books none of an execution that it does not know."""
+
+    async def scenario() -> None:
+        paid = (59, 1, "a.01.01", 1.05, "USD", "1.7976931348623157E308", "1.7976931348623157E308", "")
+        done = tuple(EXECUTION.format(exec_id="a.01.01", price="2.5").split("|"))
+        async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
+            for message in (paid, done, paid, done, paid):
+                fake.push(*message)
+            fake.push(4, 2, 41, 399, "the last", "")
+            events = await wait_for(world, OrderMessage)
+            kinds = [type(each) for each in events if isinstance(each, ExecutionReport | CommissionReport)]
+            assert kinds == [CommissionReport, ExecutionReport, CommissionReport]
 
     run(scenario())
 
