@@ -360,7 +360,7 @@ def _stamps(table: ArrowTable, name: str) -> Columns:
     if not arrow.types.is_timestamp(column.type) or column.type.tz is None:
         text = f"{name} is a timestamp with a zone, is {column.type}"
         raise refusal(refused(table.file, 0, text))
-    micro = column.cast(arrow.timestamp("us", tz="UTC")).cast(arrow.int64()).to_pylist()
+    micro = column.cast(arrow.timestamp("us", tz="UTC"), safe=False).cast(arrow.int64()).to_pylist()
     return np.array([np.nan if each is None else each / 1e6 for each in micro], dtype=np.float64)
 
 

@@ -29,18 +29,19 @@ def instants(table: Table, session: Session) -> Columns:
 
 
 def _of_arrow(table: ArrowTable, session: Session) -> Columns | None:
+    """Return such times; what is finer than a microsecond is cut off. None where they are texts."""
     arrow, _ = pyarrow()
     column = table.column("time")
     kind, whole = column.type, arrow.int64()
     if arrow.types.is_timestamp(kind):
-        micro = column if kind.unit == "us" else column.cast(arrow.timestamp("us", tz=kind.tz))
+        micro = column if kind.unit == "us" else column.cast(arrow.timestamp("us", tz=kind.tz), safe=False)
         seconds = flat(arrow.chunked_array([each.view(whole) for each in micro.chunks], type=whole)) / 1e6
         if kind.tz is not None:
             return np.asarray(seconds, dtype=np.float64)
         day = datetime.combine(session.date, time(), UTC).timestamp()
         return np.asarray(seconds - day + midnight(session), dtype=np.float64)
     if arrow.types.is_time(kind):
-        micro = column.cast(arrow.time64("us")).cast(whole)
+        micro = column.cast(arrow.time64("us"), safe=False).cast(whole)
         return np.asarray(flat(micro) / 1e6 + midnight(session), dtype=np.float64)
     if arrow.types.is_integer(kind) or arrow.types.is_floating(kind):
         seconds = table.numbers("time")
@@ -78,6 +79,8 @@ def _of_texts(table: Table, session: Session) -> Columns:
 def _instant(text: str, session: Session) -> float:
     if len(text) <= len("10:30:00.000000"):
         clock = time.fromisoformat(text)
+        if clock.tzinfo is not None:
+            return datetime.combine(session.date, clock).timestamp()
         seconds = clock.hour * 3600 + clock.minute * 60 + clock.second + clock.microsecond / 1e6
         return midnight(session) + seconds
     found = datetime.fromisoformat(text)

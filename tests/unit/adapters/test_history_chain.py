@@ -685,6 +685,29 @@ def test_times_without_their_zone_are_the_exchanges_clock(tmp_path: Path) -> Non
     assert (quoted == own.times + 4 * 3600).all()
 
 
+@pytest.mark.parametrize(
+    ("kind", "shift"), [(pyarrow.timestamp("ns", "UTC"), 0), (pyarrow.timestamp("ns"), 4), (pyarrow.time64("ns"), 4)]
+)
+def test_times_in_nanoseconds_are_read_to_the_microsecond(tmp_path: Path, kind: object, shift: int) -> None:
+    def spoil(rows: dict[str, list[object]]) -> None:
+        nano = [round(at.timestamp() * 1e6) * 1000 + 1 for at in rows["time"]]  # type: ignore[attr-defined]
+        is_clock = pyarrow.types.is_time(kind)
+        rows["time"] = pyarrow.array([at % (86400 * 10**9) if is_clock else at for at in nano], type=kind)
+
+    quoted = changed(tmp_path, spoil)
+    known = quoted.times[~np.isnan(quoted.ask).all(axis=1)]
+    assert (known == a_day(20).times[: len(known)] + shift * 3600).all()
+    assert len(known) == 20
+
+
+@pytest.mark.parametrize("zone", ["+00:00", "Z"])
+def test_a_clock_with_its_zone_is_read_in_that_zone(tmp_path: Path, zone: str) -> None:
+    def spoil(rows: dict[str, list[object]]) -> None:
+        rows["time"] = [f"{at:%H:%M:%S}{zone}" for at in rows["time"]]
+
+    assert changed(tmp_path, spoil).times.tolist() == a_day(20).times.tolist()
+
+
 def test_memory_holds_a_day_and_not_all_of_them(tmp_path: Path) -> None:
     days = [session.date for session in sessions(date(2019, 3, 1), date(2019, 5, 24))]
     for day in days:
