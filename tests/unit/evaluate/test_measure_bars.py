@@ -9,6 +9,7 @@ from market_view import CONTEXT, NOW, level, read, view
 from engine.compile.plan import Call, Compare, Op, Quantity, Text
 from engine.compile.vocabulary import VOCABULARY
 from engine.evaluate.evaluation import Verdict
+from engine.evaluate.measure import reader_of
 from engine.evaluate.measure_bars import last_end
 from engine.evaluate.reading import Unknown
 from engine.evaluate.rules import compile_test
@@ -95,7 +96,7 @@ def test_days_must_end_yesterday() -> None:
 
 
 def test_bars_within_the_session_may_be_half_a_minute_late() -> None:
-    at = having(spx_300=minutes([5900.0 + each for each in range(11)], seconds=300, known_until=NOW - 290))
+    at = having(spx_300=minutes([5900.0 + each for each in range(11)], seconds=300, known_until=NOW - 300))
     at.now = NOW + 29.0
     assert read(at, "sma", window=5, bars=300) == 5908.0
     at.now = NOW + 31.0
@@ -149,6 +150,15 @@ def test_vwap_without_an_average_takes_the_typical_price_and_leaves_yesterday_ou
     assert read(at, "vwap") == pytest.approx((6000.0 + 6006.0) / 2)
 
 
+def test_a_measure_is_made_anew_when_one_of_its_series_has_grown() -> None:
+    at = having(spx_60=minutes([6000.0]), spy_60=minutes([600.0] * 2))
+    vwap = reader_of(Call("vwap", (("of", "SPX"),), Quantity.POINTS), CONTEXT)
+    assert [vwap(at), vwap(at)] == [6000.0, 6000.0]
+    grown = having(spx_60=minutes([6000.0, 6010.0]))
+    at.facts = Facts(bars={**at.facts.bars, **grown.facts.bars})
+    assert vwap(at) == 6002.5
+
+
 def test_vwap_of_nothing_is_unknown() -> None:
     at = having(spx_60=minutes([6000.0]), spy_60=minutes([]))
     assert unknown(read(at, "vwap")) == "SPY: nothing was traded in the session yet"
@@ -194,6 +204,7 @@ def test_trend_says_what_it_is_made_of_and_is_neutral_below_its_strength() -> No
     assert word(at, "trend", "neutral", strength=101).truth is True
     few = having(spx_86400=daily(UP[:60]))
     assert word(few, "trend", "up") == Verdict(None, missing="SPX: 60 daily bars, 100 are needed")
+    assert word(having(spx_86400=daily(UP[:100])), "trend", "up").truth is True
 
 
 def test_opening_range_forms_and_then_says_where_spot_is() -> None:

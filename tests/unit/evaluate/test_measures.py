@@ -11,7 +11,7 @@ from market_view import CONTEXT, DAY, NAN, NOW, condor, level, option, quote, re
 from engine.compile.plan import Call, Quantity
 from engine.evaluate.measure import reader_of
 from engine.evaluate.reading import AtLeast, Unknown
-from engine.evaluate.snapshot import View
+from engine.evaluate.snapshot import Ledger, View
 from engine.model.contract import Option, Right, Underlying
 
 
@@ -219,6 +219,29 @@ def test_a_long_leg_without_a_bid_counts_nothing_and_a_short_one_without_an_ask_
     assert unknown(read(at, "cost")) == "short_put: no ask"
 
 
+def test_a_leg_without_a_bid_costs_its_ask_to_buy_and_half_of_it_at_mid() -> None:
+    at = condor(view())
+    quote(at.board, at.legs[0].option, NAN, 0.30)
+    assert read(at, "cost") == 0.15
+    assert read(at, "cost", at="natural") == 0.6
+    opening = condor(view(), held=False)
+    quote(opening.board, opening.legs[1].option, NAN, 0.05)
+    assert read(opening, "credit", at="natural") == 1.15
+    assert read(opening, "credit", at="mid") == 1.475
+    opening.board.bid_size[opening.legs[1].row] = 5.0
+    assert unknown(read(opening, "credit", at="mid")) == "long_put: no bid yet"
+
+
+def test_dollars_of_named_legs_are_of_those_alone() -> None:
+    at = condor(view())
+    made = {"short_put": 148.0, "long_put": -102.0, "short_call": 178.0, "long_call": -92.0}
+    held = {name: -2 if name.startswith("short") else 2 for name in made}
+    legs = {name: Ledger(made[name] / 200, made[name], held[name], DAY) for name in made}
+    at.held = at.held._replace(legs=legs) if at.held is not None else None
+    assert read(at, "profit", Quantity.DOLLARS, of=("short_put", "long_put")) == 46.0 - 100.0
+    assert read(at, "profit", Quantity.DOLLARS, of=("short_call",)) == 178.0 - 200.0
+
+
 def profit_of(at: View, quantity: Quantity) -> object:
     return read(at, "profit", quantity)
 
@@ -241,6 +264,22 @@ def test_deltas_of_legs_and_of_the_structure() -> None:
     at.board.model_at[at.legs[0].row] = NOW - 400.0
     assert read(at, "leg_delta") == AtLeast(0.10, "short_put: delta: stale for 400 s")
     assert unknown(read(at, "position_delta")) == "short_put: delta: stale for 400 s"
+
+
+def test_the_other_strike_around_spot_is_read_where_the_nearest_is_not_quoted() -> None:
+    at = view()
+    level(at.board, "SPX", 6001.0)
+    quote(at.board, option(6005, Right.CALL), 16.9, 17.1)
+    quote(at.board, option(6005, Right.PUT), 19.9, 20.1)
+    quote(at.board, option(6000, Right.PUT), NAN, NAN)
+    assert read(at, "expected_move") == pytest.approx(37.0 * sqrt(pi / 2))
+
+
+def test_of_legs_of_two_expiries_the_nearest_is_read() -> None:
+    at = condor(view())
+    later = replace(at.legs[1].option, expiry=date(2027, 1, 15))
+    at.legs = (at.legs[0], at.legs[1]._replace(option=later))
+    assert read(at, "expected_move") == pytest.approx(38.0 * sqrt(pi / 2))
 
 
 def test_listed_strikes_decide_what_is_at_the_money() -> None:

@@ -1,5 +1,6 @@
 """Strikes by a premium, a side's credit or a distance; bounds, rounding, edges and widths in order of preference."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from math import nan
@@ -95,6 +96,16 @@ def test_round_toward_gives_way_to_the_distance_from_spot() -> None:
     assert one("{otm: 34 pts, round: toward, at_least_from_spot: 33 pts}") == 5965
 
 
+def test_the_distance_from_spot_moves_only_what_is_nearer() -> None:
+    assert one("{otm: 90 pts, at_least_from_spot: 10 pts}") == 5910
+    assert one("{otm: 10 pts, at_least_from_spot: 90 pts}", "call") == 6090
+
+
+def test_a_preferred_grid_leads_no_leg_past_the_one_that_it_counts_from() -> None:
+    wing = "buy put {below: one, by: 10 pts, prefer_multiple_of: 50}"
+    assert strikes(chosen("sell put {otm: 50 pts}", wing)) == [5950, 5940]
+
+
 def test_a_bound_does_not_give_way() -> None:
     assert one("{otm: {at_most: 31 pts}}") == 5970
     assert "qualifies" in str(one("{otm: {at_most: 31 pts}, at_least_from_spot: 33 pts}"))
@@ -160,11 +171,16 @@ def test_an_edge_leads_back_from_a_preferred_strike_as_far_as_the_bound_allows()
         ("not_above: 5930", 5930),
         ("not_above: 5931", 5930),
         ("not_below: 5900, not_above: 6000", 5945),
+        ("not_below: 5951, not_above: 5955", 5955),
+        (
+            "not_below: 5951, not_above: 5954",
+            "one: no listed strike that qualifies is not_below 5951.00 and not_above 5954.00",
+        ),
         ("not_above: spot", 5945),
         ("not_below: 5950, multiple_of: 20", 5960),
     ],
 )
-def test_edges(edges: str, expected: int) -> None:
+def test_edges(edges: str, expected: int | str) -> None:
     assert one(f"{{delta: 0.10, {edges}}}") == expected
 
 
@@ -190,6 +206,23 @@ def test_the_strike_of_another_leg_as_an_edge() -> None:
     assert strikes(chosen(*legs)) == "two and three would be the same contract, SPXW 2026-11-18 5930P"
     apart = chosen(legs[0], "buy put {premium: 1.00, not_above: strike(one)}")
     assert strikes(apart) == [5945, 5920]
+
+
+def test_a_strike_without_a_bid_is_worth_half_its_ask_once_nobody_bids() -> None:
+    desk = Desk()
+    desk.quote(put(5920), nan, 0.95)
+    assert "not quoted" in str(strikes(chosen("sell put {premium: {at_most: 1.00}}", desk=desk))), "no bid came yet"
+    desk.board.bid_size[desk.board.rows[put(5920)]] = 0.0
+    assert strikes(chosen("sell put {premium: {at_most: 1.00}}", desk=desk)) == [5920]
+
+
+def test_a_held_strike_that_is_not_listed_is_no_trade() -> None:
+    bot = bot_of(text_of())
+    short, *others = bot.plan.legs
+    for target, found in ((5940, True), (5943, False)):
+        held = replace(short, strike=replace(short.strike, by=StrikeBy.HELD, target=Decimal(target)))
+        selection = select((held, *others), view_of(Desk()), bot.expected_move)
+        assert selection.is_complete is found
 
 
 def test_an_unknown_level_is_missing() -> None:
