@@ -28,6 +28,8 @@ from engine.store.queries import StoreReader
 
 LONG_POLL = 20
 """Seconds that a question waits for messages at Telegram's."""
+MOST_BYTES = 1 << 24
+"""Of one answer: a hundred messages, as long as they can be and with every sign written as a code, are a quarter."""
 FIRST_WAIT, LAST_WAIT = 2.0, 300.0
 TOO_OLD = timedelta(minutes=2)
 """A command that was sent longer ago is not meant for now."""
@@ -118,7 +120,7 @@ class TelegramChat:
         )
         try:
             with urllib.request.urlopen(request, timeout=seconds) as answer:
-                return json.loads(answer.read(1 << 20))["result"]
+                return json.loads(answer.read(MOST_BYTES))["result"]
         except urllib.error.HTTPError as error:
             raise ChatError(f"Telegram answers {error.code}: {_MEANS.get(error.code, 'it is asked again')}") from None
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):

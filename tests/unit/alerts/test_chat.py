@@ -219,6 +219,15 @@ def test_what_cannot_be_meant_does_nothing(tmp_path: Path, telegram: Telegram, t
     assert desk.asked == []
 
 
+def test_long_messages_of_strangers_keep_no_command_from_being_heard(tmp_path: Path, telegram: Telegram) -> None:
+    desk = Desk(tmp_path, telegram)
+    for _ in range(50):
+        telegram.write("\N{GRINNING FACE}" * 2048, STRANGER)
+    telegram.write("status")
+    desk.step()
+    assert [sender for sender, _ in telegram.sent] == [LISTED]
+
+
 def test_what_was_sent_long_ago_is_not_meant_for_now(tmp_path: Path, telegram: Telegram) -> None:
     desk = Desk(tmp_path, telegram)
     telegram.write("/kill", age=3600)
