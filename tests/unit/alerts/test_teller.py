@@ -16,7 +16,7 @@ import pytest
 from store_day import CONDOR, DAY, SELLER, at, condor_records, entity, small_day
 
 from engine.alerts.alert import Alert, Grade
-from engine.alerts.find import digest, find
+from engine.alerts.find import _day_of, digest, find
 from engine.alerts.outbox import Outbox
 from engine.alerts.people import Manner, People, Person
 from engine.alerts.post import NotSentError
@@ -662,6 +662,22 @@ def test_the_profit_of_a_days_digest_is_what_closing_made_on_that_day(tmp_path: 
     assert "closed by target, +$36.80" in text
 
 
+def test_a_digest_tells_of_the_parts_that_were_closed_that_day() -> None:
+    part: dict[str, object] = {"exit": "half", "quantity": 1, "price": -0.40}
+    trade = {
+        "strategy_id": "seller",
+        "status": "OPEN",
+        "state": "open",
+        "entry_time": f"{DAY - timedelta(days=2)} 10:00:00",
+        "exit_time": None,
+        "entry_price": 0.85,
+        "quantity": 3,
+        "parts": [{**part, "time": f"{DAY - timedelta(days=ago)} 11:00:00"} for ago in (1, 0)],
+    }
+    assert _day_of("seller", str(DAY), [trade], None).count(" by half") == 1
+    assert _day_of("seller", str(DAY + timedelta(days=1)), [trade], None).startswith("no trade: ")
+
+
 def test_a_trade_that_lacks_a_commission_is_told_as_provisional(desk: World) -> None:
     untold = [each for each in small_day()[1:] if each.kind is not Kind.COMMISSION or each.at < at("13:00")]
     desk.journal.append([owing(each) for each in untold], durable=True)
@@ -845,5 +861,21 @@ def test_what_happens_in_a_store_that_was_put_back_is_told(tmp_path: Path, is_lo
     assert [text for text in told if f"{text}\n" in bodies] == told
     assert bodies.count("before 3") == 1
     assert f"{RESTORED}: kill" in bodies
+    world.close()
+    world.journal.close()
+
+
+def test_what_a_store_that_was_put_back_holds_untold_is_told(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.after(0)
+    for number in range(3):
+        world.alarm(f"untold {number}")
+    back_up(world.place, tmp_path / "copy.db")
+    world.journal.close()
+    restore(tmp_path / "copy.db", world.place, world.now)
+    world.journal = SqlJournal(open_store(world.place))
+    world.journal.append([replace(small_day()[0], at=world.now)], durable=True)
+    bodies = "".join(body for _, _, body in world.after(20))
+    assert [bodies.count(f"untold {number}\n") for number in range(3)] == [1, 1, 1]
     world.close()
     world.journal.close()

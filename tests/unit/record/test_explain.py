@@ -126,6 +126,20 @@ def test_between_two_windows_nothing_was_unknown() -> None:
     assert total(story(records).unknown) == timedelta(minutes=10)
 
 
+def test_what_was_known_again_in_a_window_was_not_unknown_in_the_next() -> None:
+    told = story(
+        [
+            decision("12:00", "watch"),
+            verdict("12:00", "credit", None, None, missing="no bid"),
+            verdict("12:02", "credit", True, 1.0),
+            decision("12:05", "stop watching", "its window is over"),
+            decision("12:30", "watch"),
+            decision("12:35", "stop watching", "its window is over"),
+        ]
+    )
+    assert told.unknown == (Span(start=at("12:00"), end=at("12:02"), rule="credit", why="no bid"),)
+
+
 def test_what_kept_a_bot_from_watching_is_told() -> None:
     """Also where nothing was judged it says why: positions of earlier days, a halt that nobody could judge."""
     move = verdict("09:31", "move", None, None, place="halts", words="unknown   beyond 46.4: SPX: no expiry fits")
