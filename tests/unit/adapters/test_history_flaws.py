@@ -287,6 +287,13 @@ def test_a_minute_that_is_dearer_than_the_share_is_left_out(tmp_path: Path) -> N
     assert found.ask[found.ask > 0].max() < 748.0
 
 
+def test_a_minute_deep_in_the_money_is_no_dearer_than_the_share(tmp_path: Path) -> None:
+    deep = {NAME.format("quote", 2500000): BARS.format(4970000, 4980000)}
+    found = read(lean(tmp_path, quotes=QUOTES | deep))
+    assert found.findings == ()
+    assert found.ask[-1, [float(option.strike) for option in found.options].index(250.0)] == 498.0
+
+
 def test_daily_bars_of_lean_that_are_none_are_told(tmp_path: Path) -> None:
     bars = "20151221 00:00,x,1,1,1,5\n20151222 00:00,1,1,1,0,5\n20151222 00:00,7,7,7,7\n20151222 00:00,8,8,8,8\n"
     told = open_source(lean(tmp_path / "a", daily={"goog.csv": bars})).gaps(DAY, DAY)

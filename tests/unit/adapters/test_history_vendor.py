@@ -214,6 +214,29 @@ def test_a_session_with_the_rows_of_the_day_before_is_refused(tmp_path: Path) ->
         opened(folder).day(DAYS[1])
 
 
+@pytest.mark.parametrize("moved", ["bid", "level"])
+def test_a_session_that_has_but_the_level_or_but_the_bids_of_the_day_before_is_read(tmp_path: Path, moved: str) -> None:
+    folder = snapshots(tmp_path)
+    rows = [{**row, "quotedate": DAYS[1].isoformat()} for row in chain(DAYS[0])]
+    for row in rows:
+        if moved == "level":
+            row["underlying_last"] = LEVEL[DAYS[0]] + 0.01
+        elif float(str(row["bid"])) > 0:
+            row["bid"] = round(float(str(row["bid"])) - 0.01, 2)
+    (folder / "SPX_20190620.csv").write_text(text_of(rows))
+    assert opened(folder).day(DAYS[1]).levels["SPX"].tolist() == [rows[0]["underlying_last"]]
+
+
+def test_days_with_the_month_first_are_those_of_their_file(tmp_path: Path) -> None:
+    folder = snapshots(tmp_path)
+    american = text_of(chain(DAYS[1])).replace("2019-06-20", "06/20/2019")
+    (folder / "SPX_20190620.csv").write_text(american)
+    assert opened(folder).day(DAYS[1]).levels["SPX"].tolist() == [LEVEL[DAYS[1]]]
+    (folder / "SPX_20190620.csv").write_text(american.replace("06/20/2019", "06/19/2019"))
+    with pytest.raises(StoreError, match="the row is of 06/19/2019, the file of 2019-06-20"):
+        opened(folder).day(DAYS[1])
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
