@@ -37,7 +37,8 @@ class Mark:
 class Held:
     """One position. points: what one structure cost to close, per share (what it would have brought, if `is_debit`).
 
-    entry, exit: in the same terms; levels: of its exits that have a price; strikes: (symbol, strike, sold).
+    entry, exit: in the same terms; exit, exit_at: None while it is held beyond the chart. levels: of its exits that
+    have a price; strikes: (symbol, strike, sold).
     """
 
     trade: int

@@ -12,7 +12,7 @@ from engine.model.errors import RulebotError
 from engine.model.money import ZERO
 from engine.model.order import Purpose
 from engine.model.position import Position
-from engine.model.session import at_exchange_time, exchange_date, session_from
+from engine.model.session import at_exchange_time, exchange_date, is_session, session_from
 from engine.model.values import replace
 from engine.record.codec import decode
 from engine.record.explain import story
@@ -36,7 +36,9 @@ MOST_NUMBER = 2**63 - 1
 
 
 def chart_of_day(reader: StoreReader, bot: str, session: date) -> Chart:
-    """Return what a bot decided in one session. Raises: StoreError."""
+    """Return what a bot decided in one session, nothing for a day that is none. Raises: StoreError."""
+    if not is_session(session):
+        return Chart(bot=bot, first=session, last=session, lines=(), marks=(), held=())
     trades = [row for row in reader.view("trades", strategy_id=bot) if _is_within(row, session, session)]
     return _chart(reader, bot, session, session, trades)
 
@@ -247,6 +249,7 @@ def _held(reader: StoreReader, row: Row, first: date, last: date, left: datetime
     entry = None if row["entry_price"] is None else float(row["entry_price"])
     is_debit = entry is not None and entry < 0
     sign = -1.0 if is_debit else 1.0
+    is_over = left is not None and exchange_date(left) <= last
     begin, end = session_from(first).open, session_from(last).close + timedelta(minutes=10)
     points = []
     for each in reader.view("position_snapshots", position=row["position"]):
@@ -260,8 +263,8 @@ def _held(reader: StoreReader, row: Row, first: date, last: date, left: datetime
         is_debit=is_debit,
         entry=None if entry is None else sign * entry,
         entry_at=_time(row["entry_time"]),
-        exit=None if row["exit_price"] is None else sign * float(row["exit_price"]),
-        exit_at=left,
+        exit=sign * float(row["exit_price"]) if is_over and row["exit_price"] is not None else None,
+        exit_at=left if is_over else None,
         points=_thinned(points),
         levels=tuple((name, sign * level) for name, level in _levels(reader, row)),
         strikes=_strikes(row),

@@ -470,6 +470,23 @@ def test_a_trade_of_several_sessions_stands_side_by_side_without_its_nights(tmp_
     assert "from 2026-11-18 to 2026-11-23" in summary(chart)
 
 
+def test_a_trade_that_ended_later_has_its_exit_on_no_session_before(tmp_path: Path) -> None:
+    (mark,) = [each for each in small_day() if each.kind is Kind.MARK and each.bot == SELLER]
+    *_, held = [each for each in day_of() if each.kind is Kind.POSITION and each.bot == SELLER]
+    (leg,) = held.data["legs"]  # type: ignore[misc, union-attr]
+    assert isinstance(leg, dict)
+    left: Json = [leg | {"closed": leg["opened"], "exit_cash": "-300"}]
+    ended = later(5, "13:00", held, state="closed", legs=left, closed_at=later(5, "13:00", held).at.isoformat())
+    marks = [later(day, "12:00", mark, spot=str(600 + day), mid=str(-5.0 - day)) for day in (1, 5)]
+    with StoreReader(stored(tmp_path / "e.db", day_of(*marks, ended))) as reader:
+        charts = {day: chart_of_day(reader, SELLER, DAY + timedelta(days=day)) for day in (0, 1, 3, 5)}
+    drawn = {day: chart_svg(chart) for day, chart in charts.items()}
+    assert [drawn[day].count('class="entry"') for day in charts] == [2, 0, 0, 0]
+    assert [drawn[day].count('class="exit"') for day in charts] == [0, 0, 0, 2]
+    assert charts[3].is_empty, "a Saturday, and no Monday"
+    assert [len(held.points) for held in charts[1].held] == [1]
+
+
 def test_what_was_bought_gains_above_its_entry(store: Path) -> None:
     (held,) = of_day(store).held
     bought = replace(held, is_debit=True, levels=(("target", 1.5), ("stop", 0.5)))
