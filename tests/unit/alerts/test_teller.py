@@ -236,6 +236,17 @@ def test_a_grave_one_is_told_again_until_it_is_acknowledged(tmp_path: Path) -> N
     world.journal.close()
 
 
+def test_what_is_acknowledged_is_that_one_or_those_up_to_it(world: World) -> None:
+    for text in ("one", "two", "three", "four"):
+        world.alarm(text)
+    world.after(1)
+    number = {kept.alert.text: kept.id for kept, _ in world.outbox.newest(9)}
+    assert world.outbox.acknowledge(number["three"], world.now) == 1
+    assert world.outbox.acknowledge(None, world.now, until=number["one"]) == 1
+    seen = {kept.alert.text: kept.is_acknowledged for kept, _ in world.outbox.newest(9)}
+    assert seen == {"one": True, "two": False, "three": True, "four": False}
+
+
 def test_who_hears_grave_ones_of_a_later_round_hears_the_rest_at_once(tmp_path: Path) -> None:
     partner = Person(name="partner", url="json://x", from_round=2, tell=(Grade.GRAVE, Grade.TRADE))
     world = World(tmp_path, partner)
