@@ -247,6 +247,31 @@ def test_what_is_acknowledged_is_that_one_or_those_up_to_it(world: World) -> Non
     assert seen == {"one": True, "two": False, "three": True, "four": False}
 
 
+def test_what_is_acknowledged_while_nobody_could_be_told_again_is_told_no_more(tmp_path: Path) -> None:
+    world = World(tmp_path, again_after=600, times=3)
+    world.alarm()
+    world.after(1)
+    world.refuses = {"phone"}
+    world.after(601)
+    ((kept, fates),) = world.outbox.newest(5)
+    assert fates == ("phone told", "phone waits: refused")
+    world.outbox.acknowledge(kept.id, world.now)
+    world.refuses = set()
+    assert world.after(60) == world.after(3600) == []
+    world.close()
+    world.journal.close()
+
+
+def test_of_a_run_that_was_over_before_the_first_look_nobody_is_told(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.alarm()
+    world.record(Kind.RUN_ENDED, is_clean=True, reason="asked")
+    world.journal.close()
+    assert world.after(1) == []
+    assert "the sky falls" in [kept.alert.text for kept, _ in world.outbox.newest(5)]
+    world.close()
+
+
 def test_who_hears_grave_ones_of_a_later_round_hears_the_rest_at_once(tmp_path: Path) -> None:
     partner = Person(name="partner", url="json://x", from_round=2, tell=(Grade.GRAVE, Grade.TRADE))
     world = World(tmp_path, partner)

@@ -232,6 +232,17 @@ def test_a_leg_without_a_bid_costs_its_ask_to_buy_and_half_of_it_at_mid() -> Non
     assert unknown(read(opening, "credit", at="mid")) == "long_put: no bid yet"
 
 
+def test_what_closing_costs_is_of_each_position_at_one_instant() -> None:
+    at = condor(view())
+    cost = reader_of(Call("cost", (("at", "mid"),), Quantity.PRICE), CONTEXT)
+    whole, calls = at.legs, at.legs[2:]
+    quote(at.board, calls[0].option, 1.9, 2.1)
+    found = []
+    for at.legs in (whole, calls, whole):
+        found.append(cost(at))
+    assert found == [2.0, 1.5, 2.0]
+
+
 def test_dollars_of_named_legs_are_of_those_alone() -> None:
     at = condor(view())
     made = {"short_put": 148.0, "long_put": -102.0, "short_call": 178.0, "long_call": -92.0}

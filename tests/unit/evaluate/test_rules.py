@@ -49,6 +49,27 @@ def rule(test: Truth, text: str = "") -> Rule:
     return Rule(name="r", test=test, text=text, quantity=Quantity.PLAIN, reads=frozenset(), path=())
 
 
+def test_a_bound_that_moves_is_read_anew_while_a_position_is_held() -> None:
+    at = condor(view())
+    judge = compile_test(Compare(Op.ABOVE, VIX, (Call("vix9d", (), Quantity.LEVEL),)), CONTEXT)
+    found = []
+    for bound in (15.0, 18.0, 16.0):
+        level(at.board, "VIX9D", bound)
+        at.memo.clear()
+        found.append(judge(at).truth)
+    assert found == [True, False, True]
+
+
+def test_a_bound_of_the_entry_is_that_of_the_position_in_question() -> None:
+    at = condor(view())
+    judge = compile_test(Compare(Op.ABOVE, VIX, (Call("credit", (("at", "start"),), Quantity.PRICE),)), CONTEXT)
+    found = []
+    for price in (1.0, 20.0, 2.0):
+        at.held = at.held._replace(entry_price=price) if at.held is not None else None
+        found.append(judge(at).truth)
+    assert found == [True, False, True]
+
+
 @pytest.mark.parametrize(("one", "other"), list(product((True, False, None), repeat=2)))
 def test_all_and_any_in_three_values(one: bool | None, other: bool | None) -> None:
     members, names = (TESTS[one], TESTS[other]), ("one", "other")

@@ -132,6 +132,7 @@ def test_what_was_known_again_in_a_window_was_not_unknown_in_the_next() -> None:
             decision("12:00", "watch"),
             verdict("12:00", "credit", None, None, missing="no bid"),
             verdict("12:02", "credit", True, 1.0),
+            verdict("12:03", "stop", None, None, place="exit", missing="no ask"),
             decision("12:05", "stop watching", "its window is over"),
             decision("12:30", "watch"),
             decision("12:35", "stop watching", "its window is over"),

@@ -485,6 +485,7 @@ def test_a_trade_that_ended_later_has_its_exit_on_no_session_before(tmp_path: Pa
     assert [drawn[day].count('class="exit"') for day in charts] == [0, 0, 0, 2]
     assert charts[3].is_empty, "a Saturday, and no Monday"
     assert [len(held.points) for held in charts[1].held] == [1]
+    assert [price for _, price in dict(charts[1].lines)["SPY"]] == [601.0]
 
 
 def test_what_was_bought_gains_above_its_entry(store: Path) -> None:
