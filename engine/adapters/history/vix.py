@@ -38,7 +38,7 @@ def vix_of(day: HistoryDay, rate: float | Callable[[float], float], place: int =
             continue
         years = minutes / _MINUTES
         variance = expiry_variance(strikes, years, rate(years) if callable(rate) else rate)
-        if variance is not None:
+        if variance is not None and variance > 0.0:  # of strikes far apart, less than nothing may come out
             found.append((minutes, variance))
     return _between(sorted(found))
 
@@ -74,7 +74,7 @@ def _settles(day: HistoryDay, trading_class: str, expiry: date) -> float:
 
 
 def expiry_variance(strikes: Strikes, years: float, rate: float) -> float | None:
-    """Return the annual variance of one expiry by the formula."""
+    """Return the annual variance of one expiry by the formula; None without options out of the money on both sides."""
     both = {strike: sides for strike, sides in strikes.items() if len(sides) == 2}
     if len(both) < 2:
         return None
@@ -86,12 +86,12 @@ def expiry_variance(strikes: Strikes, years: float, rate: float) -> float | None
     if not below:
         return None
     base = max(below)
-    chosen = {base: (mids[base][Right.CALL] + mids[base][Right.PUT]) / 2.0}
-    chosen |= _side(strikes, [each for each in sorted(strikes, reverse=True) if each < base], Right.PUT)
-    chosen |= _side(strikes, [each for each in sorted(strikes) if each > base], Right.CALL)
-    k = np.array(sorted(chosen))
-    if len(k) < 3:
+    puts = _side(strikes, [each for each in sorted(strikes, reverse=True) if each < base], Right.PUT)
+    calls = _side(strikes, [each for each in sorted(strikes) if each > base], Right.CALL)
+    if not puts or not calls:
         return None
+    chosen = {base: (mids[base][Right.CALL] + mids[base][Right.PUT]) / 2.0, **puts, **calls}
+    k = np.array(sorted(chosen))
     price = np.array([chosen[strike] for strike in k.tolist()])
     gap = np.gradient(k)
     gap[1:-1] = (k[2:] - k[:-2]) / 2.0

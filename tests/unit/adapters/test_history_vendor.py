@@ -144,6 +144,15 @@ def test_the_vix_of_a_chain_is_computed_from_it(tmp_path: Path) -> None:
     assert day.levels["VIX"][0] == pytest.approx(15.0, abs=0.1)
 
 
+@pytest.mark.parametrize("strikes", [range(2700, 2810, 10), range(2700, 2930, 10), range(2930, 3100, 10)])
+def test_no_vix_is_made_of_strikes_on_one_side_of_the_level(tmp_path: Path, strikes: range) -> None:
+    expiries = (date(2019, 7, 15), date(2019, 7, 22))
+    sides = [(strike, right, expires) for expires in expiries for strike in strikes for right in ("call", "put")]
+    rows = [line(DAYS[0], *side) for side in sides]
+    (tmp_path / "SPX_20190619.csv").write_text(text_of(rows))
+    assert opened(tmp_path).day(DAYS[0]).levels.keys() == {"SPX"}
+
+
 def test_a_snapshot_stands_for_a_while(tmp_path: Path) -> None:
     source = open_source(str(snapshots(tmp_path)))
     day = source.day(DAYS[0])
