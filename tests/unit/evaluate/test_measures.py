@@ -217,6 +217,9 @@ def test_a_long_leg_without_a_bid_counts_nothing_and_a_short_one_without_an_ask_
     quote(at.board, at.legs[0].option, 0.9, NAN)
     at.memo.clear()
     assert unknown(read(at, "cost")) == "short_put: no ask"
+    quote(at.board, at.legs[0].option, 0.9, 0.9)
+    at.memo.clear()
+    assert unknown(read(at, "cost")) == "short_put: locked"
 
 
 def test_a_leg_without_a_bid_costs_its_ask_to_buy_and_half_of_it_at_mid() -> None:

@@ -25,7 +25,7 @@ def view_of(desk: Desk) -> View:
 def chosen(*legs: str, desk: Desk | None = None, spot: float = 6000.0, dte: int = 0) -> Selection:
     """Return the selection of legs written as `sell put {delta: 0.10}`, called one, two, and so on."""
     lines = ["", f"  expiry: {{dte: {dte}}}"]
-    for name, leg in zip(("one", "two", "three"), legs, strict=False):
+    for name, leg in zip(("one", "two", "three", "four"), legs, strict=False):
         side, right, strike = leg.split(" ", 2)
         lines.append(f"  {name}: {{{side}: {right}, strike: {strike}}}")
     text = text_of(legs="\n".join(lines), exits='\n  - time: "15:45"', risk="{undefined_risk: allow}")
@@ -244,6 +244,12 @@ def test_side_credit_is_of_the_short_and_its_long() -> None:
     assert side("0.80") == [5945, 5935], "a tie goes away from the money"
     assert side("{at_least: 0.80}") == [5950, 5940]
     assert side("{at_most: 0.80}") == [5945, 5935]
+
+
+def test_side_credit_counts_the_long_of_its_own_side() -> None:
+    puts = "sell put {otm: 50 pts}", "buy put {below: one, by: 30 pts}"
+    calls = "sell call {side_credit: 0.70}", "buy call {above: three, by: 10 pts}"
+    assert strikes(chosen(*puts, *calls)) == [5950, 5920, 6055, 6065]
 
 
 def test_side_credit_is_unknown_where_its_long_is_not_quoted() -> None:
