@@ -17,7 +17,7 @@ from engine.compile.plan import LegPlan, Plan
 from engine.evaluate.listings import listing_of, neighbours
 from engine.evaluate.reading import Unknown
 from engine.evaluate.snapshot import View
-from engine.evaluate.strike_terms import VALUED, edge_of, of_two, preferred, side_of
+from engine.evaluate.strike_terms import VALUED, edge_of, of_two, partner_of, preferred, side_of
 from engine.evaluate.strike_values import premiums_of
 from engine.model.contract import Right, listed
 from engine.model.money import ZERO
@@ -205,7 +205,7 @@ def _at_premium(about: Guessing) -> Decimal | None:
 
 def _at_side_credit(about: Guessing) -> Decimal | None:
     """Return the same for the credit of this short and the long that counts from it."""
-    partner = next(each for each in about.plan.legs if each.strike.reference == about.leg.name)
+    partner = partner_of(about.leg, about.plan.legs)
     width = float(partner.strike.target or 0) * (1 if partner.strike.by is StrikeBy.ABOVE else -1) * about.out
     premiums = _premiums(about)
     by_strike = dict(premiums)

@@ -8,7 +8,7 @@ from engine.compile.plan import LegPlan
 from engine.evaluate.choice import LegChoice
 from engine.evaluate.snapshot import LegView, View
 from engine.evaluate.strike_target import ExpectedMove
-from engine.evaluate.strike_terms import OFFSETS
+from engine.evaluate.strike_terms import partner_of
 from engine.evaluate.strikes import Chooser
 from engine.model.contract import Option, share
 from engine.model.values import dataclass
@@ -70,7 +70,4 @@ def select(
 
 
 def _partner(leg: LegPlan, legs: tuple[LegPlan, ...]) -> LegPlan | None:
-    """Return the leg whose strike counts from this one, for `side_credit`; the compiler has found exactly one."""
-    if leg.strike.by is not StrikeBy.SIDE_CREDIT:
-        return None
-    return next(each for each in legs if each.strike.by in OFFSETS and each.strike.reference == leg.name)
+    return partner_of(leg, legs) if leg.strike.by is StrikeBy.SIDE_CREDIT else None

@@ -50,6 +50,11 @@ def of_two(side: Round, nearer: Valued, further: Valued, target: float) -> Decim
     return other[0] if abs(other[1] - target) <= HAIR else wanted[0]
 
 
+def partner_of(leg: LegPlan, legs: Iterable[LegPlan]) -> LegPlan:
+    """Return the long of a leg that is sold by `side_credit`; the compiler has found exactly one."""
+    return next(each for each in legs if each.strike.by in OFFSETS and each.strike.reference == leg.name)
+
+
 @lru_cache(maxsize=256)
 def _reader(number: Number, symbol: str, trading_class: str, rule: Expiry) -> Read:
     return reader_of(number, Context(symbols=(symbol,), classes={symbol: trading_class}, expiry=rule))

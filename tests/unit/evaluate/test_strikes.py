@@ -393,10 +393,21 @@ def test_the_last_strike_is_wished_for_where_a_level_lies_past_all(side: str, ba
     ],
 )
 def test_what_is_wished_for_holds_the_legs_that_will_be_taken(strike: str) -> None:
-    """Only what the last wish needed is streamed: it comes to hold all legs, with those that count from another."""
-    legs = f"\n  expiry: {{dte: 0}}\n  one: {{sell: put, strike: {strike}}}\n"
-    legs += "  two: {buy: put, strike: {below: one, by: 20 pts}}\n"
-    bot = bot_of(text_of(legs=legs))
+    lead_to_all(f"  one: {{sell: put, strike: {strike}}}\n  two: {{buy: put, strike: {{below: one, by: 20 pts}}}}\n")
+
+
+def test_what_is_wished_for_leads_to_a_side_credit_beside_a_leg_at_its_strike() -> None:
+    legs = "  one: {sell: call, strike: {side_credit: 0.70}}\n  two: {sell: put, strike: {at: one}}\n"
+    legs += "  three: {buy: call, strike: {above: one, by: 10 pts}}\n"
+    lead_to_all(legs + "  four: {buy: put, strike: {below: two, by: 10 pts}}\n", keeps=True)
+
+
+def lead_to_all(legs: str, *, keeps: bool = False) -> None:
+    """Only what the last wish needed is streamed: it comes to hold all legs, with those that count from another.
+
+    keeps: what was streamed already stays as far as a wish would keep it, as the engine has it.
+    """
+    bot = bot_of(text_of(legs=f"\n  expiry: {{dte: 0}}\n{legs}"))
     full = Desk()
     wanted = select(bot.plan.legs, view_of(full), bot.expected_move)
     assert wanted.is_complete
@@ -409,8 +420,9 @@ def test_what_is_wished_for_holds_the_legs_that_will_be_taken(strike: str) -> No
         found = select(bot.plan.legs, view, bot.expected_move)
         if found.is_complete and {leg.option for leg in found.legs} <= streamed:
             break
-        need = entry_wish(bot.plan, entry_aims(bot.plan, view), desk.state.facts).need
-        streamed = {option for option in need if isinstance(option, Option)}
+        wish = entry_wish(bot.plan, entry_aims(bot.plan, view), desk.state.facts)
+        kept = streamed & wish.keep if keeps else set()
+        streamed = {option for option in (*wish.need, *kept) if isinstance(option, Option)}
     assert found.is_complete
     assert [leg.option for leg in found.legs] == [leg.option for leg in wanted.legs]
     assert {leg.option for leg in found.legs} <= streamed
