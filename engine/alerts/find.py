@@ -9,7 +9,7 @@ from typing import Any
 from engine.alerts.alert import Alert, Grade
 from engine.decide.bot_day import was_over
 from engine.fill.apply import ASSIGNED, DELIVERING
-from engine.model.money import CENT, signed_dollars
+from engine.model.money import signed_dollars
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED, FLATTENED, LIQUIDATED
 from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, session_after, session_from
 from engine.model.values import dataclass
@@ -170,7 +170,7 @@ def _trades(rows: list[Row], owed: int) -> Iterator[Alert]:
             yield Alert(key=f"opened {name}", at=at, grade=Grade.TRADE, bot=bot, text=words, data=data)
         if row["status"] == "CLOSED" and row["exit_time"]:
             at = _instant(row["exit_time"])
-            made = f"{_made(row['final_pnl'])}{provisional_text(owed)}"
+            made = f"{signed_dollars(row['final_pnl'])}{provisional_text(owed)}"
             words = f"closed {held}: {row['exit_name'] or row['exit_reason']}, {made}"
             numbers = {
                 "price": _number(row["exit_price"]),
@@ -188,10 +188,6 @@ def _of_trade(event: str, row: Row) -> dict[str, Json]:
 
 def _number(value: Any) -> float | None:
     return None if value is None else float(value)
-
-
-def _made(amount: float) -> str:
-    return signed_dollars(Decimal(str(amount)).quantize(CENT))
 
 
 def _instant(text: str) -> datetime:
@@ -305,7 +301,7 @@ def digest(reader: StoreReader, date: str, bots: Collection[str] = ()) -> str:
     still = [row for row in trades if _is_open_after(row, date)]
     told = [parts_told(row, reader) for row in trades if _may_be(row, date)]
     owed = provisional_text(sum(row["commissions_owed"] for row in told))
-    made = f"{_made(sum(day['realized'] for day in days.values()))}{owed}"
+    made = f"{signed_dollars(sum(day['realized'] for day in days.values()))}{owed}"
     lines = [f"{date}: realised {made}, {len(closed)} closed, {len(still)} open"]
     lines += [f"{bot}: {_day_of(bot, date, told, days.get(bot))}" for bot in bots]
     gone = sorted({str(row["strategy_id"]) for row in told if is_opened(row)} - {*bots})
@@ -341,7 +337,7 @@ def _day_of(bot: str, date: str, trades: list[Row], day: Row | None, waits: str 
         dealt = [each for each in row.get("parts", ()) if str(each["time"]).startswith(date)]
         parts += [f"{part_of_row(each, row)} by {each['exit']}" for each in dealt]
         if str(row["exit_time"] or "").startswith(date) and row["status"] == "CLOSED":
-            made = f"{_made(row['final_pnl'])}{' in all' if row.get('parts') else ''}"
+            made = f"{signed_dollars(row['final_pnl'])}{' in all' if row.get('parts') else ''}"
             parts.append(f"{_ended(str(row['exit_name'] or row['exit_reason']))}, {made}")
     halted, skipped = (str(day["halted"]), str(day["skipped"])) if day is not None else ("", "")
     if not parts and (not halted or was_over(skipped)):
