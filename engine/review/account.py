@@ -152,7 +152,8 @@ def _limits(document: AccountDocument) -> Iterator[Line]:
 
 def _not_set(document: AccountDocument) -> Iterator[Line]:
     """Name what nothing limits: a limit that is not there does not limit."""
-    told = {*UNSAID, "require", *(test.measure for rule in document.require for test in measures_of(rule.test))}
+    by_rules = (test.measure for rule in document.require for test in measures_of(rule.test))
+    told = {*UNSAID, _NO_RISK, "require", *by_rules}
     missing = [name for name in LIMITS if not getattr(document, name) and name not in told]
     if missing:
         yield Line(words=f"not limited: {', '.join(missing)}")
@@ -160,8 +161,10 @@ def _not_set(document: AccountDocument) -> Iterator[Line]:
         yield Line(words="no bot that closes on the same day enters while the broker counts no day trade left")
 
 
-UNSAID = ("price_band", "pattern_day_trading", "daily_profit")
-"""What holds without being written, and what is no limit on risk."""
+UNSAID = ("price_band", "pattern_day_trading")
+"""What holds without being written."""
+_NO_RISK = "daily_profit"
+"""A bound that nobody misses: without it no more can be lost."""
 
 
 # ---------------------------------------------------------------- real money

@@ -41,6 +41,16 @@ def test_what_lets_in_more_is_marked(old: str, new: str, is_worse: bool) -> None
     assert change.old != change.new
 
 
+@pytest.mark.parametrize(("old", "new", "is_worse"), [("", "$900", False), ("$900", "", True), ("$900", "$950", True)])
+def test_a_day_that_may_bring_more_goes_on_longer(old: str, new: str, is_worse: bool) -> None:
+    """From none to one it said `was heeded`, as of a rule that holds unsaid."""
+    texts = [HEAD + (f"  daily_profit: {each}\n" if each else "") for each in (old, new)]
+    accounts = [found for text in texts if (found := load_text(text, "account.yaml").account) is not None]
+    (change,) = compare_accounts(*accounts).changes
+    assert (change.path, change.is_worse) == ("daily_profit", is_worse)
+    assert (change.old == "not limited", change.new == "not limited") == (not old, not new)
+
+
 def test_ends_are_said() -> None:
     (change,) = compare_accounts(document(""), document("net_vega: {between: [-$400, $400]}")).changes
     assert change.old == "not limited"
