@@ -73,7 +73,7 @@ MARKET = (
         places=EVERYWHERE,
         reads=("spot",),
         formula="spot - base in points, or spot / base - 1; base is the open; `since: close` the previous close; "
-        "`since: entry`, under exits, the spot when the entry was first sent.",
+        "`since: entry`, under exits, the spot when the entry, or the roll that opened it, was first sent.",
     ),
     Measure(
         name="vix_spike",

@@ -28,7 +28,8 @@ _RANGE = re.compile(
     r"\.\.(?P<high>-?)(?P=head)(?P<last>\d+(?:\.\d+)?)(?P=tail)"
     r"/(?:(?P=head)|)(?P<step>\d+(?:\.\d+)?)(?:(?P=tail)|)"
 )
-_CLOCK_RANGE = re.compile(r"(\d\d):(\d\d)\.\.(\d\d):(\d\d)/(\d+)m")
+_CLOCK = r"([01]?\d|2[0-3]):([0-5]\d)"
+_CLOCK_RANGE = re.compile(rf"{_CLOCK}\.\.{_CLOCK}/(\d+)([mh])")
 
 Point = tuple[str, ...]
 """One variant: the value at each place, in the order of the places."""
@@ -61,7 +62,8 @@ def axis(text: str) -> Axis:
             raise MisuseError(f"a value of {name} stands twice: {twice}", "give it once")
         return Axis(name, values)
     if (clock := _CLOCK_RANGE.fullmatch(said)) is not None:
-        hour, minute, last_hour, last_minute, step = map(int, clock.groups())
+        hour, minute, last_hour, last_minute, step = map(int, clock.groups()[:-1])
+        step *= 60 if clock[6] == "h" else 1
         minutes = _steps(name, said, Decimal(60 * hour + minute), Decimal(60 * last_hour + last_minute), Decimal(step))
         return Axis(name, tuple(f"{int(each) // 60:02d}:{int(each) % 60:02d}" for each in minutes), is_range=True)
     found = _RANGE.fullmatch(said)

@@ -104,6 +104,7 @@ def test_a_range_holds_its_ends_exactly() -> None:
         ("1x..2x/0.5", ("1.0x", "1.5x", "2.0x")),
         ("30s..90s/30s", ("30s", "60s", "90s")),
         ("09:45..10:30/15m", ("09:45", "10:00", "10:15", "10:30")),
+        ("9:30..11:30/1h", ("09:30", "10:30", "11:30")),
     ],
 )
 def test_the_ends_of_a_range_may_have_a_unit(said: str, values: tuple[str, ...]) -> None:
@@ -122,6 +123,8 @@ def test_the_ends_of_a_range_may_have_a_unit(said: str, values: tuple[str, ...])
         ("delta=1%..2%/1 pts", "a range is FROM..TO/STEP"),
         ("at=10:00..12:00/1", "a range is FROM..TO/STEP"),
         ("at=12:00..10:00/30m", "rises from its start"),
+        ("at=10:75..12:00/30m", "a range is FROM..TO/STEP"),
+        ("at=23:00..24:00/30m", "a range is FROM..TO/STEP"),
         ("delta=2..1/1", "rises from its start"),
         ("delta=1..2/0", "rises from its start"),
         ("delta=1,2,1", "a value of delta stands twice: 1"),
