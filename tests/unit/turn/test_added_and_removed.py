@@ -65,7 +65,14 @@ def test_a_bot_that_was_removed_is_halted_with_all_when_it_is_added_again(take_o
     assert [order.bot for order in desk.submitted] == ["one", "later"]
 
 
-def test_so_is_one_that_was_removed_on_an_earlier_day_of_the_week() -> None:
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "the account's loss today is $300.00, its daily_loss is $100.00",
+        "the account's profit today is $300.00, its daily_profit is $100.00",
+    ],
+)
+def test_so_is_one_that_was_removed_on_an_earlier_day_of_the_week(reason: str) -> None:
     one, other = text_of("one"), text_of("other", exits='\n  - time: "15:45"\n', entry='{at: "10:30"}')
     desk = Desk((one, other), limits=AT_MOST_100)
     desk.fill(desk.enter())
@@ -76,7 +83,7 @@ def test_so_is_one_that_was_removed_on_an_earlier_day_of_the_week() -> None:
     desk.until("09:45")
     assert "one" not in desk.state.present
     before = desk.state.bots["other"].day
-    halted = replace(before, halted="the account's loss today is $300.00, its daily_loss is $100.00")
+    halted = replace(before, halted=reason)
     bots = {**desk.state.bots, "other": replace(desk.state.bots["other"], day=halted)}
     desk.state = desk.state._replace(bots=bots)
     reloaded(desk, one, other)
