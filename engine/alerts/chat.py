@@ -30,6 +30,8 @@ LONG_POLL = 20
 """Seconds that a question waits for messages at Telegram's."""
 MOST_BYTES = 1 << 24
 """Of one answer: a hundred messages, as long as they can be and with every sign written as a code, are a quarter."""
+LONGEST = 4096
+"""Letters of one message. Source: Telegram Bot API, sendMessage."""
 FIRST_WAIT, LAST_WAIT = 2.0, 300.0
 TOO_OLD = timedelta(minutes=2)
 """A command that was sent longer ago is not meant for now."""
@@ -83,7 +85,8 @@ class TelegramChat:
                 log.warning("the chat: a message from %s, who is not listed, is let be", sender)
                 continue
             said = self._said(str(message.get("text") or ""), int(update["update_id"]), int(message.get("date") or 0))
-            self._call("sendMessage", {"chat_id": sender, "text": said}, 15)
+            for part in in_parts(said):
+                self._call("sendMessage", {"chat_id": sender, "text": part}, 15)
 
     def _said(self, text: str, number: int, date: int) -> str:
         """Return the answer to a message; that of one which fails says so, since it is not done a second time."""
@@ -125,6 +128,17 @@ class TelegramChat:
             raise ChatError(f"Telegram answers {error.code}: {_MEANS.get(error.code, 'it is asked again')}") from None
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
             raise ChatError("Telegram cannot be reached") from None
+
+
+def in_parts(text: str) -> list[str]:
+    """Return a text as messages that are taken: of whole lines, as far as one is not too long by itself."""
+    parts = [""]
+    for line in text.split("\n"):
+        pieces = [line[at : at + LONGEST] for at in range(0, len(line), LONGEST)] or [""]
+        for piece in pieces:
+            joined = f"{parts[-1]}\n{piece}" if parts[-1] else piece
+            parts = [*parts[:-1], joined] if len(joined) <= LONGEST else [*parts, piece]
+    return parts
 
 
 def status_words(store: Place, today: date) -> str:

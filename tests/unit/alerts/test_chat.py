@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from store_day import DAY, at, entity, small_day
 
-from engine.alerts.chat import ChatError, TelegramChat, status_words
+from engine.alerts.chat import LONGEST, ChatError, TelegramChat, in_parts, status_words
 from engine.alerts.outbox import Outbox
 from engine.alerts.people import Chat, People, Person, people_of
 from engine.alerts.teller import Teller, _listen
@@ -226,6 +226,16 @@ def test_long_messages_of_strangers_keep_no_command_from_being_heard(tmp_path: P
     telegram.write("status")
     desk.step()
     assert [sender for sender, _ in telegram.sent] == [LISTED]
+
+
+def test_a_long_answer_comes_in_parts_of_whole_lines() -> None:
+    """Telegram takes no message over 4,096 letters: of a hundred bots nobody was told anything."""
+    lines = [f"bot_{number:03}: " + "x" * 60 for number in range(150)]
+    parts = in_parts("\n".join(lines))
+    assert "\n".join(parts).split("\n") == lines
+    assert (len(parts), max(map(len, parts)) <= LONGEST) == (3, True)
+    assert in_parts("short\n\nlines") == ["short\n\nlines"]
+    assert [len(each) for each in in_parts("y" * 9000)] == [4096, 4096, 808]
 
 
 def test_what_was_sent_long_ago_is_not_meant_for_now(tmp_path: Path, telegram: Telegram) -> None:
