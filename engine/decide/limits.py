@@ -177,19 +177,20 @@ def _cover(proposal: Proposal) -> str:
 
 def account_day_problem(today: Decimal, bounds: DayBounds) -> str:
     """Return why nothing more is entered after what all bots together have made today, dollars; "" if it may be."""
-    if bounds.loss is not None and today <= -bounds.loss:
-        return f"{ACCOUNT_LOSS} is {dollars(-today)}, its daily_loss is {dollars(bounds.loss)}"
-    if bounds.profit is not None and today >= bounds.profit:
-        return f"{ACCOUNT_PROFIT} is {dollars(today)}, its daily_profit is {dollars(bounds.profit)}"
-    return ""
+    return _made_enough(today, bounds, (ACCOUNT_LOSS, ACCOUNT_PROFIT), "its ")
 
 
 def day_problem(today: Decimal, bounds: DayBounds) -> str:
     """Return why a bot that made `today` dollars in this session enters nothing more in it, "" when it may."""
+    return _made_enough(today, bounds, (DAY_LOSS, DAY_PROFIT), "")
+
+
+def _made_enough(today: Decimal, bounds: DayBounds, begins: tuple[str, str], whose: str) -> str:
+    loss, profit = begins
     if bounds.loss is not None and today <= -bounds.loss:
-        return f"{DAY_LOSS} is {dollars(-today)}, daily_loss is {dollars(bounds.loss)}"
+        return f"{loss} is {dollars(-today)}, {whose}daily_loss is {dollars(bounds.loss)}"
     if bounds.profit is not None and today >= bounds.profit:
-        return f"{DAY_PROFIT} is {dollars(today)}, daily_profit is {dollars(bounds.profit)}"
+        return f"{profit} is {dollars(today)}, {whose}daily_profit is {dollars(bounds.profit)}"
     return ""
 
 

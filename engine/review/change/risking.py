@@ -36,12 +36,6 @@ def judge_day(edit: Edit) -> Verdict:
     return Verdict("; ".join(part for part in (halts, day_words(edit.sides)) if part), is_worse=larger)
 
 
-def judge_profit(edit: Edit) -> Verdict:
-    """A larger profit of the day lets it trade on."""
-    larger = edit.new is None or (edit.old is not None and edit.new > edit.old)
-    return Verdict("it goes on entering after larger gains" if larger else "it halts sooner", is_worse=larger)
-
-
 def judge_undefined(edit: Edit) -> Verdict:
     """A short option that nothing covers may be sold."""
     if edit.new:
@@ -89,7 +83,12 @@ RISK: Keys = {
     "r": Key(key="r", said=_money, judge=told("what the limits in R come to is told there")),
     "max_loss_per_trade": Key(key="max_loss_per_trade", said=_money, judge=judge_trade),
     "daily_loss": Key(key="daily_loss", said=_money, judge=judge_day, read=_of_day),
-    "daily_profit": Key(key="daily_profit", said=_money, judge=judge_profit, read=_of_day),
+    "daily_profit": Key(
+        key="daily_profit",
+        said=_money,
+        judge=more("it goes on entering after larger gains", "it halts sooner"),
+        read=_of_day,
+    ),
     "require": Within("risk.require"),
     "halt_when": Within("risk.halt_when"),
     "undefined_risk": Key(
