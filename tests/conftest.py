@@ -11,6 +11,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is there: a process for each core needs no more threads
 
 import pytest
+from hypothesis import HealthCheck, settings
 from postgres_server import PostgresServer, running_server
 from processor_time import TIMES_VARIABLE, ProcessorTime
 from store_day import small_day
@@ -29,6 +30,9 @@ SIGNS = {
 """What stands in each file that holds tests of a mark; `pytest -m long` imports no other file."""
 
 _WITHOUT_SIGN = pytest.StashKey[list[str]]()
+
+settings.register_profile("however slow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("however slow")  # no test fails because the machine has other work
 
 gc.set_threshold(50_000, 20, 20)  # thousands of tests and modules live to the end: looking through them finds nothing
 

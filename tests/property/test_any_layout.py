@@ -47,7 +47,7 @@ def test_what_is_shipped_is_laid_out_already(name: str) -> None:
 
 @given(st.sampled_from(list(TEXTS)), st.integers(0, 10**9))
 @example("choose.yaml", 653)  # a comment below a leg, and no blank line above the next one
-@settings(max_examples=tries(30), deadline=None)
+@settings(max_examples=tries(30))
 def test_once_is_enough_and_nothing_changes(name: str, seed: int) -> None:
     tree = tree_of(name)
     assert isinstance(tree, dict)
@@ -68,7 +68,7 @@ def test_a_tree_is_written_as_a_document_that_is_laid_out(name: str) -> None:
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=60))
-@settings(max_examples=tries(30), deadline=None)
+@settings(max_examples=tries(30))
 def test_any_sentence_is_written_so_that_it_is_read_again(sentence: str) -> None:
     tree = {"rulebot": 1, "about": sentence, "accept": {"RB310": sentence}}
     source = read_source(text_of(tree).encode(), "x.yaml")
@@ -104,7 +104,7 @@ PIECES = [
     st.integers(0, 4),
     st.lists(st.sampled_from(PIECES), max_size=3),
 )
-@settings(max_examples=tries(40), deadline=None)
+@settings(max_examples=tries(40))
 def test_whatever_can_be_read_can_be_laid_out(name: str, at: int, cut: int, pieces: list[str]) -> None:
     text = TEXTS[name]
     at %= len(text)

@@ -65,7 +65,7 @@ VALUES = st.one_of(*(made(kind) for kind in (Order, Position, BotDay, Option, Or
 
 
 @given(VALUES)
-@settings(max_examples=tries(50), deadline=None)
+@settings(max_examples=tries(50))
 def test_values_survive_their_json(value: Order | Position | BotDay) -> None:
     data = json.loads(json_text(encode(value)))
     again = decode(type(value), data)
@@ -76,7 +76,7 @@ def test_values_survive_their_json(value: Order | Position | BotDay) -> None:
 
 
 @given(RECORDS)
-@settings(max_examples=tries(75), deadline=None)
+@settings(max_examples=tries(75))
 def test_records_survive_their_line(record: Record) -> None:
     text = line(record)
     assert "\n" not in text
@@ -85,7 +85,7 @@ def test_records_survive_their_line(record: Record) -> None:
 
 
 @given(st.dictionaries(WORDS, JSON, max_size=4).map(json_text), st.data())
-@settings(max_examples=tries(100), deadline=None)
+@settings(max_examples=tries(100))
 @example('{"a":"\\ud800"}', None)  # what our codec may write and the quick decoder refuses
 @example('{"a":123456789012345678901234567890,"a":-0.0,"b":1e16}', None)
 @example('{"a":NaN,"b":1e400} ', None)
@@ -111,7 +111,7 @@ def _as_the_standard_decoder_has_it(text: str) -> str:
 
 
 @given(st.lists(RECORDS, min_size=1, max_size=6), st.data())
-@settings(max_examples=tries(10), deadline=None)
+@settings(max_examples=tries(10))
 def test_a_flipped_character_is_found(records: list[Record], data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.db"

@@ -24,7 +24,7 @@ from tests.unit.review.test_change_marks import ROWS
 
 FILES = [*sorted(shipped("specs").glob("*.yaml")), *sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))]
 _ALL = list(HealthCheck)
-QUICK = settings(max_examples=tries(2), deadline=None, suppress_health_check=_ALL, phases=[Phase.generate])
+QUICK = settings(max_examples=tries(2), suppress_health_check=_ALL, phases=[Phase.generate])
 
 
 def compared(old: bytes, new: bytes) -> Difference:
@@ -82,7 +82,7 @@ def test_a_text_written_otherwise_says_the_same(file: Path, data: st.DataObject)
     assert (found.status, found.changes) == (Status.SAME, ())
 
 
-@settings(max_examples=tries(8), deadline=None, suppress_health_check=_ALL, phases=[Phase.generate])
+@settings(max_examples=tries(8), suppress_health_check=_ALL, phases=[Phase.generate])
 @given(st.sets(st.sampled_from(range(len(ROWS))), min_size=1, max_size=5))
 def test_both_ways_name_the_same_places(edits: set[int]) -> None:
     text = CONDOR

@@ -98,26 +98,26 @@ def read(content: bytes) -> Loaded:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=tries(75), deadline=None)
+@settings(max_examples=tries(75))
 def test_random_bytes(content: bytes) -> None:
     read(content)
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=40))
-@settings(max_examples=tries(75), deadline=None)
+@settings(max_examples=tries(75))
 def test_random_pieces_of_yaml(pieces: list[bytes]) -> None:
     read(b"rulebot: 1\n" + b"".join(pieces))
 
 
 @given(st.sampled_from(SPECS), st.integers(0, 2000), st.integers(0, 30), st.lists(st.sampled_from(PIECES), max_size=3))
-@settings(max_examples=tries(50), deadline=None)
+@settings(max_examples=tries(50))
 def test_specs_with_a_piece_cut_out_and_another_put_in(spec: bytes, at: int, cut: int, pieces: list[bytes]) -> None:
     at %= len(spec)
     read(spec[:at] + b"".join(pieces) + spec[at + cut :])
 
 
 @given(st.sampled_from(SPECS), st.integers(0, 200), st.sampled_from(VALUES))
-@settings(max_examples=tries(75), deadline=None)
+@settings(max_examples=tries(75))
 def test_specs_with_another_value_in_one_place(spec: bytes, which: int, value: str) -> None:
     source = read_source(spec, "spec.yaml")
     places = list(source.values.values())
@@ -129,7 +129,7 @@ def test_specs_with_another_value_in_one_place(spec: bytes, which: int, value: s
 
 
 @given(st.sampled_from(SOUND), st.lists(st.tuples(st.integers(0, 200), st.sampled_from(NUMBERS)), max_size=4))
-@settings(max_examples=tries(100), deadline=None)
+@settings(max_examples=tries(100))
 def test_sound_specs_with_other_numbers(spec: bytes, changes: list[tuple[int, bytes]]) -> None:
     """Most of these have no error, so that all of lint looks at them."""
     for which, number in changes:
@@ -174,7 +174,7 @@ def test_a_file_larger_than_allowed_is_not_read_whole(tmp_path: Path) -> None:
     st.lists(st.sampled_from(PIECES), max_size=2),
     st.lists(st.sampled_from([b"legs:", b"entry:", b"risk:", b"parameters:", b"exits:", *PIECES]), max_size=8),
 )
-@settings(max_examples=tries(50), deadline=None)
+@settings(max_examples=tries(50))
 def test_a_document_over_a_broken_one(spec: bytes, at: int, cut: int, into: list[bytes], pieces: list[bytes]) -> None:
     at %= len(spec)
     parent = spec[:at] + b"".join(into) + spec[at + cut :]

@@ -78,7 +78,7 @@ def compiled(text: str) -> Truth | None:
 
 
 @given(truths, known)
-@settings(max_examples=tries(200), deadline=None)
+@settings(max_examples=tries(200))
 def test_the_tree_means_what_simpleeval_says(text: str, levels: dict[str, float]) -> None:
     tree = compiled(text)
     if tree is None:
@@ -97,7 +97,7 @@ def test_generated_expressions_are_mostly_accepted() -> None:
 
 
 @given(truths, values)
-@settings(max_examples=tries(100), deadline=None)
+@settings(max_examples=tries(100))
 def test_learning_a_value_never_reverses_a_verdict(text: str, levels: dict[str, float | None]) -> None:
     tree = compiled(text)
     if tree is None:
@@ -109,7 +109,7 @@ def test_learning_a_value_never_reverses_a_verdict(text: str, levels: dict[str, 
 
 
 @given(truths, truths, values)
-@settings(max_examples=tries(100), deadline=None)
+@settings(max_examples=tries(100))
 def test_three_values_keep_the_laws_of_de_morgan(one: str, other: str, levels: dict[str, float | None]) -> None:
     members = tuple(tree for tree in (compiled(one), compiled(other)) if tree is not None)
     names = tuple(str(at) for at in range(len(members)))
@@ -123,7 +123,7 @@ def test_three_values_keep_the_laws_of_de_morgan(one: str, other: str, levels: d
 
 
 @given(st.text(max_size=120) | st.text("vixspot0123456789.()+-*/<>=!&|,;:'\"[]{}%@~ \tandornt\n", max_size=200))
-@settings(max_examples=tries(250), deadline=None)
+@settings(max_examples=tries(250))
 def test_any_text_gives_a_tree_or_a_problem_inside_it(text: str) -> None:
     try:
         truth_of(text, SCOPE, ())

@@ -94,7 +94,7 @@ def test_a_document_that_is_fine_is_seen_to_be(folder: Path) -> None:
             assert fits(tree, kind_of(tree)), file.name
 
 
-@settings(max_examples=tries(200), deadline=None)
+@settings(max_examples=tries(200))
 @given(st.deferred(lambda: st.integers(0, len(trees()) - 1)), st.integers(0, 2**32), st.integers(0, 3))
 def test_what_is_said_to_fit_has_no_error(number: int, seed: int, changes: int) -> None:
     chance, tree = Random(seed), copy.deepcopy(trees()[number])

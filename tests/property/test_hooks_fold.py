@@ -16,7 +16,7 @@ ENTRY = '\n  window: {from: "10:00", to: "15:00"}\n  when:\n    - webhook: {name
 COMING = st.tuples(st.sampled_from("abc"), st.sampled_from(["", "up", "down"]), st.integers(1, 8), st.integers(0, 90))
 
 
-@settings(max_examples=tries(25), deadline=None)
+@settings(max_examples=tries(25))
 @given(st.lists(st.tuples(COMING, st.booleans()), max_size=12))
 def test_a_restart_folds_the_same_hooks(coming: list[tuple[tuple[str, str, int, int], bool]]) -> None:
     desk = Desk((text_of(entry=ENTRY),))

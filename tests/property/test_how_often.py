@@ -113,7 +113,7 @@ MOMENTS = [
 ]
 
 
-@settings(max_examples=tries(60), deadline=None)
+@settings(max_examples=tries(60))
 @given(edits())
 def test_a_test_that_is_said_to_hold_more_often_holds_whenever_the_other_does(edit: tuple[Truth, Truth]) -> None:
     old, new = edit
@@ -125,7 +125,7 @@ def test_a_test_that_is_said_to_hold_more_often_holds_whenever_the_other_does(ed
     assert found is Holding.RARER or (True, False) not in seen
 
 
-@settings(max_examples=tries(20), deadline=None)
+@settings(max_examples=tries(20))
 @given(tests)
 def test_a_test_in_other_words_is_said_to_hold_as_often(test: Truth) -> None:
     for same in (Not(Not(test)), AllOf((test,), ("one",)), AnyOf((test,), ("one",)), AnyOf((test, test), ("a", "b"))):

@@ -10,7 +10,7 @@ from decimal import Decimal
 from math import isnan
 
 from hand_desk import CONDOR, SELLER, Desk, bot_of, clock, put, text_of
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from street import Known, Street
@@ -472,9 +472,7 @@ class EachSide(OnePosition):
         return "10:00", "10:05"
 
 
-limits = settings(
-    max_examples=tries(25), stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+limits = settings(max_examples=tries(25), stateful_step_count=30)
 TestOnePosition = OnePosition.TestCase
 TestOnePosition.settings = limits
 TestProtected = Protected.TestCase

@@ -26,7 +26,7 @@ LADDERS = st.builds(
 )
 
 
-@settings(max_examples=tries(100), deadline=None)
+@settings(max_examples=tries(100))
 @given(PARTS, LADDERS, CENTS, WIDTHS, st.integers(1, 9), CENTS)
 def test_a_floor_is_the_condition_that_the_price_is_no_less(
     parts: tuple[Part, ...], ladder: Order, mid: Decimal, width: float, attempt: int, floor: Decimal
@@ -41,7 +41,7 @@ def test_a_floor_is_the_condition_that_the_price_is_no_less(
         assert by_condition == by_number
 
 
-@settings(max_examples=tries(100), deadline=None)
+@settings(max_examples=tries(100))
 @given(PARTS, LADDERS, CENTS, WIDTHS, st.integers(1, 9), st.frozensets(CENTS, max_size=30))
 def test_no_try_is_where_a_condition_breaks_that_holds_at_its_start(
     parts: tuple[Part, ...], ladder: Order, mid: Decimal, width: float, attempt: int, broken: frozenset[Decimal]

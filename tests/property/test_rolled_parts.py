@@ -1,7 +1,7 @@
 """Condors of which sides are rolled while a broker answers at random, judged as `test_one_position.py` does."""
 
 from hand_desk import CONDOR, call, put, text_of
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 from test_one_position import OnePosition
@@ -107,9 +107,7 @@ class RollingSidesOrClosing(RollingSides):
     ending = "  - target: {profit: 30%}\n    close: 50%\n"
 
 
-limits = settings(
-    max_examples=tries(25), stateful_step_count=45, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+limits = settings(max_examples=tries(25), stateful_step_count=45)
 TestRollingSides = RollingSides.TestCase
 TestRollingSides.settings = limits
 TestRollingSidesOrClosing = RollingSidesOrClosing.TestCase

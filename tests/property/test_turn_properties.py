@@ -26,7 +26,7 @@ from engine.turn.turn import turn
 
 PRICES = st.decimals("0.05", "9", places=2)
 FEES = st.decimals("0", "5", places=2)
-QUICK = settings(max_examples=tries(25), deadline=None)
+QUICK = settings(max_examples=tries(25))
 
 
 def split(total: int, cuts: Iterable[int]) -> list[int]:

@@ -29,7 +29,7 @@ WAYS: st.SearchStrategy[list[Way]] = st.lists(
 )
 
 
-@settings(max_examples=tries(75), deadline=None)
+@settings(max_examples=tries(75))
 @given(positions=WAYS, data=st.data())
 def test_no_outcome_is_worse(positions: list[Way], data: st.DataObject) -> None:
     worst = worst_together([[way] for way in positions])
@@ -52,7 +52,7 @@ def worth(option: Option, count: int, way: Way, spots: dict[tuple[str, date], De
     return intrinsic(option, spots["SPX" if is_at_open else "SPXW", day]) * count * option.multiplier
 
 
-@settings(max_examples=tries(50), deadline=None)
+@settings(max_examples=tries(50))
 @given(positions=WAYS)
 def test_one_position_more_never_lowers_it(positions: list[Way]) -> None:
     fewer = worst_together([[way] for way in positions[1:]])

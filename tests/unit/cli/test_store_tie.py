@@ -108,7 +108,7 @@ def test_a_file_that_is_none_is_one_sentence(statement: Path) -> None:
     assert CliRunner().invoke(main, ["store", "tie", "nowhere.xml"]).exit_code == 2
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
 @given(st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=4), st.integers(0, 6)), min_size=1, max_size=4))
 def test_a_spoiled_file_never_is_a_traceback(statement: Path, spoils: list[tuple[float, bytes, int]]) -> None:
     text = statement.read_bytes()

@@ -32,7 +32,7 @@ LEVELS = st.lists(st.one_of(st.just(nan), st.integers(10, 999_999).map(lambda n:
 
 
 @given(LEVELS, st.sets(st.integers(0, 390), max_size=10))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_is_written_is_read_back_as_near_as_is_said(levels: list[float], exact: set[int]) -> None:
     told = told_series(levels, exact)
     found = series(told.text)

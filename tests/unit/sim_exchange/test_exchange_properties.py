@@ -36,7 +36,7 @@ def move(desk: Desktop, change: tuple[int, int, int, int]) -> None:
     desk.market.quotes[con_id] = (bid / 20, (bid + width) / 20, size, size)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(ORDERS, min_size=1, max_size=8),
     st.lists(MOVES, max_size=8),
@@ -105,7 +105,7 @@ def check_views(reports: list[Report]) -> None:
             assert report.execution.quantity > 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(1, 30),
     st.sampled_from((1, 2, 3)),
