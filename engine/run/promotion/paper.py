@@ -137,6 +137,7 @@ class _Reader:
     digests: Mapping[str, str] = field(default_factory=dict)
     folder: Path = Path()
     daily_loss: Decimal | None = None
+    day: date | None = None
     session: Session | None = None
     up_since: datetime | None = None
     last_at: datetime | None = None
@@ -228,9 +229,10 @@ class _Reader:
         self.up_since = None
 
     def _begin(self, entry: Entry) -> None:
-        if self.last_at is not None and exchange_date(self.last_at) != exchange_date(entry.record.at):
-            self._forget_verdicts(self.last_at)
         told = session_told(entry)
+        if told.date != self.day:
+            self._forget_verdicts(entry.record.at)
+        self.day = told.date
         self.session = told if session_on(told.date) is not None else None
         if self.session is not None and not self.other:
             self.paper.sessions[self.session.date] = self.session

@@ -5,6 +5,7 @@ from datetime import date
 from decimal import Decimal
 from math import sqrt
 from pathlib import Path
+from typing import Any
 
 import pytest
 from paper_days import BOT, FIRST, alarm, at, days, entity, halt, position, put, request, session, spec_text, together
@@ -16,7 +17,7 @@ from engine.run.audit.audit import audit_tape
 from engine.run.audit.tape import tape_of
 from engine.run.promotion.figures import Figures, compare, figures
 from engine.run.promotion.paper import Key, Paper, Span, closed_trades, read_paper
-from engine.run.promotion.promotion import good_until, read_live_store
+from engine.run.promotion.promotion import Promotion, good_until, keep, read_live_store
 from engine.run.promotion.sessions import BotSession, audit_faults, judge
 from engine.spec.nouns.account import Demand, Shown
 from engine.spec.nouns.condition import Op
@@ -111,6 +112,22 @@ def test_an_engine_that_is_away_at_the_close_leaves_the_session_out_however_soon
     assert only(*again).missed == "not running, or not connected, from 15:58 to 16:00"
 
 
+def test_what_is_written_while_no_engine_runs_shows_none() -> None:
+    asked = request(A, "16:01", Request.PAUSE, "another")
+    assert only(*session(A, None, ends="12:00"), asked).missed.endswith("from 12:00 to 16:00")
+
+
+def test_a_run_that_was_never_told_of_its_session_is_judged_by_the_calendar() -> None:
+    untold = [each for each in session(A, "25") if each.kind is not Kind.SESSION]
+    assert only(*untold).is_compliant
+
+
+def test_what_is_made_on_a_day_off_is_of_no_session() -> None:
+    saturday = date(2026, 10, 24)
+    found = only(*session(saturday, "25"))
+    assert (found.date, found.missed, found.profit) == (saturday, "no session of the exchange", Decimal(25))
+
+
 def test_whoever_carries_a_position_in_is_needed_from_the_open() -> None:
     held = position(A, "0", state="open", closed_at=None, legs=(replace(position(A, "0").legs[0], closed=0),))
     first = session(A, None, entity(at(A, "10:30"), held))
@@ -126,6 +143,13 @@ def test_a_person_who_holds_the_bot_back_leaves_the_session_out() -> None:
     assert [bool(each.missed) for each in judged(*killed)] == [False, True, True]
 
 
+def test_a_bot_that_is_let_go_before_its_window_was_not_held_back() -> None:
+    pause, resume = request(A, "09:25", Request.PAUSE, BOT), request(A, "10:00", Request.RESUME, BOT)
+    first, second = judged(*session(A, None, pause, resume), *session(B))
+    assert first.is_compliant
+    assert second.is_compliant
+
+
 @pytest.mark.parametrize(("place", "clock"), [("halts", "09:31"), ("when", "10:30:01")])
 def test_a_condition_that_was_unknown_in_all_of_the_window_leaves_the_session_out(place: str, clock: str) -> None:
     """Days without market data made a row of compliant sessions: nothing was entered, so nothing was against them."""
@@ -138,6 +162,38 @@ def test_a_condition_that_was_unknown_in_all_of_the_window_leaves_the_session_ou
         anew = verdict(clock, "vix_spike", truth=truth, place=place, day=B)
         first, second = judged(*session(A, None, blind, ends="16:06"), *session(B, None, anew))
         assert (first.missed, second.missed) == (said, said if truth is None else "")
+
+
+def test_a_condition_that_was_decided_when_the_window_began_leaves_nothing_out() -> None:
+    blind = verdict("10:32", "vix_spike", truth=None, place="when")
+    assert only(*session(A, None, blind)).is_compliant
+
+
+def test_what_is_unknown_of_an_exit_or_of_one_symbol_keeps_nobody_from_entering() -> None:
+    of_exit = verdict("09:31", "cheap", truth=None, place="exit")
+    assert only(*session(A, None, of_exit)).is_compliant
+    told = verdict("09:31", "vix_spike", truth=None, place="when")
+    of_symbol = replace(told, data={**told.data, "symbol": "QQQ"})
+    assert only(*session(A, None, of_symbol)).is_compliant
+
+
+@pytest.mark.parametrize("is_one_run", [True, False])
+def test_what_was_unknown_yesterday_is_judged_anew(is_one_run: bool) -> None:
+    """Of a quiet day within a longer run nothing came after it: it was unknown until then, and no longer."""
+    blind = verdict("09:31", "vix_spike", truth=None)
+    first, second = session(A, None, blind), session(B)
+    records = [*first[:-1], *second[2:]] if is_one_run else [*first, *second]
+    found = judged(*records)
+    assert [each.missed for each in found] == [
+        "nothing could be entered: vix_spike was unknown from 10:30 to 13:30",
+        "",
+    ]
+
+
+def test_a_reload_that_leaves_a_text_as_it_was_decides_nothing() -> None:
+    blind = verdict("09:31", "vix_spike", truth=None)
+    same = Record(at(A, "11:00"), Kind.FACTS, data={"specs": session(A)[0].data["specs"]})
+    assert only(*session(A, None, blind, same)).missed.startswith("nothing could be entered")
 
 
 def test_another_text_within_the_window_is_judged_anew() -> None:
@@ -161,6 +217,14 @@ def test_a_halt_of_the_plan_is_compliant_and_every_other_is_not() -> None:
         "the account's profit today is $900.00, its daily_profit is $900.00",
     ):
         assert only(*session(A, None, halt(A, "12:00", reason))).is_compliant
+
+
+def test_a_halt_of_the_plan_stays_the_plans_when_its_condition_is_over() -> None:
+    reason = "day_range 37.2 pts, above 37.1"
+    begun, over = verdict("11:00", "day_range"), verdict("11:30", "day_range", truth=False)
+    assert only(*session(A, None, begun, halt(A, "11:00", reason), over, halt(A, "12:00", reason))).is_compliant
+    late = halt(A, "12:00", reason)
+    assert only(*session(A, None, begun, over, late)).faults == (f"halted: {reason}",)
 
 
 def test_a_halt_condition_that_was_true_since_yesterday_is_the_plans_too() -> None:
@@ -297,9 +361,45 @@ def test_a_journal_that_says_nothing_of_its_world_was_simulated_when_its_clock_w
     assert judge(paper(records), KEY, {}) == ()
 
 
+def test_a_simulated_gateway_in_real_time_promotes_for_no_real_money() -> None:
+    started, *others = session(A, "1", simulated=True)
+    records = [replace(started, data={**started.data, "lockstep": False}), *others]
+    assert judge(paper(records), KEY, {}) == ()
+    assert [each.date for each in judge(paper(records, simulated=True), KEY, {})] == [A]
+
+
 def test_another_text_of_the_bot_shows_nothing_of_this_one() -> None:
     found = paper([*session(A, "1", digest="other"), *session(B, "2")])
     assert [each.date for each in judge(found, KEY, {}) if not each.missed] == [B]
+
+
+def test_what_another_bot_made_shows_nothing_of_this_one() -> None:
+    other = entity(at(A, "12:00"), position(A, "-80", id="X", bot="another"))
+    found = paper(session(A, "25", other))
+    (day,) = judge(found, KEY, {})
+    assert (day.profit, day.closed) == (Decimal(25), 1)
+    assert [trade.id for trade in closed_trades(found, KEY)] == ["P19"]
+    assert only(*session(A, "25", other), account_loss=Decimal(55)).faults == (
+        "all bots together lost $55.00, the account's daily_loss is $55.00",
+    )
+
+
+def test_only_what_was_traded_and_is_over_is_a_trade() -> None:
+    (leg,) = position(A, "0").legs
+    nothing = replace(leg, opened=0, closed=0, entry_cash=Decimal(0), exit_cash=Decimal(0), commissions=Decimal(0))
+    flat = position(A, "0", state="exiting", closed_at=None)
+    for each in (position(A, "0", legs=(nothing,)), flat, position(A, "0", legs=(replace(leg, opened=2),))):
+        found = paper(session(A, None, entity(at(A, "12:00"), each)))
+        assert list(closed_trades(found, KEY)) == []
+    assert only(*session(A, "0", legs=(nothing,))).closed == 0
+
+
+def test_what_is_over_and_still_holds_something_counts_at_its_last_mark() -> None:
+    half = position(A, "0", legs=(replace(position(A, "0").legs[0], opened=2),))
+    held = replace(half, state="open", closed_at=None)
+    mark = Record(at(A, "11:59"), Kind.MARK, BOT, half.id, {"profit": "-40"})
+    runs = session(A, None, entity(at(A, "10:30"), held), mark, entity(at(A, "12:00"), half))
+    assert only(*runs).profit == Decimal(-40)
 
 
 def test_open_positions_count_at_their_marks() -> None:
@@ -321,6 +421,32 @@ def test_positions_of_paper_are_none_that_a_live_run_could_watch(mode: str, coun
     journal.append(together(session(A, None, entity(at(A, "10:30"), held), mode=mode)), durable=True)
     journal.close()
     assert read_live_store(tmp_path / "s.db", "U1", simulated=False).held == count
+
+
+@pytest.mark.parametrize(
+    ("run", "problem"),
+    [
+        ({"mode": "live"}, ""),
+        ({"mode": "live", "simulated": True}, "holds runs at a simulated gateway, this is a real one"),
+        ({"mode": "paper"}, "holds runs on paper; live runs have a store of their own"),
+        ({"mode": "observe"}, "is the store of runs that observe; live runs have a store of their own"),
+    ],
+)
+def test_a_live_store_is_of_one_account_and_one_world(run: dict[str, Any], problem: str, tmp_path: Path) -> None:
+    place = tmp_path / "s.db"
+    promoted = Promotion(
+        digest="d", account="U1234567", simulated=False, figures=figures_of("50"), paper=("DU1234567",), store="p.db",
+        records=1, hash="h",
+    )  # fmt: skip
+    keep(place, at(A, "08:00"), {BOT: promoted})
+    journal = SqlJournal(open_store(place))
+    journal.append(session(A, **run), durable=True)
+    journal.close()
+    assert read_live_store(place, "U1234567", simulated=False).promotions == {BOT: (promoted,)}
+    assert read_live_store(place, "U1234567", simulated=False).problem.removeprefix(f"{place} ") == problem
+    if not problem:
+        other = read_live_store(place, "U7654321", simulated=False).problem
+        assert other == f"{place} holds runs of account U1234567, not U7654321"
 
 
 # ---------------------------------------------------------------- what they come to
@@ -371,6 +497,13 @@ def test_a_trade_without_a_bound_has_no_r() -> None:
     found = paper([*session(A, "20", max_risk=None), *session(B, "50")])
     made = shown(found)
     assert (made.expectancy, made.expectancy_r) == (Decimal(35), Decimal("0.25"))
+
+
+def test_r_is_of_the_structures_that_were_opened() -> None:
+    """Three structures of two contracts each could lose three times $200."""
+    (leg,) = position(A, "60").legs
+    found = paper(session(A, "60", legs=(replace(leg, ratio=2, opened=6, closed=6),)))
+    assert shown(found).expectancy_r == Decimal("0.1")
 
 
 @pytest.mark.parametrize(
