@@ -161,8 +161,9 @@ def _day(ending: Ending, on: date | None) -> date:
     """Return the day of the trade: that of an order for the day, else the last one of the option, unless it is said."""
     order, last = ending.order, ending.leg.option.expiry
     if on is None:
-        is_for_the_day = order is not None and order.time_in_force is TimeInForce.DAY and order.sent_at is not None
-        return exchange_date(order.sent_at) if order is not None and is_for_the_day and order.sent_at else last
+        if order is None or order.sent_at is None or order.time_in_force is not TimeInForce.DAY:
+            return last
+        return exchange_date(order.sent_at)
     first = exchange_date(ending.position.opened_at) if ending.position.opened_at else ending.position.session
     if not first <= on <= last or session_from(on).date != on:
         raise MisuseError(f"{ending.leg.name} was held from {first} to {last}, and {on} is no session of those days")

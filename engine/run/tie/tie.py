@@ -68,8 +68,9 @@ def tie(books: Books, orders: Orders, statement: Statement) -> Tie:
     theirs = {base_of(told.exec_id): told for told in statement.trades if told.exec_id}
     of_account = [fill for fill in books.fills if fill.of.account in ("", statement.account)]
     ours = {base_of(fill.exec_id): fill for fill in of_account}
-    unknown = [told for told in statement.trades if base_of(told.exec_id) not in ours and orders.has(told)]
-    strangers = [told for told in statement.trades if base_of(told.exec_id) not in ours and not orders.has(told)]
+    untold = [told for told in statement.trades if base_of(told.exec_id) not in ours]
+    unknown = [told for told in untold if orders.has(told)]
+    strangers = [told for told in untold if not orders.has(told)]
     contracts = Contracts(books)
     stand_ins = told_of_estimates(ours, unknown, contracts) | told_by_others(ours, strangers, contracts)
     for base, found in stand_ins.items():

@@ -152,8 +152,15 @@ def test_missing_on_either_side() -> None:
     assert shown(compared(statement(*BOTH), FILLS[1:])) == [
         ("not in the store", "execution", "", "sold 2 at 2.50 on 2026-11-18, order rb:1")
     ]
+    assert compared(statement(*BOTH), FILLS[1:]).strangers == ()
     unmarked = told(FILLS[0], ref="")
     assert [each.what for each in compared(statement(unmarked, BOTH[1]), FILLS[1:]).differences] == [What.NOT_IN_STORE]
+
+
+def test_an_execution_on_record_is_ours_whatever_its_order_is_called() -> None:
+    found = tie(Books(FILLS, ()), Orders(refs=frozenset(), perm_ids=frozenset()), statement(*BOTH))
+    assert found.ties
+    assert found.strangers == ()
 
 
 def test_an_order_reference_that_the_statement_leaves_empty_is_no_difference() -> None:
@@ -291,6 +298,11 @@ def test_what_had_filled_before_an_ending_of_ours_is_told_with_the_command_that_
         "rulebot store correct rb:1 0.05 --leg short_put --contracts 2 --day 2026-11-18 --commission 2.5612",
         "",
     }
+    other = ended(replace(SHORT, leg="other_put", option=put(5925)), "expired")
+    beside = compared(statement(*BOTH, *parts, events=EVENTS[2:]), endings=(*ENDED, other))
+    assert {each.mend for each in beside.differences} == {each.mend for each in found.differences}
+    unnamed = [replace(each, ref="") for each in parts]
+    assert not any(each.mend for each in compared(statement(*BOTH, *unnamed), endings=ENDED).differences)
     opened = told(fill(SHORT, "x.8.01", -2, "0.05"))
     assert [each.mend for each in compared(statement(*BOTH, opened), endings=ENDED[:1]).differences if each.mend] == []
 

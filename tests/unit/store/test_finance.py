@@ -5,6 +5,7 @@ import json
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,7 @@ from engine.store.export import exact, export_sheets
 from engine.store.finance.books import Books, Ending, Fill, Held, books_of, positions_of
 from engine.store.finance.contract import is_section_1256, occ_symbol, security_type
 from engine.store.finance.lots import Lot, lots_of
+from engine.store.finance.sheet import Sheet
 from engine.store.finance.sheets import NAMES, finance_sheets
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
@@ -208,6 +210,22 @@ def test_shares_that_were_called_away() -> None:
     found = lots(fill(of, "10:00", 100, "599.50"), endings=(ending(of, 100, "600", "delivered", gone),))
     assert shown(found) == [(100, "60000.00", "59951.00", "49.00", "delivered")]
     assert (found[0].is_section_1256, found[0].long_term) == (False, None)
+
+
+def test_each_sheet_says_which_way_it_was() -> None:
+    moves = (fill(SHORT, "10:00", -1, "2.50"), fill(LONG, "10:00", 1, "1.10"), fill(SHORT, "11:00", 1, "1.00"))
+    gone = (ending(LONG, 1, "0", "expired", at("16:00")), ending(SHORT, -1, "0", "expired", at("16:00")))
+    executions, settlements, lots_sheet = finance_sheets(Books(moves, gone))
+    assert said(executions, "side", "open_close") == [("SELL", "O"), ("BUY", "O"), ("BUY", "C")]
+    assert said(settlements, "held", "quantity") == [("long", 1), ("long", 1)]
+    (short_settled,) = finance_sheets(Books(moves, (ending(SHORT, 1, "0", "expired", at("16:00")),)))[1:2]
+    assert said(short_settled, "held", "quantity") == [("short", 1)]
+    assert said(lots_sheet, "leg", "held") == [("long_put", "long"), ("short_put", "short")]
+
+
+def said(sheet: Sheet, *names: str) -> list[tuple[Any, ...]]:
+    places = [[column.name for column in sheet.columns].index(name) for name in names]
+    return [tuple(row[place] for place in places) for row in sheet.rows]
 
 
 def test_shares_of_an_earlier_year_settle_later_than_the_option_beside_them() -> None:
