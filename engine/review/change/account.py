@@ -122,7 +122,10 @@ def _account(live: LiveRules | None) -> str:
 
 
 def _asks_less(was: Demand, now: Demand) -> bool:
-    return now.bound > was.bound if now.op is Op.AT_MOST else now.bound < was.bound
+    """Say whether less is asked: of alarms more are let pass, of all else less, or what lies at the bound too."""
+    if now.op is Op.AT_MOST:
+        return now.bound > was.bound
+    return (now.bound, now.op is Op.ABOVE) < (was.bound, was.op is Op.ABOVE)
 
 
 def _demands(was: dict[Shown, Demand], now: dict[Shown, Demand]) -> Iterator[Change]:

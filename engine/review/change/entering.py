@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.compile.timing import windows_of
 from engine.decide.opportunity import ANY_END, spans
+from engine.model.session import DayTime, Session
 from engine.model.values import replace
 from engine.review import amounts
 from engine.review.amounts import FULL_DAY, HALF_DAY
@@ -91,25 +92,29 @@ def _days_words(value: tuple[int, ...], subject: Subject) -> str:
 
 
 def judge_windows(edit: Edit) -> Verdict:
-    """More chances a day are worse; a longer window is said in minutes."""
+    """More chances a day are worse; a longer window is said in minutes, half days too where they go another way."""
     was, now = (each.plan.entry for each in edit.sides.both)
     chances = len(now.windows) - len(was.windows)
-    minutes = _minutes(edit.sides.now) - _minutes(edit.sides.was)
     if chances > 0:
         words = f"{amounts.counted(chances, 'more chance')} a day to enter"
         return Verdict(_with(words, day_words(edit.sides)), is_worse=True)
     if chances < 0:
         return Verdict(_with(f"{amounts.counted(-chances, 'chance')} a day less", day_words(edit.sides)))
-    if minutes > 0:
-        return Verdict(f"{amounts.counted(minutes, 'minute')} more in which it may enter", is_worse=True)
-    return Verdict(f"{amounts.counted(-minutes, 'minute')} less in which it may enter" if minutes else "")
+    full, half = (_minutes(edit.sides.now, day) - _minutes(edit.sides.was, day) for day in (FULL_DAY, HALF_DAY))
+    told = [(full, ""), (half, " on half days")] if full * half <= 0 else [(full, "")]
+    said = [f"{_more_or_less(minutes)} in which it may enter{where}" for minutes, where in told if minutes]
+    return Verdict("; ".join(said), is_worse=max(full, half) > 0)
 
 
-def _minutes(subject: Subject) -> int:
-    """Return in how many minutes of a full day on which it enters it may."""
+def _minutes(subject: Subject, day: Session) -> int:
+    """Return in how many minutes of such a day it may enter, on whatever week day."""
     entry = replace(subject.plan.entry, days=())
-    found: list[tuple[datetime, datetime]] = list(spans(entry, FULL_DAY, subject.bot.latest_entry(FULL_DAY)))
+    found: list[tuple[datetime, datetime]] = list(spans(entry, day, subject.bot.latest_entry(day)))
     return round(sum(max(0.0, (end - start).total_seconds()) for start, end in found) / 60)
+
+
+def _more_or_less(minutes: int) -> str:
+    return f"{amounts.counted(abs(minutes), 'minute')} {'more' if minutes > 0 else 'less'}"
 
 
 def _with(words: str, more: str) -> str:
@@ -156,13 +161,18 @@ def judge_again(edit: Edit) -> Verdict:
 
 def _allows_more(old: Again, new: Again) -> bool:
     unlimited = float("inf")
-    comes_later = old.until is not None and (new.until is None or new.until.on(FULL_DAY) > old.until.on(FULL_DAY))
+    comes_later = old.until is not None and (new.until is None or _comes_later(old.until, new.until))
     return (
         (ANY_END not in old.after and bool(set(new.after) - set(old.after)))
         or new.wait < old.wait
         or comes_later
         or (new.at_most or unlimited) > (old.at_most or unlimited)
     )
+
+
+def _comes_later(old: DayTime, new: DayTime) -> bool:
+    """Say whether a time comes later than another, on a full day or on a half day, before the close."""
+    return any(old.on(day) < min(new.on(day), day.close) for day in (FULL_DAY, HALF_DAY))
 
 
 def judge_once(edit: Edit) -> Verdict:

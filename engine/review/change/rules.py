@@ -81,12 +81,12 @@ def judge_confirm(edit: Edit) -> Verdict:
     """Fewer readings let one broken quote act; more of them let a loss run on meanwhile."""
     does = LISTS[edit.now.place]
     old, new = _strength(edit.old), _strength(edit.new)
+    if None not in (old, new) and (edit.old.quotes is None) is not (edit.new.quotes is None):
+        return Verdict("counted in another way: readings follow the quotes, seconds do not", is_worse=True)
     if new is None or (old is not None and new < old):
         many = f"{amounts.counted(edit.new.quotes, 'reading')} in a row" if edit.new and edit.new.quotes else ""
         few = "one broken quote" if new is None or new <= 1 else many or "a shorter disturbance"
         return Verdict(f"{few} can now {_ACTS[does]}", is_worse=does != "halts")
-    if old is not None and (edit.old.quotes is None) is not (edit.new.quotes is None):
-        return Verdict("counted in another way: readings follow the quotes, seconds do not", is_worse=True)
     return Verdict(_LATER[does], is_worse=does != "enters")
 
 

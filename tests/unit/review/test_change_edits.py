@@ -494,6 +494,21 @@ def test_an_end_of_again_is_told_where_it_comes_before_the_windows(window: str, 
     assert not any(change.is_worse for change in found.changes)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "is_worse"),
+    [
+        ("close - 3h", '"13:00"', True),
+        ('"13:00"', "close - 3h", False),
+        ('"12:00"', '"13:00"', True),
+        ('"13:29"', '"13:00"', False),  # on half days both come after the close
+    ],
+)
+def test_an_end_of_again_that_comes_later_half_days_too(old: str, new: str, is_worse: bool) -> None:
+    texts = [edited(again("[target]"), ("{after: [target]}", f"{{after: [target], until: {at}}}")) for at in (old, new)]
+    (change,) = compared(*texts).changes
+    assert (change.path, change.is_worse) == ("entry.again", is_worse)
+
+
 def test_all_legs_by_their_names_leave_nothing_open() -> None:
     named = edited(CONDOR, (STOP, f"{STOP}    close: [short_put, long_put, short_call, long_call]\n"))
     change = change_at(compared(CONDOR, named), "exits.stop.close")

@@ -160,3 +160,37 @@ def test_the_order_of_the_members_of_a_group_means_nothing_and_a_name_is_only_th
         "only the names of its members, under which is recorded what they say",
         False,
     )
+
+
+LIVE = (
+    HEAD
+    + """\
+live:
+  account: U1234567
+  good_for: 5d
+  require:
+    - compliant_sessions: {at_least: 5}
+    - expectancy: {above: $0}
+    - alarms: {at_most: 1}
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_worse"),
+    [
+        ("expectancy: {above: $0}", "expectancy: {at_least: $0}", True),
+        ("expectancy: {above: $0}", "expectancy: {above: $1}", False),
+        ("alarms: {at_most: 1}", "alarms: {at_most: 2}", True),
+        ("    - alarms: {at_most: 1}\n", "", True),
+        ("good_for: 5d", "good_for: 6d", True),
+    ],
+)
+def test_less_that_is_asked_before_real_money(old: str, new: str, is_worse: bool) -> None:
+    texts = (LIVE, LIVE.replace(old, new))
+    for (was, now), worse in ((texts, is_worse), (reversed(texts), not is_worse)):
+        before, after = (load_text(each, "account.yaml").account for each in (was, now))
+        assert before is not None
+        assert after is not None
+        (change,) = compare_accounts(before, after).changes
+        assert (change.path.partition(".")[0], change.is_worse) == ("live", worse)

@@ -442,6 +442,24 @@ def test_a_structure_that_the_example_has_no_strikes_for() -> None:
 WITHOUT = "short_call: {sell: call, strike: {delta: 0.10, within: 0.0000001}}"
 
 
+ENTERS = "in which it may enter"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_worse", "words"),
+    [
+        ("close - 150m", '"13:30"', True, f"120 minutes more {ENTERS} on half days"),
+        ('"13:30"', "close - 150m", False, f"120 minutes less {ENTERS} on half days"),
+        ("close - 150m", '"13:00"', True, f"30 minutes less {ENTERS}; 120 minutes more {ENTERS} on half days"),
+        ('"12:00"', '"12:20"', True, f"20 minutes more {ENTERS}"),
+        ('"13:30"', '"13:10"', False, f"20 minutes less {ENTERS}"),
+    ],
+)
+def test_a_longer_window_half_days_too(old: str, new: str, is_worse: bool, words: str) -> None:
+    change = change_at(compared(*(edited(CONDOR, ('to: "13:30"', f"to: {end}")) for end in (old, new))), "entry.window")
+    assert (change.is_worse, change.words) == (is_worse, words)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "is_worse", "words"),
     [
@@ -499,6 +517,34 @@ def test_a_halt_that_is_confirmed_keeps_no_position_open() -> None:
     texts = [edited(CONDOR, ("risk:\n", each)) for each in (halt, halt + "      confirm: 2 quotes\n")]
     words = change_at(compared(*texts), "risk.halt_when.vix_spike.confirm").words
     assert words == "it halts later, and until then entries go on"
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "path", "is_worse", "back_is_worse"),
+    [
+        (CONDOR, "[short_put, long_put]", "[short_call, long_call]", "stop.close", True, True),
+        (CONDOR, "max_age: 1s", "max_age: 2s", "breach.max_age", True, False),
+        (PUT, "50%}\n", "50%}\n    resting: true\n", "target.resting", False, True),
+        (PUT, "credit}\n", "credit}\n    resting: true\n", "stop.resting", True, True),
+    ],
+)
+def test_an_exit_in_another_way_and_back(
+    text: str, old: str, new: str, path: str, is_worse: bool, back_is_worse: bool
+) -> None:
+    with_all = text.replace("    resting: true\n", "")
+    with_all = with_all.replace(STOP, f"{STOP}    close: [short_put, long_put]\n")
+    with_all = with_all.replace(BREACH, f"{BREACH}    max_age: 1s\n")
+    texts = [with_all, edited(with_all, (old, new))]
+    for pair, worse in ((texts, is_worse), (reversed(texts), back_is_worse)):
+        assert change_at(compared(*pair), f"exits.{path}").is_worse is worse
+
+
+@pytest.mark.parametrize(("old", "new"), [("3 quotes", "2s"), ("2s", "3 quotes"), ("3 quotes", "30s")])
+def test_readings_and_seconds_cannot_be_told_apart_by_their_numbers(old: str, new: str) -> None:
+    halt = "risk:\n  halt_when:\n    - vix_spike: {above: 3 pts}\n      confirm: "
+    texts = [edited(CONDOR, ("risk:\n", f"{halt}{each}\n")) for each in (old, new)]
+    change = change_at(compared(*texts), "risk.halt_when.vix_spike.confirm")
+    assert (change.is_worse, change.words[:23]) == (True, "counted in another way:")
 
 
 def test_a_time_exit_that_half_days_end_before_says_so() -> None:
