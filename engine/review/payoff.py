@@ -18,9 +18,9 @@ from engine.model.values import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payoff:
-    """Corners (price of the first underlying, dollars), lowest price first, with the ends of the drawing, beyond spot.
+    """Corners (price of the first underlying, dollars), lowest price first, with the ends of the drawing.
 
-    break_evens: prices at which it makes nothing. best, worst: dollars at expiry wherever the price goes, None without
+    These lie beyond spot and all break_evens: prices at which it makes nothing. best, worst: dollars at expiry wherever the price goes, None without
     a bound. covered: shares of the account stand behind the calls that are drawn, and are not drawn. assumed: what is
     taken for granted beside, "" for one underlying; best and worst have no bound then, since nothing holds the two
     together.
@@ -45,19 +45,24 @@ def payoff_of(legs: Sequence[PositionLeg], levels: Sequence[tuple[str, int | Dec
     def made(price: Decimal) -> Decimal:
         return net + sum((_worth(leg, price * ratios[leg.option.symbol]) for leg in legs), ZERO)
 
+    slope = _slope_above(legs, ratios)
+    beyond = abs(made(corners[-1]) / slope) * 2 if slope else ZERO
+    even = break_evens([(price, made(price)) for price in (ZERO, *corners, corners[-1] + beyond)])
     away = min(abs(spot - corner) for corner in corners)
     margin = max((corners[-1] - corners[0]) * 2 / 3, corners[-1] / 100, away)
     edge = margin / 4
-    ends = (max(min(corners[0] - margin, spot - edge), ZERO), max(corners[-1] + margin, spot + edge))
+    ends = (
+        max(min(corners[0] - margin, *(price - edge for price in (spot, *even))), ZERO),
+        max(corners[-1] + margin, *(price + edge for price in (spot, *even))),
+    )
     points = tuple((price, made(price)) for price in (ends[0], *corners, ends[1]))
-    slope = _slope_above(legs, ratios)
     others = [f"{name} at {symbol} x {ratios[name].normalize():f}" for name, _ in levels[1:]]
     extremes = [made(price) for price in (ZERO, *corners)]
     return Payoff(
         symbol=symbol,
         spot=Decimal(spot),
         points=points,
-        break_evens=break_evens(points),
+        break_evens=even,
         best=None if slope > 0 or others else max(extremes),
         worst=None if slope < 0 or others else min(extremes),
         assumed=", ".join(others),
@@ -75,7 +80,7 @@ def _slope_above(legs: Sequence[PositionLeg], ratios: dict[str, Decimal]) -> Dec
 
 
 def break_evens(points: Sequence[tuple[Decimal, Decimal]]) -> tuple[Decimal, ...]:
-    """Return where a line through these points is 0, to the cent of the price; its ends are those of the drawing."""
+    """Return where a line through these points is 0, to the cent of the price; its ends do not count."""
     crossed = [
         left + (right - left) * -low / (high - low) for (left, low), (right, high) in pairwise(points) if low * high < 0
     ]

@@ -43,6 +43,15 @@ def test_a_bought_call_has_no_best_and_a_sold_one_no_worst() -> None:
     assert (profit_words(bought), loss_words(sold)) == ("max profit without a bound", "max loss without a bound")
 
 
+def test_break_evens_far_from_the_strikes_are_found_and_drawn() -> None:
+    straddle = payoff_of((leg(-1, 6000, Right.PUT), leg(-1, 6000, Right.CALL)), [("SPX", 6000)], Decimal(26000))
+    assert straddle.break_evens == (Decimal(5740), Decimal(6260))
+    put = payoff_of((leg(-1, 100, Right.PUT, symbol="XYZ"),), [("XYZ", 120)], Decimal(9000))
+    assert put.break_evens == (Decimal(10),)
+    for found in (straddle, put):
+        assert found.points[0][0] < found.break_evens[0] <= found.break_evens[-1] < found.points[-1][0]
+
+
 def test_a_put_loses_most_at_zero() -> None:
     found = payoff_of((leg(-1, 100, Right.PUT, symbol="XYZ"),), [("XYZ", 100)], Decimal(300))
     assert found.worst == Decimal(-9700)
@@ -90,4 +99,6 @@ def test_the_worst_is_that_of_the_model_and_every_break_even_is_one(held: list[P
     first, last = found.points[0][0], found.points[-1][0]
     assert all(first <= price <= last for price in found.break_evens)
     assert first <= found.spot <= last
+    if (found.best is None or found.best > 0) and (found.worst is None or found.worst < 0):
+        assert found.break_evens
     assert payoff_svg(found).startswith("<svg")
