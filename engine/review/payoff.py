@@ -20,10 +20,10 @@ from engine.model.values import dataclass
 class Payoff:
     """Corners (price of the first underlying, dollars), lowest price first, with the ends of the drawing.
 
-    These lie beyond spot and all break_evens: prices at which it makes nothing. best, worst: dollars at expiry wherever the price goes, None without
-    a bound. covered: shares of the account stand behind the calls that are drawn, and are not drawn. assumed: what is
-    taken for granted beside, "" for one underlying; best and worst have no bound then, since nothing holds the two
-    together.
+    These lie beyond spot and all break_evens: prices at which it makes nothing. best, worst: dollars at expiry wherever
+    the price goes, None without a bound. covered: shares of the account stand behind the calls that are drawn, and are
+    not drawn. assumed: what is taken for granted beside, "" for one underlying; best and worst have no bound then,
+    since nothing holds the two together.
     """
 
     symbol: str

@@ -539,6 +539,26 @@ def test_an_exit_in_another_way_and_back(
         assert change_at(compared(*pair), f"exits.{path}").is_worse is worse
 
 
+@pytest.mark.parametrize(
+    ("where", "less", "more"),
+    [
+        ("risk", "daily_loss: $500", "daily_loss: $900"),
+        ("risk", "daily_loss: $500", ""),
+        ("risk", "daily_profit: $500", "daily_profit: $900"),
+        ("risk", "daily_profit: $500", ""),
+        ("entry", "per_week: 2", "per_week: 3"),
+        ("entry", "per_week: 2", ""),
+    ],
+)
+def test_a_limit_that_lets_more_be_lost_is_worse_and_back_it_is_not(where: str, less: str, more: str) -> None:
+    texts = [
+        edited(CONDOR, (f"{where}:\n", f"{where}:\n  {each}\n" if each else f"{where}:\n")) for each in (less, more)
+    ]
+    for pair, is_worse in ((texts, True), (reversed(texts), False)):
+        (change,) = compared(*pair).changes
+        assert (change.path, change.is_worse) == (f"{where}.{less.partition(':')[0]}", is_worse)
+
+
 @pytest.mark.parametrize(("old", "new"), [("3 quotes", "2s"), ("2s", "3 quotes"), ("3 quotes", "30s")])
 def test_readings_and_seconds_cannot_be_told_apart_by_their_numbers(old: str, new: str) -> None:
     halt = "risk:\n  halt_when:\n    - vix_spike: {above: 3 pts}\n      confirm: "
