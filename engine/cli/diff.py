@@ -1,6 +1,7 @@
 """`rulebot diff`: what an edit of specs means, not which lines it touched."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -245,13 +246,23 @@ def _shown(found: "Sequence[Difference]", form: str) -> str:
 
 
 def _exit(found: "Sequence[Difference]", most: float | None) -> None:
+    from engine.review.amounts import percent
     from engine.review.change.difference import Status
 
-    grown = [each for each in found if most is not None and each.growth > most]
+    grown = [] if most is None else [each for each in found if each.growth > most]
     for each in grown:
-        growth = "without a bound" if each.growth == float("inf") else f"by {each.growth:.0%}"
-        say(f"{each.name}: the worst case grew {growth}, and {most:.0%} is allowed", err=True)
+        say(f"{each.name}: the worst case grew {_grown(each)}, and {percent(most or 0)} is allowed", err=True)
     if grown:
         raise click.exceptions.Exit(TOO_MUCH_RISK)
     if any(each.status is not Status.SAME for each in found):
         raise click.exceptions.Exit(DIFFERENT)
+
+
+def _grown(found: "Difference") -> str:
+    """Return by how much the worst case grew, to a tenth of a percent and never less than it did."""
+    from engine.review.amounts import percent
+    from engine.review.change.difference import Status
+
+    if math.isinf(found.growth):
+        return "from nothing: the bot is new" if found.status is Status.ADDED else "without a bound"
+    return f"by {percent(math.ceil(round(found.growth * 1000, 6)) / 1000)}"

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from engine.cli.main import main
 from engine.spec.shipped import shipped
+from tests.unit.compile.document import CONDOR as PLAIN
 
 PUT_LITE = (shipped("specs") / "put_lite.yaml").read_text(encoding="utf-8")
 CONDOR = (shipped("specs") / "calm_tape_condor.yaml").read_text(encoding="utf-8")
@@ -212,8 +213,17 @@ def test_a_new_bot_is_risk_from_nothing(tmp_path: Path) -> None:
         (tmp_path / name / "put_lite.yaml").write_text(PUT_LITE)
     (tmp_path / "new" / "calm_tape_condor.yaml").write_text(CONDOR)
     words = (str(tmp_path / "old"), str(tmp_path / "new"), "--max-risk-growth", "10%")
-    assert rulebot(*words).exit_code == 4
+    grown = rulebot(*words)
+    assert (grown.exit_code, "grew from nothing: the bot is new, and 10% is allowed" in grown.stderr) == (4, True)
     assert rulebot(words[1], words[0], *words[2:]).exit_code == 1
+
+
+def test_a_growth_of_a_little_more_than_is_allowed_is_told_as_more(tmp_path: Path) -> None:
+    for name, credit in (("old", "0.50"), ("new", "0.45")):
+        (tmp_path / f"{name}.yaml").write_text(PLAIN.replace("at_least: 0.50", f"at_least: {credit}"))
+    words = (str(tmp_path / "old.yaml"), str(tmp_path / "new.yaml"), "--max-risk-growth")
+    assert "the worst case grew by 0.6%, and 0.5% is allowed" in rulebot(*words, "0.5%").stderr
+    assert rulebot(*words, "0.6%").exit_code == 1
 
 
 # ---------------------------------------------------------------- what is refused
