@@ -65,14 +65,15 @@ class Allowance:
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def allows(self, sender: str) -> bool:
-        """Say whether one more may come, and count it."""
+        """Say whether one more may come, and count it; one that is refused takes nothing from those to come."""
         now = self._elapsed()
         left, at = self._left.pop(sender, (AT_ONCE, now))
         left = min(left + (now - at) * A_SECOND, AT_ONCE)
-        self._left[sender] = (max(left - 1.0, 0.0), now)
+        is_allowed = left >= 1.0
+        self._left[sender] = (left - 1.0 if is_allowed else left, now)
         if len(self._left) > SENDERS:
             self._left.popitem(last=False)
-        return left >= 1.0
+        return is_allowed
 
 
 class Door:

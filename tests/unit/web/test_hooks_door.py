@@ -311,6 +311,17 @@ def test_a_flood_is_refused_and_passes(sender: Sender) -> None:
     assert [sender.told(id=1000 + number).status for number in range(4)] == [202, 202, 202, 429]
 
 
+def test_who_sends_twice_a_second_is_heard_once_a_second(sender: Sender) -> None:
+    """It was never heard again: what was refused took half a second from the next one."""
+    for number in range(int(AT_ONCE)):
+        sender.told(id=number)
+    answers = []
+    for number in range(6):
+        sender.client.elapsed.now += 0.5
+        answers.append(sender.told(id=1000 + number).status)
+    assert answers == [429, 202] * 3
+
+
 def test_a_flood_without_the_secret_is_refused_as_well(sender: Sender) -> None:
     answers = [sender.send({"secret": "wrong"}).status for _ in range(int(AT_ONCE) + 5)]
     assert answers == [401] * int(AT_ONCE) + [429] * 5
