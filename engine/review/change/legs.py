@@ -73,7 +73,7 @@ def _selector(noun: Strike, field: str, subject: Subject) -> tuple[Any, ...]:
 
 def judge_strike(edit: Edit) -> Verdict:
     """A short strike nearer to the money, or a wider structure, is worse; another way to choose is to be read."""
-    (old_by, old_target, _, *old_form), (new_by, new_target, _, *new_form) = edit.old, edit.new
+    (old_by, old_target, old_of, *old_form), (new_by, new_target, new_of, *new_form) = edit.old, edit.new
     leg: Leg = edit.now.noun
     facts = _joined(_example_words(edit.sides), trade_words(edit.sides))
     if old_by is not new_by or old_form != new_form:
@@ -82,9 +82,24 @@ def judge_strike(edit: Edit) -> Verdict:
         nearer = (new_target - old_target) * NEARER[new_by] > 0
         words = f"the {_side(leg)} strike {'nearer to' if nearer else 'further from'} the money"
         return Verdict(_joined(words, facts), is_worse=nearer is (leg.side is Side.SELL))
-    if new_by in _OFFSETS and old_target != new_target:
-        return Verdict(facts, is_worse=grew(edit.sides))
+    if new_by in _OFFSETS and old_of == new_of:
+        words = _offset_words(leg, edit.sides, is_wider=new_target > old_target)
+        return Verdict(_joined(words, facts), is_worse=bool(words) or grew(edit.sides))
     return Verdict(_joined("it hangs on another strike", facts), is_worse=True)
+
+
+def _offset_words(leg: Leg, sides: Sides, *, is_wider: bool) -> str:
+    """Return how another distance from another leg adds to a loss, though the worst case may be as before.
+
+    Of two legs that are sold one comes nearer to the money; a leg that is bought stands further behind one that is
+    sold, on a side that need not be the one that may lose most.
+    """
+    counted = next(each for each in sides.now.spec.legs.legs if each.name == leg.strike.reference)
+    is_outward = (leg.strike.by is StrikeBy.BELOW) is (leg.right == Right.PUT.value)
+    if leg.side is counted.side is Side.SELL:
+        return "" if is_wider is is_outward else "the short strike nearer to the money"
+    is_covered = leg.side is not counted.side and leg.right == counted.right and is_outward is (leg.side is Side.BUY)
+    return f"more may be lost on the {leg.right} side" if is_covered and is_wider else ""
 
 
 def _side(leg: Leg) -> str:
@@ -100,8 +115,27 @@ def judge_distance(edit: Edit) -> Verdict:
 
 
 def grid(given: str, gone: str) -> Judge:
-    """Return the judge of a grid of strikes: what it does, and what holds without it."""
-    return lambda edit: Verdict(_joined(gone if edit.new is None else given, _example_words(edit.sides)))
+    """Return the judge of a grid of strikes: what it does, and what holds without it.
+
+    It is worse where it moves a short strike of the example nearer to the money, or a long one further from it.
+    """
+
+    def judge(edit: Edit) -> Verdict:
+        facts = _joined(_example_words(edit.sides), trade_words(edit.sides))
+        words = _joined(gone if edit.new is None else given, facts)
+        return Verdict(words, is_worse=_is_moved_to_more_risk(edit) or grew(edit.sides))
+
+    return judge
+
+
+def _is_moved_to_more_risk(edit: Edit) -> bool:
+    leg: Leg = edit.now.noun
+    legs = [() if each.example is None else each.example.position.legs for each in edit.sides.both]
+    was, now = (next((each.option.strike for each in found if each.name == leg.name), None) for found in legs)
+    if was is None or now is None or was == now:
+        return False
+    is_nearer = (now > was) is (leg.right == Right.PUT.value)
+    return is_nearer is (leg.side is Side.SELL)
 
 
 def judge_round(edit: Edit) -> Verdict:

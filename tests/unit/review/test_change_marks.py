@@ -519,6 +519,50 @@ def test_a_halt_that_is_confirmed_keeps_no_position_open() -> None:
     assert words == "it halts later, and until then entries go on"
 
 
+LONG_PUT = "{buy: put, strike: {below: short_put, by: 10 pts"
+STRANGLE = edited(
+    CONDOR,
+    (f"  long_put: {LONG_PUT}}}}}\n", ""),
+    ("  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}\n", ""),
+    ("sell: call, strike: {delta: 0.10}", "sell: call, strike: {above: short_put, by: 80 pts}"),
+    ("max_loss_per_trade: $1000", "undefined_risk: allow"),
+)
+DEBIT = (
+    edited(
+        STRANGLE,
+        ("undefined_risk: allow", "max_loss_per_trade: $1000"),
+        ("sell: put, strike: {delta: 0.10, at_least_from_spot: $floor}", "buy: call, strike: {delta: 0.50}"),
+        ("parameters: {floor: 30 pts}\n", ""),
+        ("credit: {at_least", "debit: {at_most"),
+    )
+    .replace("short_put", "lower")
+    .replace("short_call", "upper")
+)
+OFFSET = "short_call.strike"
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "path"),
+    [
+        (CONDOR, f"{LONG_PUT[:-6]}5 pts", LONG_PUT, "long_put.strike"),
+        (CONDOR, f"{LONG_PUT}, multiple_of: 25", LONG_PUT, "long_put.strike.multiple_of"),
+        (CONDOR, "call, strike: {delta: 0.10, multiple_of: 100", "call, strike: {delta: 0.10", f"{OFFSET}.multiple_of"),
+        (STRANGLE, "above: short_put, by: 100 pts", "above: short_put, by: 80 pts", OFFSET),
+    ],
+    ids=["side that is not the widest", "grid of a long", "grid of a short", "two that are sold"],
+)
+def test_a_strike_that_comes_to_more_risk_below_the_same_worst_case(text: str, old: str, new: str, path: str) -> None:
+    texts = [edited(text, (new, old)), text]
+    for pair, is_worse in ((texts, True), (reversed(texts), False)):
+        assert change_at(compared(*pair), f"legs.{path}").is_worse is is_worse
+
+
+def test_a_bought_vertical_is_no_worse_for_its_width() -> None:
+    narrow, wide = (DEBIT.replace("by: 80 pts", f"by: {width} pts") for width in (20, 25))
+    for pair in ((narrow, wide), (wide, narrow)):
+        assert not change_at(compared(*pair), "legs.upper.strike").is_worse
+
+
 @pytest.mark.parametrize(
     ("text", "old", "new", "path", "is_worse", "back_is_worse"),
     [
