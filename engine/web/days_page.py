@@ -111,12 +111,14 @@ def _shown(seen: Timeline, day: date, clock: time | None) -> dict[str, Any]:
 
 
 def _gap_words(seen: Timeline, at: datetime) -> str:
-    """Return from when to when nothing is recorded, as when the engine was down; "" where something is."""
+    """Return from when to when nothing is recorded, as when the engine was down, or known; "" where something is."""
     gap = seen.gap(at)
     if gap is None:
         return ""
-    since, until = (_clock(each, seconds=True) for each in gap)
-    return f"nothing is recorded from {since} to {until}: this is what stood before"
+    since, until = (_clock(each, seconds=True) for each in (gap.since, gap.until))
+    what = "shown" if gap.problem else "recorded"
+    words = f"nothing is {what} from {since} to {until}: this is what stood before"
+    return f"{words}; {gap.problem}" if gap.problem else words
 
 
 def _link(day: date, what: Happened | None) -> dict[str, str] | None:

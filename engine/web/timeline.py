@@ -43,6 +43,7 @@ TELL_EVERY = timedelta(minutes=5)
 NICE = 10
 MOST_WAITING = 3
 """Days that are lived through or wait for that at most."""
+OTHERWISE = "this version of rulebot decides otherwise from here on: 'rulebot replay' shows the difference"
 Key = tuple[tuple[Path, int], ...]
 
 
@@ -61,18 +62,26 @@ class Happened:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """From when to when nothing is known between two runs: nothing is recorded, or `problem` says why not."""
+
+    since: datetime
+    until: datetime
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """A day: its instants, rising, each with a `Moment` packed.
 
-    problem: why it ends where it does, "" at the end of what is recorded. gaps: from when to when nothing is recorded,
-    since one run had ended and the next had not begun.
+    problem: why it ends where it does, "" at the end of what is recorded.
     """
 
     instants: tuple[datetime, ...]
     packed: tuple[bytes, ...]
     happened: tuple[Happened, ...]
     problem: str = ""
-    gaps: tuple[tuple[datetime, datetime], ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
     @property
     def size(self) -> int:
@@ -86,10 +95,10 @@ class Timeline:
         assert isinstance(found, Moment)
         return found
 
-    def gap(self, wanted: datetime) -> tuple[datetime, datetime] | None:
-        """Return from when to when nothing is recorded, if the moment of an instant is of before that."""
+    def gap(self, wanted: datetime) -> Gap | None:
+        """Return from when to when nothing is known, if the moment of an instant is of before that."""
         place = max(bisect_right(self.instants, wanted) - 1, 0)
-        return next((each for each in self.gaps if each[0] <= wanted and self.instants[place] < each[1]), None)
+        return next((each for each in self.gaps if each.since <= wanted and self.instants[place] < each.until), None)
 
     def before(self, wanted: datetime) -> Happened | None:
         """Return the last thing that happened before an instant."""
@@ -152,13 +161,13 @@ def live_through(files: Sequence[Path], told: Callable[[datetime], None] = lambd
     moments: dict[datetime, bytes] = {}
     happened: list[Happened] = []
     problem = ""
-    gaps: list[tuple[datetime, datetime]] = []
+    gaps: list[Gap] = []
     ended: datetime | None = None
     for file in files:
         first, last = (instant(each) for each in span(file)[:2])
         if ended is not None and ended < first:
-            gaps.append((ended, first))
-        ended = last
+            gaps.append(Gap(ended, first, problem))
+        ended, problem = last, ""
         recording = open_recording(file)
         keeper = _Keeper(first, deque(_minutes(recording.day, first, last)), told)
         found = replay(recording, marks=keeper.marks, glimpse=keeper.glimpse, watcher=keeper.see)
@@ -167,9 +176,8 @@ def live_through(files: Sequence[Path], told: Callable[[datetime], None] = lambd
             keeper.glimpse(found, at)  # nothing came after it
         moments = {at: packed for at, packed in moments.items() if at < first} | keeper.moments
         happened = [*(each for each in happened if each.at < first), *keeper.happened]
-        problem = ""
         if found.difference is not None:
-            problem = "this version of rulebot decides otherwise from here on: 'rulebot replay' shows the difference"
+            ended, problem = max(keeper.moments, default=first), OTHERWISE
     instants = tuple(sorted(moments))
     return Timeline(instants, tuple(moments[at] for at in instants), tuple(happened), problem, tuple(gaps))
 

@@ -1,8 +1,15 @@
 """A recorded day on the page: where its recordings leave a gap, and where they do not."""
 
+from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
 
-from engine.web.timeline import Timeline
+import pytest
+
+from engine.web import days_page, timeline
+from engine.web.timeline import Gap, Timeline, live_through
 
 START = datetime(2026, 10, 21, 14, 30, tzinfo=UTC)
 
@@ -12,9 +19,37 @@ def after(seconds: int) -> datetime:
 
 
 def test_an_instant_between_two_runs_is_told_as_one_that_is_not_recorded() -> None:
-    gap = (after(15), after(1385))
+    gap = Gap(after(15), after(1385))
     instants = (START, after(1390), after(1440), after(9000))
     seen = Timeline(instants, (), (), gaps=(gap,))
     assert [seen.gap(after(each)) for each in (-60, 0, 14, 15, 600, 1389, 1390, 1440, 5000, 9999)] == [
         None, None, None, gap, gap, gap, None, None, None, None,
     ]  # fmt: skip
+
+
+def test_what_an_earlier_run_decided_otherwise_is_told_up_to_the_next_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page showed what stood an hour before, as if it were of that minute."""
+    runs = {"a": (START, after(7200)), "b": (after(7200), after(7500))}
+
+    def replay(recording: SimpleNamespace, marks: deque[datetime], glimpse: Callable[..., None], **_: object) -> object:
+        is_other = recording.file == "a"
+        found = SimpleNamespace(difference="another order" if is_other else None)
+        while marks and not (is_other and marks[0] > after(600)):
+            glimpse(found, marks.popleft())
+        return found
+
+    retelling = SimpleNamespace(rest=lambda _: ())
+    for name, stand_in in {
+        "span": lambda file: runs[file.name],
+        "instant": lambda at: at,
+        "open_recording": lambda file: SimpleNamespace(day=START.date(), file=file.name),
+        "replay": replay,
+        "moment_of": lambda _, at: at,
+        "Retelling": lambda: retelling,
+    }.items():
+        monkeypatch.setattr(timeline, name, stand_in)
+    seen = live_through([Path("a"), Path("b")])
+    assert (seen.problem, seen.gaps) == ("", (Gap(after(600), after(7200), timeline.OTHERWISE),))
+    words = days_page._gap_words(seen, after(3600))
+    assert words.startswith("nothing is shown from 10:40:00 to 12:30:00: this is what stood before; this version")
+    assert not days_page._gap_words(seen, after(7260))
