@@ -154,8 +154,9 @@ def _bot_row(state: State, name: str, bot: BotState, closed: Sequence[Position],
     """Return the line of the bot itself, with what it has realised today by the positions that are closed."""
     if bot.day.halted:
         doing, waits = Doing.HALTED, bot.day.halted
-    elif state.standing.paused & {"", name}:
-        doing, waits = Doing.PAUSED, "'rulebot resume' lets it enter again"
+    elif paused := state.standing.paused & {"", name}:
+        whom = "" if "" in paused else f" {name}"  # a resume of all ends what holds other bots as well
+        doing, waits = Doing.PAUSED, f"'rulebot resume{whom}' lets it enter again"
     elif bot.is_watching:
         doing, waits = Doing.WATCHING, bot.waits
     else:

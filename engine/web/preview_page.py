@@ -180,20 +180,20 @@ def next_step(bot: str, seen: Preview | None, picture: Picture, file: str, store
     if line.has_universe:
         why = f"{bot} chooses among its symbols by its conditions, and enters by itself when they hold"
         return Way("", why, (f"rulebot why {bot}{naming(store)}",))
-    if why := _in_the_way(line, picture):
-        resume = f"rulebot resume{naming(store, lambda: engine_store(None))}"
-        return Way("", why, (resume,) if "let" in why else (f"rulebot why {bot}{naming(store)}",))
+    if picture.trading != "active" or line.is_paused:
+        why, whom = _not_let(line, picture)
+        return Way("", why, (f"rulebot resume{whom}{naming(store, lambda: engine_store(None))}",))
+    if line.doing not in ("flat", "watching"):
+        why = f"{bot} is {line.doing} now: {line.waits or line.position}"
+        return Way("", why, (f"rulebot why {bot}{naming(store)}",))
     return Way(f"{asking_words.enter(bot)}{_now_words(seen)}")
 
 
-def _in_the_way(line: BotLine, picture: Picture) -> str:
+def _not_let(line: BotLine, picture: Picture) -> tuple[str, str]:
+    """Return why a bot is let enter nothing, and whom to resume: a resume of all ends what holds other bots as well."""
     if picture.trading != "active":
-        return "bots are let enter nothing now: Start on the first page lets them again"
-    if line.is_paused:
-        return f"{line.bot} is let enter nothing: Resume on the first page lets it again"
-    if line.doing not in ("flat", "watching"):
-        return f"{line.bot} is {line.doing} now: {line.waits or line.position}"
-    return ""
+        return "bots are let enter nothing now: Start on the first page lets them again", ""
+    return f"{line.bot} is let enter nothing: Resume on the first page lets it again", f" {line.bot}"
 
 
 def _now_words(seen: Preview | None) -> str:

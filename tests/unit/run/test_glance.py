@@ -177,13 +177,12 @@ def test_many_positions_share_a_row() -> None:
     assert len(rows) == 4
 
 
-@pytest.mark.parametrize(
-    "paused",
-    [WATCHER, ""],
-)
-def test_a_paused_bot(paused: str) -> None:
+@pytest.mark.parametrize(("paused", "command"), [(WATCHER, f"rulebot resume {WATCHER}"), ("", "rulebot resume")])
+def test_a_paused_bot(paused: str, command: str) -> None:
+    """Without its name a resume would let all others enter again that are paused or killed as well."""
     state = day_state("11:42")._replace(standing=Standing(paused=frozenset({paused})))
-    assert next(row for row in seen(state, "11:42").rows if row.bot == WATCHER).doing is Doing.PAUSED
+    row = next(row for row in seen(state, "11:42").rows if row.bot == WATCHER)
+    assert (row.doing, row.waits) == (Doing.PAUSED, f"'{command}' lets it enter again")
 
 
 def test_notices() -> None:

@@ -159,9 +159,9 @@ RESUME, WHY = f"rulebot resume --store {DAY}", f"rulebot why of_all --store {DAY
         (replace(LIVE, engine="stopped"), "no engine runs on this store", SERVE),
         (replace(LIVE, bots=()), "no engine runs of_all", SERVE),
         (replace(LIVE, trading="reducing"), "let enter nothing now", RESUME),
-        (doing("flat", is_paused=True), "let enter nothing", RESUME),
+        (doing("flat", is_paused=True), "let enter nothing", f"rulebot resume of_all --store {DAY}"),
         (doing("open", waits="target"), "is open now", WHY),
-        (doing("halted"), "is halted now", WHY),
+        (doing("halted", waits="a fill was deleted"), "is halted now", WHY),
         (doing("flat", has_universe=True), "chooses among", WHY),
     ],
 )
