@@ -814,3 +814,20 @@ def test_exits_that_are_called_after_a_renamed_leg_are_told() -> None:
     (change,) = compared(old, old.replace("short_put", "sold_put")).changes
     assert change.words.endswith("an open position goes on by breach.short_put")
     assert change.is_worse
+
+
+@pytest.mark.parametrize("kind", ["all", "any"])
+def test_a_group_holds_as_its_one_member_does_that_was_edited(kind: str) -> None:
+    text = f"    - {{name: calm, {kind}: [{{event: {{of: [FOMC], before: 2h}}}}, {{vix: {{below: 20}}}}]}}\n"
+    texts = [edited(CONDOR, (CALM, each)) for each in (text, text.replace("2h", "3h"))]
+    for pair, words in ((texts, "more often: entries that it kept out are made"), (texts[::-1], "less often: fewer")):
+        (change,) = compared(*pair).changes
+        assert change.words.startswith(f"it holds {words}")
+
+
+def test_all_of_some_in_place_of_any_of_them_holds_less_often() -> None:
+    text = "    - {name: calm, any: [{event: {of: [FOMC], before: 2h}}, {vix: {below: 20}}]}\n"
+    texts = [edited(CONDOR, (CALM, each)) for each in (text, text.replace("any:", "all:"))]
+    for pair, is_worse in ((texts, False), (texts[::-1], True)):
+        (change,) = compared(*pair).changes
+        assert change.is_worse is is_worse

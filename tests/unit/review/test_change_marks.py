@@ -252,6 +252,15 @@ def test_wider_protection() -> None:
     assert "short_put at 1.50, short_call at 1.50 -> short_put at 2.50" in change.words
 
 
+def test_protection_by_another_credit_is_no_smaller_either_way() -> None:
+    """Which of the two buys back sooner depends on the prices of the day."""
+    texts = [
+        edited(CONDOR, ("risk:\n", f"risk:\n  protect: {{cost: 3x credit{of}}}\n")) for of in ("", ", of: each_short")
+    ]
+    for pair in (texts, texts[::-1]):
+        assert change_at(compared(*pair), "risk.protect").is_worse
+
+
 @pytest.mark.parametrize(
     ("was", "now", "words"),
     [

@@ -59,3 +59,14 @@ def test_an_edit_says_which_part_is_rolled_from_now_on() -> None:
 
 def test_a_part_to_the_same_expiry_is_no_risk_of_its_own() -> None:
     assert "rolls a part" not in told(rolled(SIDE))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("{nearest: 7}", "{nearest: 14}"), ("roll: {", "roll: {require: [{credit: {at_least: 0.10}}], ")],
+    ids=["expiry", "require"],
+)
+def test_another_roll_is_told_both_ways(old: str, new: str) -> None:
+    texts = [rolled(EACH), rolled(edited(EACH, (old, new)))]
+    for pair in (texts, texts[::-1]):
+        assert change_at(compared(*pair), "exits.breach.roll").words == "rolled otherwise"

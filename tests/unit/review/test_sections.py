@@ -306,3 +306,16 @@ def test_an_exit_at_market_has_no_algorithm() -> None:
     text = edited(PUT, ('  - time: "15:30"\n', '  - time: "15:30"\n    order: {start: market, adaptive: urgent}\n'))
     assert "; at market\n" in told(text)
     assert "algorithm" not in told(text)
+
+
+def test_what_rests_is_told_at_the_tick_at_which_it_rests() -> None:
+    text = told(edited(PUT, ("at_least: 1.00", "at_least: 1.05"), ("cost: 2x credit", "cost: 2.1x credit")))
+    assert "1.05 sold: bought back at 0.50, +$52" in text
+    assert "1.05 sold: bought back at about 2.20, -$118" in text
+
+
+def test_only_what_was_sold_is_told_to_be_covered_by_nothing() -> None:
+    line = "  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}\n"
+    extra = "  more_calls: {sell: call, ratio: 2, strike: {above: short_call, by: 30 pts}}\n"
+    text = told(edited(CONDOR, (line, line + extra), ("max_loss_per_trade: $1000", "undefined_risk: allow")))
+    assert "without a bound: no contract covers short_call and more_calls (undefined_risk: allow)" in text
