@@ -193,12 +193,15 @@ def _blind(subject: Subject) -> Iterator[Line]:
 def _acts_blind(planned: ExitPlan) -> bool:
     if planned.rule is None or planned.roll is not None:
         return False
-    return planned.if_unknown is IfUnknown.EXIT or planned.rule.reads <= {"time"}
+    return planned.if_unknown is IfUnknown.EXIT or planned.rule.reads <= _KNOWN
 
 
 def _needs_data(planned: ExitPlan) -> bool:
-    return planned.rule is not None and not planned.resting and not planned.rule.reads <= {"time"}
+    return planned.rule is not None and not planned.resting and not planned.rule.reads <= _KNOWN
 
+
+_KNOWN = {"time", "position"}
+"""What a rule may read without the market: the clock, and when the position was opened."""
 
 UNKNOWN: Mapping[IfUnknown, tuple[str, str]] = {
     IfUnknown.HOLD: ("waits and raises the alarm", "wait and raise the alarm"),

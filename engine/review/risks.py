@@ -98,9 +98,9 @@ def _in_example(example: Example | None) -> str:
 
 def _computed(worst: Worst, subject: Subject, example: Example) -> str:
     """Return the sum: width less credit, or the debit, times shares, and commissions."""
-    most = Decimal(subject.plan.quantity) / example.position.quantity
-    fees = amounts.money(round(example.commission * most))
-    times = f"x {amounts.plain(example.shares * most)}, plus about {fees} of commissions"
+    most, of_example = Decimal(subject.plan.quantity), example.position.quantity
+    fees = amounts.money(round(example.commission * most / of_example))
+    times = f"x {amounts.plain(example.shares * most / of_example)}, plus about {fees} of commissions"
     price = amounts.price(example.net)
     if not worst.width:
         return f"{example.basis}, {price}, {times}"

@@ -174,6 +174,13 @@ def test_what_rests_at_the_broker_needs_no_data_of_ours() -> None:
     assert "30 s without data: target and stop wait and raise the alarm" in told(WATCHED)
 
 
+@pytest.mark.parametrize("clock", ["sessions_in_trade: {at_least: 1}", "time_in_trade: {at_least: 2h}"])
+def test_an_exit_by_how_long_it_is_held_needs_no_data(clock: str) -> None:
+    words = told(changed("  - target: {profit: 50%}\n", f"  - target: {{profit: 50%}}\n  - {clock}\n"))
+    assert "30 s without data: breach, target and stop wait and raise the alarm" in words
+    assert f"a leg is not quoted time and {clock.split(':')[0]} send nothing: their orders are limits" in words
+
+
 def test_only_a_limit_that_rests_fills_where_it_is_said_to() -> None:
     assert "0.50 sold: bought back at about 0.95, -$55" in told()
     assert "0.50 sold: bought back at about 0.25, +$15" in told()
@@ -225,6 +232,13 @@ def test_with_two_underlyings_a_breach_is_of_the_legs_own() -> None:
 def test_a_short_call_loses_nothing_when_the_underlying_falls() -> None:
     assert "at 599.05, stock with the underlying at 0\n" in told(BUY_WRITE)
     assert "short_put with the underlying at 0 (undefined_risk: allow)" in told(PUT)
+
+
+def test_a_sum_of_structures_that_the_example_has_others_of_is_whole() -> None:
+    text = changed("underlying: SPX\n", "underlying: SPX\nquantity: {credit: $500, at_most: 4}\n")
+    text = re.sub("  require:\n.*\n", "", text).replace("$1000", "$9000")
+    assert "for example 3 structures of" in told(text)
+    assert "10 points from strike to strike x 400, plus about $" in told(text)
 
 
 def test_several_trades_lose_so_many_times_what_is_said_of_one() -> None:
