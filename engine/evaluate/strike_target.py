@@ -34,16 +34,17 @@ def target_of(
     offset = (strike.target if width is None else width) or Decimal(0)
     if strike.by is StrikeBy.AT_LEG:
         return float(reference), f"strike of {strike.reference}", 1.0
-    if strike.by is StrikeBy.BELOW:
-        return float(reference - offset), f"{offset:f} points below {strike.reference} {reference:f}", 1.0
-    return float(reference + offset), f"{offset:f} points above {strike.reference} {reference:f}", 1.0
+    is_below = strike.by is StrikeBy.BELOW
+    away = f"{offset:f} {_counted(offset, 'point')} {'below' if is_below else 'above'} {strike.reference} {reference:f}"
+    return float(reference - offset if is_below else reference + offset), away, 1.0
 
 
 def _at_expected_move(leg: LegPlan, spot: float, move: float | None) -> Target:
     multiple = float(leg.strike.target or 0)
     sign = -1 if leg.right is Right.PUT else 1
     where = "below" if sign < 0 else "above"
-    asked = f"strike at {bounded(leg.strike)}{multiple:g} expected moves {where} spot"
+    moves = f"{multiple:g} {_counted(multiple, 'expected move')}"
+    asked = f"strike {bounded(leg.strike) or 'at '}{moves} {where} spot"
     if move is None:
         return None, asked, 1.0
     target = spot + sign * multiple * move
@@ -57,7 +58,7 @@ def _out_of_the_money(leg: LegPlan, spot: float) -> Target:
     sign = -1 if leg.right is Right.PUT else 1
     unit = spot / 100.0 if strike.is_percent else 1.0
     target = round(spot + sign * wanted * unit, 9)
-    size = f"{wanted:g}%" if strike.is_percent else f"{wanted:g} points"
+    size = f"{wanted:g}%" if strike.is_percent else f"{wanted:g} {_counted(wanted, 'point')}"
     side = "below" if sign < 0 else "above"
     return target, f"strike {bounded(strike)}{size} {side} spot {spot:.2f}: {target:.2f}", unit
 
@@ -65,3 +66,7 @@ def _out_of_the_money(leg: LegPlan, spot: float) -> Target:
 def bounded(strike: Strike) -> str:
     """Return `at most ` or `at least ` of a bound, "" of a plain number."""
     return {Bound.AT_MOST: "at most ", Bound.AT_LEAST: "at least "}.get(strike.bound, "")
+
+
+def _counted(number: float | Decimal, word: str) -> str:
+    return word if number == 1 else f"{word}s"

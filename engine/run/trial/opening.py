@@ -10,6 +10,7 @@ from engine.compile.plan import LegPlan, Overwrite, Plan
 from engine.decide.bot_day import BotDay
 from engine.decide.sizing import Priced, fitting
 from engine.evaluate.listings import expiry_on
+from engine.evaluate.rules import compile_expected_move
 from engine.evaluate.select import select
 from engine.evaluate.snapshot import View
 from engine.evaluate.strike_terms import option_of
@@ -24,7 +25,7 @@ from engine.model.payoff import worst_case
 from engine.model.position import Position, PositionLeg
 from engine.model.session import Session, session_on
 from engine.run.trial.market import Market
-from engine.spec.nouns.legs import DteRule
+from engine.spec.nouns.legs import DteRule, Expiry
 from engine.spec.trial import Opening
 from engine.turn.covering import most_within, too_few
 from engine.turn.daily import is_same_week
@@ -68,19 +69,18 @@ def day_after_opening(position: Position, session: Session) -> BotDay:
     return replace(day, entries=1, opened=1, last_end="filled", last_end_at=position.opened_at)
 
 
-def _legs_of(opening: Opening, bot: CompiledBot) -> tuple[LegPlan, ...]:
-    """Return the legs with the expiry that is given: those that live on keep their distance from the nearest."""
+def _as_opened(opening: Opening, bot: CompiledBot) -> Plan:
+    """Return the plan with the expiry that is given: legs that live on keep their distance from the nearest."""
     plan, days = bot.plan, opening.dte
     if days is None:
-        return plan.legs
+        return plan
 
-    def moved(leg: LegPlan) -> LegPlan:
-        further = leg.expiry.days_away - plan.expiry.days_away if leg.expiry is not plan.expiry else 0
-        if further == inf:
-            return leg
-        return replace(leg, expiry=replace(leg.expiry, rule=DteRule.NEAREST, days=(days + round(further),)))
+    def moved(expiry: Expiry) -> Expiry:
+        further = expiry.days_away - plan.expiry.days_away if expiry is not plan.expiry else 0
+        return expiry if further == inf else replace(expiry, rule=DteRule.NEAREST, days=(days + round(further),))
 
-    return tuple(map(moved, plan.legs))
+    legs = tuple(replace(leg, expiry=moved(leg.expiry)) for leg in plan.legs)
+    return replace(plan, legs=legs, expiry=moved(plan.expiry))
 
 
 def _expiry(leg: LegPlan, facts: Facts, session: Session) -> date:
@@ -98,17 +98,17 @@ def _given(opening: Opening, bot: CompiledBot, session: Session, facts: Facts) -
         leg.name: share(leg.symbol)
         if leg.is_shares
         else option_of(leg, _expiry(leg, facts, session), opening.legs[leg.name])
-        for leg in _legs_of(opening, bot)
+        for leg in _as_opened(opening, bot).legs
     }
 
 
 def _chosen(opening: Opening, bot: CompiledBot, market: Market, facts: Facts, at: datetime) -> dict[str, Option]:
     """Return what the spec would choose now, seeing every strike."""
-    legs = _legs_of(opening, bot)
+    plan = _as_opened(opening, bot)
     seeing = Market(market.given, market.session, Board())
     seeing.minute = market.minute
     wanted: list[Contract] = list(bot.levels)
-    for leg in legs:
+    for leg in plan.legs:
         if leg.is_shares:
             wanted.append(share(leg.symbol))
             continue
@@ -120,7 +120,7 @@ def _chosen(opening: Opening, bot: CompiledBot, market: Market, facts: Facts, at
     seeing.stream(wanted, at)
     seeing.breathe(at)
     view = View(now=at.timestamp(), session=market.session, board=seeing.board, facts=facts)
-    found = select(legs, view, bot.expected_move)
+    found = select(plan.legs, view, bot.expected_move if plan is bot.plan else compile_expected_move(plan))
     if not found.is_complete:
         why = found.missing or found.refused
         raise SpecError(f"the spec chooses no legs to begin with: {why}", "give them: 'legs: {...}'")

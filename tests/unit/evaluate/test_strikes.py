@@ -486,3 +486,22 @@ def test_a_delta_beyond_those_that_are_known_is_looked_for_where_a_normal_curve_
     assert aim.centre is not None
     found = 5 * (aim.centre - aim.money)
     assert abs(found - NormalDist(0, 50).inv_cdf(1 - float(target))) <= 5
+
+
+@pytest.mark.parametrize(
+    ("strike", "words"),
+    [
+        ("{otm: 1 pts}", "strike 1 point below spot 6000.00: 5999.00"),
+        ("{otm: {at_least: 20 pts}}", "strike at least 20 points below spot 6000.00: 5980.00"),
+        ("{expected_move: 1x}", "strike at 1 expected move below spot"),
+        ("{expected_move: {at_most: 0.5x}}", "strike at most 0.5 expected moves below spot"),
+    ],
+)
+def test_what_was_asked_is_said_in_words(strike: str, words: str) -> None:
+    (found,) = chosen(f"sell put {strike}").choices
+    assert found.asked.startswith(words)
+
+
+def test_a_wing_says_how_far_from_its_leg_it_was_asked() -> None:
+    _, wing = chosen("sell put {otm: 20 pts}", "buy put {below: one, by: 1 pts}").choices
+    assert wing.asked == "1 point below one 5980"

@@ -96,3 +96,11 @@ def test_a_side_that_is_closed_leaves_as_many_structures_open(tmp_path: Path) ->
     again = "{at: '12:40', quantity: 0}"
     failed = failure(tmp_path, CONDOR, f"{falls}, expect: [{closed}, {again}]", quantity="4", exits=SIDES)
     assert failed == "at 12:40 quantity 0: 4 open"
+
+
+@pytest.mark.parametrize(("days", "does"), [(1, "exits: breach"), (9, "orders: none")])
+def test_strikes_by_the_expected_move_go_by_the_days_that_are_given(tmp_path: Path, days: int, does: str) -> None:
+    puts = PUTS.replace("{otm: 100 pts}", "{expected_move: 1x}")
+    leaves = "[{breach: {spot_within: 60 pts}}, {dte: {at_most: 0}}]"
+    begins = f'from: {{open: {{credit: 1.00, dte: {days}}}}}, expect: [{{at: "12:00", {does}}}]'
+    assert failure(tmp_path, puts, begins, exits=leaves) == ""
