@@ -43,7 +43,8 @@ def _weekend_problems(expiry: Expiry, days: Collection[str]) -> Iterator[Problem
     starts = [place for place, day in enumerate(WEEK_DAYS) if day in days]
     if any((start + ahead) % 7 < len(WEEK_DAYS) for start in starts for ahead in range(int(fewest), int(most) + 1)):
         return
-    message = f"from an entry on {' and '.join(days)} an expiry in {_days(expiry)} days is on a weekend: there is none"
+    ahead_of = f"{_days(expiry)} {'day' if expiry.days == (1,) else 'days'}"
+    message = f"from an entry on {' and '.join(days)} an expiry in {ahead_of} is on a weekend: there is none"
     yield Problem("RB260", (*expiry.path, "dte"), message, "take other 'days', or more days to expiry")
 
 

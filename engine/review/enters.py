@@ -1,6 +1,6 @@
 """The section Enters: the window, how often, what must hold, and what makes a second entry."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -76,10 +76,10 @@ def _at(at: DayTime) -> str:
 
 def _on_half_days(bot: CompiledBot) -> str:
     """Return what an early close makes of the windows, nothing when they stay as they are."""
-    full, half = (_clocks(bot, day) for day in (FULL_DAY, HALF_DAY))
+    full, half = (_clocks(_spans(bot, day)) for day in (FULL_DAY, HALF_DAY))
     if full == half:
         return ""
-    left = sorted((start, end) for start, end in half if start < end)
+    left = _clocks(_one_after_another(_spans(bot, HALF_DAY)))
     if not left:
         return ", half days no entry"
     if len(full) == 1 and left[0][0] == full[0][0]:
@@ -87,8 +87,17 @@ def _on_half_days(bot: CompiledBot) -> str:
     return f", half days {listed(tuple(f'{start} to {end}' for start, end in left), 'and')}"
 
 
-def _clocks(bot: CompiledBot, day: Session) -> list[tuple[str, str]]:
-    return [(amounts.clock(start), amounts.clock(end)) for start, end in _spans(bot, day)]
+def _one_after_another(found: Iterable[Span]) -> Iterator[Span]:
+    """Yield what is left of the windows by the clock: one that opens while another is on begins when that is over."""
+    over = HALF_DAY.open
+    for start, end in sorted(span for span in found if span[0] < span[1]):
+        if end > over:
+            yield max(start, over), end
+            over = end
+
+
+def _clocks(found: Iterable[Span]) -> list[tuple[str, str]]:
+    return [(amounts.clock(start), amounts.clock(end)) for start, end in found]
 
 
 def _spans(bot: CompiledBot, day: Session) -> tuple[Span, ...]:

@@ -46,4 +46,5 @@ def check_version(connection: Connection, place: Place) -> None:
             f"the store {place} has version {found}, this rulebot knows {SCHEMA_VERSION}", "use the newer rulebot"
         )
     if found is None or found < SCHEMA_VERSION:
-        raise StoreError(f"the store {place} has version {found}, which no rulebot wrote", RESTORE)
+        version = "no version" if found is None else f"version {found}"
+        raise StoreError(f"the store {place} has {version}, which no rulebot wrote", RESTORE)

@@ -193,6 +193,13 @@ def test_a_distance_of_nothing_and_what_is_written_instead_of_a_negative_one() -
     assert found.help == "'below: -1x day_move' is true on that side alone, 'beyond: 1x day_move' on both"
 
 
+def test_a_day_on_which_nothing_expires_is_said_in_words() -> None:
+    text = changed("  per_day: 1", "  per_day: 1\n  days: [fri]\n  max_open: 1")
+    for dte, words in (("1", "1 day"), ("{between: [1, 2]}", "1 and 2 days")):
+        (found,) = problems(text.replace("dte: 0", f"dte: {dte}"))
+        assert found.message == f"from an entry on fri an expiry in {words} is on a weekend: there is none"
+
+
 def test_columns_count_characters_after_wide_ones() -> None:
     text = changed("about: A condor to change one thing of.", "about: Ein Kondor für jeden Tag.")
     text = text.replace(VIX, '- {name: e, expr: "spot > 3 and ü > 2"}')

@@ -122,6 +122,17 @@ def test_a_time_near_the_close_ends_with_the_session() -> None:
     assert "15:58 (2 minutes before the close) to 16:00 (the close; its own end is 16:03)" in text
 
 
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [
+        ('["11:02", close - 2h]', "half days 11:00 to 11:05 and 11:05 to 11:07,"),
+        ('["11:00", close - 2h]', "half days 11:00 to 11:05,"),
+    ],
+)
+def test_of_windows_that_overlap_by_an_early_close_the_later_one_waits(at: str, words: str) -> None:
+    assert words in told(changed('  window: {from: "10:00", to: "13:30"}\n', f"  at: {at}\n"))
+
+
 def test_of_a_universe_only_that_symbol_is_over() -> None:
     assert "unfilled it does not enter that symbol again that day" in told(CHOICE)
     assert "unfilled it does not enter again that day" in told()

@@ -128,6 +128,17 @@ def test_a_newer_store_is_refused(day_store: Path) -> None:
     assert caught.value.help == "use the newer rulebot"
 
 
+@pytest.mark.parametrize(
+    ("edit", "has"),
+    [("DELETE FROM schema_version", "no version"), ("UPDATE schema_version SET version = 0", "version 0")],
+)
+def test_a_store_of_no_version_that_was_ever_written_is_refused(day_store: Path, edit: str, has: str) -> None:
+    with sqlite3.connect(day_store) as connection:
+        connection.execute(edit)
+    with pytest.raises(StoreError, match=f"has {has}, which no rulebot wrote"):
+        open_store(day_store)
+
+
 def test_a_corrupt_store_is_refused(day_store: Path) -> None:
     whole = bytearray(day_store.read_bytes())
     whole[4096 * 3 : 4096 * 6] = b"\xff" * 4096 * 3
