@@ -1,11 +1,12 @@
-"""Exits whose parts judge different legs, so that their condition does not say what they close."""
+"""Exits that close something else than they seem to: of parts that judge different legs, or of a part that is all."""
 
 from collections.abc import Iterator
 
 from engine.compile.judged import WHOLE, Legs, judged_legs
 from engine.compile.lint.look import Look
 from engine.compile.problem import Problem
-from engine.spec.nouns.exits import Exit
+from engine.model.counted import counted
+from engine.spec.nouns.exits import Exit, is_all
 
 
 def closing_unsaid(look: Look) -> Iterator[Problem]:
@@ -20,6 +21,19 @@ def closing_unsaid(look: Look) -> Iterator[Problem]:
             parts = " and in another ".join(map(_words, found))
             message = f"'{planned.written}' judges in one part {parts}, so it closes the whole position"
             yield Problem("RB339", look.marked(rule), message, f"write 'close: all', or {_instead(found)}")
+
+
+def parts_of_one(look: Look) -> Iterator[Problem]:
+    """Yield RB348 for each exit of a part that, rounded up, is all of the structures there can be."""
+    if look.plan.overwrite is not None:
+        return
+    count = look.plan.quantity
+    for rule in look.spec.exits:
+        part = rule.close_part
+        if rule.enabled and part is not None and part < 1 and is_all(part, count):
+            said = f"{(part * 100).normalize():f}% of {counted(count, 'structure')}"
+            message = f"'{rule.name}' closes {said}, rounded up, and so the whole position"
+            yield Problem("RB348", (*rule.path, "close"), message, "leave 'close' out, or enter more ('quantity')")
 
 
 def _says_what(written: Exit) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from engine.compile.lint.ages import ageless
 from engine.compile.lint.bases import against_the_whole
 from engine.compile.lint.caps import out_of_reach
-from engine.compile.lint.closing import closing_unsaid
+from engine.compile.lint.closing import closing_unsaid, parts_of_one
 from engine.compile.lint.endings import unended
 from engine.compile.lint.entering import excluded, unaffordable, windowless
 from engine.compile.lint.exits import idle, idle_halts
@@ -45,6 +45,7 @@ CHECKS: tuple[Check, ...] = (
     rolled_again,
     against_the_whole,
     closing_unsaid,
+    parts_of_one,
     unended,
     on_one_reading,
     waiting_for_quotes,

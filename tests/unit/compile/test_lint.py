@@ -265,6 +265,15 @@ FOUND = [
         "RB336",
         "short_call",
     ),
+    (changed((TARGET, "  - target: {profit: 25%}\n    close: 50%\n")), "RB348", "50%"),
+    (
+        changed(
+            ("underlying: SPX", "underlying: SPX\nquantity: {max_loss: $2000, at_most: 3}"),
+            (TARGET, "  - target: {profit: 25%}\n    close: 70%\n"),
+        ),
+        "RB348",
+        "70%",
+    ),
     # orders and prices
     (changed((BREACH, f"{BREACH}    order: market\n")), "RB310", "market"),
     (changed((BREACH, f"{BREACH}    confirm: 1 quotes\n    order: market\n")), "RB310", "market"),

@@ -221,7 +221,7 @@ OWED = ["RB241"]
     ("exits", "codes"),
     [
         (f"{TIMED}\n    close: 50%", OWED),
-        (f"{TIMED}\n    close: 60%", []),
+        (f"{TIMED}\n    close: 60%", ["RB348"]),
         (f"{TIMED}\n    close: 100%", []),
         (f"{TIMED}\n    close: put_side", OWED),
         (f"{TIMED}\n    close: [short_put, long_put, short_call, long_call]", []),
@@ -237,7 +237,7 @@ def test_a_time_exit_that_may_leave_something_ends_no_day(exits: str, codes: lis
 
 
 def test_one_structure_is_closed_by_any_part_of_it() -> None:
-    assert places(MONTHS.replace(TIMED, f"{TIMED}\n    close: 10%")) == []
+    assert places(MONTHS.replace(TIMED, f"{TIMED}\n    close: 10%")) == [("RB348", "10%")]
     assert [code for code, _ in places(MONTHS)] == []
 
 
