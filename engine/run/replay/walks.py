@@ -15,7 +15,7 @@ from engine.model.event import Event, HookCame, LinkUp
 from engine.model.session import Session
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record
-from engine.run.backtest.broker import BacktestBroker
+from engine.run.backtest.broker import BacktestBroker, paid_so_far
 from engine.run.backtest.fills import NATURAL, RECORDED
 from engine.run.backtest.market import DayMarket
 from engine.run.backtest.recorded.broker import RecordedBroker
@@ -140,6 +140,7 @@ def _stand(walk: Walk, recording: Recording, stood: Stood) -> None:
     linked = _linked(recording)
     broker.holdings = _holdings(linked, state)
     broker.costs = {} if linked is None else dict(linked.costs)
+    broker.paid = paid_so_far(state)
     for ref in state.live:
         _adopt(broker, walk, state, ref, stood.at)
     first: Iterator[Event] = iter(())

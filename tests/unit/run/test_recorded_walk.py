@@ -2,17 +2,22 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hand_desk import SELLER, Desk, text_of
 
 from engine.adapters.recorded.recorder import Recorder
+from engine.adapters.recorded.recording import open_recording
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.contract import Underlying
 from engine.model.event import MarketMoved
 from engine.model.events import event_calendar
 from engine.model.market import Board
+from engine.model.order import OrderType
 from engine.model.position import CLOSED_BY_HAND
+from engine.model.session import session_from
 from engine.record.codec import line
 from engine.record.record import Json, Kind, Record
 from engine.run.backtest.fills import NATURAL, RECORDED, FillModel
@@ -20,6 +25,7 @@ from engine.run.backtest.recorded.walk import RecordedWalk
 from engine.run.backtest.walk import CASH, DayDone, Walk
 from engine.run.calendars import shipped_dates
 from engine.run.desk import load_desk
+from engine.run.replay.walks import Stood, at_natural
 from engine.spec.shipped import shipped
 
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)
@@ -73,3 +79,32 @@ def test_what_others_closed_then_is_told_since_it_is_not_repeated(tmp_path: Path
     assert [text for text in found if "others" in text] == [
         "a position of put_lite was closed by others, as was noted at 10:31:00: that is not repeated"
     ]
+
+
+def test_what_fills_on_the_day_after_the_first_part_pays_the_least_of_an_order_once(tmp_path: Path) -> None:
+    desk = Desk((text_of("seller", **{**SELLER, "quantity": "2"}),), at="10:00")
+    for each in desk.fill(desk.enter("10:01")):
+        desk.commission(each, "1.40")
+    desk.tick(1)
+    for order in desk.live:
+        desk.ack(order)
+    (target,) = [order for order in desk.live if order.kind is OrderType.LIMIT]
+    for each in desk.fill(target, 1):
+        desk.commission(each, "1.05")
+    opens, board = session_from(date(2026, 11, 19)).open, Board()
+    recorder = Recorder(tmp_path / "run", {}, board, pytest.fail)
+    option = desk.position.legs[0].option
+    rows = board.add(Underlying("SPY")), board.add(option)
+    for minute in range(3):
+        now = opens + timedelta(minutes=minute)
+        board.last[rows[0]], board.bid[rows[1]], board.ask[rows[1]] = 600.0, 0.50, 0.52
+        board.last_at[rows[0]] = board.quote_at[rows[1]] = board.alive_at = now.timestamp()
+        board.unread |= set(rows)
+        recorder.took(MarketMoved(now, rows), (), changed=True)
+    recorder.close()
+    (file,) = (tmp_path / "run").iterdir()
+    stood = Stood(at=opens - timedelta(minutes=1), state=desk.state, program=desk.program, records=())
+    state = at_natural(open_recording(file), stood).state
+    assert state is not None
+    (position,) = state.positions.values()
+    assert (position.state, position.commissions) == ("closed", Decimal("2.80"))
