@@ -137,8 +137,8 @@ class PretendBroker(ABC):
             yield self.report(found.order, BrokerStatus.CANCELLED, found.filled, at, found.average)
 
     def perm_id(self, order: Order) -> int:
-        """Return its own number of an order."""
-        return FIRST_PERM_ID + order.number
+        """Return its own number of an order: that which another broker has told of it, where there is one."""
+        return order.perm_id or FIRST_PERM_ID + order.number
 
     def report(
         self, order: Order, status: BrokerStatus, filled: int, at: datetime, average: Decimal | None = None

@@ -12,13 +12,14 @@ from engine.adapters.recorded.recording import Heard, Recording, Step, play_told
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.event import Event, HookCame, LinkUp
+from engine.model.order import Order
 from engine.model.session import Session
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record
 from engine.run.backtest.broker import BacktestBroker, paid_so_far
 from engine.run.backtest.fills import NATURAL, RECORDED
 from engine.run.backtest.market import DayMarket
-from engine.run.backtest.recorded.broker import RecordedBroker
+from engine.run.backtest.recorded.broker import Booked, RecordedBroker
 from engine.run.backtest.recorded.followed import Followed
 from engine.run.backtest.recorded.told import Script
 from engine.run.backtest.recorded.walk import RecordedWalk
@@ -155,8 +156,19 @@ def _adopt(broker: BacktestBroker, walk: Walk, state: State, ref: str, at: datet
         script = walk.told_there.scripts[ref] = Script(order)
         counts = {leg.option: order.filled * leg.ratio for leg in order.legs}
         broker.followed[ref] = Followed(order, script, counts=counts)
+        broker.booked |= _booked_of(order, state)
     else:
         broker.working[ref] = Working(order, at, order.filled, is_resting=True, average=order.average_price)
+
+
+def _booked_of(order: Order, state: State) -> dict[str, Booked]:
+    """Return what is booked of an order, for a broker that may tell it again."""
+    signs = {leg.name: order.side_of(leg).sign for leg in order.legs}
+    return {
+        execution: Booked(each.exec_id.rpartition(".")[2], signs[each.leg] * each.quantity, -each.cash)
+        for execution, each in state.booked.items()
+        if each.ref == order.ref
+    }
 
 
 def _told_first(broker: RecordedBroker, recording: Recording, at: datetime) -> Iterator[Event]:

@@ -1,6 +1,6 @@
 """A walk through a recording knows what its run had taken over from the store, and tells what it does not repeat."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -9,13 +9,13 @@ import pytest
 from hand_desk import SELLER, Desk, text_of
 
 from engine.adapters.recorded.recorder import Recorder
-from engine.adapters.recorded.recording import open_recording
+from engine.adapters.recorded.recording import Recording, open_recording
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.contract import Underlying
-from engine.model.event import MarketMoved
+from engine.model.event import Event, ExecutionReport, MarketMoved
 from engine.model.events import event_calendar
 from engine.model.market import Board
-from engine.model.order import OrderType
+from engine.model.order import OrderType, Purpose
 from engine.model.position import CLOSED_BY_HAND
 from engine.model.session import session_from
 from engine.record.codec import line
@@ -25,11 +25,12 @@ from engine.run.backtest.recorded.walk import RecordedWalk
 from engine.run.backtest.walk import CASH, DayDone, Walk
 from engine.run.calendars import shipped_dates
 from engine.run.desk import load_desk
-from engine.run.replay.walks import Stood, at_natural
+from engine.run.replay.walks import Stood, Walked, answered, at_natural
 from engine.spec.shipped import shipped
 
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)
 DAY = date(2026, 10, 21)
+BEFORE = session_from(date(2026, 11, 19)).open - timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(("kind", "fills"), [(Walk, NATURAL), (RecordedWalk, RECORDED)])
@@ -81,30 +82,73 @@ def test_what_others_closed_then_is_told_since_it_is_not_repeated(tmp_path: Path
     ]
 
 
-def test_what_fills_on_the_day_after_the_first_part_pays_the_least_of_an_order_once(tmp_path: Path) -> None:
-    desk = Desk((text_of("seller", **{**SELLER, "quantity": "2"}),), at="10:00")
+def resting(**sections: str) -> Desk:
+    """Return a desk that has sold two puts, whose target and stop rest at the broker."""
+    desk = Desk((text_of("seller", **{**SELLER, "quantity": "2", **sections}),), at="10:00")
     for each in desk.fill(desk.enter("10:01")):
         desk.commission(each, "1.40")
     desk.tick(1)
     for order in desk.live:
         desk.ack(order)
+    return desk
+
+
+def half_filled() -> tuple[Desk, ExecutionReport]:
+    """Return a desk whose target has filled by one of two, and that fill."""
+    desk = resting()
     (target,) = [order for order in desk.live if order.kind is OrderType.LIMIT]
-    for each in desk.fill(target, 1):
-        desk.commission(each, "1.05")
-    opens, board = session_from(date(2026, 11, 19)).open, Board()
-    recorder = Recorder(tmp_path / "run", {}, board, pytest.fail)
-    option = desk.position.legs[0].option
-    rows = board.add(Underlying("SPY")), board.add(option)
-    for minute in range(3):
-        now = opens + timedelta(minutes=minute)
-        board.last[rows[0]], board.bid[rows[1]], board.ask[rows[1]] = 600.0, 0.50, 0.52
+    (part,) = desk.fill(target, 1)
+    desk.commission(part, "1.05")
+    return desk, part
+
+
+def stood(
+    desk: Desk, at: datetime, folder: Path, told: Sequence[Event] = (), bid: float = 0.50
+) -> tuple[Recording, Stood]:
+    """Return where a desk stood, and a recording of three minutes from then: what it was told, and this bid."""
+    board = Board()
+    recorder = Recorder(folder / "run", {}, board, pytest.fail)
+    for event in told:
+        recorder.took(event, (), changed=True)
+    rows = board.add(Underlying("SPY")), board.add(desk.position.legs[0].option)
+    for minute in range(4):
+        now = at + timedelta(minutes=minute)
+        board.last[rows[0]], board.bid[rows[1]], board.ask[rows[1]] = 600.0, bid, bid + 0.02
         board.last_at[rows[0]] = board.quote_at[rows[1]] = board.alive_at = now.timestamp()
         board.unread |= set(rows)
         recorder.took(MarketMoved(now, rows), (), changed=True)
     recorder.close()
-    (file,) = (tmp_path / "run").iterdir()
-    stood = Stood(at=opens - timedelta(minutes=1), state=desk.state, program=desk.program, records=())
-    state = at_natural(open_recording(file), stood).state
+    (file,) = (folder / "run").iterdir()
+    return open_recording(file), Stood(at=at, state=desk.state, program=desk.program, records=())
+
+
+def test_what_fills_on_the_day_after_the_first_part_pays_the_least_of_an_order_once(tmp_path: Path) -> None:
+    desk, _ = half_filled()
+    state = at_natural(*stood(desk, BEFORE, tmp_path)).state
     assert state is not None
     (position,) = state.positions.values()
     assert (position.state, position.commissions) == ("closed", Decimal("2.80"))
+
+
+def test_a_fill_that_is_told_again_after_a_start_counts_once(tmp_path: Path) -> None:
+    """The rest of its order never filled once the recording had ended."""
+    desk, part = half_filled()
+    desk.link()
+    linked = desk.events[-1]
+    desk.unlink()
+    state = answered(*stood(desk, desk.now, tmp_path, (part, linked))).state
+    assert state is not None
+    (position,) = state.positions.values()
+    assert (position.state, position.commissions) == ("closed", Decimal("2.80"))
+
+
+@pytest.mark.parametrize("walk", [at_natural, answered])
+def test_an_order_that_rests_over_the_night_is_the_same_on_the_day_after(
+    tmp_path: Path, walk: Callable[[Recording, Stood], Walked]
+) -> None:
+    """It had another permanent id: its cancel was not heard, the exit waited, and its bot was halted for two orders."""
+    desk = resting(exits="\n  - dte: {at_most: 92}" + SELLER["exits"])
+    found = walk(*stood(desk, BEFORE, tmp_path, bid=1.50))
+    assert found.state is not None
+    sent = [order.sent_at for order in found.state.orders.values() if order.purpose is Purpose.EXIT]
+    assert (sent, found.kept_out) == ([BEFORE + timedelta(minutes=1)], {})
