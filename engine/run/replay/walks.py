@@ -6,12 +6,13 @@ What people had asked for before (a pause, a kill) is forgotten: a walk does wha
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from itertools import chain
 
 from engine.adapters.recorded.recording import Heard, Recording, Step, play_told
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.contract import Contract, Option, Underlying
-from engine.model.event import Event, HookCame, LinkUp
+from engine.model.event import AccountReport, Event, HookCame, LinkUp
 from engine.model.order import Order
 from engine.model.session import Session
 from engine.model.values import dataclass
@@ -137,10 +138,11 @@ def _stand(walk: Walk, recording: Recording, stood: Stood) -> None:
         structures={},
         indexed=-1,
     )
-    broker = walk.broker_of(state.session, CASH)
+    broker = walk.broker_of(state.session, _cash(recording, state))
     linked = _linked(recording)
     broker.holdings = _holdings(linked, state)
-    broker.costs = {} if linked is None else dict(linked.costs)
+    broker.costs = _costs(linked, state)
+    walk.marks = {each: float(cost) for each, cost in broker.costs.items() if isinstance(each, Underlying)}
     broker.paid = paid_so_far(state)
     for ref in state.live:
         _adopt(broker, walk, state, ref, stood.at)
@@ -183,6 +185,21 @@ def _told_first(broker: RecordedBroker, recording: Recording, at: datetime) -> I
                 break
             yield from broker.answers(step.event, at)
     broker.holdings = held
+
+
+def _cash(recording: Recording, state: State) -> Decimal:
+    """Return the account's dollars: as they were known, else as the recording tells them first."""
+    if state.facts.account.cash is not None:
+        return state.facts.account.cash
+    heard = (step.event for step in play_told(recording.files[-1:]) if isinstance(step, Heard))
+    told = (event.account.cash for event in heard if isinstance(event, AccountReport))
+    return next((cash for cash in told if cash is not None), CASH)
+
+
+def _costs(linked: LinkUp | None, state: State) -> dict[Contract, Decimal]:
+    """Return what one of what the account held had cost, as far as the broker told it."""
+    told = {} if linked is None else dict(linked.costs)
+    return told | {Underlying(symbol): cost for symbol, cost in state.costs.items()} if state.is_ready else told
 
 
 def _linked(recording: Recording) -> LinkUp | None:

@@ -12,8 +12,9 @@ from engine.adapters.recorded.recorder import Recorder
 from engine.adapters.recorded.recording import Recording, open_recording
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.contract import Underlying
-from engine.model.event import Event, ExecutionReport, MarketMoved
+from engine.model.event import AccountReport, Event, ExecutionReport, MarketMoved
 from engine.model.events import event_calendar
+from engine.model.facts import Account
 from engine.model.market import Board
 from engine.model.order import OrderType, Purpose
 from engine.model.position import CLOSED_BY_HAND
@@ -152,3 +153,14 @@ def test_an_order_that_rests_over_the_night_is_the_same_on_the_day_after(
     assert found.state is not None
     sent = [order.sent_at for order in found.state.orders.values() if order.purpose is Purpose.EXIT]
     assert (sent, found.kept_out) == ([BEFORE + timedelta(minutes=1)], {})
+
+
+def test_a_day_at_natural_begins_with_the_account_of_then(tmp_path: Path) -> None:
+    """It had a million dollars, and shares without a cost: sizes and strikes by those were others."""
+    desk = resting()
+    desk.link(positions=[(Underlying("SPY"), 100), *desk.books().items()], costs=[(Underlying("SPY"), "590")])
+    desk.send(AccountReport(desk.now, Account("DU1", cash=Decimal(20000))))
+    state = at_natural(*stood(desk, BEFORE, tmp_path, bid=1.50)).state
+    assert state is not None
+    assert (state.facts.account.cash, state.costs) == (Decimal(20000), {"SPY": Decimal(590)})
+    assert state.facts.account.net_liquidation == Decimal(20000 + 60000 - 2 * 151)
