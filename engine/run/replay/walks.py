@@ -144,7 +144,10 @@ def _stand(walk: Walk, recording: Recording, stood: Stood) -> None:
     broker.costs = _costs(linked, state)
     walk.marks = {each: float(cost) for each, cost in broker.costs.items() if isinstance(each, Underlying)}
     broker.paid = paid_so_far(state)
-    for ref in state.live:
+    is_followed, there = isinstance(broker, RecordedBroker), state.live
+    if linked is not None and not stood.state.is_linked and not is_followed:
+        there = tuple(ref for ref in state.live if ref in linked.order_refs)
+    for ref in there:
         _adopt(broker, walk, state, ref, stood.at)
     first: Iterator[Event] = iter(())
     if isinstance(broker, RecordedBroker) and not stood.state.is_linked:
@@ -182,6 +185,7 @@ def _told_first(broker: RecordedBroker, recording: Recording, at: datetime) -> I
     for step in play_told(recording.files[-1:]):
         if isinstance(step, Heard):
             if isinstance(step.event, LinkUp):
+                broker.keeps(step.event.order_refs)
                 break
             yield from broker.answers(step.event, at)
     broker.holdings = held
@@ -211,7 +215,7 @@ def _linked(recording: Recording) -> LinkUp | None:
 def _holdings(linked: LinkUp | None, state: State) -> dict[Contract, int]:
     """Return what the account held: as the broker told it then, or by our books where it told nothing."""
     told = state.holdings if state.is_ready or linked is None else dict(linked.positions)
-    if told:
+    if told or not (state.is_ready or linked is None):
         return {each: int(n) for each, n in told.items() if n and not (isinstance(each, Option) and each.is_share)}
     found: dict[Contract, int] = {}
     for leg in chain.from_iterable(position.legs for position in state.positions.values()):

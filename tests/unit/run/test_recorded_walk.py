@@ -12,7 +12,7 @@ from engine.adapters.recorded.recorder import Recorder
 from engine.adapters.recorded.recording import Recording, open_recording
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.contract import Underlying
-from engine.model.event import AccountReport, Event, ExecutionReport, MarketMoved
+from engine.model.event import AccountReport, Event, ExecutionReport, LinkUp, MarketMoved, OrdersListed
 from engine.model.events import event_calendar
 from engine.model.facts import Account
 from engine.model.market import Board
@@ -164,3 +164,18 @@ def test_a_day_at_natural_begins_with_the_account_of_then(tmp_path: Path) -> Non
     assert state is not None
     assert (state.facts.account.cash, state.costs) == (Decimal(20000), {"SPY": Decimal(590)})
     assert state.facts.account.net_liquidation == Decimal(20000 + 60000 - 2 * 151)
+
+
+@pytest.mark.parametrize("walk", [at_natural, answered])
+def test_an_order_that_the_broker_no_longer_had_at_a_start_is_not_at_work(
+    tmp_path: Path, walk: Callable[[Recording, Stood], Walked]
+) -> None:
+    """An account that was empty counted as one that nothing was told of: what had filled unseen was held on."""
+    desk = resting()
+    desk.unlink()
+    listed = [OrdersListed(BEFORE + timedelta(seconds=seconds), frozenset()) for seconds in (11, 14, 17)]
+    linked = LinkUp(at=BEFORE, account="DU1", client_id=7, next_order_id=9, order_refs=(), positions=())
+    state = walk(*stood(desk, BEFORE, tmp_path, (linked, *listed), bid=1.50)).state
+    assert state is not None
+    (position,) = state.positions.values()
+    assert (position.state, position.exit_reason) == ("closed", "stop")

@@ -5,7 +5,7 @@ price. It stays so while it is changed and cancelled as it was then. A bot that 
 does not change one, has left the recording: all its orders are filled by the model from then on.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -160,6 +160,11 @@ class RecordedBroker(BacktestBroker):
             elif found.order.time_in_force is TimeInForce.DAY:
                 found.is_over = True
                 yield self.report(found.order, BrokerStatus.CANCELLED, found.filled, at)
+
+    def keeps(self, refs: Collection[str]) -> None:
+        """Take it that the recorded broker has these of the orders that are followed, as the engine connects."""
+        for ref, found in self.followed.items():
+            found.is_over |= ref not in refs
 
     def forget(self) -> None:
         """Begin another session: orders of earlier ones that work no more are forgotten."""
