@@ -85,6 +85,23 @@ risk: {max_loss_per_trade: $900000, undefined_risk: allow}
 """
 
 
+CONDOR = """rulebot: 1
+name: plain
+about: Sells a condor, and leaves by what is asked.
+underlying: SPX
+entry: {{at: "10:00"}}
+legs:
+  expiry: {{dte: 0}}
+  short_put: {{sell: put, strike: {{otm: 20 pts}}}}
+  long_put: {{buy: put, strike: {{below: short_put, by: 10 pts}}}}
+  short_call: {{sell: call, strike: {{otm: 20 pts}}}}
+  long_call: {{buy: call, strike: {{above: short_call, by: 10 pts}}}}
+order: {{start: mid, step: 0.05, wait: 5s, tries: 4, then: cancel}}
+exits: [{{{left}, name: left}}, {{time: "15:30"}}]
+risk: {{max_loss_per_trade: $9000}}
+"""
+
+
 def beside_another(day: HistoryDay) -> HistoryDay:
     """Return the day with a second index, which moves by itself."""
     other = PastDays(strikes=30, seed=5, symbol="XSP", trading_class="XSP").day(day.date)
@@ -172,6 +189,35 @@ def test_an_exit_by_how_far_spot_has_moved_since_the_entry(tmp_path: Path, test:
         told, every = both(program_of(tmp_path, text), source, 3, "mid")
         assert not difference(told, every)
         assert "ran" in [each.data["reason"] for each in told if each.data.get("what") == "exit"]
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        "position_delta: {above: 0.08}",
+        "leg_delta: {above: 0.50}",
+        "leg_delta: {of: long_call, below: 0.03}",
+        "cost: {at: natural, at_least: 1.4x credit}",
+        "loss: {at_least: 0.3x max_risk}",
+        "move: {since: open, beyond: 0.3%}",
+        "target: {profit: 60%, of: [short_put, long_put]}",
+    ],
+)
+def test_an_exit_of_a_condor_acts_when_turns_say_so(tmp_path: Path, left: str) -> None:
+    program = program_of(tmp_path, CONDOR.format(left=left))
+    for source in (PastDays(strikes=30), PastDays(strikes=30, change=odd)):
+        told, every = both(program, source, 2, "mid")
+        assert not difference(told, every)
+        assert "left" in [each.data["reason"] for each in told if each.data.get("what") == "exit"]
+        assert sum(record.kind is Kind.MARK for record in told) > 100
+
+
+def test_a_bot_that_holds_may_be_halted(tmp_path: Path) -> None:
+    text = BOUGHT.format(name="plain", at="10:00", exits='[{time: "15:30"}]')
+    text = text.replace("$9000}", "$9000, halt_when: [{move: {beyond: 0.3%}}]}")
+    told, every = both(program_of(tmp_path, text), PastDays(strikes=30), 1, "mid")
+    assert not difference(told, every)
+    assert [each.at.time() for each in told if each.data.get("what") in ("enter", "halt")] == [time(14), time(15, 27)]
 
 
 def without_a_level(day: HistoryDay, first: int, last: int) -> HistoryDay:
