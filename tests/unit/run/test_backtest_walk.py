@@ -1278,3 +1278,11 @@ def test_nothing_is_entered_and_nothing_fills_while_trading_was_halted(tmp_path:
 
 def exchange_clock(at: datetime) -> time:
     return at.astimezone(EXCHANGE_ZONE).time()
+
+
+def test_the_open_of_a_session_is_its_first_level_and_nothing_of_before_it() -> None:
+    session = session_on(FIRST)
+    assert session is not None
+    times = session.open.timestamp() + np.array([-60.0, 0.0, 60.0, 120.0, 180.0])
+    told = [list(each)[2:] for each in markets.ranges(times, np.array([90.0, nan, 100.0, 102.0, 99.0]), session)]
+    assert told == [[100.0, 102.0, 99.0], [100.0, 100.0, 100.0], [100.0, 102.0, 102.0], [100.0, 100.0, 99.0]]
