@@ -98,12 +98,14 @@ def judge_windows(edit: Edit) -> Verdict:
     if chances > 0:
         words = f"{amounts.counted(chances, 'more chance')} a day to enter"
         return Verdict(_with(words, day_words(edit.sides)), is_worse=True)
-    if chances < 0:
-        return Verdict(_with(f"{amounts.counted(-chances, 'chance')} a day less", day_words(edit.sides)))
     full, half = (_minutes(edit.sides.now, day) - _minutes(edit.sides.was, day) for day in (FULL_DAY, HALF_DAY))
     told = [(full, ""), (half, " on half days")] if full * half <= 0 else [(full, "")]
-    said = [f"{_more_or_less(minutes)} in which it may enter{where}" for minutes, where in told if minutes]
-    return Verdict("; ".join(said), is_worse=max(full, half) > 0)
+    lasts = "; ".join(f"{_more_or_less(minutes)} in which it may enter{where}" for minutes, where in told if minutes)
+    is_longer = max(full, half) > 0
+    if chances < 0:
+        fewer = _with(f"{amounts.counted(-chances, 'chance')} a day less", day_words(edit.sides))
+        return Verdict(f"{fewer}; {lasts}", is_worse=True) if is_longer else Verdict(fewer)
+    return Verdict(lasts, is_worse=is_longer)
 
 
 def _minutes(subject: Subject, day: Session) -> int:

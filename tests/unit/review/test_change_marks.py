@@ -355,6 +355,12 @@ def test_a_blind_quote() -> None:
         ),
         ("  - stop: {cost: 2x credit}\n", "  - stop: {loss: 200%}\n", "exits.stop", "1.00 sold: bought back at 2.00"),
         ('at: ["10:00", "12:00"]', 'at: ["10:00", "11:00", "12:00"]', "entry.at", "1 more chance a day to enter"),
+        (
+            'at: ["10:00", "12:00"]',
+            'window: {from: "10:00", to: "14:00"}',
+            "entry.window",
+            "230 minutes more in which it may enter",
+        ),
         ("within: 0.02", "within: 0.05", "legs.short_put.strike.within", "a strike further from what was asked"),
         ('  - time: "15:30"\n', "  - at_expiry: settle\n", "exits.time", "held to its expiry"),
         ("at_least: 1.00", "at_least: 0.80", "legs.require.credit", "entries that it kept out are made"),
