@@ -22,12 +22,13 @@ from engine.run.aftermath.outside import more_than_cap
 from engine.run.chaos import trial
 from engine.run.chaos.acts import Act
 from engine.run.chaos.aftermath import Aftermath
-from engine.run.chaos.draw import CHOICE, draw
+from engine.run.chaos.draw import draw
 from engine.run.chaos.trial import live_through
 from engine.run.chaos.verdicts import judge
 from engine.run.desk import load_desk
 from engine.run.worlds import DEFAULT_DATE
 from engine.spec.shipped import shipped
+from tests.drawn_then import CHOICE
 from tests.e2e.worlds import spec_files
 
 

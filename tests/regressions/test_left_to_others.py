@@ -11,11 +11,12 @@ from engine.model.session import session_from
 from engine.record.record import Kind
 from engine.run.chaos.acts import Act
 from engine.run.chaos.aftermath import Aftermath
-from engine.run.chaos.draw import CHOICE, draw
+from engine.run.chaos.draw import draw
 from engine.run.chaos.trial import live_through
 from engine.run.chaos.verdicts import judge
 from engine.run.desk import Desk, load_desk
 from engine.run.worlds import DEFAULT_DATE
+from tests.drawn_then import CHOICE
 
 CONDOR = """
   expiry: {dte: 0}

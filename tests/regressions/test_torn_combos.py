@@ -12,12 +12,13 @@ from engine.model.command import Inquire
 from engine.model.event import BrokerStatus, ExecutionReport
 from engine.model.order import Order, OrderStatus, Purpose, Side
 from engine.model.session import session_from
-from engine.run.chaos.draw import CHOICE, draw
+from engine.run.chaos.draw import draw
 from engine.run.chaos.storm import Crash, Moment
 from engine.run.chaos.trial import live_through
 from engine.run.chaos.verdicts import judge
 from engine.run.desk import load_desk
 from engine.run.worlds import DEFAULT_DATE
+from tests.drawn_then import CHOICE
 from tests.e2e.worlds import spec_files
 
 RETRIES = "{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 5m, then: cancel}"

@@ -20,12 +20,13 @@ from engine.model.session import session_from
 from engine.record.record import Kind
 from engine.run.audit.orders import final_is_final
 from engine.run.audit.tape import tape_of
-from engine.run.chaos.draw import CHOICE, draw
+from engine.run.chaos.draw import draw
 from engine.run.chaos.storm import Crash, Moment
 from engine.run.chaos.trial import live_through
 from engine.run.chaos.verdicts import judge
 from engine.run.desk import load_desk
 from engine.run.worlds import DEFAULT_DATE
+from tests.drawn_then import CHOICE
 from tests.e2e.worlds import spec_files
 
 AGAIN = '{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m, at_most: 9}}'

@@ -744,6 +744,33 @@ async def test_row_38_what_a_list_lacks_comes_as_it_is_by_then(running, client):
     assert [each[14] for each in of("61", await client.fence(10))] == ["100", "100"]
 
 
+def amounts(found: list[Message], kind: str = "6") -> dict[str, str]:
+    return {each[-4]: each[-3] for each in of(kind, found) if each[-2] != "BASE"}
+
+
+@at_open('kind: account_not_ready, at: "09:30:10", seconds: 20', more_accounts=("DU20000",))
+async def test_row_35_an_account_is_not_ready_for_a_while(running, client):
+    client.send(6, 2, 1, running.exchange.account)
+    before = amounts(await client.fence())
+    assert (before["AccountReady"], before["NetLiquidation"]) == ("true", "1000000.00")
+    during = amounts(await client.fence(2))
+    assert {key: value for key, value in during.items() if before[key] != value} == {
+        "AccountReady": "false",
+        **{key: "0.00" for key, value in before.items() if value.count(".") and key != "Cushion" and float(value)},
+    }
+    client.send(62, 1, 5, "All", "AccountReady,NetLiquidation")
+    assert [each[3:6] for each in of("63", await client.until_kind(64))] == [
+        [running.exchange.account, "AccountReady", "false"],
+        [running.exchange.account, "NetLiquidation", "0.00"],
+        ["DU20000", "AccountReady", "true"],
+        ["DU20000", "NetLiquidation", "1000000.00"],
+    ]
+    after = await client.fence(4)
+    assert amounts(after) == {"AccountReady": "true"}
+    client.send(6, 2, 1, running.exchange.account)
+    assert amounts(await client.until_kind(54)) == before
+
+
 @at_open('kind: read_only, at: "09:30:05", seconds: 20')
 async def test_row_37_orders_and_cancels_are_refused_for_a_while(running, client):
     await client.fence(2)

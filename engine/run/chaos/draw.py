@@ -300,6 +300,7 @@ PARAMETERS: Mapping[str, Callable[[Random], dict[str, Value]]] = {
     "wrong_account": _choice("accounts", "live", "several"),
     "incomplete": lambda chance: {"what": chance.choice((*LISTS, "account")), "then": "cut"},
     "short_list": lambda chance: {"what": chance.choice(LISTS), "seconds": chance.choice((5, 20, 60))},
+    "account_not_ready": _seconds(5, 60, 300),
     "read_only": _seconds(5, 60, 300),
     "time_passes": _seconds(10, 60, 300),
     **dict.fromkeys(ACCOUNT_KINDS, _seconds(0, 5, 60, 200)),

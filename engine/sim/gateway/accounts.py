@@ -25,15 +25,21 @@ ALL = "All"
 Held = tuple[Exchange, PositionView]
 
 
-def _values(broker: Exchange) -> list[tuple[str, str, str]]:
-    """Return key, value and currency of every account value."""
-    out = []
-    for key, value in broker.account_values().items():
-        words = key in PLAIN_KEYS or not value.lstrip("-").replace(".", "", 1).isdigit()
-        out.append((key, value, "" if words else "USD"))
+def _values(hub: Hub, broker: Exchange) -> list[tuple[str, str, str]]:
+    """Return key, value and currency of every account value, as clients are told them."""
+    values, out = broker.account_values(), []
+    if hub.faults is not None and broker is hub.exchange:
+        values = hub.faults.account_values(values)
+    for key, value in values.items():
+        out.append((key, value, "USD" if is_amount(key, value) else ""))
         if key in BASE_KEYS:
             out.append((key, value, "BASE"))
     return out
+
+
+def is_amount(key: str, value: str) -> bool:
+    """Say whether an account value is dollars, and not words or a count."""
+    return key not in PLAIN_KEYS and value.lstrip("-").replace(".", "", 1).isdigit()
 
 
 def managed_accounts(hub: Hub, session: Session, fields: Fields) -> None:
@@ -79,7 +85,7 @@ def account_updates(hub: Hub, session: Session, fields: Fields) -> None:
         return
     broker = brokers[0]
     session.wants.account = broker.account
-    _send_values(session, broker)
+    _send_values(hub, session, broker)
     for held in broker.positions():
         _send_portfolio(hub, session, broker, held)
     _send_clock(hub, session)
@@ -87,9 +93,23 @@ def account_updates(hub: Hub, session: Session, fields: Fields) -> None:
         session.send(54, 1, broker.account)
 
 
-def _send_values(session: Session, broker: Exchange) -> None:
-    for key, value, currency in _values(broker):
+def _send_values(hub: Hub, session: Session, broker: Exchange) -> None:
+    for key, value, currency in _values(hub, broker):
         session.send(6, 2, key, value, currency, broker.account)
+
+
+def tell_values(hub: Hub, broker: Exchange) -> None:
+    """Send all values of an account to whom it is told."""
+    for session in hub.sessions.values():
+        if session.wants.account == broker.account:
+            _send_values(hub, session, broker)
+
+
+def tell_ready(hub: Hub, broker: Exchange) -> None:
+    """Send that an account is ready to whom it is told, and nothing else of it."""
+    for session in hub.sessions.values():
+        if session.wants.account == broker.account:
+            session.send(6, 2, "AccountReady", "true", "", broker.account)
 
 
 def _send_clock(hub: Hub, session: Session) -> None:
@@ -118,12 +138,12 @@ def account_updates_multi(hub: Hub, session: Session, fields: Fields) -> None:
     if not brokers:
         return
     session.wants.multi[req_id] = brokers[0].account, model
-    _send_multi(session, req_id, brokers[0], model)
+    _send_multi(hub, session, req_id, brokers[0], model)
     session.send(74, 1, req_id)
 
 
-def _send_multi(session: Session, req_id: int, broker: Exchange, model: str) -> None:
-    for key, value, currency in _values(broker):
+def _send_multi(hub: Hub, session: Session, req_id: int, broker: Exchange, model: str) -> None:
+    for key, value, currency in _values(hub, broker):
         session.send(73, 1, req_id, broker.account, model, key, value, currency)
 
 
@@ -156,7 +176,7 @@ def _send_summary(hub: Hub, session: Session, req_id: int, tags: str) -> None:
     wanted = {tag.strip() for tag in tags.split(",")}
     ledger = any(tag.startswith("$LEDGER") for tag in wanted)
     for broker in hub.brokers:
-        for key, value, currency in _values(broker):
+        for key, value, currency in _values(hub, broker):
             if (key in wanted and currency != "BASE") or (ledger and key in BASE_KEYS):
                 session.send(63, 1, req_id, broker.account, key, value, currency)
 
@@ -306,11 +326,11 @@ def _refresh(hub: Hub, session: Session) -> None:
     wants = session.wants
     if wants.account:
         broker = _known(hub, wants.account)
-        _send_values(session, broker)
+        _send_values(hub, session, broker)
         for held in broker.positions():
             _send_portfolio(hub, session, broker, held)
         _send_clock(hub, session)
     for req_id, tags in wants.summaries.items():
         _send_summary(hub, session, req_id, tags)
     for req_id, (account, model) in wants.multi.items():
-        _send_multi(session, req_id, _known(hub, account), model)
+        _send_multi(hub, session, req_id, _known(hub, account), model)

@@ -145,6 +145,7 @@ KINDS: dict[str, Kind] = {
     ),
     "incomplete": Kind((CONNECT,), {"what": _one_of(*_LISTS, "account"), "then": Param("silence", ("silence", "cut"))}),
     "short_list": Kind((CONNECT,), {"what": _one_of(*_LISTS), "seconds": Param(20.0)}),
+    "account_not_ready": Kind((AT, ORDER, CONNECT), {"seconds": _for(60.0)}),
     "read_only": Kind((AT, ORDER, CONNECT), {"seconds": _for(60.0)}),
     "time_passes": Kind(SOON, {"seconds": _for(300.0)}),
     "person_closes": Kind(SOON, _SOME_TIME),

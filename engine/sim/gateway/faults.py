@@ -16,6 +16,7 @@ from functools import partial
 
 from engine.model.session import EXCHANGE_ZONE
 from engine.sim.exchange.exchange import SimExchange
+from engine.sim.gateway.fault_accounts import AccountFaults
 from engine.sim.gateway.fault_agenda import Agenda
 from engine.sim.gateway.fault_cancels import OF_CANCELS, CancelFaults
 from engine.sim.gateway.fault_executions import OF_EXECUTIONS, ExecutionFaults
@@ -82,6 +83,7 @@ class Faults:
         self._quotes = QuoteFaults(hub, self._agenda, self._note)
         self._views = ViewFaults(hub, self._agenda, self._quotes, self._note)
         self._links = LinkFaults(hub, self._agenda)
+        self._account = AccountFaults(hub, self._agenda)
         self._starts = StartFaults(hub, self._agenda, self._note)
         self._people = PeopleFaults(hub, self._agenda, self._broker_sends)
         self._read_only = 0
@@ -106,6 +108,7 @@ class Faults:
             "garbage": self._links.garbage,
             "slow": self._links.slow_down,
             "restart": self._starts.restart,
+            "account_not_ready": self._account.begin,
             "read_only": self._go_read_only,
             "time_passes": self._fall_asleep,
             **dict.fromkeys(OF_VIEWS, self._views.begin),
@@ -137,6 +140,7 @@ class Faults:
         self._views.calm()
         self._quotes.calm()
         self._starts.calm()
+        self._account.calm()
         self._read_only = 0
         self._links.calm()
         self._cancels.calm()
@@ -227,6 +231,10 @@ class Faults:
     def accounts(self, session: Session, own: str) -> str:
         """Return the accounts that a client is told of."""
         return self._starts.accounts(session, own)
+
+    def account_values(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Return the values of the account as clients are told them."""
+        return self._account.told(values)
 
     def rows(self, session: Session, what: str, rows: list[Row], again: Callable[[list[Row]], None]) -> list[Row]:
         """Return the rows of a list that a client gets."""

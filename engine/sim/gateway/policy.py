@@ -55,6 +55,9 @@ class Policy(Protocol):
     def accounts(self, session: Session, own: str) -> str:
         """Return the accounts that a client is told of."""
 
+    def account_values(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Return the values of the account as clients are told them."""
+
     def rows(self, session: Session, what: str, rows: list[Row], again: Callable[[list[Row]], None]) -> list[Row]:
         """Return the rows of a list that a client gets; those that are left out come `again` later, if at all."""
 
