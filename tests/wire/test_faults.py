@@ -290,6 +290,13 @@ async def test_row_46_an_order_that_works_is_shown_as_inactive_for_a_while(runni
     assert statuses(await client.fence(2)) == ["Submitted"]
 
 
+@at_open("kind: inactive, on: order, seconds: 12")
+async def test_row_46_nothing_is_told_of_an_order_that_filled_while_it_was_shown_as_inactive(running, client):
+    client.send(*buy(running))
+    assert statuses(await client.fence(2)) == ["Inactive", "Filled", "Filled"]
+    assert statuses(await client.fence(3)) == []
+
+
 @at_open("kind: inactive, on: order, seconds: 30")
 async def test_row_46_lists_show_it_as_inactive_too(running, client):
     """They told the truth, and an engine that had given it up for its status alone found it before it did any harm."""
@@ -1092,6 +1099,31 @@ async def test_a_farm_is_down_and_quotes_stop(running, client):
     assert {"1", "2"} <= {each[3] for each in ticks(found)}
 
 
+@at_open('kind: farm_down, at: "09:30:10", seconds: 10')
+async def test_a_line_that_is_asked_for_while_a_farm_is_down_is_told_all_when_it_is_up(running, client):
+    await client.fence(2)
+    client.send(1, 11, 7, *contract(con_id(running, 5890)), 0, "101", 0, 0, "")
+    client.send(1, 11, 8, *contract(con_id(running, 5890)), 0, "", 1, 0, "")
+    assert await client.fence() == [["49", "1", str(running.now)]]
+    found = await client.fence()
+    assert {"58", "81"} <= {each[0] for each in found}
+    assert {"27", "28"} <= {each[3] for each in of("2", found)}
+    assert {"1", "2"} <= {each[3] for each in ticks(found)}
+    assert of("57", await client.fence()) == [["57", "1", "8"]]
+    assert not ticks(await client.fence(3), 8)
+
+
+@at_open('kind: zero_bid, at: "09:30:10", seconds: 10')
+async def test_a_quote_that_is_right_again_is_told_whatever_else_is_asked_for_then(running, client):
+    """Of what does not move nothing else would tell it."""
+    await client.fence()
+    far = con_id(running, 5200)
+    client.send(1, 11, 7, *contract(far), 0, "", 0, 0, "")
+    assert [each[4] for each in ticks(await client.fence(2)) if each[3] == "1"] == ["-1", "0"]
+    await client.fence()
+    assert [each[4] for each in ticks(await line(client, running, 8)) if each[3] == "1"] == ["-1"]
+
+
 @at_open('kind: competing_session, at: "09:30:15", seconds: 15')
 async def test_a_competing_session_takes_the_quotes(running, client):
     await line(client, running)
@@ -1122,6 +1154,7 @@ async def test_data_is_delayed_for_who_takes_it_so(running, client):
     found += await client.fence(3)
     assert {each[3] for each in of("1", found)} >= {"66", "67"}
     assert {each[2] for each in of("21", found)} == {"83"}
+    assert {each[3] for each in of("45", found)} == {"90"}
     assert not {each[3] for each in of("1", found)} & {"1", "2", "4"}
 
 

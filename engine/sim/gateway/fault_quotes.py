@@ -9,7 +9,7 @@ from engine.sim.gateway.fault_plan import Fault
 from engine.sim.gateway.fault_session import FaultySession
 from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.lines import Line
-from engine.sim.gateway.market_data import first_set
+from engine.sim.gateway.market_data import begin_line, first_set
 from engine.sim.gateway.session import Session
 
 NOT_SUBSCRIBED = {
@@ -19,6 +19,9 @@ NOT_SUBSCRIBED = {
     10167: "Requested market data is not subscribed. Displaying delayed market data.",
     10197: "No market data during competing live session",
 }
+
+SNAPSHOT_SECONDS = 11
+"""How long the gateway waits for what a snapshot lacks, before it ends it."""
 
 OF_LINES = frozenset({"not_subscribed", "delayed_data"})
 """Kinds that act on each line that is asked for, not when they begin."""
@@ -55,8 +58,8 @@ class QuoteFaults:
             return
         for session in self._hub.sessions.values():
             for line in session.wants.lines.values():
-                first_set(self._hub, session, line)
-        self._hub.feed.lines_changed()
+                (first_set if line.is_begun else begin_line)(self._hub, session, line)
+        self._hub.feed.said_anew()
 
     def farm_down(self, fault: Fault, client_id: int | None) -> None:
         """Break a market data farm, for a time."""
@@ -96,7 +99,7 @@ class QuoteFaults:
         """Let every line that is asked for from now on open as it should."""
         self._standing.clear()
 
-    def opens(self, session: Session, line: Line) -> bool:
+    def opens(self, session: Session, line: Line, *, snapshot: bool) -> bool:
         """Say whether a line opens as it should: refused, delayed, or silent while quotes are stopped."""
         if isinstance(session, FaultySession):
             session.delayed.discard(line.req_id)
@@ -111,12 +114,19 @@ class QuoteFaults:
             session.error(line.req_id, 10197, NOT_SUBSCRIBED[10197])
             return False
         if self.stopped:
-            session.wants.lines[line.req_id] = line
-            self._hub.feed.lines_changed()
-            if self.data_type != 1:
-                session.send(58, 1, line.req_id, self.data_type)
+            self._open_silently(session, line, snapshot)
             return False
         return True
+
+    def _open_silently(self, session: Session, line: Line, snapshot: bool) -> None:
+        """Open a line that is told what it asks for when quotes flow again; a snapshot ends without anything."""
+        if self.data_type != 1:
+            session.send(58, 1, line.req_id, self.data_type)
+        if snapshot:
+            self._agenda.later(SNAPSHOT_SECONDS, lambda: session.send(57, 1, line.req_id))
+            return
+        session.wants.lines[line.req_id] = line
+        self._hub.feed.lines_changed()
 
     def _is_of(self, fault: Fault, session: Session, line: Line) -> bool:
         if fault.client not in (None, session.client_id):

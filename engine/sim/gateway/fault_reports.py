@@ -130,6 +130,7 @@ class ReportFaults:
         if (shown := self.shown(view)) is not view:
             self._latest[name.order] = report
             return [replace(report, order=shown)]
+        self._latest.pop(name.order, None)  # it is over, and nothing before that is told after it
         if not self._mark("execution_first", name):
             return [report]
         kept = self._kept.setdefault(name.order, [])

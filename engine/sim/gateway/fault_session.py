@@ -8,11 +8,11 @@ from engine.sim.gateway.session import Session, Traffic
 from engine.sim.gateway.wire import Value, raw_frame, take_frames
 
 RESET, FIN = "reset", "fin"
-_REQUEST_AT = {b"1": 2, b"2": 2, b"21": 1, b"58": 2}
+_REQUEST_AT = {b"1": 2, b"2": 2, b"21": 1, b"45": 2, b"58": 2}
 """Where the request id of a tick message is; the tick type follows it."""
 _DELAYED_TYPES = {b"1": b"66", b"2": b"67", b"4": b"68", b"0": b"69", b"3": b"70", b"5": b"71", b"6": b"72"}
 _DELAYED_TYPES |= {b"7": b"73", b"8": b"74", b"9": b"75", b"14": b"76"}
-_DELAYED_TYPES |= {b"10": b"80", b"11": b"81", b"12": b"82", b"13": b"83"}
+_DELAYED_TYPES |= {b"10": b"80", b"11": b"81", b"12": b"82", b"13": b"83", b"49": b"90"}
 _MARKET_DATA_TYPE = b"58"
 _DELAYED = b"3"
 

@@ -280,9 +280,9 @@ class Faults:
         """True while no quotes go out."""
         return self._quotes.stopped
 
-    def opens(self, session: Session, line: Line) -> bool:
+    def opens(self, session: Session, line: Line, *, snapshot: bool) -> bool:
         """Say whether a market data line opens as it should; when not, this has dealt with it."""
-        return self._quotes.opens(session, line)
+        return self._quotes.opens(session, line, snapshot=snapshot)
 
     # ------------------------------------------------------------ the broker's link
 

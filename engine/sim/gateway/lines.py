@@ -11,6 +11,7 @@ from engine.sim.seams import Bar, TicketLeg
 class Line:
     """A subscription. A combo has `legs` and no instrument; `sent` is the last quote of a combo, as printed.
 
+    `is_begun` is False until its first set was sent: it was opened while no quotes went out.
     `weights` is what a point of each leg moves the combo's price by, `min_tick` the price step of a combo.
     """
 
@@ -21,6 +22,7 @@ class Line:
     min_tick: str = "0.01"
     generics: frozenset[int] = frozenset()
     sent: tuple[object, ...] = ()
+    is_begun: bool = False
     rid: bytes = field(init=False)
 
     def __post_init__(self) -> None:

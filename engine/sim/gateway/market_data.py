@@ -49,9 +49,14 @@ def market_data(hub: Hub, session: Session, fields: Fields) -> None:
     if line is None:
         return
     line.generics = frozenset(generics or ())
-    if hub.faults is not None and not hub.faults.opens(session, line):
+    if hub.faults is not None and not hub.faults.opens(session, line, snapshot=snapshot):
         return
-    _open(hub, session, line, snapshot)
+    begin_line(hub, session, line)
+    if snapshot:
+        session.send(57, 1, line.req_id)
+        return
+    session.wants.lines[line.req_id] = line
+    hub.feed.lines_changed()
 
 
 def _generic_list(words: str) -> list[int] | None:
@@ -95,18 +100,15 @@ def _line(hub: Hub, session: Session, req_id: int, query: ContractQuery, legs: t
     return Line(req_id, found[0])
 
 
-def _open(hub: Hub, session: Session, line: Line, snapshot: bool) -> None:
+def begin_line(hub: Hub, session: Session, line: Line) -> None:
+    """Send a line its type, its tick size, everything as it stands, and the generic ticks of its list."""
     frozen = session.wants.data_type in (2, 4) and not hub.market.is_open
     session.send(58, 1, line.req_id, 2 if frozen else 1)
     tick = line.min_tick if line.instrument is None else min_tick(line.instrument)
     session.send(81, line.req_id, tick, "9c0001", 3)
     first_set(hub, session, line)
-    if snapshot:
-        session.send(57, 1, line.req_id)
-        return
     send_generics(hub, session, line)
-    session.wants.lines[line.req_id] = line
-    hub.feed.lines_changed()
+    line.is_begun = True
 
 
 def first_set(hub: Hub, session: Session, line: Line) -> None:

@@ -70,7 +70,7 @@ class Policy(Protocol):
     def holds(self, session: Session, payload: bytes) -> bool:
         """Say whether this request is kept, to be answered later."""
 
-    def opens(self, session: Session, line: Line) -> bool:
+    def opens(self, session: Session, line: Line, *, snapshot: bool) -> bool:
         """Say whether a market data line opens as it should; when not, this has dealt with it."""
 
     def place(self, ticket: Ticket) -> list[Report]:

@@ -106,11 +106,16 @@ class TickFeed:
         """Note that a client subscribed or cancelled; the board is laid out anew before the next move."""
         self._stale = True
 
+    def said_anew(self) -> None:
+        """Note that every line was sent its present set."""
+        self._stale, self._old = True, None
+
     def before_move(self, sessions: Iterable[Session]) -> None:
-        """Lay out the board as it stands now, which is what new lines have been sent."""
+        """Lay out the board: of new contracts as it stands now, of others as it was last sent to who had them."""
         if not self._stale:
             return
         served = [each for each in sessions if each.wants.lines]
+        before = {con_id: row for row, con_id in enumerate(self._con_ids)}
         self._con_ids = tuple(sorted({con for each in served for con in each.con_ids()}))
         row_of = {con_id: row for row, con_id in enumerate(self._con_ids)}
         self._layouts = [_Layout(each, row_of) for each in served]
@@ -118,9 +123,22 @@ class TickFeed:
         options = [row for row, kind in enumerate(kinds) if kind is not None and kind.is_option]
         self._greeks = GreeksPrinter(options, len(kinds))
         self._tradable = [kind is None or kind.sec_type.value != "IND" for kind in kinds]
-        self._old = board(self._market.ticks(self._con_ids)) if self._con_ids else None
+        self._old = self._sent(before)
         self._sort([(each, line, line.instrument) for each in served for line in each.wants.lines.values()])
         self._stale = False
+
+    def _sent(self, before: dict[int, int]) -> Board | None:
+        """Return what clients have been sent; `before` is where the contracts of the old board stand in it.
+
+        What is shown of a contract may have changed since then without a move: a fault has begun or ended.
+        """
+        if not self._con_ids:
+            return None
+        found = board(self._market.ticks(self._con_ids))
+        if self._old is not None:
+            kept = [row for row, con_id in enumerate(self._con_ids) if con_id in before]
+            found.steps[:, kept] = self._old.steps[:, [before[self._con_ids[row]] for row in kept]]
+        return found
 
     def _sort(self, lines: Iterable[tuple[Session, Line, Instrument | None]]) -> None:
         """Keep the lines by symbol, underlyings and generic ticks apart; combos have neither statistics nor halts."""
