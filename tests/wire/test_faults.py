@@ -586,6 +586,29 @@ def test_row_20_a_silent_connection_stays_and_wakes():
     run(main)
 
 
+@pytest.mark.parametrize("kind", ["swallow_order", "reject", "lose_ack"])
+def test_row_22_an_order_with_an_id_from_before_the_reset_is_not_met_by_the_fault_of_the_other(kind):
+    async def main():
+        async with faulty(f"kind: {kind}, on: order", "kind: roll_back_ids, on: connect, number: 2") as running:
+            client = await RawClient.connect(running.port, 1, OFFER)
+            await client.fence(FENCES_TO_OPEN)
+            client.send(*buy(running, limit="0.05"))
+            await client.fence(2)
+            client.send(4, 1, 1)
+            await client.fence()
+            client.close()
+            while running.gateway.hub.sessions:
+                await asyncio.sleep(0)
+            client = await RawClient.connect(running.port, 1, OFFER)
+            client.send(*buy(running, limit="0.05"))
+            assert statuses(await client.fence(2)) == ["PreSubmitted", "Submitted"]
+            client.send(*buy(running, limit="0.10"))
+            assert statuses(await client.fence()) == ["Submitted"]
+            client.close()
+
+    run(main)
+
+
 def test_row_33_an_id_is_in_use_for_a_number_of_attempts():
     async def main():
         async with faulty("kind: id_in_use, on: connect, attempts: 2") as running:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from engine.sim.gateway.fault_plan import Fault
-from engine.sim.gateway.fault_reports import Later, fill_of
+from engine.sim.gateway.fault_reports import Key, Later, fill_of
 from engine.sim.seams import Commissioned, Executed, Execution, OrderChanged, Report
 
 UNSET = Decimal(repr(1.7976931348623157e308))
@@ -27,7 +27,7 @@ class ExecutionFaults:
         self._marks: dict[str, list[Fault]] = {}
         self._noted: set[tuple[str, int]] = set()
         self._lost: set[str] = set()
-        self._silent_orders: set[tuple[int, int]] = set()
+        self._silent_orders: set[Key] = set()
         self.late: dict[str, list[Report]] = {}
         self.unpaid: set[str] = set()
 
@@ -36,6 +36,10 @@ class ExecutionFaults:
         self._marks.setdefault(fill_of(done.exec_id), []).append(fault)
         if fault.kind == "lost_execution" and fault.text("status") == "lost":
             self._silent_orders.add((done.client_id, done.order_id))
+
+    def forget(self, orders: set[Key]) -> None:
+        """Let ids mean other orders from now on."""
+        self._silent_orders -= orders
 
     def through(self, reports: list[Report]) -> list[Report]:
         """Return what goes out now."""

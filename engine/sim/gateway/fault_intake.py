@@ -31,6 +31,11 @@ class IntakeFaults:
         """Say whether a fault refused an order, so that its id is used up."""
         return key in self._refused
 
+    def forget(self, orders: set[Key]) -> None:
+        """Let ids mean other orders from now on."""
+        self._swallowed -= orders
+        self._refused -= orders
+
     def keeps(self, fault: Fault, ticket: Ticket) -> list[Report] | None:
         """Return what the client hears of an order that the broker never sees; None when it goes on."""
         key = ticket.client_id, ticket.order_id

@@ -63,6 +63,15 @@ class ReportFaults:
         """Let a fault act on the reports of a fill."""
         self._marks[fault.kind, _Name((done.client_id, done.order_id), fill_of(done.exec_id))] = fault
 
+    def forget(self, orders: set[Key]) -> None:
+        """Let ids mean other orders from now on."""
+        for kind, name in [each for each in self._marks if each[1].order in orders and not each[1].fill]:
+            del self._marks[kind, name]
+        for key in orders:
+            self._kept.pop(key, None)
+            self._latest.pop(key, None)
+        self._executed -= orders
+
     def shown(self, view: OrderView) -> OrderView:
         """Return an order as clients see it, in a report or a list: inactive, though it works."""
         name = _Name((view.ticket.client_id, view.ticket.order_id))
@@ -104,8 +113,7 @@ class ReportFaults:
             self._filled(done)
 
     def _mark(self, kind: str, name: _Name) -> Fault | None:
-        found = self._marks.get((kind, _Name(name.order)))
-        return found or (self._marks.get((kind, name)) if name.fill else None)
+        return self._marks.get((kind, _Name(name.order))) or self._marks.get((kind, name))
 
     def _times(self, report: Report, name: _Name) -> int:
         """Return how often a report goes out."""

@@ -258,7 +258,10 @@ class Faults:
         hub.used_ids -= forgotten
         for key in forgotten:
             self._tickets.pop(key, None)
+            self._of_changes.pop(key, None)
             hub.owners.pop(key, None)
+        for each in (self._intake, self._orders, self._executions):
+            each.forget(forgotten)
         if isinstance(hub.exchange, SimExchange):
             hub.exchange.forget_order_ids()
 
@@ -306,7 +309,6 @@ class Faults:
         if code == 1101:
             for session in self._hub.sessions.values():
                 session.wants.lines.clear()
-            self._hub.feed.lines_changed()
         self._hub.tell(code, CONNECTIVITY[code])
         self._quotes.resume("link")
         asked_only = lost.fault.text("executions") == "asked"
