@@ -1099,6 +1099,36 @@ async def test_row_25_executions_come_only_when_asked_for(running, client):
     assert len(of("11", await client.until_kind(55))) == 1
 
 
+@at_open('kind: lost_connectivity, at: "09:30:05", seconds: 20', 'kind: lost_connectivity, at: "09:30:15"')
+async def test_row_21_who_asks_while_the_broker_is_lost_is_told_what_was_known(running, client):
+    """Of a fill that the gateway cannot have heard of it told the position, and called the order filled."""
+
+    async def told(who: RawClient) -> tuple[list[str], ...]:
+        who.send(16, 1)
+        working = statuses(await who.until_kind(53))
+        who.send(99, 0)
+        done = [each[1] for each in of("101", await who.until_kind(102))]
+        who.send(61, 1)
+        held = [each[14] for each in of("61", await who.until_kind(62))]
+        who.send(7, 3, 5, 0, "", "", "", "", "", "")
+        fills = exec_ids(await who.until_kind(55))
+        who.send(6, 2, 1, running.exchange.account)
+        return working, done, held, fills, [amounts(await who.until_kind(54))["TotalCashValue"]]
+
+    client.send(*buy(running))
+    await client.fence()
+    assert len(running.exchange.executions()) == 1
+    assert await told(client) == (["PreSubmitted"], [], [], [], ["1000000.00"])
+    await client.fence(2)
+    other = await RawClient.connect(running.port, 2)
+    assert errors(other.start)[-1:] == [2158]
+    assert errors(await other.until(lambda each: each[0] == "4")) == [1100]
+    assert await told(other) == (["PreSubmitted"], [], [], [], ["1000000.00"])
+    assert len(exec_ids(await client.fence(2))) == 1
+    assert [len(each) for each in await told(client)] == [0, 1, 1, 1, 1]
+    other.close()
+
+
 @at_open('kind: lost_connectivity, at: "09:30:05", seconds: 20')
 async def test_row_21_orders_wait_for_the_link(running, client):
     await client.fence()

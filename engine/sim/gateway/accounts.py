@@ -28,7 +28,7 @@ Held = tuple[Exchange, PositionView]
 def _values(hub: Hub, broker: Exchange) -> list[tuple[str, str, str]]:
     """Return key, value and currency of every account value, as clients are told them."""
     values, out = broker.account_values(), []
-    if hub.faults is not None and broker is hub.exchange:
+    if hub.faults is not None and broker.account == hub.exchange.account:
         values = hub.faults.account_values(values)
     for key, value in values.items():
         out.append((key, value, "USD" if is_amount(key, value) else ""))

@@ -22,7 +22,7 @@ class AccountFaults:
     def begin(self, fault: Fault, client_id: int | None) -> None:
         """Let the account be not ready, and tell every client that hears of it."""
         self._until = max(self._until, self._hub.now + int(fault.seconds()))
-        tell_values(self._hub, self._hub.exchange)
+        tell_values(self._hub, self._hub.brokers[0])
         self._agenda.later(fault.seconds(), self._end)
 
     def _end(self) -> None:

@@ -23,6 +23,7 @@ from engine.sim.gateway.fault_executions import OF_EXECUTIONS, ExecutionFaults
 from engine.sim.gateway.fault_intake import IntakeFaults
 from engine.sim.gateway.fault_kinds import CANCEL, CONNECT, FILL, ORDER
 from engine.sim.gateway.fault_links import LinkFaults
+from engine.sim.gateway.fault_memory import Remembered
 from engine.sim.gateway.fault_people import OF_PEOPLE, PeopleFaults, told_to_all
 from engine.sim.gateway.fault_plan import Fault, FaultError, FaultPlan
 from engine.sim.gateway.fault_quotes import OF_LINES, QuoteFaults
@@ -63,11 +64,10 @@ READ_ONLY = 321, "Error validating request.-'bA' : cause - The API interface is 
 
 @dataclass(slots=True)
 class _Lost:
-    """A lost link: what waits until it is back. `unseen` are the executions that happened inside."""
+    """A lost link: what waits until it is back."""
 
     fault: Fault
     kept: list[Report] = field(default_factory=list)
-    unseen: set[str] = field(default_factory=set)
 
 
 class Faults:
@@ -298,12 +298,14 @@ class Faults:
         if self._lost is not None:
             return
         self._lost = _Lost(fault)
+        self._hub.remembered = Remembered(self._hub.exchange)
         self._quotes.stop("link")
         self._hub.tell(1100, CONNECTIVITY[1100])
         self._agenda.later(fault.seconds(), self._restore_link)
 
     def _restore_link(self) -> None:
         lost, self._lost = self._lost, None
+        self._hub.remembered = None
         assert lost is not None
         code = int(lost.fault.text("restored"))
         if code == 1101:
@@ -316,8 +318,8 @@ class Faults:
         deliver_unchanged(self._hub, [each for each in lost.kept if not isinstance(each, dropped)])
 
     def shows_execution(self, exec_id: str) -> bool:
-        """Say whether the answer to reqExecutions has this execution: not while it is behind a lost link."""
-        return exec_id not in self._executions.late and (self._lost is None or exec_id not in self._lost.unseen)
+        """Say whether the answer to reqExecutions has this execution."""
+        return exec_id not in self._executions.late
 
     def shows_commission(self, exec_id: str) -> bool:
         """Say whether the answer to reqExecutions has the commission of this execution."""
@@ -470,7 +472,6 @@ class Faults:
         if self._lost is None:
             return reports
         self._lost.kept += reports
-        self._lost.unseen |= {each.execution.exec_id for each in reports if isinstance(each, Executed)}
         return []
 
     def _send(self, reports: list[Report]) -> None:

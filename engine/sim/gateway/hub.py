@@ -25,7 +25,7 @@ class Hub:
     """The state of one gateway. `now` is virtual time in epoch seconds.
 
     exchange: the account that the ledger is of, and that faults and people act on. others: further accounts behind the
-    same login, by id.
+    same login, by id. remembered: what clients are told of the first while the gateway has lost the broker.
     short_days: that end earlier than the calendar has it, and when, UTC; None where nothing trades.
     """
 
@@ -46,6 +46,7 @@ class Hub:
     halted: set[str] = field(default_factory=set)
     short_days: dict[date, datetime | None] = field(default_factory=dict)
     faults: Policy | None = None
+    remembered: Exchange | None = None
 
     @property
     def at(self) -> datetime:
@@ -54,8 +55,8 @@ class Hub:
 
     @property
     def brokers(self) -> tuple[Exchange, ...]:
-        """Every account behind this login, in the order in which clients are told of them."""
-        return (self.exchange, *self.others.values())
+        """Every account behind this login, as clients are told of it, in the order in which they are."""
+        return (self.remembered or self.exchange, *self.others.values())
 
     @property
     def accounts(self) -> str:
@@ -63,8 +64,8 @@ class Hub:
         return ",".join((self.exchange.account, *self.others))
 
     def broker_of(self, account: str) -> Exchange | None:
-        """Return the account of this id, None when there is no such one behind this login."""
-        return self.exchange if account == self.exchange.account else self.others.get(account)
+        """Return the account of this id as clients are told of it, None when there is no such one behind this login."""
+        return self.brokers[0] if account == self.exchange.account else self.others.get(account)
 
     @property
     def holders(self) -> list[Session]:
