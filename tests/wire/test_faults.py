@@ -215,6 +215,8 @@ async def test_row_32_a_commission_comes_late(running, client):
     client.send(7, 3, 5, 0, "", "", "", "", "", "")
     assert not of("59", await client.until_kind(55))
     assert [each[2] for each in of("59", await client.fence(5))] == exec_ids(found)
+    client.send(7, 3, 5, 0, "", "", "", "", "", "")
+    assert [each[2] for each in of("59", await client.until_kind(55))] == exec_ids(found)
 
 
 @at_open("kind: no_commission, on: order")
@@ -626,15 +628,21 @@ def test_row_33_an_id_is_in_use_for_a_number_of_attempts():
 
 @at_open("kind: roll_back_ids, on: connect, number: 2, to: 1")
 async def test_row_22_the_next_id_rolls_back_on_reconnect(running, client):
-    client.send(*buy(running, 40))
+    client.send(*buy(running, 1, limit="0.05"))
+    client.send(*buy(running, 2))
     await client.fence(4)
     client.close()
     while running.gateway.hub.sessions:
         await asyncio.sleep(0.01)
     client = await RawClient.connect(running.port, 1, OFFER)
     assert of("9", client.start)[0][2] == "1"
-    client.send(*buy(running, 1, limit="0.05"))
-    assert of("5", await client.fence(3))[0][1] == "1"
+    client.send(*buy(running, 1, limit="0.10"))
+    client.send(*buy(running, 2, limit="0.15"))
+    await client.fence(3)
+    client.send(5, 1)
+    working = of("5", await client.until_kind(53))
+    assert [(each[1], each[16]) for each in working] == [("1", "0.1"), ("2", "0.15")]
+    assert len(running.exchange.executions()) == 1
 
 
 @pytest.mark.parametrize(("what", "ends"), [("unknown", "9999"), ("short", "3")])
@@ -1021,10 +1029,11 @@ async def test_row_60_a_strike_that_the_chain_names_does_not_exist(running, clie
 async def test_row_60_an_option_has_an_adjusted_twin_with_another_multiplier(running, client):
     client.send(*details(running, 5890))
     found = [each for each in await client.until_kind(52) if each[0] == "10"]
-    assert len(found) == 2
-    first, second = ({each for each in row if each in ("100", "10")} for row in found)
-    assert ("10" in second, "10" in first) == (True, False) or len(first | second) == 2
-    assert any(each.startswith("2SPX") for each in found[1])
+    assert [(each[11], each[14]) for each in found] == [("SPXW", "100"), ("2SPXW", "10")]
+    assert len({each[12] for each in found} | {each[9] for each in found}) == 4
+    client.send(78, 6, "SPX", "", "IND", 416904)
+    classes = {each[4]: each[5] for each in of("75", await client.until_kind(76))}
+    assert classes == {"SPX": "100", "SPXW": "100", "2SPX": "10", "2SPXW": "10"}
 
 
 @at_open('kind: halt, at: "09:30:10", seconds: 30, symbol: SPX')
@@ -1188,8 +1197,12 @@ async def test_a_competing_session_takes_the_quotes(running, client):
 
 @pytest.mark.parametrize("code", [354, 10089])
 def test_a_symbol_is_not_subscribed(code):
-    @at_open(f"kind: not_subscribed, symbol: SPX, code: {code}")
+    @at_open("kind: not_subscribed, symbol: VIX", f"kind: not_subscribed, symbol: SPX, client: 1, code: {code}")
     async def main(running, client):
+        other = await RawClient.connect(running.port, 2)
+        other.send(1, 11, 7, *contract(con_id(running, 5890)), 0, "", 0, 0, "")
+        assert await other.until_kind(1)
+        other.close()
         found = await line(client, running)
         assert [(each[2], each[3]) for each in of("4", found)] == [("7", str(code))]
         assert not ticks(await client.fence(3))
