@@ -145,9 +145,13 @@ class _Keys:
 
     def moment(self, length_key: str, default: int) -> Span:
         first, length = self.clock("at"), self.duration(length_key, default)
-        total = first.hour * 3600 + first.minute * 60 + first.second + max(length, 1)
-        last = min(time(total // 3600, total // 60 % 60, total % 60), FULL_CLOSE)
+        total = min(_second_of_day(first) + max(length, 1), _second_of_day(FULL_CLOSE))
+        last = time(total // 3600, total // 60 % 60, total % 60)
         return Span(first, last, self.session())
+
+
+def _second_of_day(at: time) -> int:
+    return at.hour * 3600 + at.minute * 60 + at.second
 
 
 def read_scenario(text: str, name: str) -> Scenario:
@@ -223,7 +227,7 @@ def _otm(keys: _Keys) -> tuple[float, float] | None:
     if value is None:
         return None
     is_pair = isinstance(value, list) and len(value) == 2 and all(isinstance(each, int | float) for each in value)
-    if not is_pair or value[0] > value[1]:
+    if not is_pair or not value[0] <= value[1]:
         raise ScenarioError(f"{keys.at('otm')}: is {value!r}; write points out of the money as [least, most]")
     return float(value[0]), float(value[1])
 

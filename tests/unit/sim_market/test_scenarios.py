@@ -128,6 +128,20 @@ def test_a_file_of_bars_is_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("over", "ends"),
+    [
+        ("", time(10, 0, 1)),
+        (", over: 90s", time(10, 1, 30)),
+        (", over: 999m", time(16)),
+        (f", over: {9**30}s", time(16)),
+    ],
+)
+def test_a_jump_takes_its_time_and_ends_with_the_session(over: str, ends: time) -> None:
+    (move,) = read_scenario(f'market: 1\njump: [{{symbol: SPX, at: "10:00", points: 1{over}}}]', "x.yaml").moves
+    assert (move.span.first, move.span.last) == (time(10), ends)
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("[1, 2", "x.yaml: is not YAML"),
