@@ -15,6 +15,8 @@ from engine.sim.seams import Bar
 Floats = NDArray[np.float64]
 
 DAY_SECONDS = 86400
+WHOLE_DAY = 10 * DAY_SECONDS
+"""The size of a bar that has all of a session, whatever its hours."""
 
 Gather = Callable[[int, int], tuple[float, float, float, float] | None]
 """Open, high, low and close of the seconds [first, last]; None when nothing was seen."""
@@ -40,8 +42,12 @@ def intraday(
     volume: int,
     since: int = 0,
 ) -> list[Bar]:
-    """Return the bars of a session from second `since` up to `until`; `gather(first, last)` makes their prices."""
+    """Return the bars of a session from second `since` up to `until`; `gather(first, last)` makes their prices.
+
+    Of its volume each has a part that is drawn, the whole session all that was traded in it.
+    """
     edges = bar_edges(session, bar_seconds)
+    is_whole = len(edges) == 2
     done = np.concatenate(([0.0], np.cumsum(variance_shares(session.minutes))))
     found = []
     for start, end in pairwise(edges):
@@ -54,7 +60,8 @@ def intraday(
         if prices is None:
             continue
         share = float(done[min(end, until)] - done[start])
-        traded = int(volume * share * (0.7 + 0.6 * stable_fraction(session.date, start, volume)))
+        drawn = 1.0 if is_whole else 0.7 + 0.6 * stable_fraction(session.date, start, volume)
+        traded = int(volume * share * drawn)
         opened, high, low, close = prices
         average = round((opened + high + low + close) / 4.0, 4)
         at = session.open + timedelta(seconds=start)

@@ -14,6 +14,7 @@ from engine.model.session import exchange_date
 from engine.sim.instrument import Instrument, SecType
 from engine.sim.market.bars import (
     DAY_SECONDS,
+    WHOLE_DAY,
     Gather,
     bar_edges,
     daily_values,
@@ -32,7 +33,6 @@ Floats = NDArray[np.float64]
 
 _SAMPLE_SECONDS = 15
 _VOLATILITIES = ("OPTION_IMPLIED_VOLATILITY", "HISTORICAL_VOLATILITY")
-_WHOLE_DAY = 10 * DAY_SECONDS
 
 
 class Chronicle:
@@ -51,7 +51,7 @@ class Chronicle:
         if not self._is_quoted(found, what):
             return []
         if bar_seconds >= DAY_SECONDS:
-            today = [each._replace(at=self._floor.date) for each in self._today(found, what, _WHOLE_DAY)]
+            today = [each._replace(at=self._floor.date) for each in self._today(found, what, WHOLE_DAY)]
             every = self._closed_days(found, what, first_day) + today
         else:
             every = self._closed_minutes(found, what, bar_seconds, first_day)

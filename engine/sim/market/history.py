@@ -6,6 +6,7 @@ within a day; stocks follow by beta.
 """
 
 import math
+from collections.abc import Callable
 from datetime import date
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from engine.model.session import Session, session_before, sessions
 from engine.model.values import dataclass
+from engine.sim.market.bars import WHOLE_DAY, intraday, of_levels
 from engine.sim.market.chance import generator, stable_fraction
 from engine.sim.market.path import DayTape, spx_spy_ratio, vix_relative
 from engine.sim.market.surface import at_the_money
@@ -25,6 +27,7 @@ _SESSIONS = 520
 _CALENDAR_DAYS = 760
 _RECENT = 22
 _TAPES_KEPT = 3
+"""Of days of the run; those of others are drawn once more when they are asked for."""
 _LEAST_RATIO, _MOST_RATIO = 0.42, 0.60
 _VOLATILITY_WINDOW = 30
 
@@ -67,28 +70,32 @@ class History:
         self._days: list[Session] = []
         self._own: dict[str, list[Bar]] = {symbol: [] for symbol in (*ASSETS, *VOLATILITY_INDICES)}
         self._volumes: dict[tuple[str, date], int] = {}
+        self._drawn_again: dict[date, Callable[[], DayTape]] = {}
         self._tapes: dict[date, DayTape] = {}
 
     def close_day(self, tape: DayTape) -> None:
         """Add a finished day of the run."""
+        day = tape.session.date
         self._days.append(tape.session)
-        self._tapes[tape.session.date] = tape
+        self._drawn_again[day] = tape.again
+        self._keep(day, tape)
+        for symbol, bars in self._own.items():
+            gather, volume = of_levels(tape.levels(symbol)), self.day_volume(symbol, day)
+            whole = intraday(tape.session, WHOLE_DAY, tape.seconds, gather, volume)
+            bars += [each._replace(at=day) for each in whole]
+
+    def _keep(self, day: date, tape: DayTape) -> None:
+        self._tapes[day] = tape
         if len(self._tapes) > _TAPES_KEPT:
             self._tapes.pop(next(iter(self._tapes)))
-        for symbol, bars in self._own.items():
-            levels = tape.levels(symbol)
-            bars.append(
-                Bar(
-                    tape.session.date,
-                    float(levels[0]),
-                    float(levels.max()),
-                    float(levels.min()),
-                    float(levels[-1]),
-                    self.day_volume(symbol, tape.session.date),
-                    round(float(levels.mean()), 4),
-                    0,
-                )
-            )
+
+    def _lived(self, day: date) -> DayTape | None:
+        """Return the tape of a day of the run, None of a day before it."""
+        if day not in self._drawn_again:
+            return None
+        tape = self._tapes.pop(day, None) or self._drawn_again[day]()
+        self._keep(day, tape)
+        return tape
 
     def days(self) -> list[date]:
         """Return every closed session, oldest first."""
@@ -215,9 +222,8 @@ class History:
 
     def levels(self, symbol: str, day: date) -> Floats:
         """Return the level at each second of a closed day."""
-        kept = self._tapes.get(day)
-        if kept is not None:
-            return kept.levels(symbol)
+        if (tape := self._lived(day)) is not None:
+            return tape.levels(symbol)
         if symbol in FOLLOWERS:
             leader, times = FOLLOWERS[symbol]
             return _rounded(self.levels(leader, day) * times)

@@ -11,7 +11,7 @@ a multiple of QQQ and IWM a part of RUT, to the cent.
 
 import math
 from datetime import date, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +101,8 @@ class DayTape:
     def __init__(
         self, seed: int, session: Session, ordinal: int, previous: dict[str, float], scenario: Scenario
     ) -> None:
+        self.again = partial(DayTape, seed, session, ordinal, previous, scenario)
+        """Draws the same tape once more."""
         self.session = session
         self.seconds = session.minutes * 60
         self.previous = previous

@@ -6,10 +6,11 @@ from datetime import date, datetime, time, timedelta
 import numpy as np
 import pytest
 
-from engine.model.session import session_on
+from engine.model.session import session_from, session_on
 from engine.sim.market.market import SimMarket
 from engine.sim.market.path import DayTape
 from engine.sim.market.surface import Expiry
+from engine.sim.seams import Bar
 
 from .market_day import DAY, chain, market_at, spot_of
 
@@ -248,3 +249,22 @@ def test_earnings_come_once_a_quarter() -> None:
     assert np.all((gaps > 80) & (gaps < 105))
     assert found[0] < DAY < found[-1]
     assert market.earnings("SPX") == market.earnings("XLE") == ()
+
+
+def test_a_day_of_the_run_stays_as_it_was_once_it_has_closed() -> None:
+    """Also when more days have passed than are kept: their minutes were drawn anew, as of days before the run."""
+    market = SimMarket(seed=7, date=DAY)
+    session = session_from(DAY)
+
+    def told() -> list[list[Bar]]:
+        reach = {"first": session.open, "last": session.close, "regular_hours": True}
+        kinds = [(each, size) for each in (416904, 756733, 13455763) for size in (60, 86400)]
+        return [market.bars(each, what="TRADES", bar_seconds=size, **reach) for each, size in kinds]
+
+    market.advance(session.close)
+    lived = told()
+    assert [len(each) for each in lived] == [390, 1] * 3
+    assert lived[3][0].volume == market.stats(756733).volume
+    for days in (1, 6):
+        market.advance(session_from(DAY + timedelta(days=days)).open)
+        assert told() == lived
