@@ -77,7 +77,7 @@ class _Keys:
         value = self.take(key)
         if value is None:
             return default
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e9:
             raise ScenarioError(f"{self.at(key)}: is {value!r}; write a number")
         if least is not None and value < least:
             raise ScenarioError(f"{self.at(key)}: is {value}; write {least:g} or more")
@@ -169,13 +169,13 @@ def read_scenario(text: str, name: str) -> Scenario:
     start = _Keys(keys.take("start") or {}, f"{name}: start")
     volatility = _Keys(keys.take("volatility") or {}, f"{name}: volatility")
     spx = start.number("spx", least=100.0)
-    gap = start.number("gap")
+    gap = start.number("gap", least=-0.5 * (spx or 6000.0))
     scenario = Scenario(
         name=keys.text("name", name.rsplit(".", 1)[0]),
         about=keys.text("about"),
         previous_spx=spx,
         previous_vix=start.number("vix", least=8.0),
-        first_gap=None if gap is None else gap / (spx or 6000.0),
+        first_gap=gap,
         realised=volatility.number("realised", 1.0, least=0.0) or 0.0,
         implied=volatility.number("implied", 1.0, least=0.05) or 1.0,
         character=keys.text("day", choice=_KINDS),

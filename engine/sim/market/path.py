@@ -160,10 +160,12 @@ class DayTape:
         implied *= math.sqrt(self.session.minutes / 390.0)
         walk = _walk(generator(self._seed, self.session.date, "SPX"), self.session.minutes)
         returns = implied * (day.activity * walk + _drift(day, self.seconds))
-        gap = self._scenario.gap(self._ordinal)
-        if gap is None:
+        points = self._scenario.gap(self._ordinal)
+        if points is None:
             gap = float(self._chance_of_gap[0]) * _GAP_SHARE * IMPLIED_DAY * self.previous["VIX"] / 16.0 * 0.8
             gap *= self._scenario.realised
+        else:
+            gap = math.log1p(points / self.previous["SPX"])
         return self.previous["SPX"] * np.exp(gap + returns)
 
     def _vix_path(self) -> Floats:

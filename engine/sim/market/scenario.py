@@ -75,7 +75,7 @@ class Outage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A scripted market. Levels are index points; `realised` and `implied` multiply volatility."""
+    """A scripted market. Levels and `first_gap` are index points; `realised` and `implied` multiply volatility."""
 
     name: str = "default"
     about: str = ""
@@ -99,7 +99,7 @@ class Scenario:
         return given if given is not None else tape.opens[0] if tape else None
 
     def gap(self, ordinal: int) -> float | None:
-        """Return the log of open over previous close, None to draw it."""
+        """Return the points from the previous close of SPX to the open, None to draw them."""
         return self.first_gap if ordinal == 1 else None
 
     def shift(self, symbol: str, session: Session, ordinal: int) -> Floats:

@@ -127,6 +127,15 @@ def test_a_file_of_bars_is_followed(tmp_path: Path) -> None:
     assert market.stats(SPX).previous_close == 6000.0
 
 
+@pytest.mark.parametrize("start", ["gap: -300", "spx: 5000, gap: 250"])
+def test_a_gap_is_so_many_points_from_the_close_whatever_that_was(start: str) -> None:
+    """It went by the log of 6000, of which 300 points were 292."""
+    market = SimMarket(seed=7, date=DAY, scenario=read_scenario(f"market: 1\nstart: {{{start}}}", "x.yaml"))
+    found = advance(market, 9, 30).stats(SPX)
+    assert (found.open, found.previous_close) != (None, None)
+    assert found.open - found.previous_close == pytest.approx(float(start.split()[-1]), abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("over", "ends"),
     [
@@ -148,6 +157,8 @@ def test_a_jump_takes_its_time_and_ends_with_the_session(over: str, ends: time) 
         ("about: no version", "x.yaml: market: is missing or unknown; begin the file with `market: 1`"),
         ("market: 1\nspeed: 3", "x.yaml: speed: is not known here; use market, name"),
         ("market: 1\nstart: {spx: high}", "x.yaml: start.spx: is 'high'; write a number"),
+        ("market: 1\nstart: {vix: .nan}", "x.yaml: start.vix: is nan; write a number"),
+        ("market: 1\nstart: {spx: 5000, gap: -2501}", "x.yaml: start.gap: is -2501; write -2500 or more"),
         ("market: 1\nday: wild", "x.yaml: day: is 'wild'; use one of calm, trend, volatile, reversal"),
         ("market: 1\nhalt: {symbol: SPX}", "x.yaml: halt: is {'symbol': 'SPX'}; write a list"),
         ('market: 1\nhalt: [{symbol: GE, from: "10:00", until: "10:01"}]', "halt[1].symbol: is 'GE'; use one of SPX"),
