@@ -268,3 +268,25 @@ def test_a_day_of_the_run_stays_as_it_was_once_it_has_closed() -> None:
     for days in (1, 6):
         market.advance(session_from(DAY + timedelta(days=days)).open)
         assert told() == lived
+
+
+def test_bars_of_an_option_end_with_what_is_quoted_now() -> None:
+    market = market_at(time(10, 0, 7))
+    put = market.catalogue.search(symbol="SPX", last_trade="20261021", strike=5950.0, right="P")[0]
+    ticks = market.ticks((put.con_id,))
+    reach = {"first": market._tape.session.open, "last": market._tape.session.close, "regular_hours": True}
+    shown = {
+        "MIDPOINT": (ticks.bid[0] + ticks.ask[0]) / 2,
+        "BID": ticks.bid[0],
+        "ASK": ticks.ask[0],
+        "TRADES": ticks.last[0],
+    }
+    for what, now in shown.items():
+        found = market.bars(put.con_id, what=what, bar_seconds=60, **reach)
+        assert (len(found), found[-1].at) == (31, market._tape.session.at(time(10)))
+        assert found[-1].close == pytest.approx(now)
+
+
+def test_a_morning_settled_option_is_listed_no_more_on_the_day_it_settles() -> None:
+    expiries = market_at(time(10), day=date(2026, 10, 16)).catalogue.option_params(416904)[0].expiries
+    assert expiries[0] == date(2026, 11, 19)
