@@ -118,6 +118,28 @@ def test_time_waits_for_every_holder_and_goes_on_when_one_leaves():
     run(main)
 
 
+def test_a_holder_that_rests_has_its_fence_when_it_is_due_or_something_is_said():
+    async def main():
+        async with gateway() as running:
+            first = running.now
+            a = await RawClient.connect(running.port, 1, HOLD)
+            a.send(49, 1, first + 7)
+            assert await a.until_kind(49) == [["49", "1", str(first + 7)]]
+            b = await RawClient.connect(running.port, 2, HOLD)
+            a.send(49, 1, first + 60)
+            b.send(49, 1, first + 11)
+            assert await a.until_kind(49) == await b.until_kind(49) == [["49", "1", str(first + 11)]]
+            b.send(92, 5, "", "")
+            await b.until_kind(94)
+            a.send(49, 1, first + 60)
+            b.send(49, 1, first + 60)
+            assert await a.until_kind(49) == [["49", "1", str(first + 15)]]  # the market moves, and b hears its profit
+            a.close()
+            b.close()
+
+    run(main)
+
+
 def test_time_begins_when_enough_holders_have_asked():
     async def main():
         async with gateway(holders=2) as running:
