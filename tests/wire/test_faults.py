@@ -342,6 +342,14 @@ async def test_row_50_a_fill_is_worse_than_its_limit(running, client):
     assert running.ledger.totals().cash_flow == {con_id(running, 5890): Decimal(-3050)}
 
 
+@at_open("kind: worse_fill, on: order, price_by: 0.5")
+async def test_row_50_children_of_an_order_that_filled_worse_wait_for_it_no_longer(running, client):
+    client.send(*buy(running, transmit=0))
+    client.send(*buy(running, 2, action="SELL", kind="STP", limit="", auxPrice="0.50", parentId=1))
+    found = of("3", await client.fence(2))
+    assert [each[10] for each in found if each[1] == "2"] == ["child,trigger", "trigger"]
+
+
 @at_open("kind: overfill, on: fill, seconds: 5")
 async def test_row_50_an_order_fills_once_more_than_it_was_for(running, client):
     client.send(*buy(running))

@@ -12,6 +12,7 @@ from engine.sim.exchange.book import WorkingOrder
 from engine.sim.exchange.combo import order_touch
 from engine.sim.exchange.desk import Desk
 from engine.sim.exchange.execution import execute, parts_of, record
+from engine.sim.exchange.intake import release_children
 from engine.sim.exchange.lifecycle import end_cancelled
 from engine.sim.exchange.matching import ADDED, Fill
 from engine.sim.exchange.oca import after_fill
@@ -55,7 +56,7 @@ def go_wrong(desk: Desk, order: WorkingOrder, fill: Fill, quotes: dict[int, Touc
     met()
     worse = fill._replace(price=price)
     reports = execute(desk, order, parts_of(order, worse, quotes), worse, quotes)
-    return [*reports, *after_fill(desk, order, worse.quantity)]
+    return [*reports, *release_children(desk, order), *after_fill(desk, order, worse.quantity)]
 
 
 def fill_beyond(desk: Desk, exec_id: str) -> list[Report]:
