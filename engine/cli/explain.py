@@ -124,10 +124,10 @@ def _targets(what: tuple[str, ...]) -> "Iterator[Explanation | Path]":
 
 def _neither(word: str) -> click.UsageError:
     from engine.review.word_page import did_you_mean
-    from engine.spec.files import shipped_names
+    from engine.spec.files import names_near
 
     written = Path(f"{word}.yaml")
-    hint = did_you_mean(word, shipped_names()) or "it takes files, shipped specs, measures and keys"
+    hint = did_you_mean(word, names_near(word)) or "it takes files, shipped specs, measures and keys"
     if written.is_file():
         hint = f"did you mean '{written}'?"
     return click.UsageError(f"'{word}' is neither a file nor a word of the language; {hint}")

@@ -92,10 +92,14 @@ def _under(path: str, tests: bool) -> list[File]:
 
 
 def _instead_of(path: str) -> str:
-    """Return which file may have been meant: one of that folder, or a shipped one; else all that are shipped."""
-    file, names = File(path), shipped_names()
-    beside = (str(each) for each in file.parent.glob("*") if each.suffix in SUFFIXES)
-    return did_you_mean(path, (*names, *beside)) or f"shipped with rulebot: {', '.join(names)}"
+    """Return which file may have been meant, or all that are shipped."""
+    return did_you_mean(path, names_near(path)) or f"shipped with rulebot: {', '.join(shipped_names())}"
+
+
+def names_near(path: str) -> list[str]:
+    """Return the names that may have been meant by a path that is not there: of that folder, and of shipped specs."""
+    beside = (str(each) for each in File(path).parent.glob("*") if each.suffix in SUFFIXES)
+    return [*shipped_names(), *beside]
 
 
 def _matches(pattern: str) -> list[str]:

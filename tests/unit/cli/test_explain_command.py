@@ -76,6 +76,11 @@ def test_what_is_refused(words: tuple[str, ...], code: int, said: str) -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_a_file_that_is_not_there_is_named_as_it_may_have_been_meant(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(BAD)
+    assert f"did you mean '{tmp_path / 'mine.yaml'}'?" in rulebot(str(tmp_path / "mien.yaml")).stderr
+
+
 def test_a_folder_without_documents_is_called_so(tmp_path: Path) -> None:
     result = rulebot(str(tmp_path))
     assert (result.exit_code, f"the folder '{tmp_path}' holds no .yaml or .yml file" in result.stderr) == (2, True)
