@@ -249,10 +249,9 @@ def _exit(found: "Sequence[Difference]", most: float | None) -> None:
     from engine.review.amounts import percent
     from engine.review.change.difference import Status
 
-    grown = [] if most is None else [each for each in found if each.growth > most]
-    for each in grown:
-        say(f"{each.name}: the worst case grew {_grown(each)}, and {percent(most or 0)} is allowed", err=True)
-    if grown:
+    if most is not None and (grown := [each for each in found if each.growth > most]):
+        for each in grown:
+            say(f"{each.name}: the worst case grew {_grown(each)}, and {percent(most)} is allowed", err=True)
         raise click.exceptions.Exit(TOO_MUCH_RISK)
     if any(each.status is not Status.SAME for each in found):
         raise click.exceptions.Exit(DIFFERENT)

@@ -54,7 +54,7 @@ def days_words(entry: EntryPlan) -> str:
 def window_words(subject: Subject) -> str:
     """Return `10:30 to 13:30, half days to 12:30`, and why a window ends before the spec says."""
     written = windows_of(subject.spec.entry)
-    ends = [end for _, end in _spans(subject.bot, FULL_DAY)]
+    ends = [end for _, end in spans_on(subject.bot, FULL_DAY)]
     said = listed(tuple(_span(window, end) for window, end in zip(written, ends, strict=True)), "and")
     return f"{said}{_on_half_days(subject.bot)}"
 
@@ -76,10 +76,10 @@ def _at(at: DayTime) -> str:
 
 def _on_half_days(bot: CompiledBot) -> str:
     """Return what an early close makes of the windows, nothing when they stay as they are."""
-    full, half = (_clocks(_spans(bot, day)) for day in (FULL_DAY, HALF_DAY))
+    full, half = (_clocks(spans_on(bot, day)) for day in (FULL_DAY, HALF_DAY))
     if full == half:
         return ""
-    left = _clocks(_one_after_another(_spans(bot, HALF_DAY)))
+    left = _clocks(_one_after_another(spans_on(bot, HALF_DAY)))
     if not left:
         return ", half days no entry"
     if len(full) == 1 and left[0][0] == full[0][0]:
@@ -100,7 +100,7 @@ def _clocks(found: Iterable[Span]) -> list[tuple[str, str]]:
     return [(amounts.clock(start), amounts.clock(end)) for start, end in found]
 
 
-def _spans(bot: CompiledBot, day: Session) -> tuple[Span, ...]:
+def spans_on(bot: CompiledBot, day: Session) -> tuple[Span, ...]:
     """Return the windows on a day of this length, whatever week day it is."""
     return spans(replace(bot.plan.entry, days=()), day, bot.latest_entry(day))
 

@@ -1,18 +1,17 @@
 """Edits of `entry`: more chances, more at once, and what a day may then lose."""
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from engine.compile.timing import windows_of
-from engine.decide.opportunity import ANY_END, spans
+from engine.decide.opportunity import ANY_END
 from engine.model.session import DayTime, Session
 from engine.model.values import replace
 from engine.review import amounts
 from engine.review.amounts import FULL_DAY, HALF_DAY
 from engine.review.change.facet import Edit, Sides, Verdict, told
 from engine.review.change.key import Key, Keys, Within
-from engine.review.enters import DAYS, again_words
+from engine.review.enters import DAYS, again_words, spans_on
 from engine.review.risks import worst_day_amount
 from engine.review.states import window_text
 from engine.review.subject import Subject
@@ -110,8 +109,7 @@ def judge_windows(edit: Edit) -> Verdict:
 
 def _minutes(subject: Subject, day: Session) -> int:
     """Return in how many minutes of such a day it may enter, on whatever week day."""
-    entry = replace(subject.plan.entry, days=())
-    found: list[tuple[datetime, datetime]] = list(spans(entry, day, subject.bot.latest_entry(day)))
+    found = spans_on(subject.bot, day)
     return round(sum(max(0.0, (end - start).total_seconds()) for start, end in found) / 60)
 
 

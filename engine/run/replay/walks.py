@@ -144,14 +144,15 @@ def _stand(walk: Walk, recording: Recording, stood: Stood) -> None:
     broker.costs = _costs(linked, state)
     walk.marks = {each: float(cost) for each, cost in broker.costs.items() if isinstance(each, Underlying)}
     broker.paid = paid_so_far(state)
-    is_followed, there = isinstance(broker, RecordedBroker), state.live
-    if linked is not None and not stood.state.is_linked and not is_followed:
-        there = tuple(ref for ref in state.live if ref in linked.order_refs)
-    for ref in there:
-        _adopt(broker, walk, state, ref, stood.at)
+    live = state.live
     first: Iterator[Event] = iter(())
-    if isinstance(broker, RecordedBroker) and not stood.state.is_linked:
-        first = _told_first(broker, recording, stood.at)
+    if not stood.state.is_linked:
+        if isinstance(broker, RecordedBroker):
+            first = _told_first(broker, recording, stood.at)
+        elif linked is not None:
+            live = tuple(ref for ref in live if ref in linked.order_refs)
+    for ref in live:
+        _adopt(broker, walk, state, ref, stood.at)
     walk.begin(state, broker, stood.at, first)
 
 
@@ -182,12 +183,11 @@ def _told_first(broker: RecordedBroker, recording: Recording, at: datetime) -> I
     The account that it was told then has them already.
     """
     held = dict(broker.holdings)
-    for step in play_told(recording.files[-1:]):
-        if isinstance(step, Heard):
-            if isinstance(step.event, LinkUp):
-                broker.keeps(step.event.order_refs)
-                break
-            yield from broker.answers(step.event, at)
+    for event in _heard(recording):
+        if isinstance(event, LinkUp):
+            broker.keeps(event.order_refs)
+            break
+        yield from broker.answers(event, at)
     broker.holdings = held
 
 
@@ -195,8 +195,7 @@ def _cash(recording: Recording, state: State) -> Decimal:
     """Return the account's dollars: as they were known, else as the recording tells them first."""
     if state.facts.account.cash is not None:
         return state.facts.account.cash
-    heard = (step.event for step in play_told(recording.files[-1:]) if isinstance(step, Heard))
-    told = (event.account.cash for event in heard if isinstance(event, AccountReport))
+    told = (event.account.cash for event in _heard(recording) if isinstance(event, AccountReport))
     return next((cash for cash in told if cash is not None), CASH)
 
 
@@ -208,14 +207,18 @@ def _costs(linked: LinkUp | None, state: State) -> dict[Contract, Decimal]:
 
 def _linked(recording: Recording) -> LinkUp | None:
     """Return what the broker told first of the account, None where the day's recording has nothing of it."""
-    heard = (step.event for step in play_told(recording.files[-1:]) if isinstance(step, Heard))
-    return next((event for event in heard if isinstance(event, LinkUp)), None)
+    return next((event for event in _heard(recording) if isinstance(event, LinkUp)), None)
+
+
+def _heard(recording: Recording) -> Iterator[Event]:
+    """Yield what the engine heard on the day itself, but for the market."""
+    return (step.event for step in play_told(recording.files[-1:]) if isinstance(step, Heard))
 
 
 def _holdings(linked: LinkUp | None, state: State) -> dict[Contract, int]:
     """Return what the account held: as the broker told it then, or by our books where it told nothing."""
-    told = state.holdings if state.is_ready or linked is None else dict(linked.positions)
-    if told or not (state.is_ready or linked is None):
+    told = state.holdings or None if state.is_ready or linked is None else dict(linked.positions)
+    if told is not None:
         return {each: int(n) for each, n in told.items() if n and not (isinstance(each, Option) and each.is_share)}
     found: dict[Contract, int] = {}
     for leg in chain.from_iterable(position.legs for position in state.positions.values()):

@@ -17,10 +17,9 @@ from engine.sim.seams import Exchange, PositionView
 REFRESH_SECONDS = 180
 """Account values and summaries are sent again this often, virtual time."""
 
+READY = "AccountReady"
 BASE_KEYS = frozenset({"TotalCashBalance", "CashBalance", "NetLiquidationByCurrency", "UnrealizedPnL", "RealizedPnL"})
-PLAIN_KEYS = frozenset(
-    {"AccountCode", "AccountType", "AccountReady", "AccountOrGroup", "Cushion", "DayTradesRemaining"}
-)
+PLAIN_KEYS = frozenset({"AccountCode", "AccountType", READY, "AccountOrGroup", "Cushion", "DayTradesRemaining"})
 ALL = "All"
 Held = tuple[Exchange, PositionView]
 
@@ -109,7 +108,7 @@ def tell_ready(hub: Hub, broker: Exchange) -> None:
     """Send that an account is ready to whom it is told, and nothing else of it."""
     for session in hub.sessions.values():
         if session.wants.account == broker.account:
-            session.send(6, 2, "AccountReady", "true", "", broker.account)
+            session.send(6, 2, READY, "true", "", broker.account)
 
 
 def _send_clock(hub: Hub, session: Session) -> None:

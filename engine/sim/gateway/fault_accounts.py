@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 
-from engine.sim.gateway.accounts import is_amount, tell_ready, tell_values
+from engine.sim.gateway.accounts import READY, is_amount, tell_ready, tell_values
 from engine.sim.gateway.fault_agenda import Agenda
 from engine.sim.gateway.fault_plan import Fault
 from engine.sim.gateway.hub import Hub
 
-READY = "AccountReady"
 NOTHING = "0.00"
 
 
