@@ -4,6 +4,8 @@ PRECAUTIONS = frozenset((109, 163, 382, 383, 451))
 """Codes of limits of TWS itself, where they are not bypassed for API orders: on price, per cent, ticks, size, value."""
 REFUSALS = frozenset((103, 105, 110, 200, 201, 203, 321, 387, 388, 460, 10268, 10269, 10326)) | PRECAUTIONS
 """Codes that refuse an order which was never acknowledged."""
+NOT_SAME = 105
+"""A change was refused since the order is another one to the broker; of combos it may say so of any change."""
 NOT_VALID = 321
 """The gateway itself has refused a request, as where its API is read-only: of an order that was acknowledged what was
 asked of it since, not the order."""

@@ -5,7 +5,7 @@ order never blocks a fill (`executions`).
 """
 
 from engine.model.event import BrokerStatus, ExecutionReport, OrderMessage, OrderReport
-from engine.model.order import TERMS_KEPT, Order, OrderStatus, OrderType, Purpose, Terms
+from engine.model.order import NEXT_TRY, TERMS_KEPT, Order, OrderStatus, OrderType, Purpose, Terms
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import EXIT_NOT_BY_US, take_setback_back
@@ -19,6 +19,7 @@ from engine.turn.message_codes import (
     NO_SUCH_ORDER,
     NOT_CANCELLED,
     NOT_FOUND,
+    NOT_SAME,
     NOT_VALID,
     REFUSALS,
 )
@@ -226,12 +227,12 @@ def _answers_cancel(order: Order, code: int) -> bool:
     """Say whether a code answers the cancel of an order, and does not say why the broker refuses the order itself."""
     if order.status is not OrderStatus.CANCELLING:
         return False
-    return code not in REFUSALS or (code == NOT_VALID and bool(order.perm_id))
+    return code not in REFUSALS or (code in (NOT_VALID, NOT_SAME) and bool(order.perm_id))
 
 
 def _said_of_working(work: Work, order: Order, event: OrderMessage) -> None:
     """Take an error of an order that works on: a change of it was refused, if there was one, so it has its terms of
-    before. Of what rests the quantity matters; it is placed anew.
+    before. Of what rests the quantity matters; it is placed anew. So is one of a ladder that takes no change at all.
     """
     if event.code in (FILLED_BEFORE, NO_SUCH_ORDER) or _is_in_question(order):
         work.ask_broker()
@@ -240,14 +241,26 @@ def _said_of_working(work: Work, order: Order, event: OrderMessage) -> None:
     is_refused = bool(order.former) and event.code in REFUSALS
     text = f"the broker says of {order.ref}, which is at work: {event.code} {event.text}"
     told = f"the broker refused a change of {order.ref}: {event.text}" if is_refused else text
-    work.alarm(order.bot, told, order.position)
+    is_tried_anew = event.code == NOT_SAME and order.purpose not in RESTING and not order.into and bool(order.former)
+    work.alarm(
+        order.bot, f"{told}: it is taken back, and a new order follows" if is_tried_anew else told, order.position
+    )
     if not order.former or (before := order.former[-1]) == order.terms:  # so it is when it was said before
         return
     if order.purpose not in RESTING:
         former = (*order.former[:-1], order.terms, before)[-TERMS_KEPT:]
-        work.put_order(replace(order.with_terms(before.quantity, before.price), former=former))
+        order = work.put_order(replace(order.with_terms(before.quantity, before.price), former=former))
+        if is_tried_anew:
+            _try_anew(work, order)
     elif is_refused:
         _place_anew(work, order, before)
+
+
+def _try_anew(work: Work, order: Order) -> None:
+    """Take an order back of which the broker takes no change: the try that it refused so is a new order."""
+    attempt = order.attempt - 1
+    work.put_position(replace(work.positions[order.position], attempts=attempt))
+    cancel(work, replace(order, attempt=attempt), NEXT_TRY)
 
 
 def _place_anew(work: Work, order: Order, before: Terms) -> None:

@@ -58,6 +58,26 @@ def test_never_past_natural() -> None:
     assert desk.last.attempt == 4
 
 
+def test_an_entry_that_takes_no_change_is_sent_anew_at_each_try() -> None:
+    """105: it stood at its first price for all its tries."""
+    desk = Desk((text_of(order=LADDER),))
+    desk.ack(desk.enter())
+    for _ in range(2):
+        desk.tick(10)
+        desk.message(desk.last, 105, "Order being modified does not match original order")
+        desk.cancelled(desk.last)
+        desk.tick(0)
+        desk.ack(desk.last)
+    assert [(str(-(order.limit_price or 0)), order.attempt) for order in desk.submitted] == [
+        ("0.70", 1),
+        ("0.65", 2),
+        ("0.60", 3),
+    ]
+    assert desk.state.bots["spread"].day.entries == 1
+    desk.fill(desk.last)
+    assert desk.position.state == "open"
+
+
 def test_tries_used_up_cancel_and_leave_nothing() -> None:
     desk = Desk()
     desk.ack(desk.enter())
