@@ -2,5 +2,5 @@
 
 from engine.run.chaos.draw import CHOICE as ALL
 
-ADDED_SINCE = ("account_not_ready",)
+ADDED_SINCE = ("account_not_ready", "legs_rewritten")
 CHOICE = tuple(kind for kind in ALL if kind not in ADDED_SINCE)

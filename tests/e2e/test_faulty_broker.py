@@ -1,6 +1,7 @@
 """An engine attached to a broker whose reports go wrong: its books are the ledger's all the same."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -29,14 +30,22 @@ SEED = 7
 """A morning on which the seller sells at once and leaves a resting pair."""
 
 
-def morning(folder: Path, *faults: str, seed: int = SEED, kill_at: datetime | None = None) -> Day:
+def morning(
+    folder: Path,
+    *faults: str,
+    bot: str = "spy_put_seller",
+    stop_at: datetime = STOP_AT,
+    seed: int = SEED,
+    kill_at: datetime | None = None,
+) -> Day:
     """Run the seller to 09:36 with these faults, each a line of YAML; return its books and the broker's."""
+    asks = {Request.STOP: stop_at} if kill_at is None else {Request.KILL: kill_at, Request.STOP: stop_at}
 
     async def body() -> Day:
         plan = read_faults("faults:\n" + "".join(f"  - {{{each}}}\n" for each in faults))
         gateway = await start_gateway(GatewaySettings(first_day=DAY, seed=seed), faults=plan)
         try:
-            await _run(gateway.port, folder / "s.db", kill_at)
+            await _run(gateway.port, folder / "s.db", bot, asks)
             assert gateway.ledger is not None
             return read_day(folder / "s.db", gateway.ledger.totals(), {})
         finally:
@@ -45,17 +54,16 @@ def morning(folder: Path, *faults: str, seed: int = SEED, kill_at: datetime | No
     return asyncio.run(body())
 
 
-async def _run(port: int, store: Path, kill_at: datetime | None) -> None:
+async def _run(port: int, store: Path, bot: str, asks: Mapping[Request, datetime]) -> None:
     asked: list[Request] = []
 
     def watcher(run: Run, at: datetime) -> None:
-        due = {Request.KILL: kill_at, Request.STOP: STOP_AT}
-        for request, when in due.items():
-            if when is not None and at >= when and request not in asked:
+        for request, when in asks.items():
+            if at >= when and request not in asked:
                 asked.append(request)
                 run.inbox.ask(request)
 
-    desk = load_desk(spec_files(["spy_put_seller"]), {}, None)
+    desk = load_desk(spec_files([bot]), {}, None)
     tapes = store.with_name("tapes")
     options = RunOptions(store=store, logs=None, sessions=None, install="f", tapes=tapes)
     await execute(desk, options, attached("127.0.0.1", port, 1, "", lockstep=True), lambda run: None, watcher)
@@ -92,6 +100,31 @@ def test_why_says_that_market_data_did_not_come_and_why(tmp_path: Path) -> None:
         lines = story_lines("spy_put_seller", DAY, WhyDay(story(reader.day("spy_put_seller", DAY)), blind=told))
     assert "another session of this user has the market data (error 10197)" in told[0][1]
     assert lines[1].endswith(told[0][1])
+
+
+@pytest.mark.parametrize(
+    ("fault", "orders"),
+    [
+        ("kind: legs_rewritten, on: order, number: each", ["-0.55", "0.40"]),
+        (
+            "kind: warning, on: order, number: each, of: change, code: 105, text: no, made: false",
+            ["-0.70", "-0.65", "-0.55", "0.25", "0.35"],
+        ),
+    ],
+    ids=["under the broker's own words", "not at all"],
+)
+def test_a_ladder_goes_on_at_a_broker_who_takes_no_change_of_a_combo_as_it_was_sent(
+    fault: str, orders: list[str], tmp_path: Path
+) -> None:
+    """The entry stood at its first price for all its tries, and so did the exit, until the market order after them."""
+    stop_at = datetime(2026, 10, 21, 20, 0, tzinfo=UTC)
+    day = morning(tmp_path, fault, bot="dte0_condor", stop_at=stop_at)
+    assert [(each.state, each.exit_reason) for each in day.positions.values()] == [("closed", "target")]
+    assert compare_books(day) == []
+    assert offences(day) == {}
+    sent = sorted(day.orders.values(), key=lambda order: order.number)
+    assert [f"{order.limit_price}" for order in sent] == orders
+    assert [order.status for order in sent if order.has_fills] == [OrderStatus.FILLED] * 2
 
 
 def test_an_entry_that_is_refused_without_a_status_is_not_held(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from engine.model.contract import Option, Right, Underlying
 from engine.model.event import Event
 from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side, TimeInForce
 from engine.sim.gateway.embed import RunningGateway, start_gateway
+from engine.sim.gateway.fault_plan import read_faults
 from engine.sim.gateway.settings import GatewaySettings
 
 DAY = date(2025, 11, 24)
@@ -26,9 +27,10 @@ def run(test: Coroutine[object, object, None]) -> None:
 
 
 @asynccontextmanager
-async def gateway(**changes: object) -> AsyncIterator[RunningGateway]:
+async def gateway(faults: str = "", **changes: object) -> AsyncIterator[RunningGateway]:
     """A simulated gateway on a free port."""
-    running = await start_gateway(GatewaySettings(**({"first_day": DAY} | changes)))  # type: ignore[arg-type]
+    settings = GatewaySettings(**({"first_day": DAY} | changes))  # type: ignore[arg-type]
+    running = await start_gateway(settings, faults=read_faults(f"faults: {faults}") if faults else None)
     try:
         yield running
     finally:

@@ -551,11 +551,14 @@ def test_a_clock_that_is_wrong_is_a_fault(data: Path) -> None:
 
 
 @asynccontextmanager
-async def another_broker(**settings: bool) -> AsyncIterator[RunningGateway]:
+async def another_broker(faults: str = "", **settings: bool) -> AsyncIterator[RunningGateway]:
     """A gateway whose exchange has other habits than the simulated one usually has."""
+    plan = read_faults(f"faults: {faults}") if faults else None
     market = SimMarket(seed=7, date=SIM_DAY)
     exchange = SimExchange(market, seed=7, settings=ExchangeSettings(**settings))
-    running = await start_gateway(GatewaySettings(first_day=SIM_DAY, seed=7), market=market, exchange=exchange)
+    running = await start_gateway(
+        GatewaySettings(first_day=SIM_DAY, seed=7), market=market, exchange=exchange, faults=plan
+    )
     try:
         yield running
     finally:
@@ -578,7 +581,7 @@ def test_the_probe_agrees_with_the_simulated_gateway_and_leaves_nothing(tmp_path
     assert rows["order ids"]["text"].startswith(
         "the next id after an order is above its own; a lower one: refused, 103"
     )
-    assert rows["orders"]["text"] == "11 orders sent and taken back, none has filled"
+    assert rows["orders"]["text"] == "12 orders sent and taken back, none has filled"
     lines = [json.loads(line) for line in record.read_text().splitlines()]
     assert {line["case"] for line in lines} == {case.name for case in CASES} | {"quotes"}
     assert sum("sent" in line for line in lines) > 15
@@ -586,6 +589,21 @@ def test_the_probe_agrees_with_the_simulated_gateway_and_leaves_nothing(tmp_path
     assert all(bytes.fromhex(line["hex"])[4:].decode().split("\0")[:-1] == line["fields"] for line in heard)
     assert not any("DU0000007" in field for line in heard for field in line["fields"])
     assert "there already" in doctor("--sim", "--probe", "--record", str(record)).output
+
+
+def test_the_probe_says_that_no_combo_can_be_changed(tmp_path: Path, data: Path) -> None:
+    async def scenario() -> None:
+        change = "{kind: warning, on: order, number: each, of: change, code: 105, text: no, made: false}"
+        async with another_broker(faults=f"[{change}]") as gw:
+            await into_the_day(gw)
+            found = await found_by(probing(gw.port, data, tmp_path / "heard.jsonl"))
+            assert not gw.exchange.open_orders()
+        (differs,) = (each for each in found if each.level is Level.WARNING and each.group is Group.PROBE)
+        assert differs.text.startswith(
+            "accepted; not changed, 105; ended Cancelled; the simulated gateway: accepted; c"
+        )
+
+    run(scenario())
 
 
 def test_the_probe_says_where_a_broker_is_another(tmp_path: Path, data: Path) -> None:

@@ -333,6 +333,23 @@ def test_row_51_a_preset_makes_another_order_of_it(what, at, echo):
     main()
 
 
+@at_open("kind: legs_rewritten, on: order")
+async def test_row_45_a_combo_is_changed_under_the_words_that_were_told_alone(running, client):
+    legs = [(con_id(running, 5890), 1, "BUY"), (con_id(running, 5880), 1, "SELL")]
+    client.send(*order(1, legs=legs, limit="0.05"))
+    opened = of("5", await client.fence(2))[0]
+    described = f"{legs[1][0]}|-1,{legs[0][0]}|1"
+    assert described in opened
+    client.send(*order(1, legs=legs, limit="0.10"))
+    assert [each[3] for each in of("4", await client.fence(2))] == ["105"]
+    client.send(*order(1, legs=legs[::-1], limit="0.10"))
+    found = await client.fence(2)
+    assert [each[16] for each in of("5", found)] == ["0.1"]
+    client.send(*buy(running, 2, limit="0.05"))  # no combo: nothing of it is written otherwise
+    client.send(*buy(running, 2, limit="0.10"))
+    assert not of("4", await client.fence(2))
+
+
 @at_open("kind: worse_fill, on: order, price_by: 0.5")
 async def test_row_50_a_fill_is_worse_than_its_limit(running, client):
     client.send(*buy(running, limit="30.00"))

@@ -31,6 +31,10 @@ def with_code(code: int):
     return lambda event: isinstance(event, OrderMessage) and event.code == code
 
 
+def with_price(limit: str):
+    return lambda event: getattr(event, "limit_price", None) == Decimal(limit)
+
+
 def of(kind: type, events: list[Event]) -> list:
     return [event for event in events if isinstance(event, kind)]
 
@@ -80,6 +84,29 @@ def test_a_combo_at_work_is_changed_by_a_run_that_starts() -> None:
             async with connected(gw.port) as (world, _):
                 world.broker.replace(replace(sent, limit_price=Decimal("-14.95")))
                 await play_until(world, lambda event: getattr(event, "limit_price", None) == Decimal("-14.95"))
+
+    run(scenario())
+
+
+def test_a_combo_whose_legs_the_broker_writes_otherwise_is_changed() -> None:
+    """A change in our own words was refused (105), and the order stood at its first price for all its tries."""
+
+    async def scenario() -> None:
+        async with gateway(faults="[{kind: legs_rewritten, on: order}]") as gw:
+            async with connected(gw.port) as (world, _):
+                strike = await near(world, below=20)
+                legs = leg(put(strike), Side.SELL), leg(put(strike - 20), Side.BUY)
+                sent = order(1, *legs, side=Side.BUY, limit_price=Decimal("-15.00"))
+                world.broker.submit(sent)
+                await play_until(world, with_status(BrokerStatus.SUBMITTED, 1))
+                world.broker.replace(replace(sent, limit_price=Decimal("-14.95")))
+                await play_until(world, with_price("-14.95"))
+            async with connected(gw.port) as (world, _):
+                world.broker.replace(replace(sent, limit_price=Decimal("-14.90")))
+                told = await play_until(world, with_price("-14.90"))
+                assert not of(OrderMessage, told)
+                world.broker.cancel(sent)
+                await play_until(world, with_status(BrokerStatus.CANCELLED, 1))
 
     run(scenario())
 

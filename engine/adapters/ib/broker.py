@@ -100,14 +100,16 @@ class IbBroker:
 
     def replace(self, order: Order) -> None:
         """Send new price or quantity of a working order."""
-        self._place(order)
+        self._place(order, is_change=True)
 
-    def _place(self, order: Order, *, is_question: bool = False, is_new: bool = False) -> None:
+    def _place(self, order: Order, *, is_question: bool = False, is_new: bool = False, is_change: bool = False) -> None:
         self._check_may_send(order)
         if not 0 < order.order_id < REQUEST_IDS:
             raise InvariantError(f"order {order.ref} has order id {order.order_id}")
         if order.is_combo:
             contract = combo_to_broker(order.legs, self._book)
+            if is_change:
+                contract = self._link.combos.to_change(order.order_id, contract)
         else:
             contract = self._book.to_broker(order.legs[0].option)
         found = order_to_broker(order, self._link.account)

@@ -16,12 +16,12 @@ from ib_async import ExecutionFilter
 from engine.adapters.clock import Clock
 from engine.adapters.ib import convert, trouble
 from engine.adapters.ib.account import AccountValues
-from engine.adapters.ib.combos import learn_legs
+from engine.adapters.ib.combos import Combos, learn_legs
 from engine.adapters.ib.contracts import ContractBook
 from engine.adapters.ib.feed import IbFeed
 from engine.adapters.ib.lists import ask_all, settled
 from engine.adapters.ib.quotes import FAULTS
-from engine.adapters.ib.reports import Reader, leg_ids, readers
+from engine.adapters.ib.reports import Reader, combo_legs, readers
 from engine.adapters.ib.self_check import check_seams
 from engine.adapters.ib.settings import IbSettings
 from engine.adapters.ib.timekeeping import DAY_IN_DOUBT, Timekeeper
@@ -30,6 +30,7 @@ from engine.model.contract import Contract, Option
 from engine.model.errors import BrokerError
 from engine.model.event import (
     AccountReport,
+    BrokerStatus,
     ClocksApart,
     CommissionReport,
     DividendReport,
@@ -53,6 +54,8 @@ LINES_LOST = 1101
 RESTORED = frozenset((LINES_LOST, 1102))
 OPEN_ORDER, OPEN_ORDERS_END, EXECUTION, COMMISSION = "5", "53", "11", "59"
 EXECUTION_ID = {EXECUTION: 14, COMMISSION: 2}
+ENDED = frozenset((BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED))
+"""Statuses of orders that take no change any more; one that is inactive may be held, and work again."""
 """Messages that are told again whenever executions are asked for, and where they have the execution's id."""
 PACED_SECONDS = 0.05
 """How long to wait at most while messages of ours wait for their turn."""
@@ -76,11 +79,12 @@ class IbLink:
         self._seen: set[tuple[str, str]] = set()
         self._rolls_at = self._now
         self._orders: set[tuple[int, str]] = set()
-        self._legs: set[int] = set()
         self._next_order_id = 0
         self._positions: dict[Contract, PositionReport] = {}
         self._told_down = self._lost_lines = False
         self._listed: set[str] | None = None
+        self.combos = Combos()
+        """The combos at work, as the broker tells them."""
         self.is_at_end = False
         """Whether a gateway in lockstep has lived through its sessions: its time goes no further."""
 
@@ -141,7 +145,7 @@ class IbLink:
             events = await self._settled(wire)
             if abs(self._time.apart) > DAY_IN_DOUBT:
                 raise trouble.other_day(self._settings, self._time.apart)
-            await learn_legs(wire, self._book, self._legs)
+            await learn_legs(wire, self._book, self.combos.leg_ids)
         except BaseException:
             await self.close()
             raise
@@ -168,7 +172,7 @@ class IbLink:
     async def _lists(self, wire: Wire) -> list[Event]:
         """Ask for every list, see each one's end, and return what they said in the order it came."""
         self._orders.clear()
-        self._legs.clear()
+        self.combos.clear()
         self._positions.clear()
         wire.inbox.counted_id = 0
         asks_time = not (self.is_lockstep or self.is_simulated)
@@ -361,9 +365,17 @@ class IbLink:
         if place is not None and (kind, fields[place]) in self._seen:
             return None
         event = self._readers[kind](fields, self._now)
-        if kind == OPEN_ORDER and isinstance(event, OrderReport):
-            self._legs.update(leg_ids(fields, self.wire.version))
+        if isinstance(event, OrderReport):
+            self._note_combo(fields, event)
         return None if event is None else self._noted(event, kind)
+
+    def _note_combo(self, fields: list[str], event: OrderReport) -> None:
+        """Keep how the broker names a combo, until its order is over."""
+        is_ours = event.client_id == self._settings.client_id
+        if is_ours and event.status in ENDED:
+            self.combos.forget(event.order_id)
+        elif fields[0] == OPEN_ORDER:
+            self.combos.note(fields, combo_legs(fields, self.wire.version), event.order_id if is_ours else 0)
 
     def _noted(self, event: Event, kind: str) -> Event:
         """Keep what LinkUp and the feed need of an event, and which reports of executions were seen.

@@ -23,6 +23,7 @@ from engine.model.order import OrderType, Side
 FA_PROFILE_ENDS = 177
 """The first server version without the field faProfile."""
 
+_LEG_FIELDS = 8
 _LIMITED = frozenset(("LMT", "STP LMT", "LIT", "TRAIL LIMIT", "LOC", "REL"))
 _STOPPED = frozenset(("STP", "STP LMT", "MIT", "LIT"))
 _SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
@@ -50,14 +51,14 @@ class _Cursor:
         count = convert.whole(self.text())
         self._at += width * count
 
-    def leg_ids(self) -> tuple[int, ...]:
-        """Read combo legs: the contract id of each, before seven other fields."""
-        count, first = convert.whole(self.text()), self._at
-        return tuple(convert.whole(self._fields[first + 8 * number]) for number in range(count))
+    def groups(self, width: int) -> list[list[str]]:
+        """Read a count and that many groups of `width` fields."""
+        count = convert.whole(self.text())
+        return [[self.text() for _ in range(width)] for _ in range(count)]
 
     def skip_legs_and_scale(self) -> None:
         """Pass over combo legs, their prices, smart routing, scale and hedge fields."""
-        for width in (8, 1, 2):
+        for width in (_LEG_FIELDS, 1, 2):
             self.skip_group(width)
         self.skip(2)
         increment = convert.decimal(self.text())
@@ -111,9 +112,12 @@ def open_order(fields: list[str], at: datetime, version: int, account: str) -> O
     )
 
 
-def leg_ids(fields: list[str], version: int) -> tuple[int, ...]:
-    """Return the contract ids of the legs of what openOrder (5) tells, none of what is no combo."""
-    return _at_legs(fields, version).leg_ids()
+def combo_legs(fields: list[str], version: int) -> list[list[str]]:
+    """Return the legs of what openOrder (5) tells, none of what is no combo.
+
+    Of each: conId, ratio, action, exchange, openClose, shortSaleSlot, designatedLocation, exemptCode.
+    """
+    return _at_legs(fields, version).groups(_LEG_FIELDS)
 
 
 def _at_legs(fields: list[str], version: int) -> _Cursor:

@@ -1,6 +1,6 @@
 """Faults of an order on its way to the broker: lost, refused, or taken as something else than was asked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -8,6 +8,7 @@ from functools import partial
 from engine.sim.exchange.exchange import SimExchange
 from engine.sim.gateway.fault_plan import Fault
 from engine.sim.gateway.fault_reports import Key
+from engine.sim.gateway.parse_orders import JOIN, LEG_FIELDS
 from engine.sim.seams import OrderChanged, OrderError, OrderView, Report, Status, Ticket
 
 FIRST_REFUSED_PERM_ID = 500_000_000
@@ -21,7 +22,6 @@ class IntakeFaults:
         self._fired = fired
         self._swallowed: set[Key] = set()
         self._refused: set[Key] = set()
-        self._presets: dict[Key, Fault] = {}
 
     def is_swallowed(self, key: Key) -> bool:
         """Say whether an order never reached the broker, and nobody was told."""
@@ -70,15 +70,11 @@ class IntakeFaults:
         return [OrderChanged(view), refused]
 
     def taken_as(self, faults: list[Fault], ticket: Ticket) -> Ticket:
-        """Return the order as presets of the broker's window make it."""
-        key = ticket.client_id, ticket.order_id
+        """Return the order as presets of the broker's window make it, and as the broker writes it."""
         for fault in faults:
-            if fault.kind == "preset":
-                changed = as_preset(fault, ticket)
-                if changed != ticket:
-                    self._fired(fault)
-                    self._presets[key] = fault
-                ticket = changed
+            if (make := _MADE_BY.get(fault.kind)) is not None and (made := make(fault, ticket)) != ticket:
+                self._fired(fault)
+                ticket = made
         return ticket
 
     def hinder(self, faults: list[Fault], ticket: Ticket, exchange: SimExchange) -> None:
@@ -104,3 +100,14 @@ def as_preset(fault: Fault, ticket: Ticket) -> Ticket:
     by = Decimal(str(fault.seconds("price_by"))) * (1 if ticket.action == "BUY" else -1)
     changed = ticket.limit_price + by
     return ticket if changed <= 0 and ticket.sec_type != "BAG" else replace(ticket, limit_price=changed)
+
+
+def _rewritten(_: Fault, ticket: Ticket) -> Ticket:
+    """Return a combo with its legs in another order: the broker takes a change only under those words of its own."""
+    kept = ticket.echo.get("Legs", "").split(JOIN)
+    rows = [kept[at : at + LEG_FIELDS] for at in range(0, len(kept), LEG_FIELDS)]
+    echo = {**ticket.echo, "Legs": JOIN.join(field for row in reversed(rows) for field in row)}
+    return replace(ticket, legs=ticket.legs[::-1], echo=echo) if ticket.legs else ticket
+
+
+_MADE_BY: Mapping[str, Callable[[Fault, Ticket], Ticket]] = {"preset": as_preset, "legs_rewritten": _rewritten}

@@ -1,11 +1,14 @@
-"""What the legs of combos at work are asked to be."""
+"""Combos at work: what their legs are asked to be, and under which contract they are changed."""
 
 import asyncio
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from engine.adapters.ib.combos import learn_legs
+import pytest
+from ib_async import ComboLeg, Contract
+
+from engine.adapters.ib.combos import Combos, learn_legs
 from engine.adapters.ib.contracts import ContractBook
 from engine.adapters.ib.requests import RefusedError
 
@@ -39,3 +42,49 @@ def test_a_leg_that_is_not_answered_or_cannot_be_read_stays_unknown() -> None:
     )
     asyncio.run(learn_legs(wire, book, (1, 2, 3)))
     assert [book.knows(number) for number in (1, 2, 3)] == [True, False, False]
+
+
+TOLD = ["5", "1", "28812380", "SPX", "BAG", "", "0", "?", "", "SMART", "USD", "SPX", "COMB"]
+LEGS = [each.split("|") for each in ("22|1|BUY|SMART|0|0||-1", "11|1|SELL|SMART|0|0||-1")]
+
+
+def combo(*legs: tuple[int, int, str]) -> Contract:
+    parts = [ComboLeg(conId=number, ratio=ratio, action=action, exchange="SMART") for number, ratio, action in legs]
+    return Contract(secType="BAG", symbol="SPX", exchange="SMART", currency="USD", comboLegs=parts)
+
+
+OURS = combo((11, 1, "SELL"), (22, 1, "BUY"))
+
+
+def test_a_combo_is_changed_under_the_contract_that_was_told() -> None:
+    combos = Combos()
+    combos.note(TOLD, LEGS, 1)
+    found = combos.to_change(1, OURS)
+    assert (found.conId, found.tradingClass, found.localSymbol, found.right) == (28812380, "COMB", "SPX", "?")
+    assert [(leg.conId, leg.ratio, leg.action, leg.exemptCode) for leg in found.comboLegs] == [
+        (22, 1, "BUY", -1),
+        (11, 1, "SELL", -1),
+    ]
+    assert combos.leg_ids == {11, 22}
+
+
+@pytest.mark.parametrize(
+    "other", [combo((11, 1, "BUY"), (22, 1, "SELL")), combo((11, 2, "SELL"), (22, 1, "BUY")), combo((11, 1, "SELL"))]
+)
+def test_a_combo_that_was_told_with_other_legs_is_not_what_was_meant(other: Contract) -> None:
+    """It would be another order, or one of the other side."""
+    combos = Combos()
+    combos.note(TOLD, LEGS, 1)
+    assert combos.to_change(1, other) is other
+
+
+def test_what_was_told_of_an_order_is_forgotten_with_it() -> None:
+    combos = Combos()
+    combos.note(TOLD, LEGS, 1)
+    combos.note(TOLD, LEGS, 0)  # of another client
+    assert combos.to_change(0, OURS) is OURS
+    combos.forget(1)
+    assert combos.to_change(1, OURS) is OURS
+    combos.note(TOLD, LEGS, 1)
+    combos.clear()
+    assert (combos.to_change(1, OURS) is OURS, combos.leg_ids) == (True, set())

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterable
+from decimal import Decimal
 
+from engine.adapters.ib.convert import decimal
 from engine.model.values import dataclass
 from engine.run.doctor.probe.tape import Frame
 
@@ -11,6 +13,8 @@ WORKS = frozenset(("PreSubmitted", "Submitted"))
 ENDED = frozenset(("Cancelled", "ApiCancelled", "Filled", "Inactive"))
 STATES = WORKS | ENDED | {"PendingSubmit", "PendingCancel", "ApiPending"}
 CANCELLED = 202
+_LIMIT = 16
+"""The place of the limit price in openOrder."""
 _WARNINGS = frozenset((105, 161, 399, 404, 2109, 10349))
 """Codes of what is only said of an order that lives on. Source: TWS API, message codes."""
 _VARIABLE = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
@@ -74,6 +78,12 @@ def answer_to(order_id: int, frames: Iterable[Frame]) -> Answer:
         elif fields[0] == OPEN_ORDER and fields[1] == name:
             is_opened = True
     return Answer(tuple(statuses), tuple(refusals), tuple(warnings), is_opened, filled)
+
+
+def is_told_at(order_id: int, limit: Decimal, frames: Iterable[Frame]) -> bool:
+    """Say whether an order was told to work at this limit."""
+    opened = (frame.fields for frame in frames if frame.fields[0] == OPEN_ORDER)
+    return any(fields[1] == str(order_id) and decimal(fields[_LIMIT]) == limit for fields in opened)
 
 
 def plain(text: str) -> str:

@@ -12,7 +12,7 @@ from engine.model.contract import Option, Right, Underlying, product
 from engine.model.errors import BrokerError, InvariantError
 from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side
 from engine.order.draft import Ticket, draft
-from engine.run.doctor.probe.answers import Answer, answer_to
+from engine.run.doctor.probe.answers import Answer, answer_to, is_told_at
 from engine.run.doctor.probe.tape import Tape
 from engine.run.looking.visit import Visit
 
@@ -130,6 +130,23 @@ class Probe:
         answer = await self._told(order)
         told = [frame.fields[2] for frame in self.tape.frames[before:] if frame.fields[0] == NEXT_VALID_ID]
         return answer, int(told[0]) if told else 0
+
+    async def change(self, order: Order, by: Decimal) -> str:
+        """Ask for another limit of an order that works, by so much, and return in words what becomes of it."""
+        limit = (order.limit_price or Decimal(0)) + by
+        changed, before = order.with_terms(order.quantity, limit), self.answer(order)
+        self.tape.note(f"change {words_of(changed)}")
+        self._broker.replace(changed)
+        for _ in range(PATIENCE):
+            await self.visit.pass_time()
+            if is_told_at(order.order_id, limit, self.tape.frames) or self.answer(order) != before:
+                break
+        await self._pass(SETTLES)
+        if is_told_at(order.order_id, limit, self.tape.frames):
+            return "changed"
+        now = self.answer(order)
+        codes = [*now.warnings, *(code for code, _ in now.refusals)]
+        return f"not changed, {', '.join(map(str, codes)) or 'no answer'}"
 
     async def ask_margin(self, order: Order) -> Answer:
         """Ask what an order would need, by a what-if."""

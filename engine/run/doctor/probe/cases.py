@@ -66,6 +66,17 @@ async def combo_limit(probe: Probe) -> Outcome:
     return Outcome(f"{placed.words}; {ended.words}")
 
 
+async def combo_change(probe: Probe) -> Outcome:
+    """Another limit of a combo that works, still far below the market."""
+    order = probe.spread()
+    placed = await probe.place(order)
+    if placed.is_over:
+        return Outcome(placed.words)
+    became = await probe.change(order, FAR)
+    ended = await probe.take_back(order)
+    return Outcome(f"{placed.words}; {became}; ended {ended.statuses[-1]}")
+
+
 async def oca_of_combos(probe: Probe) -> Outcome:
     """Two combos in one OCA group, and what becomes of the other when one is cancelled."""
     group = f"probe-{probe.sent[-1].number if probe.sent else 0}"
@@ -167,6 +178,7 @@ CASES = (
     Case("off the grid", "a price between two ticks is refused (110)", off_grid),
     Case("other side", "a second side in one option contract is refused (201), with which text", other_side),
     Case("combo", "a combo far below the market works until it is cancelled (202)", combo_limit),
+    Case("change of a combo", "the limit of a combo at work can be changed (not 105)", combo_change),
     Case("oca of combos", "combos can stand in one OCA group", oca_of_combos),
     Case("stop of a combo", "a stop order of a combo is taken", combo_stop),
     Case("adaptive combo", "the Adaptive algorithm does not take combos", adaptive_combo),
