@@ -17,7 +17,7 @@ from engine.evaluate.measure_realised import rv
 from engine.evaluate.phrases import BY_ESTIMATOR
 from engine.evaluate.reading import Context, Read, Reading, Unknown
 from engine.evaluate.snapshot import View
-from engine.model.black import MEAN_MOVE, implied_volatility, years_until
+from engine.model.black import MEAN_MOVE, has_followed, implied_volatility, years_until
 from engine.model.contract import Right, product
 from engine.model.quotes import OPTION_AGE, quote_problem
 
@@ -186,8 +186,11 @@ def _opening_move(symbol: str, context: Context) -> Read:
     return read
 
 
-def move_by_straddle(symbol: str, context: Context) -> Read:
-    """Return the reader of the expected move now: the mid of the straddle x sqrt(pi / 2), points."""
+def move_by_straddle(symbol: str, context: Context, *, of_open: bool = False) -> Read:
+    """Return the reader of the expected move now: the mid of the straddle x sqrt(pi / 2), points.
+
+    of_open: as it is kept of the open, unknown while spot has not followed its options.
+    """
     level = spot_of(symbol, context)
 
     def read(view: View) -> Reading:
@@ -198,7 +201,12 @@ def move_by_straddle(symbol: str, context: Context) -> Read:
         if isinstance(expiry, Unknown):
             return expiry
         atm = at_the_money(view, symbol, expiry, spot, context)
-        return atm if isinstance(atm, Unknown) else (atm[1] + atm[2]) * MEAN_MOVE
+        if isinstance(atm, Unknown):
+            return atm
+        strike, call, put = atm
+        if of_open and not has_followed(spot, strike, call, put):
+            return Unknown(f"{symbol}: its level is not yet where its options are")
+        return (call + put) * MEAN_MOVE
 
     return read
 

@@ -55,10 +55,13 @@ def compile_rule(rule: Rule, plan: Plan) -> Judge:
     return compile_test(rule.test, context_of(plan, rule.max_age))
 
 
-def compile_expected_move(plan: Plan) -> ExpectedMove:
-    """Return the expected move now of each of the bot's underlyings, points: what strikes are chosen by."""
+def compile_expected_move(plan: Plan, *, of_open: bool = False) -> ExpectedMove:
+    """Return the expected move now of each of the bot's underlyings, points: what strikes are chosen by.
+
+    of_open: as it is kept of the open, None while spot has not followed its options.
+    """
     context = context_of(plan)
-    readers = {symbol: move_by_straddle(symbol, context) for symbol in plan.underlyings}
+    readers = {symbol: move_by_straddle(symbol, context, of_open=of_open) for symbol in plan.underlyings}
     return lambda view, symbol: number_of(readers[symbol](view))
 
 

@@ -15,7 +15,12 @@ from engine.model.session import CalendarError, Session, exchange_date, session_
 
 YEAR_SECONDS = 252.0 * 6.5 * 3600.0
 MEAN_MOVE = sqrt(pi / 2.0)
-"""A straddle is worth the mean absolute move; of a normal move that is the deviation / sqrt(pi / 2)."""
+"""A straddle is worth the mean absolute move; of a normal move that is the deviation / sqrt(pi / 2) (Brenner and
+Subrahmanyam 1988)."""
+OPENING_LAG = 0.5
+"""Part of the straddle by which spot may lie away from the forward for a move that is kept for the whole day: an index
+follows its options only as its members open, and at a strike so far from the forward the straddle is worth a tenth more
+than at the money. Carry to expiries of two years is less."""
 LEAST_TIME_VALUE = 0.01
 """Points of time value below which a volatility has no meaning."""
 
@@ -139,3 +144,8 @@ def years_until(expiry: date, now: float, at_hand: Session | None = None) -> flo
 def _seconds_between(first: date, last: date) -> float:
     """Return the seconds of the sessions after `first` up to and including `last`."""
     return 60.0 * sum(session.minutes for session in sessions(first + timedelta(days=1), last))
+
+
+def has_followed(spot: float, strike: float, call: float, put: float) -> bool:
+    """Say whether spot is where its options see it, by put-call parity at a strike next to it."""
+    return abs(strike + call - put - spot) <= OPENING_LAG * (call + put)

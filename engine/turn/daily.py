@@ -338,7 +338,7 @@ def note_opening_moves(work: Work) -> Facts:
         if (symbol, expiry) not in facts.opening_moves:
             view = view or work.view()  # one for all: the straddle of an expiry is read once
             view.legs = legs
-            facts = _noted(work, facts, name, symbol, expiry, bot.expected_move(view, symbol))
+            facts = _noted(work, facts, name, symbol, expiry, bot.opening_move(view, symbol))
     return facts
 
 
@@ -362,9 +362,9 @@ def _opening_moves(work: Work) -> Iterator[tuple[str, CompiledBot, str, date, tu
     seen: set[tuple[ExpectedMove, str]] = set()
     for name, bot in texts:
         for symbol in bot.plan.needs.opening_move:
-            if (bot.expected_move, symbol) in seen:
+            if (bot.opening_move, symbol) in seen:
                 continue
-            seen.add((bot.expected_move, symbol))
+            seen.add((bot.opening_move, symbol))
             expiry = bot.legs_expiry(facts, session, symbol)
             if expiry is not None:
                 yield name, bot, symbol, expiry, ()

@@ -90,7 +90,8 @@ class CompiledRoll:
 class CompiledBot:
     """A plan with every rule's closure, `risk` those of `risk.require`, `priced` parts of those of `legs.require`.
 
-    `exits` stand beside `plan.exits` (None for at_expiry), `arming` too.
+    `exits` stand beside `plan.exits` (None for at_expiry), `arming` too. opening_move: the expected move as it is kept
+    of the open, None also while spot has not followed its options.
 
     levels: underlyings and indices that it reads at all; exit_levels: those that its exits read; exit_chains: symbols
     whose options at the money its exits read; exit_moves: symbols whose expected move of the open its exits read;
@@ -108,6 +109,7 @@ class CompiledBot:
     halts: tuple[CompiledRule, ...]
     risk: tuple[CompiledRule, ...]
     expected_move: ExpectedMove
+    opening_move: ExpectedMove
     levels: tuple[Underlying, ...]
     exit_levels: tuple[Underlying, ...]
     exit_chains: frozenset[str]
@@ -396,6 +398,7 @@ def _compiled(plan: Plan, pool: Pool) -> CompiledBot:
         halts=tuple(compiled(rule) for rule in plan.risk.halt_when),
         risk=tuple(compiled(rule) for rule in plan.risk.require),
         expected_move=pool.made("move", lambda: compile_expected_move(plan), plan.underlyings, context),
+        opening_move=pool.made("opening", lambda: compile_expected_move(plan, of_open=True), plan.underlyings, context),
         levels=pool.same(levels(plan)),
         exit_levels=exit_levels(plan),
         resting=tuple(planned for planned in plan.exits if planned.resting),

@@ -459,9 +459,8 @@ class IbFeed:
             if strike is None:
                 return None
             names = listing.symbol, listing.trading_class, expiry, strike
-            pair = (Option(*names, Right.CALL), Option(*names, Right.PUT))
-            mids = [await self._mid(option, session, at) for option in pair]
-            if (move := history.straddle_move(mids)) is not None:
+            call, put = [await self._mid(Option(*names, right), session, at) for right in (Right.CALL, Right.PUT)]
+            if (move := history.straddle_move(spots[at], float(strike), call, put)) is not None:
                 return move
         return None
 

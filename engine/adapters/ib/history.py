@@ -1,15 +1,16 @@
 """Questions for historical bars, and their answers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from math import ceil, inf, pi, sqrt
+from math import ceil, inf
 
 import ib_async
 
 from engine.adapters.ib import convert
 from engine.adapters.ib.wire import Wire
 from engine.model import facts as model
+from engine.model.black import MEAN_MOVE, has_followed
 from engine.model.session import Session, count_in_a_row, exchange_date, session_on, trades_on
 from engine.model.values import dataclass
 
@@ -22,8 +23,6 @@ DAY = 86400
 _FULL_SESSION = 390 * 60
 _SPANS = (1800, 3600, 14400, 28800)
 """Seconds of a duration at which the broker gives bars of every size that we ask for. Source: TWS API, step sizes."""
-STRADDLE_TO_MOVE = sqrt(pi / 2)
-"""An at-the-money straddle is worth sqrt(2/pi) standard deviations (Brenner and Subrahmanyam 1988)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +149,11 @@ def finished(starts: Iterable[datetime], session: Session, now: datetime) -> lis
     return [at for at in starts if session.open <= at < last and at + MINUTE <= now]
 
 
-def straddle_move(mids: Sequence[float | None]) -> float | None:
-    """Return sqrt(pi/2) times the sum of the mids of call and put; None when one is missing."""
-    known = [mid for mid in mids if mid is not None and mid > 0]
-    return sum(known) * STRADDLE_TO_MOVE if len(known) == len(mids) else None
+def straddle_move(spot: float, strike: float, call: float | None, put: float | None) -> float | None:
+    """Return sqrt(pi/2) times the sum of the mids; None when one is missing, or spot has not followed its options."""
+    if not (call and put and call > 0 < put and has_followed(spot, strike, call, put)):
+        return None
+    return (call + put) * MEAN_MOVE
 
 
 def is_empty(code: int, text: str) -> bool:

@@ -244,8 +244,9 @@ def test_durations_and_errors_of_history() -> None:
     spx = ib_async.Index("SPX", "CBOE")
     assert history.daily_closes(spx, 20).duration == "21 D"
     assert history.daily_closes(spx, 300).duration == "3 Y"
-    assert history.straddle_move((2.0, 3.0)) == 5 * sqrt(pi / 2)
-    assert history.straddle_move((2.0, None)) is None
+    assert history.straddle_move(6001.0, 6000.0, 3.0, 2.0) == 5 * sqrt(pi / 2)
+    assert history.straddle_move(6001.0, 6000.0, 2.0, None) is None
+    assert history.straddle_move(6004.0, 6000.0, 3.0, 2.0) is None, "the index has not followed its options"
     assert history.is_empty(162, "HMDS query returned no data: X")
     assert not history.is_empty(162, "pacing violation")
     assert history.is_forbidden(162, "No market data permissions for CBOE IND")

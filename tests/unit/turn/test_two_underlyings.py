@@ -6,7 +6,7 @@ At the money SPX calls and puts cost 20.1 each, SPY's 2.1: expected moves of 40.
 from dataclasses import replace
 
 import pytest
-from hand_desk import DAY, Desk, bot_of, clock, text_of
+from hand_desk import DAY, Desk, bot_of, call, clock, text_of
 
 from engine.evaluate.select import select
 from engine.evaluate.snapshot import View
@@ -66,6 +66,20 @@ def test_the_move_of_the_open_is_read_at_the_first_instant_that_shows_it_whateve
     assert desk.state.dependents.keys().isdisjoint(rows)
 
 
+def test_the_move_of_the_open_waits_until_spot_is_where_its_options_are() -> None:
+    """An index is told near the close of the day before while its members open one after the other: its straddle at a
+    strike far from where it goes was half as dear again, and kept for the day.
+    """
+    desk = Desk((pair("expected_move: {of: SPX, asof: open, at_least: 1 pts}"),), at="09:29")
+    desk.level("SPX", 5975.0)
+    desk.quote(call(5975), 32.4, 32.5, 0.8)
+    desk.until("09:30:30", step=5)
+    assert not desk.state.facts.opening_moves
+    desk.level("SPX", 6000.0)
+    desk.tick(1)
+    assert {key: round(value, 2) for key, value in desk.state.facts.opening_moves.items()} == {("SPX", DAY): 50.38}
+
+
 def test_quotes_after_the_first_minutes_are_waited_for_no_more_where_the_move_of_the_open_never_came() -> None:
     """Each of them made a turn that could do nothing, until something else changed."""
     desk = Desk((pair("expected_move: {of: SPX, asof: open, at_least: 1 pts}"),), at="09:29")
@@ -91,7 +105,7 @@ def test_one_bot_reads_the_move_of_the_open_for_all_that_read_the_same() -> None
     condition = "expected_move: {of: SPX, asof: open, at_least: 1 pts}"
     texts = (pair(condition).replace("name: pair", f"name: bot_{number}") for number in range(3))
     desk = Desk(tuple(texts), at="09:29")
-    bots = {name: replace(bot, expected_move=reads) for name, bot in desk.program.bots.items()}
+    bots = {name: replace(bot, opening_move=reads) for name, bot in desk.program.bots.items()}
     desk.program = replace(desk.program, bots=bots)
     for count in (1, 2, 3):
         desk.now = clock(f"09:30:0{count}")

@@ -159,7 +159,7 @@ class ArrayDay:
         if not bot.plan.needs.opening_move or self.first > 0:
             return facts  # before the open another strike may have been nearest to spot
         view = self.view_of(self.board_at(self.first), facts)
-        moves = {symbol: bot.expected_move(view, symbol) for symbol in bot.plan.needs.opening_move}
+        moves = {symbol: bot.opening_move(view, symbol) for symbol in bot.plan.needs.opening_move}
         found = {(symbol, self.session.date): round(move, 4) for symbol, move in moves.items() if move is not None}
         return replace(facts, opening_moves=found)
 
