@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from engine.adapters.ib.inbox import ENDS
 from engine.adapters.ib.settings import IbSettings
 from engine.model.errors import BrokerError, IdInUseError
 
@@ -91,11 +92,14 @@ def no_lockstep(settings: IbSettings) -> BrokerError:
 
 
 def incomplete(settings: IbSettings, missing: Sequence[str]) -> BrokerError:
-    """Connected, but lists without which nothing may be traded did not arrive."""
-    return BrokerError(
-        f"{settings.where} is connected but did not send all of: {', '.join(missing)}",
-        "wait until TWS or IB Gateway has loaded the account, then connect again",
-    )
+    """Connected, but lists without which nothing may be traded did not arrive.
+
+    That of executions alone has been left without an end by several versions of TWS, for minutes or for good.
+    """
+    help = "wait until TWS or IB Gateway has loaded the account, then connect again"
+    if list(missing) == [ENDS[55]]:
+        help += "; if it stays so restart it, or take another version: some never end that list"
+    return BrokerError(f"{settings.where} is connected but did not send all of: {', '.join(missing)}", help)
 
 
 def is_read_only(words: str) -> bool:

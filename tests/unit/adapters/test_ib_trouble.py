@@ -2,7 +2,8 @@
 
 import pytest
 
-from engine.adapters.ib.trouble import why_lost
+from engine.adapters.ib.settings import IbSettings
+from engine.adapters.ib.trouble import incomplete, why_lost
 
 
 @pytest.mark.parametrize(
@@ -16,3 +17,10 @@ from engine.adapters.ib.trouble import why_lost
 )
 def test_a_lost_connection_is_told_without_a_number_of_the_system(reason: str, words: str) -> None:
     assert why_lost(reason) == words
+
+
+def test_of_executions_that_never_end_another_version_is_named() -> None:
+    """Several versions of TWS have never ended that list."""
+    alone, both = (incomplete(IbSettings(), names) for names in (["executions"], ["positions", "executions"]))
+    assert "another version" in str(alone.help)
+    assert "another version" not in str(both.help)
