@@ -107,7 +107,7 @@ def test_why_says_that_market_data_did_not_come_and_why(tmp_path: Path) -> None:
     [
         ("kind: legs_rewritten, on: order, number: each", ["-0.55", "0.40"]),
         (
-            "kind: warning, on: order, number: each, of: change, code: 105, text: no, made: false",
+            "kind: legs_rewritten, on: order, number: each, changes: refused",
             ["-0.70", "-0.65", "-0.55", "0.25", "0.35"],
         ),
     ],

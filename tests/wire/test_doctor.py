@@ -593,7 +593,7 @@ def test_the_probe_agrees_with_the_simulated_gateway_and_leaves_nothing(tmp_path
 
 def test_the_probe_says_that_no_combo_can_be_changed(tmp_path: Path, data: Path) -> None:
     async def scenario() -> None:
-        change = "{kind: warning, on: order, number: each, of: change, code: 105, text: no, made: false}"
+        change = "{kind: legs_rewritten, on: order, number: each, changes: refused}"
         async with another_broker(faults=f"[{change}]") as gw:
             await into_the_day(gw)
             found = await found_by(probing(gw.port, data, tmp_path / "heard.jsonl"))

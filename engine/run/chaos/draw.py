@@ -272,6 +272,7 @@ PARAMETERS: Mapping[str, Callable[[Random], dict[str, Value]]] = {
     "late_order": _seconds(5, 20, 60, 90, 200),
     "inactive": _seconds(5, 30, 90),
     "preset": _choice("what", "price", "quantity", "tif"),
+    "legs_rewritten": _choice("changes", "told", "refused"),
     "worse_fill": lambda chance: {"price_by": chance.choice((0.05, 0.1, 0.5))},
     "overfill": _seconds(0, 1, 10, 60),
     "one_leg": lambda chance: {"leg": chance.choice((1, 2, 3, 4))},

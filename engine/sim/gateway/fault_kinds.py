@@ -89,7 +89,7 @@ KINDS: dict[str, Kind] = {
     "lose_ack": Kind((ORDER,)),
     "inactive": Kind((ORDER,), {"seconds": _for(30.0)}),
     "preset": Kind((ORDER,), {"what": _one_of("price", "quantity", "tif"), "price_by": Param(0.1, least=0.01)}),
-    "legs_rewritten": Kind((ORDER,)),
+    "legs_rewritten": Kind((ORDER,), {"changes": _one_of("told", "refused")}),
     "worse_fill": Kind((ORDER,), {"price_by": Param(0.05, least=0.01)}),
     "overfill": Kind((FILL,), {"seconds": Param(1.0)}),
     "one_leg": Kind((ORDER,), {"leg": Param(1.0, least=1.0)}),

@@ -59,6 +59,7 @@ AFTER_FILLS = frozenset({"correction", "overfill", "expires"})
 NEEDS_BROKER = frozenset({"late_fill", "worse_fill", "one_leg"}) | AFTER_FILLS | OF_PEOPLE
 NOTED_LATER = OF_LINES | OF_VIEWS | OF_PEOPLE
 """Kinds that are noted when they change something, not when they begin."""
+NOT_SAME = 105, "Order being modified does not match original order"
 READ_ONLY = 321, "Error validating request.-'bA' : cause - The API interface is currently in Read-Only mode."
 
 
@@ -91,6 +92,7 @@ class Faults:
         self._late: dict[Key, Ticket] = {}
         self._tickets: dict[Key, Ticket] = {}
         self._of_changes: dict[Key, Fault] = {}
+        self._fixed: dict[Key, Fault] = {}
         self._greeted: dict[Session, list[Fault]] = {}
         self._intake = IntakeFaults(self._note)
         self._cancels = CancelFaults(hub.exchange, self._agenda.later, self._broker_says)
@@ -259,6 +261,7 @@ class Faults:
         for key in forgotten:
             self._tickets.pop(key, None)
             self._of_changes.pop(key, None)
+            self._fixed.pop(key, None)
             hub.owners.pop(key, None)
         for each in (self._intake, self._orders, self._executions):
             each.forget(forgotten)
@@ -355,6 +358,8 @@ class Faults:
             self._begin(fault, key)
         warned = [each for each in hits if each.kind == "warning"]
         self._of_changes.update((key, each) for each in warned if each.text("of") == "change")
+        rewritten = [each for each in hits if each.kind == "legs_rewritten" and ticket.legs]
+        self._fixed.update((key, each) for each in rewritten if each.text("changes") == "refused")
         warnings = [self._warning(each, key) for each in warned if each.text("of") == "order"]
         reports = self._hub.exchange.place(self._intake.taken_as(hits, ticket))
         if isinstance(self._hub.exchange, SimExchange):
@@ -363,6 +368,9 @@ class Faults:
 
     def _change(self, key: Key, ticket: Ticket) -> list[Report]:
         """Give a change of an order to the broker, unless a fault answers it otherwise."""
+        if (refuses := self._fixed.get(key)) is not None:
+            self._note(refuses)
+            return [OrderError(*key, *NOT_SAME)]
         fault = self._of_changes.pop(key, None)
         if fault is None:
             return self._hub.exchange.place(ticket)
