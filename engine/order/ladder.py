@@ -6,7 +6,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from engine.model.money import CENT, Rounding, TickRule
-from engine.order.price import NetQuote, Part, limit_net, ticks_of
+from engine.order.price import NetQuote, Part, limit_net, surely_lost_below, ticks_of
 from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Start
 
@@ -40,7 +40,7 @@ def rung(
 ) -> Decimal | None:
     """Return the net limit of try `attempt`: so many steps worse than the start of this moment, never past natural.
 
-    Where that would pass the bound, it is the last price before it.
+    Where that would pass the bound, or what the legs can be worth, it is the last price before it.
     """
     if quote.mid is None or quote.natural is None:
         return None
@@ -53,7 +53,9 @@ def rung(
     wanted = start - float(ladder.step or 0) * (attempt - 1)
     if attempt > 1 and ladder.step is not None:
         wanted = float(first - ladder.step * (attempt - 1))
-    net = _worth_sending(limit_net(wanted, natural=quote.natural, floor=bound.floor, ticks=ticks), parts, bound.floor)
+    floors = [each for each in (bound.floor, surely_lost_below(parts)) if each is not None]
+    limit = limit_net(wanted, natural=quote.natural, floor=max(floors, default=None), ticks=ticks)
+    net = _worth_sending(limit, parts, bound.floor)
     if (holds := bound.holds) is None:
         return net
     best = ticks.round(2 * quote.mid - quote.natural, Rounding.UP)

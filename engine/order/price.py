@@ -5,11 +5,13 @@ Prices here are net: signed per share of one structure, + received. The wire's s
 
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from engine.model.contract import SHARE_TICKS, Option, product
 from engine.model.market import Board
 from engine.model.money import Rounding, TickRule
+from engine.model.payoff import ends_together, least_payoff
 from engine.model.quotes import NO_BID, quote_problem
 
 
@@ -51,6 +53,21 @@ def net_quote(parts: Iterable[Part], board: Board, now: float, *, closing: bool 
         mid += flow * weight * (bid + ask) / 2
         natural += flow * weight * (bid if flow > 0 else ask)
     return NetQuote(mid, natural)
+
+
+@lru_cache(maxsize=4096)
+def surely_lost_below(parts: tuple[Part, ...]) -> Decimal | None:
+    """Return the net price below which dealing these legs together loses wherever the market goes until they end.
+
+    What is bought back is never worth more than that, and what is sold never less. Exchanges turn away combos that are
+    priced beyond it by more than a tenth of their width, and let no market order trade there (of verticals, butterflies
+    and boxes: Cboe, SR-CBOE-2015-107, 80 FR 77038). None without a bound, for one leg, and for what surely pays
+    something (a box that is sold), which is worth less before it does.
+    """
+    if len(parts) < 2 or not ends_together((option, 1) for option, _, _ in parts):
+        return None
+    least = least_payoff((option, flow * weight) for option, flow, weight in parts)
+    return None if least is None or least > 0 else least
 
 
 def ticks_of(parts: tuple[Part, ...]) -> TickRule:

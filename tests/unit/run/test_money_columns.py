@@ -10,12 +10,14 @@ from engine.model.commission import EDGES, estimate, fees_per_contract, per_cont
 from engine.model.contract import Option, Right, product
 from engine.model.money import CENT, Rounding
 from engine.model.payoff import least_payoff
+from engine.model.values import replace
 from engine.order.ladder import Bound, start_net
-from engine.order.price import NetQuote, Part, limit_net, ticks_of
+from engine.order.price import NetQuote, Part, limit_net, surely_lost_below, ticks_of
 from engine.run.backtest.fills import FillModel, fill_model
 from engine.run.sweep.arrays.entry_order import EntryOrder, Look, Met
 from engine.run.sweep.arrays.ladder_columns import Orders
 from engine.run.sweep.arrays.money_columns import UNIT, Grid, Quotes, four_digits, least_payoffs
+from engine.run.sweep.arrays.money_columns import surely_lost_below as columns_below
 from engine.run.sweep.arrays.working import SLACK, Fill, Outcome, Quoted, Unclear, Unfilled, work_exit
 from engine.spec.nouns.order import Order, Start, Then
 
@@ -123,6 +125,19 @@ def test_the_least_that_structures_pay_is_that_of_the_engine() -> None:
     assert least_payoffs(strikes, rights, (1, -1, -1, -1)) is None
 
 
+def test_the_price_under_which_all_is_lost_is_that_of_the_engine() -> None:
+    chance = np.random.default_rng(4)
+    for flows in ((1,), (-1, 1), (1, -1), (-1, 1, 1, -1), (1, -1, -1, 1), (1, -1, 1, -1), (-1, -1, 1, 1)):
+        dealt = quotes(len(flows), 1)._replace(flows=flows)
+        strikes = np.sort(chance.integers(80, 120, (COUNT, len(flows))) * 5 * UNIT, axis=1)
+        found = columns_below(strikes, dealt)
+        for row in range(COUNT):
+            every = zip(strikes[row].tolist(), dealt.options, flows, strict=True)
+            parts = [Part(replace(option, strike=Decimal(k) / UNIT), flow, 1) for k, option, flow in every]
+            wanted = surely_lost_below(tuple(parts))
+            assert found[row] == (-np.inf if wanted is None else float(wanted))
+
+
 LADDERS = [
     Order(start=Start.NATURAL, wait=10.0, tries=1, path=()),
     Order(start=Start.NATURAL, wait=10.0, tries=3, then=Then.MARKET, path=()),
@@ -146,7 +161,8 @@ def test_orders_come_to_what_they_come_to_one_by_one(ladder: Order, fills: str, 
 
 def _compare(found: Quotes, ladder: Order, fills: FillModel, floor: Decimal | None, closing: bool) -> None:
     rooms = np.random.default_rng(5).choice([4.0, 20.0, 60.0], COUNT)
-    orders = Orders(found, ladder, fills, None if floor is None else np.full(COUNT, float(floor)))
+    lowest = [each for each in (floor, surely_lost_below(one_of(found, 0)[0])) if each is not None]
+    orders = Orders(found, ladder, fills, np.full(COUNT, float(max(lowest))) if lowest else None)
     worked = orders.work(rooms, closing=closing)
     commission = found.commission(worked.net, 2)
     assert worked.is_clear.all()

@@ -143,7 +143,7 @@ def test_a_stop_of_a_side_is_of_the_position_that_holds_it() -> None:
     )
     desk.fill(desk.last)
     assert [each.state for each in positions(desk)] == ["closed", "open"]
-    desk.quote(put(5970), 14.95, 15.05, -0.60)
+    desk.quote(put(5970), 13.45, 13.55, -0.60)
     desk.tick(1)
     assert (desk.last.position, desk.last.reason) == (new.id, "stop.put_side")
     desk.fill(desk.last)

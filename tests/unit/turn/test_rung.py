@@ -30,3 +30,42 @@ def test_one_option_never_costs_nothing(flow: int, mid: float, natural: float, e
 def test_a_combo_may_be_worth_nothing() -> None:
     parts = (Part(CALL, -1, 1), Part(Option("SPX", "SPXW", EXPIRY, Decimal(6110), Right.CALL), 1, 1))
     assert rung(LADDER, NetQuote(0.0, -0.05), parts, 1) == 0
+
+
+def combo(*legs: tuple[int, Right, int], expiry: date = EXPIRY) -> tuple[Part, ...]:
+    """Return legs by strike and right; flow: +1 sold, -1 bought."""
+    return tuple(Part(Option("SPX", "SPXW", expiry, Decimal(strike), right), flow, 1) for strike, right, flow in legs)
+
+
+BOUGHT_BACK = combo((5990, Right.PUT, -1), (5985, Right.PUT, 1))
+CONDOR = combo((5990, Right.PUT, -1), (5980, Right.PUT, 1), (6010, Right.CALL, -1), (6015, Right.CALL, 1))
+
+
+@pytest.mark.parametrize(
+    ("parts", "mid", "natural", "expected"),
+    [
+        (BOUGHT_BACK, -4.90, -5.60, "-5.00"),  # five points wide: it can never cost more
+        (BOUGHT_BACK, -4.20, -4.90, "-4.90"),
+        (CONDOR, -9.95, -11.0, "-10.00"),  # the wider side alone
+        (combo((5990, Right.PUT, 1), (5985, Right.PUT, -1)), 0.0, -0.30, "0.00"),  # nobody pays to be rid of it
+        (combo((5990, Right.PUT, 1), (5985, Right.PUT, -1), (6000, Right.CALL, -1)), -3.0, -3.30, "-3.30"),
+    ],
+)
+def test_no_price_is_offered_that_is_a_loss_wherever_the_market_goes(
+    parts: tuple[Part, ...], mid: float, natural: float, expected: str
+) -> None:
+    """Exchanges turn such an exit away when it is needed most: options in the money are quoted wide."""
+    steep = Order(start=Start.MID, step=Decimal("0.50"), tries=4, path=("order",))
+    assert rung(steep, NetQuote(mid, natural), parts, 4) == Decimal(expected)
+
+
+def test_what_surely_pays_something_may_be_sold_for_less() -> None:
+    """A box pays its width at the end: today it is worth less by the interest."""
+    box = combo((5990, Right.CALL, 1), (6000, Right.CALL, -1), (6000, Right.PUT, 1), (5990, Right.PUT, -1))
+    assert rung(LADDER, NetQuote(9.60, 9.40), box, 4) == Decimal("9.45")
+
+
+def test_legs_that_end_apart_are_bounded_by_nothing() -> None:
+    later = combo((6000, Right.PUT, 1), expiry=date(2026, 11, 20))
+    calendar = (*combo((6000, Right.PUT, -1)), *later)
+    assert rung(LADDER, NetQuote(0.0, -0.50), calendar, 4) == Decimal("-0.15")

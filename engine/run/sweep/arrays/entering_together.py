@@ -11,7 +11,14 @@ from engine.model.contract import LOT
 from engine.order.band import LEAST_BAND
 from engine.run.arrays.may_hold import Mask, Measure, may_hold, surely_holds
 from engine.run.sweep.arrays.ladder_columns import Orders
-from engine.run.sweep.arrays.money_columns import UNIT, Cents, Quotes, Units, least_payoffs
+from engine.run.sweep.arrays.money_columns import (
+    UNIT,
+    Cents,
+    Quotes,
+    Units,
+    least_payoffs,
+    surely_lost_below,
+)
 from engine.run.sweep.arrays.picks import NEAR
 from engine.run.sweep.arrays.sheet import Entries, Sheet
 from engine.run.sweep.arrays.window import STREAMED_IN
@@ -175,7 +182,8 @@ class EnteringTogether:
         group, day, plan, quantity = self._group, self._day, self._group.plan, self._group.plan.quantity
         quotes = self._sheet.quotes(columns, places, tuple(-sign for sign in group.signs))
         lowest = least_payoffs(self._sheet.strikes(columns), group.rights, group.signs)
-        orders = Orders(quotes, plan.order, self._session.fills, self._floors(rows, lowest, quotes))
+        floor = np.maximum(self._floors(rows, lowest, quotes), surely_lost_below(self._sheet.strikes(columns), quotes))
+        orders = Orders(quotes, plan.order, self._session.fills, floor)
         started = orders.started()
         worst = None if lowest is None else np.maximum(-started.units - lowest, 0)
         fine = started.is_clear & ~self._sheet.lacks_size(quotes, columns, places)

@@ -15,7 +15,7 @@ from engine.run.arrays.measures import Position
 from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.ladder_columns import Orders
 from engine.run.sweep.arrays.lived import NO_LEVEL, TOGETHER, Lived
-from engine.run.sweep.arrays.money_columns import UNIT, Cents, Units, payoffs
+from engine.run.sweep.arrays.money_columns import UNIT, Cents, Units, payoffs, surely_lost_below
 from engine.run.sweep.arrays.sheet import Entries, Sheet
 
 AT_ONCE = 64
@@ -129,7 +129,8 @@ class LeavingTogether:
         order, delay = self._group.exits[number]
         quotes = self._sheet.quotes(held.columns, places, self._group.signs)
         begins = delay + np.where(places == held.places, held.worked.after, 0.0)
-        orders = Orders(quotes, order, self._session.fills)
+        floor = surely_lost_below(self._sheet.strikes(held.columns), quotes)
+        orders = Orders(quotes, order, self._session.fills, floor)
         worked = orders.work(self._day.rooms(places) - begins, closing=True)
         commission = quotes.commission(worked.net, self._group.plan.quantity)
         fine = worked.is_clear & worked.is_filled & commission.is_clear & ~(is_among_others & (worked.tries > 1))

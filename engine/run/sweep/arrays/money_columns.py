@@ -13,6 +13,7 @@ from engine.adapters.history.day import Columns, Places
 from engine.model.commission import EDGES, LEAST_PER_ORDER, fees_per_contract, per_contract
 from engine.model.contract import Option, Right
 from engine.model.money import TickRule
+from engine.model.payoff import ends_together
 from engine.run.arrays.may_hold import Mask
 
 Units = NDArray[np.int64]
@@ -136,6 +137,18 @@ def least_payoffs(strikes: Units, rights: Sequence[Right], signs: Sequence[int])
         return None
     spots = np.hstack((np.zeros((len(strikes), 1), dtype=np.int64), strikes))
     return np.asarray(payoffs(strikes, rights, signs, spots).min(axis=1))
+
+
+def surely_lost_below(strikes: Units, quotes: Quotes) -> Columns:
+    """Return the net price that an order of each goes no lower than, -inf without one (`order.price`).
+
+    Shape: strikes (N, legs).
+    """
+    none = np.full(len(strikes), -np.inf)
+    if len(quotes.flows) < 2 or not ends_together((option, 1) for option in quotes.options):
+        return none
+    least = least_payoffs(strikes, [option.right for option in quotes.options], quotes.flows)
+    return none if least is None else np.where(least > 0, none, least / UNIT)
 
 
 def payoffs(strikes: Units, rights: Sequence[Right], signs: Sequence[int], spots: Units) -> Units:
