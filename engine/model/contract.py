@@ -128,7 +128,15 @@ def product(symbol: str) -> Product:
     if symbol in _ETFS:
         ticks = _PENNY if symbol in _PENNY_ETFS else _EQUITY_OPTION
         return Product(symbol, Kind.ETF, ticks, _PENNY, symbol)
-    return Product(symbol, Kind.STOCK, _EQUITY_OPTION, _PENNY, symbol)
+    return Product(symbol, Kind.STOCK, _EQUITY_OPTION, _PENNY, class_of_shares(symbol))
+
+
+def class_of_shares(symbol: str) -> str:
+    """Return the trading class of the options on a stock: its symbol, without the dot before a class of shares.
+
+    Source: OCC option symbology, which has letters and digits only; options on BRK.B are of class BRKB.
+    """
+    return symbol.replace(".", "")
 
 
 LOT = 100

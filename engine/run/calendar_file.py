@@ -142,7 +142,7 @@ class _Reader:
             path: Path = ("by_symbol", symbol)
             if not _SYMBOL.fullmatch(symbol):
                 self.report("RB605", path, f"a symbol is upper case, is '{symbol}'", at_key=True)
-            name = earnings_of(symbol)
+            name = earnings_of(symbol.replace(" ", "."))
             found.append((name, self._days(name, days, path, clock)))
         return found
 

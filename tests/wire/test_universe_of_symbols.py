@@ -8,9 +8,9 @@ from engine.model.contract import Contract, Option, Underlying, listed, product
 
 SYMBOLS = (
     *("SPX", "SPY", "QQQ", "AAPL", "MSFT", "NVDA", "TSLA", "AMZN", "META", "GOOGL", "XLF"),
-    *("XLE", "XLV", "SMH", "AMD", "NFLX", "SHOP", "BA", "CRM", "ORCL", "COST", "WMT"),
+    *("XLE", "XLV", "SMH", "AMD", "NFLX", "SHOP", "BA", "CRM", "ORCL", "COST", "WMT", "BRK.B"),
 )
-"""Requirements row E6."""
+"""Requirements row E6, and a class of shares."""
 
 
 async def at_the_money(world: IbWorld, symbol: str) -> list[Option]:

@@ -49,7 +49,7 @@ def place(environ: Mapping[str, str] = os.environ) -> str:
 
 def fetch(symbol: str, address: str, elapsed: Callable[[], float] = time.monotonic) -> bytes:
     """Return the file of a symbol. Raises: DelayedDataError in words when it cannot be had."""
-    name = f"_{symbol}" if symbol in INDICES else symbol.replace(" ", ".")
+    name = f"_{symbol}" if symbol in INDICES else symbol
     request = urllib.request.Request(
         f"{address}/{quote(name)}.json", headers={"Accept": "application/json", "User-Agent": "rulebot"}
     )

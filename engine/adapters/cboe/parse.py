@@ -14,7 +14,7 @@ from decimal import Decimal
 from math import isfinite, nan
 from typing import Any
 
-from engine.model.contract import INDICES, Option, Right
+from engine.model.contract import Option, Right, product
 from engine.model.errors import RulebotError
 from engine.model.named_day import last_day
 from engine.model.session import at_exchange_time
@@ -31,8 +31,6 @@ NUMBERS = ("bid", "ask", "bid_size", "ask_size", "iv", "open_interest", "volume"
 """The fields of an option that are read."""
 GREEKS = ("delta", "gamma", "vega", "theta")
 OF_UNDERLYING = ("current_price", "bid", "ask", "open", "high", "low", "prev_day_close", "iv30")
-CLASSES: Mapping[str, frozenset[str]] = {symbol: frozenset(each.classes) for symbol, each in INDICES.items()}
-"""Trading classes of an underlying where they are not its symbol alone; adjusted ones are left out."""
 
 
 class DelayedDataError(RulebotError):
@@ -66,7 +64,7 @@ def parse(symbol: str, raw: bytes, now: datetime) -> DelayedChain:
     whole = _object(_document(symbol, raw), symbol, "the file")
     data = _object(whole.get("data"), symbol, "'data'")
     told = str(data.get("symbol") or whole.get("symbol") or "").lstrip("^_").upper()
-    if told != symbol.replace(" ", ".").upper():
+    if told != symbol.upper():
         raise DelayedDataError(f"Cboe's file of {symbol} is of '{told[:20]}'", "nothing of it was used")
     at = _instant(symbol, data.get("last_trade_time"), now)
     numbers = {name: _number(data.get(name)) for name in OF_UNDERLYING}
@@ -132,7 +130,7 @@ def _number(found: Any) -> float:
 
 def _options(symbol: str, rows: list[Any]) -> tuple[tuple[DelayedOption, ...], int]:
     """Return the readable options of our classes, and how many are not. Raises: DelayedDataError for too many."""
-    classes = CLASSES.get(symbol, frozenset({re.sub(r"[^A-Z]", "", symbol.upper())}))
+    classes = product(symbol).classes  # adjusted ones are left out
     found: dict[Option, DelayedOption] = {}
     unreadable = 0
     for row in rows:

@@ -13,7 +13,7 @@ from engine.adapters.history.instants import instants
 from engine.adapters.history.missing import APART, parse_day
 from engine.adapters.history.rows import BY_QUOTE, HIGHEST_STRIKE, LATEST_DAY, Rows, keys, repeated_after
 from engine.adapters.history.table import Table, Whole
-from engine.model.contract import INDICES, product
+from engine.model.contract import INDICES, class_of_shares, product
 from engine.model.named_day import last_day
 from engine.model.session import Session
 
@@ -85,7 +85,7 @@ def _classes(table: Table, symbol: str) -> tuple[Whole, list[str]]:
         return np.zeros(len(table.rows), dtype=np.int64), [product(symbol).same_day_class]
     codes, texts = table.texts("trading_class")
     places: dict[str, int] = {}
-    own = [places.setdefault(class_of(text), len(places)) for text in texts]
+    own = [places.setdefault(class_of_shares(class_of(text)), len(places)) for text in texts]
     return (codes if own == list(range(len(texts))) else np.array(own)[codes]), list(places)
 
 

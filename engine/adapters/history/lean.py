@@ -36,7 +36,7 @@ from engine.adapters.history.missing import day_of_name, missing_sessions
 from engine.adapters.history.pairs import near_pairs
 from engine.adapters.history.rows import strike_of
 from engine.adapters.history.scale import impossible, scaled
-from engine.model.contract import INDICES, Kind, Option, Right, product
+from engine.model.contract import INDICES, Kind, Option, Right, class_of_shares, product
 from engine.model.errors import MisuseError, StoreError
 from engine.model.named_day import last_day
 from engine.model.session import Session, session_on
@@ -279,8 +279,8 @@ def data_root(path: Path) -> tuple[Path, str]:
 
 def _option_folders(root: Path, symbol: str) -> list[tuple[str, Path]]:
     names = CLASSES.get(symbol, (symbol.lower(),))
-    found = [(name.upper(), root / kind / "usa" / "minute" / name) for kind in _KINDS for name in names]
-    return [(name, folder) for name, folder in found if folder.is_dir()]
+    found = [(name, root / kind / "usa" / "minute" / name) for kind in _KINDS for name in names]
+    return [(class_of_shares(name.upper()), folder) for name, folder in found if folder.is_dir()]
 
 
 def _chosen(root: Path, symbol: str) -> str:

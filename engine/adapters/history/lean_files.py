@@ -18,6 +18,7 @@ from engine.adapters.history.day import SLACK, Columns, Finding
 from engine.adapters.history.finding import OUTSIDE, left_out, refusal, refused, told
 from engine.adapters.history.levels import known_level, sound_levels
 from engine.adapters.history.table import CUT_OFF, Whole
+from engine.model.contract import class_of_shares
 
 SCALE = 10_000.0
 _QUOTE_FIELDS, _TRADE_FIELDS = 11, 6
@@ -71,7 +72,7 @@ def check_entry(where: str, entry: str, day: date, name: str) -> None:
         return
     if told != f"{day:%Y%m%d}":
         raise refusal(refused(f"{where}/{entry}", 0, f"the entry is of {told}, the file of {day:%Y%m%d}"))
-    if not rest.lower().startswith(f"{name.lower()}_"):
+    if class_of_shares(rest.partition("_")[0].upper()) != class_of_shares(name.upper()):
         raise refusal(refused(f"{where}/{entry}", 0, f"the entry is of {rest.partition('_')[0]}, the file of {name}"))
 
 

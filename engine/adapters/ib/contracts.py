@@ -54,14 +54,15 @@ def subscriptions_of_all(contract: Contract) -> str:
 def underlying_contract(symbol: str, con_id: int = 0) -> ib_async.Contract:
     """Return the broker's contract of an index, stock or ETF."""
     kind, exchange = ("IND", INDEX_EXCHANGES.get(symbol, "CBOE")) if is_index(symbol) else ("STK", SMART)
-    return ib_async.Contract(secType=kind, symbol=symbol, exchange=exchange, currency=CURRENCY, conId=con_id)
+    name = convert.symbol_there(symbol)
+    return ib_async.Contract(secType=kind, symbol=name, exchange=exchange, currency=CURRENCY, conId=con_id)
 
 
 def chain_contract(symbol: str, trading_class: str, expiry: date) -> ib_async.Contract:
     """Return the broker's pattern for every option of a class and expiry."""
     return ib_async.Contract(
         secType="OPT",
-        symbol=symbol,
+        symbol=convert.symbol_there(symbol),
         tradingClass=trading_class,
         lastTradeDateOrContractMonth=f"{expiry:%Y%m%d}",
         exchange=SMART,
@@ -140,7 +141,7 @@ class ContractBook:
             fields = contract_data(row, version)
             _, _, symbol, kind, expiry, strike, right, _, _, _, _, trading_class, con_id, _ = fields[:14]
             if kind in ("STK", "IND"):
-                self.learn(Underlying(symbol, convert.whole(con_id)))
+                self.learn(Underlying(convert.symbol_here(symbol), convert.whole(con_id)))
             if kind != "OPT":
                 continue
             option = convert.option(

@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from engine.model.contract import Contract, Option, Right, Underlying
+from engine.model.contract import Contract, Option, Right, Underlying, class_of_shares
 from engine.model.event import BrokerStatus
 from engine.model.facts import Dividend
 from engine.model.printable import printable
@@ -104,6 +104,19 @@ def plain_text(text: str) -> str:
     return printable(text, instead=" ")
 
 
+def symbol_there(symbol: str) -> str:
+    """Return a symbol as IBKR writes it: a class of shares stands behind a space, `BRK B`, and BRK.B is nothing there.
+
+    Source: IBKR knowledge base, "How do I enter the symbol for Berkshire Hathaway Class B shares".
+    """
+    return symbol.replace(".", " ")
+
+
+def symbol_here(text: str) -> str:
+    """Return a symbol of IBKR as specs write it: BRK.B."""
+    return text.replace(" ", ".")
+
+
 def option(
     *, symbol: str, trading_class: str, expiry: str, strike: str, right: str, multiplier: str, con_id: str
 ) -> Option:
@@ -113,8 +126,8 @@ def option(
     if known is None or price is None:
         raise ValueError(f"an option is due, right is {right!r}, strike {strike!r}")
     return Option(
-        symbol=symbol,
-        trading_class=trading_class or symbol,
+        symbol=symbol_here(symbol),
+        trading_class=trading_class or class_of_shares(symbol_here(symbol)),
         expiry=day(expiry),
         strike=price,
         right=known,
@@ -141,5 +154,5 @@ def contract(fields: Sequence[str]) -> Contract | None:
             con_id=con_id,
         )
     if kind in ("STK", "IND"):
-        return Underlying(symbol, whole(con_id))
+        return Underlying(symbol_here(symbol), whole(con_id))
     return None

@@ -365,10 +365,10 @@ class IbFeed:
     async def listing(self, symbol: str, trading_class: str) -> Listing:
         """Return the expiries listed today (no strikes yet). Raises: UnavailableError, BrokerError."""
         con_id = await self._underlying_id(symbol)
-        kind = "IND" if is_index(symbol) else "STK"
+        name, kind = convert.symbol_there(symbol), "IND" if is_index(symbol) else "STK"
         rows = await self._ask(
             f"the option expiries of {symbol}",
-            lambda wire, req_id: wire.client.reqSecDefOptParams(req_id, symbol, "", kind, con_id),
+            lambda wire, req_id: wire.client.reqSecDefOptParams(req_id, name, "", kind, con_id),
         )
         ours = [row for row in rows if row[4] == trading_class]
         row = next((each for each in ours if each[2] == "SMART"), ours[0] if ours else None)

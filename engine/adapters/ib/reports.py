@@ -206,7 +206,7 @@ def execution(fields: list[str], at: datetime, account: str) -> ExecutionReport 
         quantity=quantity,
         price=price,
         executed_at=convert.instant(fields[15]),
-        symbol=fields[4],
+        symbol=convert.symbol_here(fields[4]),
         is_liquidation=fields[23] not in ("", "0"),
     )
 

@@ -16,10 +16,11 @@ async def symbol_facts(link: IbLink, symbol: str, seconds: float) -> SymbolFacts
     contracts = await _contracts(link, symbol, seconds)
     if len(contracts) != 1:
         return SymbolFacts(symbol, contracts)
-    wire, kind, con_id = link.wire, "IND" if is_index(symbol) else "STK", contracts[0].con_id
+    wire, name, con_id = link.wire, convert.symbol_there(symbol), contracts[0].con_id
+    kind = "IND" if is_index(symbol) else "STK"
     rows = await wire.requests.ask(
         f"the option expiries of {symbol}",
-        lambda req_id: wire.client.reqSecDefOptParams(req_id, symbol, "", kind, con_id),
+        lambda req_id: wire.client.reqSecDefOptParams(req_id, name, "", kind, con_id),
         seconds,
     )
     expiries: dict[str, set[str]] = {}

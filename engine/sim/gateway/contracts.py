@@ -6,7 +6,7 @@ from engine.sim.gateway.encode_orders import strike
 from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.parse_contracts import contract_query, matches, no_contract
 from engine.sim.gateway.session import Session
-from engine.sim.gateway.wire import Fields, Value, prose
+from engine.sim.gateway.wire import Fields, Value, prose, symbol_in, symbol_out
 
 COMPONENTS = (
     ("A", "AMEX"),
@@ -43,7 +43,7 @@ def contract_details(hub: Hub, session: Session, fields: Fields) -> None:
 
 def option_params(hub: Hub, session: Session, fields: Fields) -> None:
     """Message 78: a row for each exchange and class; strikes are the union over all expiries."""
-    req_id, symbol, exchange = fields.integer(), fields.text().upper(), fields.text()
+    req_id, symbol, exchange = fields.integer(), symbol_in(fields.text()), fields.text()
     fields.skip()
     con_id = fields.integer()
     found = hub.market.catalogue.by_id(con_id) or hub.market.catalogue.underlying(symbol)
@@ -65,11 +65,12 @@ def matching_symbols(hub: Hub, session: Session, fields: Fields) -> None:
     found = []
     for symbol in hub.market.catalogue.symbols():
         each = hub.market.catalogue.underlying(symbol)
-        if each is not None and pattern and (symbol.startswith(pattern) or pattern in each.long_name.upper()):
+        name = symbol_out(symbol)
+        if each is not None and pattern and (name.startswith(pattern) or pattern in each.long_name.upper()):
             found.append(each)
     out: list[Value] = [79, req_id, len(found)]
     for each in found:
-        out += [each.con_id, each.symbol, each.sec_type.value, each.primary_exchange or each.exchange]
+        out += [each.con_id, symbol_out(each.symbol), each.sec_type.value, each.primary_exchange or each.exchange]
         out += [each.currency, 1, "OPT"]
         if session.version >= 176:
             out += [prose(each.long_name), ""]

@@ -11,7 +11,7 @@ from engine.model.session import EXCHANGE_ZONE, Session, session_on
 from engine.sim.exchange.tick_rules import EQUITY_OPTION, INDEX_OPTION, PENNY, tick_rule
 from engine.sim.gateway.encode_orders import day, strike
 from engine.sim.gateway.hub import Hub
-from engine.sim.gateway.wire import Value, joined, prose, text
+from engine.sim.gateway.wire import Value, joined, prose, symbol_out, text
 from engine.sim.instrument import Instrument, SecType
 
 ShortDays = tuple[tuple[date, datetime | None], ...]
@@ -107,7 +107,7 @@ def _described(found: Instrument, under: Instrument | None, version: int, today:
     trading, liquid = hours(_zone(found), found.sec_type is SecType.STOCK, today, short)
     is_index = found.sec_type is SecType.INDEX
     exchange = found.exchange if is_index else "SMART"
-    out: list[Value] = [found.symbol, found.sec_type.value]
+    out: list[Value] = [symbol_out(found.symbol), found.sec_type.value]
     out += [day(found), strike(found.strike), found.right, exchange, found.currency, found.local_symbol]
     out += [found.trading_class, found.trading_class, found.con_id, min_tick(found)]
     out += ["100"] if version < 164 else []
@@ -115,7 +115,7 @@ def _described(found: Instrument, under: Instrument | None, version: int, today:
     out += [under.con_id if under else 0, prose(found.long_name), _primary(found), day(found)[:6]]
     out += ["Indices" if is_index else "", "Broad Range Equity Index" if is_index else "", ""]
     out += ["US/Central" if _zone(found) is CHICAGO else "US/Eastern", trading, liquid, "", "", 0, 1]
-    out += [under.symbol if under else "", under.sec_type.value if under else ""]
+    out += [symbol_out(under.symbol) if under else "", under.sec_type.value if under else ""]
     out += [",".join(str(rule_of(found)) for _ in exchanges.split(","))]
     out += [f"{found.settle_date:%Y%m%d}" if found.settle_date else ""]
     out += ["" if found.sec_type is not SecType.STOCK else _stock_type(found)]

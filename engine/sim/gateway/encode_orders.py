@@ -19,6 +19,7 @@ from engine.sim.gateway.wire import (
     field_names,
     is_unset,
     joined,
+    symbol_out,
 )
 from engine.sim.instrument import Instrument
 from engine.sim.seams import Commissioned, Execution, Margin, OrderView, Ticket
@@ -119,14 +120,15 @@ def strike(value: float) -> str:
 
 def combo_row(symbol: str, exchange: str) -> list[Value]:
     """Return the eleven contract fields of a combo."""
-    return [COMBO_CON_ID, symbol, "BAG", "", "0", "?", "", exchange, "USD", symbol, "COMB"]
+    name = symbol_out(symbol)
+    return [COMBO_CON_ID, name, "BAG", "", "0", "?", "", exchange, "USD", name, "COMB"]
 
 
 def contract_row(found: Instrument, exchange: str, right: str = "?") -> list[Value]:
     """Return conId to tradingClass, eleven fields; `right` is what stands for no right."""
     return [
         found.con_id,
-        found.symbol,
+        symbol_out(found.symbol),
         found.sec_type.value,
         day(found),
         strike(found.strike),

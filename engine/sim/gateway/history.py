@@ -8,7 +8,7 @@ from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.lines import BarRequest, KeptBars
 from engine.sim.gateway.parse_contracts import contract_query, matches, no_contract, quote_legs
 from engine.sim.gateway.session import Session
-from engine.sim.gateway.wire import Fields, MalformedError, Value, digits, exchange_time, request_time
+from engine.sim.gateway.wire import Fields, MalformedError, Value, digits, exchange_time, request_time, symbol_out
 from engine.sim.seams import Bar
 
 INVALID = "Error validating request.-'bO' : cause - "
@@ -154,7 +154,7 @@ def historical_data(hub: Hub, session: Session, fields: Fields) -> None:
             return
         bars = _bars(hub, request)
         if not bars and not keep:
-            detail = f"{request.found.symbol}@SMART {request.what.title()}"
+            detail = f"{symbol_out(request.found.symbol)}@SMART {request.what.title()}"
             raise _RefusedError(162, NO_DATA + detail)
     except _RefusedError as refusal:
         session.error(req_id, refusal.code, refusal.words)
@@ -173,7 +173,7 @@ def _read(hub: Hub, session: Session, req_id: int, fields: Fields) -> tuple[BarR
     regular, what, epochs = fields.flag(), fields.text().upper(), fields.integer() == 2
     if query.is_combo:
         quote_legs(fields)
-        raise _RefusedError(162, NO_DATA + f"{query.symbol} combination")
+        raise _RefusedError(162, NO_DATA + f"{symbol_out(query.symbol)} combination")
     keep = fields.flag()
     found = matches(hub.market.catalogue, query, include_expired=expired)
     if len(found) != 1:
@@ -229,7 +229,7 @@ def head_timestamp(hub: Hub, session: Session, fields: Fields) -> None:
     request = BarRequest(found[0], "TRADES", DAY, first, hub.at, True, epochs)
     bars = _bars(hub, request)
     if not bars:
-        session.error(req_id, 162, NO_DATA + found[0].symbol)
+        session.error(req_id, 162, NO_DATA + symbol_out(found[0].symbol))
         return
     day = session_on(bars[0].at if not isinstance(bars[0].at, datetime) else bars[0].at.date())
     at = hub.at if day is None else day.open

@@ -10,7 +10,7 @@ from engine.sim.gateway.parse_contracts import ContractQuery, matches, no_contra
 from engine.sim.gateway.parse_orders import placed_order
 from engine.sim.gateway.policy import Policy
 from engine.sim.gateway.session import Session
-from engine.sim.gateway.wire import Fields, request_time
+from engine.sim.gateway.wire import Fields, request_time, symbol_in
 from engine.sim.instrument import Instrument
 from engine.sim.seams import (
     Commissioned,
@@ -282,7 +282,7 @@ def executions(hub: Hub, session: Session, fields: Fields) -> None:
     req_id, client_id = fields.integer(), fields.integer()
     account, words = fields.text(), fields.text().strip()
     since = request_time(words) if words else None
-    symbol, sec_type, _, side = fields.text().upper(), fields.text().upper(), fields.text(), fields.text().upper()
+    symbol, sec_type, _, side = symbol_in(fields.text()), fields.text().upper(), fields.text(), fields.text().upper()
     sees_all = session.client_id in (0, hub.settings.master_client_id)
     side = {"BUY": "BOT", "SELL": "SLD", "SSHORT": "SLD"}.get(side, side)
     made = [done for broker in hub.brokers for done in broker.executions()]

@@ -1,7 +1,7 @@
 """Contracts as clients describe them, and what the catalogue makes of that."""
 
 from engine.model.values import dataclass
-from engine.sim.gateway.wire import Fields
+from engine.sim.gateway.wire import Fields, symbol_in, symbol_out
 from engine.sim.instrument import Instrument
 from engine.sim.seams import Catalogue, TicketLeg
 
@@ -36,7 +36,7 @@ def contract_query(fields: Fields) -> ContractQuery:
     """Read the twelve contract fields."""
     return ContractQuery(
         con_id=fields.integer(),
-        symbol=fields.text().strip().upper(),
+        symbol=symbol_in(fields.text()),
         sec_type=fields.text().strip().upper(),
         last_trade=fields.text().strip().replace("-", "")[:8],
         strike=fields.number() or 0.0,
@@ -93,5 +93,5 @@ def no_contract(found: int, query: ContractQuery) -> str:
     """Say why a query does not name one contract (error 200)."""
     if not found:
         return "No security definition has been found for the request"
-    name = query.symbol or query.local_symbol
+    name = symbol_out(query.symbol) or query.local_symbol
     return f"The contract description specified for {name} is ambiguous."

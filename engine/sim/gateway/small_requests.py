@@ -2,7 +2,7 @@
 
 from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.session import Session
-from engine.sim.gateway.wire import Fields
+from engine.sim.gateway.wire import Fields, symbol_in, symbol_out
 from engine.sim.instrument import SecType
 
 
@@ -49,7 +49,7 @@ def scanner_parameters(hub: Hub, session: Session, fields: Fields) -> None:
 def fundamental_data(hub: Hub, session: Session, fields: Fields) -> None:
     """Message 52: the calendar of a stock's earnings; other reports are refused with 430."""
     fields.skip()
-    req_id, con_id, symbol = fields.integer(), fields.integer(), fields.text().upper()
+    req_id, con_id, symbol = fields.integer(), fields.integer(), symbol_in(fields.text())
     fields.skip(5)
     report = fields.text()
     catalogue = hub.market.catalogue
@@ -61,4 +61,4 @@ def fundamental_data(hub: Hub, session: Session, fields: Fields) -> None:
     else:
         days = hub.market.earnings(found.symbol)
         rows = "".join(f"<Earnings><Date>{day:%Y-%m-%d}</Date></Earnings>" for day in days)
-        session.send(51, 1, req_id, f'<WSHData><Company Ticker="{found.symbol}">{rows}</Company></WSHData>')
+        session.send(51, 1, req_id, f'<WSHData><Company Ticker="{symbol_out(found.symbol)}">{rows}</Company></WSHData>')

@@ -19,6 +19,7 @@ UNSET_DOUBLE = "1.7976931348623157E308"
 UNSET_INT = "2147483647"
 UNSET_LONG = "9223372036854775807"
 _HUGE = Decimal("1e307")
+_SHARE_CLASS = str.maketrans(". ", " .")
 _MOST = Decimal("1e15")
 """No price, size or count of an order is as large: sums of such numbers would not be exact."""
 
@@ -77,6 +78,16 @@ def pack(fields: str) -> bytes:
         fields = escape(fields)
     payload = fields.encode("ascii") + b"\0"
     return len(payload).to_bytes(4, "big") + payload
+
+
+def symbol_out(symbol: str) -> str:
+    """Return a symbol as the wire has it: `BRK B` of BRK.B."""
+    return symbol.translate(_SHARE_CLASS)
+
+
+def symbol_in(words: str) -> str:
+    """Return the symbol that a client means; one that writes BRK.B means nothing that is listed."""
+    return words.strip().upper().translate(_SHARE_CLASS)
 
 
 def escape(words: str) -> str:

@@ -22,7 +22,8 @@ def given_underlying(symbol: str, *, is_index: bool, con_id: int = 0) -> Instrum
     name = known.long_name if known is not None else symbol
     if is_index:
         return Instrument(con_id, symbol, SecType.INDEX, symbol, symbol, "CBOE", "", name)
-    return Instrument(con_id, symbol, SecType.STOCK, symbol, symbol, "SMART", "", name)
+    local = symbol.replace(".", " ")
+    return Instrument(con_id, symbol, SecType.STOCK, local, local, "SMART", "", name)
 
 
 def given_option(

@@ -60,8 +60,9 @@ def _index(con_id: int, symbol: str, name: str, exchange: str = "CBOE") -> Instr
 
 
 def _stock(con_id: int, symbol: str, listed: str, name: str) -> Instrument:
-    trading_class = "NMS" if listed == "NASDAQ" else symbol
-    return Instrument(con_id, symbol, SecType.STOCK, trading_class, symbol, "SMART", listed, name)
+    local = symbol.replace(".", " ")
+    trading_class = "NMS" if listed == "NASDAQ" else local
+    return Instrument(con_id, symbol, SecType.STOCK, trading_class, local, "SMART", listed, name)
 
 
 SPX = _index(416904, "SPX", "S&P 500 Stock Index")
@@ -128,6 +129,7 @@ ASSETS: dict[str, Asset] = {
         _company(272800, "ORCL", "NYSE", "ORACLE CORP", 180.0, 0.34, 1.1, 8_500_000, 0.01),
         _company(272997, "COST", "NASDAQ", "COSTCO WHOLESALE CORP", 940.0, 0.20, 0.8, 1_900_000, 0.005),
         _company(13824, "WMT", "NASDAQ", "WALMART INC", 90.0, 0.19, 0.6, 16_000_000, 0.01),
+        _company(72063691, "BRK.B", "NYSE", "BERKSHIRE HATHAWAY INC-CL B", 480.0, 0.17, 0.7, 4_000_000, 0.0),
         XSP_ASSET,
         NDX_ASSET,
         RUT_ASSET,
@@ -156,6 +158,7 @@ OPTION_CLASSES: dict[str, OptionClass] = {
 OPTION_CLASSES |= {
     each.name: each
     for each in (
+        OptionClass(27, "BRKB", "BRK.B", Ladder.STOCK, 0.5, _HALF),
         OptionClass(28, "XSP", "XSP", Ladder.INDEX_PM, 1.0),
         OptionClass(28, "RUTW", "RUT", Ladder.INDEX_PM, 5.0, _HALF),
         OptionClass(29, "NDX", "NDX", Ladder.INDEX_AM, 25.0),

@@ -117,3 +117,10 @@ def test_all_columns_that_are_missing_are_named_and_what_they_may_be_called(
     parquet.write_table(pyarrow.table(columns), tmp_path / f"{DAY}.parquet")
     with pytest.raises(StoreError, match=says):
         open_source(f"parquet:{tmp_path}").day(DAY)
+
+
+@pytest.mark.parametrize("written", ["BRKB", "brk.b", "BRK.B"])
+def test_options_on_a_class_of_shares_have_no_dot_in_their_class(written: str) -> None:
+    table = pyarrow.table(COLUMNS | {"trading_class": [written] * 20})
+    rows = chain_rows(ArrowTable("a.parquet", table, rows=np.arange(1, 21)), SESSION, "BRK.B")
+    assert rows.classes == ("BRKB",)

@@ -274,3 +274,22 @@ def test_daily_bars_of_another_scale_settle_nothing_and_are_told(tmp_path: Path,
     assert day.settled == ({("SPX", "SPXW"): levels()[-1], ("SPX", "SPX"): levels()[0]} if is_used else {})
     words = [each.text.partition("is far from")[2].partition("; ")[2] for each in day.findings]
     assert words == ([] if is_used else ["is it of another scale?"])
+
+
+def test_options_on_a_class_of_shares_are_found_under_its_symbol(tmp_path: Path) -> None:
+    files = {
+        entry(strike, right).replace("spxw", "brk.b").replace("european", "american"): quote_lines(strike, right)
+        for strike in STRIKES
+        for right in ("call", "put")
+    }
+    zipped(tmp_path / "option" / "usa" / "minute" / "brk.b" / "20210104_quote_american.zip", files)
+    spots = [
+        f"{OPEN + 60_000 * m},{v * 10_000},{v * 10_000},{v * 10_000},{v * 10_000},60" for m, v in enumerate(levels())
+    ]
+    zipped(
+        tmp_path / "equity" / "usa" / "minute" / "brk.b" / "20210104_trade.zip",
+        {"20210104_brk.b_minute_trade.csv": spots},
+    )
+    day = open_source(str(tmp_path)).day(DAY)
+    assert day.levels["BRK.B"].tolist() == levels()
+    assert {(option.symbol, option.trading_class) for option in day.options} == {("BRK.B", "BRKB")}

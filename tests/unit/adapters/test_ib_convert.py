@@ -92,3 +92,13 @@ def test_statuses_and_texts() -> None:
 )
 def test_no_text_of_the_broker_moves_a_cursor(sent: str, shown: str) -> None:
     assert convert.plain_text(sent) == shown
+
+
+def test_a_class_of_shares_stands_behind_a_space_there() -> None:
+    assert convert.symbol_there("BRK.B") == "BRK B"
+    assert convert.symbol_there("SPY") == convert.symbol_here("SPY") == "SPY"
+    stock = ["72063691", "BRK B", "STK", "", "0", "", "", "SMART", "USD", "BRK B", "BRK B"]
+    assert convert.contract(stock) == Underlying("BRK.B", 72063691)
+    known = {"expiry": "20261204", "strike": "480", "right": "P", "multiplier": "100", "con_id": "7"}
+    named, unnamed = (convert.option(symbol="BRK B", trading_class=name, **known) for name in ("BRKB", ""))
+    assert named == unnamed == Option("BRK.B", "BRKB", date(2026, 12, 4), Decimal(480), Right.PUT)

@@ -89,3 +89,9 @@ def test_an_index_is_either_known_or_refused() -> None:
     assert not UNKNOWN_INDICES & set(INDICES)
     assert {"VIX", "XND", "MRUT", "DJX", "OEX"} <= UNKNOWN_INDICES
     assert CLASSES_OF_INDICES == {"SPXW": "SPX", "NDXP": "NDX", "RUTW": "RUT", "VIXW": "VIX"}
+
+
+def test_options_on_a_class_of_shares_are_of_its_symbol_without_the_dot() -> None:
+    assert product("BRK.B").same_day_class == "BRKB"
+    assert product("BRK.B").kind is Kind.STOCK
+    assert product("AAPL").same_day_class == "AAPL"

@@ -42,7 +42,7 @@ def test_earnings_make_a_calendar_of_each_symbol() -> None:
     tree = {**GOOD, "name": "earnings", "by_symbol": {"AAPL": ["2027-01-28"], "BRK B": ["2027-02-20"]}}
     del tree["dates"]
     found = read_calendar(json.dumps(tree).encode(), "earnings.json")
-    assert [dates.name for dates in found.published] == ["earnings.AAPL", "earnings.BRK B"]
+    assert [dates.name for dates in found.published] == ["earnings.AAPL", "earnings.BRK.B"]
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from engine.adapters.cboe.parse import DelayedChain, DelayedDataError, parse
 from engine.adapters.clock import WallClock
 from engine.cli.main import main
 from engine.evaluate.listings import is_monthly
-from engine.model.contract import Option, Right, Underlying
+from engine.model.contract import Option, Right, Underlying, product
 from engine.model.errors import MisuseError
 from engine.model.facts import EventCalendar
 from engine.run.desk import load_desk
@@ -97,6 +97,16 @@ def test_strikes_of_a_fraction_and_classes_of_others() -> None:
     )
     assert len(read(with_option(0, option="XSP261118P00598000")).options) == 323
     assert len(read(with_option(0, option="SPX1261118P00598000")).options) == 323  # adjusted: left out, not unreadable
+
+
+def test_options_on_a_class_of_shares_are_of_its_symbol_without_the_dot() -> None:
+    found = deepcopy(document("BRK.B", 480.0, AT, TODAY))
+    for row in found["data"]["options"]:
+        row["option"] = row["option"].replace("BRK.B", "BRKB")
+    chain = parse("BRK.B", bytes_of(found), NOW)
+    assert len(chain.options) == len(found["data"]["options"])
+    assert {(each.option.symbol, each.option.trading_class) for each in chain.options} == {("BRK.B", "BRKB")}
+    assert {each.option.trading_class for each in chain.options} == set(product("BRK.B").classes)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +192,7 @@ def asked_of(reply: Reply) -> str:
 
 def test_one_question_gets_the_file_of_an_index_or_a_stock() -> None:
     with serving(lambda name: (200, {}, name.encode())) as (address, asked):
-        assert (fetch("SPX", address), fetch("SPY", address), fetch("BRK B", address)) == (b"_SPX", b"SPY", b"BRK.B")
+        assert (fetch("SPX", address), fetch("SPY", address), fetch("BRK.B", address)) == (b"_SPX", b"SPY", b"BRK.B")
     assert asked == ["/options/_SPX.json", "/options/SPY.json", "/options/BRK.B.json"]
 
 

@@ -15,7 +15,7 @@ from .market_day import DAY
 UNIVERSE = {
     *("SPX", "VIX", "VIX9D", "VIX1D", "VIX3M", "SPY", "QQQ", "XSP", "NDX", "RUT", "IWM"),
     *("AAPL", "MSFT", "NVDA", "TSLA", "AMZN", "META", "GOOGL", "XLF", "XLE", "XLV", "SMH"),
-    *("AMD", "NFLX", "SHOP", "BA", "CRM", "ORCL", "COST", "WMT"),
+    *("AMD", "NFLX", "SHOP", "BA", "CRM", "ORCL", "COST", "WMT", "BRK.B"),
 }
 
 
@@ -31,7 +31,7 @@ def one(market: SimMarket, **keys: object) -> Instrument:
 
 
 def test_known_underlyings_have_their_ids(market: SimMarket) -> None:
-    known = {"SPX": 416904, "VIX": 13455763, "SPY": 756733, "AAPL": 265598}
+    known = {"SPX": 416904, "VIX": 13455763, "SPY": 756733, "AAPL": 265598, "BRK.B": 72063691}
     for symbol, con_id in known.items():
         found = market.catalogue.underlying(symbol)
         assert found is not None
@@ -39,6 +39,15 @@ def test_known_underlyings_have_their_ids(market: SimMarket) -> None:
         assert market.catalogue.by_id(con_id) == found
     assert set(market.catalogue.symbols()) == UNIVERSE
     assert one(market, symbol="AAPL", sec_type="STK").trading_class == "NMS"
+
+
+def test_options_on_a_class_of_shares_are_of_its_letters(market: SimMarket) -> None:
+    found = {name: market.catalogue.search(trading_class=name, last_trade="20261120") for name in ("WMT", "BRKB")}
+    below, above = found["WMT"][-1], next(each for each in found["BRKB"] if (each.strike, each.right) == (500.0, "C"))
+    assert above.local_symbol == "BRKB  261120C00500000"
+    assert above.symbol == "BRK.B"
+    assert not {each.con_id for each in found["WMT"]} & {each.con_id for each in found["BRKB"]}
+    assert [market.catalogue.by_id(each.con_id) for each in (below, above)] == [below, above]
 
 
 def test_an_option_id_is_a_constant_of_the_contract() -> None:
