@@ -81,6 +81,7 @@ CODES = {
     "RB346": "An exit whose order asks for the mid, and for nothing worse however long it stands.",
     "RB347": "A model that was trained on another underlying than the one that it reads.",
     "RB348": "A part of the position that, rounded up, is all of it.",
+    "RB349": "Strikes that count from the level of an index in the first minute of a session.",
     "RB350": "A contract that another bot of the call holds the other way round.",
     "RB351": "Orders resting at the broker that an entry of another bot of the call takes back.",
 }

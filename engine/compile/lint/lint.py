@@ -13,6 +13,7 @@ from engine.compile.lint.look import Check, Outside, look_at
 from engine.compile.lint.models import trained_elsewhere
 from engine.compile.lint.names import unused_lets
 from engine.compile.lint.news import short_blackouts, unknown_events
+from engine.compile.lint.opening import before_members_open
 from engine.compile.lint.orders import hardly_protected, left_at_mid, naked_between, on_one_reading, waiting_for_quotes
 from engine.compile.lint.prices import of_a_share, off_tick
 from engine.compile.lint.rolls import rolled_again
@@ -33,6 +34,7 @@ CHECKS: tuple[Check, ...] = (
     excluded,
     unaffordable,
     windowless,
+    before_members_open,
     out_of_reach,
     unknown_events,
     short_blackouts,

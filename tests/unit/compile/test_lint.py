@@ -32,6 +32,9 @@ TIME = '  - time: "15:30"\n'
 BREACH = "  - breach: {spot_within: 5 pts}\n"
 TARGET = "  - target: {profit: 50%}\n"
 STOP = "  - stop: {loss: $50}\n    confirm: 2 quotes\n"
+WING = "  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}\n"
+LET = "let: {day_move: {expected_move: {asof: open}}}\n"
+MOVED = "    - day_range: {below: 0.6x day_move}\n"
 RISK = "  max_loss_per_trade: $1000\n"
 ORDER = "order: {start: mid, step: 0.05, wait: 10s, tries: 6, then: cancel}\n"
 
@@ -92,6 +95,13 @@ def legs(text: str) -> str:
     return (
         CONDOR[:start].replace("parameters: {floor: 30 pts}\n", "") + text + CONDOR[end:] + "  undefined_risk: allow\n"
     )
+
+
+def at_open(strike: str, *changes: tuple[str, str]) -> str:
+    """Return puts alone, sold at a strike from the open on, whatever the market has moved."""
+    text = legs(f"  short_put: {{sell: put, strike: {{{strike}}}}}\n{WING}")
+    opened = ((WINDOW, '  window: {from: open, to: "13:30"}\n'), (LET, ""), (MOVED, ""))
+    return changed(*opened, *changes, text=text)
 
 
 STRADDLE = """\
@@ -188,6 +198,10 @@ FOUND = [
     (changed((RISK, RISK + "  halt_when:\n    - vix: {above: 10}\n")), "RB312", "10"),
     (changed((RISK, RISK + "  halt_when:\n    - day_range: {below: 1x day_move}\n")), "RB312", "1x day_move"),
     # sessions of the year
+    (at_open("otm: 30 pts"), "RB349", "30 pts"),
+    (at_open("expected_move: 1x"), "RB349", "1x"),
+    (at_open("at: spot"), "RB349", "spot"),
+    (at_open("delta: 0.10, at_least_from_spot: 20 pts"), "RB349", "20 pts"),
     (changed((WINDOW, '  window: {from: "13:00", to: "14:00"}\n')), "RB320", '{from: "13:00", to: "14:00"}'),
     (changed((WINDOW, "  at: close - 4h\n")), "RB320", "close - 4h"),
     (changed((TIME, "  - time: open + 4h\n  - at_expiry: settle\n")), "RB321", "open + 4h"),
@@ -386,6 +400,12 @@ QUIET = [
     seller((OPEN, OPEN + "  when:\n    - no_event: {of: [CPI], until: expiry}\n")),
     seller((OPEN, OPEN + "  when:\n    - no_event: [earnings]\n")),
     seller(("step: 0.01", "step: 0.03")),
+    # from the open on by what options cost; after a minute; of an ETF; beside a bar, or a move of the open
+    at_open("premium: 1.00"),
+    at_open("otm: 30 pts", ("from: open", "from: open + 1m")),
+    at_open("otm: 30 pts", ("underlying: SPX", "underlying: SPY")),
+    at_open("otm: 30 pts", (VIX, VIX + "    - opening_range: {is: above, first: 5m}\n")),
+    at_open("otm: 30 pts", (VIX, VIX + MOVED), ("entry:", f"{LET}entry:")),
     # what may be sold or bought, and what is closed part by part, may win or lose more than its width or credit
     legs(REVERSAL).replace("profit: 50%", "profit: 500%"),
     legs(REVERSAL).replace("profit: 50%", "profit: $5000"),
