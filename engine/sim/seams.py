@@ -202,7 +202,7 @@ class TicketLeg:
 class Ticket:
     """An order as a client placed it; `echo` keeps every raw field that the simulator does not act on.
 
-    `order_id` and `client_id` name it for the client; a ticket for an existing pair is a modification.
+    `order_id` and `client_id` name it for the client (`told_id`); a ticket for an existing pair is a modification.
     Prices are None when the field was empty or unset.
     """
 
@@ -232,6 +232,16 @@ class Ticket:
     good_till: datetime | None = None
     good_after: datetime | None = None
     echo: dict[str, str] = field(default_factory=dict)
+
+
+def second_id(order_id: int) -> int:
+    """Return the id of a second order under one id of a client, below that of no order (-1)."""
+    return -order_id - 2
+
+
+def told_id(order_id: int) -> int:
+    """Return the id under which clients know an order: that of a second one is below -1 in here."""
+    return second_id(order_id) if order_id < -1 else order_id
 
 
 class Status(Enum):

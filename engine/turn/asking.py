@@ -22,11 +22,13 @@ from engine.turn.ended import order_ended
 from engine.turn.entered import stop_for_today
 from engine.turn.judging import wake
 from engine.turn.owed import owes_fills
+from engine.turn.reports import conclude
 from engine.turn.resting import ask_back, cancel, has_run_out, option_has_expired
 from engine.turn.reviving import adopted, revive
 from engine.turn.rivals import note_refs
 from engine.turn.torn import torn_orders
 from engine.turn.turned_away import is_told_filled, is_told_over
+from engine.turn.twins import gone
 from engine.turn.unseen import book_unseen
 from engine.turn.work import Work
 
@@ -62,6 +64,8 @@ def _may_hear(work: Work) -> bool:
 
 def _is_open(work: Work) -> bool:
     """Say whether we wait for the broker's word: on an order, on where contracts have gone, on legs of a combo."""
+    if work.twins:
+        return True
     stirring, doubts = work.stirring_positions(), work.state.doubts
     if doubts and any(work.at - doubt.since < DOUBT for doubt in doubts.values()):
         return True
@@ -105,6 +109,7 @@ def orders_listed(work: Work, event: OrdersListed) -> dict[str, Any]:
             missed(work, work.orders[order.ref])
     work.absent = frozenset(order.ref for order in missing if work.orders[order.ref].status.is_live)
     work.risen = frozenset()
+    _conclude_lone(work, event.order_refs, first_list=False)
     note_refs(work, event.order_refs)
     return {}
 
@@ -125,7 +130,15 @@ def listed_at_first(work: Work, at_broker: frozenset[str]) -> None:
     work.absent = frozenset(ref for ref in missing if work.orders[ref].status.is_live)
     work.asked_at = work.at
     work.risen = frozenset()
+    _conclude_lone(work, at_broker, first_list=True)
     note_refs(work, at_broker)
+
+
+def _conclude_lone(work: Work, listed: frozenset[str], *, first_list: bool) -> None:
+    """Finish the orders that were not over while a second one worked under their reference."""
+    for ref in gone(work, listed, first_list=first_list):
+        if (order := work.orders.get(ref)) is not None:
+            conclude(work, order)
 
 
 def _missing_at_first(work: Work, order: Order) -> None:

@@ -24,12 +24,13 @@ from engine.turn.doubting import doubt_anew, fill_told, take_orders_back
 from engine.turn.ended import closed, count_closed, count_realized, ended_otherwise, left_before_expiry, position_filled
 from engine.turn.judging import wake
 from engine.turn.leaving import leave, protect_the_rest
-from engine.turn.mismatch import check_count, check_owner, check_price
+from engine.turn.mismatch import check_count, check_price
 from engine.turn.past_us import corrected_past_us, replace_estimates
 from engine.turn.protecting import place_protection
 from engine.turn.reports import conclude, find_order
 from engine.turn.resting import cancel, cancel_entries, place_resting, take_back
 from engine.turn.rivals import is_of_ours, note
+from engine.turn.twins import check_owner
 from engine.turn.unsettling import make_room
 from engine.turn.work import Work
 

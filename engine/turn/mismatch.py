@@ -9,8 +9,7 @@ always what has filled (faults.md rows 11, 50 and 51).
 from datetime import timedelta
 from decimal import Decimal
 
-from engine.model.command import Cancel
-from engine.model.event import BrokerStatus, ExecutionReport, OrderReport
+from engine.model.event import BrokerStatus, OrderReport
 from engine.model.money import CENT, ZERO
 from engine.model.order import Order, OrderType, Purpose
 from engine.model.position import Position
@@ -38,26 +37,6 @@ def distrust(work: Work, position: Position, text: str) -> None:
 
 
 # ---------------------------------------------------------------- orders
-
-
-def is_second(work: Work, order: Order, event: OrderReport) -> bool:
-    """Say whether a report is of a second order under our reference, whose end is not that of ours.
-
-    One that works is taken back.
-    """
-    if not _is_of_second(order, event):
-        return False
-    if event.status not in _WORKS:
-        return True
-    text = f"two orders work at the broker as {order.ref}, with permanent ids {order.perm_id} and {event.perm_id}"
-    distrust(work, work.positions[order.position], f"{text}: the second is taken back")
-    if event.order_id and event.client_id == work.state.client_id:
-        work.commands.append(Cancel(replace(order, order_id=event.order_id, perm_id=event.perm_id)))
-    return True
-
-
-def _is_of_second(order: Order, event: OrderReport | ExecutionReport) -> bool:
-    return bool(event.perm_id and order.perm_id) and event.perm_id != order.perm_id
 
 
 def check_terms(work: Work, order: Order, event: OrderReport, *, is_first: bool) -> None:
@@ -143,12 +122,6 @@ def check_count(work: Work, order: Order, position: Position) -> None:
         distrust(work, position, f"{order.ref} has filled more than its {order.quantity}")
     elif order.opens(position.id) and any(leg.opened > position.quantity * leg.ratio for leg in position.legs):
         distrust(work, position, f"more was opened of {position.id} than the {position.quantity} that were asked for")
-
-
-def check_owner(work: Work, order: Order, event: ExecutionReport) -> None:
-    """Take an order back for which a second one under its reference has filled: beside that it would deal too much."""
-    if order.filled and order.ended is None and _is_of_second(order, event):
-        cancel(work, order, "a second order under its reference has filled")
 
 
 def _unclosed(order: Order, position: Position) -> str:

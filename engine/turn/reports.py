@@ -23,12 +23,13 @@ from engine.turn.message_codes import (
     NOT_VALID,
     REFUSALS,
 )
-from engine.turn.mismatch import check_net_price, check_terms, is_second
+from engine.turn.mismatch import check_net_price, check_terms
 from engine.turn.owed import owed
 from engine.turn.resting import RESTING, cancel, has_run_out, is_too_early, partner_has_filled, take_back
 from engine.turn.reviving import adopted, told_to_work
 from engine.turn.rivals import note_ended
 from engine.turn.turned_away import answered, broker_words, is_ended_by_broker
+from engine.turn.twins import is_second, waits_for_twin
 from engine.turn.work import Work
 
 _FINAL = {
@@ -65,6 +66,7 @@ def on_order(work: Work, event: OrderReport) -> None:
         note_ended(work, event)
         return
     if is_second(work, order, event):
+        conclude(work, work.orders[order.ref])
         return
     is_first = not order.perm_id
     changed = numbered = order.with_con_id(event.con_id) if order.status.is_live else order
@@ -149,7 +151,7 @@ def _with_status(order: Order, status: BrokerStatus | None) -> Order:
 
 def conclude(work: Work, order: Order) -> None:
     """Finish an order whose final status has come, once its executions are all counted."""
-    if order.ended is None or not order.status.is_live:
+    if order.ended is None or not order.status.is_live or waits_for_twin(work, order):
         return
     filled = order.quantity if order.ended is OrderStatus.FILLED else order.reported
     if order.filled < filled and any(owed(work, order, filled).values()):

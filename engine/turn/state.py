@@ -125,6 +125,13 @@ class Surplus(NamedTuple):
         return abs(self.contracts) > abs(self.told) or self.contracts * self.told < 0
 
 
+class Twin(NamedTuple):
+    """A second order that works at the broker under a reference of ours: since when, and when it was told last."""
+
+    since: datetime
+    told_at: datetime
+
+
 Cashes = tuple[tuple[datetime, Decimal], ...]
 """When the account's cash was told, and how many dollars, oldest first."""
 
@@ -309,8 +316,9 @@ class State(NamedTuple):
     not known. wakes: when each bot must be judged even if nothing it reads moves. bases: each position's profit when
     the session began; marks: the last one known. sent: times of orders sent in the last minute. asked_at: when the
     broker was last asked what it has; absent: refs of live orders that were not in its answer; risen: refs of orders
-    that are over and that it has told to work since; unarrived: of live orders that by the gateway's own count never
-    came there. early: by ref, cancels still to be answered that left while their order may have been on its way.
+    that are over and that it has told to work since; twins: second orders at work under refs of ours; unarrived: refs
+    of live orders that by the gateway's own count never came there. early: by ref, cancels still to be answered that
+    left while their order may have been on its way.
     rivals: installs of others who trade this account, and refs of ours that no record knows; accepted: those that a
     person lets be. named_above: orders and positions bear numbers above it, since the store was put back. clocks_apart:
     seconds our clock is ahead of the broker's. down_at: when the connection was lost, None while it stands;
@@ -389,6 +397,7 @@ class State(NamedTuple):
     absent: frozenset[str] = frozenset()
     early: Mapping[str, int] = NOTHING
     risen: frozenset[str] = frozenset()
+    twins: Mapping[str, Twin] = NOTHING
     unarrived: frozenset[str] = frozenset()
     rivals: frozenset[str] = frozenset()
 

@@ -24,7 +24,7 @@ from engine.record.codec import encode
 from engine.record.record import BASE, Json, Kind, Record
 from engine.turn.program import CompiledBot, Program
 from engine.turn.shares import account_shares
-from engine.turn.state import NOTHING, BotState, Reading, State, Structure
+from engine.turn.state import NOTHING, BotState, Reading, State, Structure, Twin
 
 _PLACES = {name: place for place, name in enumerate(State._fields)}
 _OWN_FROM = _PLACES["bots"]
@@ -75,6 +75,7 @@ class Work:
         self.asked_at = state.asked_at
         self.absent, self.risen, self.unarrived = state.absent, state.risen, state.unarrived
         self.early: Mapping[str, int] = state.early
+        self.twins: Mapping[str, Twin] = state.twins
         self.rivals = state.rivals
         self.structures: dict[str, tuple[Position, Structure]] = {}
         self._own: set[str] = set()
@@ -301,6 +302,14 @@ class Work:
         """Keep one more, or one less, cancel of an order that left too early for its answer to say anything."""
         table = self._table("early")
         table[ref] = table.get(ref, 0) + change
+
+    def put_twin(self, ref: str, twin: Twin | None) -> None:
+        """Keep what is known of a second order under a reference, None once there is none."""
+        table = self._table("twins")
+        if twin is None:
+            del table[ref]
+        else:
+            table[ref] = twin
 
     def put_base(self, position: str, made: Decimal) -> None:
         """Keep what a position had made when the session began, which is learned only now."""

@@ -10,6 +10,7 @@ import pytest
 from engine.model.event import Request
 from engine.model.order import OrderStatus, Purpose
 from engine.record.explain import story
+from engine.record.record import Kind
 from engine.run.aftermath.books import compare_books
 from engine.run.aftermath.day import Day, read_day
 from engine.run.aftermath.findings import offences
@@ -125,6 +126,34 @@ def test_a_ladder_goes_on_at_a_broker_who_takes_no_change_of_a_combo_as_it_was_s
     sent = sorted(day.orders.values(), key=lambda order: order.number)
     assert [f"{order.limit_price}" for order in sent] == orders
     assert [order.status for order in sent if order.has_fills] == [OrderStatus.FILLED] * 2
+
+
+@pytest.mark.parametrize("cancels", ["second", "first"])
+def test_an_exit_whose_change_came_as_a_second_order_closes_once(cancels: str, tmp_path: Path) -> None:
+    """Both work under one id: both are taken back, and the next exit waits until a list has neither."""
+    stop_at = datetime(2026, 10, 21, 20, 0, tzinfo=UTC)
+    fault = f"kind: change_doubled, on: order, number: 2, told: at_once, cancels: {cancels}"
+    day = morning(tmp_path, fault, bot="dte0_condor", stop_at=stop_at)
+    assert [(each.state, each.exit_reason) for each in day.positions.values()] == [("closed", "target")]
+    assert compare_books(day) == []
+    assert offences(day) == {}
+    assert day.ledger.positions == {}
+    exits = [order for order in day.orders.values() if order.purpose is Purpose.EXIT]
+    assert [order.status for order in exits] == [OrderStatus.CANCELLED, OrderStatus.FILLED]
+    alarms = [str(each.data["text"]) for each in day.records if each.kind is Kind.ALARM]
+    assert any("two orders work at the broker" in text and "both are taken back" in text for text in alarms)
+
+
+def test_an_exit_of_which_nobody_says_that_it_is_two_is_taken_back_once_the_other_fills(tmp_path: Path) -> None:
+    stop_at = datetime(2026, 10, 21, 20, 0, tzinfo=UTC)
+    fault = "kind: change_doubled, on: order, number: 2, told: listed"
+    day = morning(tmp_path, fault, bot="dte0_condor", stop_at=stop_at)
+    assert [each.state for each in day.positions.values()] == ["closed"]
+    assert compare_books(day) == []
+    assert offences(day) == {}
+    assert day.ledger.positions == {}
+    alarms = [str(each.data["text"]) for each in day.records if each.kind is Kind.ALARM]
+    assert any("a second order at the broker has filled" in text for text in alarms)
 
 
 def test_an_entry_that_is_refused_without_a_status_is_not_held(tmp_path: Path) -> None:

@@ -350,6 +350,53 @@ async def test_row_45_a_combo_is_changed_under_the_words_that_were_told_alone(ru
     assert not of("4", await client.fence(2))
 
 
+def at_work(running: RunningGateway) -> list[str]:
+    return [f"{view.ticket.limit_price}" for view in running.exchange.open_orders()]
+
+
+@pytest.mark.parametrize(("cancels", "left"), [("second", "0.05"), ("first", "0.10")])
+def test_row_11_a_change_comes_as_a_second_order_under_the_same_id(cancels, left):
+    @at_open(f"kind: change_doubled, on: order, cancels: {cancels}")
+    async def main(running, client):
+        client.send(*buy(running, limit="0.05", orderRef="x"))
+        await client.fence(2)
+        client.send(*buy(running, limit="0.10", orderRef="x"))
+        assert {each[0] for each in await client.fence(2)} == {"49"}
+        client.send(5, 1)
+        listed = await client.fence(1)
+        assert [(each[1], each[16]) for each in of("5", listed)] == [("1", "0.05"), ("1", "0.1")]
+        assert len({each[6] for each in of("3", listed)}) == 2
+        client.send(4, 1, 1, "")
+        assert statuses(await client.fence(2))[-1] == "Cancelled"
+        assert at_work(running) == [left]
+        client.send(4, 1, 1, "")
+        found = await client.fence(2)
+        assert (of("3", found)[-1][1], statuses(found)[-1]) == ("1", "Cancelled")
+        assert at_work(running) == []
+        client.send(4, 1, 1, "")
+        assert errors(await client.fence(2)) == [10148]
+
+    main()
+
+
+@at_open("kind: change_doubled, on: order, told: at_once")
+async def test_row_11_later_changes_are_of_the_second_while_it_works(running, client):
+    client.send(*buy(running, limit="0.05"))
+    first = of("3", await client.fence(2))[-1][6]
+    client.send(*buy(running, limit="0.10"))
+    second = of("3", await client.fence(2))[-1]
+    assert (second[1], second[6] != first) == ("1", True)
+    client.send(*buy(running, limit="0.15"))
+    await client.fence(2)
+    assert at_work(running) == ["0.05", "0.15"]
+    client.send(*buy(running, limit="30.00"))
+    found = await client.fence(3)
+    assert {(each[2], each[21]) for each in of("11", found)} == {("1", second[6])}
+    client.send(*buy(running, limit="0.20"))
+    await client.fence(2)
+    assert at_work(running) == ["0.20"]
+
+
 @at_open("kind: worse_fill, on: order, price_by: 0.5")
 async def test_row_50_a_fill_is_worse_than_its_limit(running, client):
     client.send(*buy(running, limit="30.00"))

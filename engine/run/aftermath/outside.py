@@ -40,8 +40,9 @@ def orders_at_broker(rows: Iterable[Row]) -> dict[str, set[int]]:
 
 
 def twice_at_broker(rows: Iterable[Row]) -> Iterator[str]:
-    """Return references under which the broker has had more than one order."""
-    for ref, ids in orders_at_broker(rows).items():
+    """Return references under which the broker was sent more than one order; a second one of an id it made itself."""
+    sent = (row for row in rows if row["kind"] == "order" and int(str(row["order_id"])) >= 0)
+    for ref, ids in orders_at_broker(sent).items():
         if len(ids) != 1:
             yield f"{ref} reached the broker {len(ids)} times"
 

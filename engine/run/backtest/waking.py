@@ -94,7 +94,7 @@ def _has_a_clock(work: Work, bot: CompiledBot, of_bot: BotState) -> bool:
 
 def only_rests(state: State) -> bool:
     """Say whether all orders that may still fill rest at the broker, who has them as they should be."""
-    if state.absent or state.risen:
+    if state.absent or state.risen or state.twins:
         return False
     orders = (state.orders[ref] for ref in state.live)
     return all(each.purpose in RESTING and each.is_working and each.attempt_until is None for each in orders)

@@ -273,6 +273,10 @@ PARAMETERS: Mapping[str, Callable[[Random], dict[str, Value]]] = {
     "inactive": _seconds(5, 30, 90),
     "preset": _choice("what", "price", "quantity", "tif"),
     "legs_rewritten": _choice("changes", "told", "refused"),
+    "change_doubled": lambda chance: {
+        "told": chance.choice(("listed", "at_once")),
+        "cancels": chance.choice(("second", "first")),
+    },
     "worse_fill": lambda chance: {"price_by": chance.choice((0.05, 0.1, 0.5))},
     "overfill": _seconds(0, 1, 10, 60),
     "one_leg": lambda chance: {"leg": chance.choice((1, 2, 3, 4))},

@@ -134,6 +134,7 @@ def _stand(walk: Walk, recording: Recording, stood: Stood) -> None:
         is_unwatched_told=False,
         absent=frozenset(),
         risen=frozenset(),
+        twins={},
         dependents={},
         structures={},
         indexed=-1,

@@ -22,7 +22,7 @@ from engine.sim.gateway.wire import (
     symbol_out,
 )
 from engine.sim.instrument import Instrument
-from engine.sim.seams import Commissioned, Execution, Margin, OrderView, Ticket
+from engine.sim.seams import Commissioned, Execution, Margin, OrderView, Ticket, told_id
 
 M = UNSET_DOUBLE
 DEFAULTS = {
@@ -249,7 +249,7 @@ def open_order(
 ) -> list[Value]:
     """Return the fields of openOrder; `found` is None for a combo."""
     echo = _Echo(ticket)
-    out: list[Value] = [5, ticket.order_id, *_contract(ticket, found), *_order_head(ticket, echo)]
+    out: list[Value] = [5, told_id(ticket.order_id), *_contract(ticket, found), *_order_head(ticket, echo)]
     out += [ticket.client_id, perm_id, *echo.run(("outsideRth", "hidden", "discretionaryAmt", "goodAfterTime"))]
     shares = f"{perm_id}.0/{ticket.account}/{ticket.quantity:f}" if perm_id else ""
     out += [shares, *echo.run(("faGroup", "faMethod", "faPercentage"))]
@@ -302,7 +302,7 @@ def send_status(session: Session, view: OrderView) -> None:
     ticket = view.ticket
     session.send(
         3,
-        ticket.order_id,
+        told_id(ticket.order_id),
         view.status.value,
         view.filled,
         view.remaining,
@@ -333,7 +333,7 @@ def _told(done: Execution, found: Instrument | None, version: int) -> str:
     """Return what execDetails says of a fill. Kept, since clients ask for those of the day again and again."""
     contract = combo_row(done.symbol, "SMART") if found is None else contract_row(found, "SMART", right="")
     exchange = "SMART" if found is None else found.primary_exchange or found.exchange
-    out: list[Value] = [done.order_id, *contract, done.exec_id, exchange_time(done.at), done.account]
+    out: list[Value] = [told_id(done.order_id), *contract, done.exec_id, exchange_time(done.at), done.account]
     out += [exchange, done.side, done.quantity, done.price, done.perm_id, done.client_id]
     out += [1 if done.liquidation else 0, done.cumulative, number(done.average_price), done.order_ref]
     out += ["", "", "", done.liquidity]

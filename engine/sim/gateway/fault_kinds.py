@@ -90,6 +90,9 @@ KINDS: dict[str, Kind] = {
     "inactive": Kind((ORDER,), {"seconds": _for(30.0)}),
     "preset": Kind((ORDER,), {"what": _one_of("price", "quantity", "tif"), "price_by": Param(0.1, least=0.01)}),
     "legs_rewritten": Kind((ORDER,), {"changes": _one_of("told", "refused")}),
+    "change_doubled": Kind(
+        (ORDER,), {"told": _one_of("listed", "at_once"), "cancels": Param("second", ("second", "first"))}
+    ),
     "worse_fill": Kind((ORDER,), {"price_by": Param(0.05, least=0.01)}),
     "overfill": Kind((FILL,), {"seconds": Param(1.0)}),
     "one_leg": Kind((ORDER,), {"leg": Param(1.0, least=1.0)}),

@@ -59,6 +59,10 @@ class ReportFaults:
         elif fault.kind == "inactive":
             self._later(fault.seconds(), lambda: self._activate(order))
 
+    def hide(self, fault: Fault, order: Key) -> None:
+        """Let an order be told in lists alone until it fills or ends."""
+        self._marks["lose_ack", _Name(order)] = fault
+
     def mark_fill(self, fault: Fault, done: Execution) -> None:
         """Let a fault act on the reports of a fill."""
         self._marks[fault.kind, _Name((done.client_id, done.order_id), fill_of(done.exec_id))] = fault

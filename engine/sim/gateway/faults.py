@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -43,6 +43,8 @@ from engine.sim.seams import (
     OrderView,
     Report,
     Ticket,
+    second_id,
+    told_id,
 )
 
 log = logging.getLogger("rulebot.gateway")
@@ -56,7 +58,7 @@ CONNECTIVITY = {
 OF_A_CLIENT = frozenset({"cut", "silence", "garbage"})
 """Kinds that do nothing while nobody is connected."""
 AFTER_FILLS = frozenset({"correction", "overfill", "expires"})
-NEEDS_BROKER = frozenset({"late_fill", "worse_fill", "one_leg"}) | AFTER_FILLS | OF_PEOPLE
+NEEDS_BROKER = frozenset({"late_fill", "worse_fill", "one_leg", "change_doubled"}) | AFTER_FILLS | OF_PEOPLE
 NOTED_LATER = OF_LINES | OF_VIEWS | OF_PEOPLE
 """Kinds that are noted when they change something, not when they begin."""
 NOT_SAME = 105, "Order being modified does not match original order"
@@ -93,6 +95,7 @@ class Faults:
         self._tickets: dict[Key, Ticket] = {}
         self._of_changes: dict[Key, Fault] = {}
         self._fixed: dict[Key, Fault] = {}
+        self._doubled: dict[Key, Fault] = {}
         self._greeted: dict[Session, list[Fault]] = {}
         self._intake = IntakeFaults(self._note)
         self._cancels = CancelFaults(hub.exchange, self._agenda.later, self._broker_says)
@@ -255,13 +258,15 @@ class Faults:
     def _roll_back(self, client_id: int, first: int) -> None:
         hub = self._hub
         hub.highest_id[client_id] = first - 1
-        working = {(view.ticket.client_id, view.ticket.order_id) for view in hub.exchange.open_orders()}
+        working = {(view.ticket.client_id, told_id(view.ticket.order_id)) for view in hub.exchange.open_orders()}
         forgotten = {key for key in hub.used_ids if key[0] == client_id and key not in working}
         hub.used_ids -= forgotten
         for key in forgotten:
             self._tickets.pop(key, None)
+            self._tickets.pop(_second_of(key), None)
             self._of_changes.pop(key, None)
             self._fixed.pop(key, None)
+            self._doubled.pop(key, None)
             hub.owners.pop(key, None)
         for each in (self._intake, self._orders, self._executions):
             each.forget(forgotten)
@@ -360,6 +365,7 @@ class Faults:
         self._of_changes.update((key, each) for each in warned if each.text("of") == "change")
         rewritten = [each for each in hits if each.kind == "legs_rewritten" and ticket.legs]
         self._fixed.update((key, each) for each in rewritten if each.text("changes") == "refused")
+        self._doubled.update((key, each) for each in hits if each.kind == "change_doubled")
         warnings = [self._warning(each, key) for each in warned if each.text("of") == "order"]
         reports = self._hub.exchange.place(self._intake.taken_as(hits, ticket))
         if isinstance(self._hub.exchange, SimExchange):
@@ -373,9 +379,29 @@ class Faults:
             return [OrderError(*key, *NOT_SAME)]
         fault = self._of_changes.pop(key, None)
         if fault is None:
-            return self._hub.exchange.place(ticket)
+            return self._double(key, ticket) if key in self._doubled else self._hub.exchange.place(ticket)
         made = self._hub.exchange.place(ticket) if fault.flag("made") else []
         return [*made, self._warning(fault, key)]
+
+    def _double(self, key: Key, ticket: Ticket) -> list[Report]:
+        """Take the first change of an order as a second order under its id, and later ones as changes of that one."""
+        second = _second_of(key)
+        if second in self._tickets and not self._works(second):
+            return self._hub.exchange.place(ticket)
+        changed = replace(ticket, order_id=second[1])
+        if second in self._tickets:
+            return self._hub.exchange.place(changed)
+        fault = self._doubled[key]
+        self._note(fault)
+        self._tickets[second] = changed
+        if fault.text("told") == "listed":
+            self._orders.hide(fault, second)
+        assert isinstance(self._hub.exchange, SimExchange)
+        return self._hub.exchange.arrive(changed)
+
+    def _works(self, key: Key) -> bool:
+        views = self._hub.exchange.open_orders()
+        return any((each.ticket.client_id, each.ticket.order_id) == key for each in views)
 
     def _warning(self, fault: Fault, key: Key) -> Report:
         self._note(fault)
@@ -417,7 +443,15 @@ class Faults:
                 self._agenda.later(fault.seconds(), partial(self._late_fill, fault, client_id, order_id))
             else:
                 self._act(fault, client_id)
-        return self._hub.exchange.cancel(client_id, order_id)
+        return self._hub.exchange.cancel(*self._cancelled_by(key))
+
+    def _cancelled_by(self, key: Key) -> Key:
+        """Return which order a cancel of an id ends: of two that work under it the one that its fault says."""
+        second = _second_of(key)
+        if second not in self._tickets or not self._works(second):
+            return key
+        is_first = self._doubled[key].text("cancels") == "first" and self._works(key)
+        return key if is_first else second
 
     def _late_fill(self, fault: Fault, client_id: int, order_id: int) -> None:
         assert isinstance(self._hub.exchange, SimExchange)
@@ -485,6 +519,12 @@ class Faults:
     def _send(self, reports: list[Report]) -> None:
         """Send reports that were held back."""
         deliver_unchanged(self._hub, self._unless_lost(reports))
+
+
+def _second_of(key: Key) -> Key:
+    """Return the name of a second order under the id of one."""
+    client_id, order_id = key
+    return client_id, second_id(order_id)
 
 
 def _traded(done: Execution) -> str:

@@ -24,6 +24,7 @@ from engine.sim.seams import (
     Report,
     Ticket,
     WhatIfAnswer,
+    told_id,
 )
 
 READ_ONLY = "The API interface is currently in Read-Only mode."
@@ -55,7 +56,7 @@ def deliver_unchanged(hub: Hub, reports: list[Report], broker: Exchange | None =
                 encode_orders.send_commission(session, report)
         elif isinstance(report, OrderError):
             if (owner := hub.sessions.get(report.client_id)) is not None:
-                owner.error(report.order_id, report.code, report.text)
+                owner.error(told_id(report.order_id), report.code, report.text)
         elif isinstance(report, PositionChanged):
             send_position_change(hub, report.con_id, broker or hub.exchange)
         else:

@@ -1,0 +1,180 @@
+"""A change that became a second order, under the id and the reference of the first: nothing is sent beside it."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hand_desk import SELLER, Desk, text_of
+
+from engine.model.command import Inquire
+from engine.model.event import BrokerStatus, OrderReport
+from engine.model.order import Order, OrderStatus, Purpose
+
+SECOND = 777
+OVER = (BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED, BrokerStatus.INACTIVE)
+
+
+def second(desk: Desk, order: Order, status: BrokerStatus = BrokerStatus.SUBMITTED, **other: Any) -> None:
+    """Let the broker tell of the second order."""
+    told = {"order_id": order.order_id, "client_id": 7, **other}
+    desk.send(OrderReport(at=desk.now, ref=order.ref, perm_id=SECOND, status=status, **told))
+
+
+def listed(desk: Desk, *orders: Order) -> None:
+    """Let the engine ask, and the broker list a second order of each of these; all others are over."""
+    desk.tick(11)
+    for order in orders:
+        second(desk, order)
+    desk.listed(*(order.ref for order in orders))
+
+
+def exiting() -> tuple[Desk, Order]:
+    """Return a desk whose exit works at the broker."""
+    desk = Desk()
+    desk.opened()
+    desk.until("15:45")
+    desk.ack(desk.last)
+    return desk, desk.last
+
+
+def test_11_both_orders_under_one_id_are_taken_back() -> None:
+    desk, order = exiting()
+    second(desk, order)
+    assert [found.order_id for found in desk.cancels] == [order.order_id] * 2
+    assert desk.order(order.ref).status is OrderStatus.CANCELLING
+    assert desk.alarms[-1].startswith(f"two orders work at the broker as {order.ref}, with permanent ids")
+    assert "both are taken back" in desk.alarms[-1]
+
+
+@pytest.mark.parametrize("status", OVER)
+def test_11_no_exit_is_sent_beside_a_second_order_until_it_is_over(status: BrokerStatus) -> None:
+    """The cancel of the id ended the first alone, and another exit went out: both would have closed the position."""
+    desk, order = exiting()
+    second(desk, order)
+    sent = len(desk.submitted)
+    desk.cancelled(order)
+    listed(desk, order)
+    listed(desk, order)
+    assert len(desk.submitted) == sent
+    assert desk.position.state == "exiting"
+    assert [found.perm_id for found in desk.cancels[-2:]] == [SECOND] * 2
+    second(desk, order, status)
+    desk.settle(30)
+    assert len(desk.submitted) == sent + 1
+    assert desk.last.purpose is Purpose.EXIT
+
+
+def test_11_a_second_order_that_a_list_lacks_is_over() -> None:
+    desk, order = exiting()
+    second(desk, order)
+    desk.cancelled(order)
+    sent = len(desk.submitted)
+    listed(desk)
+    desk.settle(30)
+    assert len(desk.submitted) == sent + 1
+
+
+def test_11_so_is_one_of_which_a_list_has_the_first_alone() -> None:
+    desk, order = exiting()
+    second(desk, order)
+    desk.tick(11)
+    desk.listed(order.ref)
+    sent = len(desk.submitted)
+    desk.cancelled(order)
+    desk.settle(30)
+    assert len(desk.submitted) == sent + 1
+
+
+def test_11_what_a_second_order_has_closed_is_closed() -> None:
+    desk, order = exiting()
+    second(desk, order)
+    desk.cancelled(order)
+    sent = len(desk.submitted)
+    for report in desk.executions_of(order, 1):
+        desk.send(replace(report, perm_id=SECOND))
+    second(desk, order, BrokerStatus.FILLED, filled=Decimal(1))
+    desk.settle(30)
+    assert desk.position.state == "closed"
+    assert len(desk.submitted) == sent
+
+
+def test_11_the_broker_is_asked_every_ten_seconds_while_there_is_one() -> None:
+    desk, order = exiting()
+    second(desk, order)
+    desk.cancelled(order)
+    before = sum(isinstance(each, Inquire) for each in desk.commands)
+    for _ in range(6):
+        listed(desk, order)
+    assert sum(isinstance(each, Inquire) for each in desk.commands) >= before + 5
+
+
+def test_11_one_that_is_not_taken_back_in_a_minute_is_left_to_a_person() -> None:
+    desk, order = exiting()
+    second(desk, order)
+    desk.cancelled(order)
+    since = desk.now
+    while desk.now - since < timedelta(seconds=75):
+        listed(desk, order)
+    told = [text for text in desk.alarms if "is not taken back" in text]
+    assert told == [f"a second order works as {order.ref} and is not taken back: a person must cancel it in TWS"]
+
+
+def test_11_a_second_order_of_another_client_is_left_to_a_person() -> None:
+    desk, order = exiting()
+    second(desk, order, client_id=31)
+    assert not desk.cancels
+    assert "a person must cancel it" in desk.alarms[-1]
+
+
+def test_11_a_second_entry_keeps_no_position_from_being_watched() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    second(desk, order)
+    desk.fill(order)
+    assert desk.position.state == "open"
+    assert desk.day_of().halted  # type: ignore[attr-defined]
+
+
+def test_11_an_entry_that_is_taken_back_with_a_second_one_is_not_sent_anew() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    second(desk, order)
+    desk.cancelled(order)
+    second(desk, order, BrokerStatus.CANCELLED)
+    desk.until("13:00")
+    assert len(desk.submitted) == 1
+
+
+def test_11_what_rests_is_not_put_back_beside_a_second_one() -> None:
+    desk = Desk((text_of("seller", **SELLER),))
+    desk.opened("10:01")
+    target, stop = desk.live
+    for order in (target, stop):
+        desk.ack(order)
+    second(desk, target)
+    desk.cancelled(target)
+    sent = len(desk.submitted)
+    listed(desk, target)
+    assert len(desk.submitted) == sent
+    assert target.ref in {order.ref for order in desk.live}
+
+
+def test_11_a_second_order_is_told_anew_by_the_list_of_a_connection() -> None:
+    desk, order = exiting()
+    second(desk, order)
+    desk.cancelled(order)
+    sent = len(desk.submitted)
+    desk.unlink()
+    second(desk, order)
+    held = [(leg.option, leg.signed_held) for leg in desk.position.legs]
+    desk.link([order.ref], held)
+    desk.settle(30)
+    assert len(desk.submitted) == sent
+    desk.unlink()
+    desk.link([], held)
+    desk.settle(30)
+    assert len(desk.submitted) == sent + 1
