@@ -2,5 +2,5 @@
 
 from engine.run.chaos.draw import CHOICE as ALL
 
-ADDED_SINCE = ("account_not_ready", "legs_rewritten", "change_doubled")
+ADDED_SINCE = ("account_not_ready", "legs_rewritten", "change_doubled", "dead_line")
 CHOICE = tuple(kind for kind in ALL if kind not in ADDED_SINCE)

@@ -1,7 +1,7 @@
 """Trials in which `rulebot chaos` found something: each by what was wrong."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -55,7 +55,8 @@ def test_what_is_to_be_streamed_when_the_connection_has_just_gone_waits_for_the_
 
     gone: Any = SimpleNamespace(is_up=False, client=SimpleNamespace(getReqId=not_connected))
     feed = IbFeed(IbSettings(), ContractBook(), Board())
-    feed.attach(gone, SimpleNamespace())  # type: ignore[arg-type]
+    time: Any = SimpleNamespace(now=datetime(2026, 10, 21, 15, 0, tzinfo=UTC))
+    feed.attach(gone, time)
     feed.watch((Underlying("SPY"),))
     asked: list[int] = []
     back: Any = SimpleNamespace(
@@ -64,7 +65,7 @@ def test_what_is_to_be_streamed_when_the_connection_has_just_gone_waits_for_the_
         quotes=SimpleNamespace(rows={}),
         pace=SimpleNamespace(in_turn=asked.append),
     )
-    feed.attach(back, SimpleNamespace())  # type: ignore[arg-type]
+    feed.attach(back, time)
     assert len(asked) == 1
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from decimal import Decimal
 from math import isclose, isnan, pi, sqrt
 
@@ -472,6 +472,57 @@ def test_a_farm_that_was_broken_and_is_inactive_then_holds_no_quote_back() -> No
             fake.push(4, 2, -1, 2108, f"{inactive}usfarm.nj", "")
             await world.link.next(None)
             assert world.feed.board.frozen == set()
+
+    run(scenario())
+
+
+DEAD = '[{kind: dead_line, at: "09:45:00", symbol: SPX}]'
+FARM = '[{kind: farm_down, at: "09:45:00", seconds: 20, lines: die}]'
+
+
+@pytest.mark.parametrize(("fault", "back"), [(DEAD, 35), (FARM, 35)], ids=["one", "those of a farm"])
+def test_56_lines_that_died_without_a_word_are_asked_for_anew(
+    fault: str, back: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A dead line looks like a quiet one: an index stood still until somebody started anew."""
+
+    async def scenario() -> None:
+        async with gateway(faults=fault, fence_seconds=5, data_seconds=5) as gw, connected(gw.port) as (world, _):
+            world.feed.watch([SPX, Underlying("SPY"), put(await near(world, below=20))])
+            dies = session_on(DAY).at(time(9, 45)).timestamp()
+            board, spoke = world.feed.board, []
+            while gw.now < dies + back + 20:
+                await play(world, 1)
+                if board.last_at[board.rows[SPX]] == gw.now:
+                    spoke.append(gw.now - dies)
+            assert max(each for each in spoke if each < back) <= 0
+            assert min(each for each in spoke if each > 5) == back
+            assert "SPX" in caplog.text
+            assert "silent while others stream, and asked for anew" in caplog.text
+
+    run(scenario())
+
+
+def test_what_was_quoted_before_a_farm_broke_counts_no_more_when_it_is_back() -> None:
+    """Nobody knows what it was meanwhile: what is told anew counts."""
+
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
+            world.feed.watch([SPX, Underlying("SPY")])
+            line = (await fake.until_asked("1", 2))[0][2]
+            fake.push(1, 6, line, 4, "5900.5", "0", "0")
+            await world.link.next(None)
+            board = world.feed.board
+            assert (board.last[0], isnan(board.last_at[0])) == (5900.5, False)
+            fake.push(4, 2, -1, 2103, "Market data farm connection is broken:usfarm", "")
+            await world.link.next(None)
+            fake.push(4, 2, -1, 2104, "Market data farm connection is OK:usfarm", "")
+            await world.link.next(None)
+            assert board.frozen == set()
+            assert isnan(board.last_at[0])
+            fake.push(1, 6, line, 4, "5901.25", "0", "0")
+            await world.link.next(None)
+            assert (board.last[0], isnan(board.last_at[0])) == (5901.25, False)
 
     run(scenario())
 

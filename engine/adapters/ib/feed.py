@@ -20,6 +20,7 @@ from engine.adapters.ib.contracts import (
 from engine.adapters.ib.hours import ToldHours, hours_in
 from engine.adapters.ib.requests import RefusedError
 from engine.adapters.ib.settings import IbSettings
+from engine.adapters.ib.silence import Silence
 from engine.adapters.ib.trouble import INFORMATION
 from engine.adapters.ib.wire import REQUEST_IDS, Wire
 from engine.model.contract import Contract, Option, Right, Underlying
@@ -120,6 +121,7 @@ class IbFeed:
         self._broken_farms: set[str] = set()
         self._held_back: set[int] = set()
         self._ask_at: dict[Contract, datetime] = {}
+        self._silence = Silence()
         self._away: dict[Contract, str] = {}
         self._logged: set[str] = set()
         self._stopped: dict[str, list[Contract]] = {}
@@ -192,6 +194,7 @@ class IbFeed:
         req_id = wire.client.getReqId()
         self._lines[contract] = req_id
         wire.quotes.rows[str(req_id)] = self._board.add(contract)
+        self._silence.asked(contract, self._present().timestamp())
         asked = self._book.to_broker(contract)
         more = self._asked[contract] = self._ticks(contract)
         wire.pace.in_turn(lambda: wire.client.reqMktData(req_id, asked, more, False, False, []))
@@ -211,11 +214,14 @@ class IbFeed:
         self._drop(contract)
 
     def ask_again(self, now: datetime) -> None:
-        """Ask anew for lines that were refused, a while after that."""
+        """Ask anew for lines that were refused, a while after that, and for those that have died without a word."""
         wire = self._wire
-        if not self._ask_at or wire is None or not wire.is_up:
+        if wire is None or not wire.is_up:
             return
         due = [contract for contract, at in self._ask_at.items() if now >= at]
+        if silent := self._silence.due(self._board, now, self._ask_at):
+            log.warning("%s: silent while others stream, and asked for anew", _named(silent))
+            due += silent
         for contract in due:
             self._cancel(wire, contract)
         for contract in due:
@@ -226,6 +232,7 @@ class IbFeed:
         req_id = self._lines.pop(contract)
         self._asked.pop(contract)
         self._ask_at.pop(contract, None)
+        self._silence.given_up(contract)
         self.troubles.pop(contract, None)
         if self._wire is not None:
             row = self._wire.quotes.rows.pop(str(req_id))
@@ -273,7 +280,9 @@ class IbFeed:
         if not self._broken_farms:
             for row in self._held_back:
                 wire.quotes.thaw(row)
+                wire.quotes.expire(row)
             self._held_back.clear()
+            self._silence.farm_is_back(at.timestamp())
         text = f"market data farm {farm} is {'back' if code == FARM_CONNECTED else 'inactive until it is needed'}"
         log.warning("%s", text)
         return DataTrouble(at, "", text)

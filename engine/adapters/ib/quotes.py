@@ -103,6 +103,10 @@ class Quotes:
         self.board.frozen.discard(row)
         self._touched.add(row)
 
+    def expire(self, row: int) -> None:
+        """Let what a row has count no more until it is told anew: nobody knows what it was meanwhile."""
+        self.board.quote_at[row] = self.board.last_at[row] = self.board.model_at[row] = nan
+
     def handlers(self) -> dict[int, Handler]:
         """Return the handlers by message id."""
         return {

@@ -77,7 +77,10 @@ class Streamed:
         self._underlyings = [(row, symbol, self._symbols[symbol]) for symbol, row in streamed.items()]
 
     def write(self, board: Board, told: Collection[int]) -> None:
-        """Take what these rows of options say; of one whose data is not live nothing, as no rule reads it."""
+        """Take what these rows of options say; of one whose data is not live nothing, as no rule reads it.
+
+        So it is with one of which nothing was told since a farm is back.
+        """
         rows = np.array([*told], dtype=np.int64)
         places = self._places[rows]
         for each in np.flatnonzero(places == _UNSEEN).tolist():
@@ -89,8 +92,10 @@ class Streamed:
         self._given_up.difference_update(places.tolist())
         for name, now in zip(BY_OPTION, self._now, strict=True):
             now[places] = np.frombuffer(getattr(board, name))[rows]
+        unknown = np.isnan(np.frombuffer(board.quote_at)[rows]) & np.isnan(np.frombuffer(board.model_at)[rows])
         if board.frozen:
-            self._now[:, places[np.isin(rows, [*board.frozen])]] = nan
+            unknown |= np.isin(rows, [*board.frozen])
+        self._now[:, places[unknown]] = nan
 
     def _new(self, board: Board, row: int) -> int:
         """Return the place of the option in a row of which nothing was told before."""

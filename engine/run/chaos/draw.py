@@ -257,6 +257,11 @@ def _reject(chance: Random) -> dict[str, Value]:
     return {"code": code, "status": chance.choice(("Inactive", "Cancelled", "none"))}
 
 
+def _farm_down(chance: Random) -> dict[str, Value]:
+    seconds, farm = chance.choice((5, 60, 180)), chance.choice(("usopt", "usfarm"))
+    return {"seconds": seconds, "farm": farm, "lines": "die" if seconds == 60 else "resume"}
+
+
 def _bad_quotes(chance: Random) -> dict[str, Value]:
     return {
         "seconds": chance.choice((5, 20, 60, 300)),
@@ -294,7 +299,11 @@ PARAMETERS: Mapping[str, Callable[[Random], dict[str, Value]]] = {
     "id_in_use": lambda chance: {"attempts": chance.choice((1, 2))},
     "reject": _reject,
     "warning": lambda chance: {"code": chance.choice((399, 10349, 2109, 202, 10148))},
-    "farm_down": lambda chance: {"seconds": chance.choice((5, 60, 180)), "farm": chance.choice(("usopt", "usfarm"))},
+    "farm_down": _farm_down,
+    "dead_line": lambda chance: {
+        "symbol": chance.choice(SYMBOLS),
+        "of": chance.choice(("underlying", "underlying", "options", "all")),
+    },
     "competing_session": _seconds(5, 60, 180),
     "not_subscribed": lambda chance: {"symbol": chance.choice(("VIX", "SPX", "SPY", "all")), "code": "354"},
     "delayed_data": lambda chance: {"symbol": chance.choice(("VIX", "SPX", "SPY", "all"))},

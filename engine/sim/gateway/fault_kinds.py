@@ -140,7 +140,10 @@ KINDS: dict[str, Kind] = {
             "made": Param(True),
         },
     ),
-    "farm_down": Kind(LINK, {"seconds": _for(30.0), "farm": Param("usopt")}),
+    "farm_down": Kind(
+        LINK, {"seconds": _for(30.0), "farm": Param("usopt"), "lines": Param("resume", ("resume", "die"))}
+    ),
+    "dead_line": Kind(SOON, {"symbol": _SYMBOL, "of": Param("underlying", ("underlying", "options", "all"))}),
     "competing_session": Kind(LINK, {"seconds": Param(NEVER_ENDS)}),
     "restart": Kind(LINK, {"seconds": _for(30.0)}),
     "hang_up": Kind((CONNECT,), {"attempts": Param(1.0, least=1.0)}),

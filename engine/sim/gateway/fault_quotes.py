@@ -66,11 +66,34 @@ class QuoteFaults:
         farm = fault.text("farm")
         self.stop("farm")
         self._hub.tell(2103, f"Market data farm connection is broken:{farm}")
-        self._agenda.later(fault.seconds(), lambda: self._farm_up(farm))
+        self._agenda.later(fault.seconds(), lambda: self._farm_up(fault))
 
-    def _farm_up(self, farm: str) -> None:
-        self._hub.tell(2104, f"Market data farm connection is OK:{farm}")
+    def _farm_up(self, fault: Fault) -> None:
+        self._hub.tell(2104, f"Market data farm connection is OK:{fault.text('farm')}")
+        if fault.text("lines") == "die":
+            for session in self._hub.sessions.values():
+                self._forget(session, list(session.wants.lines))
         self.resume("farm")
+
+    def die(self, fault: Fault, client_id: int | None) -> None:
+        """Let lines end of which nobody is told: only who asks for them anew has quotes again."""
+        for session in self._hub.sessions.values():
+            lines = [line for line in session.wants.lines.values() if self._is_of(fault, session, line)]
+            dying = [line.req_id for line in lines if self._is_kind(fault, line)]
+            if dying:
+                self._fired(fault)
+                self._forget(session, dying)
+
+    def _forget(self, session: Session, req_ids: list[int]) -> None:
+        for req_id in req_ids:
+            del session.wants.lines[req_id]
+            session.wants.dead.add(req_id)
+        self._hub.feed.lines_changed()
+
+    def _is_kind(self, fault: Fault, line: Line) -> bool:
+        """Say whether a line is of an underlying, or of options, as a fault says."""
+        is_option = line.instrument is None or line.instrument.is_option
+        return fault.text("of") in ("all", "options" if is_option else "underlying")
 
     def compete(self, fault: Fault, client_id: int | None) -> None:
         """Let another session of the user have the data."""

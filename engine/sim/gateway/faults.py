@@ -59,7 +59,7 @@ OF_A_CLIENT = frozenset({"cut", "silence", "garbage"})
 """Kinds that do nothing while nobody is connected."""
 AFTER_FILLS = frozenset({"correction", "overfill", "expires"})
 NEEDS_BROKER = frozenset({"late_fill", "worse_fill", "one_leg", "change_doubled"}) | AFTER_FILLS | OF_PEOPLE
-NOTED_LATER = OF_LINES | OF_VIEWS | OF_PEOPLE
+NOTED_LATER = OF_LINES | OF_VIEWS | OF_PEOPLE | {"dead_line"}
 """Kinds that are noted when they change something, not when they begin."""
 NOT_SAME = 105, "Order being modified does not match original order"
 READ_ONLY = 321, "Error validating request.-'bA' : cause - The API interface is currently in Read-Only mode."
@@ -107,6 +107,7 @@ class Faults:
             "silence": self._links.silence,
             "lost_connectivity": self._lose_link,
             "farm_down": self._quotes.farm_down,
+            "dead_line": self._quotes.die,
             "competing_session": self._quotes.compete,
             "not_subscribed": self._quotes.stand,
             "delayed_data": self._quotes.stand,

@@ -99,4 +99,4 @@ class Hub:
 
     def lines_used(self) -> int:
         """Count the market data lines of all clients."""
-        return sum(len(each.wants.lines) for each in self.sessions.values())
+        return sum(len(each.wants.lines) + len(each.wants.dead) for each in self.sessions.values())

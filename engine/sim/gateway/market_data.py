@@ -74,7 +74,7 @@ def _refusal(
         return 321, INVALID + "Incorrect generic tick list."
     if snapshot and generics:
         return 321, INVALID + "Snapshot market data subscription is not applicable to generic ticks"
-    if req_id in session.wants.lines:
+    if req_id in session.wants.lines or req_id in session.wants.dead:
         return 322, PROCESSING + "Duplicate ticker id"
     if not snapshot and hub.lines_used() >= hub.settings.max_lines:
         return 101, "Max number of tickers has been reached"
@@ -185,6 +185,9 @@ def cancel_market_data(hub: Hub, session: Session, fields: Fields) -> None:
     """Message 2; an unknown id is 300."""
     fields.skip()
     req_id = fields.integer()
+    if req_id in session.wants.dead:
+        session.wants.dead.discard(req_id)
+        return
     if session.wants.lines.pop(req_id, None) is None:
         session.error(req_id, 300, f"Can't find EId with tickerId:{req_id}")
         return

@@ -26,11 +26,13 @@ class Traffic:
 class Subscriptions:
     """What a client wants to hear of.
 
+    dead: ids of lines that nothing comes on any more, though nobody was told; they count among the lines.
     account: the one whose updates are sent, "" for none. multi, position_multi: account ("" is each) and model.
     pnl: account. pnl_single: account and contract id.
     """
 
     lines: dict[int, Line] = field(default_factory=dict)
+    dead: set[int] = field(default_factory=set)
     account: str = ""
     positions: bool = False
     summaries: dict[int, str] = field(default_factory=dict)

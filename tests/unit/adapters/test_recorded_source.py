@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
-from math import inf, isnan
+from math import inf, isnan, nan
 from pathlib import Path
 from random import Random
 
@@ -115,7 +115,7 @@ def test_many_options_that_come_and_go_stand_as_when_each_is_followed_alone(tmp_
                     stands, gone = {each: bid for each, bid in stands.items() if each not in gone}, set()
             for option in chance.sample(streamed, 4):
                 row, stands = run.board.rows[option], stands | {option: chance.randrange(1, 500) / 20}
-                run.board.bid[row] = stands[option]
+                run.board.bid[row], run.board.quote_at[row] = stands[option], OPEN.timestamp() + at
                 run.board.unread.add(row)
                 gone.discard(option)
             run.sees(at, spx=5900.0 + step)
@@ -391,3 +391,16 @@ def test_a_split_is_told_over_a_day_without_a_level(tmp_path: Path, level: float
     days = [DAY + timedelta(days=days) for days in range(4)]
     assert [source.was_split("SPX", since, until) for since, until in pairwise(days)] == [False, True, False]
     assert source.was_split("SPX", days[0], days[3])
+
+
+def test_what_was_quoted_before_a_farm_broke_is_not_known_until_it_is_told_anew(tmp_path: Path) -> None:
+    run = Run(tmp_path, "a")
+    run.sees(0, spx=5900.0, put=1.05)
+    row = run.board.rows[PUT]
+    run.board.quote_at[row] = run.board.model_at[row] = nan
+    run.board.unread.add(row)
+    run.sees(6, spx=5901.0)
+    run.sees(12, spx=5902.0, put=1.20)
+    run.recorder.close()
+    day = RecordingSource(tmp_path).day(DAY)
+    assert [bid == bid for bid in day.bid[:, 0].tolist()] == [True, False, True]

@@ -1,0 +1,80 @@
+"""Lines that have died without a word: a broker that has stopped one of them does not say so.
+
+Users of other programs have met indices that stood still until somebody started anew (Lean.Brokerages.
+InteractiveBrokers 80), and lines that a farm left dead when it was back (nautilus_trader 3968). Quotes come on change
+alone, so a dead line looks like a quiet one. What has been silent for so long that no rule takes it any more loses
+nothing when it is asked for anew: a quiet line answers with its present set.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from engine.model.contract import Contract
+from engine.model.market import Board
+from engine.model.quotes import FEED_SILENCE, usual_age
+from engine.model.session import Session, exchange_date, session_on
+
+LOOKS = 5.0
+"""Seconds between two looks."""
+AFTER_FARM = 10.0
+"""Seconds that a line may be silent after its farm is back, which sends what it has at once."""
+LONGEST = 900.0
+"""Seconds after which a line that stays silent is asked for again at most; each time it waits twice as long."""
+AT_ONCE = 10
+"""Lines that are asked for anew at one look, so that others are not kept waiting."""
+
+
+class Silence:
+    """Since when each line has said nothing. Units: epoch seconds."""
+
+    def __init__(self) -> None:
+        self._asked: dict[Contract, float] = {}
+        self._tries: dict[Contract, int] = {}
+        self._of_farm: set[Contract] = set()
+        self._looked = 0.0
+        self._session: Session | None = None
+
+    def asked(self, contract: Contract, at: float) -> None:
+        """Note that a line was asked for."""
+        self._asked[contract] = at
+
+    def given_up(self, contract: Contract) -> None:
+        """Note that a line is asked for no more; that it was silent is remembered, should it be asked for again."""
+        self._asked.pop(contract, None)
+        self._of_farm.discard(contract)
+
+    def farm_is_back(self, at: float) -> None:
+        """Note that every line is to speak again from now on."""
+        self._asked = dict.fromkeys(self._asked, at)
+        self._of_farm = set(self._asked)
+        self._tries.clear()
+
+    def due(self, board: Board, now: datetime, except_for: Iterable[Contract]) -> list[Contract]:
+        """Return the lines to be asked for anew: silent in the session while others speak. except_for: refused ones."""
+        at = now.timestamp()
+        others_speak = at - board.alive_at <= FEED_SILENCE
+        if at - self._looked < LOOKS or not (others_speak or self._of_farm):
+            return []
+        self._looked = at
+        if self._session is None or self._session.date != exchange_date(now):
+            self._session = session_on(exchange_date(now))
+        if self._session is None or not self._session.open <= now < self._session.close:
+            return []
+        refused, opened, found = set(except_for), self._session.open.timestamp(), []
+        for contract, asked in self._asked.items():
+            row = board.rows.get(contract, -1)
+            if row < 0 or contract in refused or row in board.frozen or row in board.halted:
+                continue
+            spoke = max((when for when in (board.quote_at[row], board.last_at[row]) if when >= asked), default=0.0)
+            if spoke:
+                self._tries.pop(contract, None)
+                self._of_farm.discard(contract)
+            if at - max(spoke, asked, opened) >= self._patience(contract):
+                found.append(contract)
+        for contract in found[:AT_ONCE]:
+            self._tries[contract] = self._tries.get(contract, 0) + 1
+        return found[:AT_ONCE]
+
+    def _patience(self, contract: Contract) -> float:
+        usual = AFTER_FARM if contract in self._of_farm else usual_age(contract)
+        return max(usual, min(usual * 2.0 ** self._tries.get(contract, 0), LONGEST))
