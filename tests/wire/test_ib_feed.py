@@ -498,7 +498,7 @@ def test_56_lines_that_died_without_a_word_are_asked_for_anew(
             assert max(each for each in spoke if each < back) <= 0
             assert min(each for each in spoke if each > 5) == back
             assert "SPX" in caplog.text
-            assert "silent while others stream, and asked for anew" in caplog.text
+            assert "silent, and asked for anew" in caplog.text
 
     run(scenario())
 
@@ -631,3 +631,18 @@ def test_72_the_next_dividend_of_a_stock_is_told() -> None:
 @pytest.mark.parametrize("text", [",,,", "6.90,7.30,,", "6.90,7.30,20251219,"])
 def test_72_no_dividend_is_announced(text: str) -> None:
     assert convert.dividend(text) is None
+
+
+def test_no_line_is_asked_for_anew_while_the_gateway_has_lost_the_broker(caplog: pytest.LogCaptureFixture) -> None:
+    lost = '[{kind: lost_connectivity, at: "09:45:00", seconds: 150}]'
+
+    async def scenario() -> None:
+        async with gateway(faults=lost, fence_seconds=5, data_seconds=5) as gw, connected(gw.port) as (world, _):
+            world.feed.watch([SPX, put(await near(world, below=20))])
+            dies = session_on(DAY).at(time(9, 45)).timestamp()
+            while gw.now < dies + 170:
+                await play(world, 1)
+            assert world.feed.board.last_at[world.feed.board.rows[SPX]] > dies + 150
+            assert "asked for anew" not in caplog.text
+
+    run(scenario())

@@ -213,14 +213,17 @@ class IbFeed:
             wire.pace.in_turn(lambda: wire.client.cancelMktData(req_id))
         self._drop(contract)
 
-    def ask_again(self, now: datetime) -> None:
-        """Ask anew for lines that were refused, a while after that, and for those that have died without a word."""
+    def ask_again(self, now: datetime, *, is_away: bool) -> None:
+        """Ask anew for lines that were refused, a while after that, and for those that have died without a word.
+
+        is_away: the gateway has lost the broker, and no line can speak.
+        """
         wire = self._wire
         if wire is None or not wire.is_up:
             return
         due = [contract for contract, at in self._ask_at.items() if now >= at]
-        if silent := self._silence.due(self._board, now, self._ask_at):
-            log.warning("%s: silent while others stream, and asked for anew", _named(silent))
+        if not is_away and (silent := self._silence.due(self._board, now, self._ask_at)):
+            log.warning("%s: silent, and asked for anew", _named(silent))
             due += silent
         for contract in due:
             self._cancel(wire, contract)

@@ -81,7 +81,7 @@ class IbLink:
         self._orders: set[tuple[int, str]] = set()
         self._next_order_id = 0
         self._positions: dict[Contract, PositionReport] = {}
-        self._told_down = self._lost_lines = False
+        self._told_down = self._lost_lines = self._is_away = False
         self._listed: set[str] | None = None
         self.combos = Combos()
         """The combos at work, as the broker tells them."""
@@ -159,7 +159,7 @@ class IbLink:
         self._readers = dict(readers(wire.version, self._account))
         self._values = AccountValues(self._account)
         self._begin_day(self._now)
-        self._told_down = self._lost_lines = False
+        self._told_down = self._lost_lines = self._is_away = False
         self._listed = None
         wire.inbox.queue.clear()  # every list is asked for again, complete
 
@@ -241,7 +241,7 @@ class IbLink:
             self._begin_day(at)
         wire.pace.release(at.timestamp())
         events = self._drain(wire)
-        self._feed.ask_again(at)
+        self._feed.ask_again(at, is_away=self._is_away)
         rows = wire.quotes.settle(at.timestamp())
         if wire.quotes.failures:
             raise BrokerError(wire.quotes.failures[0])
@@ -253,8 +253,10 @@ class IbLink:
         wire.inbox.notices.clear()
         self._lost_lines |= any(code == LINES_LOST for code, _ in told)
         if (broken := _first_broken(told)) is not None:
+            self._is_away = True
             events.append(LinkDown(at, broken))
         if told and told[-1][0] in RESTORED:
+            self._is_away = False
             events += await self._restored(wire)
         if not self.is_lockstep:
             events += self._check_clock(wire)
@@ -315,7 +317,7 @@ class IbLink:
         while not (wire.inbox.queue or wire.quotes.is_waiting or wire.lost is not None):
             now = self._clock.now()
             wire.pace.release(now.timestamp())
-            self._feed.ask_again(now)
+            self._feed.ask_again(now, is_away=self._is_away)
             left = None if until is None else (until - now).total_seconds()
             if left is not None and left <= 0:
                 await asyncio.sleep(0)  # who always has something due must still let the socket be read

@@ -16,6 +16,8 @@ from engine.model.session import Session, exchange_date, session_on
 
 LOOKS = 5.0
 """Seconds between two looks."""
+WHOLE_FEED = 90.0
+"""Seconds without any market data after which all lines count as silent, though the broker is there."""
 AFTER_FARM = 10.0
 """Seconds that a line may be silent after its farm is back, which sends what it has at once."""
 LONGEST = 900.0
@@ -50,10 +52,13 @@ class Silence:
         self._tries.clear()
 
     def due(self, board: Board, now: datetime, except_for: Iterable[Contract]) -> list[Contract]:
-        """Return the lines to be asked for anew: silent in the session while others speak. except_for: refused ones."""
+        """Return the lines to be asked for anew: silent in the session while others speak, or when none does any more.
+
+        except_for: lines that were refused. The broker is there, as far as known.
+        """
         at = now.timestamp()
-        others_speak = at - board.alive_at <= FEED_SILENCE
-        if at - self._looked < LOOKS or not (others_speak or self._of_farm):
+        heard = at - board.alive_at
+        if at - self._looked < LOOKS or not (heard <= FEED_SILENCE or heard >= WHOLE_FEED or self._of_farm):
             return []
         self._looked = at
         if self._session is None or self._session.date != exchange_date(now):
