@@ -222,13 +222,16 @@ class IbFeed:
         if wire is None or not wire.is_up:
             return
         due = [contract for contract, at in self._ask_at.items() if now >= at]
-        if not is_away and (silent := self._silence.due(self._board, now, self._ask_at)):
+        silent = [] if is_away else self._silence.due(self._board, now, self._ask_at)
+        if silent:
             log.warning("%s: silent, and asked for anew", _named(silent))
-            due += silent
-        for contract in due:
+        shown = {contract: wire.quotes.shown(self._board.rows[contract]) for contract in silent}
+        for contract in (*due, *silent):
             self._cancel(wire, contract)
-        for contract in due:
+        for contract in (*due, *silent):
             self._subscribe(wire, contract)
+            if (before := shown.get(contract)) is not None:
+                wire.quotes.doubt(self._board.rows[contract], before)
 
     def _drop(self, contract: Contract) -> None:
         """Give up a line and its row, which may be used again at once."""

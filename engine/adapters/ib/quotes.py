@@ -10,7 +10,7 @@ A price of 0 or -1, or the largest double, and a bid or ask of size 0, is no pri
 from array import array
 from collections.abc import Callable
 from contextlib import suppress
-from math import nan
+from math import isnan, nan
 
 from engine.adapters.ib import convert
 from engine.model.contract import Contract, Option, Right
@@ -34,6 +34,9 @@ _HALTED = ("49", "90")
 _DIVIDENDS = "59"
 _DELAYED_QUOTES = frozenset(("66", "67", "69", "70", "74"))
 UNSET_GREEK = -2
+
+Shown = tuple[float, float, float, float, float]
+"""What a row shows: bid, ask, their sizes, and the last price."""
 
 
 def _is_contrary(contract: Contract | None, delta: float) -> bool:
@@ -59,6 +62,7 @@ class Quotes:
             changed.clear()
         self._heard = False
         self._withheld: dict[tuple[int, int], float] = {}
+        self._doubted: dict[int, Shown] = {}
         self.dividends: dict[int, Dividend] = {}
 
     @property
@@ -70,6 +74,8 @@ class Quotes:
         """Stamp what arrived since the last call with `at` (epoch seconds) and return the changed rows, sorted."""
         board = self.board
         rows = self._quoted | self._traded | self._modelled | self._touched
+        if self._doubted:
+            self._look_for_life(rows)
         for changed, times in (
             (self._quoted, board.quote_at),
             (self._traded, board.last_at),
@@ -91,6 +97,7 @@ class Quotes:
             changed.discard(row)
         self._withheld.pop((0, row), None)
         self._withheld.pop((1, row), None)
+        self._doubted.pop(row, None)
         self.dividends.pop(row, None)
 
     def freeze(self, row: int) -> None:
@@ -102,6 +109,29 @@ class Quotes:
         """Mark a row as live again."""
         self.board.frozen.discard(row)
         self._touched.add(row)
+
+    def shown(self, row: int) -> Shown | None:
+        """Return what a silent row shows, against which its next values are held; None where nothing of it counted."""
+        board = self.board
+        if row in self._doubted:
+            return self._doubted[row]
+        if isnan(board.quote_at[row]) and isnan(board.last_at[row]):
+            return None
+        return board.bid[row], board.ask[row], board.bid_size[row], board.ask_size[row], board.last[row]
+
+    def doubt(self, row: int, shown: Shown) -> None:
+        """Let nothing of a row count until it shows something else than this: a dead line may answer with its last."""
+        self._doubted[row] = shown
+
+    def _look_for_life(self, rows: set[int]) -> None:
+        board = self.board
+        for row in rows & self._doubted.keys():
+            now = board.bid[row], board.ask[row], board.bid_size[row], board.ask_size[row], board.last[row]
+            if any(new == new and new != old for new, old in zip(now, self._doubted[row], strict=True)):
+                del self._doubted[row]
+            else:
+                for changed in (self._quoted, self._traded, self._modelled):
+                    changed.discard(row)
 
     def expire(self, row: int) -> None:
         """Let what a row has count no more until it is told anew: nobody knows what it was meanwhile."""

@@ -3,7 +3,7 @@
 Users of other programs have met indices that stood still until somebody started anew (Lean.Brokerages.
 InteractiveBrokers 80), and lines that a farm left dead when it was back (nautilus_trader 3968). Quotes come on change
 alone, so a dead line looks like a quiet one. What has been silent for so long that no rule takes it any more loses
-nothing when it is asked for anew: a quiet line answers with its present set.
+nothing when it is asked for anew; it counts again once it shows something else than before (`Quotes.doubt`).
 """
 
 from collections.abc import Iterable

@@ -2,7 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
-from math import isnan
+from math import isnan, nan
 
 import pytest
 
@@ -10,6 +10,7 @@ from engine.adapters.ib.quotes import Quotes
 from engine.model.contract import Contract, Option, Right, Underlying
 from engine.model.market import Board
 
+PUT = Option("SPX", "SPXW", date(2026, 10, 21), Decimal(5900), Right.PUT)
 UNSET = "1.7976931348623157E308"
 
 
@@ -268,3 +269,68 @@ def test_counts_of_an_underlying_and_its_volatility() -> None:
     line.handlers[45](["45", "6", "9", "24", UNSET])
     assert isnan(board.call_volume[0])
     assert isnan(board.iv[0])
+
+
+# ---------------------------------------------------------------- lines that were asked for anew
+
+
+def test_what_a_line_answers_with_its_last_does_not_count() -> None:
+    """A line that is dead at the broker answers with what it had: an index that stood still would be as fresh."""
+    one = Line()
+    one.price(4, 5900.5, 0)
+    one.quotes.settle(100.0)
+    shown = one.quotes.shown(0)
+    assert shown is not None
+    one.quotes.doubt(0, shown)
+    one.price(4, 5900.5, 0)
+    assert one.quotes.settle(140.0) == (0,)
+    assert one.board.last_at[0] == 100.0
+    one.price(4, 5900.75, 0)
+    one.quotes.settle(145.0)
+    assert one.board.last_at[0] == 145.0
+    one.price(4, 5900.5, 0)
+    one.quotes.settle(150.0)
+    assert one.board.last_at[0] == 150.0
+
+
+def test_a_quote_that_comes_bit_by_bit_counts_once_a_part_of_it_is_another() -> None:
+    one = Line(PUT)
+    one.price(1, 1.05, 10)
+    one.price(2, 1.15, 12)
+    one.model("0.2", "-0.1", "1.1", "0.01", "0.1", "-0.1")
+    one.quotes.settle(100.0)
+    shown = one.quotes.shown(0)
+    assert shown is not None
+    one.board.drop(PUT)
+    one.board.add(PUT)
+    one.quotes.doubt(0, shown)
+    one.price(1, 1.05, 10)
+    one.quotes.settle(500.0)
+    one.model("0.2", "-0.1", "1.1", "0.01", "0.1", "-0.1")
+    one.quotes.settle(501.0)
+    assert isnan(one.board.quote_at[0])
+    assert isnan(one.board.model_at[0])
+    assert one.quotes.shown(0) == shown  # asked for once more, it is held against the same
+    one.price(2, 1.15, 11)
+    one.quotes.settle(502.0)
+    assert one.board.quote_at[0] == 502.0
+
+
+def test_of_a_line_of_which_nothing_counted_every_answer_does() -> None:
+    one = Line()
+    assert one.quotes.shown(0) is None
+    one.price(4, 5900.5, 0)
+    one.quotes.settle(100.0)
+    one.quotes.expire(0)
+    assert one.quotes.shown(0) is None
+
+
+def test_a_row_that_is_given_up_is_not_held_against_what_it_showed() -> None:
+    one = Line()
+    one.price(4, 5900.5, 0)
+    one.quotes.settle(100.0)
+    one.quotes.doubt(0, (nan, nan, nan, nan, 5900.5))
+    one.quotes.forget(0)
+    one.price(4, 5900.5, 0)
+    one.quotes.settle(140.0)
+    assert one.board.last_at[0] == 140.0
