@@ -241,7 +241,7 @@ def close_all(store: Place, bot: str = "") -> None:
     world = attached(
         host,
         int(port) if port.isdigit() else None,
-        int(settings.get("client_id") or 1),
+        int(settings.get("client_id", 1)),
         "" if settings.get("sim") and not is_live else str(told["account"]),
         lockstep=bool(settings.get("sim")),
         among=str(told["account"]),

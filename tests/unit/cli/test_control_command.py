@@ -3,11 +3,14 @@
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from click.testing import CliRunner, Result
 
+from engine.adapters.ib.settings import IbSettings
 from engine.cli.main import main
+from engine.model.errors import BrokerError
 from engine.record.record import Json, Kind, Record
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
@@ -131,6 +134,27 @@ def test_what_cannot_be_left_for_the_next_engine_is_not_promised(store: Path) ->
     found = call("kill", "--flatten", "--store", str(store))
     assert (found.exit_code, found.stdout) == (3, "")
     assert "cannot be left" in found.stderr
+
+
+@pytest.mark.parametrize("client", [0, 5])
+def test_all_is_closed_as_the_client_whose_orders_rest(
+    store: Path, client: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a run as client 0 it came as client 1, which cannot cancel the exits at work: so nothing was closed."""
+    came: list[IbSettings] = []
+
+    def seen(settings: IbSettings) -> NoReturn:
+        came.append(settings)
+        raise BrokerError("nobody answers")
+
+    monkeypatch.setattr("engine.run.worlds.ib_world", seen)
+    settings: dict[str, Json] = {"gateway": "127.0.0.1:4002", "client_id": client}
+    with closing(SqlJournal(open_store(store))) as journal:
+        data: dict[str, Json] = {"account": "DU1", "specs": {}, "epoch": journal.epoch, "settings": settings}
+        journal.append([Record(AT, Kind.RUN_STARTED, data=data)], durable=True)
+    found = call("kill", "--flatten", "--store", str(store))
+    assert (found.exit_code, "nobody answers" in found.stderr) == (3, True)
+    assert [(each.client_id, each.account, each.port) for each in came] == [(client, "DU1", 4002)]
 
 
 @pytest.mark.parametrize("words", [("kill",), ("pause",), ("resume", "put_lite")])
