@@ -139,7 +139,10 @@ def _confirm(account: str, desk: "Desk", store: "Place", *, is_simulated: bool) 
     from engine.run.promotion.admission import NotAdmittedError
 
     money = SIMULATED if is_simulated else "with real money"
-    say(f"{', '.join(sorted(desk.bots))} will trade account {account} {money}, kept in {store}")
+    if desk.bots:
+        say(f"{', '.join(sorted(desk.bots))} will trade account {account} {money}, kept in {store}")
+    else:
+        say(f"nothing will be entered; exits of what is open in {store} will trade account {account} {money}")
     typed = click.prompt("type the account's id to confirm", default="", show_default=False).strip()
     if typed != account:
         raise NotAdmittedError(f"not confirmed: typed '{typed}', the account is {account}", "nothing was sent")

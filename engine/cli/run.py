@@ -247,7 +247,7 @@ def close_all(store: Place, bot: str = "") -> None:
         among=str(told["account"]),
         live=is_live,
     )
-    said = {**settings, "flatten": True}
+    said = {**settings, "exits_only": False, "flatten": True}
     accounts = None if settings.get("sim") else accounts_folder()
     options = RunOptions(store=store, logs=None, sessions=None, until_flat=True, accounts=accounts, settings=said)
     _drive(NO_BOTS, options, world)

@@ -3,15 +3,19 @@
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import pytest
 from click.testing import CliRunner, Result
 
 from engine.adapters.ib.settings import IbSettings
 from engine.cli.main import main
+from engine.cli.screen import start_lines
 from engine.model.errors import BrokerError
 from engine.record.record import Json, Kind, Record
+from engine.run.desk import Desk
+from engine.run.start import RunOptions
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
@@ -155,6 +159,28 @@ def test_all_is_closed_as_the_client_whose_orders_rest(
     found = call("kill", "--flatten", "--store", str(store))
     assert (found.exit_code, "nobody answers" in found.stderr) == (3, True)
     assert [(each.client_id, each.account, each.port) for each in came] == [(client, "DU1", 4002)]
+
+
+def test_an_engine_that_closes_all_does_not_say_that_exits_are_watched(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a run with --exits-only it went by what that run was told."""
+    said: list[str] = []
+    link = SimpleNamespace(account="DU1", is_simulated=False, is_lockstep=False)
+    world: Any = SimpleNamespace(ib=SimpleNamespace(link=link))
+
+    def drive(desk: Desk, options: RunOptions, _: object) -> None:
+        run: Any = SimpleNamespace(options=options, world=world, first=AT, resumed=SimpleNamespace(is_fresh=True))
+        run.loop = SimpleNamespace(state=SimpleNamespace(facts=SimpleNamespace(events=None)))
+        said.extend(start_lines(desk, run))
+
+    monkeypatch.setattr("engine.cli.run._drive", drive)
+    settings: dict[str, Json] = {"gateway": "127.0.0.1:4002", "client_id": 1, "exits_only": True}
+    with closing(SqlJournal(open_store(store))) as journal:
+        data: dict[str, Json] = {"account": "DU1", "specs": {}, "epoch": journal.epoch, "settings": settings}
+        journal.append([Record(AT, Kind.RUN_STARTED, data=data)], durable=True)
+    assert call("kill", "--flatten", "--store", str(store)).exit_code == 0
+    assert said[1] == " what is open is closed"
 
 
 @pytest.mark.parametrize("words", [("kill",), ("pause",), ("resume", "put_lite")])

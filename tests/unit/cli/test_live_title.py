@@ -1,6 +1,7 @@
 """What is said at a start: what nobody may overlook of a live run, above lines and table; what is taken up."""
 
 from datetime import datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 from store_day import at, condor, position
 
+from engine.cli.live import admitted
 from engine.cli.live_table import LiveTable
 from engine.cli.screen import OWN_CLOCK, closed_lines, framed, live_title, resumed_lines, warnings
 from engine.model.order import OrderStatus, Purpose
@@ -52,6 +54,36 @@ def test_a_start_on_a_day_without_a_session_says_when_the_next_one_opens() -> No
     told = [" the exchange is closed: the next session opens on Monday, 2026-11-30 at 09:30"]
     starts = ["2026-11-27T14:29Z", "2026-11-27T18:00Z", "2026-11-28T15:00Z", "2026-11-30T09:00Z", "2026-11-30T16:00Z"]
     assert [closed_lines(datetime.fromisoformat(each)) for each in starts] == [[], told, told, [], []]
+
+
+@pytest.mark.parametrize(
+    ("bots", "told"),
+    [
+        (("wheel", "condor"), "condor, wheel will trade account U1234567 with real money, kept in "),
+        ((), "nothing will be entered; exits of what is open in "),
+    ],
+)
+def test_who_confirms_an_account_reads_what_will_trade_it(
+    bots: tuple[str, ...],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With --exits-only it said that nobody, a name that was empty, would trade the account."""
+
+    async def offered(settings: object) -> tuple[int, object, str]:
+        return 4001, SimpleNamespace(is_simulated=False, told_at=datetime.fromisoformat("2026-11-30T14:00Z")), ""
+
+    monkeypatch.setattr("engine.cli.live._offered", offered)
+    monkeypatch.setattr("engine.run.promotion.admission.missing", lambda asked: [])
+    monkeypatch.setattr("engine.cli.live._is_terminal", lambda: True)
+    monkeypatch.setattr("click.prompt", lambda text, **options: " U1234567 ")
+    rules = SimpleNamespace(live=SimpleNamespace(account="U1234567"))
+    desk: Any = SimpleNamespace(bots=dict.fromkeys(bots), texts=(), account=rules)
+    settings: Any = SimpleNamespace(live_store=tmp_path / "live.db", host="127.0.0.1", live_port=4001)
+    assert admitted(desk, settings, None)[:2] == ("U1234567", 4001)
+    assert capsys.readouterr().out.startswith(told)
 
 
 @pytest.mark.parametrize("width", [30, 120])
