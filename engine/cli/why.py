@@ -1,8 +1,8 @@
 """`rulebot why`: why a bot did, or did not, trade; any rule, any minute. Reads what was recorded and judges nothing."""
 
 from collections.abc import Collection, Sequence
-from datetime import date, time
-from typing import Any
+from datetime import date, datetime, time
+from typing import Any, NoReturn
 
 import click
 
@@ -14,6 +14,7 @@ from engine.model.session import at_exchange_time, is_session
 from engine.record.doing import doing_at
 from engine.record.explain import history, left_within, of_symbol, selection_at, state_at
 from engine.record.record import Kind, Record
+from engine.run.columns import clock as clock_text
 from engine.run.replay.tapes import tapes_of, tapes_of_day
 from engine.run.why_day import why_day
 from engine.run.why_text import (
@@ -122,18 +123,17 @@ def _rule(
 ) -> tuple[dict[str, Any], list[str]]:
     """Return how a leg was chosen, or what a rule said: at one instant, or every change of the day."""
     until = at_exchange_time(session, clock) if clock else records[-1].at
-    selection = selection_at(records, until)
-    legs: Any = selection.data.get("legs") if selection else ()
-    for leg in legs or ():
-        if selection is not None and leg["name"] == rule:
-            return {"bot": bot, "at": selection.at.isoformat(), "leg": leg}, selection_lines(selection.at, leg)
+    if (selection := selection_at(records, until)) is not None:
+        for leg in _legs(selection):
+            if leg["name"] == rule:
+                return {"bot": bot, "at": selection.at.isoformat(), "leg": leg}, selection_lines(selection.at, leg)
     if clock is not None:
         moment = state_at(records, until)
         changes = tuple(condition for condition in moment.conditions if condition.rule == rule)
     else:
         changes = history(records, rule)
     if not changes:
-        _refuse(rule, records, legs or ())
+        _refuse(rule, records, until)
     lines = rule_lines(session, changes)
     return {
         "bot": bot,
@@ -143,8 +143,23 @@ def _rule(
     }, lines
 
 
-def _refuse(rule: str, records: Sequence[Record], legs: Sequence[Any]) -> None:
-    conditions = state_at(records, records[-1].at).conditions
-    known = sorted({condition.rule for condition in conditions} | {str(leg["name"]) for leg in legs})
+def _refuse(rule: str, records: Sequence[Record], until: datetime) -> NoReturn:
+    """Raise UsageError that says from when on there is something of a rule or leg, or else which there are."""
+    legs = {str(leg["name"]) for record in records for leg in _legs(record)}
+    known = sorted({condition.rule for condition in state_at(records, records[-1].at).conditions} | legs)
+    first = next((record.at for record in records if _is_of(record, rule)), until)
+    if first > until:
+        raise click.UsageError(f"there is nothing of '{rule}' before {clock_text(first)}")
     hint = did_you_mean(rule, known) or "known are " + ", ".join(known)
     raise click.UsageError(f"no rule '{rule}' was judged then; {hint}")
+
+
+def _is_of(record: Record, rule: str) -> bool:
+    """Say whether a record is a verdict of a rule, or how a leg of this name was chosen."""
+    is_verdict = record.kind is Kind.VERDICT and record.data.get("rule") == rule
+    return is_verdict or any(leg["name"] == rule for leg in _legs(record))
+
+
+def _legs(record: Record) -> Any:
+    """Return the legs of a selection, none of any other record."""
+    return (record.data.get("legs") or ()) if record.kind is Kind.SELECTION else ()

@@ -150,6 +150,8 @@ def test_a_bot_that_is_run_no_more_is_stopping_while_it_holds_something(
         ("summary dte0_condr", 2, "did you mean 'dte0_condor'?"),
         ("why calm_tap_condor", 2, "did you mean 'calm_tape_condor'?"),
         ("why calm_tape_condor --rule day_rang", 2, "did you mean 'day_range'?"),
+        ("why calm_tape_condor --rule day_range --at 09:00", 2, "there is nothing of 'day_range' before "),
+        ("why calm_tape_condor --rule short_put --at 10:00", 2, "there is nothing of 'short_put' before "),
         ("why calm_tape_condor --at noon", 2, "a time is written 12:00 or 12:00:30, is 'noon'"),
         ("why calm_tape_condor --date 9999-12-31", 2, "9999-12-31 is outside"),
         ("chart calm_tape_condor --date 0001-01-01", 2, "the exchange calendar covers 1993 to 2028"),
