@@ -94,7 +94,9 @@ def diff(
         configure(what, is_install=install_git, is_uninstall=uninstall_git, is_sure=yes)
         return
     if len(what) == 1 and Path(what[0]).exists():
-        what = ("HEAD", *what)
+        from engine.run.revisions import kept_of
+
+        what = (kept_of(what[0]), *what)
     if len(what) != 2:
         raise click.UsageError(
             f"two things are compared, OLD and NEW; there {'is' if len(what) == 1 else 'are'} {len(what)}, "

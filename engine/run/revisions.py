@@ -14,6 +14,9 @@ from engine.spec.files import SUFFIXES, NoSuchFiles, find_files
 from engine.spec.lineage import Beside, beside
 from engine.spec.text import read_bytes
 
+_LAST = "HEAD"
+"""What a file or folder alone is compared with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -33,13 +36,13 @@ def texts_of(old: str, new: str) -> tuple[tuple[Text, ...], tuple[Text, ...]]:
         return (), known
     if (known := _only_in(old, new)) is not None:
         return known, ()
-    if _is_bare(old) and _is_bare(new):
+    if _is_bare(old, new) and _is_bare(new, old):
         raise MisuseError(
             f"'{old}' and '{new}' are revisions: of which files?", f"name them: '{old}:specs' '{new}:specs'"
         )
-    if _is_bare(old):
+    if _is_bare(old, new):
         return _beside(old, new), side_of(new, is_beside_git=True)
-    if _is_bare(new):
+    if _is_bare(new, old):
         return side_of(old, is_beside_git=True), _beside(new, old)
     return side_of(old, is_beside_git=_is_in_git(new)), side_of(new, is_beside_git=_is_in_git(old))
 
@@ -79,14 +82,32 @@ def _is_in_git(what: str) -> bool:
     return bool(colon and revision) and not Path(what).exists()
 
 
-def _is_bare(what: str) -> bool:
-    """Say whether an argument is a revision without a path; what exists as a file, or is shipped, is none."""
+def kept_of(path: str) -> str:
+    """Return the revision that a file or folder alone is compared with. Raises: MisuseError where git keeps none."""
+    if not _knows(_LAST, _folder(path)):
+        raise MisuseError(
+            f"'{path}' alone is compared with what git keeps of it, and no commit is there", "name two: OLD and NEW"
+        )
+    return _LAST
+
+
+def _folder(path: str) -> Path:
+    """Return the folder in which git is asked about a path; this one for what is none."""
+    found = Path(path)
+    return found if found.is_dir() else found.parent if found.exists() else Path()
+
+
+def _is_bare(what: str, other: str) -> bool:
+    """Say whether an argument is a revision without a path; what exists as a file, or is shipped, is none.
+
+    other: the argument beside it, whose clone may be another one than this folder's.
+    """
     if ":" in what:
         return False
     try:
         find_files([what])
     except NoSuchFiles as missing:
-        if not _knows(what):
+        if not _knows(what, _folder(other)):
             raise MisuseError(f"{missing.message}, and git knows no revision of that name here", missing.help) from None
         return True
     return False
@@ -102,11 +123,11 @@ def _read(file: Path) -> Text:
 # ---------------------------------------------------------------- git
 
 
-def _knows(revision: str) -> bool:
+def _knows(revision: str, folder: Path = Path()) -> bool:
     if revision.startswith("-"):
         return False
     try:
-        found = _git(["rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"], Path())
+        found = _git(["rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"], folder)
     except StoreError:
         return False
     return found.returncode == 0

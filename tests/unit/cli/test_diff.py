@@ -335,6 +335,21 @@ def test_a_folder_that_the_revision_has_not(clone: Path) -> None:
     assert (result.exit_code, "dte0_condor  a new bot" in result.stdout) == (1, True)
 
 
+def test_what_git_keeps_of_a_file_is_asked_where_the_file_is(
+    clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From any other folder it said that there is no 'HEAD', and which specs are shipped."""
+    edit(clone, "target: {profit: 50%}", "target: {profit: 60%}")
+    monkeypatch.chdir(tmp_path)
+    for words in (("clone/specs",), ("main", "clone/specs"), ("clone/specs/put_lite.yaml", "main")):
+        assert "put_lite  1 change" in rulebot(*words).stdout
+    (tmp_path / "put_lite.yaml").write_text(PUT_LITE)
+    alone = rulebot("put_lite.yaml")
+    assert (alone.exit_code, alone.stdout) == (2, "")
+    told = "'put_lite.yaml' alone is compared with what git keeps of it, and no commit is there"
+    assert alone.stderr == f"error: {told}\n  = help: name two: OLD and NEW\n"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
