@@ -1,5 +1,6 @@
 """`rulebot backtest`: bots over past sessions, with the turn that runs them live."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -145,7 +146,7 @@ def backtest(specs: tuple[str, ...], **options: Any) -> None:
         _check_look_ahead(desk, asked)
         return
     _make_folder(asked.store)
-    goes_on = f"the same with --resume --store {asked.store} goes on after the last whole session"
+    goes_on = f"the same with --resume --store {shlex.quote(str(asked.store))} goes on after the last whole session"
     with stopped_by_hand(goes_on), progress(options["form"]) as told:
         run_backtest(desk, asked, told)
     remember_store(asked.store)

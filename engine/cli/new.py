@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from pathlib import Path
 
 import click
@@ -34,8 +35,9 @@ def new(name: str, like: str | None) -> None:
         raise StoreError(f"cannot write '{file}': {error.strerror or error}") from error
     say(f"wrote {file}{f', a copy of {like}' if like else ''}\n")
     say(f" say what it is for   the line 'about' in {file}")
-    say(f" check it             rulebot validate {file}")
-    say(f" see it trade         rulebot run --paper --sim {file}")
+    typed = shlex.quote(str(file))
+    say(f" check it             rulebot validate {typed}")
+    say(f" see it trade         rulebot run --paper --sim {typed}")
     if not text.startswith("# yaml-language-server:"):
         say(" let an editor help   rulebot schema --help")
 

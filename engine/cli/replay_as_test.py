@@ -1,6 +1,7 @@
 """`rulebot replay DAY --as-test HH:MM`: a recorded moment becomes a test of its bot, on a terminal or in a file."""
 
 import os
+import shlex
 from collections.abc import Sequence
 from datetime import datetime, time
 from pathlib import Path
@@ -47,7 +48,7 @@ def as_test(files: Sequence[Path], clock: time, bot: str, out: Path | None) -> N
         say(found.text, nl=False)
     else:
         _write(out, found.text)
-        say(f" {shown_path(out)}   rulebot test {shown_path(out)}")
+        say(f" {shown_path(out)}   rulebot test {shlex.quote(shown_path(out))}")
     for note in found.notes if out is not None else ():
         say(f" not carried over: {note}", err=True)
     if found.missed:

@@ -1,5 +1,6 @@
 """What `rulebot replay` prints: what a replay came to, how what was done differs from the specs, what is recorded."""
 
+import shlex
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -138,7 +139,7 @@ def there_ran(bots: Collection[str]) -> str:
 def next_line(written: "Sequence[tuple[Path, int, int]]") -> str:
     """Return what to do with exported chains: with that of most options, which was traded rather than read."""
     file, _, _ = max(written, key=lambda each: each[2])
-    return f" next: rulebot backtest SPEC --data parquet:{shown_path(file.parent)}"
+    return f" next: rulebot backtest SPEC --data {shlex.quote(f'parquet:{shown_path(file.parent)}')}"
 
 
 def named_problem(file: "Path", problem: str) -> str:

@@ -1,5 +1,6 @@
 """A scan for eyes: a table for each bot, what it took, and what to type next; and earlier scans."""
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -153,8 +154,8 @@ def next_lines(scan: Scan, flags: Sequence[str]) -> Iterator[str]:
     if best is None:
         return
     file = scan.bots[best.bot]
-    yield f"next: rulebot explain {file}"
-    yield f"      rulebot run --paper {' '.join([*flags, file])}"
+    yield f"next: rulebot explain {shlex.quote(file)}"
+    yield f"      rulebot run --paper {shlex.join([*flags, file])}"
 
 
 def clock(at: datetime | str) -> str:

@@ -6,6 +6,7 @@ session. Profit of a trade is net of commissions; shares that were assigned coun
 a trade, of which `worth` says how far its strikes were from the market.
 """
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
@@ -340,7 +341,7 @@ def _trade(row: Row, orders: Sequence[Row], vix: Mapping[date, float], shown: st
         vix=vix.get(day),
         in_shares=in_shares is not None,
         worth=None if in_shares is None else in_shares.worth,
-        why=f"rulebot why {row['strategy_id']} --date {day} --at {entered[11:19]} --store {shown}",
+        why=f"rulebot why {row['strategy_id']} --date {day} --at {entered[11:19]} --store {shlex.quote(shown)}",
     )
 
 

@@ -56,5 +56,5 @@ def test_a_comparison_says_why_it_is_not_of_the_whole_day(is_other: bool, said: 
 
 def test_the_chain_that_a_backtest_is_shown_with_is_that_of_most_options() -> None:
     """Of ten underlyings that a bot on SPX had ranked it was that of AAPL, which has six options."""
-    written = [(Path("out", name, "2026-10-21.parquet"), 4681, count) for name, count in (("AAPL", 6), ("SPX", 60))]
-    assert next_line(written) == f" next: rulebot backtest SPEC --data parquet:{Path('out', 'SPX')}"
+    written = [(Path("my out", name, "2026-10-21.parquet"), 4681, count) for name, count in (("AAPL", 6), ("SPX", 60))]
+    assert next_line(written) == f" next: rulebot backtest SPEC --data 'parquet:{Path('my out', 'SPX')}'"

@@ -256,10 +256,10 @@ def test_delayed_data_and_notes_are_said_once_below_the_tables() -> None:
 
 
 def test_what_to_type_next_is_about_the_bot_that_would_enter() -> None:
-    held = scan_of(row("SPY", bot="a"), row("QQQ", bot="b", taken=True), bots={"a": "a.yaml", "b": "b.yaml"})
+    held = scan_of(row("SPY", bot="a"), row("QQQ", bot="b", taken=True), bots={"a": "a.yaml", "b": "my bots/b.yaml"})
     assert list(next_lines(held, ["--sim"])) == [
-        "next: rulebot explain b.yaml",
-        "      rulebot run --paper --sim b.yaml",
+        "next: rulebot explain 'my bots/b.yaml'",
+        "      rulebot run --paper --sim 'my bots/b.yaml'",
     ]
     assert list(next_lines(scan_of(row("SPY", holds=False)), [])) == []
 
