@@ -149,7 +149,7 @@ def tell_unwatched(work: Work) -> dict[str, Any]:
 def _tell_other_ids(work: Work, event: LinkUp) -> None:
     """Say that orders of ours work under another client id: only the one that placed an order may touch it."""
     known = (work.orders[ref] for ref in event.order_refs if ref in work.orders)
-    others = sorted({order.client_id for order in known} - {0, event.client_id})
+    others = sorted({order.client_id for order in known if order.order_id} - {event.client_id})
     for other in others:
         text = f"orders of ours work at the broker under client id {other}, and this run has {event.client_id}"
         cannot = "it can neither cancel nor change them, and closes nothing that waits for that"

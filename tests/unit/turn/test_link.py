@@ -44,18 +44,22 @@ def test_sending_becomes_unknown_and_is_adopted_by_its_reference() -> None:
     assert len(desk.submitted) == 1
 
 
-def test_orders_under_another_client_id_cannot_be_cancelled_and_a_person_is_told() -> None:
-    """The broker answers 10147 to a cancel by any other id than the one that placed the order, and lists it still."""
+@pytest.mark.parametrize("client", [0, 8])
+def test_orders_under_another_client_id_cannot_be_cancelled_and_a_person_is_told(client: int) -> None:
+    """The broker answers 10147 to a cancel by any other id than the one that placed the order, and lists it still.
+
+    Of 0, which sees what is typed into TWS, nothing was said.
+    """
     desk = Desk((text_of("seller", **SELLER),), at="10:00")
     desk.opened("10:01")
     for order in desk.live:
         desk.ack(order)
     desk.state = desk.state._replace(
-        orders={ref: replace(order, client_id=8) for ref, order in desk.state.orders.items()}
+        orders={ref: replace(order, client_id=client) for ref, order in desk.state.orders.items()}
     )
     desk.unlink()
     desk.link()
-    assert any("under client id 8, and this run has 7" in text for text in desk.alarms)
+    assert any(f"under client id {client}, and this run has 7" in text for text in desk.alarms)
     desk.ask(Request.FLATTEN)
     desk.tick(1)
     refs = [order.ref for order in desk.live]
