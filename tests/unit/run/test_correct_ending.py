@@ -197,13 +197,15 @@ def test_no_name_means_no_fill(tmp_path: Path) -> None:
 def test_what_would_be_recorded_is_said_before(tmp_path: Path) -> None:
     desk = seller(quantity=2)
     store = kept(desk, tmp_path)
-    asked = ["correct", target_of(desk).ref, "0.05", "--contracts", "1", "--store", str(store)]
+    what = ("--contracts", "1", "--commission", "0.65")
+    asked = ["correct", target_of(desk).ref, "0.05", *what, "--store", str(store)]
     before = last(store)
     runner = CliRunner()
     would = runner.invoke(command, [*asked, "--dry-run"], standalone_mode=False, catch_exceptions=False).output
     assert last(store) == before
     said = runner.invoke(command, asked, standalone_mode=False, catch_exceptions=False).output
     assert would == f"would record {said}"
+    assert f": 1 at 0.05 on {DAY} instead of expired, commission 0.65" in said
     assert last(store) != before
 
 
