@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from datetime import date
 
 import pytest
 from ib_async import IB, ScannerSubscription, Stock
@@ -87,6 +88,20 @@ def test_combo_details_are_refused_with_321_or_200():
 
     run(lambda: main(321))
     run(lambda: main(200))
+
+
+def test_hours_are_told_of_the_days_that_the_calendar_knows():
+    """In the last days of 2028 the question for a contract ended the run, and a client heard of no reason."""
+
+    async def main():
+        async with gateway(first_day=date(2028, 12, 28)) as running:
+            client = await RawClient.connect(running.port)
+            client.send(9, 8, 5, *contract(0, "SPY", "STK"), 0, "", "", "")
+            (told,) = [m for m in await client.until_kind(52) if m[0] == "10"]
+            (liquid,) = [each for each in told if each.startswith("20281228:0930")]
+            assert [day[:8] for day in liquid.split(";")] == ["20281228", "20281229", "20281230", "20281231"]
+
+    run(main)
 
 
 SPOILED = ["", "-1", "x", "1e400", "nan", "0", "99999999999999999999", "BUY", "1.7976931348623157E308", "é", "-0.05"]

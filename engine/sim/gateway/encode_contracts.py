@@ -7,7 +7,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from engine.model.money import TickRule
-from engine.model.session import EXCHANGE_ZONE, Session, session_on
+from engine.model.session import EXCHANGE_ZONE, Session, is_tabled, session_on
 from engine.sim.exchange.tick_rules import EQUITY_OPTION, INDEX_OPTION, PENNY, tick_rule
 from engine.sim.gateway.encode_orders import day, strike
 from engine.sim.gateway.hub import Hub
@@ -76,11 +76,13 @@ def _zone(found: Instrument) -> ZoneInfo:
 
 @lru_cache(maxsize=16)
 def hours(zone: ZoneInfo, is_stock: bool, today: date, short: ShortDays) -> tuple[str, str]:
-    """Return trading hours and liquid hours of today and the days after it, closed days marked."""
+    """Return trading hours and liquid hours of today and the days after it that are known, closed days marked."""
     trading, liquid = [], []
     closes = dict(short)
     for ahead in range(HOURS_DAYS):
         when = today + timedelta(days=ahead)
+        if not is_tabled(when):
+            break
         session = session_on(when)
         if session is not None and (close := closes.get(when, session.close)) != session.close:
             session = None if close is None else replace(session, close=close, is_half=True)

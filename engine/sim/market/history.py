@@ -65,6 +65,8 @@ class History:
         last = session_before(start.date).date
         first = max(date.fromordinal(last.toordinal() - _CALENDAR_DAYS), date(2010, 1, 4))
         self._sessions = list(sessions(first, last))[-_SESSIONS:]
+        if len(self._sessions) <= _VOLATILITY_WINDOW:
+            raise ValueError(f"its history begins with 2010, and {start.date} is too early for it")
         self._spx = self._spx_closes()
         self._drawn: dict[str, Past] = {}
         self._days: list[Session] = []
