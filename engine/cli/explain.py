@@ -119,7 +119,8 @@ def _targets(what: tuple[str, ...]) -> "Iterator[Explanation | Path]":
         try:
             yield from find_files([each])
         except NoSuchFiles as error:
-            raise (click.UsageError(str(error)) if Path(each).is_dir() else _neither(each)) from None
+            is_there = Path(each).is_dir() or Path(each).is_symlink()
+            raise (error if is_there else _neither(each)) from None
 
 
 def _neither(word: str) -> click.UsageError:

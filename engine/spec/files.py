@@ -28,13 +28,14 @@ def find_files(paths: Iterable[str | File], *, tests: bool = False) -> list[File
     such file is: a wheel installed elsewhere has no `specs/` beside it. Of folders and patterns test documents
     (`*.test.yaml`) are left out unless `tests`. Raises: NoSuchFiles; StoreError for a folder that cannot be read.
     """
-    found: dict[File, None] = {}
+    found: dict[File, File] = {}
     for path in paths:
         try:
-            found.update(dict.fromkeys(_under(str(path), tests)))
+            for file in _under(str(path), tests):
+                found.setdefault(file.absolute(), file)
         except OSError as error:
             raise StoreError(f"{error.filename or path} cannot be read: {error.strerror}") from error
-    return list(found)
+    return list(found.values())
 
 
 def beside_specs(specs: Iterable[str | File], name: str, *, or_among: bool = False) -> File:

@@ -86,6 +86,14 @@ def test_a_folder_without_documents_is_called_so(tmp_path: Path) -> None:
     assert (result.exit_code, f"the folder '{tmp_path}' holds no .yaml or .yml file" in result.stderr) == (2, True)
 
 
+def test_a_link_to_what_is_not_there_is_called_one(tmp_path: Path) -> None:
+    """It was asked whether the same name had been meant."""
+    link = tmp_path / "a.yaml"
+    link.symlink_to("gone.yaml")
+    result = rulebot(str(link))
+    assert (result.exit_code, f"'{link}' is a link to what is not there" in result.stderr) == (2, True)
+
+
 def test_problems_of_all_documents_are_shown_and_nothing_else(tmp_path: Path) -> None:
     for name in ("bad", "worse"):
         (tmp_path / f"{name}.yaml").write_text(BAD)

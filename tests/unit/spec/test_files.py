@@ -22,6 +22,12 @@ def test_a_folder_gives_all_below_it_once(folder: Path) -> None:
     assert [str(file.relative_to(folder)) for file in found] == ["a.yml", "b.yaml", str(Path("deep/c.yaml"))]
 
 
+def test_a_file_that_is_named_in_several_ways_is_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder and the whole path of a file in it were two documents of one bot."""
+    monkeypatch.chdir(folder)
+    assert find_files(["b.yaml", "./b.yaml", folder / "b.yaml"]) == [Path("b.yaml")]
+
+
 def test_patterns_are_expanded(folder: Path) -> None:
     assert find_files([str(folder / "*.yaml")]) == [folder / "b.yaml"]
     assert find_files([str(folder / "**" / "*.yaml")])[-1].name in ("b.yaml", "c.yaml")
