@@ -4,8 +4,9 @@ import click
 
 from engine.cli.say import say
 from engine.cli.stores import STORE, check_bot
+from engine.model.counted import counted
 from engine.model.event import Request
-from engine.store.place import Place
+from engine.store.place import Place, shown_path
 
 _STORE = click.option(
     "--store",
@@ -64,6 +65,24 @@ def _tell_undone(request: Request, bot: str, found: Place) -> None:
         say(f"{told.words}\n{undone}: what cannot wait, do in TWS")
     elif told.words:
         say(f"{told.words}\nlook whether it does what was asked: what cannot wait, do in TWS")
+
+
+def _tell_elsewhere(found: Place, bot: str) -> None:
+    """Say what BOT (or any bot) holds in an account by another store, as of an engine that has died: it stays open."""
+    from engine.model.errors import StoreError
+    from engine.store.latest import naming, other_stores
+    from engine.store.queries import StoreReader
+
+    for place in other_stores(found):
+        try:
+            with StoreReader(place) as reader:
+                held = [] if reader.run().pretended else reader.view("open_positions")
+        except StoreError:
+            continue
+        if count := sum(bot in ("", row["strategy_id"]) for row in held):
+            are = f"{counted(count, 'position')} {'is' if count == 1 else 'are'} open"
+            command = f"rulebot kill {f'{bot} ' if bot else ''}--flatten{naming(place, lambda: None)}"
+            say(f"not closed by this: {are} in {shown_path(place)}: {command}", err=True)
 
 
 def _check_bot(bot: str, found: Place) -> None:
@@ -125,6 +144,8 @@ def kill(bot: str, flatten: bool, store: Place | None) -> None:
     from engine.store.open import is_in_use
 
     found = engine_store(store)
+    if flatten and store is None:
+        _tell_elsewhere(found, bot)
     if flatten and not is_in_use(found):
         from engine.cli.run import close_all
 

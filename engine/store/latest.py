@@ -83,6 +83,11 @@ def engine_store(named: Place | None, environ: Mapping[str, str] = os.environ) -
     return run_store(named or next(iter(running), None), environ)
 
 
+def other_stores(than: Place, environ: Mapping[str, str] = os.environ) -> Sequence[Place]:
+    """Return the stores that engines have opened without one of them, the last one first."""
+    return [place for place in _places(environ) if full_name(place) != full_name(than)]
+
+
 def shown_store(named: Place | None, environ: Mapping[str, str] = os.environ) -> Place:
     """Return the store that is shown as of now: the last one, unless another engine alone runs. Raises: StoreError."""
     last = named or last_store(environ)

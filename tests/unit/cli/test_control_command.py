@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 
 import pytest
 from click.testing import CliRunner, Result
+from hand_desk import SELLER, kept, text_of
+from hand_desk import Desk as TradingDesk
 
 from engine.adapters.ib.settings import IbSettings
 from engine.cli.main import main
@@ -17,6 +19,7 @@ from engine.record.record import Json, Kind, Record
 from engine.run.desk import Desk
 from engine.run.start import RunOptions
 from engine.store.journal import SqlJournal
+from engine.store.latest import remember_engine
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
 from engine.store.requests import box_of
@@ -181,6 +184,24 @@ def test_an_engine_that_closes_all_does_not_say_that_exits_are_watched(
         journal.append([Record(AT, Kind.RUN_STARTED, data=data)], durable=True)
     assert call("kill", "--flatten", "--store", str(store)).exit_code == 0
     assert said[1] == " what is open is closed"
+
+
+def test_who_closes_all_is_told_of_what_another_engine_has_left_open(store: Path, tmp_path: Path) -> None:
+    """An engine that traded had died, one that observes went on: it was asked to close all, and nothing else said."""
+    desk = TradingDesk((text_of("seller", **SELLER),))
+    desk.records.insert(0, Record(AT, Kind.RUN_STARTED, data={"account": "DU1", "specs": {}}))
+    desk.opened("10:01")
+    other = kept(desk, tmp_path)
+    remember_engine(other)
+    remember_engine(store)
+    told = f"not closed by this: 1 position is open in {other}: rulebot kill --flatten --store {other}\n"
+    with closing(SqlJournal(open_store(store))) as journal:
+        data: dict[str, Json] = {"account": "DU1", "specs": {}, "epoch": journal.epoch, "settings": {"mode": "observe"}}
+        journal.append([Record(AT, Kind.RUN_STARTED, data=data)], durable=True)
+        assert call("kill", "--flatten").stderr == told
+        for words in (("kill",), ("kill", "put_lite", "--flatten"), ("kill", "--flatten", "--store", str(store))):
+            assert call(*words).stderr == ""
+    assert call("kill", "--flatten").stderr.startswith(f"{told}error: {store} is the store of runs that observe")
 
 
 @pytest.mark.parametrize("words", [("kill",), ("pause",), ("resume", "put_lite")])
