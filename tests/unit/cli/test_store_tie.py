@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.cli.main import main
 from engine.store.finance.books import Fill
 from engine.store.finance.contract import occ_symbol
-from engine.store.queries import StoreReader
+from engine.store.queries import Run, StoreReader
 
 
 def line(fill: Fill) -> str:
@@ -41,6 +41,12 @@ def statement(day_store: Path) -> Path:
 def tie(statement: Path, *arguments: str) -> Result:
     store = statement.with_name("day.db")
     return CliRunner().invoke(main, ["store", "tie", str(statement), "--store", str(store), *arguments])
+
+
+def test_what_was_only_observed_is_held_against_no_statement(statement: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Run, "mark", "observed")
+    found = tie(statement)
+    assert (found.exit_code, "was only observed: no statement has any of it" in found.stderr) == (2, True)
 
 
 def test_it_ties(statement: Path, monkeypatch: pytest.MonkeyPatch) -> None:

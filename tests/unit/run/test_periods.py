@@ -109,3 +109,17 @@ def test_the_command_shows_and_tells_it(store: Path) -> None:
     assert '"name": "2026-11-16"' in told.output
     alone = CliRunner().invoke(main, ["summary", "--account", "x.yaml", "--store", str(store)])
     assert (alone.exit_code, "say --by day, week or month" in alone.output) == (2, True)
+
+
+def test_the_command_goes_by_the_account_document(store: Path, tmp_path: Path) -> None:
+    account, words = tmp_path / "account.yaml", ["summary", "--by", "month", "--store", str(store), "--account"]
+    text = "rulebot_account: 1\nabout: All bots.\naccount: DU1234567\nrisk: {max_open: 3}\n"
+    demands = "[{compliant_sessions: {at_least: 20}}, {expectancy: {at_least: $500}}]"
+    account.write_text(f"{text}live: {{account: U1234567, require: {demands}, good_for: 5d}}\n")
+    short = CliRunner().invoke(main, [*words, str(account)])
+    assert (short.exit_code, short.output.splitlines()[1].split("  ")[-1]) == (0, "average at least $500.00")
+    account.write_text(text)
+    nothing = CliRunner().invoke(main, [*words, str(account)])
+    assert (nothing.exit_code, "expects nothing: it has no `live`" in nothing.output) == (2, True)
+    strange = CliRunner().invoke(main, [*words[:-1], "nobody"])
+    assert (strange.exit_code, "no bot 'nobody'" in strange.output) == (2, True)
