@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from engine.run.start import Run, RunOptions
     from engine.run.worlds import World
     from engine.store.journal import SqlJournal
+    from engine.store.queries import StoreReader
 
 
 @click.command()
@@ -207,7 +208,8 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
 def close_all(store: Place, bot: str = "") -> None:
     """Run an engine without bots on a store until all that BOT (or any bot) holds is closed. Raises: MisuseError.
 
-    It connects where the store's last run did; the texts that govern open positions are in the store.
+    It connects where the store's last run did, as the client whose orders are at work: another one cannot cancel them.
+    The texts that govern open positions are in the store.
     """
     from engine.model.event import Request
     from engine.run.desk import NO_BOTS
@@ -236,21 +238,34 @@ def close_all(store: Place, bot: str = "") -> None:
     post(store, Request.FLATTEN, bot)
     say(f"no engine runs on {store}: one is started that only closes")
     say("what it cannot close the next one closes before anything else, unless 'rulebot resume' comes first")
+    with StoreReader(store) as reader:
+        clients = _clients_at_work(reader)
+    client_id = clients.pop() if len(clients) == 1 else int(settings.get("client_id", 1))
     host, _, port = gateway.rpartition(":")
     is_live = settings.get("mode") == "live"
     world = attached(
         host,
         int(port) if port.isdigit() else None,
-        int(settings.get("client_id", 1)),
+        client_id,
         "" if settings.get("sim") and not is_live else str(told["account"]),
         lockstep=bool(settings.get("sim")),
         among=str(told["account"]),
         live=is_live,
     )
-    said = {**settings, "exits_only": False, "flatten": True}
+    said = {**settings, "client_id": client_id, "exits_only": False, "flatten": True}
     accounts = None if settings.get("sim") else accounts_folder()
     options = RunOptions(store=store, logs=None, sessions=None, until_flat=True, accounts=accounts, settings=said)
     _drive(NO_BOTS, options, world)
+
+
+def _clients_at_work(reader: "StoreReader") -> set[int]:
+    """Return the client ids under which orders of a store may be at work."""
+    from engine.run.resume import resume_from
+
+    if (at := reader.last_at()) is None:
+        return set()
+    orders = resume_from(reader.recall(at), at).state.orders.values()
+    return {order.client_id for order in orders if order.status.is_live and order.order_id}
 
 
 def _drive(

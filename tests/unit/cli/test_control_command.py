@@ -143,11 +143,12 @@ def test_what_cannot_be_left_for_the_next_engine_is_not_promised(store: Path) ->
     assert "cannot be left" in found.stderr
 
 
-@pytest.mark.parametrize("client", [0, 5])
+@pytest.mark.parametrize(("client", "is_at_work", "comes_as"), [(0, False, 0), (5, False, 5), (5, True, 7)])
 def test_all_is_closed_as_the_client_whose_orders_rest(
-    store: Path, client: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, client: int, is_at_work: bool, comes_as: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a run as client 0 it came as client 1, which cannot cancel the exits at work: so nothing was closed."""
+    monkeypatch.setenv("RULEBOT_DATA", str(tmp_path / "data"))
     came: list[IbSettings] = []
 
     def seen(settings: IbSettings) -> NoReturn:
@@ -156,12 +157,16 @@ def test_all_is_closed_as_the_client_whose_orders_rest(
 
     monkeypatch.setattr("engine.run.worlds.ib_world", seen)
     settings: dict[str, Json] = {"gateway": "127.0.0.1:4002", "client_id": client}
-    with closing(SqlJournal(open_store(store))) as journal:
-        data: dict[str, Json] = {"account": "DU1", "specs": {}, "epoch": journal.epoch, "settings": settings}
-        journal.append([Record(AT, Kind.RUN_STARTED, data=data)], durable=True)
-    found = call("kill", "--flatten", "--store", str(store))
+    desk = TradingDesk((text_of("seller", **SELLER),))
+    started: dict[str, Json] = {"account": "DU1", "specs": {}, "install": "abc123", "settings": settings}
+    desk.records.insert(0, Record(AT, Kind.RUN_STARTED, data=started))
+    if is_at_work:
+        desk.opened("10:01")
+        for order in desk.live:
+            desk.ack(order)
+    found = call("kill", "--flatten", "--store", str(kept(desk, tmp_path)))
     assert (found.exit_code, "nobody answers" in found.stderr) == (3, True)
-    assert [(each.client_id, each.account, each.port) for each in came] == [(client, "DU1", 4002)]
+    assert [(each.client_id, each.account, each.port) for each in came] == [(comes_as, "DU1", 4002)]
 
 
 def test_an_engine_that_closes_all_does_not_say_that_exits_are_watched(
@@ -180,7 +185,7 @@ def test_an_engine_that_closes_all_does_not_say_that_exits_are_watched(
     monkeypatch.setattr("engine.cli.run._drive", drive)
     settings: dict[str, Json] = {"gateway": "127.0.0.1:4002", "client_id": 1, "exits_only": True}
     with closing(SqlJournal(open_store(store))) as journal:
-        data: dict[str, Json] = {"account": "DU1", "specs": {}, "epoch": journal.epoch, "settings": settings}
+        data: dict[str, Json] = {"account": "DU1", "specs": {}, "install": "abc123", "settings": settings}
         journal.append([Record(AT, Kind.RUN_STARTED, data=data)], durable=True)
     assert call("kill", "--flatten", "--store", str(store)).exit_code == 0
     assert said[1] == " what is open is closed"
