@@ -78,7 +78,7 @@ def engine_store(named: Place | None, environ: Mapping[str, str] = os.environ) -
     """
     running = [] if named is not None else [place for place in _places(environ) if _runs(place)]
     if len(running) > 1:
-        names = ", ".join(f"--store {place}" for place in running)
+        names = ", ".join(f"--store {shlex.quote(str(place))}" for place in running)
         raise MisuseError(f"{len(running)} engines run: nothing was asked of any of them", f"say which one: {names}")
     return run_store(named or next(iter(running), None), environ)
 

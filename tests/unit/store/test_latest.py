@@ -34,7 +34,7 @@ def test_a_run_leaves_the_path_of_its_store(tmp_path: Path) -> None:
 def test_what_is_asked_of_an_engine_goes_past_a_later_backtest_and_a_later_run(tmp_path: Path) -> None:
     """Somebody who tries a spec while bots trade must not kill the trial instead."""
     environ = {"RULEBOT_DATA": str(tmp_path / "data")}
-    live, ended, tried = (tmp_path / name for name in ("live.db", "ended.db", "backtest.db"))
+    live, ended, tried = (tmp_path / name for name in ("my live.db", "ended.db", "backtest.db"))
     for path in (live, ended, tried):
         path.touch()
     remember_engine(live, environ)
@@ -50,7 +50,7 @@ def test_what_is_asked_of_an_engine_goes_past_a_later_backtest_and_a_later_run(t
         with hold_store(ended):
             with pytest.raises(MisuseError, match="2 engines run: nothing was asked of any of them") as error:
                 engine_store(None, environ)
-            assert error.value.help == f"say which one: --store {ended}, --store {live}"
+            assert error.value.help == f"say which one: --store {ended}, --store '{live}'"
             assert shown_store(None, environ) == ended
             remember_engine(live, environ)
             assert shown_store(None, environ) == live
