@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -54,3 +55,36 @@ def test_two_signals_at_once_end_the_wait(monkeypatch: pytest.MonkeyPatch) -> No
     finally:
         for number, handler in zip(ends, before, strict=True):
             signal.signal(number, handler)
+
+
+@pytest.mark.parametrize(
+    ("words", "checked"),
+    [
+        ((), ["--paper"]),
+        (("--live", "--gateway", "a:1", "--set", "x=1"), ["--live", "--gateway", "a:1", "--set", "x=1"]),
+        (("--account", "a.yaml", "--settings", "b.toml"), ["--paper", "--account", "a.yaml", "--settings", "b.toml"]),
+        (("--store", "s.db"), ["--paper", "--store", "s.db"]),
+        (("--observe",), None),
+        (("--sim",), None),
+    ],
+)
+def test_a_service_that_trades_is_checked_before_each_open_as_it_runs(
+    words: tuple[str, ...], checked: list[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+
+    def page(where: object, teller: object, check_up: list[str]) -> SimpleNamespace:
+        seen.append(check_up)
+        return SimpleNamespace(stay=lambda: None, close=lambda: None)
+
+    monkeypatch.setattr("engine.cli.serve.Page", page)
+    monkeypatch.setattr("engine.cli.serve.run_with", lambda options, page: None)
+    for waits in (["--wait-for-gateway"], []):
+        assert CliRunner().invoke(main, ["serve", *waits, *words, "put_lite"]).exit_code == 0
+    first, second = seen
+    assert second == []
+    if checked is None:
+        assert first == []
+        return
+    assert first[1:5] == ["-m", "engine.cli.main", "doctor", checked[0]]
+    assert first[5:] == ["--no-audit", "--format", "json", *checked[1:], "put_lite"]
