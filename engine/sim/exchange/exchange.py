@@ -7,11 +7,11 @@ else is asked of the broker between instants.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from engine.model.money import ZERO
-from engine.model.session import session_from
+from engine.model.session import session_from, trades_on
 from engine.sim.exchange.account import Account, Holding
 from engine.sim.exchange.agenda import is_midnight, next_time
 from engine.sim.exchange.book import OrderBook, WorkingOrder
@@ -252,7 +252,8 @@ class SimExchange:
         desk.book.finished.clear()
         desk.account.realized_today = Decimal(0)
         begin_day(desk)
-        desk.day_trades.end_day()
+        if trades_on(desk.today - timedelta(days=1)):
+            desk.day_trades.end_day()
 
     def _settle(self) -> list[Report]:
         reports, self._awaits_level = settle_due(self._desk)

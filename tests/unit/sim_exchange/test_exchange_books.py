@@ -199,6 +199,19 @@ def test_day_trades_of_a_small_account_are_forgotten_after_five_sessions() -> No
     assert found == ["2", "2", "2", "2", "2", "3"]
 
 
+def test_days_without_a_session_forget_no_day_trade() -> None:
+    """One of a Thursday was forgotten on Tuesday, as if the exchange had traded over the weekend."""
+    desk = Desktop(at=datetime(2024, 5, 9, 14, 0, tzinfo=UTC), cash=D(20_000))
+    for action, limit in (("BUY", 4.1), ("SELL", 4.0)):
+        desk.place(SPY_P, action, limit=limit)
+        desk.step()
+    found = []
+    for day in (10, 11, 13, 14, 15, 16):
+        desk.to(datetime(2024, 5, day, 13, 30, tzinfo=UTC))
+        found.append(desk.broker.account_values()["DayTradesRemaining"])
+    assert found == ["2", "2", "2", "2", "2", "3"]
+
+
 def test_after_the_close_what_is_held_is_worth_what_it_was() -> None:
     """Nobody quotes then; a short option that counted nothing would be a profit of all its premium, until morning."""
     desk = Desktop()
