@@ -1,6 +1,6 @@
 """How the account stands: positions at market, equity, margin, and what an order would change."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from math import isnan
 from typing import NamedTuple
@@ -35,17 +35,24 @@ class Standing(NamedTuple):
 
 
 def mark(touch: Touch) -> Decimal:
-    """Return the price a position is valued at: mid, else the last trade, else the one quote there is, else 0."""
-    return next(_prices(touch), ZERO)
+    """Return the price a position is valued at, 0 where nothing says one."""
+    return _price(touch) or ZERO
 
 
-def _prices(touch: Touch) -> Iterator[Decimal]:
-    return (price for price in (touch.mid, touch.last, touch.bid, touch.ask) if price is not None)
+def _price(touch: Touch) -> Decimal | None:
+    """Return the mid, else the last trade, but not beyond the one quote there is, else that quote."""
+    if touch.mid is not None:
+        return touch.mid
+    if touch.bid is not None:
+        return touch.bid if touch.last is None else max(touch.last, touch.bid)
+    if touch.ask is not None:
+        return touch.ask if touch.last is None else min(touch.last, touch.ask)
+    return touch.last
 
 
 def _line(desk: Desk, instrument: Instrument, quantity: Decimal, touch: Touch) -> Line:
     """Return a position at market; after the close it is worth what it was, as the real broker shows it."""
-    price = next(_prices(touch), None)
+    price = _price(touch)
     if price is None:
         price = desk.marks.get(instrument.con_id, ZERO)
     else:

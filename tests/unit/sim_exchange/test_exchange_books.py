@@ -212,6 +212,16 @@ def test_days_without_a_session_forget_no_day_trade() -> None:
     assert found == ["2", "2", "2", "2", "2", "3"]
 
 
+def test_a_last_trade_outside_the_quote_values_nothing() -> None:
+    """A put that ends worthless has an offer and no bid, and its last trade is hours old."""
+    desk = Desktop(positions=[hold(SPY_P, -1, "400")])
+    desk.market.lasts[SPY_P] = 4.0
+    for quote, price in (((NAN, 0.05), 0.05), ((NAN, 4.5), 4.0), ((5.0, NAN), 5.0), ((3.5, NAN), 4.0)):
+        desk.market.quotes[SPY_P] = (*quote, 10, 10)
+        desk.step()
+        assert desk.broker.positions()[0].market_price == price, quote
+
+
 def test_after_the_close_what_is_held_is_worth_what_it_was() -> None:
     """Nobody quotes then; a short option that counted nothing would be a profit of all its premium, until morning."""
     desk = Desktop()
