@@ -17,6 +17,7 @@ FINAL = frozenset({Status.FILLED, Status.CANCELLED, Status.INACTIVE})
 class WorkingOrder:
     """An order as the broker keeps it; `value` is the signed sum of price x quantity of its fills.
 
+    taken: by how much the fills of its group have made it smaller.
     What goes wrong with it: `slip` is how much worse than it should it fills; of `lone_leg` (from 1) alone a combo
     trades, and then it ends. `met` is told when that happens.
     """
@@ -41,6 +42,7 @@ class WorkingOrder:
     triggered: bool = False
     stop_hits: int = 0
     parent: "WorkingOrder | None" = None
+    taken: Decimal = ZERO
     completed_at: datetime | None = None
     completed_status: str = ""
     slip: Decimal = ZERO
@@ -91,9 +93,14 @@ class WorkingOrder:
         """Whole contracts that may fill now: a child no more than its parent's fills cover."""
         if self.parent is None:
             return int(self.remaining)
+        return max(0, min(int(self.remaining), self.covered - int(self.filled)))
+
+    @property
+    def covered(self) -> int:
+        """The quantity of a child that its parent's fills cover, without what others of its group have traded of it."""
+        assert self.parent is not None
         whole = self.parent.ticket.quantity
-        covered = int(self.ticket.quantity * self.parent.filled / whole) if whole else 0
-        return max(0, min(int(self.remaining), covered - int(self.filled)))
+        return int((self.ticket.quantity + self.taken) * self.parent.filled / whole - self.taken) if whole else 0
 
     @property
     def waits_for_parent(self) -> bool:

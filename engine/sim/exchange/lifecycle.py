@@ -16,13 +16,13 @@ def end_cancelled(desk: Desk, order: WorkingOrder, reason: str = "") -> list[Rep
     reports = desk.status(order, echo=False) if order.transmitted else []
     reports.append(desk.error(order.key, 202, f"{CANCEL_TEXT}{reason}"))
     for child in desk.book.children(order):
-        reports += _without_parent(desk, child, order)
+        reports += _without_parent(desk, child)
     return reports
 
 
-def _without_parent(desk: Desk, child: WorkingOrder, parent: WorkingOrder) -> list[Report]:
+def _without_parent(desk: Desk, child: WorkingOrder) -> list[Report]:
     """Cancel the child of a parent that will not fill any more, or cut it to what did fill."""
-    covered = Decimal(int(child.ticket.quantity * parent.filled / parent.ticket.quantity))
+    covered = Decimal(child.covered)
     if covered <= child.filled:
         return end_cancelled(desk, child, "parent order was cancelled")
     child.parent = None

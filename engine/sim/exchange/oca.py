@@ -37,5 +37,6 @@ def _shrink(desk: Desk, order: WorkingOrder, left: Decimal) -> list[Report]:
     kept = Decimal(int(order.remaining * left))
     if kept <= 0:
         return end_cancelled(desk, order, OCA_REASON)
+    order.taken += order.remaining - kept
     order.resize(order.filled + kept)
     return desk.status(order)

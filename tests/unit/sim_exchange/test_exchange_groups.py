@@ -103,6 +103,33 @@ def test_children_cover_no_more_than_the_parent_has_filled() -> None:
     assert filled(desk.step()) == 0
 
 
+def test_children_together_cover_no_more_than_the_parent_has_filled() -> None:
+    """Four were sold and bought back by the target; the stop bought two more."""
+    desk = Desktop()
+    desk.market.quotes[SPY_P] = (4.0, 4.1, 4, 50)
+    bracket(desk)
+    desk.step()
+    desk.market.quotes[SPY_P] = (1.5, 1.6, 0, 50)
+    desk.step()
+    assert desk.broker.positions() == []
+    desk.market.quotes[SPY_P] = (12.5, 12.6, 0, 50)
+    desk.step()
+    assert filled(desk.step()) == 0
+    assert codes(desk.broker.cancel(1, 1)) == [202, 202, 202]
+    assert desk.broker.open_orders() == []
+
+
+def test_a_cancelled_parent_leaves_each_child_what_the_others_have_left() -> None:
+    desk = Desktop()
+    desk.market.quotes[SPY_P] = (4.0, 4.1, 4, 50)
+    bracket(desk)
+    desk.step()
+    desk.market.quotes[SPY_P] = (1.5, 1.6, 0, 3)
+    desk.step()
+    desk.broker.cancel(1, 1)
+    assert [view.remaining for view in desk.broker.open_orders()] == [1, 1]
+
+
 def test_cancelling_the_parent_cancels_its_children() -> None:
     desk = Desktop()
     bracket(desk)
