@@ -81,7 +81,7 @@ def _market(order: WorkingOrder, touch: Touch, far: Decimal, wanted: int, levels
 
 def _resting(order: WorkingOrder, touch: Touch, limit: Decimal, wanted: int, moment: Moment) -> list[Fill]:
     """Fill at the limit when somebody hits it."""
-    way = way_through(order.side, limit, touch)
+    way = _way_through(order, limit, touch)
     seconds = _seconds_tested(order, moment.at)
     if way is None or seconds <= 0:
         return []
@@ -94,11 +94,15 @@ def _resting(order: WorkingOrder, touch: Touch, limit: Decimal, wanted: int, mom
     return [Fill(limit, min(wanted, arriving), ADDED)]
 
 
-def way_through(side: int, limit: Decimal, touch: Touch) -> float | None:
-    """Return where the limit lies from one's own side (0) to the far side (1); None behind it or with no market."""
+def _way_through(order: WorkingOrder, limit: Decimal, touch: Touch) -> float | None:
+    """Return where the limit lies from one's own side (0) to the far side (1); None behind it or with no market.
+
+    What nobody bids for is bid at zero; of a combo without a bid a leg lacks a quote, and nobody knows its worth.
+    """
+    side = order.side
     near, far = touch.near(side), touch.far(side)
-    if near is None:
-        near = ZERO if side > 0 else None
+    if near is None and side > 0 and not order.is_combo:
+        near = ZERO
     if near is None or far is None or side * (far - near) <= 0:
         return None
     way = float((limit - near) / (far - near))

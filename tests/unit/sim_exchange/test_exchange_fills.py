@@ -261,6 +261,17 @@ def test_a_combo_is_sold_as_far_as_the_bids_of_its_longs_and_the_offers_of_its_s
     assert trades(desk.step())[0] == (3, Decimal("-1.6"))
 
 
+def test_nobody_hits_a_combo_of_which_nobody_knows_the_other_side() -> None:
+    """It was bought at 0.20, where its legs were worth 1.40 and more."""
+    desk = Desktop(settings=replace(QUIET, resting_rate=1e9))
+    desk.market.quotes[P4990] = (0.50, NAN, 20, 0)
+    desk.broker.place(desk.combo(((P5000, 1, "BUY"), (P4990, 1, "SELL")), limit=0.2))
+    assert trades(desk.step()) == []
+    desk.place(SPY_P, "BUY", limit=2.0)
+    desk.market.quotes[SPY_P] = (NAN, 4.10, 0, 20)
+    assert trades(desk.step()) == [(1, Decimal("2.0"))], "the bid of one option that has none is zero"
+
+
 def test_a_worthless_wing_does_not_stop_a_combo_from_closing() -> None:
     desk = Desktop()
     desk.market.quotes[P4990] = (NAN, 0.05, 0, 40)
