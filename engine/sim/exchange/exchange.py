@@ -56,6 +56,8 @@ from engine.sim.seams import (
 
 FIRST_PERM_ID = 600_000_000
 PERM_IDS_PER_SEED = 100_000
+VALUED_EVERY = timedelta(minutes=1)
+"""How often positions are valued unasked; in the last minute of a session at every move of the market."""
 
 
 class SimExchange:
@@ -87,6 +89,7 @@ class SimExchange:
         )
         self._seen = market.now
         self._next_time = next_time(market.now, settings.delivery_delay)
+        self._value_at = market.now
         self._awaits_level = True
         self._start(cash, positions, orders)
 
@@ -204,7 +207,7 @@ class SimExchange:
     def advance(self, at: datetime) -> list[Report]:
         """Act on times of day that have come, then match working orders when the market has moved."""
         desk, now = self._desk, self._market.now
-        quiet = now == self._seen or not desk.book.live
+        quiet = now == self._seen or not (desk.book.live or self._must_value(now))
         if at < self._next_time and not self._awaits_level and quiet and not self._ending(at):
             desk.now = at
             return []
@@ -217,9 +220,22 @@ class SimExchange:
             reports += self._settle()
         if now != self._seen:
             self._seen = now
-            if desk.book.live and self._market.is_open:
-                reports += self._match_all()
+            if self._market.is_open:
+                reports += self._meet_market(now)
         return reports
+
+    def _meet_market(self, now: datetime) -> list[Report]:
+        """Match, and value what is held: what it was worth last counts while nobody quotes, whoever asked before."""
+        desk = self._desk
+        reports = self._match_all() if desk.book.live else []
+        if reports or self._must_value(now):
+            present(desk)
+            ends = session_from(desk.today).close
+            self._value_at = now + VALUED_EVERY if now + VALUED_EVERY < ends else now
+        return reports
+
+    def _must_value(self, now: datetime) -> bool:
+        return now >= self._value_at and bool(self._desk.account.holdings)
 
     def _time_of_day(self, at: datetime) -> list[Report]:
         desk = self._desk

@@ -175,12 +175,12 @@ def begin_day(desk: Desk) -> None:
 
 
 def begin_with(desk: Desk) -> None:
-    """Note what positions that are held from the start had made at the last close before."""
+    """Value positions that are held from the start at the last close before, and note what they had made."""
     for con_id, one in desk.account.holdings.items():
         closed = desk.market.stats(con_id).previous_close
         if closed is not None:
-            value = one.quantity * Decimal(str(round(closed, 4))) * desk.instrument(con_id).multiplier
-            one.made_before = value - one.cost
+            price = desk.marks[con_id] = Decimal(str(round(closed, 4)))
+            one.made_before = one.quantity * price * desk.instrument(con_id).multiplier - one.cost
 
 
 def _views(desk: Desk, held: Mapping[int, Holding]) -> list[PositionView]:

@@ -20,6 +20,7 @@ from fake_market import (
     P4990,
     P5000,
     QUIET,
+    QUOTES,
     SPX,
     SPX_AM,
     SPY,
@@ -38,7 +39,7 @@ from engine.sim.exchange.ledger import LedgerError, open_ledger, read_ledger, su
 from engine.sim.exchange.margin import Line, margin_needs
 from engine.sim.exchange.start_book import PositionsError, StartPosition, load_positions
 from engine.sim.instrument import Instrument
-from engine.sim.seams import Commissioned, PositionChanged
+from engine.sim.seams import Commissioned, DayStats, PositionChanged
 
 D = Decimal
 
@@ -234,6 +235,32 @@ def test_after_the_close_what_is_held_is_worth_what_it_was() -> None:
     assert after["NetLiquidation"] == before["NetLiquidation"] != after["TotalCashValue"]
     (view,) = desk.broker.positions()
     assert view.market_value == D(-405)
+
+
+@pytest.mark.parametrize("seconds", [1, 90])
+def test_what_is_held_is_worth_after_the_close_what_it_was_though_nobody_asked_before(seconds: int) -> None:
+    desk = Desktop(at=CLOSE - timedelta(minutes=2))
+    desk.place(SPY_P, "SELL", 1, limit=4.0)
+    desk.step()
+    desk.market.quotes[SPY_P] = (4.50, 4.60, 50, 50)
+    desk.step(seconds)
+    worth = "4.55" if seconds == 90 else "4.05"
+    desk.market.quotes[SPY_P] = (NAN, NAN, 0, 0)
+    desk.to(CLOSE + timedelta(minutes=5))
+    assert desk.broker.positions()[0].market_price == float(worth)
+    (balance,) = [row for row in desk.broker.ledger.rows if row["kind"] == "balance"]
+    assert D(str(balance["net_liquidation"])) == D(str(balance["cash"])) - 100 * D(worth)
+
+
+def test_what_is_held_from_the_start_is_worth_its_last_close_until_it_is_quoted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(FakeMarket, "stats", lambda self, con_id: DayStats(None, None, None, None, 4.2, 0))
+    monkeypatch.setitem(QUOTES, SPY_P, (NAN, NAN, 0, 0))
+    desk = Desktop(at=datetime(2024, 5, 6, 13, 29, tzinfo=UTC), positions=[hold(SPY_P, -1, "400")])
+    (view,) = desk.broker.positions()
+    assert (view.market_price, view.unrealized, view.daily) == (4.2, -20, 0)
+    assert desk.broker.account_values()["NetLiquidation"] == "999580.00"
 
 
 # ------------------------------------------------------------- margin
