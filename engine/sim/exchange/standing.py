@@ -12,7 +12,7 @@ from engine.sim.exchange.combo import leg_prices, order_touch
 from engine.sim.exchange.commission import charge
 from engine.sim.exchange.desk import Desk
 from engine.sim.exchange.margin import Line, Needs, margin_needs
-from engine.sim.exchange.touch import Touch
+from engine.sim.exchange.touch import Touch, exact
 from engine.sim.instrument import Instrument, SecType
 from engine.sim.seams import Margin, PositionView
 
@@ -57,8 +57,16 @@ def _line(desk: Desk, instrument: Instrument, quantity: Decimal, touch: Touch) -
         price = desk.marks.get(instrument.con_id, ZERO)
     else:
         desk.marks[instrument.con_id] = price
-    spot = price if isnan(touch.spot) else Decimal(str(round(touch.spot, 4)))
-    return Line(instrument, quantity, price, spot)
+    return Line(instrument, quantity, price, _level(desk, instrument, touch) or price)
+
+
+def _level(desk: Desk, instrument: Instrument, touch: Touch) -> Decimal | None:
+    """Return where the underlying stands: while the market is closed its last price, or that of the day before."""
+    if not isnan(touch.spot) or not instrument.is_option:
+        return exact(touch.spot)
+    day = desk.market.stats(instrument.underlying_id)
+    known = day.previous_close if day.last is None else day.last
+    return None if known is None else exact(known)
 
 
 def standing(desk: Desk, cash: Decimal, quantities: Mapping[int, Decimal]) -> Standing:

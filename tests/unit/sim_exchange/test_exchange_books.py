@@ -263,6 +263,21 @@ def test_what_is_held_from_the_start_is_worth_its_last_close_until_it_is_quoted(
     assert desk.broker.account_values()["NetLiquidation"] == "999580.00"
 
 
+def test_margin_after_the_close_goes_by_the_last_level_of_the_underlying(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short call alone needed a few hundred dollars then, as if SPY stood where the option does."""
+    desk = Desktop(positions=[hold(SPY_C, -1, "50")])
+    needed = desk.broker.account_values()["InitMarginReq"]
+    assert D(needed) > 9000
+    stats = {SPY: DayStats(None, None, None, 505.0, 480.0, 0)}
+    monkeypatch.setattr(FakeMarket, "stats", lambda self, con_id: stats[con_id])
+    desk.market.quotes[SPY_C] = (NAN, NAN, 0, 0)
+    desk.market.spots["SPY"] = NAN
+    desk.step(30)
+    assert desk.broker.account_values()["InitMarginReq"] == needed
+    stats[SPY] = DayStats(None, None, None, None, 505.0, 0)
+    assert desk.broker.account_values()["InitMarginReq"] == needed, "before the open"
+
+
 # ------------------------------------------------------------- margin
 
 
