@@ -97,8 +97,9 @@ class SimExchange:
         desk = self._desk
         desk.ledger.write("start", desk.now, account=desk.account_id, cash=cash, seed=desk.seed)
         for one in positions:
-            cost = one.quantity * one.average_cost
-            desk.account.holdings[one.con_id] = Holding(one.quantity, cost)
+            held = desk.account.holdings.setdefault(one.con_id, Holding())
+            held.quantity += one.quantity
+            held.cost = held.cost + one.quantity * one.average_cost if held.quantity else ZERO
             desk.position(one.con_id)
         begin_with(desk)
         for ticket in orders:

@@ -585,6 +585,14 @@ def test_a_start_file_must_be_readable(tmp_path: Path) -> None:
         load_positions(written(tmp_path, {"orders": [bad]}), FakeMarket().catalogue)
 
 
+def test_positions_of_one_contract_add_up_at_the_start() -> None:
+    """Of shares in the file and by --shares the account had the latter alone."""
+    desk = Desktop(positions=[hold(SPY, 100, "500"), hold(SPY, 300, "504"), hold(AAPL, 100, "180"), hold(AAPL, -100)])
+    assert [(v.con_id, v.quantity, v.average_cost) for v in desk.broker.positions()] == [(SPY, 400, D(503))]
+    assert desk.broker.ledger.totals().positions == {SPY: D(400)}
+    assert desk.broker.account_values()["UnrealizedPnL"] == "802.00"
+
+
 def test_a_start_order_that_is_refused_is_an_error(tmp_path: Path) -> None:
     order = ROW | {"order_id": 1, "action": "BUY", "quantity": 1, "limit_price": 1.655}
     start = load_positions(written(tmp_path, {"orders": [order]}), FakeMarket().catalogue)
