@@ -3,7 +3,15 @@
 from dataclasses import replace
 from datetime import datetime
 
-from engine.model.session import EXCHANGE_ZONE, exchange_date, session_after, session_from
+from engine.model.session import (
+    EXCHANGE_ZONE,
+    FULL_CLOSE,
+    CalendarError,
+    at_exchange_time,
+    exchange_date,
+    session_after,
+    session_from,
+)
 from engine.sim.exchange.agenda import hours_of
 from engine.sim.exchange.book import WorkingOrder
 from engine.sim.exchange.checks import Problem, entry_problem, rejected, resolve_legs, ticket_problem
@@ -83,9 +91,17 @@ def _expires(desk: Desk, ticket: Ticket, legs: tuple[Leg, ...]) -> datetime | No
     if ticket.tif == "GTD":
         ends += [ticket.good_till] if ticket.good_till is not None else []
     elif ticket.tif != "GTC":
-        today = session_from(exchange_date(desk.now))
-        ends.append(today.close if desk.now < today.close else session_after(today.date).close)
+        ends.append(_close_after(max(desk.now, ticket.good_after or desk.now)))
     return min(ends, default=None)
+
+
+def _close_after(at: datetime) -> datetime:
+    """Return the first close after an instant; past the calendar's last year days count as full ones."""
+    try:
+        first = session_from(exchange_date(at))
+        return first.close if at < first.close else session_after(first.date).close
+    except CalendarError:
+        return at_exchange_time(exchange_date(at), FULL_CLOSE)
 
 
 def _take_new(desk: Desk, ticket: Ticket) -> list[Report]:

@@ -158,6 +158,17 @@ def test_an_order_good_till_a_time_ends_then_and_one_good_after_a_time_waits_for
     assert codes(desk.place(P5000, "BUY", limit=2.0, tif="GTD", good_till=noon)) == [201]
 
 
+def test_an_order_of_the_day_that_is_good_after_another_day_is_for_that_day() -> None:
+    """It ended at today's close, before it had ever been at the exchange."""
+    desk = Desktop()
+    desk.place(SPY_P, "BUY", limit=3.0, good_after=datetime(2024, 5, 7, 15, 0, tzinfo=UTC))
+    assert codes(desk.to(CLOSE)) == []
+    assert codes(desk.to(datetime(2024, 5, 7, 19, 59, tzinfo=UTC))) == []
+    assert [view.status.value for view in desk.broker.open_orders()] == ["Submitted"]
+    assert codes(desk.to(datetime(2024, 5, 7, 20, 0, tzinfo=UTC))) == [202]
+    assert codes(desk.place(SPY_P, "BUY", limit=3.0, good_after=datetime(2099, 1, 2, tzinfo=UTC))) == [399]
+
+
 def test_what_the_broker_does_not_act_on_is_told() -> None:
     desk = Desktop()
     echo = {"allOrNone": "1", "minQty": "2147483647", "hedgeType": "", "cashQty": "1.7976931348623157e+308"}
