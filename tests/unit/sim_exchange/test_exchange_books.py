@@ -368,6 +368,10 @@ def test_maintenance_of_stock_and_cash_secured_puts() -> None:
     assert margin_needs([line(SPY_P, -2, "4", "505")], cash_secured_puts=True).initial == 100_000
 
 
+def test_a_long_so_far_away_that_the_spread_loses_more_than_the_short_alone_asks_for_no_more() -> None:
+    assert margin_needs([put(5000, -1), put(3000, 1)]) == margin_needs([put(5000, -1)])
+
+
 def test_a_long_that_ends_before_the_short_covers_nothing() -> None:
     short = Line(option(90, "SPX", 5000, "P", expiry=LATER), D(-1), D(30), D(5050))
     alone = margin_needs([short]).initial

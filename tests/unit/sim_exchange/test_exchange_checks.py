@@ -132,6 +132,12 @@ def test_what_the_account_cannot_carry_is_refused_and_closing_never_is() -> None
     assert codes(short.place(SPY_P, "SELL", limit=4.0)) == [201], "what is like what is held closes nothing"
 
 
+def test_a_stop_rests_as_far_from_the_market_as_it_likes() -> None:
+    """The limit of 20 is refused where it could trade at once (109)."""
+    desk = Desktop()
+    assert codes(desk.place(P5000, "BUY", order_type="STP LMT", stop=15.0, limit=20.0, tif="GTC")) == []
+
+
 def test_the_size_limit_is_one_of_options() -> None:
     assert codes(Desktop(cash=Decimal(10_000_000)).place(SPY, "BUY", 10_001, limit=505.0)) == []
 
