@@ -5,8 +5,26 @@ import hashlib
 import random
 
 import pytest
-from ib_async import IB, ComboLeg, Contract, ExecutionFilter, Index, LimitOrder, MarketOrder, Option, Stock
+from ib_async import (
+    IB,
+    ComboLeg,
+    Contract,
+    ExecutionFilter,
+    Index,
+    LimitOrder,
+    MarketOrder,
+    Option,
+    Order,
+    PercentChangeCondition,
+    PriceCondition,
+    SoftDollarTier,
+    Stock,
+    TagValue,
+    TimeCondition,
+)
 from raw_client import gateway, run
+
+from engine.sim.gateway.wire import field_names
 
 
 async def _connect(port, client_id=1, options="+LOCKSTEP"):
@@ -190,6 +208,75 @@ def test_errors_reach_the_client():
             await _pass(ib, 2)
             assert 10148 in codes
             ib.disconnect()
+
+    run(main)
+
+
+EVERY_FIELD = {
+    **{"action": "BUY", "totalQuantity": 3, "orderType": "LMT", "lmtPrice": 0.05, "auxPrice": 0.15, "tif": "GTC"},
+    **{"ocaGroup": "group", "ocaType": 2, "openClose": "O", "orderRef": "ref", "blockOrder": True, "hidden": True},
+    **{"sweepToFill": True, "displaySize": 7, "triggerMethod": 4, "outsideRth": True, "allOrNone": True, "minQty": 2},
+    **{"goodAfterTime": "20251124 09:31:00 US/Eastern", "goodTillDate": "20251125 09:31:00 US/Eastern"},
+    **{"rule80A": "A", "percentOffset": 0.01, "faGroup": "fg", "faMethod": "fm", "faPercentage": "9", "modelCode": "m"},
+    **{"designatedLocation": "here", "shortSaleSlot": 1, "exemptCode": 3, "discretionaryAmt": 0.5, "delta": 0.3},
+    **{"optOutSmartRouting": True, "auctionStrategy": 2, "startingPrice": 1.1, "stockRefPrice": 2.2, "notHeld": True},
+    **{"stockRangeLower": 4.4, "stockRangeUpper": 5.5, "randomizeSize": True, "nbboPriceCap": 1.9, "solicited": True},
+    **{"volatilityType": 2, "deltaNeutralOrderType": "LMT", "deltaNeutralAuxPrice": 1.25, "deltaNeutralConId": 77},
+    **{"deltaNeutralSettlingFirm": "sf", "deltaNeutralClearingAccount": "ca", "deltaNeutralClearingIntent": "ci"},
+    **{"deltaNeutralOpenClose": "O", "deltaNeutralShortSale": True, "deltaNeutralShortSaleSlot": 2},
+    **{"deltaNeutralDesignatedLocation": "there", "continuousUpdate": True, "referencePriceType": 2},
+    **{"scaleInitLevelSize": 2, "scaleSubsLevelSize": 1, "scalePriceIncrement": 0.1, "scalePriceAdjustValue": 0.2},
+    **{"scalePriceAdjustInterval": 5, "scaleProfitOffset": 0.3, "scaleAutoReset": True, "scaleInitPosition": 4},
+    **{"scaleInitFillQty": 6, "scaleRandomPercent": True, "hedgeType": "D", "hedgeParam": "1.5", "settlingFirm": "SF"},
+    **{"clearingAccount": "CA", "clearingIntent": "PTA", "triggerPrice": 7.7, "adjustedOrderType": "STP"},
+    **{"adjustedStopPrice": 1.5, "adjustedStopLimitPrice": 1.6, "adjustedTrailingAmount": 1.7, "cashQty": 12.0},
+    **{"adjustableTrailingUnit": 1, "lmtPriceOffset": 0.12, "dontUseAutoPriceForHedge": True, "isOmsContainer": True},
+    **{"discretionaryUpToLimitPrice": True, "usePriceMgmtAlgo": True, "duration": 33, "postToAts": 44},
+    **{"autoCancelParent": True, "trailStopPrice": 8.5, "trailingPercent": 3.0, "conditionsCancelOrder": True},
+    **{"softDollarTier": SoftDollarTier("tier", "value", "")},
+    "conditions": [
+        PriceCondition(1, "a", True, 250.0, 416904, "CBOE", 2),
+        TimeCondition(3, "o", False, "20251124 12:00:00 US/Eastern"),
+        PercentChangeCondition(7, "o", True, 2.5, 416904, "CBOE"),
+    ],
+}
+"""What an order can be told beside its algorithm, each unlike its neighbours: a field out of place comes back wrong."""
+LATER = {"duration": 158, "postToAts": 160, "autoCancelParent": 162}
+"""From which version on openOrder has a field."""
+NOT_WHEN_DONE = field_names(
+    """
+    blockOrder optOutSmartRouting auctionStrategy deltaNeutralSettlingFirm deltaNeutralClearingAccount
+    deltaNeutralClearingIntent deltaNeutralOpenClose triggerPrice adjustedOrderType adjustedStopPrice
+    adjustedStopLimitPrice adjustedTrailingAmount adjustableTrailingUnit discretionaryUpToLimitPrice usePriceMgmtAlgo
+    duration postToAts nbboPriceCap softDollarTier
+    """
+)
+"""What completedOrder does not have."""
+
+
+@pytest.mark.parametrize("version", [157, 162, 176, 178])
+def test_every_field_of_an_order_comes_back_in_its_place(monkeypatch, version):
+    async def main():
+        async with gateway() as running:
+            monkeypatch.setattr("ib_async.client.Client.MaxClientVersion", version)
+            ib, other = await _connect(running.port), await _connect(running.port, 9, "")
+            await _pass(ib, 65)
+            (put,) = await _options(ib, 5800)
+            ib.placeOrder(put, Order(**EVERY_FIELD))
+            adaptive = {"algoStrategy": "Adaptive", "algoParams": [TagValue("adaptivePriority", "Patient")]}
+            ib.placeOrder(put, LimitOrder("BUY", 1, 0.05, **adaptive))
+            await _pass(ib, 2)
+            told = {name for name in EVERY_FIELD if LATER.get(name, 0) <= version}
+            first, second = (each.order for each in await other.reqAllOpenOrdersAsync())
+            assert {name: getattr(first, name) for name in told} == {name: EVERY_FIELD[name] for name in told}
+            assert {name: getattr(second, name) for name in adaptive} == adaptive
+            ib.reqGlobalCancel()
+            await _pass(ib, 2)
+            done, _ = (each.order for each in await other.reqCompletedOrdersAsync(False))
+            told -= set(NOT_WHEN_DONE)
+            assert {name: getattr(done, name) for name in told} == {name: EVERY_FIELD[name] for name in told}
+            for client in (ib, other):
+                client.disconnect()
 
     run(main)
 
