@@ -358,6 +358,9 @@ def test_a_step_of_the_clock_without_a_market_does_nothing() -> None:
     desk.place(P5000, "BUY", limit=2.2)
     assert desk.broker.advance(TEN + timedelta(seconds=30)) == []
     assert [r for r in desk.step(31) if isinstance(r, OrderError)] == []
+    desk.place(P5000, "BUY", 30, limit=2.2)
+    assert len(trades(desk.step())) == 1
+    assert desk.broker.advance(desk.at + timedelta(seconds=1)) == [], "what was shown is taken once"
 
 
 def test_a_buy_write_is_priced_per_share() -> None:
