@@ -96,6 +96,10 @@ def test_portfolio_profit_and_executions_are_those_of_the_books():
                 ib.placeOrder(put, MarketOrder("BUY", 2, account=account))
             await _pass(ib, 5)
             ib.placeOrder(sold, MarketOrder("SELL", 2, account=account))
+            await _pass(ib, 5)
+            values = running.exchange.account_values()
+            told = {row.tag: row.value for row in ib.accountValues() if row.currency == "USD"}
+            assert told["TotalCashValue"] == values["TotalCashValue"] != "1000000.00", "told where a position changes"
             whole = ib.reqPnL(account)
             of_each = [ib.reqPnLSingle(account, "", put.conId) for put in (kept, sold)]
             await _pass(ib, 185)  # values and portfolio are told every three minutes

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from engine.sim.gateway import encode_orders
-from engine.sim.gateway.accounts import send_position_change
+from engine.sim.gateway.accounts import send_position_change, tell_values
 from engine.sim.gateway.hub import Command, Hub
 from engine.sim.gateway.parse_contracts import ContractQuery, matches, no_contract
 from engine.sim.gateway.parse_orders import placed_order
@@ -61,6 +61,8 @@ def deliver_unchanged(hub: Hub, reports: list[Report], broker: Exchange | None =
             send_position_change(hub, report.con_id, broker or hub.exchange)
         else:
             _margins(hub, report)
+    if any(isinstance(report, PositionChanged) for report in reports):
+        tell_values(hub, broker or hub.exchange)
 
 
 def _order_changed(hub: Hub, report: OrderChanged) -> None:
