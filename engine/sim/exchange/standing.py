@@ -35,26 +35,31 @@ class Standing(NamedTuple):
 
 
 def mark(touch: Touch) -> Decimal:
-    """Return the price a position is valued at, 0 where nothing says one."""
-    return _price(touch) or ZERO
+    """Return the price a contract is valued at, 0 where nothing says one."""
+    return _quoted(touch) or touch.last or ZERO
 
 
-def _price(touch: Touch) -> Decimal | None:
-    """Return the mid, else the last trade, but not beyond the one quote there is, else that quote."""
+def _quoted(touch: Touch) -> Decimal | None:
+    """Return the mid, or the last trade as far as the one quote there is allows it; None where nobody quotes."""
     if touch.mid is not None:
         return touch.mid
     if touch.bid is not None:
         return touch.bid if touch.last is None else max(touch.last, touch.bid)
     if touch.ask is not None:
         return touch.ask if touch.last is None else min(touch.last, touch.ask)
-    return touch.last
+    return None
 
 
 def _line(desk: Desk, instrument: Instrument, quantity: Decimal, touch: Touch) -> Line:
-    """Return a position at market; after the close it is worth what it was, as the real broker shows it."""
-    price = _price(touch)
+    """Return a position at market; after the close it is worth what it was, as the real broker shows it.
+
+    Shares have a closing price then; an option's last trade may be hours old.
+    """
+    price = _quoted(touch)
+    if price is None and not instrument.is_option:
+        price = touch.last
     if price is None:
-        price = desk.marks.get(instrument.con_id, ZERO)
+        price = desk.marks.get(instrument.con_id, touch.last or ZERO)
     else:
         desk.marks[instrument.con_id] = price
     return Line(instrument, quantity, price, _level(desk, instrument, touch) or price)

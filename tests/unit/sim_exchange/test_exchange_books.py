@@ -230,6 +230,7 @@ def test_after_the_close_what_is_held_is_worth_what_it_was() -> None:
     desk.step()
     before = desk.broker.account_values()
     desk.market.quotes[SPY_P] = (NAN, NAN, 0, 0)
+    desk.market.lasts[SPY_P] = 9.0  # its last trade was hours ago
     desk.step(30)
     after = desk.broker.account_values()
     assert after["NetLiquidation"] == before["NetLiquidation"] != after["TotalCashValue"]
