@@ -1,7 +1,12 @@
 """Order messages, field by field and version by version."""
 
+from datetime import UTC, datetime
+
 import pytest
-from raw_client import RawClient, con_id, gateway, order, run
+from raw_client import RawClient, con_id, framed, gateway, order, run
+
+from engine.sim.gateway.parse_orders import placed_order
+from engine.sim.gateway.wire import Fields
 
 FIELDS = {157: 128, 164: 131, 173: 136, 176: 136, 178: 135}
 
@@ -186,6 +191,23 @@ def test_modify_keeps_the_perm_id():
             assert next(m for m in after if m[0] == "3")[6] == before[6]
 
     run(main)
+
+
+@pytest.mark.parametrize(
+    ("words", "ends"),
+    [
+        ("20251124", datetime(2025, 11, 24, 21, 0, tzinfo=UTC)),
+        ("20251128", datetime(2025, 11, 28, 18, 0, tzinfo=UTC)),
+        ("20251129", datetime(2025, 11, 30, 4, 59, 59, tzinfo=UTC)),
+        ("20991231", datetime(2100, 1, 1, 4, 59, 59, tzinfo=UTC)),
+        ("20251124 17:30:00 US/Eastern", datetime(2025, 11, 24, 22, 30, tzinfo=UTC)),
+    ],
+)
+def test_an_order_good_till_a_date_alone_ends_with_the_session_of_that_day(words, ends):
+    """It worked on until midnight, which a run of one day never saw."""
+    fields = Fields(framed(*order(1, tif="GTD", goodTillDate=words))[4:])
+    fields.skip()
+    assert placed_order(fields, 178, 1)[0].good_till == ends
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
+from engine.model.session import exchange_date, is_tabled, session_on
 from engine.sim.gateway.parse_contracts import ContractQuery, contract_query
 from engine.sim.gateway.wire import Fields, MalformedError, decimal, field_names, is_unset, request_time
 from engine.sim.seams import Ticket, TicketLeg
 
 JOIN = "\0"
 LEG_FIELDS = 8
+DATE_LENGTH = 8
 LAST_ORDER_ID = 2**31 - 1
 CONDITION_FIELDS = {1: 5, 3: 2, 4: 2, 5: 3, 6: 4, 7: 4}
 
@@ -207,12 +209,20 @@ def _flag(field: str) -> bool:
     return field not in ("", "0", "false") and not is_unset(field)
 
 
-def _time(words: str, *, ends: bool = False) -> datetime | None:
-    """Read a time of an order; a date alone is its first second, or its last. None when there is none."""
+def _time(words: str) -> datetime | None:
+    """Read a time of an order, None when there is none; a date alone is its first second."""
+    return request_time(words.strip()) if words.strip() else None
+
+
+def _last_time(words: str) -> datetime | None:
+    """Read until when an order is good; a date alone is the close of its session, or its last second without one."""
     words = words.strip()
-    if not words:
-        return None
-    return request_time(f"{words} 23:59:59" if ends and len(words) == 8 else words)
+    if len(words) != DATE_LENGTH:
+        return _time(words)
+    last = request_time(f"{words} 23:59:59")
+    day = exchange_date(last)
+    session = session_on(day) if is_tabled(day) else None
+    return last if session is None else session.close
 
 
 def _ticket(kept: dict[str, str], query: ContractQuery, order_id: int, client_id: int) -> Ticket:
@@ -241,7 +251,7 @@ def _ticket(kept: dict[str, str], query: ContractQuery, order_id: int, client_id
         algo_params=_pairs(kept.get("Algo", "")),
         what_if=_flag(kept["whatIf"]),
         non_guaranteed=smart.get("NonGuaranteed") == "1",
-        good_till=_time(kept["goodTillDate"], ends=True),
+        good_till=_last_time(kept["goodTillDate"]),
         good_after=_time(kept["goodAfterTime"]),
         echo=kept,
     )
