@@ -59,6 +59,7 @@ def test_a_resting_order_becomes_submitted_and_keeps_its_perm_id_when_changed() 
     first = desk.ticket(P5000, "BUY", 5, limit=2.0)
     desk.broker.place(first)
     assert statuses(desk.step()) == ["Submitted"]
+    assert desk.step() == [], "told once"
     before = desk.broker.open_orders()[0]
     changed = desk.ticket(P5000, "BUY", 3, limit=2.2, order_id=first.order_id)
     assert statuses(desk.broker.place(changed)) == ["Submitted"]
