@@ -293,19 +293,27 @@ class SimExchange:
     def _match_all(self) -> list[Report]:
         """Let every order that may work meet the market, in order of perm id."""
         desk = self._desk
-        working = [
-            order
-            for order in desk.book.live.values()
-            if order.transmitted and not order.waits_for_parent and not order.rests_at(desk.now)
-        ]
-        quotes = desk.quotes(con_ids(working))
-        symbols = {leg.instrument.symbol for order in working for leg in order.legs}
+        live = [order for order in desk.book.live.values() if order.transmitted]
+        symbols = {leg.instrument.symbol for order in live for leg in order.legs}
         halted = {symbol for symbol in symbols if self._market.halted(symbol)}
+        working = [order for order in live if not self._waits(order, halted)]
+        quotes = desk.quotes(con_ids(working))
         reports: list[Report] = []
         for order in working:
-            if not order.is_final and not any(leg.instrument.symbol in halted for leg in order.legs):
+            if not order.is_final:
                 reports += self._match(order, quotes)
         return reports
+
+    def _waits(self, order: WorkingOrder, halted: set[str]) -> bool:
+        """Say whether an order can trade nothing at this instant; nobody has hit it until now then."""
+        waits = (
+            order.waits_for_parent
+            or order.rests_at(self._desk.now)
+            or any(leg.instrument.symbol in halted for leg in order.legs)
+        )
+        if waits:
+            order.tested_at = self._desk.now
+        return waits
 
     def _match(self, order: WorkingOrder, quotes: dict[int, Touch]) -> list[Report]:
         desk = self._desk

@@ -90,6 +90,30 @@ def test_a_resting_order_fills_by_what_arrives() -> None:
     assert len(sizes) < 8
 
 
+@pytest.mark.parametrize("waits", ["parent", "time", "halt"])
+def test_nobody_has_hit_an_order_while_it_could_not_trade(waits: str) -> None:
+    """What it had waited counted as time at the exchange: of a target at the mid seven in ten filled at once."""
+    filled = 0
+    for seed in range(60):
+        desk = Desktop(settings=LIVELY, seed=seed)
+        desk.market.quotes[SPY_P] = (3.9, 4.1, 50, 50)
+        begins = desk.at + timedelta(seconds=92)
+        if waits == "halt":
+            desk.market.halts.add("SPY")
+        if waits == "parent":
+            desk.place(SPY_P, "BUY", limit=3.0, transmit=False)
+        more = {"parent": {"parent_id": 1}, "time": {"good_after": begins}, "halt": {}}[waits]
+        desk.place(SPY_P, "SELL" if waits == "parent" else "BUY", limit=4.0, **more)
+        assert not [trade for _ in range(18) for trade in trades(desk.step(5))]
+        if waits == "parent":
+            desk.market.quotes[SPY_P] = (2.9, 3.0, 50, 50)
+            assert len(trades(desk.step(5))) == 1
+            desk.market.quotes[SPY_P] = (3.9, 4.1, 50, 50)
+        desk.market.halts.clear()
+        filled += bool(trades(desk.step(5)))
+    assert filled < 20
+
+
 def test_chance_does_not_depend_on_other_orders() -> None:
     def wait(others: bool) -> int:
         desk = Desktop(settings=LIVELY, seed=11)
