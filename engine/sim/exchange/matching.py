@@ -14,6 +14,7 @@ from math import exp
 from typing import NamedTuple
 
 from engine.model.money import ZERO
+from engine.model.session import exchange_date, session_from
 from engine.model.values import dataclass
 from engine.sim.exchange.adaptive import adaptive_limit
 from engine.sim.exchange.book import WorkingOrder
@@ -110,5 +111,5 @@ def _way_through(order: WorkingOrder, limit: Decimal, touch: Touch) -> float | N
 
 
 def _seconds_tested(order: WorkingOrder, at: datetime) -> float:
-    since = order.tested_at or order.since
+    since = max(order.tested_at or order.since, session_from(exchange_date(at)).open)
     return min((at - since).total_seconds(), LONGEST_STEP_SECONDS)

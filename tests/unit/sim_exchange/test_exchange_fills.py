@@ -6,7 +6,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
-from fake_market import AAPL, C5100, C5110, CONDOR, NAN, P4990, P5000, QUIET, SPY, SPY_C, SPY_P, TEN, Desktop
+from fake_market import AAPL, C5100, C5110, CONDOR, NAN, OPEN, P4990, P5000, QUIET, SPY, SPY_C, SPY_P, TEN, Desktop
 
 from engine.sim.exchange.combo import leg_prices, order_touch, weighted
 from engine.sim.exchange.settings import ExchangeSettings
@@ -112,6 +112,17 @@ def test_nobody_has_hit_an_order_while_it_could_not_trade(waits: str) -> None:
         desk.market.halts.clear()
         filled += bool(trades(desk.step(5)))
     assert filled < 20
+
+
+def test_nobody_has_hit_an_order_before_the_open() -> None:
+    filled = 0
+    for seed in range(60):
+        desk = Desktop(at=OPEN - timedelta(minutes=1), settings=LIVELY, seed=seed)
+        desk.market.quotes[SPY_P] = (3.9, 4.1, 50, 50)
+        desk.place(SPY_P, "BUY", limit=4.0)
+        assert trades(desk.to(OPEN)) == []
+        filled += bool(trades(desk.step(5)))
+    assert 0 < filled < 20
 
 
 def test_chance_does_not_depend_on_other_orders() -> None:
