@@ -64,6 +64,9 @@ class Facts:
     last: Mapping[str, float]
 
 
+_NOTHING = Facts({}, {}, {}, {}, {})
+
+
 class RecordingSource:
     """A Source of the recordings of a folder, of one file, or of several of one day, the first run's in front."""
 
@@ -117,14 +120,18 @@ class RecordingSource:
         return replace(found, ran=_ran(files), findings=(*tape.findings, *holes))
 
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
-        """Return finished sessions before a day as the broker told them on it; bare closes are bars of one price."""
-        facts = self._facts_of(before)
+        """Return finished sessions before a day as the broker told them on it; bare closes are bars of one price.
+
+        Of a day without a recording it is what he told on the next that has one: on Monday what Friday closed at.
+        """
+        told_on = self._next_recorded(before)
+        facts = self._facts_of(told_on)
         bars = list(facts.bars.get(symbol, ()))
         closes = facts.closes.get(symbol, ())
         if not closes and symbol in facts.previous:
             closes = (facts.previous[symbol],)
-        known = min((bar.date for bar in bars), default=before)
-        older = [(each, close) for each, close in _dated(closes, before) if each < known]
+        known = min((bar.date for bar in bars), default=told_on)
+        older = [(each, close) for each, close in _dated(closes, told_on) if each < known]
         bars = [*(DailyBar(each, close, close, close, close) for each, close in older), *bars]
         return [bar for bar in bars if bar.date < before][-count:] if count else []
 
@@ -146,11 +153,16 @@ class RecordingSource:
                     break
         return any(split_of(before, after) is not None for after, before in pairwise(last))
 
+    def _next_recorded(self, day: date) -> date:
+        """Return the first day from this one on of which there is a recording that can be read; else the day."""
+        later = sorted(each for each in self._files if each >= day)
+        return next((each for each in later if self._facts_of(each) is not _NOTHING), day)
+
     def _facts_of(self, day: date) -> Facts:
         if day not in self._facts and day in self._files:
             with suppress(StoreError):
                 self.day(day)
-        return self._facts.get(day, Facts({}, {}, {}, {}, {}))
+        return self._facts.get(day, _NOTHING)
 
 
 def _ran(files: Iterable[Path]) -> frozenset[str] | None:

@@ -30,7 +30,9 @@ from engine.model.market import Board
 from engine.model.session import session_from
 from engine.record.codec import line
 from engine.record.record import Json, Kind, Record
+from engine.run.backtest.ending import settlement
 from engine.run.backtest.market import DayMarket
+from tests.tape_file import rewrite
 
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)
 DAY = date(2026, 10, 21)
@@ -370,6 +372,37 @@ def days_of(folder: Path, told: Mapping[int, tuple[float, float]]) -> RecordingS
             run.sees(86400 * days + seconds, spx=level)
         run.recorder.close()
     return RecordingSource(folder)
+
+
+@pytest.mark.parametrize(("ends", "follows"), [(0, 1), (2, 5)], ids=["Wednesday", "Friday"])
+def test_what_has_ended_settles_at_the_close_that_the_next_recording_tells(
+    ends: int, follows: int, tmp_path: Path
+) -> None:
+    """Of a Friday it was looked for on Saturday: the option stayed open. Both are days after the first."""
+    day = DAY + timedelta(days=ends)
+    source = days_of(tmp_path, {ends: (5890.0, 5900.0), follows: (5914.5, 5920.0)})
+    assert settlement(replace(PUT, expiry=day), session_from(day), source.day(day), source, {}) == 5914.5
+
+
+def test_a_day_that_is_not_recorded_is_told_by_the_next_one_that_is(tmp_path: Path) -> None:
+    """Nothing of that day itself or later; a recording that cannot be read tells nothing."""
+    (damaged,) = days_of(tmp_path, {0: (5890.0, 5900.0), 1: (5905.0, 5910.0)}).files(DAY + timedelta(days=1))
+    rewrite(damaged, "UPDATE frames SET crc = crc + 1")
+    tuesday = Run(tmp_path, "later")
+    tuesday.sees(86400 * 6, spx=5920.0)
+    closes = ClosesReport(OPEN + timedelta(days=6), "SPX", (5910.5, 5911.5, 5914.5))
+    tuesday.recorder.took(closes, (), changed=True)
+    tuesday.recorder.close()
+    source = RecordingSource(tmp_path)
+    told = {days: source.daily("SPX", DAY + timedelta(days=days), 9) for days in (1, 2, 3, 5, 6, 7)}
+    assert {days: [(bar.date.day, bar.close) for bar in bars] for days, bars in told.items()} == {
+        1: [],
+        2: [(22, 5910.5)],
+        3: [(22, 5910.5), (23, 5911.5)],
+        5: [(22, 5910.5), (23, 5911.5)],
+        6: [(22, 5910.5), (23, 5911.5), (26, 5914.5)],
+        7: [],
+    }
 
 
 @pytest.mark.parametrize(("after", "is_split"), [(5850.0, False), (1475.0, True), (590.2, True)])
