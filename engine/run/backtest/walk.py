@@ -368,8 +368,9 @@ class Walk(Hearing):
         if self.noted == session.date:
             return
         bars = self.source.daily(REGIME, session.date + timedelta(days=1), 1)
-        if bars and bars[-1].date == session.date and not isnan(bars[-1].open):
-            self._note_open(session, float(bars[-1].open))
+        opened = bars[-1].settles_at(at_open=True) if bars and bars[-1].date == session.date else None
+        if opened is not None:
+            self._note_open(session, float(opened))
 
     # ------------------------------------------------------------ the end of a session
 

@@ -1004,6 +1004,24 @@ def test_of_a_session_without_levels_of_vix_the_daily_bar_tells_its_open(tmp_pat
     assert check_look_ahead(lambda each: walk(desk, each), source, FIRST, date(2026, 9, 3)).leaks == ()
 
 
+def test_a_bare_close_of_vix_is_not_its_open(tmp_path: Path) -> None:
+    """It is what a gateway tells of the day before, or a file of closes: trades stood in the regime of their close."""
+
+    @dataclass
+    class Closes(PastDays):
+        def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
+            bars = super().daily(symbol, before, count)
+            return [DailyBar(each.date, each.close, each.close, each.close, each.close) for each in bars]
+
+    def without_vix(day: HistoryDay) -> HistoryDay:
+        return replace(day, levels={name: level for name, level in day.levels.items() if name != "VIX"})
+
+    desk = desk_of(tmp_path, CONDOR.replace("vix: {between: [10, 30]}", "spot: {above: 1}"))
+    found = run(desk, tmp_path / "x.db", Closes(every=3, strikes=25, change=without_vix), last=date(2026, 9, 2))
+    assert [each.vix for each in found.trades] == [None, None]
+    assert [*found.by_vix] == ["VIX unknown"]
+
+
 def test_margin_that_is_asked_for_is_the_estimate(tmp_path: Path) -> None:
     """It is what the condor could lose at expiry: $1,000 less its credit."""
     source = PastDays(every=3, strikes=25)
