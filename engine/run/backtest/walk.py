@@ -23,7 +23,7 @@ from engine.model.errors import InvariantError, StoreError
 from engine.model.event import AccountReport, BarsReport, Event, HoursReport, MarketMoved, OpeningMoveReport
 from engine.model.facts import EventCalendar, Facts
 from engine.model.market import Board
-from engine.model.money import ZERO
+from engine.model.money import ZERO, cents
 from engine.model.session import Session, session_before, sessions
 from engine.record.record import Json, Kind, Record
 from engine.run.backtest.broker import ACCOUNT, BacktestBroker
@@ -241,7 +241,7 @@ class Walk(Hearing):
         price = bought_at(self.source, self.feed, symbol, count, session.date, broker.cash)
         held = Underlying(symbol)
         broker.holdings[held], broker.costs[held] = count, price
-        broker.cash -= price * count
+        broker.cash -= cents(price * count)
         self.marks[held] = float(price)
 
     def broker_of(self, session: Session, cash: Decimal) -> BacktestBroker:

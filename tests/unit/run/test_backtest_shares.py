@@ -7,10 +7,11 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from past_days import PastDays
 
-from engine.adapters.history.day import DailyBar
+from engine.adapters.history.day import Columns, DailyBar
 from engine.cli.backtest_text import result_lines
 from engine.model.errors import MisuseError, StoreError
 from engine.model.events import event_calendar
@@ -65,6 +66,14 @@ risk: {daily_loss: $2000}
 """
 OF_SPY = PastDays(every=5, strikes=25, symbol="SPY", trading_class="SPY")
 SHARES, CASH = (("SPY", 1000),), Decimal(10_000_000)
+
+
+class Finer(PastDays):
+    """Prices of SPY have four digits, as adjusted ones do."""
+
+    def _level(self, day: date, symbol: str) -> Columns:
+        level = super()._level(day, symbol)
+        return level if symbol == "VIX" else np.round(level * 1.0000137, 4)
 
 
 class WithoutBars(PastDays):
@@ -156,14 +165,22 @@ def test_shares_are_held_beside_a_bot_that_carries_nothing_over_a_night(
     assert sum(variant.profits) == pytest.approx(made, abs=0.05)
 
 
-def test_an_interruption_changes_nothing_of_shares_and_of_what_they_have_cost(tmp_path: Path) -> None:
-    whole = run(tmp_path, OF_SPY, "one", shares=SHARES)
-    for day in OF_SPY.dates(FIRST, LAST):
-        went_on = run(tmp_path, OF_SPY, "many", shares=SHARES, last=day, resumes=True)
+@pytest.mark.parametrize(
+    ("source", "shares"),
+    [(OF_SPY, SHARES), (Finer(every=5, strikes=25, symbol="SPY", trading_class="SPY"), (("SPY", 1008),))],
+    ids=["whole cents", "parts of cents"],
+)
+def test_an_interruption_changes_nothing_of_shares_and_of_what_they_have_cost(
+    source: PastDays, shares: tuple[tuple[str, int], ...], tmp_path: Path
+) -> None:
+    """At prices of four digits the account kept parts of a cent, and began without them after an interruption."""
+    whole = run(tmp_path, source, "one", shares=shares)
+    for day in source.dates(FIRST, LAST):
+        went_on = run(tmp_path, source, "many", shares=shares, last=day, resumes=True)
     assert [(each.name, each.net) for each in went_on.trades] == [(each.name, each.net) for each in whole.trades]
     assert [day.equity for day in went_on.days] == [day.equity for day in whole.days]
     with pytest.raises(MisuseError, match="begun with other options: shares"):
-        run(tmp_path, OF_SPY, "many", resumes=True)
+        run(tmp_path, source, "many", resumes=True)
 
 
 def test_shares_that_cannot_be_are_refused(tmp_path: Path) -> None:
