@@ -338,6 +338,26 @@ def test_what_has_expired_is_settled_when_it_was() -> None:
     assert broker.cash == Decimal(1000) - Decimal(500)
 
 
+@pytest.mark.parametrize(
+    ("trading_class", "days", "cash"), [("SPXW", 1, 600), ("SPXW", 2, None), ("SPX", 1, None), ("SPX", 0, None)]
+)
+def test_what_is_told_to_be_gone_on_a_later_day_does_not_settle_at_that_days_level(
+    trading_class: str, days: int, cash: int | None
+) -> None:
+    """It went at where the index stood just then: at 5895 of the day after. None: it is held until its level is known.
+
+    days: before this session, in which its last one was.
+    """
+    broker = broker_of()
+    row = broker.board.add(Underlying("SPX"))
+    broker.board.open[row], broker.board.last[row], broker.board.previous_close[row] = 5893.0, 5895.0, 5896.0
+    put = replace(PUT, trading_class=trading_class, expiry=DAY - timedelta(days=days))
+    broker.holdings = {put: -1}
+    (told,) = broker.answers(PositionReport(START, put, Decimal(0), Decimal(0)), broker.session.close)
+    assert isinstance(told, PositionReport)
+    assert (broker.cash, told.quantity) == ((1000, -1) if cash is None else (cash, 0))
+
+
 def test_only_slow_facts_are_facts() -> None:
     assert fact_of(MarketMoved(START)) is None
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from math import nan
 from typing import NamedTuple
 
 from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
@@ -29,6 +30,7 @@ from engine.model.event import (
 )
 from engine.model.money import ZERO
 from engine.model.order import Order, TimeInForce
+from engine.model.session import session_before
 from engine.run.backtest.broker import ACCOUNT, BacktestBroker
 from engine.run.backtest.recorded.followed import Followed
 from engine.run.backtest.recorded.told import LATE, Told
@@ -269,8 +271,16 @@ class RecordedBroker(BacktestBroker):
         return option.expiry < self.session.date or (option.expiry == self.session.date and at >= self.session.close)
 
     def _level(self, option: Option) -> Decimal | None:
+        """Return the close at which an option settles, None where what is streamed now does not say it.
+
+        What settles at opening prints the walk takes out once they are known.
+        """
         row = self.board.rows.get(Underlying(option.symbol))
-        level = self.board.last[row] if row is not None else float("nan")
+        if row is None or option.settles_at_open:
+            return None
+        today = self.session.date
+        columns = {today: self.board.last, session_before(today).date: self.board.previous_close}
+        level = columns[option.expiry][row] if option.expiry in columns else nan
         return None if level != level else Decimal(f"{level:.4f}")
 
     def _on_account(self, event: AccountReport, at: datetime) -> Iterator[Event]:
