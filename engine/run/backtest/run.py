@@ -107,7 +107,7 @@ def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
             "--resume cannot know which orders of the recording are followed over a night", "begin in another --store"
         )
     days = source.dates(first, options.last)
-    if not days and not options.resumes:
+    if not days and not source.dates(options.first, options.last):
         raise MisuseError(f"{source.name} has no session from {options.first} to {options.last}")
     if first == options.first and days:
         check_brought(source, dict(options.shares), options.cash, days[0])

@@ -263,6 +263,18 @@ def interrupted(day: HistoryDay) -> HistoryDay:
     raise KeyboardInterrupt
 
 
+def test_a_range_without_a_session_is_refused_also_to_go_on_with(tmp_path: Path) -> None:
+    """It made a store of nothing, which said that no session had daily bars before it. One that is over is none."""
+    source = PastDays(every=5, strikes=25, missing=frozenset({FIRST}))
+    desk = desk_of(tmp_path, CONDOR)
+    for resumes in (False, True):
+        with pytest.raises(MisuseError, match=f"has no session from {FIRST} to {FIRST}"):
+            run(desk, tmp_path / "x.db", source, last=FIRST, resumes=resumes)
+    assert not [*tmp_path.glob("*.db")]
+    for resumes in (False, True):
+        assert len(run(desk, tmp_path / "x.db", source, last=date(2026, 9, 2), resumes=resumes).days) == 1
+
+
 def test_a_store_is_not_written_twice_nor_gone_on_with_otherwise(tmp_path: Path) -> None:
     desk, source, store = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25), tmp_path / "x.db"
     run(desk, store, source, last=FIRST)
