@@ -227,6 +227,7 @@ def resume(
         seen_at = max([seen_at, *(found for name, found in marked_at.items() if name in kept)])
     held = {leg.option for each in kept.values() for leg in each.legs if leg.held}
     sent = sorted(o.sent_at for o in known.values() if o.sent_at is not None and at - o.sent_at < RECENT)
+    snapshots = {name: Decimal(str(made)) for name, made in marks.items() if name in kept}
     state = State(
         session=session,
         board=board,
@@ -239,7 +240,8 @@ def resume(
         by_id={o.order_id: ref for ref, o in known.items() if o.order_id},
         booked=still_booked(booked, kept, session),
         sent=tuple(sent),
-        marks={name: Decimal(str(made)) for name, made in marks.items() if name in kept},
+        marks=snapshots,
+        snapshots=snapshots,
         bases={name: Decimal(str(made)) for name, made in bases.items() if name in kept},
         bots={
             name: BotState(

@@ -55,13 +55,13 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
     """Begin a trading day; return the changed fields of the state.
 
     `resumed`: the day may have begun before a restart; what positions were worth when it did is in the bases, and the
-    marks may be of today.
+    snapshots may be of today. What no record has, a restart would not know: it is no base.
     """
     _note_session(work, session)
     working = {name for order in work.all_live_orders() for name in order.positions}
     gone = {name for name, p in work.positions.items() if is_over(p, session) and name not in working}
     bases = {
-        name: (NOTHING if resumed else work.marks).get(name, work.bases.get(name, ZERO))
+        name: (NOTHING if resumed else work.snapshots).get(name, work.bases.get(name, ZERO))
         for name, position in work.positions.items()
         if name not in gone and position.session != session.date
     }
@@ -432,9 +432,10 @@ def mark_positions(work: Work) -> None:
             continue
         found = structure(work, position)
         gain = made(found.net, found.parts, work.state.board, work.now)
+        is_due = is_snapshot_due(session, found.expiry, work.at)
         if gain is not None:
-            work.put_mark(position.id, gain)
-        if is_snapshot_due(session, found.expiry, work.at):
+            work.put_mark(position.id, gain, is_recorded=is_due)
+        if is_due:
             _mark(work, position, found.parts, gain)
 
 

@@ -314,16 +314,16 @@ class State(NamedTuple):
     live: refs of the orders that may still fill, active: ids of the positions that are not closed, both oldest first.
     stirring: those of the active ones that may need something although nothing moved that they read, None when it is
     not known. wakes: when each bot must be judged even if nothing it reads moves. bases: each position's profit when
-    the session began; marks: the last one known. sent: times of orders sent in the last minute. asked_at: when the
-    broker was last asked what it has; absent: refs of live orders that were not in its answer; risen: refs of orders
-    that are over and that it has told to work since; twins: second orders at work under refs of ours; unarrived: refs
-    of live orders that by the gateway's own count never came there. early: by ref, cancels still to be answered that
-    left while their order may have been on its way.
-    rivals: installs of others who trade this account, and refs of ours that no record knows; accepted: those that a
-    person lets be. named_above: orders and positions bear numbers above it, since the store was put back. clocks_apart:
-    seconds our clock is ahead of the broker's. down_at: when the connection was lost, None while it stands;
-    is_unwatched_told: a person knows that nobody watches since; is_short_told: and in this session that market data
-    lines do not do. hook_ids: of today's web hooks.
+    the session began; marks: the last one known; snapshots: the last one on record. sent: times of orders sent in the
+    last minute. asked_at: when the broker was last asked what it has; absent: refs of live orders that were not in its
+    answer; risen: refs of orders that are over and that it has told to work since; twins: second orders at work under
+    refs of ours; unarrived: refs of live orders that by the gateway's own count never came there. early: by ref,
+    cancels still to be answered that left while their order may have been on its way. rivals: installs of others who
+    trade this account, and refs of ours that no record knows; accepted: those that a person lets be. named_above:
+    orders and positions bear numbers above it, since the store was put back. clocks_apart: seconds our clock is ahead
+    of the broker's. down_at: when the connection was lost, None while it stands; is_unwatched_told: a person knows that
+    nobody watches since; is_short_told: and in this session that market data lines do not do. hook_ids: of today's web
+    hooks.
     indexed: the version of the board that `dependents` (bots by board row) and `structures` (what rules see of
     positions, by id) were made for, -1 when they must be made anew. aims: where the bots' strikes lay when `streamed`
     was chosen, None when it must be chosen anew; wishes: what each of them wanted then. step_at: when orders, positions
@@ -393,6 +393,7 @@ class State(NamedTuple):
     indexed: int = -1
     bases: Mapping[str, Decimal] = NOTHING
     marks: Mapping[str, Decimal] = NOTHING
+    snapshots: Mapping[str, Decimal] = NOTHING
     asked_at: datetime | None = None
     absent: frozenset[str] = frozenset()
     early: Mapping[str, int] = NOTHING

@@ -72,6 +72,7 @@ class Work:
         self.indexed = state.indexed
         self.bases: Mapping[str, Decimal] = state.bases
         self.marks: Mapping[str, Decimal] = state.marks
+        self.snapshots: Mapping[str, Decimal] = state.snapshots
         self.asked_at = state.asked_at
         self.absent, self.risen, self.unarrived = state.absent, state.risen, state.unarrived
         self.early: Mapping[str, int] = state.early
@@ -294,9 +295,10 @@ class Work:
         """Keep an execution as it was booked."""
         self._table("booked")[base] = booked
 
-    def put_mark(self, position: str, made: Decimal) -> None:
+    def put_mark(self, position: str, made: Decimal, *, is_recorded: bool) -> None:
         """Keep the last known profit of a position."""
-        self._table("marks")[position] = made
+        for table in ("marks", "snapshots") if is_recorded else ("marks",):
+            self._table(table)[position] = made
 
     def count_early(self, ref: str, change: int) -> None:
         """Keep one more, or one less, cancel of an order that left too early for its answer to say anything."""
@@ -322,8 +324,8 @@ class Work:
         """Keep only these positions, orders and executions from earlier days, and of the rest what is of them."""
         self.positions, self.orders, self.booked, self.early = positions, orders, booked, NOTHING
         self.by_id = {number: ref for number, ref in self.by_id.items() if ref in orders}
-        self.marks = {name: made for name, made in self.marks.items() if name in positions}
-        self._own -= {"positions", "orders", "booked", "early", "by_id", "marks"}
+        self.marks = self.snapshots = {name: made for name, made in self.snapshots.items() if name in positions}
+        self._own -= {"positions", "orders", "booked", "early", "by_id", "marks", "snapshots"}
         self.live, self.active, self.stirring = live_refs(orders), active_ids(positions), None
 
     def _table(self, name: str) -> Any:

@@ -123,11 +123,16 @@ class Quiet:
                 mark_at = next_mark(mark_at, at, is_due=is_due)
         last = [place for _, place in marked[-1:]]
         marks = {each.position.id: made for each in held for made in each.made(last)}
+        snapshots: dict[str, Decimal] = {}
         records: list[Record] = []
         for each in held:
-            records += each.marks([one for one in marked if is_snapshot_due(state.session, each.expiry, one[0])])
+            due = [one for one in marked if is_snapshot_due(state.session, each.expiry, one[0])]
+            records += each.marks(due)
+            for made in each.made([place for _, place in due[-1:]]):
+                snapshots[each.position.id] = made
         records.sort(key=attrgetter("at"))
-        return state._replace(asked_at=asked_at, mark_at=mark_at, marks={**state.marks, **marks}), records
+        state = state._replace(marks={**state.marks, **marks}, snapshots={**state.snapshots, **snapshots})
+        return state._replace(asked_at=asked_at, mark_at=mark_at), records
 
     # ------------------------------------------------------------ when a turn does nothing
 

@@ -183,6 +183,35 @@ def test_an_order_that_has_filled_in_part_pays_the_least_of_an_order_once(tmp_pa
     assert told(gone_on) == told(whole)
 
 
+@pytest.mark.parametrize("is_quoted", [True, False], ids=["quoted", "quoted no more"])
+def test_a_day_begins_with_the_last_profit_on_record(is_quoted: bool, tmp_path: Path) -> None:
+    """Of what expires in weeks a snapshot is kept every five minutes: where the data ends between two of them, a loss
+    of the day after was counted from the minute before that end, after an interruption from the snapshot.
+    """
+    expiry, days = date(2026, 12, 18), (date(2026, 9, 1), date(2026, 9, 2))
+
+    def far(day: HistoryDay) -> HistoryDay:
+        first = 5700 if is_quoted or day.date == days[0] else 5701
+        strikes = range(first, first + 500, 5)
+        options = tuple(Option("SPX", "SPXW", expiry, Decimal(strike), Right.PUT) for strike in strikes)
+        bid = np.full((388, len(options)), 40.0 if day.date == days[0] else 43.0)
+        bid[386:] = 43.0  # at 15:56 and 15:57, where it ends
+        level = day.levels["SPX"][:388]
+        return HistoryDay(
+            date=day.date, times=day.times[:388], levels={"SPX": level}, options=options, bid=bid, ask=bid + 1
+        )
+
+    file = tmp_path / "bot.yaml"
+    text = HELD.replace("max_open: 1", "max_open: 2").replace("risk: {", "risk: {daily_loss: $200, ")
+    file.write_text(text, encoding="utf-8")
+    desk, source = load_desk([str(file)], {}, None), PastDays(last=days[1], change=far)
+    whole = run(desk, tmp_path / "whole.db", source, last=days[1])
+    for day in days:
+        gone_on = run(desk, tmp_path / "parts.db", source, last=day, resumes=True)
+    assert told(gone_on) == told(whole)
+    assert gone_on.funnels == whole.funnels
+
+
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_interruptions_of_many_random_bots_change_nothing(tmp_path: Path) -> None:
