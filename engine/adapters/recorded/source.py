@@ -22,9 +22,9 @@ from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, 
 from engine.adapters.history.finding import told
 from engine.adapters.history.missing import missing_sessions
 from engine.adapters.recorded.file import SUFFIX, day_of, named_day, read_head
-from engine.adapters.recorded.recording import Decided, Heard, Moved, play
+from engine.adapters.recorded.recording import Decided, Heard, Moved, Step, play
 from engine.adapters.recorded.streamed import Streamed
-from engine.model.contract import Contract
+from engine.model.contract import Contract, Settlement, Underlying, product
 from engine.model.errors import StoreError
 from engine.model.event import (
     BarsReport,
@@ -48,6 +48,8 @@ EVERY = 5.0
 """Seconds of which one instant is kept, the last one; what came on the full five seconds belongs to those before it."""
 LONGEST = 60.0
 """Seconds without market data that are told."""
+SETTLES = 300.0
+"""Seconds after the close by which an index has printed it: that print comes when all of its members have theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,7 @@ class _Tape:
         self.lost: list[tuple[float, str]] = []
         self.halts: list[tuple[float, frozenset[Contract]]] = []
         self.hours: list[HoursReport] = []
+        self.prints: dict[str, tuple[float, float]] = {}
         self._same: dict[Bar, Bar] = {}
 
     def read(self, file: Path, close: float) -> None:
@@ -194,7 +197,8 @@ class _Tape:
         board, streamed = Board(), self.streamed
         at, version, frozen = nan, -1, set[int]()
         streamed.begin()
-        for step in play((file,), board):
+        steps = play((file,), board)
+        for step in steps:
             if isinstance(step, Decided):
                 self.moves += _measured(step)
             if isinstance(step, Heard):
@@ -212,6 +216,7 @@ class _Tape:
             elif ceil(stamp / EVERY) > ceil(at / EVERY):
                 streamed.keep(at)
             if stamp > close:
+                self._read_close(steps, step, board, close)
                 return
             if board.version != version:
                 version = board.version
@@ -224,6 +229,15 @@ class _Tape:
             self._note_halts(board, stamp)
         if at == at:
             streamed.keep(at)
+
+    def _read_close(self, steps: Iterator[Step], step: Step | None, board: Board, close: float) -> None:
+        """Take the prints of the close from this step on."""
+        while step is not None and (stamp := step.at.timestamp()) <= close + SETTLES:
+            for contract, row in board.rows.items() if isinstance(step, Moved) else ():
+                last, is_live = board.last[row], board.last_at[row] > close and row not in board.frozen
+                if isinstance(contract, Underlying) and is_live and last > 0.0:
+                    self.prints[contract.symbol] = stamp, last
+            step = next(steps, None)
 
     def _tell_clocks(self, step: Heard, file: Path) -> None:
         """Tell when the engine saw that its clock was wrong, or no more so: its times are those of that clock."""
@@ -240,6 +254,7 @@ class _Tape:
         self.told = {each: [known for known in told if known[0] < at] for each, told in self.told.items()}
         self.halts = [each for each in self.halts if each[0] < at]
         self.hours = [each for each in self.hours if each.at.timestamp() < at]
+        self.prints = {symbol: each for symbol, each in self.prints.items() if each[0] < at}
 
     def _note_halts(self, board: Board, at: float) -> None:
         """Note in which contracts trading is halted from this instant on, where that has changed."""
@@ -289,8 +304,14 @@ class _Tape:
             moves=tuple(sorted(dict.fromkeys(self.moves), key=lambda each: each.at)),
             halts=tuple(self.halts),
             hours=tuple(sorted(self.hours, key=lambda each: each.at)),
+            settled=self._settled(),
             **columns,
         )
+
+    def _settled(self) -> dict[tuple[str, str], float]:
+        """Return at what options on indices settle that printed after the close."""
+        found = ((product(symbol), level) for symbol, (_, level) in sorted(self.prints.items()))
+        return {(of.symbol, of.same_day_class): level for of, level in found if of.settlement is Settlement.PM_CASH}
 
     def facts(self, levels: Mapping[str, Columns]) -> Facts:
         """Return what was told of the past. levels: those of the day."""

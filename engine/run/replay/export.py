@@ -97,4 +97,5 @@ def of_symbol(day: HistoryDay, symbol: str) -> HistoryDay:
     places = [place for place, option in enumerate(day.options) if option.symbol == symbol]
     columns: dict[str, Any] = {name: getattr(day, name) for name in _BY_OPTION}
     taken = {name: values[..., places] for name, values in columns.items() if values is not None}
-    return replace(day, options=tuple(day.options[place] for place in places), **taken)
+    settled = {of: level for of, level in day.settled.items() if of[0] == symbol}
+    return replace(day, options=tuple(day.options[place] for place in places), settled=settled, **taken)

@@ -384,6 +384,36 @@ def test_what_has_ended_settles_at_the_close_that_the_next_recording_tells(
     assert settlement(replace(PUT, expiry=day), session_from(day), source.day(day), source, {}) == 5914.5
 
 
+def test_an_index_settles_at_its_last_print_in_the_five_minutes_after_the_close(tmp_path: Path) -> None:
+    """It prints its close once all of its members have theirs: options settled at where it stood at 16:00."""
+    run, close = Run(tmp_path, "a"), 390 * 60
+    for seconds, spx in ((-5, 5900.0), (0, 5901.0), (30, 5903.0), (90, 5899.5), (301, 5950.0)):
+        run.sees(close + seconds, spx=spx, put=1.05)
+    run.recorder.close()
+    source, session = RecordingSource(tmp_path), session_from(DAY)
+    day = source.day(DAY)
+    assert day.levels["SPX"].tolist() == [5900.0, 5901.0]
+    assert day.settled == {("SPX", "SPXW"): 5899.5}
+    assert settlement(PUT, session, day, source, {}) == 5899.5
+
+
+def test_quotes_of_options_after_the_close_are_no_print_of_their_index(tmp_path: Path) -> None:
+    """Nor is what is not live, nor what another run, that began later, has not."""
+    run, close = Run(tmp_path, "a"), 390 * 60
+    run.sees(close - 5, spx=5900.0)
+    run.sees(close + 30, put=1.05)
+    run.board.frozen = {run.board.rows[SPX]}
+    run.sees(close + 60, spx=5903.0)
+    run.board.frozen = set()
+    run.sees(close + 120, spx=5904.0)
+    run.recorder.close()
+    assert RecordingSource(tmp_path).day(DAY).settled == {("SPX", "SPXW"): 5904.0}
+    later = Run(tmp_path, "b")
+    later.sees(close + 90, put=1.05)
+    later.recorder.close()
+    assert RecordingSource(tmp_path).day(DAY).settled == {}
+
+
 def test_a_day_that_is_not_recorded_is_told_by_the_next_one_that_is(tmp_path: Path) -> None:
     """Nothing of that day itself or later; a recording that cannot be read tells nothing."""
     (damaged,) = days_of(tmp_path, {0: (5890.0, 5900.0), 1: (5905.0, 5910.0)}).files(DAY + timedelta(days=1))
