@@ -48,6 +48,8 @@ EVERY = 5.0
 """Seconds of which one instant is kept, the last one; what came on the full five seconds belongs to those before it."""
 LONGEST = 60.0
 """Seconds without market data that are told."""
+AUCTION = 30.0
+"""Seconds after the close by which the closing auction of shares has been printed."""
 SETTLES = 300.0
 """Seconds after the close by which an index has printed it: that print comes when all of its members have theirs."""
 
@@ -234,9 +236,8 @@ class _Tape:
         """Take the prints of the close from this step on."""
         while step is not None and (stamp := step.at.timestamp()) <= close + SETTLES:
             for contract, row in board.rows.items() if isinstance(step, Moved) else ():
-                last, is_live = board.last[row], board.last_at[row] > close and row not in board.frozen
-                if isinstance(contract, Underlying) and is_live and last > 0.0:
-                    self.prints[contract.symbol] = stamp, last
+                if isinstance(contract, Underlying) and _is_close(board, row, contract.symbol, close):
+                    self.prints[contract.symbol] = stamp, board.last[row]
             step = next(steps, None)
 
     def _tell_clocks(self, step: Heard, file: Path) -> None:
@@ -309,15 +310,21 @@ class _Tape:
         )
 
     def _settled(self) -> dict[tuple[str, str], float]:
-        """Return at what options on indices settle that printed after the close."""
+        """Return at what the options settle whose underlying printed its close."""
         found = ((product(symbol), level) for symbol, (_, level) in sorted(self.prints.items()))
-        return {(of.symbol, of.same_day_class): level for of, level in found if of.settlement is Settlement.PM_CASH}
+        return {(of.symbol, of.same_day_class): level for of, level in found}
 
     def facts(self, levels: Mapping[str, Columns]) -> Facts:
         """Return what was told of the past. levels: those of the day."""
         known = {symbol: column[(column > 0) & np.isfinite(column)] for symbol, column in levels.items()}
         last = {symbol: float(column[-1]) for symbol, column in known.items() if len(column)}
         return Facts(self.bars, self.closes, self.implied, self.streamed.previous, last)
+
+
+def _is_close(board: Board, row: int, symbol: str, close: float) -> bool:
+    """Say whether what an underlying printed last is its close: of shares, which trade on, that of the auction."""
+    within = SETTLES if product(symbol).settlement is Settlement.PM_CASH else AUCTION
+    return close < board.last_at[row] <= close + within and board.last[row] > 0.0 and row not in board.frozen
 
 
 def _recalled(file: Path) -> list[OpeningMoveReport]:

@@ -397,6 +397,18 @@ def test_an_index_settles_at_its_last_print_in_the_five_minutes_after_the_close(
     assert settlement(PUT, session, day, source, {}) == 5899.5
 
 
+def test_options_on_shares_settle_by_the_print_of_the_closing_auction(tmp_path: Path) -> None:
+    """It decides which are assigned, as it did live; shares trade on after it."""
+    run, close, spy = Run(tmp_path, "a"), 390 * 60, Underlying("SPY")
+    row = run.board.add(spy)
+    for seconds, price in ((-5, 600.10), (4, 599.90), (20, 599.80), (45, 601.0), (120, 602.0)):
+        run.board.last[row], run.board.last_at[row] = price, OPEN.timestamp() + close + seconds
+        run.board.unread.add(row)
+        run.sees(close + seconds, spx=5900.0)
+    run.recorder.close()
+    assert RecordingSource(tmp_path).day(DAY).settled == {("SPX", "SPXW"): 5900.0, ("SPY", "SPY"): 599.80}
+
+
 def test_quotes_of_options_after_the_close_are_no_print_of_their_index(tmp_path: Path) -> None:
     """Nor is what is not live, nor what another run, that began later, has not."""
     run, close = Run(tmp_path, "a"), 390 * 60
