@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from math import isnan
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hand_desk import SELLER, Desk, text_of
@@ -21,6 +23,7 @@ from engine.model.position import CLOSED_BY_HAND
 from engine.model.session import session_from
 from engine.record.codec import line
 from engine.record.record import Json, Kind, Record
+from engine.run.backtest.ending import empty_day
 from engine.run.backtest.fills import NATURAL, RECORDED, FillModel
 from engine.run.backtest.recorded.walk import RecordedWalk
 from engine.run.backtest.walk import CASH, DayDone, Walk
@@ -51,7 +54,7 @@ def lived(
     recorder: Recorder,
     board: Board,
     folder: Path,
-    kind: type[Walk] = RecordedWalk,
+    kind: Callable[..., Walk] = RecordedWalk,
     fills: FillModel = RECORDED,
     records: Sequence[Record] = (),
 ) -> DayDone:
@@ -67,6 +70,22 @@ def lived(
     walk = kind(program, RecordingSource(folder), event_calendar(shipped_dates()), fills, CASH)
     (done,) = walk.through(DAY, DAY)
     return done
+
+
+def test_nothing_of_the_session_before_stands_on_a_day_that_is_not_recorded(tmp_path: Path) -> None:
+    """Once other lines were streamed it stood there anew: its last print was noted as the close of that day."""
+    board, chosen, after = Board(), [], session_from(DAY + timedelta(days=1))
+    recorder = Recorder(tmp_path / "run", {}, board, pytest.fail)
+
+    def walk_of(*given: Any) -> RecordedWalk:
+        chosen.append(RecordedWalk(*given))
+        return chosen[0]
+
+    lived(recorder, board, tmp_path, walk_of)
+    (walk,) = chosen
+    walk.board.add(Underlying("QQQ"))
+    walk.live_through(empty_day(after), after)
+    assert isnan(walk.board.last[walk.board.rows[Underlying("SPX")]])
 
 
 def test_what_others_closed_then_is_told_since_it_is_not_repeated(tmp_path: Path) -> None:

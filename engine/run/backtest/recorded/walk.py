@@ -125,6 +125,7 @@ class RecordedWalk(Walk):
         ends = session.close + ENDS
         self.clock = deque(at for at, _ in agenda_of(self.program, session, np.empty(0), self.now))
         self.wakes = 0
+        self.mirror = Mirror(self.board)  # of a session without a recording nothing stands, nor what the last one left
         for file, until in cuts(self.source.files(session.date)):
             self.mirror = Mirror(self.board)
             begins = instant(span(file)[0])
