@@ -17,7 +17,7 @@ from engine.adapters.history.day import Columns, HistoryDay, Places, is_unknown
 from engine.adapters.history.middle import median
 from engine.model.contract import Contract, Option, Right, Underlying
 from engine.model.market import Board
-from engine.model.quotes import FEED_SILENCE, OPTION_AGE
+from engine.model.quotes import FEED_SILENCE, OPTION_AGE, usual_age
 from engine.model.session import Session
 from engine.run.backtest.surface import GREEKS, surface_of
 
@@ -162,7 +162,7 @@ class DayMarket:
         board.alive_at = now
         for row, contract in self._levels:
             known = self._last_known(contract.symbol)
-            if known >= 0:
+            if known >= 0 and not self._has_grown_old(known):
                 told = self._times[known]
                 board.last_at[row] = now if now - told <= self._stand[contract.symbol] else told
         for row, _ in self._shares:
@@ -201,7 +201,8 @@ class DayMarket:
         board.previous_close[row] = self.previous.get(symbol, nan)
         if place < 0:
             return False
-        board.last[row], board.last_at[row] = self._level(symbol, place), self._times[place]
+        aged = usual_age(board.contracts[row]) if self._has_grown_old(place) else 0.0
+        board.last[row], board.last_at[row] = self._level(symbol, place), self._times[place] - aged
         _, opened, high, low = self._ranges[symbol]
         board.open[row], board.high[row], board.low[row] = opened[place], high[place], low[place]
         if symbol in self._counts:
@@ -217,6 +218,13 @@ class DayMarket:
     def _last_known(self, symbol: str) -> int:
         """Return the last instant by now that has a level, -1 without one."""
         return self._known[symbol][self.place] if symbol in self._known and self.place >= 0 else -1
+
+    def _has_grown_old(self, place: int) -> bool:
+        """Say whether a level that was known last at an instant was too old for rules at the present one.
+
+        A broker's levels stand in each instant until they are; of other data nobody knows.
+        """
+        return self.day.told is not None and place < self.place
 
     def _level(self, symbol: str, place: int) -> float:
         ranges = self._ranges.get(symbol)

@@ -27,6 +27,7 @@ from engine.model.event import (
 )
 from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board
+from engine.model.quotes import level_of
 from engine.model.session import session_from
 from engine.record.codec import line
 from engine.record.record import Json, Kind, Record
@@ -258,6 +259,24 @@ def test_a_level_that_has_grown_old_is_none_though_options_go_on(tmp_path: Path)
     run.recorder.close()
     levels = RecordingSource(tmp_path).day(DAY).levels["SPX"].tolist()
     assert [None if isnan(level) else level for level in levels] == [5900.0, 5900.0, None, None, 5950.0]
+
+
+def test_a_level_grows_old_on_the_board_of_a_backtest_when_it_did_then(tmp_path: Path) -> None:
+    """It was fresh for as long again: rules went by a level that was stale to them live."""
+    run, live = Run(tmp_path, "a"), dict[float, float | None]()
+    for seconds in range(0, 120, 5):
+        run.sees(seconds, put=1.0 + seconds / 100, **({"spx": 5900.0 + seconds} if seconds in (0, 5, 90) else {}))
+        live[seconds] = level_of(run.board, "SPX", OPEN.timestamp() + seconds)
+    run.recorder.close()
+    board, day = Board(), RecordingSource(tmp_path).day(DAY)
+    board.hold((SPX, PUT))
+    market, found = DayMarket(day, session_from(DAY), board, {}), dict[float, float | None]()
+    for place, at in enumerate(day.times.tolist()):
+        market.write(place)
+        market.breathe(at)
+        found[round(at - OPEN.timestamp())] = level_of(board, "SPX", at)
+    assert found == live
+    assert (live[35], live[40], live[90]) == (5905.0, None, 5990.0)
 
 
 def test_data_that_was_not_live_is_none(tmp_path: Path) -> None:
