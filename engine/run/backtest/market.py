@@ -129,7 +129,7 @@ class DayMarket:
     def write(self, place: int) -> tuple[int, ...]:
         """Go to an instant and write what is known then; return the rows that are told."""
         self.place, self.is_behind = place, False
-        return self._write_all(is_new=False)
+        return self._write_all()
 
     def skip(self, place: int) -> None:
         """Go to an instant that nobody reads: the board follows with the next `write` or `refresh`."""
@@ -138,7 +138,7 @@ class DayMarket:
     def refresh(self) -> tuple[int, ...]:
         """Write what stands once more: for rows that have just been asked for."""
         self.is_behind = False
-        return self._write_all(is_new=True) if self.place >= 0 else ()
+        return self._write_all() if self.place >= 0 else ()
 
     def forget(self) -> None:
         """Begin the day: nothing of the session before stands on the board but its closes."""
@@ -170,7 +170,7 @@ class DayMarket:
 
     # ------------------------------------------------------------ writing
 
-    def _write_all(self, *, is_new: bool) -> tuple[int, ...]:
+    def _write_all(self) -> tuple[int, ...]:
         board, place = self.board, self.place
         at = self._times[place]
         board.alive_at = at
@@ -183,7 +183,7 @@ class DayMarket:
             board.bid_size[row] = board.ask_size[row] = nan
             board.quote_at[row] = at if level == level else nan
             told.append(row)
-        told += self._write_options(place, is_new=is_new)
+        told += self._write_options(place)
         return tuple(told)
 
     def _halted(self, at: float) -> set[int]:
@@ -230,7 +230,7 @@ class DayMarket:
         ranges = self._ranges.get(symbol)
         return nan if ranges is None else ranges[0][place]
 
-    def _write_options(self, place: int, *, is_new: bool) -> list[int]:
+    def _write_options(self, place: int) -> list[int]:
         rows, board = self._rows, self.board
         if not len(rows):
             return []
@@ -239,12 +239,12 @@ class DayMarket:
         stamp, *now = self._gathered[:, place - self._since]
         for name, values in zip(self._names, now, strict=True):
             np.frombuffer(getattr(board, name))[rows] = values
-        if self.is_dense and not is_new and place:
-            moved = self._moved(place)
-            rows, stamp = rows[moved], stamp[moved]
+        if self.is_dense and place:
+            told = self._moved(place) | np.isnan(np.frombuffer(board.quote_at)[rows])
+            rows, stamp = rows[told], stamp[told]
         np.frombuffer(board.quote_at)[rows] = stamp
-        told: list[int] = rows.tolist()
-        return told
+        brought: list[int] = rows.tolist()
+        return brought
 
     def _gather(self, place: int) -> Columns:
         """Return what some instants from a place on say of the options that are followed.

@@ -27,7 +27,7 @@ from engine.model.event import (
 )
 from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board
-from engine.model.quotes import level_of
+from engine.model.quotes import level_of, quote_problem
 from engine.model.session import session_from
 from engine.record.codec import line
 from engine.record.record import Json, Kind, Record
@@ -277,6 +277,29 @@ def test_a_level_grows_old_on_the_board_of_a_backtest_when_it_did_then(tmp_path:
         found[round(at - OPEN.timestamp())] = level_of(board, "SPX", at)
     assert found == live
     assert (live[35], live[40], live[90]) == (5905.0, None, 5990.0)
+
+
+def test_a_quote_grows_old_though_other_lines_are_asked_for(tmp_path: Path) -> None:
+    """With each change of lines all quotes were new: one that nobody had changed for ten minutes was not stale."""
+    run, other = Run(tmp_path, "a"), replace(PUT, strike=Decimal(5800))
+    row = run.board.add(other)
+    run.board.bid[row], run.board.ask[row], run.board.ask[run.board.add(PUT)] = 0.5, 0.6, 1.1
+    run.board.quote_at[row] = OPEN.timestamp()
+    run.sees(0, spx=5900.0, put=1.0)
+    for seconds in range(0, 600, 5):
+        run.board.unread.add(row)
+        run.sees(seconds, spx=5900.0 + seconds)
+    run.recorder.close()
+    board, day = Board(), RecordingSource(tmp_path).day(DAY)
+    board.hold((SPX, PUT))
+    market = DayMarket(day, session_from(DAY), board, {})
+    for place, at in enumerate(day.times.tolist()):
+        market.write(place)
+        if at - OPEN.timestamp() == 400:
+            market.watch((SPX, PUT, other))
+            market.refresh()
+            assert not quote_problem(board, board.rows[other], at)
+    assert quote_problem(board, board.rows[PUT], day.times[-1]).startswith("stale for")
 
 
 def test_data_that_was_not_live_is_none(tmp_path: Path) -> None:
