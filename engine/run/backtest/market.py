@@ -239,12 +239,16 @@ class DayMarket:
         stamp, *now = self._gathered[:, place - self._since]
         for name, values in zip(self._names, now, strict=True):
             np.frombuffer(getattr(board, name))[rows] = values
-        if self.is_dense and place:
+        if self.is_dense and place and not self._begins_anew(place):
             told = self._moved(place) | np.isnan(np.frombuffer(board.quote_at)[rows])
             rows, stamp = rows[told], stamp[told]
         np.frombuffer(board.quote_at)[rows] = stamp
         brought: list[int] = rows.tolist()
         return brought
+
+    def _begins_anew(self, place: int) -> bool:
+        """Say whether nothing was told for so long before an instant that all is asked for, and told, once more."""
+        return self._times[place] - self._times[place - 1] > FEED_SILENCE
 
     def _gather(self, place: int) -> Columns:
         """Return what some instants from a place on say of the options that are followed.

@@ -302,6 +302,21 @@ def test_a_quote_grows_old_though_other_lines_are_asked_for(tmp_path: Path) -> N
     assert quote_problem(board, board.rows[PUT], day.times[-1]).startswith("stale for")
 
 
+def test_after_a_hole_all_that_is_quoted_is_told_anew(tmp_path: Path) -> None:
+    """The connection was made anew: what stood as it had been was stale until it moved."""
+    run = Run(tmp_path, "a")
+    run.board.ask[run.board.add(PUT)] = 1.1
+    for seconds in (0, 5, 10, 605, 610):
+        run.sees(seconds, spx=5900.0 + seconds, **({"put": 1.0} if seconds in (0, 605) else {}))
+    run.recorder.close()
+    board, day = Board(), RecordingSource(tmp_path).day(DAY)
+    board.hold((SPX, PUT))
+    market = DayMarket(day, session_from(DAY), board, {})
+    for place, at in enumerate(day.times.tolist()):
+        market.write(place)
+        assert not quote_problem(board, board.rows[PUT], at)
+
+
 def test_data_that_was_not_live_is_none(tmp_path: Path) -> None:
     """That a line turned delayed is written by itself: no value of it need have changed."""
     run = Run(tmp_path, "a")
