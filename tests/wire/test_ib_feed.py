@@ -480,7 +480,7 @@ DEAD = '[{kind: dead_line, at: "09:45:00", symbol: SPX}]'
 FARM = '[{kind: farm_down, at: "09:45:00", seconds: 20, lines: die}]'
 
 
-@pytest.mark.parametrize(("fault", "back"), [(DEAD, 35), (FARM, 35)], ids=["one", "those of a farm"])
+@pytest.mark.parametrize(("fault", "back"), [(DEAD, 40), (FARM, 40)], ids=["one", "those of a farm"])
 def test_56_lines_that_died_without_a_word_are_asked_for_anew(
     fault: str, back: int, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -74,7 +74,7 @@ class Silence:
             if spoke:
                 self._tries.pop(contract, None)
                 self._of_farm.discard(contract)
-            if at - max(spoke, asked, opened) >= self._patience(contract):
+            if at - max(spoke, asked, opened) > self._patience(contract):
                 found.append(contract)
         for contract in found[:AT_ONCE]:
             self._tries[contract] = self._tries.get(contract, 0) + 1
