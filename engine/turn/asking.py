@@ -22,7 +22,7 @@ from engine.turn.ended import order_ended
 from engine.turn.entered import stop_for_today
 from engine.turn.judging import wake
 from engine.turn.owed import owes_fills
-from engine.turn.reports import conclude
+from engine.turn.reports import conclude_lone
 from engine.turn.resting import ask_back, cancel, has_run_out, option_has_expired
 from engine.turn.reviving import adopted, revive
 from engine.turn.rivals import note_refs
@@ -49,7 +49,8 @@ def ask_at(work: Work) -> datetime | None:
         return None
     if work.asked_at is None:
         return work.at
-    if work.risen or (work.live and any(_was_at_work(work, order) for order in work.all_live_orders())):
+    is_missed = any(twin.is_missed for twin in work.twins.values())
+    if work.risen or is_missed or (work.live and any(_was_at_work(work, order) for order in work.all_live_orders())):
         return work.asked_at + ASK_SOON
     return work.asked_at + (ASK_AGAIN if is_open else ASK_EVERY)
 
@@ -109,7 +110,8 @@ def orders_listed(work: Work, event: OrdersListed) -> dict[str, Any]:
             missed(work, work.orders[order.ref])
     work.absent = frozenset(order.ref for order in missing if work.orders[order.ref].status.is_live)
     work.risen = frozenset()
-    _conclude_lone(work, event.order_refs, first_list=False)
+    for ref in gone(work, event.order_refs, first_list=False):
+        conclude_lone(work, ref)
     note_refs(work, event.order_refs)
     return {}
 
@@ -130,15 +132,9 @@ def listed_at_first(work: Work, at_broker: frozenset[str]) -> None:
     work.absent = frozenset(ref for ref in missing if work.orders[ref].status.is_live)
     work.asked_at = work.at
     work.risen = frozenset()
-    _conclude_lone(work, at_broker, first_list=True)
+    for ref in gone(work, at_broker, first_list=True):
+        conclude_lone(work, ref)
     note_refs(work, at_broker)
-
-
-def _conclude_lone(work: Work, listed: frozenset[str], *, first_list: bool) -> None:
-    """Finish the orders that were not over while a second one worked under their reference."""
-    for ref in gone(work, listed, first_list=first_list):
-        if (order := work.orders.get(ref)) is not None:
-            conclude(work, order)
 
 
 def _missing_at_first(work: Work, order: Order) -> None:

@@ -66,7 +66,7 @@ def on_order(work: Work, event: OrderReport) -> None:
         note_ended(work, event)
         return
     if is_second(work, order, event):
-        conclude(work, work.orders[order.ref])
+        conclude_lone(work, order.ref)
         return
     is_first = not order.perm_id
     changed = numbered = order.with_con_id(event.con_id) if order.status.is_live else order
@@ -167,6 +167,16 @@ def conclude(work: Work, order: Order) -> None:
             _tell_cancelled(work, order, text)
     for other in work.live_orders(order.position):  # what has been taken back by that may be over already
         if other.status is OrderStatus.CANCELLING and other.ended is OrderStatus.CANCELLED:
+            conclude(work, other)
+
+
+def conclude_lone(work: Work, ref: str) -> None:
+    """Finish the orders of a position that were not over while a second one under this reference worked."""
+    if (order := work.orders.get(ref)) is None:
+        return
+    conclude(work, order)
+    for other in work.live_orders(order.position):
+        if other.status is OrderStatus.CANCELLING:
             conclude(work, other)
 
 

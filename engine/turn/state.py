@@ -126,10 +126,14 @@ class Surplus(NamedTuple):
 
 
 class Twin(NamedTuple):
-    """A second order that works at the broker under a reference of ours: since when, and when it was told last."""
+    """A second order that works at the broker under a reference of ours: since when, and when it was told last.
+
+    is_missed: the last list lacks it.
+    """
 
     since: datetime
     told_at: datetime
+    is_missed: bool = False
 
 
 Cashes = tuple[tuple[datetime, Decimal], ...]

@@ -2,16 +2,18 @@
 
 A change that is sent while the broker's own connection fails may come there as a new order, with a permanent id of its
 own, beside the one that was to be changed: both have our reference and our id, and a cancel of that id ends one of them
-(users of nautilus_trader have met it, its issue 4564; faults.md row 11). So both are taken back. Until no list of open
-orders has a second one any more, an order that closes is not over: beside what may still fill nothing else is sent.
+(users of nautilus_trader have met it, its issue 4564; faults.md row 11). So both are taken back, with what was sent to
+close the position meanwhile. Until the second one is told to be over, with all that it has filled, or two lists of open
+orders on end lack it, no order that closes is over: beside what may still fill nothing else is sent.
 """
 
 from datetime import timedelta
 
 from engine.model.command import Cancel
 from engine.model.event import BrokerStatus, ExecutionReport, OrderReport
-from engine.model.order import Order, OrderStatus
+from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.values import replace
+from engine.turn.closing import CLOSING
 from engine.turn.mismatch import distrust
 from engine.turn.resting import cancel
 from engine.turn.state import Twin
@@ -31,15 +33,28 @@ def is_second(work: Work, order: Order, event: OrderReport) -> bool:
     if not _is_of_second(order, event):
         return False
     if event.status in _OVER:
-        forget(work, order.ref)
+        _ended(work, order, event)
     elif event.status in _WORKS:
         _take_back(work, order, event)
     return True
 
 
+def _ended(work: Work, order: Order, event: OrderReport) -> None:
+    """Forget a second order that is over; one whose executions are still to come is left to the lists."""
+    is_filled = event.status is BrokerStatus.FILLED or bool(event.filled)
+    if is_filled and order.filled < order.quantity:
+        _note(work, order.ref)
+    else:
+        forget(work, order.ref)
+
+
+def _note(work: Work, ref: str) -> None:
+    known = work.twins.get(ref)
+    work.put_twin(ref, Twin(work.at if known is None else known.since, work.at))
+
+
 def _take_back(work: Work, order: Order, event: OrderReport) -> None:
-    known = work.twins.get(order.ref)
-    work.put_twin(order.ref, Twin(work.at if known is None else known.since, work.at))
+    _note(work, order.ref)
     both = f"two orders work at the broker as {order.ref}, with permanent ids {order.perm_id} and {event.perm_id}"
     is_ours = bool(event.order_id) and event.client_id == work.state.client_id
     is_one_id = is_ours and event.order_id == order.order_id and order.status.is_live
@@ -50,6 +65,9 @@ def _take_back(work: Work, order: Order, event: OrderReport) -> None:
     distrust(work, work.positions[order.position], f"{both}: {text}")
     if is_one_id:
         cancel(work, work.orders[order.ref], "a second order works under its id")
+    for other in work.live_orders(order.position):
+        if order.purpose is not Purpose.ENTRY and other.purpose in CLOSING and other.ref != order.ref:
+            cancel(work, other, f"a second order works as {order.ref}")
     if is_ours:
         work.commands.append(Cancel(replace(order, order_id=event.order_id, perm_id=event.perm_id)))
 
@@ -67,9 +85,12 @@ def _is_of_second(order: Order, event: OrderReport | ExecutionReport) -> bool:
 
 
 def waits_for_twin(work: Work, order: Order) -> bool:
-    """Say whether an order that closes is not over yet, since a second one under its reference may still fill."""
-    is_done = order.may_open or order.ended is OrderStatus.FILLED
-    return not is_done and order.ref in work.twins
+    """Say whether an order that closes is not over yet, since a second one may still close the same."""
+    is_done = order.ended is OrderStatus.FILLED or order.filled >= order.quantity
+    if not work.twins or is_done or order.purpose is Purpose.ENTRY:
+        return False
+    closing = (each for each in map(work.orders.get, work.twins) if each and each.purpose is not Purpose.ENTRY)
+    return any(each.position == order.position for each in closing)
 
 
 def forget(work: Work, ref: str) -> None:
@@ -79,7 +100,7 @@ def forget(work: Work, ref: str) -> None:
 
 
 def gone(work: Work, listed: frozenset[str], *, first_list: bool) -> list[str]:
-    """Forget the second orders that a complete list of open orders lacks; return under which references they were.
+    """Forget the second orders that two complete lists of open orders lack; return under which references they were.
 
     first_list: it came with a connection. One that is listed for a minute is left to a person.
     """
@@ -87,8 +108,11 @@ def gone(work: Work, listed: frozenset[str], *, first_list: bool) -> list[str]:
     found = []
     for ref, twin in sorted(work.twins.items()):
         if ref not in listed or (since is not None and twin.told_at < since):
-            forget(work, ref)
-            found.append(ref)
+            if twin.is_missed:
+                forget(work, ref)
+                found.append(ref)
+            else:
+                work.put_twin(ref, twin._replace(is_missed=True))
         elif work.at - twin.since >= PATIENCE and (order := work.orders.get(ref)) is not None:
             text = f"a second order works as {ref} and is not taken back: a person must cancel it in TWS"
             work.alarm(order.bot, text, order.position)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hand_desk import SELLER, Desk, text_of
+from hand_desk import SELLER, Desk, order_report, text_of
 
 from engine.model.command import Inquire
 from engine.model.event import BrokerStatus, OrderReport
@@ -66,21 +66,72 @@ def test_11_no_exit_is_sent_beside_a_second_order_until_it_is_over(status: Broke
     assert desk.last.purpose is Purpose.EXIT
 
 
-def test_11_a_second_order_that_a_list_lacks_is_over() -> None:
+def test_11_a_second_order_that_two_lists_lack_is_over() -> None:
+    """One list may be cut short: the exit that followed would close beside what works on unseen."""
     desk, order = exiting()
     second(desk, order)
     desk.cancelled(order)
     sent = len(desk.submitted)
     listed(desk)
+    desk.tick(1)
+    assert len(desk.submitted) == sent
+    listed(desk, order)
+    listed(desk)
+    desk.tick(1)
+    assert len(desk.submitted) == sent
+    desk.tick(1)
+    desk.listed()
     desk.settle(30)
     assert len(desk.submitted) == sent + 1
 
 
-def test_11_so_is_one_of_which_a_list_has_the_first_alone() -> None:
+@pytest.mark.parametrize("status", [BrokerStatus.FILLED, BrokerStatus.CANCELLED])
+def test_11_what_a_second_order_is_told_to_have_filled_is_waited_for(status: BrokerStatus) -> None:
+    """The status may come before its executions: an exit sent between them would close the position twice."""
     desk, order = exiting()
     second(desk, order)
-    desk.tick(11)
-    desk.listed(order.ref)
+    desk.cancelled(order)
+    sent = len(desk.submitted)
+    second(desk, order, status, filled=Decimal(1))
+    desk.tick(1)
+    assert len(desk.submitted) == sent
+    for report in desk.executions_of(order, 1):
+        desk.send(replace(report, perm_id=SECOND))
+    desk.settle(30)
+    assert desk.position.state == "closed"
+    assert len(desk.submitted) == sent
+
+
+def test_11_what_was_sent_before_a_second_order_was_told_is_taken_back_too() -> None:
+    """The change was told in lists alone, and the first had ended: the next exit stood beside the second order."""
+    desk, order = exiting()
+    desk.send(order_report(order, desk.now, BrokerStatus.CANCELLED))
+    desk.settle(90)
+    following = desk.last
+    assert following.ref != order.ref
+    desk.ack(following)
+    second(desk, order)
+    assert desk.order(following.ref).status is OrderStatus.CANCELLING
+    desk.cancelled(following)
+    sent = len(desk.submitted)
+    listed(desk, order)
+    second(desk, order, BrokerStatus.FILLED, filled=Decimal(1))
+    desk.tick(1)
+    assert len(desk.submitted) == sent
+    for report in desk.executions_of(order, 1):
+        desk.send(replace(report, perm_id=SECOND))
+    listed(desk)
+    listed(desk)
+    assert desk.position.state == "closed"
+    assert len(desk.submitted) == sent
+
+
+def test_11_so_is_one_of_which_two_lists_have_the_first_alone() -> None:
+    desk, order = exiting()
+    second(desk, order)
+    for _ in range(2):
+        desk.tick(11)
+        desk.listed(order.ref)
     sent = len(desk.submitted)
     desk.cancelled(order)
     desk.settle(30)
@@ -176,5 +227,6 @@ def test_11_a_second_order_is_told_anew_by_the_list_of_a_connection() -> None:
     assert len(desk.submitted) == sent
     desk.unlink()
     desk.link([], held)
+    listed(desk)
     desk.settle(30)
     assert len(desk.submitted) == sent + 1
