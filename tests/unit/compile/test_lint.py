@@ -201,6 +201,11 @@ FOUND = [
     (at_open("otm: 30 pts"), "RB349", "30 pts"),
     (at_open("expected_move: 1x"), "RB349", "1x"),
     (at_open("at: spot"), "RB349", "spot"),
+    (
+        at_open("at: spot", (VIX, "    - {vix: {below: 22}, confirm: 5s}\n    - not: {time: open + 1m}\n")),
+        "RB349",
+        "spot",
+    ),
     (at_open("delta: 0.10, at_least_from_spot: 20 pts"), "RB349", "20 pts"),
     (changed((WINDOW, '  window: {from: "13:00", to: "14:00"}\n')), "RB320", '{from: "13:00", to: "14:00"}'),
     (changed((WINDOW, "  at: close - 4h\n")), "RB320", "close - 4h"),
@@ -406,6 +411,9 @@ QUIET = [
     at_open("otm: 30 pts", ("underlying: SPX", "underlying: SPY")),
     at_open("otm: 30 pts", (VIX, VIX + "    - opening_range: {is: above, first: 5m}\n")),
     at_open("otm: 30 pts", (VIX, VIX + MOVED), ("entry:", f"{LET}entry:")),
+    # nor what waits for a time, or for as long, by itself
+    at_open("otm: 30 pts", (VIX, VIX + "    - time: open + 1m\n")),
+    at_open("otm: 30 pts", (VIX, "    - {vix: {between: [12, 22]}, confirm: 60s}\n")),
     # what may be sold or bought, and what is closed part by part, may win or lose more than its width or credit
     legs(REVERSAL).replace("profit: 50%", "profit: 500%"),
     legs(REVERSAL).replace("profit: 50%", "profit: $5000"),
