@@ -57,6 +57,7 @@ from engine.turn.daily import is_over, is_same_week, still_booked
 from engine.turn.entered import blocked_today
 from engine.turn.hooks import Hooks, after_hook
 from engine.turn.state import AccountSeen, BotState, Cashes, Nearest, Standing, State, Surplus
+from engine.turn.twins import recalled
 from engine.turn.work import active_ids, alarm_key, live_refs
 
 RECENT = timedelta(minutes=1)
@@ -236,6 +237,7 @@ def resume(
         positions=kept,
         orders=known,
         live=live_refs(known),
+        twins=recalled(known.values()),
         active=active_ids(kept),
         by_id={o.order_id: ref for ref, o in known.items() if o.order_id},
         booked=still_booked(booked, kept, session),

@@ -230,3 +230,22 @@ def test_11_a_second_order_is_told_anew_by_the_list_of_a_connection() -> None:
     listed(desk)
     desk.settle(30)
     assert len(desk.submitted) == sent + 1
+
+
+def test_11_a_second_order_is_known_to_the_next_engine() -> None:
+    """Its first list was cut short: the exit that followed would have closed beside it."""
+    desk, order = exiting()
+    second(desk, order)
+    desk.cancelled(order)
+    sent = len(desk.submitted)
+    held = [(leg.option, leg.signed_held) for leg in desk.position.legs]
+    desk.start_again()
+    desk.link([], held)
+    desk.tick(1.5)
+    assert len(desk.submitted) == sent
+    listed(desk, order)
+    listed(desk)
+    desk.tick(2)
+    desk.listed()
+    desk.settle(30)
+    assert len(desk.submitted) == sent + 1
