@@ -633,6 +633,37 @@ def test_72_no_dividend_is_announced(text: str) -> None:
     assert convert.dividend(text) is None
 
 
+def test_what_stands_still_does_not_look_alive_when_it_is_asked_for_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TWS answers with the level that it had last, be it of the day before."""
+
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
+            spy, board = Underlying("SPY"), world.feed.board
+            world.feed.watch([SPX, spy])
+
+            async def told(level: str, count: int) -> list[bool]:
+                """Tell both on the lines that they have; return whether that counts."""
+                before = world.link.now.timestamp()
+                for asked in (await fake.until_asked("1", count))[-2:]:
+                    fake.push(1, 6, asked[2], 4, level, "0", "0")
+                while not all(board.last[board.rows[each]] == float(level) for each in (SPX, spy)):
+                    await world.link.next(None)
+                return [board.last_at[board.rows[each]] > before for each in (SPX, spy)]
+
+            assert await told("5900.5", 2) == [True, True]
+            first = board.last_at[board.rows[SPX]]
+            silent = [[SPX, spy], [SPX, spy]]
+            monkeypatch.setattr(feed.Silence, "due", lambda *_: silent.pop() if silent else [])
+            world.feed.ask_again(world.link.now, is_away=False)
+            world.feed.ask_again(world.link.now, is_away=False)  # the first had no answer
+            assert board.last_at[board.rows[SPX]] == board.last_at[board.rows[spy]] == first, "as old as it was"
+            assert await told("5900.5", 6) == [False, False]
+            assert board.last_at[board.rows[SPX]] == first
+            assert await told("5900.75", 6) == [True, True]
+
+    run(scenario())
+
+
 def test_no_line_is_asked_for_anew_while_the_gateway_has_lost_the_broker(caplog: pytest.LogCaptureFixture) -> None:
     lost = '[{kind: lost_connectivity, at: "09:45:00", seconds: 150}]'
 

@@ -225,13 +225,13 @@ class IbFeed:
         silent = [] if is_away else self._silence.due(self._board, now, self._ask_at)
         if silent:
             log.warning("%s: silent, and asked for anew", _named(silent))
-        shown = {contract: wire.quotes.shown(self._board.rows[contract]) for contract in silent}
+        told = {contract: wire.quotes.told(self._board.rows[contract]) for contract in silent}
         for contract in (*due, *silent):
             self._cancel(wire, contract)
         for contract in (*due, *silent):
             self._subscribe(wire, contract)
-            if (before := shown.get(contract)) is not None:
-                wire.quotes.doubt(self._board.rows[contract], before)
+            if (before := told.get(contract)) is not None:
+                wire.quotes.goes_on(self._board.rows[contract], before)
 
     def _drop(self, contract: Contract) -> None:
         """Give up a line and its row, which may be used again at once."""

@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Callable
 from contextlib import suppress
 from math import isnan, nan
+from typing import NamedTuple
 
 from engine.adapters.ib import convert
 from engine.model.contract import Contract, Option, Right
@@ -37,6 +38,15 @@ UNSET_GREEK = -2
 
 Shown = tuple[float, float, float, float, float]
 """What a row shows: bid, ask, their sizes, and the last price."""
+
+
+class Told(NamedTuple):
+    """What was told of a row, and when its quote, its last price and its model were, epoch seconds."""
+
+    shown: Shown
+    quote_at: float
+    last_at: float
+    model_at: float
 
 
 def _is_contrary(contract: Contract | None, delta: float) -> bool:
@@ -110,24 +120,31 @@ class Quotes:
         self.board.frozen.discard(row)
         self._touched.add(row)
 
-    def shown(self, row: int) -> Shown | None:
-        """Return what a silent row shows, against which its next values are held; None where nothing of it counted."""
+    def told(self, row: int) -> Told | None:
+        """Return what a silent row was told, for `goes_on`; None where nothing of it counted."""
         board = self.board
-        if row in self._doubted:
-            return self._doubted[row]
         if isnan(board.quote_at[row]) and isnan(board.last_at[row]):
             return None
+        shown = self._doubted.get(row) or self._shown(row)
+        return Told(shown, board.quote_at[row], board.last_at[row], board.model_at[row])
+
+    def goes_on(self, row: int, told: Told) -> None:
+        """Let a row that was asked for anew be as old as it was until it shows something else than before.
+
+        A line that is dead at the broker, as of an index that is not computed any more, may answer with its last.
+        """
+        board = self.board
+        board.quote_at[row], board.last_at[row], board.model_at[row] = told.quote_at, told.last_at, told.model_at
+        self._doubted[row] = told.shown
+
+    def _shown(self, row: int) -> Shown:
+        board = self.board
         return board.bid[row], board.ask[row], board.bid_size[row], board.ask_size[row], board.last[row]
 
-    def doubt(self, row: int, shown: Shown) -> None:
-        """Let nothing of a row count until it shows something else than this: a dead line may answer with its last."""
-        self._doubted[row] = shown
-
     def _look_for_life(self, rows: set[int]) -> None:
-        board = self.board
         for row in rows & self._doubted.keys():
-            now = board.bid[row], board.ask[row], board.bid_size[row], board.ask_size[row], board.last[row]
-            if any(new == new and new != old for new, old in zip(now, self._doubted[row], strict=True)):
+            before = self._doubted[row]
+            if any(new == new and new != old for new, old in zip(self._shown(row), before, strict=True)):
                 del self._doubted[row]
             else:
                 for changed in (self._quoted, self._traded, self._modelled):

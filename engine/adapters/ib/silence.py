@@ -3,7 +3,7 @@
 Users of other programs have met indices that stood still until somebody started anew (Lean.Brokerages.
 InteractiveBrokers 80), and lines that a farm left dead when it was back (nautilus_trader 3968). Quotes come on change
 alone, so a dead line looks like a quiet one. What has been silent for so long that no rule takes it any more loses
-nothing when it is asked for anew; it counts again once it shows something else than before (`Quotes.doubt`).
+nothing when it is asked for anew; it counts again once it shows something else than before (`Quotes.goes_on`).
 """
 
 from collections.abc import Iterable
@@ -19,11 +19,11 @@ LOOKS = 5.0
 WHOLE_FEED = 90.0
 """Seconds without any market data after which all lines count as silent, though the broker is there."""
 AFTER_FARM = 10.0
-"""Seconds that a line may be silent after its farm is back, which sends what it has at once."""
+"""Seconds that a line may be silent after its farm is back, or all lines were: what is asked has an answer at once."""
 LONGEST = 900.0
 """Seconds after which a line that stays silent is asked for again at most; each time it waits twice as long."""
 AT_ONCE = 10
-"""Lines that are asked for anew at one look, so that others are not kept waiting."""
+"""Lines that are asked for anew at one look, so that others are not kept waiting; all where all may have died."""
 
 
 class Silence:
@@ -33,7 +33,7 @@ class Silence:
         self._asked: dict[Contract, float] = {}
         self._tries: dict[Contract, int] = {}
         self._of_farm: set[Contract] = set()
-        self._looked = 0.0
+        self._looked = self._none_since = 0.0
         self._session: Session | None = None
 
     def asked(self, contract: Contract, at: float) -> None:
@@ -51,6 +51,12 @@ class Silence:
         self._of_farm = set(self._asked)
         self._tries.clear()
 
+    def _none_speaks(self, since: float) -> None:
+        """Note that nothing has come since then: a quiet line may have died with the others."""
+        self._none_since = since
+        self._asked = {contract: max(asked, since + 0.001) for contract, asked in self._asked.items()}
+        self._of_farm = set(self._asked)
+
     def due(self, board: Board, now: datetime, except_for: Iterable[Contract]) -> list[Contract]:
         """Return the lines to be asked for anew: silent in the session while others speak, or when none does any more.
 
@@ -58,17 +64,20 @@ class Silence:
         """
         at = now.timestamp()
         heard = at - board.alive_at
-        if at - self._looked < LOOKS or not (heard <= FEED_SILENCE or heard >= WHOLE_FEED or self._of_farm):
+        if at - self._looked < LOOKS or (FEED_SILENCE < heard < WHOLE_FEED and not self._of_farm):
             return []
         self._looked = at
         if self._session is None or self._session.date != exchange_date(now):
             self._session = session_on(exchange_date(now))
         if self._session is None or not self._session.open <= now < self._session.close:
             return []
+        if heard >= WHOLE_FEED and board.alive_at != self._none_since:
+            self._none_speaks(board.alive_at)
+        left_alone = set.union(board.frozen, board.halted, *board.unsettled[:2])
         refused, opened, found = set(except_for), self._session.open.timestamp(), []
         for contract, asked in self._asked.items():
             row = board.rows.get(contract, -1)
-            if row < 0 or contract in refused or row in board.frozen or row in board.halted:
+            if row < 0 or contract in refused or row in left_alone:
                 continue
             spoke = max((when for when in (board.quote_at[row], board.last_at[row]) if when >= asked), default=0.0)
             if spoke:
@@ -76,9 +85,11 @@ class Silence:
                 self._of_farm.discard(contract)
             if at - max(spoke, asked, opened) > self._patience(contract):
                 found.append(contract)
-        for contract in found[:AT_ONCE]:
+        if not self._of_farm:
+            del found[AT_ONCE:]
+        for contract in found:
             self._tries[contract] = self._tries.get(contract, 0) + 1
-        return found[:AT_ONCE]
+        return found
 
     def _patience(self, contract: Contract) -> float:
         usual = AFTER_FARM if contract in self._of_farm else usual_age(contract)

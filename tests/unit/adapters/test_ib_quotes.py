@@ -2,7 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
-from math import isnan, nan
+from math import isnan
 
 import pytest
 
@@ -274,63 +274,69 @@ def test_counts_of_an_underlying_and_its_volatility() -> None:
 # ---------------------------------------------------------------- lines that were asked for anew
 
 
+def asked_anew(line: Line, contract: Contract) -> None:
+    """Give the row up and take it again, as a line that was silent is asked for anew."""
+    told = line.quotes.told(0)
+    line.quotes.forget(0)
+    line.board.drop(contract)
+    assert line.board.add(contract) == 0
+    if told is not None:
+        line.quotes.goes_on(0, told)
+
+
 def test_what_a_line_answers_with_its_last_does_not_count() -> None:
     """A line that is dead at the broker answers with what it had: an index that stood still would be as fresh."""
-    one = Line()
-    one.price(4, 5900.5, 0)
-    one.quotes.settle(100.0)
-    shown = one.quotes.shown(0)
-    assert shown is not None
-    one.quotes.doubt(0, shown)
-    one.price(4, 5900.5, 0)
-    assert one.quotes.settle(140.0) == (0,)
-    assert one.board.last_at[0] == 100.0
-    one.price(4, 5900.75, 0)
-    one.quotes.settle(145.0)
-    assert one.board.last_at[0] == 145.0
-    one.price(4, 5900.5, 0)
-    one.quotes.settle(150.0)
-    assert one.board.last_at[0] == 150.0
+    line = Line()
+    line.price(4, 5900.5, 0)
+    line.quotes.settle(100.0)
+    for _ in range(2):  # the first time it has no answer
+        asked_anew(line, Underlying("SPY"))
+    line.price(4, 5900.5, 0)
+    assert line.quotes.settle(140.0) == (0,)
+    assert line.board.last_at[0] == 100.0
+    line.price(4, 5900.75, 0)
+    line.quotes.settle(145.0)
+    assert line.board.last_at[0] == 145.0
+    line.price(4, 5900.5, 0)
+    line.quotes.settle(150.0)
+    assert line.board.last_at[0] == 150.0
 
 
 def test_a_quote_that_comes_bit_by_bit_counts_once_a_part_of_it_is_another() -> None:
-    one = Line(PUT)
-    one.price(1, 1.05, 10)
-    one.price(2, 1.15, 12)
-    one.model("0.2", "-0.1", "1.1", "0.01", "0.1", "-0.1")
-    one.quotes.settle(100.0)
-    shown = one.quotes.shown(0)
-    assert shown is not None
-    one.board.drop(PUT)
-    one.board.add(PUT)
-    one.quotes.doubt(0, shown)
-    one.price(1, 1.05, 10)
-    one.quotes.settle(500.0)
-    one.model("0.2", "-0.1", "1.1", "0.01", "0.1", "-0.1")
-    one.quotes.settle(501.0)
-    assert isnan(one.board.quote_at[0])
-    assert isnan(one.board.model_at[0])
-    assert one.quotes.shown(0) == shown  # asked for once more, it is held against the same
-    one.price(2, 1.15, 11)
-    one.quotes.settle(502.0)
-    assert one.board.quote_at[0] == 502.0
+    line = Line(PUT)
+    line.price(1, 1.05, 10)
+    line.price(2, 1.15, 12)
+    line.model("0.2", "-0.1", "1.1", "0.01", "0.1", "-0.1")
+    line.quotes.settle(100.0)
+    asked_anew(line, PUT)
+    line.price(1, 1.05, 10)
+    line.quotes.settle(500.0)
+    line.model("0.2", "-0.1", "1.1", "0.01", "0.1", "-0.1")
+    line.quotes.settle(501.0)
+    assert (line.board.quote_at[0], line.board.model_at[0]) == (100.0, 100.0)
+    line.price(2, 1.15, 11)
+    line.quotes.settle(502.0)
+    assert line.board.quote_at[0] == 502.0
 
 
 def test_of_a_line_of_which_nothing_counted_every_answer_does() -> None:
-    one = Line()
-    assert one.quotes.shown(0) is None
-    one.price(4, 5900.5, 0)
-    one.quotes.settle(100.0)
-    one.quotes.expire(0)
-    assert one.quotes.shown(0) is None
+    line = Line()
+    assert line.quotes.told(0) is None
+    line.price(4, 5900.5, 0)
+    line.quotes.settle(100.0)
+    line.quotes.expire(0)
+    asked_anew(line, Underlying("SPY"))
+    line.price(4, 5900.5, 0)
+    line.quotes.settle(140.0)
+    assert line.board.last_at[0] == 140.0
 
 
 def test_a_row_that_is_given_up_is_not_held_against_what_it_showed() -> None:
-    one = Line()
-    one.price(4, 5900.5, 0)
-    one.quotes.settle(100.0)
-    one.quotes.doubt(0, (nan, nan, nan, nan, 5900.5))
-    one.quotes.forget(0)
-    one.price(4, 5900.5, 0)
-    one.quotes.settle(140.0)
-    assert one.board.last_at[0] == 140.0
+    line = Line()
+    line.price(4, 5900.5, 0)
+    line.quotes.settle(100.0)
+    asked_anew(line, Underlying("SPY"))
+    line.quotes.forget(0)
+    line.price(4, 5900.5, 0)
+    line.quotes.settle(140.0)
+    assert line.board.last_at[0] == 140.0

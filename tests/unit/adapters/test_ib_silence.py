@@ -85,6 +85,20 @@ def test_while_the_whole_feed_is_silent_no_line_is_for_a_minute_and_a_half() -> 
     assert sorted(desk.passes(7, feed=False), key=str) == [SPX, SPY]
 
 
+def test_then_options_are_silent_too_whose_quotes_would_count_for_minutes_beside_what_streams_again() -> None:
+    desk = Desk(SPX, PUT).opened()
+    desk.passes(10, SPX, PUT)
+    assert sorted(desk.passes(95, feed=False), key=str) == [SPX, PUT, SPY]
+    desk.passes(1, SPX, PUT)
+    assert desk.passes(290, SPX) == []
+
+
+def test_so_it_is_where_nothing_has_ever_come() -> None:
+    desk = Desk(SPX)
+    desk.now = OPENS
+    assert sorted(desk.passes(36, feed=False), key=str) == [SPX, SPY]
+
+
 def test_one_that_stays_silent_is_asked_for_more_and_more_seldom() -> None:
     desk = Desk(SPX).opened()
     desk.passes(5400)
@@ -111,6 +125,15 @@ def test_what_is_halted_or_not_live_or_refused_is_left_alone() -> None:
     assert desk.silence.due(desk.board, desk.now, (PUT,)) == []
 
 
+def test_what_has_spoken_since_the_last_look_is_not_silent() -> None:
+    """Its time is written after the look: what had just come was thrown away with the line."""
+    desk = Desk(SPX).opened()
+    desk.passes(28, SPX)
+    desk.passes(27)
+    desk.board.unsettled[1].add(desk.board.rows[SPX])
+    assert desk.passes(10) == []
+
+
 def test_a_farm_that_is_back_is_given_ten_seconds() -> None:
     desk = Desk(SPX, PUT).opened()
     desk.passes(20, SPX, PUT)
@@ -128,6 +151,13 @@ def test_so_many_lines_at_once_that_others_need_not_wait() -> None:
     assert desk.passes(299) == []
     assert desk.passes(5) == options[:AT_ONCE]
     assert sorted(desk.passes(10), key=str) == options[AT_ONCE:]
+
+
+def test_all_lines_at_once_that_a_farm_has_left_dead() -> None:
+    options = [Option("SPX", "SPXW", DAY, Decimal(5000 + 5 * each), Right.PUT) for each in range(25)]
+    desk = Desk(*options).opened()
+    desk.silence.farm_is_back(desk.now.timestamp())
+    assert sorted(desk.passes(16), key=str) == options
 
 
 def test_a_line_that_is_given_up_is_not_asked_for() -> None:
