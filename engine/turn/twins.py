@@ -25,9 +25,8 @@ PATIENCE = timedelta(minutes=1)
 """How long a second order is taken back again and again until a person is told to do it."""
 _WORKS = (BrokerStatus.PRE_SUBMITTED, BrokerStatus.SUBMITTED)
 _OVER = (BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED, BrokerStatus.INACTIVE)
-
-
 _UNDER_ITS_ID, _WORKS_AS = "a second order works under its id", "a second order works as "
+"""Why an order is taken back: also what a start knows of the second one by."""
 
 
 def recalled(orders: Iterable[Order]) -> dict[str, Twin]:

@@ -78,6 +78,7 @@ class Silence:
         for contract, asked in self._asked.items():
             row = board.rows.get(contract, -1)
             if row < 0 or contract in refused or row in left_alone:
+                self._of_farm.discard(contract)
                 continue
             spoke = max((when for when in (board.quote_at[row], board.last_at[row]) if when >= asked), default=0.0)
             if spoke:

@@ -57,12 +57,14 @@ def compare_books(
     of_others = {
         base_of(row["exec_id"]) for row in rows if _is_of_others(row) and base_of(row["exec_id"]) not in past_us
     }  # their commissions are in `others`, told or not
+    kept = set[str]()
     for row in untold:
+        kept.add(base_of(row["exec_id"]))
         if base_of(row["exec_id"]) not in of_others:
             theirs_paid[int(str(row["con_id"]))] -= money_of(row, "commission")
     paid_for = {base_of(record.data["exec_id"]) for record in day.records if record.kind is Kind.COMMISSION}
     for row in rows:  # what others pay is told once: to who is there
-        if row["kind"] == "commission" and base_of(row["exec_id"]) in past_us - paid_for:
+        if row["kind"] == "commission" and base_of(row["exec_id"]) in past_us - paid_for - kept:
             theirs_paid[int(str(row["con_id"]))] -= money_of(row, "commission")
     sums = (
         ("cash", cash, day.ledger.cash_flow),

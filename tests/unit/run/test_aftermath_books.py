@@ -125,3 +125,17 @@ def test_an_early_assignment_that_looked_like_a_trade_by_hand_is_in_the_books_as
     left = Day((guess,), {ID: replace(SOLD, legs=(leg,))}, {}, (), totals, {})
     found = [*compare_books(left, rows=rows), *fills_that_differ(left, rows)]
     assert bool(found) is (assigned == 0)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_the_broker_took_to_liquidate_and_told_nobody_is_taken_out_once(kept: bool) -> None:
+    """Of a commission that a fault kept back for good it was taken out twice (seed 20096 of `chaos`)."""
+    fill: dict[str, Json] = {"exec_id": "p.01.01", "ref": "", "leg": "put", "con_id": 11, "is_buy": True}
+    fill |= {"quantity": 1, "price": "0.60", "purpose": "by_others"}
+    leg = replace(LEG, opened=1, closed=1, entry_cash=Decimal(100), exit_cash=Decimal(-60), commissions=Decimal("1.28"))
+    trade: Row = {"kind": "execution", "sec_type": "OPT", "order_ref": "", "exec_id": "p.01.01", "con_id": 11}
+    trade |= {"side": "BOT", "quantity": "1", "price": "0.60"}
+    paid: Row = {"kind": "commission", "exec_id": "p.01.01", "con_id": 11, "commission": "1.63"}
+    totals = LedgerTotals(Decimal(0), Decimal("2.91"), {11: Decimal(40)}, {11: Decimal("2.91")}, {}, {})
+    left = Day((Record(at("10:36"), Kind.FILL, BOT, ID, fill),), {ID: replace(SOLD, legs=(leg,))}, {}, (), totals, {})
+    assert compare_books(left, [paid] if kept else [], [trade, paid]) == []
