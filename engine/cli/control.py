@@ -80,7 +80,7 @@ def _tell_elsewhere(found: Place, bot: str) -> None:
         except StoreError:
             continue
         if count := sum(bot in ("", row["strategy_id"]) for row in held):
-            are = f"{counted(count, 'position')} {'is' if count == 1 else 'are'} open"
+            are = counted(count, "position is open", "positions are open")
             command = f"rulebot kill {f'{bot} ' if bot else ''}--flatten{naming(place, lambda: None)}"
             say(f"not closed by this: {are} in {shown_path(place)}: {command}", err=True)
 

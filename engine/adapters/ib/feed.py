@@ -225,6 +225,8 @@ class IbFeed:
         silent = [] if is_away else self._silence.due(self._board, now, self._ask_at)
         if silent:
             log.warning("%s: silent, and asked for anew", _named(silent))
+        elif not due:
+            return
         told = {contract: wire.quotes.told(self._board.rows[contract]) for contract in silent}
         for contract in (*due, *silent):
             self._cancel(wire, contract)

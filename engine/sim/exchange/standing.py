@@ -191,8 +191,8 @@ def begin_with(desk: Desk) -> None:
     """Value positions that are held from the start at the last close before, and note what they had made."""
     for con_id, one in desk.account.holdings.items():
         closed = desk.market.stats(con_id).previous_close
-        if closed is not None:
-            price = desk.marks[con_id] = Decimal(str(round(closed, 4)))
+        if closed is not None and (price := exact(closed)) is not None:
+            desk.marks[con_id] = price
             one.made_before = one.quantity * price * desk.instrument(con_id).multiplier - one.cost
 
 
