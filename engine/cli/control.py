@@ -147,7 +147,7 @@ def kill(bot: str, flatten: bool, store: Place | None) -> None:
     if flatten and store is None:
         _tell_elsewhere(found, bot)
     if flatten and not is_in_use(found):
-        from engine.cli.run import close_all
+        from engine.cli.close_all import close_all
 
         _check_bot(bot, found)
         close_all(found, bot)

@@ -182,7 +182,7 @@ def test_an_engine_that_closes_all_does_not_say_that_exits_are_watched(
         run.loop = SimpleNamespace(state=SimpleNamespace(facts=SimpleNamespace(events=None)))
         said.extend(start_lines(desk, run))
 
-    monkeypatch.setattr("engine.cli.run._drive", drive)
+    monkeypatch.setattr("engine.cli.close_all.drive", drive)
     settings: dict[str, Json] = {"gateway": "127.0.0.1:4002", "client_id": 1, "exits_only": True}
     with closing(SqlJournal(open_store(store))) as journal:
         data: dict[str, Json] = {"account": "DU1", "specs": {}, "install": "abc123", "settings": settings}
