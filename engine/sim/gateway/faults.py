@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -19,6 +19,7 @@ from engine.sim.exchange.exchange import SimExchange
 from engine.sim.gateway.fault_accounts import AccountFaults
 from engine.sim.gateway.fault_agenda import Agenda
 from engine.sim.gateway.fault_cancels import OF_CANCELS, CancelFaults
+from engine.sim.gateway.fault_changes import ChangeFaults
 from engine.sim.gateway.fault_executions import OF_EXECUTIONS, ExecutionFaults
 from engine.sim.gateway.fault_intake import IntakeFaults
 from engine.sim.gateway.fault_kinds import CANCEL, CONNECT, FILL, ORDER
@@ -43,7 +44,6 @@ from engine.sim.seams import (
     OrderView,
     Report,
     Ticket,
-    second_id,
     told_id,
 )
 
@@ -61,7 +61,6 @@ AFTER_FILLS = frozenset({"correction", "overfill", "expires"})
 NEEDS_BROKER = frozenset({"late_fill", "worse_fill", "one_leg", "change_doubled"}) | AFTER_FILLS | OF_PEOPLE
 NOTED_LATER = OF_LINES | OF_VIEWS | OF_PEOPLE | {"dead_line"}
 """Kinds that are noted when they change something, not when they begin."""
-NOT_SAME = 105, "Order being modified does not match original order"
 READ_ONLY = 321, "Error validating request.-'bA' : cause - The API interface is currently in Read-Only mode."
 
 
@@ -93,13 +92,11 @@ class Faults:
         self._asleep_until = 0
         self._late: dict[Key, Ticket] = {}
         self._tickets: dict[Key, Ticket] = {}
-        self._of_changes: dict[Key, Fault] = {}
-        self._fixed: dict[Key, Fault] = {}
-        self._doubled: dict[Key, Fault] = {}
         self._greeted: dict[Session, list[Fault]] = {}
         self._intake = IntakeFaults(self._note)
         self._cancels = CancelFaults(hub.exchange, self._agenda.later, self._broker_says)
         self._orders = ReportFaults(self._filled, self._agenda.later, self._send)
+        self._changes = ChangeFaults(hub.exchange, self._note, self._orders.hide)
         self._executions = ExecutionFaults(self._agenda.later, self._send, self._note)
         self._lost: _Lost | None = None
         self._acts: dict[str, Callable[[Fault, int | None], None]] = {
@@ -264,12 +261,8 @@ class Faults:
         hub.used_ids -= forgotten
         for key in forgotten:
             self._tickets.pop(key, None)
-            self._tickets.pop(_second_of(key), None)
-            self._of_changes.pop(key, None)
-            self._fixed.pop(key, None)
-            self._doubled.pop(key, None)
             hub.owners.pop(key, None)
-        for each in (self._intake, self._orders, self._executions):
+        for each in (self._intake, self._changes, self._orders, self._executions):
             each.forget(forgotten)
         if isinstance(hub.exchange, SimExchange):
             hub.exchange.forget_order_ids()
@@ -350,7 +343,7 @@ class Faults:
         self._tickets[key] = ticket
         if known:
             again = OrderError(*key, 103, "Duplicate order id")
-            return [again] if self._intake.is_refused(key) else self._change(key, ticket)
+            return [again] if self._intake.is_refused(key) else self._changes.takes(ticket)
         hits = self._hits(ORDER, ticket.client_id, ticket)
         for fault in hits:
             if (answer := self._intake.keeps(fault, ticket)) is not None:
@@ -362,47 +355,13 @@ class Faults:
             return []
         for fault in hits:
             self._begin(fault, key)
-        warned = [each for each in hits if each.kind == "warning"]
-        self._of_changes.update((key, each) for each in warned if each.text("of") == "change")
-        rewritten = [each for each in hits if each.kind == "legs_rewritten" and ticket.legs]
-        self._fixed.update((key, each) for each in rewritten if each.text("changes") == "refused")
-        self._doubled.update((key, each) for each in hits if each.kind == "change_doubled")
-        warnings = [self._warning(each, key) for each in warned if each.text("of") == "order"]
+        self._changes.mark(hits, ticket)
+        warned = [each for each in hits if each.kind == "warning" and each.text("of") == "order"]
+        warnings = [self._warning(each, key) for each in warned]
         reports = self._hub.exchange.place(self._intake.taken_as(hits, ticket))
         if isinstance(self._hub.exchange, SimExchange):
             self._intake.hinder(hits, ticket, self._hub.exchange)
         return [*reports, *warnings]
-
-    def _change(self, key: Key, ticket: Ticket) -> list[Report]:
-        """Give a change of an order to the broker, unless a fault answers it otherwise."""
-        if (refuses := self._fixed.get(key)) is not None:
-            self._note(refuses)
-            return [OrderError(*key, *NOT_SAME)]
-        fault = self._of_changes.pop(key, None)
-        if fault is None:
-            return self._double(key, ticket) if key in self._doubled else self._hub.exchange.place(ticket)
-        made = self._hub.exchange.place(ticket) if fault.flag("made") else []
-        return [*made, self._warning(fault, key)]
-
-    def _double(self, key: Key, ticket: Ticket) -> list[Report]:
-        """Take the first change of an order as a second order under its id, and later ones as changes of that one."""
-        second = _second_of(key)
-        if second in self._tickets and not self._works(second):
-            return self._hub.exchange.place(ticket)
-        changed = replace(ticket, order_id=second[1])
-        if second in self._tickets:
-            return self._hub.exchange.place(changed)
-        fault = self._doubled[key]
-        self._note(fault)
-        self._tickets[second] = changed
-        if fault.text("told") == "listed":
-            self._orders.hide(fault, second)
-        assert isinstance(self._hub.exchange, SimExchange)
-        return self._hub.exchange.arrive(changed)
-
-    def _works(self, key: Key) -> bool:
-        views = self._hub.exchange.open_orders()
-        return any((each.ticket.client_id, each.ticket.order_id) == key for each in views)
 
     def _warning(self, fault: Fault, key: Key) -> Report:
         self._note(fault)
@@ -444,15 +403,7 @@ class Faults:
                 self._agenda.later(fault.seconds(), partial(self._late_fill, fault, client_id, order_id))
             else:
                 self._act(fault, client_id)
-        return self._hub.exchange.cancel(*self._cancelled_by(key))
-
-    def _cancelled_by(self, key: Key) -> Key:
-        """Return which order a cancel of an id ends: of two that work under it the one that its fault says."""
-        second = _second_of(key)
-        if second not in self._tickets or not self._works(second):
-            return key
-        is_first = self._doubled[key].text("cancels") == "first" and self._works(key)
-        return key if is_first else second
+        return self._hub.exchange.cancel(*self._changes.cancelled_by(key))
 
     def _late_fill(self, fault: Fault, client_id: int, order_id: int) -> None:
         assert isinstance(self._hub.exchange, SimExchange)
@@ -460,7 +411,7 @@ class Faults:
 
     def _filled(self, done: Execution) -> None:
         """Count a fill and let its faults begin."""
-        ticket = self._tickets.get((done.client_id, done.order_id))
+        ticket = self._tickets.get((done.client_id, told_id(done.order_id)))
         for fault in self._hits(FILL, done.client_id, ticket):
             if fault.kind in OF_FILLS:
                 self._note(fault)
@@ -520,12 +471,6 @@ class Faults:
     def _send(self, reports: list[Report]) -> None:
         """Send reports that were held back."""
         deliver_unchanged(self._hub, self._unless_lost(reports))
-
-
-def _second_of(key: Key) -> Key:
-    """Return the name of a second order under the id of one."""
-    client_id, order_id = key
-    return client_id, second_id(order_id)
 
 
 def _traded(done: Execution) -> str:
