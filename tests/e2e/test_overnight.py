@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from ib_async import IB, StartupFetchNONE
+from ib_async import StartupFetchNONE
+from plain_client import plain_client
 
 from engine.cli.main import main as rulebot
 from engine.model.event import Request
@@ -64,10 +65,7 @@ def stop_at(at: datetime) -> Callable[[Run, datetime], None]:
 
 async def live_on(gateway: RunningGateway, until: datetime) -> None:
     """Let the broker's time go on with no engine; another client holds its clock."""
-    ib = IB()
-    ib.client.MaxRequests = 0
-    ib.client.setConnectOptions("+LOCKSTEP")
-    await ib.connectAsync("127.0.0.1", gateway.port, 77, fetchFields=StartupFetchNONE)
+    ib = await plain_client(gateway.port, 77, fetchFields=StartupFetchNONE)
     while await ib.reqCurrentTimeAsync() < until:
         pass
     ib.disconnect()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from ib_async import IB, Index, MarketOrder, Option
+from plain_client import plain_client
 
 from engine.adapters.recorded.recording import Decided, play
 from engine.cli.main import main
@@ -90,14 +91,6 @@ def in_time(test: Coroutine[object, object, None]) -> None:
     asyncio.run(asyncio.wait_for(test, 60))
 
 
-async def connect(port: int) -> IB:
-    ib = IB()
-    ib.client.MaxRequests = 0
-    ib.client.setConnectOptions("+LOCKSTEP")
-    await ib.connectAsync("127.0.0.1", port, 1, timeout=10)
-    return ib
-
-
 async def pass_until(ib: IB, clock: str) -> None:
     while f"{await ib.reqCurrentTimeAsync():%H:%M:%S}" < clock:
         pass
@@ -123,7 +116,7 @@ def test_any_client_reads_what_was_recorded_and_trades_on_it(tape: Path) -> None
 
     async def reads() -> None:
         running = await start_gateway(GatewaySettings(first_day=day.day), market=GivenMarket(day))
-        ib = await connect(running.port)
+        ib = await plain_client(running.port)
         await pass_until(ib, "13:31:00")
         asked = Option("SPX", f"{day.day:%Y%m%d}", strike, right, "SMART", tradingClass="SPXW")
         never = Option("SPX", f"{day.day:%Y%m%d}", 4500, "P", "SMART", tradingClass="SPXW")

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from ib_async import IB, Contract, LimitOrder
+from ib_async import Contract, LimitOrder
+from plain_client import plain_client
 
 from engine.cli.main import main
 from engine.run.given import asking
@@ -29,14 +30,6 @@ def in_time(test: Coroutine[object, object, None]) -> None:
     asyncio.run(asyncio.wait_for(test, 60))
 
 
-async def connect(port: int) -> IB:
-    ib = IB()
-    ib.client.MaxRequests = 0
-    ib.client.setConnectOptions("+LOCKSTEP")
-    await ib.connectAsync("127.0.0.1", port, 1, timeout=10)
-    return ib
-
-
 def test_ib_async_reads_the_numbers_of_the_file() -> None:
     told = json.loads(EXAMPLE.read_text())
     given = captured([EXAMPLE])
@@ -44,7 +37,7 @@ def test_ib_async_reads_the_numbers_of_the_file() -> None:
     async def reads() -> None:
         settings = GatewaySettings(first_day=given.market.day, cash=given.cash, account=given.account)
         running = await start_gateway(settings, market=GivenMarket(given.market))
-        ib = await connect(running.port)
+        ib = await plain_client(running.port)
         values = {each.tag: each.value for each in ib.accountValues()}
         assert ib.managedAccounts() == [told["account"]["id"]]
         assert values["NetLiquidation"] == told["account"]["net_liquidation"]
@@ -103,7 +96,7 @@ def test_faults_come_over_a_given_market_too(tmp_path: Path) -> None:
     async def reads() -> None:
         settings = GatewaySettings(first_day=given.market.day, faults_file=plan)
         running = await start_gateway(settings, market=GivenMarket(given.market))
-        ib = await connect(running.port)
+        ib = await plain_client(running.port)
         (spy,) = await ib.qualifyContractsAsync(Contract(secType="STK", symbol="SPY", exchange="SMART", currency="USD"))
         ticker = ib.reqMktData(spy)
         halted = []

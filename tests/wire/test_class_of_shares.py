@@ -2,8 +2,9 @@
 
 from decimal import Decimal
 
-from ib_async import IB, Option, Stock
+from ib_async import Option, Stock
 from ib_session import DAY, connected, gateway, leg, order, play_until, run
+from plain_client import plain_client
 
 from engine.model.contract import Option as OurOption
 from engine.model.contract import Right, Underlying
@@ -13,18 +14,10 @@ from engine.model.order import Side
 SYMBOL = "BRK.B"
 
 
-async def client(port: int) -> IB:
-    ib = IB()
-    ib.client.MaxRequests = 0
-    ib.client.setConnectOptions("+LOCKSTEP")
-    await ib.connectAsync("127.0.0.1", port, 9, timeout=10)
-    return ib
-
-
 def test_an_unmodified_client_finds_it_under_its_own_name_there_alone() -> None:
     async def scenario() -> None:
         async with gateway() as gw:
-            ib = await client(gw.port)
+            ib = await plain_client(gw.port, 9)
             for name in ("BRK.B", "BRKB", "BRK-B"):
                 assert not await ib.reqContractDetailsAsync(Stock(name, "SMART", "USD")), name
             (details,) = await ib.reqContractDetailsAsync(Stock("BRK B", "SMART", "USD"))
@@ -68,7 +61,7 @@ def test_a_combo_on_it_is_sent_filled_and_held_under_our_name() -> None:
             assert told == {SYMBOL}
             options = {each.option for each in heard if isinstance(each, ExecutionReport) and not each.is_combo}
             assert options == {bought, sold}
-            ib = await client(gw.port)
+            ib = await plain_client(gw.port, 9)
             names = {each.contract.symbol for each in await ib.reqExecutionsAsync()}
             names |= {each.contract.symbol for each in await ib.reqPositionsAsync()}
             assert names == {"BRK B"}

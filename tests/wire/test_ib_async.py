@@ -6,7 +6,6 @@ import random
 
 import pytest
 from ib_async import (
-    IB,
     ComboLeg,
     Contract,
     ExecutionFilter,
@@ -22,17 +21,14 @@ from ib_async import (
     TagValue,
     TimeCondition,
 )
+from plain_client import plain_client
 from raw_client import gateway, run
 
 from engine.sim.gateway.wire import field_names
 
 
 async def _connect(port, client_id=1, options="+LOCKSTEP"):
-    ib = IB()
-    ib.client.MaxRequests = 0
-    ib.client.setConnectOptions(options)
-    await ib.connectAsync("127.0.0.1", port, client_id, timeout=10, raiseSyncErrors=True)
-    return ib
+    return await plain_client(port, client_id, options, raiseSyncErrors=True)
 
 
 async def _pass(ib, seconds):

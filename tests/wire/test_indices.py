@@ -5,9 +5,10 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from ib_async import IB, Index
+from ib_async import Index
 from ib_async import Option as IbOption
 from ib_session import DAY, connected, gateway, leg, order, play, play_until, run
+from plain_client import plain_client
 
 from engine.adapters.ib.contracts import underlying_contract
 from engine.adapters.ib.feed import IbFeed
@@ -105,10 +106,7 @@ def test_a_combo_at_a_price_of_its_grid_works(symbol: str, price: str, is_on_gri
 def test_an_unmodified_client_finds_them() -> None:
     async def scenario() -> None:
         async with gateway() as gw:
-            ib = IB()
-            ib.client.MaxRequests = 0
-            ib.client.setConnectOptions("+LOCKSTEP")
-            await ib.connectAsync("127.0.0.1", gw.port, 9, timeout=10)
+            ib = await plain_client(gw.port, 9)
             found = {}
             for symbol, exchange in (("XSP", "CBOE"), ("NDX", "NASDAQ"), ("RUT", "RUSSELL")):
                 (details,) = await ib.reqContractDetailsAsync(Index(symbol, exchange))

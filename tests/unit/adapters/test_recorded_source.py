@@ -68,6 +68,13 @@ class Run:
         self.recorder.took(MarketMoved(at, tuple(rows)), (), changed=True)
 
 
+def market_of(folder: Path) -> DayMarket:
+    """Return the recorded day as a market in which SPX and the put are streamed."""
+    board = Board()
+    board.hold((SPX, PUT))
+    return DayMarket(RecordingSource(folder).day(DAY), session_from(DAY), board, {})
+
+
 def test_each_instant_holds_what_was_known_then(tmp_path: Path) -> None:
     run = Run(tmp_path, "a")
     run.sees(0, spx=5900.0)
@@ -268,9 +275,8 @@ def test_a_level_grows_old_on_the_board_of_a_backtest_when_it_did_then(tmp_path:
         run.sees(seconds, put=1.0 + seconds / 100, **({"spx": 5900.0 + seconds} if seconds in (0, 5, 90) else {}))
         live[seconds] = level_of(run.board, "SPX", OPEN.timestamp() + seconds)
     run.recorder.close()
-    board, day = Board(), RecordingSource(tmp_path).day(DAY)
-    board.hold((SPX, PUT))
-    market, found = DayMarket(day, session_from(DAY), board, {}), dict[float, float | None]()
+    market, found = market_of(tmp_path), dict[float, float | None]()
+    board, day = market.board, market.day
     for place, at in enumerate(day.times.tolist()):
         market.write(place)
         market.breathe(at)
@@ -290,9 +296,8 @@ def test_a_quote_grows_old_though_other_lines_are_asked_for(tmp_path: Path) -> N
         run.board.unread.add(row)
         run.sees(seconds, spx=5900.0 + seconds)
     run.recorder.close()
-    board, day = Board(), RecordingSource(tmp_path).day(DAY)
-    board.hold((SPX, PUT))
-    market = DayMarket(day, session_from(DAY), board, {})
+    market = market_of(tmp_path)
+    board, day = market.board, market.day
     for place, at in enumerate(day.times.tolist()):
         market.write(place)
         if at - OPEN.timestamp() == 400:
@@ -309,9 +314,8 @@ def test_after_a_hole_all_that_is_quoted_is_told_anew(tmp_path: Path) -> None:
     for seconds in (0, 5, 10, 605, 610):
         run.sees(seconds, spx=5900.0 + seconds, **({"put": 1.0} if seconds in (0, 605) else {}))
     run.recorder.close()
-    board, day = Board(), RecordingSource(tmp_path).day(DAY)
-    board.hold((SPX, PUT))
-    market = DayMarket(day, session_from(DAY), board, {})
+    market = market_of(tmp_path)
+    board, day = market.board, market.day
     for place, at in enumerate(day.times.tolist()):
         market.write(place)
         assert not quote_problem(board, board.rows[PUT], at)

@@ -93,11 +93,17 @@ def test_children_go_live_with_the_parent_and_cancel_each_other() -> None:
     assert desk.broker.positions() == []
 
 
-def test_children_cover_no_more_than_the_parent_has_filled() -> None:
+def partly() -> Desktop:
+    """Return a desk at which the parent of a bracket has sold four."""
     desk = Desktop()
     desk.market.quotes[SPY_P] = (4.0, 4.1, 4, 50)
     bracket(desk)
     desk.step()
+    return desk
+
+
+def test_children_cover_no_more_than_the_parent_has_filled() -> None:
+    desk = partly()
     desk.market.quotes[SPY_P] = (1.5, 1.6, 0, 50)
     assert filled(desk.step()) == 4
     assert filled(desk.step()) == 0
@@ -105,10 +111,7 @@ def test_children_cover_no_more_than_the_parent_has_filled() -> None:
 
 def test_children_together_cover_no_more_than_the_parent_has_filled() -> None:
     """Four were sold and bought back by the target; the stop bought two more."""
-    desk = Desktop()
-    desk.market.quotes[SPY_P] = (4.0, 4.1, 4, 50)
-    bracket(desk)
-    desk.step()
+    desk = partly()
     desk.market.quotes[SPY_P] = (1.5, 1.6, 0, 50)
     desk.step()
     assert desk.broker.positions() == []
@@ -120,10 +123,7 @@ def test_children_together_cover_no_more_than_the_parent_has_filled() -> None:
 
 
 def test_a_cancelled_parent_leaves_each_child_what_the_others_have_left() -> None:
-    desk = Desktop()
-    desk.market.quotes[SPY_P] = (4.0, 4.1, 4, 50)
-    bracket(desk)
-    desk.step()
+    desk = partly()
     desk.market.quotes[SPY_P] = (1.5, 1.6, 0, 3)
     desk.step()
     desk.broker.cancel(1, 1)
@@ -139,10 +139,7 @@ def test_cancelling_the_parent_cancels_its_children() -> None:
 
 
 def test_cancelling_a_partly_filled_parent_keeps_children_for_what_filled() -> None:
-    desk = Desktop()
-    desk.market.quotes[SPY_P] = (4.0, 4.1, 4, 50)
-    bracket(desk)
-    desk.step()
+    desk = partly()
     desk.broker.cancel(1, 1)
     assert [view.ticket.quantity for view in desk.broker.open_orders()] == [4, 4]
 

@@ -39,6 +39,14 @@ def exiting() -> tuple[Desk, Order]:
     return desk, desk.last
 
 
+def waiting() -> tuple[Desk, Order]:
+    """Return a desk whose exit is over at the broker, where a second one works under its reference."""
+    desk, order = exiting()
+    second(desk, order)
+    desk.cancelled(order)
+    return desk, order
+
+
 def test_11_both_orders_under_one_id_are_taken_back() -> None:
     desk, order = exiting()
     second(desk, order)
@@ -68,9 +76,7 @@ def test_11_no_exit_is_sent_beside_a_second_order_until_it_is_over(status: Broke
 
 def test_11_a_second_order_that_two_lists_lack_is_over() -> None:
     """One list may be cut short: the exit that followed would close beside what works on unseen."""
-    desk, order = exiting()
-    second(desk, order)
-    desk.cancelled(order)
+    desk, order = waiting()
     sent = len(desk.submitted)
     listed(desk)
     desk.tick(1)
@@ -88,9 +94,7 @@ def test_11_a_second_order_that_two_lists_lack_is_over() -> None:
 @pytest.mark.parametrize("status", [BrokerStatus.FILLED, BrokerStatus.CANCELLED])
 def test_11_what_a_second_order_is_told_to_have_filled_is_waited_for(status: BrokerStatus) -> None:
     """The status may come before its executions: an exit sent between them would close the position twice."""
-    desk, order = exiting()
-    second(desk, order)
-    desk.cancelled(order)
+    desk, order = waiting()
     sent = len(desk.submitted)
     second(desk, order, status, filled=Decimal(1))
     desk.tick(1)
@@ -139,9 +143,7 @@ def test_11_so_is_one_of_which_two_lists_have_the_first_alone() -> None:
 
 
 def test_11_what_a_second_order_has_closed_is_closed() -> None:
-    desk, order = exiting()
-    second(desk, order)
-    desk.cancelled(order)
+    desk, order = waiting()
     sent = len(desk.submitted)
     for report in desk.executions_of(order, 1):
         desk.send(replace(report, perm_id=SECOND))
@@ -152,9 +154,7 @@ def test_11_what_a_second_order_has_closed_is_closed() -> None:
 
 
 def test_11_the_broker_is_asked_every_ten_seconds_while_there_is_one() -> None:
-    desk, order = exiting()
-    second(desk, order)
-    desk.cancelled(order)
+    desk, order = waiting()
     before = sum(isinstance(each, Inquire) for each in desk.commands)
     for _ in range(6):
         listed(desk, order)
@@ -162,9 +162,7 @@ def test_11_the_broker_is_asked_every_ten_seconds_while_there_is_one() -> None:
 
 
 def test_11_one_that_is_not_taken_back_in_a_minute_is_left_to_a_person() -> None:
-    desk, order = exiting()
-    second(desk, order)
-    desk.cancelled(order)
+    desk, order = waiting()
     since = desk.now
     while desk.now - since < timedelta(seconds=75):
         listed(desk, order)
@@ -215,18 +213,15 @@ def test_11_what_rests_is_not_put_back_beside_a_second_one() -> None:
 
 
 def test_11_a_second_order_is_told_anew_by_the_list_of_a_connection() -> None:
-    desk, order = exiting()
-    second(desk, order)
-    desk.cancelled(order)
+    desk, order = waiting()
     sent = len(desk.submitted)
     desk.unlink()
     second(desk, order)
-    held = [(leg.option, leg.signed_held) for leg in desk.position.legs]
-    desk.link([order.ref], held)
+    desk.link([order.ref])
     desk.settle(30)
     assert len(desk.submitted) == sent
     desk.unlink()
-    desk.link([], held)
+    desk.link([])
     listed(desk)
     desk.settle(30)
     assert len(desk.submitted) == sent + 1
@@ -234,13 +229,10 @@ def test_11_a_second_order_is_told_anew_by_the_list_of_a_connection() -> None:
 
 def test_11_a_second_order_is_known_to_the_next_engine() -> None:
     """Its first list was cut short: the exit that followed would have closed beside it."""
-    desk, order = exiting()
-    second(desk, order)
-    desk.cancelled(order)
+    desk, order = waiting()
     sent = len(desk.submitted)
-    held = [(leg.option, leg.signed_held) for leg in desk.position.legs]
     desk.start_again()
-    desk.link([], held)
+    desk.link([])
     desk.tick(1.5)
     assert len(desk.submitted) == sent
     listed(desk, order)
