@@ -1,8 +1,9 @@
 """What is listed today. A contract's id is the contract itself, packed into 31 bits.
 
-Layout from the top: class number (5 bits), settlement day counted from 2015-01-01 (13), put (1), strike in units of
-its class (12), counted from the first step of the class: two classes with few strikes share a number. So ids never
-depend on the seed, the day or the order of asking, and no two contracts share one.
+Layout from the top: class number (5 bits), settlement day counted from 2015-01-01 (13; the last ones are of the
+years from 2010), put (1), strike in units of its class (12), counted from the first step of the class: two classes with
+few strikes share a number. So ids never depend on the seed, the day or the order of asking, and no two contracts share
+one.
 """
 
 from datetime import date, timedelta
@@ -24,7 +25,7 @@ from engine.sim.market.universe import (
 )
 from engine.sim.seams import OptionParams
 
-_EPOCH = date(2015, 1, 1)
+_FIRST, _EPOCH = date(2010, 1, 1), date(2015, 1, 1)
 _STRIKE_BITS, _DAY_BITS = 12, 13
 CLASS_BITS = _STRIKE_BITS + 1 + _DAY_BITS
 """Bits of an id below the number of its class."""
@@ -37,7 +38,7 @@ _RIGHTS = {"C": "C", "P": "P", "CALL": "C", "PUT": "P"}
 def option_id(option_class: OptionClass, settles: date, right: str, strike: float) -> int:
     """Return the contract id of an option. Units: strike is a multiple of the class's strike unit."""
     steps = option_class.first_step + round(strike / option_class.strike_unit)
-    packed = (option_class.number << _DAY_BITS) | (settles - _EPOCH).days
+    packed = (option_class.number << _DAY_BITS) | ((settles - _EPOCH).days & _DAY_MASK)
     return (((packed << 1) | (right == "P")) << _STRIKE_BITS) | steps
 
 
@@ -135,7 +136,7 @@ class Listings:
         option_class = class_of_step(rest >> _DAY_BITS, steps)
         if con_id < 0 or option_class is None:
             return None
-        settles = _EPOCH + timedelta(days=rest & _DAY_MASK)
+        settles = _FIRST + timedelta(days=((_EPOCH - _FIRST).days + rest) & _DAY_MASK)
         strike = (steps - option_class.first_step) * option_class.strike_unit
         return self._exact(option_class, settles, right, strike, include_expired=True)
 

@@ -116,6 +116,15 @@ def test_search_by_month_class_and_side(market: SimMarket) -> None:
     assert [each.sec_type for each in market.catalogue.search(symbol="VIX")] == [SecType.INDEX]
 
 
+@pytest.mark.parametrize("day", [date(2010, 3, 10), date(2014, 12, 31), date(2028, 12, 20)])
+def test_ids_tell_apart_all_that_a_day_of_any_year_lists(day: date) -> None:
+    catalogue = SimMarket(seed=7, date=day).catalogue
+    for symbol in ("SPX", "SPY", "NVDA"):
+        options = list(catalogue.search(symbol=symbol, sec_type="OPT", right="P"))
+        assert [catalogue.by_id(each.con_id) for each in options] == options
+        assert len({each.con_id for each in options}) == len(options) > 500
+
+
 def test_expired_options_leave_the_lists_and_stay_known() -> None:
     market = SimMarket(seed=7, date=DAY)
     put = one(market, symbol="SPX", last_trade="20261021", strike=6000.0, right="P")
