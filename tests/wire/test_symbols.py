@@ -2,15 +2,18 @@
 
 import json
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from ib_fake_tws import Fields, fake_tws
 from ib_session import connected, gateway, run
 
 from engine.adapters.ib.symbols import known_contract, symbol_facts
 from engine.cli.main import main
+from engine.model.contract import Underlying
+from engine.model.errors import UnavailableError
 from engine.model.facts import KnownContract, SymbolFacts
 from engine.run.symbols import trouble_with
 
@@ -52,6 +55,52 @@ def test_why_bots_cannot_trade_a_symbol() -> None:
     )
     assert trouble_with(SymbolFacts("AAPL", (AAPL,))) == "no options: the broker lists none on it"
     assert trouble_with(SymbolFacts("SPX", (AAPL,), LISTED)) == "no options SPXW: the broker lists AAPL"
+
+
+def _shares(req_id: str, con_id: int, exchanges: str, primary: str) -> tuple[object, ...]:
+    """Return contractData (10) of a fund KWEB in dollars."""
+    head = (10, req_id, "KWEB", "STK", "", 0, "", "SMART", "USD", "KWEB", "KWEB", "KWEB", con_id, 0.01)
+    return (*head, "", "LMT", exchanges, 1, 0, f"A FUND OF {primary}", primary, "", "", "", "", "US/Eastern", "", "")
+
+
+def test_a_fund_that_is_listed_in_london_too_is_the_american_one() -> None:
+    """KWEB could not be traded, and the second question had taken the one that was told first, that of London."""
+    london = (7, "SMART,LSEETF", "LSEETF")
+    american = (133123, "SMART,AMEX,NYSE,CBOE,ARCA", "ARCA")
+    asked: list[str] = []
+
+    def prices(fields: Fields) -> list[tuple[object, ...]]:
+        asked.append(fields[3])
+        refusal = (4, 2, fields[2], 200, "The contract description specified for KWEB is ambiguous.", "")
+        return [refusal] if fields[3] == "0" else [(1, 6, fields[2], 4, 31.5, 0, 0)]
+
+    async def scenario() -> None:
+        found = [london, american]
+
+        def details(fields: Fields) -> list[tuple[object, ...]]:
+            return [*(_shares(fields[2], *each) for each in found), (52, 1, fields[2])]
+
+        answers = {"1": prices, "9": details, "78": lambda fields: [(76, fields[1])]}
+        async with fake_tws(answers=answers) as fake, connected(fake.port, lockstep=False) as (world, _):
+            feed, kweb = world.feed, Underlying("KWEB")
+            feed.watch([kweb])
+            while kweb not in feed.troubles:
+                await world.link.next(world.link.now + timedelta(seconds=0.01))
+            assert [each.exchange for each in (await symbol_facts(world.link, "KWEB", 5)).contracts] == ["ARCA"]
+            with pytest.raises(UnavailableError, match="lists no options"):
+                await feed.listing("KWEB", "KWEB")
+            assert fake.asked[-1][-1] == "133123"
+            while kweb in feed.troubles:
+                await world.link.next(world.link.now + timedelta(seconds=0.01))
+            assert (asked, feed.board.last[feed.board.rows[kweb]]) == (["0", "133123"], 31.5)
+        found.remove(american)
+        found.append(london)
+        async with fake_tws(answers=answers) as fake, connected(fake.port, lockstep=False) as (world, _):
+            for _ in range(2):
+                with pytest.raises(UnavailableError, match="the broker lists 2 contracts for KWEB, one is needed"):
+                    await world.feed.listing("KWEB", "KWEB")
+
+    run(scenario())
 
 
 # ---------------------------------------------------------------- the command

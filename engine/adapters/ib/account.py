@@ -4,7 +4,6 @@ import logging
 from decimal import Decimal
 
 from engine.adapters.ib import convert, trouble
-from engine.adapters.ib.contracts import CURRENCY
 from engine.model.facts import Account
 
 _DOLLARS = frozenset(("NetLiquidation", "TotalCashValue", "BuyingPower", "AvailableFunds", "MaintMarginReq"))
@@ -26,7 +25,7 @@ class AccountValues:
 
     def __init__(self, account: str) -> None:
         self._id = account
-        self._currency = CURRENCY
+        self._currency = convert.CURRENCY
         self._is_known = False
         self._is_ready = True
         self._amounts: dict[str, Decimal] = {}
@@ -57,7 +56,7 @@ class AccountValues:
         """Return the account. Raises: BrokerError when it was told for the first time and is not kept in dollars."""
         self.changed = False
         told = self._amounts.get
-        if not self._is_known and self._currency != CURRENCY:
+        if not self._is_known and self._currency != convert.CURRENCY:
             raise trouble.other_currency(self._id, self._currency)
         self._is_known = "NetLiquidation" in self._amounts
         day_trades = told(_DAY_TRADES)

@@ -11,7 +11,7 @@ from functools import partial
 import ib_async
 
 from engine.adapters.ib import convert
-from engine.adapters.ib.contracts import CURRENCY, SMART, ContractBook
+from engine.adapters.ib.contracts import SMART, ContractBook
 from engine.adapters.ib.link import IbLink
 from engine.adapters.ib.pace import Rank
 from engine.adapters.ib.wire import REQUEST_IDS, Wire
@@ -74,7 +74,7 @@ def _set_prices(found: ib_async.Order, order: Order) -> None:
 def combo_to_broker(legs: tuple[OrderLeg, ...], book: ContractBook) -> ib_async.Contract:
     """Return a combo of these legs, as it is when bought. Raises: BrokerError when a leg's contract id is unknown."""
     symbol = convert.symbol_there(legs[0].option.symbol)
-    found = ib_async.Contract(secType="BAG", symbol=symbol, exchange=SMART, currency=CURRENCY)
+    found = ib_async.Contract(secType="BAG", symbol=symbol, exchange=SMART, currency=convert.CURRENCY)
     for leg in legs:
         con_id = book.con_id(leg.option)
         if not con_id:

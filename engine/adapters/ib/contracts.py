@@ -12,7 +12,9 @@ from engine.adapters.ib import convert
 from engine.model.contract import Contract, Kind, Option, Underlying, product
 
 SMART = "SMART"
-CURRENCY = "USD"
+AMERICAN = frozenset(("AMEX", "ARCA", "BATS", "NASDAQ", "NYSE"))
+_EXCHANGES = 16
+"""Where contractData (10) has the exchanges of a contract (`contract_data`)."""
 INDEX_EXCHANGES = {
     "SPX": "CBOE",
     "XSP": "CBOE",
@@ -55,7 +57,7 @@ def underlying_contract(symbol: str, con_id: int = 0) -> ib_async.Contract:
     """Return the broker's contract of an index, stock or ETF."""
     kind, exchange = ("IND", INDEX_EXCHANGES.get(symbol, "CBOE")) if is_index(symbol) else ("STK", SMART)
     name = convert.symbol_there(symbol)
-    return ib_async.Contract(secType=kind, symbol=name, exchange=exchange, currency=CURRENCY, conId=con_id)
+    return ib_async.Contract(secType=kind, symbol=name, exchange=exchange, currency=convert.CURRENCY, conId=con_id)
 
 
 def chain_contract(symbol: str, trading_class: str, expiry: date) -> ib_async.Contract:
@@ -66,7 +68,7 @@ def chain_contract(symbol: str, trading_class: str, expiry: date) -> ib_async.Co
         tradingClass=trading_class,
         lastTradeDateOrContractMonth=f"{expiry:%Y%m%d}",
         exchange=SMART,
-        currency=CURRENCY,
+        currency=convert.CURRENCY,
     )
 
 
@@ -86,6 +88,17 @@ def contract_data(row: list[str], version: int) -> list[str]:
     Before, a version of the message stands in front, and a multiplier of sizes after the least tick.
     """
     return row if version >= 164 else [*row[1:15], *row[16:]]
+
+
+def in_america(rows: list[list[str]], version: int) -> list[list[str]]:
+    """Return of several contractData rows (10) of one symbol those that trade on an American exchange.
+
+    Funds of London and Zurich have symbols of American ones, and trade in dollars under SMART as well: KWEB, GLD.
+    Source: TWS API, ContractDetails: validExchanges.
+    """
+    if len(rows) == 1:
+        return rows
+    return [row for row in rows if AMERICAN.intersection(contract_data(row, version)[_EXCHANGES].split(","))]
 
 
 class ContractBook:
@@ -139,7 +152,9 @@ class ContractBook:
         found = []
         for row in rows:
             fields = contract_data(row, version)
-            _, _, symbol, kind, expiry, strike, right, _, _, _, _, trading_class, con_id, _ = fields[:14]
+            _, _, symbol, kind, expiry, strike, right, _, currency, _, _, trading_class, con_id, _ = fields[:14]
+            if currency not in ("", convert.CURRENCY):
+                continue
             if kind in ("STK", "IND"):
                 self.learn(Underlying(convert.symbol_here(symbol), convert.whole(con_id)))
             if kind != "OPT":

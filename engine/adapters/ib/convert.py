@@ -20,6 +20,8 @@ from engine.model.session import EXCHANGE_ZONE
 UNSET_INTEGERS = frozenset(("", "2147483647", "9223372036854775807"))
 HUGE = Decimal("1e307")
 COMBO = "BAG"
+CURRENCY = "USD"
+"""Of everything that bots trade. A symbol names other contracts in another: SHOP is a share in Toronto, too."""
 
 _STATUSES = {status.value: status for status in BrokerStatus}
 _RIGHTS = {"C": Right.CALL, "CALL": Right.CALL, "P": Right.PUT, "PUT": Right.PUT}
@@ -140,9 +142,11 @@ def contract(fields: Sequence[str]) -> Contract | None:
     """Return the contract of the eleven fields that openOrder, execDetails and position share.
 
     They are conId, symbol, secType, expiry, strike, right, multiplier, exchange, currency, localSymbol, tradingClass.
-    None for what no bot trades: combos, futures, currencies. Raises: ValueError.
+    None for what no bot trades: combos, futures, currencies, what is listed in another currency. Raises: ValueError.
     """
-    con_id, symbol, kind, expiry, strike, right, multiplier, _, _, _, trading_class = fields
+    con_id, symbol, kind, expiry, strike, right, multiplier, _, currency, _, trading_class = fields
+    if currency not in ("", CURRENCY):
+        return None
     if kind == "OPT":
         return option(
             symbol=symbol,

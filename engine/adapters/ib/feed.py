@@ -12,6 +12,7 @@ from engine.adapters.ib.contracts import (
     ContractBook,
     both_rights,
     chain_contract,
+    in_america,
     is_index,
     subscription,
     subscriptions_of_all,
@@ -357,11 +358,15 @@ class IbFeed:
             if refusal.code != NO_CONTRACT:
                 raise
             raise UnavailableError(symbol, refusal.message) from refusal
-        self._book.learn_details(rows[:1], self._version)
-        found = self._book.con_id(Underlying(symbol))
-        if len(rows) != 1 or not found:
+        ours, contract = in_america(rows, self._version), Underlying(symbol)
+        if len(ours) == 1:
+            self._book.learn_details(ours, self._version)
+        found = self._book.con_id(contract)
+        if len(ours) != 1 or not found:
             raise UnavailableError(symbol, f"the broker lists {len(rows)} contracts for {symbol}, one is needed")
-        self._told_hours[symbol] = hours_in(rows[0], self._version, exchange_date(self._present()))
+        self._told_hours[symbol] = hours_in(ours[0], self._version, exchange_date(self._present()))
+        if contract in self._away and contract in self._lines:  # its symbol alone may have been too little
+            self._ask_at[contract] = self._present()
         return found
 
     async def hours(self, symbol: str, session: Session) -> Hours | None:

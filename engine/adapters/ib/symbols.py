@@ -1,7 +1,7 @@
 """What the broker has under a symbol: contract details, and the classes and expiries of the options on it."""
 
 from engine.adapters.ib import convert
-from engine.adapters.ib.contracts import is_index, underlying_contract
+from engine.adapters.ib.contracts import in_america, is_index, underlying_contract
 from engine.adapters.ib.feed import NO_CONTRACT
 from engine.adapters.ib.link import IbLink
 from engine.adapters.ib.requests import RefusedError
@@ -40,7 +40,7 @@ async def _contracts(link: IbLink, symbol: str, seconds: float) -> tuple[KnownCo
         if refusal.code != NO_CONTRACT:
             raise
         return ()
-    return tuple(known_contract(row, wire.version) for row in rows)
+    return tuple(known_contract(row, wire.version) for row in in_america(rows, wire.version) or rows)
 
 
 def known_contract(row: list[str], version: int) -> KnownContract:

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from engine.adapters.ib import convert
+from engine.adapters.ib.contracts import ContractBook
 from engine.model.contract import Option, Right, Underlying
 from engine.model.event import BrokerStatus
 
@@ -72,6 +73,15 @@ def test_contracts() -> None:
     assert convert.contract(raw(text.replace("|20251124|", "|20251124 15:00 US/Central|"))) == expected
     assert convert.contract(raw("756733|SPY|STK||0|?||SMART|USD|SPY|SPY")) == Underlying("SPY")
     assert convert.contract(raw("28812380|SPX|BAG||0|?||SMART|USD|SPX|COMB")) is None
+
+
+def test_what_is_listed_in_another_currency_is_no_contract_of_a_bot() -> None:
+    """Shares of SAP in Frankfurt counted as those of New York: they covered calls, and SAP was quoted in euros."""
+    assert convert.contract(raw("14204|SAP|STK||0|?||IBIS|EUR|SAP|XETRA")) is None
+    assert convert.contract(raw("81|SHOP|OPT|20251219|150|C|100|CDE|CAD|SHOP 251219C00150000|SHOP")) is None
+    book = ContractBook()
+    assert book.learn_details([raw("10|7|SHOP|OPT|20251219|150|C|CDE|CAD|X|SHOP|SHOP|81|0.05|100|rest")], 178) == []
+    assert book.con_id(Option("SHOP", "SHOP", date(2025, 12, 19), Decimal(150), Right.CALL)) == 0
 
 
 def test_an_option_without_a_right_is_an_error() -> None:
