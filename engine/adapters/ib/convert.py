@@ -15,7 +15,7 @@ from engine.model.contract import Contract, Option, Right, Underlying, class_of_
 from engine.model.event import BrokerStatus
 from engine.model.facts import Dividend
 from engine.model.printable import printable
-from engine.model.session import EXCHANGE_ZONE
+from engine.model.session import EXCHANGE_ZONE, exchange_date
 
 UNSET_INTEGERS = frozenset(("", "2147483647", "9223372036854775807"))
 HUGE = Decimal("1e307")
@@ -60,6 +60,20 @@ def day(text: str) -> date:
     return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
 
 
+def last_day(text: str) -> date:
+    """Return the last day of an option, as its exchange counts it. Raises: ValueError.
+
+    Of what expires soon TWS tells the time as well, in the zone of its login: four in the morning of the day after,
+    where that is Shanghai.
+    """
+    if len(text) == 8:
+        return day(text)
+    try:
+        return exchange_date(instant(text))
+    except ValueError:
+        return day(text)
+
+
 def dividend(text: str) -> Dividend | None:
     """Return the next dividend of tick 59 (`past year,next year,YYYYMMDD,amount`), None when none is announced.
 
@@ -82,7 +96,7 @@ def zone(name: str) -> ZoneInfo | None:
 def instant(text: str) -> datetime:
     """Return an execution's time in UTC.
 
-    `YYYYMMDD HH:MM:SS zone`; without a zone, or with one nobody knows, it is exchange time; a hyphen means UTC.
+    `YYYYMMDD HH:MM[:SS] zone`; without a zone, or with one nobody knows, it is exchange time; a hyphen means UTC.
     Raises: ValueError.
     """
     clock, _, named = text[8:].strip().partition(" ")
@@ -91,7 +105,8 @@ def instant(text: str) -> datetime:
         clock = clock[1:]
     else:
         found = zone(named.strip()) or EXCHANGE_ZONE
-    plain = datetime.strptime(f"{text[:8]} {clock} +0000", "%Y%m%d %H:%M:%S %z")
+    seconds = ":00" if clock.count(":") == 1 else ""
+    plain = datetime.strptime(f"{text[:8]} {clock}{seconds} +0000", "%Y%m%d %H:%M:%S %z")
     return plain if found is None else plain.replace(tzinfo=found).astimezone(UTC)
 
 
@@ -130,7 +145,7 @@ def option(
     return Option(
         symbol=symbol_here(symbol),
         trading_class=trading_class or class_of_shares(symbol_here(symbol)),
-        expiry=day(expiry),
+        expiry=last_day(expiry),
         strike=price,
         right=known,
         multiplier=whole(multiplier) or 100,

@@ -75,6 +75,27 @@ def test_contracts() -> None:
     assert convert.contract(raw("28812380|SPX|BAG||0|?||SMART|USD|SPX|COMB")) is None
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        "20251124",
+        "20251124 15:00 US/Central",
+        "20251125 05:00:00 Asia/Shanghai",
+        "20251125 08:00:00 Australia/Sydney",
+        "20251124 22:00:00 Europe/Zurich",
+        "20251124-21:00:00",
+        "20251124 15:00 CST",
+        "20251124 at noon",
+    ],
+)
+def test_an_option_ends_on_the_day_of_its_exchange_wherever_tws_has_logged_in(told: str) -> None:
+    """In Shanghai it was the day after: no combo of that day's options found the numbers of its legs."""
+    book = ContractBook()
+    (found,) = book.learn_details([raw(f"10|7|SPX|OPT|{told}|5860|P|SMART|USD|X|SPXW|SPXW|99|0.05|100|rest")], 178)
+    assert found.expiry == date(2025, 11, 24)
+    assert book.con_id(Option("SPX", "SPXW", date(2025, 11, 24), Decimal(5860), Right.PUT)) == 99
+
+
 def test_what_is_listed_in_another_currency_is_no_contract_of_a_bot() -> None:
     """Shares of SAP in Frankfurt counted as those of New York: they covered calls, and SAP was quoted in euros."""
     assert convert.contract(raw("14204|SAP|STK||0|?||IBIS|EUR|SAP|XETRA")) is None
