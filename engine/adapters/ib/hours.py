@@ -1,7 +1,8 @@
 """When a contract trades, as its details tell it: days with spans in the time zone that stands beside them.
 
 Source: TWS API, ContractDetails: timeZoneId and liquidHours, the hours of the regular session, as in
-"20180323:0930-20180323:1600;20180324:CLOSED", until 2018 as in "20090507:0930-1600;20090508:CLOSED".
+"20180323:0930-20180323:1600;20180324:CLOSED", until 2018 as in "20090507:0930-1600;20090508:CLOSED". Users of other
+programs have seen it name the zone of the login and not the exchange's (pysystemtrade 1622).
 """
 
 from datetime import UTC, date, datetime
@@ -9,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from engine.adapters.ib import convert
 from engine.adapters.ib.contracts import contract_data
-from engine.model.session import Hours
+from engine.model.session import OPEN_TIME, Hours, at_exchange_time
 from engine.model.values import dataclass
 
 _ZONE, _LIQUID = 25, 27
@@ -28,14 +29,18 @@ class ToldHours:
     def hours(self, day: date) -> Hours | None:
         """Return the hours of a day from its first open to its last close; None where nothing is told of it.
 
+        In the zone of Sydney a session begins on the day after.
+
         Raises: ValueError when they cannot be read.
         """
-        spans = [each for each in self.liquid.split(";") if each.startswith(f"{day:%Y%m%d}:")]
+        zone = convert.zone(self.zone)
+        named = day if zone is None else at_exchange_time(day, OPEN_TIME).astimezone(zone)
+        spans = [each for each in self.liquid.split(";") if each.startswith(f"{named:%Y%m%d}:")]
         if not spans:
             return None
         if all(each.endswith(_CLOSED) for each in spans):
             return Hours(day)
-        if (zone := convert.zone(self.zone)) is None:
+        if zone is None:
             raise ValueError(f"the time zone {self.zone!r} is not known")
         found = [_span(each, zone) for each in spans if not each.endswith(_CLOSED)]
         return Hours(day, min(opens for opens, _ in found), max(closes for _, closes in found))

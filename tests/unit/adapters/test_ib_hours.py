@@ -34,6 +34,19 @@ def test_a_day_is_read_in_its_time_zone(zone: str, liquid: str) -> None:
     assert told(liquid, zone).hours(HALF) == Hours(HALF, utc(HALF, 13, 30), utc(HALF, 17))
 
 
+@pytest.mark.parametrize(
+    ("zone", "open_", "close"),
+    [("Europe/Zurich", "1530", "2200"), ("Asia/Shanghai", "2230", "0500"), ("Australia/Sydney", "0130", "0800")],
+)
+def test_a_day_is_that_of_the_exchange_wherever_tws_has_logged_in(zone: str, open_: str, close: str) -> None:
+    """In Sydney the session of Monday begins on Tuesday, and Monday was a closed day."""
+    sunday, monday, tuesday = "20250112", "20250113", "20250114"
+    begins, ends = (tuesday if each < "0900" else monday for each in (open_, close))
+    weekend = f"{sunday}:CLOSED;" + (f"{monday}:CLOSED;" if begins == tuesday else "")
+    found = told(f"{weekend}{begins}:{open_}-{ends}:{close}", zone).hours(date(2025, 1, 13))
+    assert found == Hours(date(2025, 1, 13), utc(date(2025, 1, 13), 14, 30), utc(date(2025, 1, 13), 21))
+
+
 def test_a_closed_day_says_so_and_needs_no_time_zone() -> None:
     assert told("20250108:0930-20250108:1600;20250109:CLOSED", "Mars").hours(MOURNING) == Hours(MOURNING)
 
