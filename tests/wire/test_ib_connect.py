@@ -587,6 +587,22 @@ def test_32_a_commission_before_its_execution_is_taken_when_it_is_told_again_and
     run(scenario())
 
 
+def test_32_a_commission_that_is_told_otherwise_takes_the_place_of_the_first() -> None:
+    """Users of another program were told -1 until the true amount was there; the books kept what came first."""
+
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
+            fake.push(*EXECUTION.format(exec_id="a.01.01", price="2.5").split("|"))
+            for amount in (-1.0, 1.05, 1.05):
+                fake.push(59, 1, "a.01.01", amount, "USD", "1.7976931348623157E308", "1.7976931348623157E308", "")
+            fake.push(4, 2, 41, 399, "the last", "")
+            events = await wait_for(world, OrderMessage)
+            paid = [each.commission for each in events if isinstance(each, CommissionReport)]
+            assert paid == [Decimal("-1.0"), Decimal("1.05")]
+
+    run(scenario())
+
+
 def test_39_an_unreadable_order_message_ends_the_connection_and_not_the_run() -> None:
     async def scenario() -> None:
         async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):

@@ -53,10 +53,11 @@ BROKEN = frozenset((1100, 2110))
 LINES_LOST = 1101
 RESTORED = frozenset((LINES_LOST, 1102))
 OPEN_ORDER, OPEN_ORDERS_END, EXECUTION, COMMISSION = "5", "53", "11", "59"
-EXECUTION_ID = {EXECUTION: 14, COMMISSION: 2}
+TOLD_AGAIN = {EXECUTION: slice(14, 15), COMMISSION: slice(2, 4)}
+"""Messages that are told again whenever executions are asked for, and where they have what makes one of them new: the
+execution's id, of a commission the amount, too."""
 ENDED = frozenset((BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED))
 """Statuses of orders that take no change any more; one that is inactive may be held, and work again."""
-"""Messages that are told again whenever executions are asked for, and where they have the execution's id."""
 PACED_SECONDS = 0.05
 """How long to wait at most while messages of ours wait for their turn."""
 
@@ -76,7 +77,7 @@ class IbLink:
         self._now = self._seen_until = clock.now()
         self._readers: dict[str, Reader] = {}
         self._values = AccountValues("")
-        self._seen: set[tuple[str, str]] = set()
+        self._seen: set[tuple[str, ...]] = set()
         self._rolls_at = self._now
         self._orders: set[tuple[int, str]] = set()
         self._next_order_id = 0
@@ -363,13 +364,13 @@ class IbLink:
             return None
         if kind == "4" and not 0 < convert.whole(fields[2]) < REQUEST_IDS:
             return self._feed.refused(fields, self._now)
-        place = EXECUTION_ID.get(kind)
-        if place is not None and (kind, fields[place]) in self._seen:
+        key = (kind, *fields[TOLD_AGAIN.get(kind, slice(0))])
+        if key in self._seen:
             return None
         event = self._readers[kind](fields, self._now)
         if isinstance(event, OrderReport):
             self._note_combo(fields, event)
-        return None if event is None else self._noted(event, kind)
+        return None if event is None else self._noted(event, key)
 
     def _note_combo(self, fields: list[str], event: OrderReport) -> None:
         """Keep how the broker names a combo, until its order is over."""
@@ -379,22 +380,23 @@ class IbLink:
         elif fields[0] == OPEN_ORDER:
             self.combos.note(fields, combo_legs(fields, self.wire.version), event.order_id if is_ours else 0)
 
-    def _noted(self, event: Event, kind: str) -> Event:
+    def _noted(self, event: Event, key: tuple[str, ...]) -> Event:
         """Keep what LinkUp and the feed need of an event, and which reports of executions were seen.
 
         A commission that is told before its execution counts for nothing yet: it is taken when it is told again.
+        key: the kind of the message, and what makes it new.
         """
         if isinstance(event, ExecutionReport):
-            self._seen.add((kind, event.exec_id))
+            self._seen.add(key)
             if isinstance(event.option, Option):
                 self._book.learn(event.option)
         elif isinstance(event, CommissionReport):
             if (EXECUTION, event.exec_id) in self._seen:
-                self._seen.add((kind, event.exec_id))
+                self._seen.add(key)
         elif isinstance(event, PositionReport):
             self._book.learn(event.contract)
             self._positions[event.contract] = event
-        elif isinstance(event, OrderReport) and kind == OPEN_ORDER:
+        elif isinstance(event, OrderReport) and key == (OPEN_ORDER,):
             self._orders.add((event.perm_id, event.ref))  # several may have no permanent id yet
             if self._listed is not None:
                 self._listed.add(event.ref)
