@@ -404,6 +404,21 @@ def test_a_broker_that_is_lost_again_at_once_is_down_until_it_is_back_for_good()
     run(scenario())
 
 
+def test_a_broker_that_stays_lost_is_lost_once_however_often_that_is_told() -> None:
+    """A gateway says 1100 about every minute: a night at its login window was 833 alerts."""
+
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
+            lost = []
+            for number in range(6):
+                fake.push(4, 2, -1, 1102 if number == 3 else 1100, "Connectivity", "")
+                fake.push(4, 2, 41, 399, "the last", "")
+                lost.append([type(each) for each in await wait_for(world, OrderMessage)].count(LinkDown))
+            assert lost == [1, 0, 0, 0, 1, 0]
+
+    run(scenario())
+
+
 def test_the_count_of_order_ids_is_asked_for_anew_and_told_of_a_new_connection_alone() -> None:
     """After 1101 orders of ours may wait to leave on the same connection: it proves nothing there."""
 

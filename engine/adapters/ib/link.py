@@ -253,7 +253,7 @@ class IbLink:
         told = [each for each in wire.inbox.notices if each[0] in BROKEN | RESTORED]
         wire.inbox.notices.clear()
         self._lost_lines |= any(code == LINES_LOST for code, _ in told)
-        if (broken := _first_broken(told)) is not None:
+        if not self._is_away and (broken := _first_broken(told)) is not None:  # told every minute until it is back
             self._is_away = True
             events.append(LinkDown(at, broken))
         if told and told[-1][0] in RESTORED:
