@@ -2,7 +2,12 @@
 
 PRECAUTIONS = frozenset((109, 163, 382, 383, 451))
 """Codes of limits of TWS itself, where they are not bypassed for API orders: on price, per cent, ticks, size, value."""
-REFUSALS = frozenset((103, 105, 110, 200, 201, 203, 321, 387, 388, 460, 10268, 10269, 10326)) | PRECAUTIONS
+NOT_OFFERED = frozenset((312, 313, 412, 441, 442, 478))
+"""Codes that say of a contract, of a combo's legs or of an algo that there is none such to deal in. Source for 478, a
+contract whose number is that of another one: ib_async 203."""
+REFUSALS = (
+    frozenset((103, 105, 110, 200, 201, 203, 321, 387, 388, 460, 10268, 10269, 10326)) | PRECAUTIONS | NOT_OFFERED
+)
 """Codes that refuse an order which was never acknowledged."""
 NOT_SAME = 105
 """A change was refused since the order is another one to the broker; of combos it may say so of any change."""

@@ -614,7 +614,7 @@ def test_a_stop_that_an_exit_leaves_open_does_not_wait_with_a_closing_order_that
 
 # ---------------------------------------------------------------- what the broker answers, code by code
 
-REFUSING = (103, 105, 110, 163, 200, 201, 321, 382, 383, 388, 451, 460)
+REFUSING = (103, 105, 110, 163, 200, 201, 312, 321, 382, 383, 388, 412, 442, 451, 460, 478)
 UNLISTED = (135, 136, 434, 436, 10318)
 HARMLESS = (399, 404, 10349, 2109)
 OF_CANCELS = (161, 10147, 10148)
