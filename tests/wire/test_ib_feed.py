@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
-from datetime import date, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from math import isclose, isnan, pi, sqrt
 
@@ -11,14 +11,14 @@ import pytest
 from ib_fake_tws import Fields, fake_tws
 from ib_session import DAY, SPX, chain, connected, gateway, leg, near, order, play, put, run, telling_our_time
 
-from engine.adapters.ib import convert, feed
+from engine.adapters.ib import convert, feed, opens
 from engine.model.contract import Option, Right, Underlying
 from engine.model.errors import BrokerError, UnavailableError
 from engine.model.event import DataTrouble, DividendReport, Event, MarketMoved
 from engine.model.facts import Dividend
 from engine.model.market import Extra
 from engine.model.order import Side
-from engine.model.session import session_before, session_on
+from engine.model.session import Session, exchange_date, session_before, session_on
 from engine.run.looking.streams import Stream, seen_on
 
 
@@ -676,4 +676,35 @@ def test_no_line_is_asked_for_anew_while_the_gateway_has_lost_the_broker(caplog:
             assert world.feed.board.last_at[world.feed.board.rows[SPX]] > dies + 150
             assert "asked for anew" not in caplog.text
 
+    run(scenario())
+
+
+def test_an_open_that_the_line_of_an_index_does_not_tell_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TWS streams none of SPX."""
+    details = "10|{}|SPX|IND||0||CBOE|USD|SPX|IND|IND|416904|0.01|100"
+
+    def bars(fields: Fields) -> list[tuple[object, ...]]:
+        day = exchange_date(datetime.now(UTC))
+        return [(17, fields[1], "", "", 1, f"{day:%Y%m%d}", 5901.5, 5920, 5890, 5910, 0, 0, 0)]
+
+    def begun(day: date) -> Session:
+        opened = datetime.now(UTC) - timedelta(minutes=1)
+        return Session(day, opened, opened + timedelta(hours=6), is_half=False)
+
+    async def scenario() -> None:
+        answers: dict[str, Callable[[Fields], list[tuple[object, ...]]]] = {
+            "1": lambda fields: [(1, 6, fields[2], 4, 5910.0, 0, 0)],
+            "9": lambda fields: [tuple(details.format(fields[2]).split("|")), (52, 1, fields[2])],
+            "20": bars,
+        }
+        async with fake_tws(answers=answers) as fake, connected(fake.port, lockstep=False) as (world, _):
+            world.feed.watch([SPX])
+            row, board, moved = world.feed.board.rows[SPX], world.feed.board, list[Event]()
+            while isnan(board.open[row]):
+                moved += (await world.link.next(None)).events
+            assert (board.last[row], board.open[row]) == (5910.0, 5901.5)
+            assert isinstance(moved[-1], MarketMoved)
+            assert moved[-1].rows == (row,), "and it is told, to be recorded"
+
+    monkeypatch.setattr(opens, "session_on", begun)
     run(scenario())

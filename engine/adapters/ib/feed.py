@@ -19,6 +19,7 @@ from engine.adapters.ib.contracts import (
     underlying_contract,
 )
 from engine.adapters.ib.hours import ToldHours, hours_in
+from engine.adapters.ib.opens import Opens
 from engine.adapters.ib.requests import RefusedError
 from engine.adapters.ib.settings import IbSettings
 from engine.adapters.ib.silence import Silence
@@ -123,6 +124,7 @@ class IbFeed:
         self._held_back: set[int] = set()
         self._ask_at: dict[Contract, datetime] = {}
         self._silence = Silence()
+        self._opens = Opens(board, self._daily)
         self._away: dict[Contract, str] = {}
         self._logged: set[str] = set()
         self._stopped: dict[str, list[Contract]] = {}
@@ -222,6 +224,8 @@ class IbFeed:
         wire = self._wire
         if wire is None or not wire.is_up:
             return
+        if not (is_away or self._settings.lockstep):
+            self._opens.look(wire, self._lines, now)
         due = [contract for contract, at in self._ask_at.items() if now >= at]
         silent = [] if is_away else self._silence.due(self._board, now, self._ask_at)
         if silent:
@@ -421,10 +425,13 @@ class IbFeed:
 
     async def closes(self, symbol: str, sessions: int) -> tuple[float, ...]:
         """Return daily closes of the sessions next before today, oldest first; fewer when the broker lacks one."""
-        asked = underlying_contract(symbol, await self._underlying_id(symbol))
-        wanted = history.daily_closes(asked, sessions)
-        bars = await self._bars(wanted, Underlying(symbol))
+        bars = await self._daily(Underlying(symbol), sessions)
         return history.closes_before(exchange_date(self._present()), bars)[-sessions:]
+
+    async def _daily(self, of: Underlying, sessions: int = 1) -> list[history.Bar]:
+        """Return daily bars of so many finished sessions, at least, and of today."""
+        asked = underlying_contract(of.symbol, await self._underlying_id(of.symbol))
+        return await self._bars(history.daily_closes(asked, sessions), of)
 
     async def bars(self, symbol: str, seconds: int, count: int, session: Session) -> Bars:
         """Return at most so many finished bars of the regular sessions up to this one, oldest first."""

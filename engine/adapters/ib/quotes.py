@@ -115,6 +115,10 @@ class Quotes:
         self.board.frozen.add(row)
         self._touched.add(row)
 
+    def touch(self, row: int) -> None:
+        """Note that a row was changed by something else than a message of its line."""
+        self._touched.add(row)
+
     def thaw(self, row: int) -> None:
         """Mark a row as live again."""
         self.board.frozen.discard(row)

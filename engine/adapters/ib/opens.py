@@ -1,0 +1,86 @@
+"""The open of the session, where a line does not tell it.
+
+Of SPX TWS streams the last, high, low and close, and no open (tick 14), as users of ib_insync have seen (457 and 572);
+of VIX it does. What is read since the open would be unknown all day. So it is asked for: the open of today's daily bar.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import date, datetime, timedelta
+from math import isnan, nan
+
+from engine.adapters.ib.history import Bar
+from engine.adapters.ib.quotes import FAULTS
+from engine.adapters.ib.wire import Wire
+from engine.model.contract import Contract, Underlying
+from engine.model.errors import BrokerError
+from engine.model.market import Board
+from engine.model.session import exchange_date, session_on
+
+log = logging.getLogger("rulebot.ib")
+
+LOOKS = timedelta(seconds=5)
+AFTER = timedelta(seconds=15)
+"""How long after the open a line has to tell it."""
+AGAIN = timedelta(minutes=1)
+
+
+class Opens:
+    """Asks for the opens that are missing on the board, beside the loop. `bars` are the last daily ones of one."""
+
+    def __init__(self, board: Board, bars: Callable[[Underlying], Awaitable[list[Bar]]]) -> None:
+        self._board = board
+        self._bars = bars
+        self._day: date | None = None
+        self._looked: datetime | None = None
+        self._asked: dict[Underlying, datetime] = {}
+        self._told: set[Underlying] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def look(self, wire: Wire, lines: Iterable[Contract], now: datetime) -> None:
+        """Ask for what is missing, and forget what was told of an earlier day."""
+        if self._looked is not None and now - self._looked < LOOKS:
+            return
+        self._looked = now
+        if self._day != (today := exchange_date(now)):
+            for contract in self._told & self._board.rows.keys():
+                self._write(wire, contract, nan)
+            self._day = today
+            self._told.clear()
+            self._asked.clear()
+        for contract in self._due(lines, now):
+            self._asked[contract] = now
+            task = asyncio.ensure_future(self._ask(wire, contract, today))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _due(self, lines: Iterable[Contract], now: datetime) -> list[Underlying]:
+        session = session_on(exchange_date(now))
+        if session is None or now < session.open + AFTER:
+            return []
+        board, found = self._board, []
+        for contract in lines:
+            if isinstance(contract, Underlying) and isnan(board.open[row := board.rows[contract]]):
+                asked = self._asked.get(contract)
+                if row not in board.frozen and (asked is None or now - asked >= AGAIN):
+                    found.append(contract)
+        return found
+
+    async def _ask(self, wire: Wire, contract: Underlying, today: date) -> None:
+        try:
+            bars = await self._bars(contract)
+        except (BrokerError, *FAULTS) as problem:
+            log.warning("the open of %s is not told, and was asked for in vain: %s", contract, problem)
+            return
+        price = next((bar.open for bar in bars if bar.day == today and bar.open > 0), nan)
+        row = self._board.rows.get(contract)
+        if wire.is_up and today == self._day and row is not None and isnan(self._board.open[row]) and not isnan(price):
+            self._told.add(contract)
+            self._write(wire, contract, price)
+
+    def _write(self, wire: Wire, contract: Underlying, price: float) -> None:
+        row = self._board.rows[contract]
+        self._board.open[row] = price
+        wire.quotes.touch(row)
+        wire.arrived.set()
