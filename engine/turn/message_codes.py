@@ -24,5 +24,7 @@ FILLED_BEFORE, NO_SUCH_ORDER = 104, 135
 """What a change is answered with that came too late, or whose order is not there: the broker's lists decide."""
 CANCELLED = 202
 """The order is over; behind `reason:` stands why, nothing when somebody has cancelled it."""
-INFORMATION = frozenset((CANCELLED, 399, 404, 10167, 10349, *range(2100, 2200)))
+NOT_YET = 2102
+"""A change was refused since the order is still being processed: the only one of the warnings that refuses anything."""
+INFORMATION = frozenset((CANCELLED, 399, 404, 10167, 10349, *range(2100, 2200))) - {NOT_YET}
 """Codes that refuse nothing by themselves."""
