@@ -244,6 +244,14 @@ class ClocksApart:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountWarning:
+    """What the broker warns of the account in words of its own, as that it may liquidate."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class DataTrouble:
     """Why market data of a symbol does not come any more, in words; "" is of all symbols. Each reason once a link."""
 
@@ -357,6 +365,7 @@ Event = (
     | LinkUp
     | LinkDown
     | ClocksApart
+    | AccountWarning
     | DataTrouble
     | OperatorRequest
     | EndingCorrected

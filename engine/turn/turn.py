@@ -14,6 +14,7 @@ from typing import Any
 from engine.model.contract import Option, Underlying, share
 from engine.model.event import (
     AccountReport,
+    AccountWarning,
     BarsReport,
     ClocksApart,
     ClosesReport,
@@ -322,6 +323,10 @@ def _on_trouble(work: Work, event: DataTrouble) -> None:
     work.record(Kind.FACTS, symbol=event.symbol, what=DATA_TROUBLE, value=event.text)
 
 
+def _on_warning(work: Work, event: AccountWarning) -> None:
+    work.alarm("", f"the broker warns of the account: {event.text}")
+
+
 def _on_message(work: Work, event: OrderMessage) -> None:
     if not take_refusal(work, event):
         on_message(work, event)
@@ -437,6 +442,7 @@ _HANDLERS: dict[type, Handler] = {
     LinkUp: link_up,
     LinkDown: link_down,
     ClocksApart: clocks_apart,
+    AccountWarning: _on_warning,
     OperatorRequest: _on_operator,
     EndingCorrected: ending_corrected,
     GonePriced: past_us.gone_priced,

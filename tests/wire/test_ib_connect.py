@@ -20,6 +20,7 @@ from engine.model.contract import Option, Right, Underlying
 from engine.model.errors import BrokerError
 from engine.model.event import (
     AccountReport,
+    AccountWarning,
     ClocksApart,
     CommissionReport,
     Event,
@@ -415,6 +416,18 @@ def test_a_broker_that_stays_lost_is_lost_once_however_often_that_is_told() -> N
                 fake.push(4, 2, 41, 399, "the last", "")
                 lost.append([type(each) for each in await wait_for(world, OrderMessage)].count(LinkDown))
             assert lost == [1, 0, 0, 0, 1, 0]
+
+    run(scenario())
+
+
+def test_what_the_broker_warns_of_the_account_is_told() -> None:
+    """It has a number among the news of connections, and a margin call stood in the log alone."""
+
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
+            fake.push(4, 2, -1, 2148, "ALERT: Your account maintains equity only 5% above that which is required.", "")
+            (told,) = [each for each in await wait_for(world, AccountWarning) if isinstance(each, AccountWarning)]
+            assert told.text == "ALERT: Your account maintains equity only 5% above that which is required."
 
     run(scenario())
 

@@ -30,6 +30,7 @@ from engine.model.contract import Contract, Option
 from engine.model.errors import BrokerError
 from engine.model.event import (
     AccountReport,
+    AccountWarning,
     BrokerStatus,
     ClocksApart,
     CommissionReport,
@@ -52,6 +53,9 @@ BROKEN = frozenset((1100, 2110))
 """The gateway has lost the broker; the socket stays."""
 LINES_LOST = 1101
 RESTORED = frozenset((LINES_LOST, 1102))
+ACCOUNT_WARNING = "2148"
+"""That equity is near what margin needs, or below: positions may be liquidated. No list of the broker has it; Lean 1033
+has met it."""
 OPEN_ORDER, OPEN_ORDERS_END, EXECUTION, COMMISSION = "5", "53", "11", "59"
 TOLD_AGAIN = {EXECUTION: slice(14, 15), COMMISSION: slice(2, 4)}
 """Messages that are told again whenever executions are asked for, and where they have what makes one of them new: the
@@ -363,6 +367,8 @@ class IbLink:
             self._values.read(fields)
             return None
         if kind == "4" and not 0 < convert.whole(fields[2]) < REQUEST_IDS:
+            if fields[3] == ACCOUNT_WARNING:
+                return AccountWarning(self._now, convert.plain_text(fields[4]))
             return self._feed.refused(fields, self._now)
         key = (kind, *fields[TOLD_AGAIN.get(kind, slice(0))])
         if key in self._seen:

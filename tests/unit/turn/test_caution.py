@@ -9,7 +9,7 @@ import pytest
 from hand_desk import CONDOR, SELLER, Desk, call, put, text_of
 
 from engine.compile.build import build_plan
-from engine.model.event import BrokerStatus, ClocksApart, ExecutionReport, Request
+from engine.model.event import AccountWarning, BrokerStatus, ClocksApart, ExecutionReport, Request
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.session import session_after
 from engine.record.record import Kind
@@ -662,3 +662,9 @@ def test_a_cancel_of_an_exit_is_of_its_day_alone() -> None:
     desk.now = session_after(desk.day).open
     desk.tick(0)
     assert (desk.position.setbacks, desk.position.on_hold) == (0, "")
+
+
+def test_what_the_broker_warns_of_the_account_is_an_alarm() -> None:
+    desk = Desk()
+    desk.send(AccountWarning(desk.now, "ALERT: Your account is subject to liquidation."))
+    assert desk.alarms == ["the broker warns of the account: ALERT: Your account is subject to liquidation."]
