@@ -4,6 +4,7 @@ Numbers travel as text and have several spellings of "unset": empty, the largest
 largest int or long.
 """
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
@@ -23,6 +24,7 @@ COMBO = "BAG"
 CURRENCY = "USD"
 """Of everything that bots trade. A symbol names other contracts in another: SHOP is a share in Toronto, too."""
 
+_LINE_ENDS = re.compile(r" *<br */?> *", re.IGNORECASE)
 _STATUSES = {status.value: status for status in BrokerStatus}
 _RIGHTS = {"C": Right.CALL, "CALL": Right.CALL, "P": Right.PUT, "PUT": Right.PUT}
 
@@ -113,12 +115,13 @@ def instant(text: str) -> datetime:
 def plain_text(text: str) -> str:
     """Return an error text with its `\\uXXXX` spellings of what is not ASCII made readable.
 
-    What would move a terminal's cursor, or ring its bell, becomes a space: the text is shown wherever people look.
+    What would move a terminal's cursor, or ring its bell, and the `<br>` of TWS's windows become a space: the text is
+    shown wherever people look.
     """
     if "\\u" in text:
         with suppress(UnicodeDecodeError):
             text = text.encode("ascii", "backslashreplace").decode("unicode-escape")
-    return printable(text, instead=" ")
+    return printable(_LINE_ENDS.sub(" ", text), instead=" ")
 
 
 def symbol_there(symbol: str) -> str:

@@ -119,7 +119,13 @@ def test_statuses_and_texts() -> None:
 
 @pytest.mark.parametrize(
     ("sent", "shown"),
-    [("a\x1b[2Jb", "a [2Jb"), ("a\\u001b[2Jb", "a [2Jb"), ("one\r\ntwo\x07", "one  two "), ("é→", "é→")],
+    [
+        ("a\x1b[2Jb", "a [2Jb"),
+        ("a\\u001b[2Jb", "a [2Jb"),
+        ("one\r\ntwo\x07", "one  two "),
+        ("é→", "é→"),
+        ("If using a <br>Directed order, <BR/>review", "If using a Directed order, review"),
+    ],
 )
 def test_no_text_of_the_broker_moves_a_cursor(sent: str, shown: str) -> None:
     assert convert.plain_text(sent) == shown
