@@ -41,7 +41,12 @@ class AccountValues:
             self._hear_ready(value != "false")
         if not self._is_ready or key not in (*_DOLLARS, _DAY_TRADES) or account != self._id or currency == "BASE":
             return
-        amount = convert.decimal(value)
+        try:
+            amount = convert.decimal(value)
+        except ValueError:  # it would come again with every connection
+            log.info("account %s has %r as its %s, which is no number", self._id, value, key)
+            self.changed |= self._amounts.pop(key, None) is not None
+            return
         if amount is not None and amount != self._amounts.get(key):
             self._amounts[key] = amount
             self._currency = currency or self._currency

@@ -205,7 +205,7 @@ def test_what_is_told_while_the_account_is_not_ready_counts_for_nothing() -> Non
 def test_day_trades_left() -> None:
     values = AccountValues("DU1")
     values.read(["6", "2", "NetLiquidation", "9000", "USD", "DU1"])
-    for told, left in (("2", 2), ("0", 0), ("-1", None)):
+    for told, left in (("2", 2), ("0", 0), ("-1", None), ("1", 1), ("Unlimited", None)):
         values.read(["6", "2", "DayTradesRemaining", told, "", "DU1"])
         assert values.take().day_trades_left == left
 
