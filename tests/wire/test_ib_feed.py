@@ -335,6 +335,23 @@ def test_a_line_of_which_a_part_is_not_subscribed_streams_on(code: int) -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize("code", [2176, 2187])
+def test_a_line_of_which_the_broker_only_remarks_something_streams_on(code: int) -> None:
+    """Any number on it held it back for the whole connection; users of another program were told these."""
+
+    def answer(fields: Fields) -> list[tuple[object, ...]]:
+        return [*_trouble(code)(fields), (1, 6, fields[2], 4, 6000.0, 0, 0)]
+
+    async def scenario() -> None:
+        async with fake_tws(answers={"1": answer}) as fake, connected(fake.port, lockstep=False) as (world, _):
+            world.feed.watch([SPX])
+            while world.feed.board.last[0] != 6000.0:
+                await world.link.next(world.link.now + timedelta(seconds=0.01))
+            assert (world.feed.troubles, world.feed.board.frozen) == ({}, set())
+
+    run(scenario())
+
+
 def test_lines_that_are_refused_alike_are_told_together() -> None:
     """Another session that takes the data of ninety lines is one thing to know, and was ninety lines of text."""
     asked: list[str] = []
@@ -361,7 +378,7 @@ def test_lines_that_are_refused_alike_are_told_together() -> None:
     run(scenario())
 
 
-@pytest.mark.parametrize(("code", "is_asked_again"), [(10197, True), (101, True), (354, False)])
+@pytest.mark.parametrize(("code", "is_asked_again"), [(10197, True), (101, True), (10182, True), (354, False)])
 def test_59_a_line_that_is_refused_for_now_is_asked_for_anew(
     code: int, is_asked_again: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -424,13 +441,17 @@ def test_59_a_line_that_streams_again_is_told_and_so_is_its_next_refusal(
     run(scenario())
 
 
-def test_59_a_line_that_is_not_subscribed_is_asked_for_anew_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A gateway that has just logged in may not know its subscriptions yet; it never asked again until a restart."""
+@pytest.mark.parametrize("code", [354, 322, 10999])
+def test_59_a_line_that_is_not_subscribed_is_asked_for_anew_later(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that has just logged in may not know its subscriptions yet; it never asked again until a restart.
+
+    Nor did it after any other error.
+    """
     asked: list[Fields] = []
 
     def answer(fields: Fields) -> list[tuple[object, ...]]:
         asked.append(fields)
-        return _trouble(354)(fields) if len(asked) < 2 else [(1, 6, fields[2], 4, 6000.0, 0, 0)]
+        return _trouble(code)(fields) if len(asked) < 2 else [(1, 6, fields[2], 4, 6000.0, 0, 0)]
 
     async def scenario() -> None:
         async with fake_tws(answers={"1": answer}) as fake, connected(fake.port, lockstep=False) as (world, _):

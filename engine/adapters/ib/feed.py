@@ -37,14 +37,14 @@ log = logging.getLogger("rulebot.ib")
 NOT_SUBSCRIBED = frozenset((354, 10089, 10168, 10186))
 PARTLY = frozenset((10090, 10091))
 """The line streams, and lacks some ticks, as those of an option that are made of an underlying without subscription."""
-DELAYED, ELSEWHERE, LINES_USED_UP, NO_CONTRACT = 10167, 10197, 101, 200
+DELAYED, DISCONNECTED, ELSEWHERE, LINES_USED_UP, NO_CONTRACT = 10167, 10182, 10197, 101, 200
 UNKNOWN_TICKER = 300
-FOR_NOW = frozenset((LINES_USED_UP, ELSEWHERE))
-"""Refusals that end when somebody else gives up the lines or logs out. The broker does not say so, and a line that was
-refused stays dead then: it must be asked for anew."""
+FOR_NOW = frozenset((LINES_USED_UP, ELSEWHERE, DISCONNECTED))
+"""Refusals that end when somebody else gives up the lines or logs out, or a connection of the gateway is back. The
+broker does not say so, and a line that was refused stays dead then: it must be asked for anew."""
 ASK_AGAIN, ASK_LATER = timedelta(minutes=1), timedelta(minutes=10)
-"""How long after such a refusal; after one for want of a subscription, which may be bought, or not be loaded yet where
-the gateway has just logged in."""
+"""How long after such a refusal; after any other, as for want of a subscription, which may be bought, or not be loaded
+yet where the gateway has just logged in. A contract that is not there is not asked for anew."""
 WITHIN = "no contract is beyond the limit of lines any more"
 NAMED = 5
 """Contracts that are named at most, of those whose data is back and of those beyond the limit."""
@@ -257,7 +257,7 @@ class IbFeed:
         """Take an errMsg on the id of a line, or on none; return what is to be told at once (of a line: `stopped`)."""
         req_id, code, text = convert.whole(fields[2]), convert.whole(fields[3]), convert.plain_text(fields[4])
         wire = self._wire
-        if req_id < REQUEST_IDS:
+        if req_id < REQUEST_IDS or code in INFORMATION:
             log.log(logging.INFO if code in _OF_CONNECTIONS else logging.WARNING, "broker: %s (error %d)", text, code)
             if wire is not None and code in (FARM_BROKEN, FARM_CONNECTED, FARM_INACTIVE):
                 return self._farm(wire, _farm_in(text), at, code)
@@ -270,7 +270,7 @@ class IbFeed:
             row = self._board.rows[contract]
             wire.quotes.freeze(row)
             self._held_back.discard(row)
-        if code in FOR_NOW or code == DELAYED or code in NOT_SUBSCRIBED:
+        if code not in PARTLY and code != NO_CONTRACT:
             self._ask_at[contract] = self._present() + (ASK_AGAIN if code in FOR_NOW else ASK_LATER)
         words = self._note(contract, why_not(contract, code, text))
         if code not in PARTLY:
