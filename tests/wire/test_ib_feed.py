@@ -15,7 +15,7 @@ from engine.adapters.ib import convert, feed, opens
 from engine.model.contract import Option, Right, Underlying
 from engine.model.errors import BrokerError, UnavailableError
 from engine.model.event import DataTrouble, DividendReport, Event, MarketMoved
-from engine.model.facts import Dividend
+from engine.model.facts import Dividend, Listing
 from engine.model.market import Extra
 from engine.model.order import Side
 from engine.model.session import Session, exchange_date, session_before, session_on
@@ -441,7 +441,7 @@ def test_59_a_line_that_streams_again_is_told_and_so_is_its_next_refusal(
     run(scenario())
 
 
-@pytest.mark.parametrize("code", [354, 322, 10999])
+@pytest.mark.parametrize("code", [354, 200, 322, 10999])
 def test_59_a_line_that_is_not_subscribed_is_asked_for_anew_later(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A gateway that has just logged in may not know its subscriptions yet; it never asked again until a restart.
 
@@ -612,6 +612,30 @@ def test_history_errors_name_what_was_asked(code: int, text: str, words: str, he
             answers_empty = [(4, 2, 0, 162, "HMDS query returned no data: SPX", "")]
             fake.answers["20"] = lambda fields: [(*answers_empty[0][:2], fields[1], *answers_empty[0][3:])]
             assert await world.feed.closes("SPX", 5) == ()
+
+    run(scenario())
+
+
+def test_a_contract_that_is_not_found_while_its_farm_is_lost_may_be_there() -> None:
+    """The chain of the day had no strikes then, until the next day."""
+    details = "10|{}|SPX|OPT|20251124|5860|P|SMART|USD|X|SPXW|SPXW|99|0.05|100"
+
+    async def scenario() -> None:
+        nothing = "No security definition has been found for the request"
+        answers = {"9": lambda fields: [(4, 2, fields[2], 200, nothing, "")]}
+        async with fake_tws(answers=answers) as fake, connected(fake.port, lockstep=False) as (world, _):
+            listing = Listing("SPX", "SPXW", (DAY,))
+            fake.push(4, 2, -1, 2157, "Sec-def data farm connection is broken:secdefil", "")
+            with pytest.raises(BrokerError, match="has lost secdefil, and cannot look up the strikes of SPXW"):
+                await world.feed.strikes(listing, DAY)
+            fake.push(4, 2, -1, 2158, "Sec-def data farm connection is OK:secdefil", "")
+            assert (await world.feed.strikes(listing, DAY)).strikes == {DAY: ()}
+            calls = details.replace("|P|", "|C|").replace("|99|", "|98|")
+            fake.answers["9"] = lambda fields: [
+                *(tuple(each.format(fields[2]).split("|")) for each in (details, calls)),
+                (52, 1, fields[2]),
+            ]
+            assert (await world.feed.strikes(listing, DAY)).strikes == {DAY: (Decimal(5860),)}
 
     run(scenario())
 

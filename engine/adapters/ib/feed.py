@@ -20,7 +20,7 @@ from engine.adapters.ib.contracts import (
 )
 from engine.adapters.ib.hours import ToldHours, hours_in
 from engine.adapters.ib.opens import Opens
-from engine.adapters.ib.requests import RefusedError
+from engine.adapters.ib.requests import NO_CONTRACT, RefusedError
 from engine.adapters.ib.settings import IbSettings
 from engine.adapters.ib.silence import Silence
 from engine.adapters.ib.trouble import INFORMATION
@@ -37,14 +37,14 @@ log = logging.getLogger("rulebot.ib")
 NOT_SUBSCRIBED = frozenset((354, 10089, 10168, 10186))
 PARTLY = frozenset((10090, 10091))
 """The line streams, and lacks some ticks, as those of an option that are made of an underlying without subscription."""
-DELAYED, DISCONNECTED, ELSEWHERE, LINES_USED_UP, NO_CONTRACT = 10167, 10182, 10197, 101, 200
+DELAYED, DISCONNECTED, ELSEWHERE, LINES_USED_UP = 10167, 10182, 10197, 101
 UNKNOWN_TICKER = 300
 FOR_NOW = frozenset((LINES_USED_UP, ELSEWHERE, DISCONNECTED))
 """Refusals that end when somebody else gives up the lines or logs out, or a connection of the gateway is back. The
 broker does not say so, and a line that was refused stays dead then: it must be asked for anew."""
 ASK_AGAIN, ASK_LATER = timedelta(minutes=1), timedelta(minutes=10)
 """How long after such a refusal; after any other, as for want of a subscription, which may be bought, or not be loaded
-yet where the gateway has just logged in. A contract that is not there is not asked for anew."""
+yet where the gateway has just logged in, or of a contract that it cannot look up for the moment."""
 WITHIN = "no contract is beyond the limit of lines any more"
 NAMED = 5
 """Contracts that are named at most, of those whose data is back and of those beyond the limit."""
@@ -270,7 +270,7 @@ class IbFeed:
             row = self._board.rows[contract]
             wire.quotes.freeze(row)
             self._held_back.discard(row)
-        if code not in PARTLY and code != NO_CONTRACT:
+        if code not in PARTLY:
             self._ask_at[contract] = self._present() + (ASK_AGAIN if code in FOR_NOW else ASK_LATER)
         words = self._note(contract, why_not(contract, code, text))
         if code not in PARTLY:

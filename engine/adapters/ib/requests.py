@@ -2,6 +2,9 @@
 
 The rows of an answer are kept raw until its end. An error on the request id ends the request at once, also those codes
 that ib_async takes for warnings and would wait on for ever; what never ends is given up after a time limit.
+
+While the gateway has lost the farm of contracts it says of any that there is none (200), as users of ib_insync have
+seen (330): that is no answer then.
 """
 
 import asyncio
@@ -14,6 +17,9 @@ from engine.model.errors import BrokerError
 
 INFORMATION = frozenset((165, 366, 399, 10167))
 """Error codes that do not end a request; so are 2100 to 2199."""
+NO_CONTRACT = 200
+CONTRACTS_LOST, CONTRACTS_BACK = "2157", frozenset(("2158", "2159"))
+"""Of a farm of contracts, which the text names behind a colon: broken; connected, or inactive until it is needed."""
 
 
 class RefusedError(BrokerError):
@@ -38,6 +44,7 @@ class Requests:
     def __init__(self, next_id: Callable[[], int]) -> None:
         self._next_id = next_id
         self._pending: dict[str, _Pending] = {}
+        self._lost_farms: set[str] = set()
 
     async def ask(self, what: str, send: Callable[[int], None], seconds: float) -> list[list[str]]:
         """Send a request and return the raw rows of its answer.
@@ -86,11 +93,21 @@ class Requests:
         """Take an errMsg; True when it belongs to a request under way."""
         pending = self._pending.get(fields[2])
         if pending is None:
+            self._note_farm(fields)
             return False
         code = convert.whole(fields[3])
-        if not (code in INFORMATION or 2100 <= code < 2200 or pending.done.done()):
+        if code == NO_CONTRACT and self._lost_farms and not pending.done.done():
+            words = f"the gateway has lost {', '.join(sorted(self._lost_farms))}, and cannot look up {pending.what}"
+            pending.done.set_exception(BrokerError(words, "wait until it is connected again; it is asked anew"))
+        elif not (code in INFORMATION or 2100 <= code < 2200 or pending.done.done()):
             pending.done.set_exception(RefusedError(pending.what, code, convert.plain_text(fields[4])))
         return True
+
+    def _note_farm(self, fields: list[str]) -> None:
+        if fields[3] == CONTRACTS_LOST:
+            self._lost_farms.add(fields[4].rpartition(":")[2])
+        elif fields[3] in CONTRACTS_BACK:
+            self._lost_farms.clear()  # an inactive one is named in other words
 
     def lose(self) -> None:
         """End every request: the connection is gone."""

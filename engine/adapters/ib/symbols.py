@@ -2,9 +2,8 @@
 
 from engine.adapters.ib import convert
 from engine.adapters.ib.contracts import in_america, is_index, underlying_contract
-from engine.adapters.ib.feed import NO_CONTRACT
 from engine.adapters.ib.link import IbLink
-from engine.adapters.ib.requests import RefusedError
+from engine.adapters.ib.requests import NO_CONTRACT, RefusedError
 from engine.model.facts import KnownContract, SymbolFacts
 
 
