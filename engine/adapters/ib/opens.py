@@ -24,6 +24,8 @@ LOOKS = timedelta(seconds=5)
 AFTER = timedelta(seconds=15)
 """How long after the open a line has to tell it."""
 AGAIN = timedelta(minutes=1)
+AT_ONCE = 5
+"""Opens that are asked for at one look: of a universe many may not have traded yet."""
 
 
 class Opens:
@@ -65,7 +67,7 @@ class Opens:
                 asked = self._asked.get(contract)
                 if row not in board.frozen and (asked is None or now - asked >= AGAIN):
                     found.append(contract)
-        return found
+        return found[:AT_ONCE]
 
     async def _ask(self, wire: Wire, contract: Underlying, today: date) -> None:
         try:

@@ -71,6 +71,18 @@ def test_the_open_that_no_tick_tells_is_that_of_the_daily_bar_of_today() -> None
     asyncio.run(scenario())
 
 
+def test_of_a_universe_a_few_opens_are_asked_for_at_once() -> None:
+    async def scenario() -> None:
+        desk = Desk(*[[]] * 12)
+        desk.lines = tuple(Underlying(f"S{number}") for number in range(7))
+        for contract in desk.lines:
+            desk.board.add(contract)
+        await desk.until(79)
+        assert [at for at, _ in desk.asked] == [15] * 5 + [20] * 2 + [75] * 5
+
+    asyncio.run(scenario())
+
+
 def test_the_open_of_an_earlier_day_is_forgotten() -> None:
     async def scenario() -> None:
         desk = Desk([bar(DAY, 5901.5)], [bar(date(2026, 10, 22), 5950.0)])
