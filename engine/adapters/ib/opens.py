@@ -38,6 +38,7 @@ class Opens:
         self._looked: datetime | None = None
         self._asked: dict[Underlying, datetime] = {}
         self._told: set[Underlying] = set()
+        self._vain: set[Underlying] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def look(self, wire: Wire, lines: Iterable[Contract], now: datetime) -> None:
@@ -49,8 +50,8 @@ class Opens:
             for contract in self._told & self._board.rows.keys():
                 self._write(wire, contract, nan)
             self._day = today
-            self._told.clear()
-            self._asked.clear()
+            for noted in (self._told, self._vain, self._asked):
+                noted.clear()
         for contract in self._due(lines, now):
             self._asked[contract] = now
             task = asyncio.ensure_future(self._ask(wire, contract, today))
@@ -73,7 +74,9 @@ class Opens:
         try:
             bars = await self._bars(contract)
         except (BrokerError, *FAULTS) as problem:
-            log.warning("the open of %s is not told, and was asked for in vain: %s", contract, problem)
+            if contract not in self._vain:
+                log.warning("the open of %s is not told, and was asked for in vain: %s", contract, problem)
+            self._vain.add(contract)
             return
         price = next((bar.open for bar in bars if bar.day == today and bar.open > 0), nan)
         row = self._board.rows.get(contract)

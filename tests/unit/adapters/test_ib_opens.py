@@ -7,6 +7,8 @@ from math import isnan
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from engine.adapters.ib.history import Bar
 from engine.adapters.ib.opens import Opens
 from engine.model.contract import Option, Right, Underlying
@@ -56,15 +58,17 @@ class Desk:
         return self.board.open[self.board.rows[SPX]]
 
 
-def test_the_open_that_no_tick_tells_is_that_of_the_daily_bar_of_today() -> None:
+def test_the_open_that_no_tick_tells_is_that_of_the_daily_bar_of_today(caplog: pytest.LogCaptureFixture) -> None:
     """What counts from the open of SPX was unknown all day: no bot that reads it entered."""
 
     async def scenario() -> None:
         before = bar(date(2026, 10, 20), 5890.0)
-        desk = Desk([before], BrokerError("no answer"), [before, bar(DAY, 5901.5)])
-        assert isnan(await desk.until(130))
+        silent = BrokerError("no answer")
+        desk = Desk([before], silent, silent, [before, bar(DAY, 5901.5)])
+        assert isnan(await desk.until(190))
         assert await desk.until(600) == 5901.5
-        assert desk.asked == [(15, "SPX"), (75, "SPX"), (135, "SPX")]
+        assert desk.asked == [(15, "SPX"), (75, "SPX"), (135, "SPX"), (195, "SPX")]
+        assert caplog.text.count("asked for in vain: no answer") == 1
         assert desk.touched == [desk.board.rows[SPX]]
         assert desk.wire.arrived.is_set()
 
