@@ -23,7 +23,8 @@ log = logging.getLogger("rulebot.ib")
 LOOKS = timedelta(seconds=5)
 AFTER = timedelta(seconds=15)
 """How long after the open a line has to tell it."""
-AGAIN = timedelta(minutes=1)
+AGAIN, AT_LAST = timedelta(minutes=1), timedelta(minutes=16)
+"""How long after an open was asked for in vain it is asked for again; then twice as long, up to the second."""
 AT_ONCE = 5
 """Opens that are asked for at one look: of a universe many may not have traded yet."""
 
@@ -36,7 +37,8 @@ class Opens:
         self._bars = bars
         self._day: date | None = None
         self._looked: datetime | None = None
-        self._asked: dict[Underlying, datetime] = {}
+        self._due_at: dict[Underlying, datetime] = {}
+        self._waits: dict[Underlying, timedelta] = {}
         self._told: set[Underlying] = set()
         self._vain: set[Underlying] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -50,10 +52,11 @@ class Opens:
             for contract in self._told & self._board.rows.keys():
                 self._write(wire, contract, nan)
             self._day = today
-            for noted in (self._told, self._vain, self._asked):
+            for noted in (self._told, self._vain, self._due_at, self._waits):
                 noted.clear()
         for contract in self._due(lines, now):
-            self._asked[contract] = now
+            wait = self._waits.get(contract, AGAIN)
+            self._due_at[contract], self._waits[contract] = now + wait, min(2 * wait, AT_LAST)
             task = asyncio.ensure_future(self._ask(wire, contract, today))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -62,13 +65,14 @@ class Opens:
         session = session_on(exchange_date(now))
         if session is None or now < session.open + AFTER:
             return []
-        board, found = self._board, []
-        for contract in lines:
-            if isinstance(contract, Underlying) and isnan(board.open[row := board.rows[contract]]):
-                asked = self._asked.get(contract)
-                if row not in board.frozen and (asked is None or now - asked >= AGAIN):
-                    found.append(contract)
+        of_levels = (each for each in lines if isinstance(each, Underlying))
+        found = [each for each in of_levels if self._is_missing(each) and now >= self._due_at.get(each, now)]
         return found[:AT_ONCE]
+
+    def _is_missing(self, contract: Underlying) -> bool:
+        """Say whether a line that streams has not told its open."""
+        row = self._board.rows[contract]
+        return row not in self._board.frozen and isnan(self._board.open[row])
 
     async def _ask(self, wire: Wire, contract: Underlying, today: date) -> None:
         try:
