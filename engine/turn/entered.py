@@ -36,8 +36,9 @@ def entry_ended(work: Work, position: Position, order: Order, *, asked: bool) ->
     elif order.status is not OrderStatus.FILLED and _tries_again(work, position, order):
         return
     bot = work.governing(position)
-    if bot.plan.order.leg_by_leg and next_stage(work, bot, position) is not None:
-        next_opening(work, work.put_position(replace(position, attempts=1, retry_at=work.at)))
+    first_try = replace(position, attempts=1, retry_at=work.at)  # of a further try of the leg there is none
+    if bot.plan.order.leg_by_leg and next_stage(work, bot, first_try) is not None:
+        next_opening(work, work.put_position(first_try))
         return
     refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
     _entry_over(work, position, why_over(order, asked=asked), refused=refused)

@@ -657,6 +657,27 @@ def test_legs_with_a_pause_between_tries_come_to_an_end() -> None:
     assert desk.position.state == "closed"
 
 
+def test_a_first_leg_that_is_refused_at_its_second_try_is_told_as_refused() -> None:
+    order = "{leg_by_leg: [long_spx, short_spy], start: natural, wait: 30s, tries: 3, pause: 5s, then: unwind}"
+    desk = Desk((text_of(**{**LEGGED, "order": order}),))
+    desk.ack(desk.enter())
+    desk.tick(30)
+    desk.cancelled(desk.last)
+    desk.tick(5)
+    desk.refuse(desk.last)
+    assert desk.position.exit_reason == "refused"
+    assert desk.alarms == ["the broker refused the entry: 201 Order rejected - reason: no"]
+
+
+def test_a_first_leg_whose_tries_are_used_up_is_why_nothing_was_opened() -> None:
+    desk = Desk((text_of(**LEGGED),))
+    desk.ack(desk.enter())
+    for _ in range(3):
+        desk.tick(30)
+    desk.cancelled(desk.last)
+    assert [record.data["reason"] for record in desk.said(Kind.DECISION, "unfilled")] == ["its tries are used up"]
+
+
 def test_a_bust_of_one_leg_closes_what_has_lost_its_partner() -> None:
     desk = Desk()
     reports = desk.fill(desk.enter())
