@@ -23,6 +23,7 @@ from engine.turn.turned_away import broker_words, taken_back_for
 from engine.turn.work import Work
 
 NOT_BY_US = "cancelled at the broker, and not by us"
+CLOSED_BY_HAND = "closed by the operator"
 OTHER_SIDE = "both sides of the same"
 """The words of the broker's refusal when an order of the other side works in the contract (requirement A4)."""
 
@@ -97,6 +98,8 @@ def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
         return NOT_RUN
     if {"", position.bot} & work.state.standing.paused:
         return "paused by the operator"
+    if work.state.standing.must_close(position.bot, position.id):
+        return CLOSED_BY_HAND
     if (state := work.bots.get(position.bot)) is not None and state.day.halted:
         return f"halted: {state.day.halted}"
     if reason := kept_out(work) or day_problem(bot_today(work, position.bot), bot.plan.risk.day):

@@ -54,7 +54,7 @@ from engine.turn.before_expiry import ending_corrected
 from engine.turn.by_hand import ask_entry, step_by_hand
 from engine.turn.caution import go_on
 from engine.turn.dividends import warn_of_dividends
-from engine.turn.entered import next_opening
+from engine.turn.entered import CLOSED_BY_HAND, next_opening
 from engine.turn.entering import note_blocked, step_entry
 from engine.turn.executions import on_commission, on_execution
 from engine.turn.following import follow
@@ -407,7 +407,7 @@ def _close_one(work: Work, name: str) -> None:
         return
     for order in work.live_orders(name):
         if order.opens(name):
-            cancel(work, order, "closed by the operator")
+            cancel(work, order, CLOSED_BY_HAND)
     work.set_wake(position.bot, work.at)
 
 

@@ -67,6 +67,32 @@ def test_an_entry_at_work_is_taken_back_and_what_fills_all_the_same_is_closed() 
     assert desk.last.purpose is Purpose.EXIT
 
 
+def test_no_further_try_is_sent_for_what_is_closed_between_two_of_them() -> None:
+    desk = Desk((text_of(order="{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 30s, then: cancel}"),))
+    desk.ack(desk.enter())
+    desk.tick(10)
+    desk.cancelled(desk.last)
+    desk.ask(Request.CLOSE, position=desk.position.id)
+    desk.tick(30)
+    assert len(desk.submitted) == 1
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "unfilled")
+    assert desk.said(Kind.DECISION, "unfilled")[-1].data["reason"] == "closed by the operator"
+
+
+def test_no_further_leg_is_opened_for_what_is_closed_when_one_has_filled_all_the_same() -> None:
+    desk = Desk((text_of(order="{leg_by_leg: [long_put, short_put], start: mid, wait: 10s, tries: 3, then: unwind}"),))
+    order = desk.enter()
+    desk.ack(order)
+    desk.ask(Request.CLOSE, position=order.position)
+    desk.fill(order)
+    desk.tick(1)
+    assert [each.purpose for each in desk.submitted] == [Purpose.ENTRY, Purpose.UNWIND]
+    assert {each.legs[0].name for each in desk.submitted} == {"long_put"}
+    desk.cancelled(desk.last)
+    desk.tick(1)
+    assert (desk.last.purpose, desk.last.reason) == (Purpose.EXIT, "flattened")
+
+
 def test_a_position_that_is_not_there_is_recorded_and_does_nothing() -> None:
     desk = two_positions()
     sent = len(desk.submitted)
