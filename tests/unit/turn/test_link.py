@@ -482,6 +482,21 @@ def test_an_exit_waits_while_the_account_holds_less() -> None:
     assert desk.last.purpose is Purpose.EXIT
 
 
+def test_no_further_try_of_an_entry_is_sent_for_a_position_on_hold() -> None:
+    order = "{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 45s, then: cancel}"
+    desk = Desk((text_of(order=order, quantity="3", risk="{max_loss_per_trade: $20000}"),))
+    desk.fill(desk.enter(), 1)
+    desk.tick(10)
+    desk.cancelled(desk.last, 1)
+    for contract in desk.books():
+        desk.holds(contract, 0)
+    for _ in range(6):
+        desk.tick(10)
+    assert "nothing is sent for it any more" in desk.position.on_hold
+    assert len(desk.submitted) == 1
+    assert (desk.position.state, desk.position.structures) == ("open", 1)
+
+
 def test_a_fill_that_the_account_never_shows_is_put_on_hold() -> None:
     """Somebody was quicker than the list of positions: it tells neither what came nor that it went."""
     desk = Desk(is_shown=False)
