@@ -672,6 +672,13 @@ def test_kill_of_one_bot_leaves_the_others() -> None:
     assert [order.bot for order in desk.submitted] == ["two", "one"]
 
 
+def test_a_kill_of_one_bot_takes_no_entry_of_another_back() -> None:
+    desk = Desk((text_of("one"), text_of("two")))
+    desk.until("10:00")
+    desk.ask(Request.KILL, "one")
+    assert [order.bot for order in desk.cancels] == ["one"]
+
+
 def test_after_a_kill_no_further_try_is_sent() -> None:
     """Invariant 10: in the pause between two tries nothing works that could be cancelled."""
     desk = Desk((text_of(order="{start: mid, wait: 10s, tries: 3, pause: 1m, then: cancel}"),))

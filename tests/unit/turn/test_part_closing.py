@@ -149,6 +149,19 @@ def test_what_closes_all_takes_a_part_over_and_closes_all() -> None:
     assert reasons(desk) == ["stop", "time"]
 
 
+def test_what_closes_all_takes_a_part_over_that_stands_higher() -> None:
+    desk = held("  - name: half\n    vix: {above: 30}\n    close: 50%\n  - stop: {cost: 2x credit}\n")
+    desk.level("VIX", 31.0)
+    cost(desk, 0.70)
+    desk.ack(part := desk.last)
+    cost(desk, 1.60)
+    assert desk.order(part.ref).status is OrderStatus.CANCELLING
+    desk.cancelled(desk.order(part.ref))
+    desk.tick(0)
+    assert [order.quantity for order in closing(desk)] == [2, 3]
+    assert reasons(desk) == ["half", "stop"]
+
+
 def test_a_part_does_not_take_over_what_closes_all() -> None:
     desk = held("  - stop: {cost: 2x credit}\n  - name: half\n    cost: {at_least: 1.50}\n    close: 50%\n")
     cost(desk, 1.60)
