@@ -11,6 +11,7 @@ from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.choosing import still_holds
 from engine.turn.closing import UNWIND, is_unwound
+from engine.turn.giving_way import clear_the_way, in_the_way, opposing_exit
 from engine.turn.judging import wake
 from engine.turn.leaving import is_trading, pursue
 from engine.turn.opening import kept_back, next_stage, send_opening
@@ -63,17 +64,34 @@ def next_opening(work: Work, position: Position) -> None:
         stop_runaway(work, position.bot)
     if reason := _no_more(work, bot, position):
         _entry_over(work, position, reason, refused=False)
+    elif reason := _is_opposed(work, bot, position):
+        wake(work, position.bot, 1.0)
+        _count_unsent(work, bot, position, reason)
     elif send_opening(work, bot, position, position.attempts) is None:
-        _count_unsent(work, bot, work.positions[position.id])
+        position = work.positions[position.id]
+        _count_unsent(work, bot, position, kept_back(work, bot, position))
 
 
-def _count_unsent(work: Work, bot: CompiledBot, position: Position) -> None:
-    """Count a try of the rest of an entry that is sent at no price like one that does not fill; the last ends it.
+def _is_opposed(work: Work, bot: CompiledBot, position: Position) -> str:
+    """Return what of the other side the broker would refuse the next opening order for; what rests is taken back."""
+    stage = next_stage(work, bot, position)
+    legs = () if stage is None else stage[0]
+    if leaving := opposing_exit(work, bot, legs):
+        return f"against the exit of {leaving}"
+    if not in_the_way(work, bot, legs):
+        return ""
+    clear_the_way(work, bot, legs)
+    return "against what rests in the same option"
+
+
+def _count_unsent(work: Work, bot: CompiledBot, position: Position, reason: str) -> None:
+    """Count a try of the rest of an entry that is not sent, for this reason, like one that does not fill; the last ends
+    it.
 
     A leg without its partner, or a part that no exit rests for yet, would stand so while the market stays away.
     """
     since, ladder = position.retry_at, bot.plan.order
-    if since is None or not position.is_begun or not (reason := kept_back(work, bot, position)):
+    if since is None or not position.is_begun or not reason:
         return
     left = (since - work.at).total_seconds() + ladder.wait
     if left > 0:

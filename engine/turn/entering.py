@@ -224,12 +224,12 @@ def choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[Re
     if not is_told(work, bot, selection, view.quantity):
         ask_margin(work, bot, view, selection)
         return
-    if leaving := opposing_exit(work, selection):
+    if leaving := opposing_exit(work, bot, selection.legs):
         work.set_bot(name, replace(work.bots[name], waits=f"the exit of {leaving} in the same option to be over"))
         wake(work, name, 1.0)
         return
-    if in_the_way(work, selection):
-        clear_the_way(work, selection)
+    if in_the_way(work, bot, selection.legs):
+        clear_the_way(work, bot, selection.legs)
         waits = "resting orders of the other side to be taken back"
         work.set_bot(name, replace(work.bots[name], waits=waits, is_clearing=True))
         wake(work, name, 1.0)

@@ -6,14 +6,15 @@ watched by the engine, and put back as soon as its contract is free.
 
 from collections.abc import Mapping, Sequence
 
-from engine.evaluate.select import Selection
+from engine.evaluate.snapshot import LegView
 from engine.model.contract import Option
 from engine.model.order import Order, OrderLeg, Purpose, Side
-from engine.model.position import Position
+from engine.model.position import Position, PositionLeg
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.closing import is_dead, legs_to_close
 from engine.turn.judging import wake
+from engine.turn.program import CompiledBot
 from engine.turn.resting import (
     REARM_LIMIT,
     RESTING,
@@ -26,31 +27,35 @@ from engine.turn.resting import (
 )
 from engine.turn.work import Work
 
-
-def in_the_way(work: Work, selection: Selection) -> bool:
-    """Say whether resting orders of ours would make the broker refuse this entry."""
-    return bool(_in_the_way(work, selection))
+Legs = Sequence[LegView] | Sequence[PositionLeg]
+"""What an entry is to open."""
 
 
-def _in_the_way(work: Work, selection: Selection) -> list[Order]:
-    if len(selection.legs) > 1:
-        return []
-    wanted = {leg.option: Side.BUY if leg.sign > 0 else Side.SELL for leg in selection.legs}
+def in_the_way(work: Work, bot: CompiledBot, legs: Legs) -> bool:
+    """Say whether resting orders of ours would make the broker refuse an entry of these legs."""
+    return bool(_in_the_way(work, bot, legs))
+
+
+def _alone(bot: CompiledBot, legs: Legs) -> dict[Option, int]:
+    """Return, with their signs, the options that the bot enters by orders of one leg; combos stand in no one's way."""
+    return {leg.option: leg.sign for leg in legs} if len(legs) == 1 or bot.plan.order.leg_by_leg else {}
+
+
+def _in_the_way(work: Work, bot: CompiledBot, legs: Legs) -> list[Order]:
+    wanted = _alone(bot, legs)
     return [
         order
         for order in work.all_live_orders()
-        if order.purpose in RESTING and wanted.get(order.legs[0].option, order.side) is not order.side
+        if order.purpose in RESTING and wanted.get(order.legs[0].option, order.side.sign) != order.side.sign
     ]
 
 
-def opposing_exit(work: Work, selection: Selection) -> str:
+def opposing_exit(work: Work, bot: CompiledBot, legs: Legs) -> str:
     """Return the position whose exit closes what this entry would open, on the other side; "" if none.
 
     The broker would refuse the entry: an exit goes first, and what an entry was to be cleared for may lead to one.
     """
-    if len(selection.legs) > 1:
-        return ""
-    wanted = {leg.option: leg.sign for leg in selection.legs}
+    wanted = _alone(bot, legs)
     leaving = (each for each in work.active_positions() if each.state == "exiting" and not each.is_let_be)
     opposed = (each.id for each in leaving if _closes(work, each, wanted))
     return next(opposed, "")
@@ -69,9 +74,9 @@ def _closes(work: Work, position: Position, signs: Mapping[Option, int]) -> bool
     return any(signs.get(leg.option) == leg.sign and not is_dead(work, leg) for leg in closing)
 
 
-def clear_the_way(work: Work, selection: Selection) -> None:
+def clear_the_way(work: Work, bot: CompiledBot, legs: Legs) -> None:
     """Take back the resting orders that stand against this entry; the engine watches their prices meanwhile."""
-    _give_way(work, _in_the_way(work, selection), "an entry")
+    _give_way(work, _in_the_way(work, bot, legs), "an entry")
 
 
 def clear_for_exit(work: Work, position: Position, legs: Sequence[OrderLeg]) -> bool:
@@ -129,7 +134,10 @@ def _may_be_put_back(work: Work, position: Position) -> bool:
 
 
 def _is_wanted(work: Work, contracts: set[Option]) -> bool:
-    """Say whether an entry in one of these contracts works, or is about to be sent."""
+    """Say whether an entry in one of these contracts works, or is about to be sent, or its next try or leg is."""
+    for position in work.active_positions():
+        if position.state == "entering" and contracts & _alone(work.governing(position), position.legs).keys():
+            return True
     for order in work.all_live_orders():
         opened = {leg.option for leg in order.legs if order.opens(order.position_of(leg))}
         if contracts & opened:

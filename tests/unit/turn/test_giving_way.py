@@ -7,7 +7,7 @@ import pytest
 from hand_desk import SELLER, Desk, text_of
 
 from engine.model.contract import Option
-from engine.model.event import ReloadWaits
+from engine.model.event import ReloadWaits, Request
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side
 from engine.record.record import Kind
 
@@ -370,3 +370,84 @@ def test_a_stop_that_has_given_way_is_put_back_when_the_entry_must_wait(how: str
     desk.cancelled(again)
     desk.settle(1.0)
     assert (desk.last.bot, desk.last.purpose) == ("second", Purpose.ENTRY)
+
+
+# ---------------------------------------------------------------- entries of several orders
+
+LATER = "{at: open + 60m, max_open: 5}"
+LEGGED = {
+    "underlying": "SPY",
+    "entry": LATER,
+    "legs": """
+  expiry: {dte: {nearest: 90}}
+  short_put: {sell: put, strike: {delta: 0.15}}
+  long_put: {buy: put, strike: {below: short_put, by: 3 pts}}
+""",
+    "order": "{leg_by_leg: [long_put, short_put], start: mid, wait: 100s, tries: 1, then: unwind}",
+    "exits": "\n  - at_expiry: settle\n",
+    "risk": "{max_loss_per_trade: $2000}",
+}
+PAUSED = {**SOLD, "order": "{start: mid, wait: 20s, tries: 3, pause: 30s, then: cancel}"}
+
+
+def cleared_for(sections: dict[str, str]) -> Desk:
+    """Return a desk on which a pair of the first bot has given way to the first order of the second one's entry."""
+    desk = Desk((text_of("first", **SELLER), text_of("second", **sections)), at="10:00")
+    desk.opened("10:01")
+    desk.tick(1)
+    pair = [desk.order(order.ref) for order in desk.live]
+    for order in pair:
+        desk.ack(order)
+    desk.until("10:30")
+    assert [order.ref for order in desk.cancels] == [order.ref for order in pair]
+    for order in pair:
+        desk.cancelled(desk.order(order.ref))
+    desk.tick(1)
+    assert desk.last.bot == "second"
+    return desk
+
+
+def rests(desk: Desk) -> bool:
+    return any(order.bot == "first" for order in desk.live)
+
+
+def test_what_rests_against_the_second_leg_gives_way_before_the_first_one_is_sent_and_until_all_are() -> None:
+    """The broker refused the second leg, and the first one was closed again, which cost the width of its quotes."""
+    desk = cleared_for(LEGGED)
+    desk.ack(desk.last)
+    desk.tick(5)
+    assert (desk.last.legs[0].name, rests(desk)) == ("long_put", False)
+    desk.fill(desk.last)
+    desk.tick(1)
+    assert (desk.last.legs[0].name, rests(desk)) == ("short_put", False)
+    desk.fill(desk.last)
+    desk.tick(1)
+    assert (desk.position.state, rests(desk)) == ("open", True)
+
+
+def test_what_rests_is_not_put_back_between_two_tries_of_an_entry() -> None:
+    desk = cleared_for(PAUSED)
+    desk.ack(first := desk.last)
+    desk.tick(20)
+    desk.cancelled(desk.order(first.ref))
+    for _ in range(3):
+        desk.tick(10)
+        assert not rests(desk)
+    assert (desk.last.bot, desk.last.attempt) == ("second", 2)
+
+
+def test_a_next_leg_waits_for_an_exit_of_the_other_side_that_began_meanwhile() -> None:
+    desk = cleared_for(LEGGED)
+    desk.ack(desk.last)
+    desk.ask(Request.FLATTEN, "first")
+    desk.tick(1)
+    leaving = desk.last
+    assert (leaving.bot, leaving.purpose) == ("first", Purpose.EXIT)
+    desk.ack(leaving)
+    second = next(order for order in desk.live if order.bot == "second")
+    desk.fill(second)
+    desk.tick(5)
+    assert desk.last.ref == leaving.ref
+    desk.fill(leaving)
+    desk.tick(1)
+    assert (desk.last.bot, desk.last.legs[0].name) == ("second", "short_put")
