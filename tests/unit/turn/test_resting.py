@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from hand_desk import SELLER, Desk, put, text_of
 
-from engine.model.event import BrokerStatus
+from engine.model.event import BrokerStatus, CommissionReport
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
 from engine.record.record import Kind
 from engine.run.levels import dollars_at
@@ -103,6 +103,61 @@ def test_a_debit_position_rests_with_the_signs_of_a_sale() -> None:
 TENTHS = (
     "\n  - target: {profit: 10%}\n    resting: true\n  - stop: {loss: 20%}\n    resting: true\n  - at_expiry: settle\n"
 )
+
+
+LONG = {
+    "legs": "\n  expiry: {dte: {nearest: 90}}\n  long_put: {buy: put, strike: {delta: 0.15}}\n",
+    "risk": "{max_loss_per_trade: $9000}",
+}
+LEVELS = {
+    "target: {profit: 60%}": {},
+    "target: {profit: $100}": {},
+    "target: {cost: 0.3x credit}": {},
+    "target: {cost: 1.00}": {},
+    "target: {profit: 0.002x max_risk}": {},
+    "stop: {loss: 200%}": {},
+    "stop: {loss: $300}": {},
+    "stop: {cost: 3x credit}": {},
+    "stop: {cost: 10.00}": {},
+    "stop: {loss: 0.05x max_risk}": {},
+    "target: {profit: 30%}": LONG,
+    "target: {profit: $90}": LONG,
+    "target: {value: 1.5x debit}": LONG,
+    "target: {value: 9.00}": LONG,
+    "target: {profit: 0.2x max_risk}": LONG,
+    "stop: {loss: 40%}": LONG,
+    "stop: {loss: $100}": LONG,
+    "stop: {value: 0.5x debit}": LONG,
+    "stop: {value: 0.80}": LONG,
+    "stop: {loss: 0.3x max_risk}": LONG,
+}
+
+
+@pytest.mark.parametrize("written", LEVELS)
+def test_what_rests_is_priced_where_the_engine_that_watches_the_same_would_act(written: str) -> None:
+    cent = Decimal("0.01")
+
+    def held(resting: str) -> Desk:
+        exits = f"\n  - {written}{resting}\n  - at_expiry: settle\n"
+        desk = seller(**{**LEVELS[written], "exits": exits, "quantity": "2"})
+        for report in desk.fill(desk.enter("10:01")):
+            desk.send(CommissionReport(desk.now, report.exec_id, Decimal("2.10")))
+        for order in desk.live:
+            desk.ack(order)
+        desk.tick(1)
+        return desk
+
+    def acts(price: Decimal) -> bool:
+        desk = held("")
+        desk.quote(desk.position.legs[0].option, float(price - cent / 2), float(price + cent / 2))
+        desk.tick(1)
+        return desk.position.state == "exiting"
+
+    (order,) = held("\n    resting: true").live
+    price = order.terms.price
+    assert price is not None
+    away = cent if (order.side is Side.SELL) is (order.kind is OrderType.STOP) else -cent
+    assert (acts(price - away), acts(price + away)) == (True, False)
 
 
 def at_exits(desk: Desk, *orders: Order) -> tuple[Decimal | None, ...]:
