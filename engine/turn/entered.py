@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
+from engine.decide.bot_day import OVER
 from engine.decide.limits import day_problem
 from engine.model.contract import Option
 from engine.model.order import NEXT_TRY, Order, OrderStatus, Purpose
@@ -14,7 +15,7 @@ from engine.turn.closing import UNWIND, is_unwound
 from engine.turn.giving_way import clear_the_way, in_the_way, opposing_exit
 from engine.turn.judging import wake
 from engine.turn.leaving import is_trading, pursue
-from engine.turn.opening import kept_back, next_stage, send_opening
+from engine.turn.opening import comes_too_late, kept_back, next_stage, send_opening
 from engine.turn.profit import bot_today
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import NOT_RUN, kept_out, only_reduces, waits_for_reload
@@ -108,7 +109,7 @@ def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
         return "nothing is left to be opened"
     if not bot.plan.order.leg_by_leg and not is_unwound(position):
         return "an earlier try has filled after all, without all its legs"
-    if not is_trading(work):
+    if not is_trading(work) or position.session != work.state.session.date:
         return "the session is over"
     if reason := only_reduces(work):
         return reason
@@ -124,6 +125,8 @@ def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
         return f"halted: {state.day.halted}"
     if reason := kept_out(work) or day_problem(bot_today(work, position.bot), bot.plan.risk.day):
         return reason
+    if is_unwound(position) and comes_too_late(work, bot, position.retry_at):
+        return OVER
     if not position.is_flat:
         return ""
     return waits_for_reload(work, position.bot) or (

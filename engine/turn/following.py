@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from engine.decide.bot_day import OVER
 from engine.model.command import Replace
 from engine.model.order import NEXT_TRY, TRIES_USED_UP, Order, OrderStatus, OrderType, Purpose
 from engine.model.quotes import NO_BID
@@ -15,9 +16,9 @@ from engine.spec.nouns.order import Then
 from engine.turn.bounds import entry_bound
 from engine.turn.caution import has_waited_for_price, price_is_there
 from engine.turn.choosing import still_holds
-from engine.turn.closing import CLOSING, exit_ladder
+from engine.turn.closing import CLOSING, exit_ladder, is_unwound
 from engine.turn.judging import wake
-from engine.turn.opening import no_price
+from engine.turn.opening import comes_too_late, no_price
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import not_trading, waits_for_reload
 from engine.turn.reports import conclude, has_reason, is_not_found
@@ -110,6 +111,9 @@ def _next_entry_try(work: Work, order: Order) -> None:
     is_legged = bool(ladder.leg_by_leg) and order.legs[0].name != ladder.leg_by_leg[0]
     if not is_legged and not order.has_fills and not still_holds(work, bot, position):
         cancel(work, order, "its conditions no longer hold")
+        return
+    if is_unwound(position) and comes_too_late(work, bot, order.attempt_until):
+        cancel(work, order, OVER)
         return
     if _is_new_order(ladder, order):
         cancel(work, order, NEXT_TRY)

@@ -24,6 +24,8 @@ from engine.turn.choosing import record_selection
 from engine.turn.program import CompiledBot
 from engine.turn.work import Work
 
+LATE = timedelta(minutes=1)
+"""How long after it was due a try is still sent once the window is over."""
 OUT_OF_BAND = "too far from the mid (price_band)"
 PAST_ZERO = "below zero, as it may cost less than one tick"
 """Why an order is sent at no such price."""
@@ -183,6 +185,14 @@ def ticket(work: Work, position: Position, purpose: Purpose, reason: str) -> Tic
 def entry_due(position: Position, at: datetime) -> bool:
     """Say whether an entering position's next try is due."""
     return position.state == "entering" and position.retry_at is not None and at >= position.retry_at
+
+
+def comes_too_late(work: Work, bot: CompiledBot, due: datetime | None) -> bool:
+    """Say whether a try has long been due, and the window is over: nobody was there to send it, or it had no price."""
+    if due is None or work.at - due < LATE:
+        return False
+    start, end = bot.window(work.state.session, due)
+    return not start <= due <= work.at < end
 
 
 def entry_worst_case(selection: Selection, net: Decimal, *, is_covered: bool) -> Decimal | None:

@@ -497,6 +497,46 @@ def test_no_further_try_of_an_entry_is_sent_for_a_position_on_hold() -> None:
     assert (desk.position.state, desk.position.structures) == ("open", 1)
 
 
+@pytest.mark.parametrize(
+    ("away", "ended"),
+    [
+        (timedelta(minutes=10), ""),
+        (timedelta(hours=3), "its window is over"),
+        (timedelta(days=1), "the session is over"),
+    ],
+)
+def test_a_try_that_nobody_was_there_to_send_is_sent_within_its_window_alone(away: timedelta, ended: str) -> None:
+    """It was sent hours later, and on the next day, for which it did not count."""
+    sections = {**SELLER, "entry": '{window: {from: "10:00", to: "11:00"}, max_open: 5}'}
+    order = "{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 30s, then: cancel}"
+    desk = Desk((text_of("seller", **{**sections, "order": order}),))
+    desk.ack(desk.enter())
+    desk.tick(10)
+    desk.cancelled(desk.last)
+    name = desk.position.id
+    desk.now += away
+    desk.freshen()
+    desk.start_again()
+    desk.link()
+    desk.tick(1)
+    sent = [order.attempt for order in desk.submitted if order.position == name]
+    unfilled = [record.data["reason"] for record in desk.said(Kind.DECISION, "unfilled")]
+    assert (sent, unfilled) == (([1], [ended]) if ended else ([1, 2], []))
+
+
+def test_an_entry_that_worked_while_nobody_was_there_is_taken_back_after_its_window() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    desk.now += timedelta(hours=3)
+    desk.freshen()
+    desk.start_again()
+    desk.link()
+    desk.tick(1)
+    assert not desk.replaced
+    assert [(each.ref, each.message) for each in desk.cancels] == [(order.ref, "its window is over")]
+
+
 def test_a_fill_that_the_account_never_shows_is_put_on_hold() -> None:
     """Somebody was quicker than the list of positions: it tells neither what came nor that it went."""
     desk = Desk(is_shown=False)
