@@ -719,13 +719,15 @@ def test_a_kill_of_one_bot_takes_no_entry_of_another_back() -> None:
     assert [order.bot for order in desk.cancels] == ["one"]
 
 
-def test_after_a_kill_no_further_try_is_sent() -> None:
+@pytest.mark.parametrize("bot", ["", "spread"])
+@pytest.mark.parametrize("asked", [Request.KILL, Request.PAUSE])
+def test_after_a_kill_no_further_try_is_sent(asked: Request, bot: str) -> None:
     """Invariant 10: in the pause between two tries nothing works that could be cancelled."""
     desk = Desk((text_of(order="{start: mid, wait: 10s, tries: 3, pause: 1m, then: cancel}"),))
     desk.ack(desk.enter())
     desk.tick(10)
     desk.cancelled(desk.last)
-    desk.ask(Request.KILL)
+    desk.ask(asked, bot)
     desk.tick(60)
     assert len(desk.submitted) == 1
     assert desk.position.state == "closed"

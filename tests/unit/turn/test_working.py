@@ -633,6 +633,17 @@ def test_an_unwinding_ends_at_the_market() -> None:
     assert desk.last.purpose is Purpose.UNWIND
 
 
+def test_an_unwinding_begins_at_natural_however_many_tries_the_entry_had() -> None:
+    desk = Desk((text_of(**LEGGED),))
+    desk.fill(desk.enter())
+    desk.ack(desk.last)
+    for _ in range(3):
+        desk.tick(30)
+    desk.cancelled(desk.last)
+    desk.tick(0)
+    assert (desk.last.purpose, desk.last.kind, desk.last.attempt) == (Purpose.UNWIND, OrderType.LIMIT, 1)
+
+
 def test_after_a_kill_the_second_leg_is_not_opened() -> None:
     """Invariant 10: only orders that reduce."""
     desk = Desk((text_of(**LEGGED),))
