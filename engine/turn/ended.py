@@ -1,7 +1,6 @@
 """What follows when an order ends or a position's holdings change: the moves of its lifecycle."""
 
 from datetime import datetime, timedelta
-from math import ceil
 
 from engine.fill.book import TOLD_LATE, when_dealt
 from engine.fill.today import realized_since
@@ -108,10 +107,10 @@ def count_opened(work: Work, order: Order, at: datetime) -> None:
 
 def _take_back_further_tries(work: Work, position: Position) -> None:
     """An order that was over has filled after all: a later try would open the same once more, or part of it."""
-    held = {leg.name: leg.held for leg in position.legs}
+    missing = {leg.name: position.quantity * leg.ratio - leg.held for leg in position.legs}
     for other in work.live_orders(position.id):
-        begun = max(ceil(held[leg.name] / leg.ratio) for leg in other.legs)
-        if other.purpose is Purpose.ENTRY and begun + other.remaining > position.quantity:
+        is_too_much = any(other.remaining * leg.ratio > missing[leg.name] for leg in other.legs)
+        if other.purpose is Purpose.ENTRY and is_too_much:
             cancel(work, other, "an earlier try has filled after all")
 
 

@@ -619,6 +619,24 @@ def test_a_part_of_the_second_leg_keeps_whole_structures_only() -> None:
     assert {leg.name: leg.held for leg in desk.position.legs} == {"long_spx": 1, "short_spy": 10}
 
 
+def test_a_late_fill_of_the_first_leg_leaves_an_order_of_the_second_by_its_ratio_at_work() -> None:
+    """Ten of the second leg to two structures were taken for ten structures: it was taken back, and all was closed."""
+    desk = Desk((text_of(**{**LEGGED, "quantity": "2"}),))
+    first = desk.enter()
+    desk.fill(first, 1)
+    for _ in range(3):
+        desk.tick(30)
+    desk.cancelled(desk.order(first.ref), 1)
+    desk.tick(0)
+    desk.ack(desk.last)
+    desk.send(desk.execution(first, first.legs[0], 1, "20.00"))
+    desk.tick(0)
+    assert (desk.last.legs[0].name, desk.last.quantity, desk.last.status) == ("short_spy", 10, OrderStatus.WORKING)
+    desk.fill(desk.last)
+    desk.tick(0)
+    assert (desk.last.purpose, desk.last.legs[0].name, desk.last.quantity) == (Purpose.UNWIND, "long_spx", 1)
+
+
 def test_an_unwinding_ends_at_the_market() -> None:
     desk = Desk((text_of(**LEGGED),))
     desk.fill(desk.enter())
