@@ -371,7 +371,7 @@ def _rolled_into(work: Work, position: Position, order: Order) -> None:
         how = ("refused", "refused") if refused else ("unfilled", "ended_empty")
         work.move(replace(position, exit_reason=how[0]), how[1])
     elif not is_unwound(position):
-        unwind(work, position)
+        unwind(work, position, why_over(order, asked=True))
     else:
         full = position.structures >= position.quantity
         place_resting(work, work.move(position, "filled" if full else "ended_partly"), at_once=True)

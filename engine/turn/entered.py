@@ -145,8 +145,11 @@ def _entry_over(work: Work, position: Position, reason: str, *, refused: bool) -
     position = work.put_position(replace(position, retry_at=None))
     if not position.is_begun:
         _entry_empty(work, position, reason, refused=refused)
-    elif not is_unwound(position):
-        unwind(work, position)
+        return
+    if refused:
+        work.alarm(position.bot, f"the broker refused the rest of the entry: {reason}", position.id)
+    if not is_unwound(position):
+        unwind(work, position, reason)
     else:
         full = position.structures >= position.quantity
         position = work.move(position, "filled" if full else "ended_partly")
@@ -206,9 +209,9 @@ def end_of_entry(work: Work, position: Position, how: str) -> None:
     wake(work, position.bot, 0.0)
 
 
-def unwind(work: Work, position: Position) -> None:
-    """Legs stand without their partners: close those."""
-    reason = "a leg was not filled: what has no partner is closed"
+def unwind(work: Work, position: Position, why: str) -> None:
+    """Legs stand without their partners, for this reason: close those."""
+    reason = f"a leg was not filled ({why}): what has no partner is closed"
     work.record(Kind.DECISION, position.bot, position.id, what="unwind", reason=reason, values=[])
     position = replace(position, exit_reason=UNWIND, attempts=0, retry_at=None)
     position = work.move(position, "unwind")

@@ -651,6 +651,16 @@ def test_an_unwinding_ends_at_the_market() -> None:
     assert desk.last.purpose is Purpose.UNWIND
 
 
+def test_a_second_leg_that_is_refused_is_told_and_is_why_the_first_one_is_closed() -> None:
+    desk = Desk((text_of(**LEGGED),))
+    desk.fill(desk.enter())
+    desk.refuse(desk.last)
+    words = "201 Order rejected - reason: no"
+    assert desk.alarms == [f"the broker refused the rest of the entry: {words}"]
+    (told,) = desk.said(Kind.DECISION, "unwind")
+    assert told.data["reason"] == f"a leg was not filled ({words}): what has no partner is closed"
+
+
 def test_an_unwinding_begins_at_natural_however_many_tries_the_entry_had() -> None:
     desk = Desk((text_of(**LEGGED),))
     desk.fill(desk.enter())
