@@ -81,6 +81,17 @@ def test_a_leg_of_two_has_one_stop_for_both() -> None:
     assert 0 <= guard.stop_price - 4 * leg.entry_cash / 200 < Decimal("0.10")
 
 
+def test_the_credit_of_the_whole_is_shared_by_the_contracts_of_a_leg_of_two() -> None:
+    legs = CONDOR.replace("short_call: {sell: call,", "short_call: {sell: call, ratio: 2,")
+    desk = opened("{undefined_risk: allow, protect: {cost: 4x credit}}", legs=legs)
+    entry, prices = desk.position.entry_price, {guard.legs[0].name: guard.stop_price for guard in guards(desk)}
+    assert entry is not None
+    for name, count in (("short_put", 1), ("short_call", 2)):
+        price = prices[name]
+        assert price is not None
+        assert 0 <= price - 4 * entry / count < Decimal("0.10")
+
+
 def test_it_is_placed_once() -> None:
     desk = opened()
     ack_all(desk)
@@ -451,6 +462,16 @@ def test_an_acknowledged_guard_is_protection() -> None:
     for _ in range(5):
         desk.tick(10)
     assert desk.position.state == "open"
+
+
+@pytest.mark.parametrize("missing", ["", "short_put", "short_call"])
+def test_a_guard_of_one_leg_protects_no_other_leg(missing: str) -> None:
+    desk = opened(LIMITED, legs=CONDOR)
+    for guard in guards(desk):
+        if guard.legs[0].name != missing:
+            desk.ack(guard)
+    desk.tick(6)
+    assert desk.position.exit_reason == ("unprotected" if missing else "")
 
 
 def test_a_refused_guard_leaves_it_unprotected() -> None:

@@ -43,6 +43,7 @@ def test_29_a_stop_is_made_smaller_with_the_fill_that_is_taken_back(legs: str, *
         assert stops(desk)["short_put"].quantity == 3, "whether the broker has it is not known"
         desk.link()
     assert stops(desk)["short_put"].quantity == 2
+    assert {order.legs[0].name: order.quantity for order in desk.replaced}["short_put"] == 2, "the broker hears of it"
 
 
 def test_29_a_stop_is_taken_back_with_the_last_that_it_was_for() -> None:
