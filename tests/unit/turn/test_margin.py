@@ -47,6 +47,8 @@ def test_an_entry_waits_for_the_answer() -> None:
     assert len(questions(desk)) == 1
     assert not desk.submitted
     assert desk.state.bots["spread"].waits == "the broker's answer on margin"
+    desk.tick(1)
+    assert (len(questions(desk)), desk.submitted) == (1, []), "nor do quotes that move meanwhile have it sent"
     asked = questions(desk)[0].order
     assert asked.ref == ""
     answer(desk, 5000)
