@@ -209,7 +209,8 @@ def _after_closing(work: Work, position: Position) -> None:
     elif not legs_to_close(position, work.governing(position)) and not at_work(work, position):
         was_unwinding = position.exit_reason == UNWIND
         acted = _acted(work, position)
-        position = work.move(replace(position, exit_reason="", attempts=0, keep=0, acted=acted), "ended")
+        position = replace(position, exit_reason="", attempts=0, retry_at=None, keep=0, acted=acted)
+        position = work.move(position, "ended")
         count_closed(work, position.id)
         if was_unwinding:
             end_of_entry(work, position, "filled")

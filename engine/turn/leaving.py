@@ -415,7 +415,7 @@ def nothing_to_roll_into(work: Work, position: Position, planned: ExitPlan, foun
 
 def _open_again(work: Work, position: Position, planned: ExitPlan) -> None:
     """Let a position that was not rolled be open as before; what has lost its partner meanwhile is closed."""
-    position = work.move(replace(position, exit_reason="", attempts=0, keep=0), "ended")
+    position = work.move(replace(position, exit_reason="", attempts=0, retry_at=None, keep=0), "ended")
     if not are_whole(partners(position, planned.legs)) or is_back(position):
         leave(work, position, UNWIND, "legs stand without their partners")
 

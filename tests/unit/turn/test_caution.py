@@ -56,6 +56,7 @@ def test_the_third_bust_of_an_exit_stops_it_until_a_person_says_so() -> None:
         desk.cancelled(order)
     desk.link()
     desk.tick(60)
+    desk.ask(Request.RESUME, "another")
     assert desk.position.on_hold
     desk.ask(Request.RESUME)
     desk.tick(1)

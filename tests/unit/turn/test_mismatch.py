@@ -160,6 +160,27 @@ def test_71_a_price_that_somebody_changed_at_the_broker_is_not_fought() -> None:
     assert not desk.replaced
 
 
+def test_what_stays_open_is_protected_at_once_where_a_part_filled_before_it_was_taken_back() -> None:
+    """Its stop waited as long as the next closing order would have: a minute here, and five after refusals."""
+    risk = "{max_loss_per_trade: $9000, protect: {cost: 4x credit}}"
+    exits = '\n  - {name: half, time: "15:00", close: 50%}\n  - time: "15:45"\n'
+    desk = Desk((text_of(risk=risk, quantity="2", exits=exits),))
+    desk.opened()
+    desk.tick(0)
+    (guard,) = desk.live
+    desk.ack(guard)
+    desk.until("15:00")
+    desk.cancelled(guard)
+    desk.tick(1)
+    half = desk.last
+    desk.send(echo(desk, half, quantity=Decimal(2)))
+    assert desk.order(half.ref).status is OrderStatus.CANCELLING
+    desk.fill(half)
+    desk.tick(1)
+    assert (desk.position.state, desk.position.structures) == ("open", 1)
+    assert [(order.purpose, order.quantity) for order in desk.live] == [(Purpose.PROTECT, 1)]
+
+
 # ---------------------------------------------------------------- whose report
 
 
