@@ -59,6 +59,15 @@ def position(desk: Desk):  # type: ignore[no-untyped-def]
     return found
 
 
+@pytest.mark.parametrize(("most", "enters"), [("120001.00", True), ("120000.99", False)])
+def test_an_order_is_over_the_strike_of_its_options_and_the_ask_of_its_shares(most: str, enters: bool) -> None:
+    desk = Desk((text_of("writer", **WRITE),), limits=AccountLimits(max_notional_per_order=Decimal(most)), linked=False)
+    desk.quote(STOCK, 599.99, 600.01)
+    desk.link()
+    desk.until("10:00")
+    assert bool(desk.submitted) is enters
+
+
 def test_shares_that_an_order_has_not_sold_by_the_close_are_sold_at_the_next_open_and_it_says_so() -> None:
     desk = desk_of(exits='\n  - time: "15:59"\n')
     desk.until("10:00")
