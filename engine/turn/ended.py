@@ -146,6 +146,8 @@ def _closed_after_all(work: Work, position: Position, order: Order) -> None:
     elif _leaves_a_rest(work, position, order):
         what = f"the protective stop of {order.legs[0].option} was over and has filled after all"
         leave(work, position, PROTECT, what)
+    elif _leaves_one_alone(position, order):
+        leave(work, position, UNWIND, f"{order.ref} was over and has filled after all, and a leg lacks its partner")
 
 
 def order_ended(work: Work, order: Order, *, asked: bool = False) -> None:
@@ -431,6 +433,16 @@ def _leaves_a_rest(work: Work, position: Position, order: Order) -> bool:
     if any(leg.held < 0 for leg in position.legs):
         return False
     return position.state == "open" or (position.state == "exiting" and not _is_closing(work, position, order))
+
+
+def _leaves_one_alone(position: Position, order: Order) -> bool:
+    """Say whether a leg that was closed once more, beside what an exit has closed of all, leaves others without it.
+
+    Of a combo the other legs are still to be told.
+    """
+    if position.state != "open" or position.is_flat or position.is_let_be or order.is_combo:
+        return False
+    return order.purpose in CLOSING and not is_unwound(position)
 
 
 def _is_closing(work: Work, position: Position, order: Order) -> bool:

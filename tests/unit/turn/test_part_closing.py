@@ -98,6 +98,30 @@ def test_28_a_part_that_is_closed_once_more_by_an_order_that_was_over_ends_the_p
     assert len([order for order in desk.submitted if order.purpose is Purpose.ENTRY]) == 2
 
 
+def test_28_a_leg_of_a_part_that_is_closed_once_more_leaves_no_partner_alone() -> None:
+    """Found by chaos (seed 90535): the last long leg was sold by an order that was over, and the short one stayed."""
+    ladder = "{leg_by_leg: [long_put, short_put], start: mid, wait: 10s, tries: 3, pause: 15s, then: unwind}"
+    desk = held("  - stop: {cost: 2x credit}\n    close: 50%\n  - at_expiry: settle\n", quantity=2, order=ladder)
+    while desk.position.state == "entering":
+        desk.fill(desk.last)
+        desk.tick(1)
+    cost(desk, 1.60)
+    desk.fill(desk.last)
+    desk.tick(1)
+    first = desk.last
+    desk.ack(first)
+    desk.tick(10)
+    desk.cancelled(desk.order(first.ref))
+    desk.tick(15)
+    desk.fill(desk.last)
+    desk.tick(1)
+    assert (desk.position.state, desk.position.structures) == ("open", 1)
+    for report in desk.executions_of(first, 1):
+        desk.send(report)
+    desk.tick(1)
+    assert (desk.last.purpose, desk.last.legs[0].name, desk.last.quantity) == (Purpose.UNWIND, "short_put", 1)
+
+
 def test_half_of_one_is_all() -> None:
     desk = held("  - stop: {cost: 2x credit}\n    close: 50%\n", quantity=1)
     cost(desk, 1.60)
