@@ -182,9 +182,9 @@ def test_a_second_question_made_the_answer_to_the_first_one_a_short_list() -> No
     link._wire = SimpleNamespace(client=client)  # type: ignore[assignment]
     told = [each for each in seller().events if isinstance(each, OrderReport)][-2:]
     link.inquire()
-    link._noted(told[0], "5")
+    link._noted(told[0], ("5",))
     link.inquire()
-    link._noted(told[1], "5")
+    link._noted(told[1], ("5",))
     listed = link._read(["53", "1"])
     assert isinstance(listed, OrdersListed)
     assert listed.order_refs == {each.ref for each in told}
