@@ -1,11 +1,11 @@
 """Whether prices of options are in the unit of their strikes: by put-call parity they move as far apart as these.
 
 Call - put falls by as much as the strike rises, but for what a dollar at expiry is worth less today. Where it falls ten
-times as far, or by a tenth, the prices are in another unit: cents, or contracts.
+times as far, or by a tenth, the prices are in another unit: cents, or contracts. Where it rises as far, calls are puts.
 """
 
 from collections.abc import Mapping, Sequence
-from math import log10, nan
+from math import log10
 
 import numpy as np
 
@@ -45,18 +45,20 @@ def impossible(options: Sequence[Option], level: Columns, columns: Mapping[str, 
 
 
 def scaled(pairs: Sequence[Pair], columns: Mapping[str, Columns]) -> str | None:
-    """Return in words that prices are not in the unit of strikes; None when they are, or nobody can say."""
+    """Return in words that prices are not in the unit of strikes, or calls are puts; None when nobody can say so."""
     if len(pairs) < 2:
         return None
     times = median(_falls(pairs, columns["bid"], columns["ask"]))
-    power = log10(times) if times > 0.0 else nan
+    if times != times or not times:
+        return None
+    power = log10(abs(times))
+    span = f"from strike {pairs[0].strike:g} to {pairs[-1].strike:g} call - put"
+    if times < 0.0:
+        return f"{span} rises as the strike does: are calls and puts exchanged?" if abs(power) < _SURE else None
     if not (abs(power - round(power, 0)) < _SURE and abs(power) > 0.5):
         return None
     off = f"{10.0 ** abs(round(power)):g} times too {'high' if power > 0.0 else 'low'}"
-    return (
-        f"from strike {pairs[0].strike:g} to {pairs[-1].strike:g} call - put falls by {times:.2g} times as much as the "
-        f"strike rises: are the prices {off}?"
-    )
+    return f"{span} falls by {times:.2g} times as much as the strike rises: are the prices {off}?"
 
 
 def _drawn(count: int) -> Whole:

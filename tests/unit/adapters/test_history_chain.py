@@ -322,6 +322,17 @@ def test_prices_in_another_unit_than_strikes_are_refused(tmp_path: Path, factor:
         open_source(f"parquet:{tmp_path}").day(day.date)
 
 
+def test_calls_that_are_puts_are_refused_without_greeks_too(tmp_path: Path) -> None:
+    """Their quotes are sound, each by itself: what was sold as a call was a put, and nothing was told."""
+    day = PastDays(strikes=20, has_greeks=False).day(date(2026, 9, 1))
+    others = {Right.CALL: Right.PUT, Right.PUT: Right.CALL}
+    options = tuple(replace(each, right=others[each.right]) for each in day.options)
+    write_day(replace(day, options=options), tmp_path / f"{day.date}.parquet")
+    source = open_source(f"parquet:{tmp_path}")
+    with pytest.raises(StoreError, match="call - put rises as the strike does: are calls and puts exchanged"):
+        source.day(day.date)
+
+
 @pytest.mark.parametrize("factor", [1.0, 10.0, 0.1])
 @pytest.mark.parametrize("count", [1, 390])
 def test_prices_in_another_unit_are_refused_where_outer_strikes_have_no_bid(
