@@ -197,11 +197,12 @@ class EodSource:
         return VendorTable(self._days[day].table(day), self._choice.written)
 
     def _rows(self, table: VendorTable, session: Session | None) -> tuple[Rows, list[Finding]]:
-        """Return the quotes of a day, each with the level that counts, and what is odd about its levels."""
+        """Return the quotes of a day, each with the level that counts, and what is odd about both."""
         rows = chain_rows(table, session, table.symbol, None if session is None else self._instant(session))
+        rows, apart = table.agreeing(rows)
         levels, odd = sound_levels(table.file, rows.row, rows.values["underlying"], table.symbol)
         level, others = first_level(table.file, rows.row, levels)
-        return rows.of({**rows.values, "underlying": np.full(len(levels), level)}), [*odd, *others]
+        return rows.of({**rows.values, "underlying": np.full(len(levels), level)}), [*apart, *odd, *others]
 
     def _instant(self, session: Session) -> float:
         """Return when the quotes of a day stand."""

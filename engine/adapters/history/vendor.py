@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 
 from engine.adapters.history.chosen import SYMBOLS, class_of, names_of, underlying_of
 from engine.adapters.history.day import Columns, Finding
-from engine.adapters.history.finding import lacks_any, refusal, refused, told
+from engine.adapters.history.finding import lacks_any, left_out, refusal, refused, told
 from engine.adapters.history.middle import median
 from engine.adapters.history.missing import APART
+from engine.adapters.history.rows import Rows
 from engine.adapters.history.table import Table, Whole
 from engine.model.contract import product
 
@@ -33,8 +36,19 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 
 NEEDED = ("date", "underlying", "expiry", "right", "strike", "bid", "ask")
 CONTRACTS = ("optionroot", "option_symbol", "optionsymbol", "contract")
-_CLASS = re.compile(r"([A-Z.]+[0-9]?)\s*[0-9]{6}[CP][0-9]{8}")
+_CONTRACT = re.compile(r"([A-Z.]+[0-9]?)\s*([0-9]{6})([CP])([0-9]{8})")
 _MOST, _NEAR = 0.9, 0.01
+_DAYS_APART = 4
+"""How many days the last one of an option may lie before that in its name: a weekend, and the morning settlement."""
+
+
+class Named(NamedTuple):
+    """What the name of a contract says: the class, the day as an ordinal, and the rest."""
+
+    trading_class: str
+    day: int
+    is_call: bool
+    strike: float
 
 
 def fits(header: Sequence[str]) -> bool:
@@ -56,6 +70,7 @@ class VendorTable:
             if ours not in self._names:
                 raise refusal(refused(table.file, 1, lacks_any(NAMES[ours], table.names)))
         self._own_numbers: dict[str, Columns] = {}
+        self._contracts: tuple[str, Whole, list[Named]] | None = None
         self.findings: Sequence[Finding] = (*table.findings, *self._judge_counts())
         self.names: Sequence[str] = [*self._names, "trading_class"]
         self.symbol, self._classes = self._symbol_and_classes()
@@ -139,19 +154,54 @@ class VendorTable:
                 self.findings = (*self.findings, told(self.file, 1, f"{text}, which settles at the close"))
             return np.zeros(len(self.rows), dtype=np.int64), [facts.same_day_class]
         codes, texts = self._table.texts(contract)
-        classes: dict[str, int] = {}
-        places = []
+        named, classes = [], dict[str, int]()
         for place, text in enumerate(texts):
-            found = _CLASS.fullmatch(text.strip())
+            found = _named(text)
             if found is None:
                 row = int(self.rows[np.flatnonzero(codes == place)[0]])
                 raise refusal(refused(self.file, row, f"{contract} is like SPXW190524C02800000, is {text!r}"))
-            places.append(classes.setdefault(found[1], len(classes)))
+            named.append(found)
+        self._contracts = contract, codes, named
+        places = [classes.setdefault(each.trading_class, len(classes)) for each in named]
         return np.array(places, dtype=np.int64)[codes], list(classes)
+
+    def agreeing(self, rows: Rows) -> tuple[Rows, list[Finding]]:
+        """Return the rows of this table whose contract has the strike, right and expiry that their columns say.
+
+        Nobody knows of what the others are the quotes. Raises: StoreError where they are half of them.
+        """
+        if self._contracts is None:
+            return rows, []
+        name, codes, named = self._contracts
+        day, is_call, strike = (np.array(each)[codes] for each in list(zip(*named, strict=True))[1:])
+        apart = (np.abs(strike - rows.strike) > _NEAR) | (is_call != rows.is_call)
+        apart |= np.abs(day - rows.expiry) > _DAYS_APART
+        if not apart.any():
+            return rows, []
+        first = int(apart.argmax())
+        right = "call" if rows.is_call[first] else "put"
+        text = f"{name} {self._table.texts(name)[1][codes[first]]} is another option than strike, right and expiry say"
+        text += f" ({rows.strike[first]:g} {right} {date.fromordinal(int(rows.expiry[first]))})"
+        if apart.mean() >= 0.5:
+            raise refusal(refused(self.file, int(rows.row[first]), text))
+        return rows.only(~apart), [left_out(self.file, rows.row[apart].tolist(), text)]
 
 
 def _first(names: Sequence[str], have: Sequence[str]) -> str | None:
     return next((name for name in names if name in have), None)
+
+
+def _named(text: str) -> Named | None:
+    """Return what a contract like `SPXW190524C02800000` says, None of a text like none."""
+    found = _CONTRACT.fullmatch(text.strip())
+    if found is None:
+        return None
+    year, month, day = (int(found[2][at : at + 2]) for at in (0, 2, 4))
+    try:
+        expires = date(2000 + year, month, day)
+    except ValueError:
+        return None
+    return Named(found[1], expires.toordinal(), found[3] == "C", int(found[4]) / 1000.0)
 
 
 def _is_count(table: Table, name: str) -> bool:

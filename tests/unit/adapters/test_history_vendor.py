@@ -1,6 +1,7 @@
 """End-of-day files of vendors: each trap is made by hand, small, and found by file and row."""
 
 import gzip
+import re
 from collections.abc import Callable
 from datetime import date
 from math import erf, exp, log, pi, sqrt
@@ -188,6 +189,7 @@ def test_a_day_of_which_every_option_has_expired_has_none(tmp_path: Path) -> Non
         if day == DAYS[1]:
             for row in rows:
                 row["expiration"] = "2019-06-14"
+                row["optionroot"] = re.sub(r"\d{6}(?=[CP])", "190614", str(row["optionroot"]))
 
     source = opened(snapshots(tmp_path, change))
     day = source.day(DAYS[1])
@@ -195,6 +197,32 @@ def test_a_day_of_which_every_option_has_expired_has_none(tmp_path: Path) -> Non
     assert day.levels["SPX"].tolist() == [2939.0]
     assert "the option has expired before this session" in day.findings[-1].text
     assert len(source.day(DAYS[2]).options) == 56
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("strike", 2805.0, "(2805 call 2019-06-20)"),
+        ("type", "put", "(2800 put 2019-06-20)"),
+        ("expiration", "2019-07-19", "(2800 call 2019-07-18)"),
+    ],
+)
+def test_a_contract_that_is_another_one_than_its_columns_say_is_left_out(
+    name: str, value: object, said: str, tmp_path: Path
+) -> None:
+    """Strikes that a vendor has adjusted for a split, beside contracts that he has not: nothing was told."""
+
+    def change(day: date, rows: list[Line]) -> None:
+        for row in rows[:1] if day == DAYS[0] else rows:
+            row[name] = value
+
+    source = opened(snapshots(tmp_path, change))
+    text = "optionroot SPX190621C02800000 is another option than strike, right and expiry say"
+    day = source.day(DAYS[0])
+    assert texts(day) == [("SPX_20190619.csv", 2, Severity.LEFT_OUT, f"{text} {said}")]
+    assert len(day.options) == 83
+    with pytest.raises(StoreError, match=f"SPX_20190620.csv:[23]: {text[:9]}.*{text[30:]}"):
+        source.day(DAYS[1])
 
 
 def test_a_holiday_with_stale_rows_is_refused(tmp_path: Path) -> None:
