@@ -24,6 +24,10 @@ _SCALES = 8.0
 _PERCENT = 3.0
 _NEAR = 0.01
 _GREEKS = ("delta", "gamma", "vega", "theta")
+_COUNTS = ("open_interest", "volume")
+_SIZES = {"bid_size": "bid", "ask_size": "ask"}
+_STILL = 1800.0
+"""Seconds for which a level that moves may stand still before it is told."""
 TOO_DEAR = 1.5
 """How many times what it is on, or its strike if that is more, an option is quoted at that cannot be."""
 DEAR = "the ask is dearer than the underlying and the strike"
@@ -211,7 +215,7 @@ _SAMPLED = 2000
 
 
 def _negative(rows: Rows) -> Iterator[Finding]:
-    for name in ("open_interest", "volume"):
+    for name in (*_COUNTS, *_SIZES):
         counts = rows.values.get(name)
         if counts is not None and (counts < 0).any():
             row = int(rows.row[np.flatnonzero(counts < 0)[0]])
@@ -224,11 +228,16 @@ def is_price(counts: Columns, level: float) -> bool:
 
 
 def _wrong_counts(rows: Rows, level: float, first: int) -> Iterator[Finding]:
-    for name in ("open_interest", "volume"):
+    for name, quoted in _SIZES.items():
+        counts = rows.values.get(name)
+        if counts is not None and (wanted := rows.values[quoted] > 0).any() and (counts[wanted] == 0).all():
+            text = f"{name} is 0 beside all that is quoted, so nothing could fill: leave the column out"
+            yield refused(rows.file, first, text)
+    for name in (*_COUNTS, *_SIZES):
         counts = rows.values.get(name)
         if counts is None:
             continue
-        if is_price(counts, level):
+        if name in _COUNTS and is_price(counts, level):
             text = f"{name} holds the price of the underlying ({level:g}), not a count of contracts"
             yield refused(rows.file, first, text)
             continue
@@ -293,6 +302,26 @@ def holes(file: File, times: Columns, session: Session, what: str = "it") -> Ite
         since, until = _clock(times[place], session), _clock(times[place + 1], session)
         words = "there is nothing" if what == "it" else f"{what} is missing"
         yield told(file, 0, f"{words} between {since} and {until}")
+
+
+def repeated(
+    file: File, symbol: str, times: Columns, level: Columns, columns: Mapping[str, Columns], session: Session
+) -> Iterator[Finding]:
+    """Yield where the level stands still for long, with the quotes or without: so files are filled up with what came
+    last. Shape: level (T,), columns (T, options).
+    """
+    known = np.flatnonzero(~np.isnan(level) & (times <= session.close.timestamp()))
+    moved = np.flatnonzero(np.diff(level[known]))
+    spans = zip(known[np.append(0, moved + 1)], known[np.append(moved, -1)], strict=True) if len(known) else ()
+    for first, last in spans:
+        if times[last] - times[first] < _STILL:
+            continue
+        quotes = np.hstack([columns[name][first : last + 1] for name in ("bid", "ask")])
+        quotes = quotes[~np.isnan(quotes).all(axis=1)]
+        is_same = len(quotes) > 1 and ((quotes == quotes[0]) | (np.isnan(quotes) & np.isnan(quotes[0]))).all()
+        what = f"the level of {symbol} and all quotes are" if is_same else f"the level of {symbol} is"
+        span = f"{_clock(times[first], session)} to {_clock(times[last], session)}"
+        yield told(file, 0, f"{what} the same from {span}: is what came last repeated?")
 
 
 def _clock(at: float, session: Session) -> str:

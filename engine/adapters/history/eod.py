@@ -35,7 +35,7 @@ from engine.model.session import Session, session_on
 BEFORE_CLOSE = timedelta(minutes=15)
 STANDS = 10
 """Minutes for which the one state of a day is taken to stand, so that orders can walk their ladders."""
-_STALE = 0.6
+_STALE, _ALL = 0.6, 0.9
 _KEPT = 0.5
 _JUMP = 1.4
 
@@ -266,9 +266,14 @@ class EodSource:
             if before is not None:
                 yield told(rows.file, 0, f"it is compared with no day before: {before} cannot be read")
             return
-        if _is_stale(now, then):
-            text = f"{_share_of_same(now, then):.0%} of its quotes are those of {then.date}: it is stale"
-            yield refused(rows.file, int(rows.row[0]), text)
+        same = _share_of_same(now, then)
+        if same > _STALE and now.level == then.level:
+            yield refused(
+                rows.file, int(rows.row[0]), f"{same:.0%} of its quotes are those of {then.date}: it is stale"
+            )
+        elif same > _ALL:
+            text = f"{same:.0%} of its quotes are those of {then.date}, and its level is not: are they stale?"
+            yield told(rows.file, int(rows.row[0]), text)
         alive = then.key[then.expiry >= day.toordinal()]
         here = np.isin(alive, now.key).sum()
         if len(alive) and here < _KEPT * len(alive):
@@ -357,10 +362,6 @@ def _share_of_same(now: Seen, then: Seen) -> float:
     _, mine, theirs = np.intersect1d(now.key, then.key, return_indices=True)
     quoted = (now.bid[mine] > 0) | (then.bid[theirs] > 0)
     return float((now.bid[mine] == then.bid[theirs])[quoted].mean()) if quoted.any() else 0.0
-
-
-def _is_stale(now: Seen, then: Seen) -> bool:
-    return now.level == then.level and _share_of_same(now, then) > _STALE
 
 
 def _day_of(file: Path) -> date | None:

@@ -4,7 +4,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from engine.adapters.history.checks import endless, holes, listed_on, ordered, sound, within, wrong_columns
+from engine.adapters.history.checks import (
+    endless,
+    holes,
+    listed_on,
+    ordered,
+    repeated,
+    sound,
+    within,
+    wrong_columns,
+)
 from engine.adapters.history.day import Columns, Finding, HistoryDay, Severity
 from engine.adapters.history.finding import refusal, refused
 from engine.adapters.history.hours import hour_off
@@ -53,6 +62,8 @@ def session_day(
             all_findings += holes(rows.file, known, session, f"the level of {symbol}")
     aligned, times, columns = _with_levels(times, columns, levels)
     of_level = aligned.get(rows.symbol)
+    if of_level is not None:
+        all_findings += repeated(rows.file, rows.symbol, times, of_level, columns, session)
     pairs = near_pairs(options, of_level)
     for words in (
         hour_off(times, of_level, pairs, columns),

@@ -533,6 +533,33 @@ def test_a_hole_within_the_session_is_told(tmp_path: Path) -> None:
     assert np.isnan(found.bid[110]).all()
 
 
+@pytest.mark.parametrize(
+    ("since", "what"), [(360, None), (340, "the level of SPX and all quotes are"), (341, "the level of SPX is")]
+)
+def test_what_stands_still_for_long_is_told(since: int, what: str | None, tmp_path: Path) -> None:
+    """Vendors fill a file up with what came last: bots acted on such quotes, and nothing was told."""
+    day = a_day(390)
+    level, bid, ask = day.levels["SPX"].copy(), day.bid.copy(), day.ask.copy()
+    level[since:] = level[since]
+    if since == 340:
+        bid[since:], ask[since:] = bid[since], ask[since]
+    write_day(a_day(390, levels={"SPX": level}, bid=bid, ask=ask), tmp_path / f"{DAY}.parquet")
+    told = [each.text for each in open_source(str(tmp_path)).day(DAY).findings]
+    clock = f"{15 + (since - 329) // 60}:{(since - 329) % 60:02}"
+    assert told == ([f"{what} the same from {clock} to 16:00: is what came last repeated?"] if what else [])
+
+
+@pytest.mark.parametrize(
+    ("size", "says"),
+    [(0.0, "is 0 beside all that is quoted"), (-1.0, "is a count of contracts, is -1"), (2.5, "most are none, as 2.5")],
+)
+def test_sizes_that_cannot_be_are_refused(size: float, says: str, tmp_path: Path) -> None:
+    """Where nothing is bid for no order fills: a bot that never traded looked as if it had not wanted to."""
+    write_day(a_day(bid_size=np.full((390, 4), size), ask_size=np.full((390, 4), 3.0)), tmp_path / f"{DAY}.parquet")
+    with pytest.raises(StoreError, match=f"{DAY}.parquet:1: bid_size .*{says}"):
+        open_source(str(tmp_path)).day(DAY)
+
+
 def test_what_cannot_be_opened_says_so(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="does not exist"):
         open_source(str(tmp_path / "nothing"))

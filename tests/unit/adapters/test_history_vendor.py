@@ -261,7 +261,10 @@ def test_a_session_that_has_but_the_level_or_but_the_bids_of_the_day_before_is_r
         elif float(str(row["bid"])) > 0:
             row["bid"] = round(float(str(row["bid"])) - 0.01, 2)
     (folder / "SPX_20190620.csv").write_text(text_of(rows))
-    assert opened(folder).day(DAYS[1]).levels["SPX"].tolist() == [rows[0]["underlying_last"]]
+    day = opened(folder).day(DAYS[1])
+    assert day.levels["SPX"].tolist() == [rows[0]["underlying_last"]]
+    stale = "100% of its quotes are those of 2019-06-19, and its level is not: are they stale?"
+    assert [each.text for each in day.findings] == ([stale] if moved == "level" else [])
 
 
 def test_days_with_the_month_first_are_those_of_their_file(tmp_path: Path) -> None:
