@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.adapters.history.chosen import class_of
+from engine.adapters.history.chosen import class_of, underlying_of
 from engine.adapters.history.day import Columns
 from engine.adapters.history.finding import lacks, refusal, refused
 from engine.adapters.history.index import GridIndex, Index, RowIndex
@@ -35,8 +35,10 @@ def chain_rows(table: Table, session: Session | None, symbol: str, at: float | N
     if not len(strike):
         raise refusal(refused(table.file, 0, NO_ROWS))
     if not ((strike > 0) & (strike < HIGHEST_STRIKE)).all():
-        row = int(table.rows[np.flatnonzero(~((strike > 0) & (strike < HIGHEST_STRIKE)))[0]])
-        raise refusal(refused(table.file, row, f"a strike is a number from 0 to {HIGHEST_STRIKE:,.0f}"))
+        none = int(np.flatnonzero(~((strike > 0) & (strike < HIGHEST_STRIKE)))[0])
+        text = f"a strike is a number above 0, below {HIGHEST_STRIKE:,.0f}, is {strike[none]:.12g}"
+        text += ": times 1000?" if strike[none] < np.inf and strike[none] >= HIGHEST_STRIKE else ""
+        raise refusal(refused(table.file, int(table.rows[none]), text))
     values = {name: table.numbers(name) for name in (*BY_QUOTE, "underlying") if name in table.names}
     times = _times(table, session, at)
     last = _last_days(table, symbol, classes, day_codes, days)
@@ -67,7 +69,7 @@ def symbol_of(table: Table) -> str:
         if len(symbols) != 1:
             text = f"a chain is of one underlying, this is of {', '.join(symbols) or 'none'}"
             raise refusal(refused(table.file, 1, f"{text}: {APART}" if len(symbols) else text))
-        return symbols[0].upper()
+        return underlying_of(symbols[0])
     if "trading_class" in table.names:
         _, classes = table.texts("trading_class")
         known = {class_of(text) for text in classes}
@@ -84,8 +86,12 @@ def _classes(table: Table, symbol: str) -> tuple[Whole, list[str]]:
     if "trading_class" not in table.names:
         return np.zeros(len(table.rows), dtype=np.int64), [product(symbol).same_day_class]
     codes, texts = table.texts("trading_class")
+    names = [class_of_shares(class_of(text)) for text in texts]
+    if "" in names:
+        row = int(table.rows[np.flatnonzero(codes == names.index(""))[0]])
+        raise refusal(refused(table.file, row, "trading_class is missing"))
     places: dict[str, int] = {}
-    own = [places.setdefault(class_of_shares(class_of(text)), len(places)) for text in texts]
+    own = [places.setdefault(name, len(places)) for name in names]
     return (codes if own == list(range(len(texts))) else np.array(own)[codes]), list(places)
 
 

@@ -33,7 +33,7 @@ def other_zone(first: float, last: float, step: float, session: Session) -> str 
     allowed = min(max(_EDGE, 1.1 * step), _WIDEST_EDGE)
     early, late = first - session.open.timestamp(), last - session.close.timestamp()
     hours = round(early / _HOUR)
-    if hours == 0 or any(abs(each - hours * _HOUR) > allowed for each in (early, late)):
+    if hours == 0 or hours % 24 == 0 or any(abs(each - hours * _HOUR) > allowed for each in (early, late)):
         return None
     span = " to ".join(f"{datetime.fromtimestamp(at, UTC).astimezone(EXCHANGE_ZONE):%H:%M}" for at in (first, last))
     count = "an hour" if abs(hours) == 1 else f"{abs(hours)} hours"

@@ -45,7 +45,7 @@ def _of_arrow(table: ArrowTable, session: Session) -> Columns | None:
         return np.asarray(flat(micro) / 1e6 + midnight(session), dtype=np.float64)
     if arrow.types.is_integer(kind) or arrow.types.is_floating(kind):
         seconds = table.numbers("time")
-        if len(seconds) and not _is_of(seconds, session):
+        if np.isfinite(seconds).any() and not _is_of(seconds[np.isfinite(seconds)], session):
             text = f"time as a number is seconds since 1970 (UTC), is {seconds[0]:.0f}"
             raise refusal(refused(table.file, int(table.rows[0]), text))
         return seconds

@@ -221,12 +221,22 @@ class ArrowTable:
     def numbers(self, name: str) -> Columns:
         arrow, _ = pyarrow()
         column = self.column(name)
+        is_whole = arrow.types.is_integer(column.type)  # what a float has not the digits for can be no price
         try:
-            found = column if column.type == arrow.float64() else column.cast(arrow.float64())
+            found = column if column.type == arrow.float64() else column.cast(arrow.float64(), safe=not is_whole)
         except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError) as error:
-            text = f"{name} is a column of numbers, is one of {column.type}"
-            raise refusal(refused(self.file, 1, text)) from error
+            raise refusal(refused(self.file, *self._no_number(name, column))) from error
         return np.asarray(flat(found), dtype=np.float64)
+
+    def _no_number(self, name: str, column: Any) -> tuple[int, str]:
+        """Return the row of a column that is none of numbers, and why: the first text in it that is no number."""
+        arrow, _ = pyarrow()
+        values = column.type.value_type if arrow.types.is_dictionary(column.type) else column.type
+        if arrow.types.is_string(values) or arrow.types.is_large_string(values):
+            for place, text in enumerate(column.to_pylist()):
+                if text is not None and not (text.strip() and _is_number(text)):
+                    return int(self.rows[place]), f"{name} is a number, is {text!r}"
+        return 1, f"{name} is a column of numbers, is one of {column.type}"
 
     def texts(self, name: str) -> tuple[Whole, list[str]]:
         arrow, _ = pyarrow()

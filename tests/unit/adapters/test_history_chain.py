@@ -444,12 +444,15 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
         open_source(str(tmp_path)).day(DAY)
 
 
-def test_rows_of_another_day_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("minutes", [20, 390])
+def test_rows_of_another_day_are_refused(minutes: int, tmp_path: Path) -> None:
+    """A whole day of another date is not "24 hours after the session" in another zone."""
+
     def spoil(rows: dict[str, list[object]]) -> None:
         rows["time"] = [at + timedelta(days=1) for at in rows["time"]]  # type: ignore[operator]
 
     with pytest.raises(StoreError, match="no row is of the session of 2019-05-24: the first is of 2019-05-25 09:3"):
-        changed(tmp_path, spoil)
+        changed(tmp_path, spoil, minutes)
 
 
 @pytest.mark.parametrize("minutes", [1, 15])

@@ -9,7 +9,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from engine.adapters.history.chain_rows import chain_rows
+from engine.adapters.history.chain_rows import chain_rows, symbol_of
 from engine.adapters.history.table import ArrowTable
 from engine.adapters.sources import open_source
 from engine.model.errors import StoreError
@@ -57,6 +57,13 @@ def test_a_class_is_the_same_however_it_is_written(written: str) -> None:
     rows = found(changed("trading_class", 3, written))
     assert rows.classes == ("SPXW",)
     assert rows.key.tolist() == found(COLUMNS).key.tolist()
+
+
+@pytest.mark.parametrize("written", ["spx", "^SPX", "SPXW"])
+def test_an_underlying_is_the_same_however_it_is_written(written: str) -> None:
+    """A chain of `^SPX` was one of an index that nobody trades, and said nothing."""
+    table = pyarrow.table(COLUMNS | {"symbol": [written] * 20})
+    assert symbol_of(ArrowTable("a.parquet", table)) == "SPX"
 
 
 def swapped(first: int, second: int) -> list[int]:

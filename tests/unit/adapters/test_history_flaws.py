@@ -65,11 +65,27 @@ def whole(name: str, value: object) -> Callable[[Columns], None]:
     return lambda columns: columns.__setitem__(name, [value] * len(columns["strike"]))
 
 
+def texts_of(name: str, odd: str, place: int) -> Callable[[Columns], None]:
+    """Return what makes a column one of texts, of which one is odd."""
+
+    def change(columns: Columns) -> None:
+        columns[name] = [str(value) for value in columns[name]]
+        columns[name][place] = odd
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (put("time", None, 3), r"parquet:4: time is missing"),
         (put("ask", float("inf"), 2), r"parquet:3: ask is a number, is inf"),
+        (texts_of("bid", "-", 3), r"parquet:4: bid is a number, is '-'"),
+        (whole("strike", 700_000_000), r"parquet:1: a strike .*, is 700000000: times 1000\?"),
+        (whole("strike", 0.0), "a strike is a number above 0, below 2,147,484, is 0"),
+        (whole("time", 1_450_881_060_000_000_123), r"seconds since 1970 \(UTC\), is 145088106000000"),
+        (lambda columns: columns.update(time=[1_450_881_060.0] * 4 + [float("nan")] * 6), "parquet:5: time is missing"),
+        (whole("trading_class", " "), "parquet:1: trading_class is missing"),
         (put("expiry", "9999-12-31"), r"parquet:1: no option expires on 9999-12-31"),
         (whole("underlying", 0.0), "there is no level of GOOG within the session"),
         (whole("underlying", None), "there is no level of GOOG within the session"),

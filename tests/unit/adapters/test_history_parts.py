@@ -175,7 +175,7 @@ def test_what_is_of_the_whole_day_names_the_folder(tmp_path: Path) -> None:
     [
         ({"date": NEXT}, "part-1.parquet:1: the row is of 2019-05-24, the file of 2019-05-23"),
         ({"right": "X"}, "part-1.parquet:1: right is call or put (C, P), is 'X'"),
-        ({"strike": -1.0}, "part-1.parquet:1: a strike is a number from 0 to 2,147,484"),
+        ({"strike": -1.0}, "part-1.parquet:1: a strike is a number above 0, below 2,147,484, is -1"),
     ],
 )
 def test_a_part_with_a_row_that_cannot_be_refuses_the_day(tmp_path: Path, change: Row, text: str) -> None:
