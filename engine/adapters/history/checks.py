@@ -26,8 +26,8 @@ _NEAR = 0.01
 _GREEKS = ("delta", "gamma", "vega", "theta")
 _COUNTS = ("open_interest", "volume")
 _SIZES = {"bid_size": "bid", "ask_size": "ask"}
-_STILL = 1800.0
-"""Seconds for which a level that moves may stand still before it is told."""
+_STILL, _AGAIN = 1800.0, 3
+"""Seconds for which a level that moves may stand still, and how often it may come again, before it is told."""
 TOO_DEAR = 1.5
 """How many times what it is on, or its strike if that is more, an option is quoted at that cannot be."""
 DEAR = "the ask is dearer than the underlying and the strike"
@@ -314,7 +314,7 @@ def repeated(
     moved = np.flatnonzero(np.diff(level[known]))
     spans = zip(known[np.append(0, moved + 1)], known[np.append(moved, -1)], strict=True) if len(known) else ()
     for first, last in spans:
-        if times[last] - times[first] < _STILL:
+        if times[last] - times[first] < _STILL or last - first < _AGAIN:
             continue
         quotes = np.hstack([columns[name][first : last + 1] for name in ("bid", "ask")])
         quotes = quotes[~np.isnan(quotes).all(axis=1)]

@@ -12,6 +12,7 @@ from pathlib import Path
 from zlib import crc32
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.adapters.history.day import SLACK, Columns, DailyBar, Finding
 from engine.adapters.history.finding import OUTSIDE, File, left_out, parted_otherwise, refused, told
@@ -407,6 +408,13 @@ def _jumps(bars: Columns) -> list[int]:
     return found
 
 
+def _repeated(bars: Columns) -> NDArray[np.bool_]:
+    """Return which bars have all prices of the one before, which a bare close may; no index comes to that."""
+    found = np.zeros(len(bars), dtype=bool)
+    found[1:] = (bars[1:] == bars[:-1]).all(axis=1) & (bars[1:, 1] > bars[1:, 2])
+    return found
+
+
 def can_split(symbol: str) -> bool:
     """Say whether it is a share or a fund; an index, or a volatility, is never split."""
     return symbol not in _VOLATILITIES and product(symbol).kind is not Kind.INDEX
@@ -424,6 +432,14 @@ def without_jumps(symbol: str, days: Whole, bars: Columns, findings: list[Findin
         text = f"{symbol} closes at {close[place]:g} on {day}, between {close[place - 1]:g} and {close[place + 1]:g}"
         findings.append(left_out(file, [0], text))
     days, bars = days[~alone], bars[~alone]
+    again = _repeated(bars)
+    is_left_out = not can_split(symbol) and 2 * again.sum() < len(again)  # half of them: somebody has made it up so
+    for place in np.flatnonzero(again).tolist()[: None if is_left_out else 1]:
+        then, day = (date.fromordinal(int(days[each])) for each in (place - 1, place))
+        text = f"the bar of {day} is that of {then}, in all its prices: is the row repeated?"
+        findings.append(left_out(file, [0], text) if is_left_out else told(file, 0, text, int(again.sum())))
+    if is_left_out:
+        days, bars = days[~again], bars[~again]
     if not can_split(symbol):
         return DailySeries(days, bars)
     splits = []

@@ -55,7 +55,8 @@ def test_bars_that_ended_long_ago_are_not_those_of_yesterday(tmp_path: Path) -> 
 
 
 def test_sessions_that_daily_bars_lack_are_told_where_rules_read_them(tmp_path: Path) -> None:
-    rows = [f"{day},1,4,1,2" for day in ("2021-01-04", "2021-01-06", "2025-01-06", "2025-01-08", "2025-01-10")]
+    days = ("2021-01-04", "2021-01-06", "2025-01-06", "2025-01-08", "2025-01-10")
+    rows = [f"{day},1,4,1,2.{place}" for place, day in enumerate(days)]
     daily = made(tmp_path, spx_daily=[HEAD, *rows])
     text = "the bars of SPX lack 2025-01-07: averages and ranks are of what is there"
     assert [each.text for each in daily.findings_for([date(2026, 8, 28)])][1:] == [text]
@@ -346,6 +347,21 @@ def test_nothing_settles_at_a_bar_that_is_far_from_its_session(level: float, tmp
         f"the bar of 2025-01-17, 5978 to 6014, is far from the level {level:g} of its session in a.parquet: "
         "nothing settles at it; is it of another scale?"
     )
+
+
+def test_a_bar_that_has_all_prices_of_the_one_before_is_left_out_of_an_index_and_told_of_shares(tmp_path: Path) -> None:
+    """The last row of a file is often that of the day before: options settled at it, and nothing was told."""
+    rows = [HEAD, "2025-01-15,5995,6014,5978,5996", "2025-01-16,5995,6014,5978,5996", "2025-01-17,6000,6000,6000,6000"]
+    rows.append("2025-01-21,6000,6000,6000,6000")
+    daily = made(tmp_path, spx=rows, qqq=rows)
+    text = "the bar of 2025-01-16 is that of 2025-01-15, in all its prices: is the row repeated?"
+    assert [each for each in told(daily) if "repeated" in each[3]] == [
+        ("QQQ daily", 0, Severity.TOLD, text),
+        ("SPX daily", 0, Severity.LEFT_OUT, text),
+    ]
+    days = [[bar.date.day for bar in daily.daily(symbol, date(2025, 1, 22), 9)] for symbol in ("SPX", "QQQ")]
+    assert days == [[15, 17, 21], [15, 16, 17, 21]]
+    assert daily.settled("SPX", date(2025, 1, 16), "SPXW", 5996.0) == {}
 
 
 def test_a_bar_that_is_near_its_session_is_used_and_told(tmp_path: Path) -> None:
