@@ -10,7 +10,14 @@ from urllib.parse import parse_qsl, urlencode
 from engine.adapters.history.chain import ChainSource, looks_like_chain, what_to_write
 from engine.adapters.history.daily import Daily, state_until
 from engine.adapters.history.day import Source
-from engine.adapters.history.eod import STANDS, Choice, EodSource, looks_like_days, looks_like_snapshots
+from engine.adapters.history.eod import (
+    STANDS,
+    Choice,
+    EodSource,
+    looks_like_days,
+    looks_like_snapshots,
+    what_lies_there,
+)
 from engine.adapters.history.lean import LeanSource, looks_like_lean
 from engine.adapters.history.lean_daily import LeanDailySource
 from engine.adapters.history.missing import has_several_days
@@ -158,7 +165,8 @@ def _guessed(path: Path) -> str:
     for name, kind in KINDS.items():
         if kind.fits(path):
             return name
-    raise StoreError(f"nobody can say what kind of data lies in {path}", what_to_write(path) or _HELP)
+    help = what_to_write(path) or "; ".join(filter(None, (what_lies_there(path), _HELP)))
+    raise StoreError(f"nobody can say what kind of data lies in {path}", help)
 
 
 def _daily_folders(asked: Asked) -> list[Path]:

@@ -17,7 +17,7 @@ from engine.adapters.history.chosen import Chosen, names_of, underlying_of
 from engine.adapters.history.csv_days import CsvDays, Span
 from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
-from engine.adapters.history.finding import refusal, refused, told
+from engine.adapters.history.finding import lacks_any, refusal, refused, told
 from engine.adapters.history.greek_units import in_our_units
 from engine.adapters.history.levels import first_level, known_level, sound_levels
 from engine.adapters.history.middle import median
@@ -26,7 +26,7 @@ from engine.adapters.history.parity import Line, parity, replaced, with_parity
 from engine.adapters.history.rows import BY_QUOTE, Rows, renamed
 from engine.adapters.history.sessions import session_day
 from engine.adapters.history.table import Table, Whole, header_of, parquet_file, read_csv, read_parquet, reading
-from engine.adapters.history.vendor import NAMES, VendorTable, fits
+from engine.adapters.history.vendor import NAMES, NEEDED, VendorTable, fits
 from engine.adapters.history.vix import vix_of
 from engine.model.contract import product
 from engine.model.errors import MisuseError, StoreError
@@ -35,6 +35,7 @@ from engine.model.session import Session, session_on
 BEFORE_CLOSE = timedelta(minutes=15)
 STANDS = 10
 """Minutes for which the one state of a day is taken to stand, so that orders can walk their ladders."""
+ENDINGS = (".parquet", ".csv", ".csv.gz")
 _STALE, _ALL = 0.6, 0.9
 _KEPT = 0.5
 _JUMP = 1.4
@@ -322,7 +323,7 @@ def _read(file: Path, symbol: str) -> Table:
 def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    return sorted(file for file in path.iterdir() if file.name.endswith((".parquet", ".csv", ".csv.gz")))
+    return sorted(file for file in path.iterdir() if file.name.endswith(ENDINGS))
 
 
 def at_time(text: str) -> time | None:
@@ -382,6 +383,21 @@ def looks_like_days(path: Path) -> bool:
     """Say whether a file, or the files of a folder, have a vendor's chain of many days."""
     files = [file for file in _files(path) if not file.name.endswith(".parquet")]
     return bool(files) and all(fits(_header(file)) for file in files)
+
+
+def what_lies_there(path: Path) -> str:
+    """Return why a file, or the files of a folder, are no chain of a vendor, "" of a folder that is empty."""
+    files = [file for file in _files(path) if file.name.endswith(ENDINGS)]
+    if files:
+        header = _header(files[0])
+        lacking = next((NAMES[ours] for ours in NEEDED if not set(NAMES[ours]) & set(header)), None)
+        return "" if lacking is None else f"{files[0].name}: {lacks_any(lacking, header)}"
+    below = sorted(path.rglob("*")) if path.is_dir() else [path]
+    if read := [file for file in below if file.name.endswith(ENDINGS)]:
+        return f"name the folder that files lie in, as {read[0].parent}: those of folders below are not read"
+    if others := [file for file in below if file.is_file()]:
+        return f"{others[0].name} is not read: files end in {', '.join(ENDINGS)}, in small letters"
+    return ""
 
 
 def _header(file: Path) -> Sequence[str]:

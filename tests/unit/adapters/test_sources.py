@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.adapters.sources import files_apart, from_anywhere
-from engine.model.errors import MisuseError
+from engine.adapters.sources import files_apart, from_anywhere, open_source
+from engine.model.errors import MisuseError, StoreError
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,29 @@ def test_a_source_is_the_same_from_any_folder(
     assert from_anywhere(whole) == whole
     with pytest.raises(MisuseError, match="there is no kind of data 'cains'"):
         from_anywhere("cains:there")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "a.csv",
+            "a.csv: it has no column quotedate or quote_date or date or trade_date; it has `day;bid`; columns are",
+        ),
+        ("A.CSV", "A.CSV is not read: files end in .parquet, .csv, .csv.gz, in small letters; write a path"),
+        ("2026/10/a.csv", "name the folder that files lie in, as {here}/2026/10: those of folders"),
+        ("a.csv.zip", "a.csv.zip is not read: files end in"),
+    ],
+)
+def test_a_folder_that_is_no_source_says_what_lies_there(name: str, said: str, tmp_path: Path) -> None:
+    """It was answered with the list of all kinds alone, whatever was wrong."""
+    file = tmp_path / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("day;bid\n2026-10-21;1\n")
+    with pytest.raises(StoreError, match="nobody can say what kind of data lies in") as caught:
+        open_source(str(tmp_path))
+    assert caught.value.help is not None
+    assert caught.value.help.startswith(said.format(here=tmp_path))
 
 
 def test_files_that_are_others_are_named() -> None:
