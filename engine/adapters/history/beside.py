@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.adapters.history.chosen import class_of
 from engine.adapters.history.day import OF_UNDERLYING, Columns, Halts, HistoryDay, ToldBars
 from engine.adapters.history.finding import lacks, refusal, refused
 from engine.adapters.history.instants import instants
@@ -214,7 +215,8 @@ def read_underlyings(table: ArrowTable, session: Session, times: Columns) -> Map
     for place, symbol in enumerate(symbols):
         of = np.flatnonzero(codes == place)
         stamps, firsts = np.unique(at[of], return_index=True)
-        found[symbol] = {name: at_instants(times, stamps, column[of][firsts]) for name, column in columns.items()}
+        told = {name: at_instants(times, stamps, column[of][firsts]) for name, column in columns.items()}
+        found[class_of(symbol)] = told
     return found
 
 

@@ -25,19 +25,27 @@ from engine.adapters.history.beside import (
     told_beside,
 )
 from engine.adapters.history.chain_rows import chain_rows, symbol_of
+from engine.adapters.history.chosen import class_of, underlying_of
 from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
 from engine.adapters.history.even import read_even
 from engine.adapters.history.finding import lacks, left_out, refusal, refused, told
 from engine.adapters.history.hours import other_zone
 from engine.adapters.history.instants import instants
-from engine.adapters.history.levels import ANOTHER, check_settled, known_level, settled_outside, sound_levels
+from engine.adapters.history.levels import (
+    ANOTHER,
+    check_settled,
+    known_level,
+    not_in_percent,
+    settled_outside,
+    sound_levels,
+)
 from engine.adapters.history.middle import median
 from engine.adapters.history.missing import in_two_files, missing_sessions, parse_known_day
 from engine.adapters.history.partitions import called, columns_of, day_of, others_with_parquet, parquet_in
 from engine.adapters.history.parts import Part, Read, apart, joined, with_levels, with_told
 from engine.adapters.history.rows import BY_QUOTE, Rows
-from engine.adapters.history.sessions import session_day
+from engine.adapters.history.sessions import at_instants, session_day
 from engine.adapters.history.table import ArrowTable, Whole, parquet_file, read_csv, read_parquet, whole
 from engine.adapters.history.vendor import NAMES
 from engine.model.contract import product
@@ -47,6 +55,9 @@ from engine.model.session import Session, session_on
 IDENTITY = ("date", "time", "symbol", "trading_class", "expiry", "right", "strike", "underlying")
 _NEEDED = ("time", "expiry", "right", "strike", "bid", "ask")
 _COLUMNS = "docs/history-data.md has their columns"
+_APART = 0.003
+"""By which part a column `underlying` may differ from levels beside it without a word: they are not of one second."""
+_SOME = 2000
 _NAMED = 8
 """Folders that are named at most where a chain was looked for."""
 _OTHER_NAMES = {
@@ -148,7 +159,10 @@ class ChainSource:
                 if name not in table.names:
                     raise refusal(refused(table.file, 1, lacks(name)))
             names, classes = (table.texts(name) for name in ("symbol", "trading_class"))
-            of = [(names[1][one], classes[1][other]) for one, other in zip(names[0], classes[0], strict=True)]
+            of = [
+                (underlying_of(names[1][one]), class_of(classes[1][other]))
+                for one, other in zip(names[0], classes[0], strict=True)
+            ]
             middle = known_level(rows.file, symbol, level)
             found |= check_settled(table.file, table.rows, table.numbers("level"), middle, of, symbol)
             findings += settled_outside(table.file, table.rows, table.numbers("level"), level, of, symbol)
@@ -268,7 +282,9 @@ def _levels(
             if name not in levels.names:
                 raise refusal(refused(levels.file, 0, lacks(name)))
         at = instants(levels, session)
-        codes, symbols = levels.texts("symbol")
+        codes, texts = levels.texts("symbol")
+        symbols = list(dict.fromkeys(map(class_of, texts)))
+        codes = np.array([symbols.index(class_of(text)) for text in texts], dtype=np.int64)[codes]
         values = levels.numbers("level")
         mine = (at >= session.open.timestamp()) & (at <= session.close.timestamp())
         for place, name in enumerate(symbols):
@@ -280,7 +296,12 @@ def _levels(
                 findings.append(told(levels.file, row, f"no level of {name} is of this session", len(of)))
             of = of[mine[of]]
             found[name] = _of_symbol(levels, name, at[of], values[of], of, findings)
-    if (level := rows.values.get("underlying")) is not None and symbol not in found:
+            if words := not_in_percent(name, found[name][1]):
+                findings.append(refused(levels.file, int(levels.rows[of[0]]), words))
+    level = rows.values.get("underlying")
+    if level is not None and symbol in found:
+        findings += _apart(rows, level, *found[symbol])
+    elif level is not None:
         times, firsts, places = np.unique(rows.time, return_index=True, return_inverse=True)
         first = level[firsts]
         other = np.flatnonzero((level != first[places]) & ~(np.isnan(level) & np.isnan(first[places])))
@@ -292,6 +313,16 @@ def _levels(
     if symbol not in found:
         findings.append(refused(rows.file, 0, f"there is no level of {symbol}: no file of levels, no `underlying`"))
     return found, findings
+
+
+def _apart(rows: Rows, level: Columns, at: Columns, values: Columns) -> Iterator[Finding]:
+    """Yield that the column `underlying` has other levels than stand beside it: those count."""
+    some = slice(None, None, max(len(level) // _SOME, 1))
+    level, beside = level[some], at_instants(rows.time[some], at, values)
+    both = ~np.isnan(level + beside)
+    if both.any() and median(np.abs(level[both] / beside[both] - 1.0)) > _APART:
+        text = f"`underlying` is {median(level[both]):g} in the median, the levels beside it {median(beside[both]):g}"
+        yield told(rows.file, 0, f"{text}: these count")
 
 
 def _other_zone(at: Columns, session: Session) -> str | None:

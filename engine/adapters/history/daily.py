@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from engine.adapters.history.day import SLACK, Columns, DailyBar, Finding
 from engine.adapters.history.finding import OUTSIDE, File, left_out, parted_otherwise, refused, told
+from engine.adapters.history.levels import not_in_percent
 from engine.adapters.history.missing import DAY_FIRST, is_day_first, parse_day
 from engine.adapters.history.table import CsvTable, Whole, fields_of, header_of, read_csv, reading
 from engine.model.contract import INDICES, Kind, product
@@ -424,6 +425,9 @@ def without_jumps(symbol: str, days: Whole, bars: Columns, findings: list[Findin
     """Return the series with its splits, without closes that stand alone far from both of their neighbours."""
     file = f"{symbol} daily"
     close = bars[:, 3]
+    if words := not_in_percent(symbol, close):
+        findings.append(refused(file, 0, words))
+        return DailySeries(days[:0], bars[:0])
     up = np.log(close[1:] / close[:-1])
     alone = np.zeros(len(close), dtype=bool)
     alone[1:-1] = (np.abs(up[:-1]) > _FAR) & (np.abs(up[1:]) > _FAR) & (np.sign(up[:-1]) != np.sign(up[1:]))

@@ -14,6 +14,8 @@ FAR = 2.5
 _SEVERAL = 3
 _ALONE, _ALIKE, _BETWEEN = 0.10, 0.025, 600.0
 """A level is alone that is farther than that from those before and after it, which are alike, within such seconds."""
+_IN_PERCENT = frozenset(("VIX", "VIX1D", "VIX9D", "VIX3M", "VIX6M", "VXN", "RVX", "VXO"))
+_LEAST_VOLATILITY, _MOST_VOLATILITY = 2.0, 300.0
 ANOTHER = "another level stands at the same time before: the first one counts"
 
 
@@ -46,6 +48,14 @@ def sound_levels(
             found = found.copy()
             found[alone] = np.nan
     return found, findings
+
+
+def not_in_percent(symbol: str, values: Columns) -> str:
+    """Return in words that an index of volatility is a fraction, or scaled; "" where it can be, and of any other."""
+    middle = median(values)
+    if symbol not in _IN_PERCENT or middle != middle or _LEAST_VOLATILITY <= middle <= _MOST_VOLATILITY:
+        return ""
+    return f"{symbol} is in percent, as 16: its median here is {middle:g}"
 
 
 def _alone(values: Columns, at: Columns) -> tuple[Whole, tuple[float, float]]:

@@ -364,6 +364,13 @@ def test_a_bar_that_has_all_prices_of_the_one_before_is_left_out_of_an_index_and
     assert daily.settled("SPX", date(2025, 1, 16), "SPXW", 5996.0) == {}
 
 
+def test_daily_bars_of_a_volatility_that_is_a_fraction_are_not_read(tmp_path: Path) -> None:
+    daily = made(tmp_path, vix=[HEAD, "2025-01-16,0.16,0.17,0.15,0.165", "2025-01-17,0.16,0.17,0.15,0.16"])
+    text = "VIX is in percent, as 16: its median here is 0.1625"
+    assert ("VIX daily", 0, Severity.REFUSED, text) in told(daily)
+    assert daily.implied("SPX", date(2025, 1, 18), 9) == []
+
+
 def test_a_bar_that_is_near_its_session_is_used_and_told(tmp_path: Path) -> None:
     daily, friday = made(tmp_path, spx=[HEAD, "2025-01-17,5995,6014,5978,5996.66"]), date(2025, 1, 17)
     assert [each.severity for each in daily.against("SPX", friday, 5940.0, "a.parquet")] == [Severity.TOLD]

@@ -127,6 +127,38 @@ def test_a_level_that_stands_alone_is_left_out(level: float, instants: int, row:
     assert str(found.levels["GOOG"].tolist()[1]) == ("nan" if row else str(level))
 
 
+@pytest.mark.parametrize(
+    ("vix", "level", "said"),
+    [
+        (16.0, 748.0, ""),
+        (0.16, 748.0, "VIX is in percent, as 16: its median here is 0.16"),
+        (1600.0, 748.0, "VIX is in percent, as 16: its median here is 1600"),
+        (16.0, 752.0, "`underlying` is 748 in the median, the levels beside it 752: these count"),
+    ],
+)
+def test_levels_beside_a_chain_that_cannot_be_are_told(vix: float, level: float, said: str, tmp_path: Path) -> None:
+    """Below any bound is a VIX of 0.16; another level than that of the chain counted without a word."""
+    columns = chain()
+    write(tmp_path, columns)
+    times = columns["time"][::2]
+    levels = {"time": times * 2, "symbol": ["goog"] * 5 + ["^VIX"] * 5, "level": [level] * 5 + [vix] * 5}
+    write(tmp_path, levels, f"{DAY}.levels.parquet")
+    if vix != 16.0:
+        with pytest.raises(StoreError, match=f"levels.parquet:6: {said}"):
+            read(f"parquet:{tmp_path}")
+        return
+    found = read(f"parquet:{tmp_path}")
+    assert {symbol: column[0] for symbol, column in found.levels.items()} == {"GOOG": level, "VIX": 16.0}
+    assert [each.text for each in found.findings if "underlying" in each.text] == ([said] if said else [])
+
+
+def test_a_settlement_is_of_its_class_however_it_is_written(tmp_path: Path) -> None:
+    """Written otherwise it settled nothing: the last level did, and nothing was told."""
+    write(tmp_path, chain())
+    (tmp_path / f"{DAY}.settled.csv").write_text("symbol,trading_class,level\n^goog,goog,750\n", encoding="utf-8")
+    assert read(f"parquet:{tmp_path}").settled == {("GOOG", "GOOG"): 750.0}
+
+
 def test_a_day_in_two_files_is_refused(tmp_path: Path) -> None:
     columns = chain()
     write(tmp_path / "named", columns)
