@@ -126,10 +126,11 @@ def _seen_until(option: Option, market: DayMarket) -> float:
     return float(market.day.times[quoted[-1]]) if len(quoted) else 0.0
 
 
-def not_there(bots: Iterable[CompiledBot], day: HistoryDay) -> Iterator[str]:
+def not_there(bots: Iterable[CompiledBot], day: HistoryDay, *, is_modelled: bool = False) -> Iterator[str]:
     """Yield of which underlyings and indices that bots read a session has no level, and on which it has no options.
 
     Of a recorded one also which of the bots did not run then: the options that they would look at were not streamed.
+    is_modelled: which classes it has follows from what was asked to be listed, and is not told.
     """
     bots = list(bots)
     if not len(day.times):
@@ -140,6 +141,7 @@ def not_there(bots: Iterable[CompiledBot], day: HistoryDay) -> Iterator[str]:
     quoted = day.symbols()
     unread: dict[str, list[str]] = {}
     untraded: dict[str, list[str]] = {}
+    unlisted: dict[tuple[str, str], list[str]] = {}
     for bot in bots:
         needs = bot.plan.needs
         for symbol in dict.fromkeys((*needs.symbols, *needs.indices)):
@@ -148,10 +150,17 @@ def not_there(bots: Iterable[CompiledBot], day: HistoryDay) -> Iterator[str]:
         for symbol in dict.fromkeys(symbol for symbol, _, _ in needs.chains):
             if quoted and symbol not in quoted:
                 untraded.setdefault(symbol, []).append(bot.plan.name)
+        for symbol, trading_class in dict.fromkeys((symbol, of_class) for symbol, of_class, _ in needs.chains):
+            if symbol in quoted and not is_modelled and not day.expiries(symbol, trading_class):
+                unlisted.setdefault((symbol, trading_class), []).append(bot.plan.name)
     for names, symbols in _by_bots(unread):
         yield f"there is no level of {symbols}: what {names} would make of it is unknown"
     for names, symbols in _by_bots(untraded):
         yield f"there are no options on {symbols}, of which {names} would make legs, but on {', '.join(sorted(quoted))}"
+    for (symbol, trading_class), legs_of in unlisted.items():
+        there = ", ".join(sorted({each.trading_class for each in day.options if each.symbol == symbol}))
+        none = f"there are no options of class {trading_class} on {symbol}"
+        yield f"{none}, of which {', '.join(legs_of)} would make legs, but of class {there}"
 
 
 def _by_bots(found: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:

@@ -194,7 +194,7 @@ class Walk(Hearing):
         assert self.feed.market is not None
         assert self.state is not None
         bars = () if day.bars is None else lacking(day, session, self._needed(), self.of_today, self.source)
-        absent = not_there(self.program.bots.values(), day)
+        absent = not_there(self.program.bots.values(), day, is_modelled=self.source.is_modelled)
         unseen = unseen_windows(self.program.bots.values(), self.feed.market)
         held = held_unseen(self.state.positions.values(), self.feed.market)
         for text in (*absent, *unseen, *held, *self.feed.lacks, *bars):

@@ -101,6 +101,14 @@ def test_a_bot_on_the_data_of_another_symbol_is_told_that_it_has_no_options(bot:
     assert list(not_there([bot], replace(of_spy, times=of_spy.times[:0]))) == [], "a day without data has none at all"
 
 
+def test_a_bot_whose_class_is_not_there_is_told_those_that_are(bot: CompiledBot) -> None:
+    """A vendor who calls all options on SPX by that class, say: the bot did not trade, and nothing was told."""
+    day = PastDays(strikes=3, trading_class="SPX").day(DAY)
+    said = "there are no options of class SPXW on SPX, of which t_000 would make legs, but of class SPX"
+    assert list(not_there([bot], day)) == [said]
+    assert list(not_there([bot], day, is_modelled=True)) == []
+
+
 def test_a_bot_that_did_not_run_on_a_recorded_day_is_told_for_whom_options_were_streamed(bot: CompiledBot) -> None:
     """Its strikes were never there, so it did not trade, and nothing was told."""
     day = PastDays(strikes=3).day(DAY)
