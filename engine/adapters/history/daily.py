@@ -233,7 +233,7 @@ def _files(folders: Sequence[Path]) -> Iterator[Path]:
     seen = set()
     for folder in folders:
         for path in sorted(folder.glob("*.csv")):
-            if path.resolve() not in seen:
+            if path.name[0] != "." and path.resolve() not in seen:
                 seen.add(path.resolve())
                 yield path
 

@@ -323,7 +323,7 @@ def _read(file: Path, symbol: str) -> Table:
 def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    return sorted(file for file in path.iterdir() if file.name.endswith(ENDINGS))
+    return sorted(file for file in path.iterdir() if file.name.endswith(ENDINGS) and file.name[0] != ".")
 
 
 def at_time(text: str) -> time | None:
@@ -375,8 +375,24 @@ def looks_like_snapshots(path: Path) -> bool:
     """Say whether a folder has a vendor's file for each day."""
     if path.is_file():
         return False
-    files = [file for file in _files(path) if _day_of(file) is not None]
-    return bool(files) and fits(_header(files[0]))
+    return fits(_first_header([file for file in _files(path) if _day_of(file) is not None]))
+
+
+def _first_header(files: Iterable[Path]) -> Sequence[str]:
+    """Return the header of the first file that has one: one that is damaged is refused with its day, and not with all.
+
+    Raises: StoreError where none can be read.
+    """
+    wrong: StoreError | None = None
+    for file in files:
+        try:
+            if any(header := _header(file)):
+                return header
+        except StoreError as error:
+            wrong = wrong or error
+    if wrong is not None:
+        raise wrong
+    return ()
 
 
 def looks_like_days(path: Path) -> bool:

@@ -15,8 +15,9 @@ _DATES = ("date", "quote_date", "quotedate", "trade_date")
 
 
 def parquet_in(folder: Path) -> list[Path]:
-    """Return the Parquet files in a folder and in the partitions below it."""
-    return sorted([*folder.glob(_ENDS), *(file for below in _partitions(folder) for file in parquet_in(below))])
+    """Return the Parquet files in a folder and in the partitions below it, without hidden ones, as `._a.parquet`."""
+    own = (file for file in folder.glob(_ENDS) if file.name[0] != ".")
+    return sorted([*own, *(file for below in _partitions(folder) for file in parquet_in(below))])
 
 
 def others_with_parquet(folder: Path) -> list[Path]:

@@ -1,9 +1,12 @@
 """What a person writes after `--data`, as others read it: a worker in another folder."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
+from past_days import PastDays
 
+from engine.adapters.history.write import write_day
 from engine.adapters.sources import files_apart, from_anywhere, open_source
 from engine.model.errors import MisuseError, StoreError
 
@@ -53,6 +56,21 @@ def test_a_folder_that_is_no_source_says_what_lies_there(name: str, said: str, t
         open_source(str(tmp_path))
     assert caught.value.help is not None
     assert caught.value.help.startswith(said.format(here=tmp_path))
+
+
+@pytest.mark.parametrize("damaged", [b"", b"PAR1 cut off"])
+def test_a_damaged_first_day_is_refused_alone_and_hidden_files_are_none(damaged: bytes, tmp_path: Path) -> None:
+    """By the first file it was told what lies there: a whole year was refused for it, or for what macOS puts beside."""
+    days = [date(2026, 9, 1), date(2026, 9, 2)]
+    for day in days:
+        write_day(PastDays(strikes=3).day(day), tmp_path / f"{day}.parquet")
+    (tmp_path / f"{days[0]}.parquet").write_bytes(damaged)
+    (tmp_path / f"._{days[1]}.parquet").write_bytes(b"Mac OS X")
+    source = open_source(str(tmp_path))
+    assert list(source.dates(*days)) == days
+    with pytest.raises(StoreError, match=f"{days[0]}.parquet: this is no whole Parquet file"):
+        source.day(days[0])
+    assert source.day(days[1]).date == days[1]
 
 
 def test_files_that_are_others_are_named() -> None:
