@@ -242,7 +242,11 @@ class ArrowTable:
         arrow, _ = pyarrow()
         column = self.column(name)
         if not arrow.types.is_dictionary(column.type):
-            plain = column if arrow.types.is_string(column.type) else column.cast(arrow.string())
+            try:
+                plain = column if arrow.types.is_string(column.type) else column.cast(arrow.string())
+            except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError) as error:
+                text = f"{name} is a column of texts, is one of {column.type}"
+                raise refusal(refused(self.file, 1, text)) from error
             column = plain.dictionary_encode()
         column = column.chunk(0) if column.num_chunks == 1 else column.unify_dictionaries().combine_chunks()
         if isinstance(column, arrow.ChunkedArray):

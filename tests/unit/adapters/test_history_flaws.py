@@ -85,6 +85,8 @@ def texts_of(name: str, odd: str, place: int) -> Callable[[Columns], None]:
         (whole("strike", 0.0), "a strike is a number above 0, below 2,147,484, is 0"),
         (whole("time", 1_450_881_060_000_000_123), r"seconds since 1970 \(UTC\), is 145088106000000"),
         (lambda columns: columns.update(time=[1_450_881_060.0] * 4 + [float("nan")] * 6), "parquet:5: time is missing"),
+        (whole("right", {"is": "call"}), "parquet:1: right is a column of texts, is one of struct<is: string>"),
+        (whole("expiry", b"\xff\xfe"), "parquet:1: expiry is a column of texts, is one of binary"),
         (whole("trading_class", " "), "parquet:1: trading_class is missing"),
         (put("expiry", "9999-12-31"), r"parquet:1: no option expires on 9999-12-31"),
         (whole("underlying", 0.0), "there is no level of GOOG within the session"),
