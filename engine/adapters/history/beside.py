@@ -20,7 +20,7 @@ from engine.adapters.history.chosen import class_of
 from engine.adapters.history.day import OF_UNDERLYING, Columns, Halts, HistoryDay, ToldBars
 from engine.adapters.history.finding import lacks, refusal, refused
 from engine.adapters.history.instants import instants
-from engine.adapters.history.rows import strike_of
+from engine.adapters.history.rows import HIGHEST_STRIKE, strike_of
 from engine.adapters.history.sessions import at_instants
 from engine.adapters.history.table import ArrowTable, pyarrow, read_parquet
 from engine.model.contract import Contract, Option, Right, Underlying
@@ -35,6 +35,8 @@ NAMES = ("levels", BARS, LISTINGS, MOVES, HALTS, HOURS, IMPLIED, RAN)
 """What stands before `.parquet` in the names of files that are no chains."""
 _PRICES = ("open", "high", "low", "close", "volume", "average")
 _RIGHTS = frozenset(right.value for right in Right)
+_YEARS = 40 * 366 * 86400.0
+"""Seconds beside its session at which an instant is none, and may be more than a date can tell."""
 _PERCENT = 5.0
 """An annual volatility from which on it is one in percent."""
 
@@ -232,7 +234,11 @@ def _read(file: Path, of: Callable[[ArrowTable], _T]) -> _T | None:
 def _bars(table: ArrowTable, session: Session) -> dict[tuple[str, int], ToldBars]:
     _demand(table, "time", "symbol", "seconds", "known_until", "begin", *_PRICES)
     sizes, until, begins = table.numbers("seconds"), _stamps(table, "known_until"), _stamps(table, "begin")
-    _refuse(table, ~(sizes >= 1) | (sizes != np.rint(sizes)), "seconds is the size of a bar, a whole number")
+    _refuse(
+        table,
+        ~((sizes >= 1) & (sizes < _YEARS)) | (sizes != np.rint(sizes)),
+        "seconds is the size of a bar, a whole number",
+    )
     _refuse(table, np.isnan(until), "known_until is missing")
     columns = {name: table.numbers(name) for name in _PRICES}
     is_sound = (columns["low"] > 0) & (columns["low"] <= columns["high"])
@@ -257,7 +263,7 @@ def _bars(table: ArrowTable, session: Session) -> dict[tuple[str, int], ToldBars
 def _listings(table: ArrowTable) -> dict[tuple[str, str], Listing]:
     _demand(table, "symbol", "trading_class", "last_day", "strikes")
     names = zip(_texts(table, "symbol"), _texts(table, "trading_class"), strict=True)
-    days, strikes = _dates(table, "last_day"), table.column("strikes").to_pylist()
+    days, strikes = _dates(table, "last_day"), _lists(table, "strikes")
     found: dict[tuple[str, str], Listing] = {}
     for place, (key, day, listed) in enumerate(zip(names, days, strikes, strict=True)):
         known = found.get(key, Listing(*key, ()))
@@ -290,7 +296,7 @@ def _halts(table: ArrowTable, session: Session) -> Halts:
     _demand(table, "time", "symbol", "trading_class", "last_day", "right", "strike")
     at, days, strikes = _of_day(table, session), _dates(table, "last_day"), table.numbers("strike").tolist()
     _refuse(table, np.diff(at, prepend=-np.inf) < 0, "the time is earlier than that before")
-    texts = (table.column(name).to_pylist() for name in ("symbol", "trading_class", "right"))
+    texts = (_texts_or_none(table, name) for name in ("symbol", "trading_class", "right"))
     found: dict[float, frozenset[Contract]] = {}
     for place, (since, symbol, of, right, day, strike) in enumerate(
         zip(at.tolist(), *texts, days, strikes, strict=True)
@@ -300,7 +306,7 @@ def _halts(table: ArrowTable, session: Session) -> Halts:
             continue
         if of is None:
             found[since] = known | {Underlying(symbol)}
-        elif day is not None and strike > 0 and right in _RIGHTS:
+        elif day is not None and 0 < strike < HIGHEST_STRIKE and right in _RIGHTS:
             found[since] = known | {Option(symbol, of, day, strike_of(strike), Right(right))}
         else:
             raise refusal(refused(table.file, place + 1, "an option has its last_day, right (call, put) and strike"))
@@ -349,6 +355,7 @@ def _refuse(table: ArrowTable, wrong: NDArray[np.bool_], text: str) -> None:
 def _of_day(table: ArrowTable, session: Session) -> Columns:
     """Return when each row was told. Raises: StoreError when it was on another day."""
     at = instants(table, session)
+    _refuse(table, np.abs(at - session.open.timestamp()) > _YEARS, f"the row is not of {session.date}")
     for each in np.unique(at).tolist():
         day = exchange_date(datetime.fromtimestamp(each, UTC))
         _refuse(table, (at == each) & (day != session.date), f"the row is of {day}, the file of {session.date}")
@@ -364,6 +371,28 @@ def _stamps(table: ArrowTable, name: str) -> Columns:
         raise refusal(refused(table.file, 0, text))
     micro = column.cast(arrow.timestamp("us", tz="UTC"), safe=False).cast(arrow.int64()).to_pylist()
     return np.array([np.nan if each is None else each / 1e6 for each in micro], dtype=np.float64)
+
+
+def _lists(table: ArrowTable, name: str) -> list[list[Any] | None]:
+    """Return the lists of a column; None where it is empty. Raises: StoreError."""
+    arrow, _ = pyarrow()
+    column = table.column(name)
+    kinds = (arrow.types.is_list, arrow.types.is_large_list, arrow.types.is_null)
+    if not any(fits(column.type) for fits in kinds):
+        raise refusal(refused(table.file, 0, f"{name} is a list in each row, is {column.type}"))
+    found: list[list[Any] | None] = column.to_pylist()
+    return found
+
+
+def _texts_or_none(table: ArrowTable, name: str) -> list[str | None]:
+    """Return the texts of a column; None where it is empty. Raises: StoreError."""
+    arrow, _ = pyarrow()
+    column = table.column(name)
+    plain = column.type.value_type if arrow.types.is_dictionary(column.type) else column.type
+    if not any(fits(plain) for fits in (arrow.types.is_string, arrow.types.is_large_string, arrow.types.is_null)):
+        raise refusal(refused(table.file, 0, f"{name} is a text, is {column.type}"))
+    found: list[str | None] = column.to_pylist()
+    return found
 
 
 def _texts(table: ArrowTable, name: str) -> Iterator[str]:

@@ -203,6 +203,16 @@ Change = Callable[[dict[str, Any]], object]
         ),
         ("listings", lambda rows: rows.pop("strikes"), "listings.parquet: it has no column `strikes`"),
         ("listings", lambda rows: rows["strikes"].__setitem__(0, [-5.0]), "listings.parquet:1: strikes are numbers"),
+        (
+            "listings",
+            lambda rows: rows.update(strikes=[5.0] * len(rows["strikes"])),
+            "listings.parquet: strikes is a list in each row, is double",
+        ),
+        (
+            "halts",
+            lambda rows: rows.update(right=[["call"]] * len(rows["right"])),
+            "halts.parquet: right is a text, is list<",
+        ),
         ("listings", lambda rows: rows["last_day"].__setitem__(1, DAY), "listings.parquet:2: 2026-09-01 is no later"),
         ("moves", lambda rows: rows["points"].__setitem__(0, -1.0), "moves.parquet:1: points is an expected move"),
         ("moves", lambda rows: rows.update(expiry=["x"]), "moves.parquet: expiry is a date, is string"),
