@@ -11,6 +11,8 @@ from engine.adapters.history.finding import lacks_any, left_out, refusal, refuse
 from engine.adapters.history.missing import DAY_FIRST, is_day_first, parse_known_day
 from engine.adapters.history.table import CUT_OFF, NO_END, CsvTable, fields_of, header_of, reading
 
+LONE_RETURN = "the line ends with a carriage return alone: write the file with line feeds"
+
 
 class Span(NamedTuple):
     """Lines of one day that follow each other: where the first begins, its number, and how many they are."""
@@ -39,10 +41,13 @@ class CsvDays:
     def _scan(self, date_columns: Sequence[str]) -> None:
         place, offset, odd, day, line, row = -1, 0, [], None, "\n", 0
         chosen = Chosen(self._symbol) if self._symbol else None
-        begun, before, known, wrong = 0, None, 0, ""
+        begun, before, known, wrong, returned = 0, None, 0, "", False
         texts: dict[str, date | None] = {}
         with reading(self.path) as stream:
             for row, line in enumerate(stream, 1):
+                if returned and line.strip():
+                    raise refusal(refused(self.path.name, row - 1, LONE_RETURN))
+                returned = line.endswith("\r")
                 begins, offset = offset, offset + len(line.encode())
                 if line.startswith("#") or not line.strip():
                     continue

@@ -164,9 +164,10 @@ def header_of(line: str) -> list[str]:
 
 
 def fields_of(line: str) -> list[str]:
-    """Return the fields of a line."""
+    """Return the fields of a line; its quotes count, unless a field is longer than any can be."""
     if '"' in line:
-        return next(csv.reader([line]))
+        with suppress(csv.Error):
+            return next(csv.reader([line]))
     return line.rstrip("\r\n").split(",")
 
 

@@ -559,6 +559,19 @@ def test_a_column_of_the_underlying_may_tell_the_class(tmp_path: Path) -> None:
     assert not texts(day)
 
 
+@pytest.mark.parametrize("end", ["\r", "\r\r\n"])
+def test_lines_of_many_days_that_end_with_a_carriage_return_alone_are_refused(end: str, tmp_path: Path) -> None:
+    """Days are found by lines of text, and read by line feeds: with quotes it was a traceback. Blank lines are none."""
+    file = tmp_path / "all.csv"
+    text = text_of([*chain(DAYS[0]), *chain(DAYS[1])]).replace("SPX,", '"SPX",')
+    file.write_bytes(text.replace("\n", end).encode())
+    if end != "\r":
+        assert len(open_source(f"eod:{file}").day(DAYS[1]).options) == 84
+        return
+    with pytest.raises(StoreError, match=r"all.csv:1: the line ends with a carriage return alone"):
+        open_source(f"eod:{file}")
+
+
 def test_days_with_the_day_first_refuse_a_file(tmp_path: Path) -> None:
     """The 5th of June beside them would be the 6th of May."""
     lines = text_of([{**row, "quotedate": "05/06/2019"} for row in chain(DAYS[0])]).splitlines()
