@@ -132,7 +132,7 @@ def _floor(
     by_size = None
     if fits and plan.size is not None and plan.size.amount.unit is Unit.DOLLARS:
         by_size = size_floor(plan.size, quantity, least, commission, None)
-    if by_size is None or (by_risk is not None and by_risk >= by_size):
+    if by_size is None or (by_risk is not None and by_risk > by_size):
         return by_risk, "max_loss_per_trade"
     return by_size, "quantity"
 

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from engine.compile.orders import exit_order_of
-from engine.compile.plan import Order
+from engine.compile.plan import Order, Plan
 from engine.compile.priced import judged_by_price
 from engine.evaluate.phrases import listed
 from engine.model.counted import counted
@@ -144,16 +144,17 @@ def _price_words(subject: Subject) -> str:
     if example.is_bound:
         word = "under" if example.net >= 0 else "over"
         is_floor = example.floor is not None and example.floor >= example.net
-        return f"never {word} {amounts.price(example.net)} {_floor_source(example) if is_floor else '(require)'}"
+        source = _floor_source(subject.plan, example) if is_floor else "(require)"
+        return f"never {word} {amounts.price(example.net)} {source}"
     if example.floor is None or not is_fixed(subject.plan.legs) or example.floor * example.net <= 0:
         return ""
     word = "under" if example.floor > 0 else "over"
-    return f"never {word} {amounts.price(example.floor)} {_floor_source(example)}"
+    return f"never {word} {amounts.price(example.floor)} {_floor_source(subject.plan, example)}"
 
 
-def _floor_source(example: Example) -> str:
-    """Return what the price may not go past, and of how many structures where it goes by their count."""
-    count = f"for {example.position.quantity} " if example.floor_by == "quantity" else ""
+def _floor_source(plan: Plan, example: Example) -> str:
+    """Return what the price may not go past, and for how many structures where a budget makes their count."""
+    count = f"for {example.position.quantity} " if plan.size is not None else ""
     return f"{count}({example.floor_by})"
 
 

@@ -128,6 +128,16 @@ def test_the_example_has_the_price_at_which_so_many_fit() -> None:
     assert "not one of it fits" in told(text.replace("$930", "$500"))
 
 
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [("$1860", "never under 0.80 for 2 (quantity)"), ("$1800", "never under 1.10 for 2 (max_loss_per_trade)")],
+)
+def test_what_bounds_the_price_of_so_many_is_said_to_be_of_so_many(limit: str, words: str) -> None:
+    """A limit as high as the budget was said to bound each price, though fewer structures may go for less."""
+    text = changed("underlying: SPX", "underlying: SPX\nquantity: {max_loss: $1860, at_most: 2}")
+    assert words in told(text.replace("max_loss_per_trade: $1000", f"max_loss_per_trade: {limit}"))
+
+
 def test_widths_bound_a_trade_without_a_limit() -> None:
     text = changed("  max_loss_per_trade: $1000", "  daily_loss: $500").replace(
         "credit: {at_least: 0.50}", "max_risk: {below: $990}"
