@@ -194,6 +194,15 @@ def worst_day_amount(subject: Subject) -> Decimal | None:
     return None if worst is None or worst.amount is None else _least(*_day_bounds(subject, worst.amount))
 
 
+def is_day_bound_by_halt(subject: Subject) -> bool:
+    """Say whether `daily_loss` keeps out entries that a day may else lose with."""
+    worst = worst_of(subject)
+    if worst is None or worst.amount is None:
+        return False
+    by_count, by_halt = _day_bounds(subject, worst.amount)
+    return by_halt is not None and by_halt < by_count
+
+
 def _held(subject: Subject) -> int:
     """Return how many positions of earlier days a day may begin with."""
     return subject.plan.entry.max_open if outlives_its_day(subject.spec) else 0

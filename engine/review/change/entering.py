@@ -21,12 +21,18 @@ from engine.spec.nouns.entry import Again, Entry, Window
 
 def day_words(sides: Sides) -> str:
     """Return what a day, and all that is open, may lose before and after."""
-    found = (
-        ("a day's worst case", [worst_day_amount(each) for each in sides.both]),
-        ("all open at once", [open_worst(each) for each in sides.both]),
-    )
-    said = [(name, _dollars(was), _dollars(now)) for name, (was, now) in found]
-    return ", ".join(f"{name} {was} -> {now}" for name, was, now in said if was != now)
+    found = (worst_day_words(sides), _change("all open at once", *map(open_worst, sides.both)))
+    return ", ".join(filter(None, found))
+
+
+def worst_day_words(sides: Sides) -> str:
+    """Return what a day alone may lose before and after, "" where that is the same."""
+    return _change("a day's worst case", *map(worst_day_amount, sides.both))
+
+
+def _change(name: str, was: Decimal | None, now: Decimal | None) -> str:
+    before, after = _dollars(was), _dollars(now)
+    return f"{name} {before} -> {after}" if before != after else ""
 
 
 def _dollars(amount: Any) -> str:

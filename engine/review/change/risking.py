@@ -4,11 +4,12 @@ from typing import Any
 
 from engine.evaluate.phrases import listed
 from engine.review import amounts
-from engine.review.change.entering import day_words
+from engine.review.change.entering import worst_day_words
 from engine.review.change.facet import Edit, Verdict, more, told
 from engine.review.change.key import Key, Keys, Within
 from engine.review.change.legs import trade_words
 from engine.review.leaves import acts_without_engine, protect_words
+from engine.review.risks import is_day_bound_by_halt
 from engine.review.subject import Subject
 from engine.spec.spec import Protect, Risk
 
@@ -33,7 +34,9 @@ def judge_day(edit: Edit) -> Verdict:
     """A larger limit of the day."""
     larger = edit.new is None or (edit.old is not None and edit.new > edit.old)
     halts = "it goes on entering after larger losses" if larger else "it halts sooner"
-    return Verdict("; ".join(part for part in (halts, day_words(edit.sides)) if part), is_worse=larger)
+    is_bound = any(map(is_day_bound_by_halt, edit.sides.both))
+    comes_to = worst_day_words(edit.sides) if is_bound else ""
+    return Verdict("; ".join(part for part in (halts, comes_to) if part), is_worse=larger)
 
 
 def judge_undefined(edit: Edit) -> Verdict:

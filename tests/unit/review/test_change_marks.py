@@ -222,6 +222,16 @@ def test_a_larger_and_a_smaller_budget() -> None:
     assert change_at(compared(old, old.replace("max_loss: $900", "credit: $900")), "quantity").is_worse
 
 
+def test_a_days_worst_case_is_told_of_its_limit_only_where_that_bounds_it() -> None:
+    """What another edit did to a day's worst case stood beside the limit, as if that had done it."""
+    old = edited(CONDOR, ("max_loss_per_trade: $1000", "max_loss_per_trade: $1000\n  daily_loss: $500"))
+    new = edited(old, ("per_day: 1", "per_day: 2"), ("$500", "$700"))
+    assert change_at(compared(old, new), "risk.daily_loss").words == "it goes on entering after larger losses"
+    often = edited(old, ("per_day: 1", "per_day: 9\n  max_open: 1"))
+    words = change_at(compared(often, edited(often, ("$500", "$600"))), "risk.daily_loss").words
+    assert words == "it goes on entering after larger losses; a day's worst case $1,455 -> $1,555"
+
+
 def test_a_larger_unit_of_risk_is_told_at_the_limit() -> None:
     old = edited(CONDOR, ("max_loss_per_trade: $1000", "max_loss_per_trade: $1000\n  r: $50\n  daily_loss: 3R"))
     found = compared(old, old.replace("r: $50", "r: $80"))
