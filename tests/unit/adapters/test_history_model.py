@@ -233,6 +233,20 @@ def test_monthly_and_weekly_expiries_are_those_of_their_time() -> None:
     assert daily == {date(2024, 3, day) for day in (4, 5, 6, 7, 8)}
 
 
+def test_third_fridays_that_settle_at_the_close_are_listed_for_months() -> None:
+    """Of SPXW nothing was listed more than five weeks ahead: a bot that sells 45 days got 17."""
+
+    def months_ahead(day: date) -> list[date]:
+        return sorted(each.last for each in expiries(day, 40, 120) if each.trading_class == "SPXW")
+
+    assert months_ahead(date(2018, 1, 2)) == [date(2018, 2, 16), date(2018, 3, 16), date(2018, 4, 20)]
+    assert months_ahead(date(2014, 3, 3))[0] == date(2014, 4, 17)  # before Good Friday
+    assert months_ahead(date(2011, 10, 3)) == []
+    assert ("SPXW", date(2018, 2, 16)) in {
+        (each.trading_class, each.last) for each in expiries(date(2018, 2, 16), 0, 0)
+    }
+
+
 def test_the_skew_is_one_at_the_money_and_lifts_the_index() -> None:
     z = np.array([-5.5, -2.25, 0.0, 1.25, 3.5])
     assert ratio(z, 30.0) == pytest.approx([2.38, 1.56, 1.0, 0.74, 1.25], abs=0.06)

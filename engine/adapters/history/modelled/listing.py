@@ -2,8 +2,10 @@
 
 Source: Cboe product histories. SPX: third Fridays, settled at the opening prints, last traded the day before. SPXW
 settled at the close: Fridays from December 2010, Wednesdays from 2016-02-23, Mondays from 2016-08-15, Tuesdays from
-2022-04-18, Thursdays from 2022-05-11; here Fridays five weeks ahead, others ten days. A day on which the exchange is
-closed gives way to the session before it (a Monday to the one after).
+2022-04-18, Thursdays from 2022-05-11; here Fridays five weeks ahead, others ten days. Third Fridays that settle at the
+close, as many months ahead as those that settle at the open, from 2011-10-04: as SPXPM until 2017-05-01, here under
+the name that they have since. A day on which the exchange is closed gives way to the session before it (a Monday to
+the one after).
 
 XSP is a tenth of SPX: options on it that settle at the close are listed from 2013-11-05, on third Fridays, and on the
 days of SPXW, Tuesdays and Thursdays from 2022-09-21 (SEC release in 87 FR 57745); when the other weekly ones began
@@ -59,7 +61,8 @@ _STAY_LONG = Stays(0.35, 0.35, 0.35)
 class Modelled:
     """An underlying whose options are modelled. unit: points between its nearest strikes.
 
-    part: one of its points is so much of one of SPX; None of a fund, which has daily bars of its own.
+    part: one of its points is so much of one of SPX; None of a fund, which has daily bars of its own. closing: since
+    when third Fridays that settle at the close are listed beside those that settle at the open.
     """
 
     symbol: str
@@ -68,12 +71,13 @@ class Modelled:
     since: date
     weeklies: tuple[tuple[int, date], ...]
     stays: Stays = _STAY
+    closing: date | None = None
 
 
 MODELLED = {
     each.symbol: each
     for each in (
-        Modelled(SYMBOL, 1.0, 5.0, date.min, _WEEKLIES),
+        Modelled(SYMBOL, 1.0, 5.0, date.min, _WEEKLIES, closing=date(2011, 10, 4)),
         Modelled("XSP", 0.1, 1.0, date(2013, 11, 5), (*_WEEKLIES[:3], (1, date(2022, 9, 21)), (3, date(2022, 9, 21)))),
         Modelled("SPY", None, 1.0, date(2005, 1, 10), _OF_SPY, _STAY_LONG),
     )
@@ -107,7 +111,7 @@ def expiries(day: date, shortest: int, longest: int, symbol: str = SYMBOL) -> tu
 
 
 def _monthlies(day: date, symbol: str) -> Iterator[Expiry]:
-    facts = product(symbol)
+    facts, since = product(symbol), MODELLED[symbol].closing
     for ahead in range(_MONTHS_LISTED):
         year, month = divmod(day.year * 12 + day.month - 1 + ahead, 12)
         try:
@@ -117,6 +121,8 @@ def _monthlies(day: date, symbol: str) -> Iterator[Expiry]:
         last = session_before(settles).date if facts.opening_class else settles
         if last >= day:
             yield Expiry(facts.classes[0], last, settles)
+        if since is not None and day >= since and settles >= day:
+            yield Expiry(facts.same_day_class, settles, settles)
 
 
 _MONTHS_LISTED = 12
