@@ -19,7 +19,7 @@ from engine.adapters.history.finding import OUTSIDE, File, left_out, parted_othe
 from engine.adapters.history.levels import not_in_percent
 from engine.adapters.history.missing import DAY_FIRST, is_day_first, parse_day
 from engine.adapters.history.table import CsvTable, Whole, fields_of, header_of, read_csv, reading
-from engine.model.contract import INDICES, Kind, product
+from engine.model.contract import Kind, product
 from engine.model.errors import StoreError
 from engine.model.session import trades_on
 from engine.model.values import dataclass
@@ -50,9 +50,7 @@ _LEAST_SPLIT = 1.5
 _LEAST_JUMP = 0.999 * float(np.log(_LEAST_SPLIT * (1.0 - _SPLIT_SLACK)))
 """Of the logarithm of a factor; what is less is no split, and is looked at no further."""
 IMPLIED_BY = {"SPX": "VIX", "SPXW": "VIX", "SPY": "VIX", "XSP": "VIX", "QQQ": "VXN", "NDX": "VXN", "RUT": "RVX"}
-"""The index of 30-day implied volatility by underlying."""
-SHOWN_BY = {symbol: IMPLIED_BY[symbol] for symbol in INDICES}
-"""The index whose level is the volatility that a board shows of an index."""
+"""The index of 30-day implied volatility by underlying: its level stands for it where no broker told of it."""
 
 
 @dataclass(frozen=True, slots=True)

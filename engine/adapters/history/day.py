@@ -100,7 +100,8 @@ class HistoryDay:
     open_interest (T, C) or (C,). Units: those of the board (`model/market.py`). Missing is nan; None where the source
     has no such column: `run/backtest/` then computes iv from the mid, and greeks from iv.
     told: columns (T,) named in OF_UNDERLYING, by underlying, as the broker told them; None where nobody did: then the
-    VIX stands for SPX's 30-day volatility and XSP's, VXN for NDX's, RVX for RUT's, and ranges are those of the levels.
+    VIX stands for the 30-day volatility of SPX, XSP and SPY, VXN for that of NDX and QQQ, RVX for RUT's, and ranges are
+    those of the levels.
     bars: what a broker told of bars within the session, by (symbol, seconds of one); None where none is asked.
     listings: what one told of what is listed, by (symbol, trading class); None likewise: `options` are all.
     moves: expected moves of the open as an engine measured them, or was told, each when it was known.

@@ -12,7 +12,7 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.adapters.history.daily import SHOWN_BY
+from engine.adapters.history.daily import IMPLIED_BY
 from engine.adapters.history.day import Columns, HistoryDay, Places, is_unknown
 from engine.adapters.history.middle import median
 from engine.model.contract import Contract, Option, Right, Underlying
@@ -211,8 +211,8 @@ class DayMarket:
         if self.day.told is not None:
             for name, column in self.day.told.get(symbol, {}).items():
                 getattr(board, name)[row] = column[place]
-        elif symbol in SHOWN_BY and (shown := self._last_known(SHOWN_BY[symbol])) >= 0:
-            board.iv[row], board.model_at[row] = self._level(SHOWN_BY[symbol], shown) / 100.0, self._times[shown]
+        elif symbol in IMPLIED_BY and (shown := self._last_known(IMPLIED_BY[symbol])) >= 0:
+            board.iv[row], board.model_at[row] = self._level(IMPLIED_BY[symbol], shown) / 100.0, self._times[shown]
         return place == self.place
 
     def _last_known(self, symbol: str) -> int:

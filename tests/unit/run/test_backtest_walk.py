@@ -534,10 +534,11 @@ def test_a_session_knows_nothing_that_only_the_one_before_has_been_told() -> Non
         ("NDX", "NDXP", "VXN", 0.21),
         ("RUT", "RUTW", "RVX", 0.21),
         ("NDX", "NDXP", "RVX", None),
-        ("SPY", "SPY", "VIX", None),
+        ("SPY", "SPY", "VIX", 0.17),
+        ("AAPL", "AAPL", "VIX", None),
     ],
 )
-def test_an_index_shows_the_volatility_of_its_own_index(
+def test_the_volatility_shown_is_that_of_the_index_of_its_ranks(
     symbol: str, trading_class: str, index: str, shown: float | None
 ) -> None:
     def told(day: HistoryDay) -> HistoryDay:

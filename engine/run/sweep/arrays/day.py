@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.adapters.history.daily import SHOWN_BY
+from engine.adapters.history.daily import IMPLIED_BY
 from engine.adapters.history.day import Columns, HistoryDay, Places, Source
 from engine.compile.plan import Plan
 from engine.evaluate.snapshot import View
@@ -109,7 +109,7 @@ class ArrayDay:
             of_levels["last_at"][:, row] = times
             for name, column in zip(("last", "open", "high", "low"), self.ranges(underlying.symbol), strict=True):
                 of_levels[name][:, row] = column
-            shown_by = SHOWN_BY.get(underlying.symbol, "")
+            shown_by = IMPLIED_BY.get(underlying.symbol, "")
             if (index := self.day.levels.get(shown_by)) is not None:
                 found["iv"][:, row], found["model_at"][:, row] = index / 100.0, times
         return {**found, **of_levels}
