@@ -37,7 +37,8 @@ REACH = 12
 SHOWN = 3
 """Strikes that are told of those that were looked at: the nearest ones."""
 
-NONE_FREE = "no strike further out that qualifies is free of what is held the other way round"
+HELD = "held the other way round"
+NONE_FREE = f"no strike further out that qualifies is free of what is {HELD}"
 
 
 class Chooser:
@@ -116,14 +117,17 @@ class Chooser:
         """Return the first width, in order of preference, at which a strike is listed, or one `within` it."""
         strike = self.leg.strike
         found = None
+        is_held = False
         for width in (strike.target or Decimal(0), *strike.widths):
             found = self._by_level(strikes, width, strike.within or Decimal(0))
             if found.option is not None or found.missing:
                 return found
+            is_held = is_held or HELD in found.asked
         assert found is not None
         widths = " or ".join(f"{width:f}" for width in (strike.target or Decimal(0), *strike.widths))
-        reason = f"{self.leg.name}: no strike is listed {widths} points {strike.by.value} {strike.reference}"
-        return self._refused(found.asked, reason, found.candidates)
+        where = f"{widths} points {strike.by.value} {strike.reference}"
+        lacks = f"no strike {where} is listed and free of what is {HELD}" if is_held else f"no strike is listed {where}"
+        return self._refused(found.asked, f"{self.leg.name}: {lacks}", found.candidates)
 
     def _by_level(
         self, strikes: tuple[Decimal, ...], width: Decimal | None = None, within: Decimal | None = None
@@ -358,7 +362,7 @@ class Chooser:
         further = outward(self.leg, list(self._near(strikes, float(strike))))
         further = further[further.index(strike) + 1 :] if strike in further else []
         free = (found for found in further if not self._is_taken(found) and self._may_shift(found, strikes, first))
-        return next(free, None), f"{asked}, further out than {strike:f}, which is held the other way round"
+        return next(free, None), f"{asked}, further out than {strike:f}, which is {HELD}"
 
     def _is_taken(self, strike: Decimal) -> bool:
         assert self.expiry is not None

@@ -22,7 +22,13 @@ def view_of(desk: Desk) -> View:
     return View(now=desk.now.timestamp(), session=desk.state.session, board=desk.board, facts=desk.state.facts)
 
 
-def chosen(*legs: str, desk: Desk | None = None, spot: float = 6000.0, dte: int = 0) -> Selection:
+def chosen(
+    *legs: str,
+    desk: Desk | None = None,
+    spot: float = 6000.0,
+    dte: int = 0,
+    taken: frozenset[tuple[Option, int]] = frozenset(),
+) -> Selection:
     """Return the selection of legs written as `sell put {delta: 0.10}`, called one, two, and so on."""
     lines = ["", f"  expiry: {{dte: {dte}}}"]
     for name, leg in zip(("one", "two", "three", "four"), legs, strict=False):
@@ -32,7 +38,7 @@ def chosen(*legs: str, desk: Desk | None = None, spot: float = 6000.0, dte: int 
     bot = bot_of(text)
     desk = desk or Desk()
     desk.level("SPX", spot)
-    return select(bot.plan.legs, view_of(desk), bot.expected_move)
+    return select(bot.plan.legs, view_of(desk), bot.expected_move, taken=taken)
 
 
 def strikes(selection: Selection) -> list[int] | str:
@@ -274,6 +280,14 @@ def test_the_first_width_that_is_listed() -> None:
     assert wing("by: [12 pts, 10 pts]") == [6000, 5990]
     assert wing("by: [13 pts, 25 pts], within: 2 pts") == [6000, 5985]
     assert wing("by: [12 pts, 13 pts]") == "two: no strike is listed 12 or 13 points below one"
+
+
+def test_a_width_at_which_a_strike_is_held_is_not_told_as_none_listed() -> None:
+    legs = "sell put {at: spot}", "buy put {below: one, by: [15 pts, 10 pts]}"
+    held = frozenset((put(strike), 1) for strike in (5985, 5990))
+    assert strikes(chosen(*legs, taken=frozenset([(put(5985), 1)]))) == [6000, 5990]
+    words = "two: no strike 15 or 10 points below one is listed and free of what is held the other way round"
+    assert strikes(chosen(*legs, taken=held)) == words
 
 
 # ---------------------------------------------------------------- expiries
