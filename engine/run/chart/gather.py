@@ -119,7 +119,8 @@ def _marks(
     )
     if closed is not None and first <= exchange_date(closed) <= last:
         gain = row["final_pnl"]
-        words = f"{row['exit_name'] or row['exit_reason']} at {_price(row['exit_price'])}, {signed(gain)}"
+        at = "in all at" if parts else "at"
+        words = f"{row['exit_name'] or row['exit_reason']} {at} {_price(row['exit_price'])}, {signed(gain)}"
         yield Mark(at=closed, kind=MarkKind.EXIT, symbol=symbol, words=words, trade=row["id"], gain=gain)
 
 

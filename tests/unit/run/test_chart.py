@@ -147,7 +147,7 @@ def test_a_side_that_was_bought_back_has_a_mark_and_the_rest_is_left_when_it_exp
     settled = [Record(at("16:00"), Kind.SETTLEMENT, CONDOR, "P1", {**ended, "leg": leg.name}) for leg in gone[2:]]
     chart = of_day(stored(tmp_path / "d.db", day_of(*settled, *changes)))
     told = [(f"{mark.at - timedelta(hours=5):%H:%M}", mark.words.split(",")[0]) for mark in chart.marks]
-    assert told[1:] == [("13:07", "target: a part at 0.40"), ("16:00", "expired_worthless at 0.15")]
+    assert told[1:] == [("13:07", "target: a part at 0.40"), ("16:00", "expired_worthless in all at 0.15")]
     assert [each.exit_at for each in chart.held] == [at("16:00")]
 
 
