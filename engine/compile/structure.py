@@ -184,9 +184,15 @@ def _uncovered(spec: Spec) -> Iterator[Problem]:
             count = sum(each.ratio for each in lasting)
             found = f"only {count} of them bought" if lasting else _none_bought(leg, bought)
             message = f"the {leg.right} sold by '{leg.name}' is not covered: {found} on {symbol_of(leg, spec)}"
-            owed = f"{missing} {leg.right}{'s' if missing > 1 else ''}"
-            help_text = f"buy {owed} of the same expiry, or write 'undefined_risk: allow' under 'risk'"
-            yield Problem("RB209", leg.path, message, help_text, on_key=True)
+            yield Problem("RB209", leg.path, message, _cover_help(leg, missing, spec), on_key=True)
+
+
+def _cover_help(leg: Leg, missing: int, spec: Spec) -> str:
+    owed = f"{missing} {leg.right}{'s' if missing > 1 else ''}"
+    ways = [f"buy {owed} of the same expiry"]
+    if leg.right == "call" and symbol_of(leg, spec) not in INDICES:
+        ways.append("sell against shares held with 'quantity: {overwrite: {between: [50%, 100%]}}'")
+    return f"{', '.join(ways)}, or write 'undefined_risk: allow' under 'risk'"
 
 
 def _none_bought(leg: Leg, bought: list[Leg]) -> str:

@@ -41,9 +41,26 @@ def owed_words(owed: str, path: Path) -> str:
 
 
 def _help(path: Path, value: Plain, schema: Mapping[str, Any]) -> str | None:
+    if (written := _signed(path, value, schema)) is not None:
+        return written
     if schema.get("x-code") == "RB204":
         return _two_ways(path, value)
-    return _words(value, schema) or _unit(value, schema) or _rewritten(value) or _example(schema)
+    said = _words(value, schema) or _unit(value, schema) or _rewritten(value) or _days(path, value)
+    return said or _example(schema)
+
+
+def _signed(path: Path, value: Plain, schema: Mapping[str, Any]) -> str | None:
+    """Return how the place writes an amount below zero: without its sign where it is a loss, else behind the dollar."""
+    if not isinstance(value, str) or not value.startswith("-"):
+        return None
+    bare = value.removeprefix("-")
+    behind = f"$-{bare.removeprefix('$')}"
+    choices = (behind, bare) if bare.startswith("$") and "loss" not in path else (bare,)
+    fits = re.compile(str(schema.get("pattern", "$^")))
+    written = next((each for each in choices if fits.search(each)), None)
+    if written == bare:
+        return f"write '{bare}', without a sign"
+    return None if written is None else f"write '{written}'"
 
 
 def _two_ways(path: Path, value: Plain) -> str | None:
@@ -68,6 +85,15 @@ def _plain(value: Decimal) -> str:
 
 def _percent(part: Decimal) -> str:
     return f"{_plain(part * 100)}%"
+
+
+def _days(path: Path, value: Plain) -> str | None:
+    """Return as a rule what was written as a range of days, as in `dte: 30-45`."""
+    if path[-1:] != ("dte",) or not isinstance(value, str):
+        return None
+    from engine.spec.habits import ends
+
+    return None if (found := ends(value)) is None else f"write 'dte: {{between: [{', '.join(found)}]}}'"
 
 
 def _words(value: Plain, schema: Mapping[str, Any]) -> str | None:

@@ -279,6 +279,14 @@ def test_what_several_legs_lack_is_told_once() -> None:
     assert (found.text.strip().split(":")[0], str(found.help)[:10]) == ("other_put", "buy 2 puts")
 
 
+@pytest.mark.parametrize(("symbol", "offers"), [("SPY", True), ("SPX", False)])
+def test_a_call_that_nothing_covers_may_be_sold_against_shares_held(symbol: str, offers: bool) -> None:
+    """Who sells covered calls was told to allow undefined risk."""
+    text = changed("  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}\n", "")
+    (found,) = [each for each in problems(text.replace("SPX", symbol)) if each.code == "RB209"]
+    assert ("'quantity: {overwrite: {between: [50%, 100%]}}'" in str(found.help)) is offers
+
+
 def test_another_underlying_covers_nothing() -> None:
     text = changed("underlying: SPX", "underlyings: [SPX, SPY]").replace(
         "let: {day_move: {expected_move: {asof: open}}}\n", ""
