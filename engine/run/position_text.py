@@ -141,7 +141,8 @@ def part_text(order: Order, position: Position) -> str:
         return rolled_words([leg.name for leg in order.legs_of(position.id)], order.filled, position.quantity)
     dealt = order.average_price
     cost = None if dealt is None else -float(net_price(dealt, order.wire_side))
-    return part_words(order.filled, position.quantity, cost, _entry(position))
+    leg = order.legs[0].name if len(order.legs) == 1 < len(position.legs) else ""
+    return part_words(order.filled, position.quantity, cost, _entry(position), leg)
 
 
 def closes_at(position: Position, cost: float) -> str:

@@ -62,7 +62,7 @@ def parts_closed(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> list[di
 
     A price is negative where closing brought money. What others have closed is of one contract, which is named with it,
     at its price. A part that was rolled has its legs under `rolled`, and no price: that of the order is of what it
-    opened, too. orders, fills: rows of its position.
+    opened, too. One leg alone of some structures is named under `leg`. orders, fills: rows of its position.
     """
     count = len(json.loads(trade["legs"]))
     closing = ((each, rolled_part(each, count)) for each in orders if each["fill_time"])
@@ -72,7 +72,7 @@ def parts_closed(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> list[di
             "quantity": each["filled"],
             "price": None if rolled else _cost(each),
             "time": each["fill_time"],
-            **({"rolled": rolled} if rolled else {}),
+            **({"rolled": rolled} if rolled else _alone(each, count, trade["quantity"])),
         }
         for each, rolled in closing
         if (rolled or Purpose(each["purpose"]) not in NO_PART)
@@ -108,6 +108,12 @@ def rolled_part(order: Mapping[str, Any], count: int) -> list[str]:
     return names if len(names) < count else []
 
 
+def _alone(order: Mapping[str, Any], count: int, of: int) -> dict[str, str]:
+    """Return the one leg that a row of `orders` dealt in for some of the structures; {} of any other."""
+    names = [leg["name"] for leg in json.loads(order.get("legs") or "[]")]
+    return {"leg": names[0]} if len(names) == 1 < count and 0 < order["filled"] < of else {}
+
+
 def closing(cost: float, entry: float) -> float:
     """Return a price at which a structure closes beside that of its entry, both without the sign of what was dealt.
 
@@ -132,12 +138,13 @@ def closing_verb(cost: float | None, entry: float) -> str:
     return "sold" if brings > 0 else "bought back"
 
 
-def part_words(filled: int, of: int, cost: float | None, entry: float) -> str:
+def part_words(filled: int, of: int, cost: float | None, entry: float, leg: str = "") -> str:
     """Return `2 of 4 bought back at 1.65`; a model that fills leg by leg tells no price of the whole.
 
-    cost, entry: as `closing` has them, of the part and of the whole.
+    cost, entry: as `closing` has them, of the part and of the whole. leg: that alone was dealt in, as a wing which
+    nobody bid for when the others were closed.
     """
-    count = f"{filled} of {of}" if 0 < filled < of else "a part"
+    count = f"{filled} of {of}{leg and f' {leg}'}" if 0 < filled < of else "a part"
     return f"{count} {closing_verb(cost, entry)}" + ("" if cost is None else f" at {price(abs(cost))}")
 
 
@@ -157,7 +164,8 @@ def part_of_row(part: Mapping[str, Any], trade: Mapping[str, Any]) -> str:
         return others_words(part["quantity"], part["contract"], part["price"], is_sale=part["action"] == "SELL")
     if "rolled" in part:
         return rolled_words(part["rolled"], part["quantity"], trade["quantity"])
-    return part_words(part["quantity"], trade["quantity"], part["price"], trade["entry_price"] or 0)
+    entry = trade["entry_price"] or 0
+    return part_words(part["quantity"], trade["quantity"], part["price"], entry, part.get("leg", ""))
 
 
 def left_at(trade: Mapping[str, Any], orders: Rows) -> str | None:

@@ -1,5 +1,6 @@
 """What is said of parts that exits close: whether they were sold or bought back, by what their own order dealt at."""
 
+from math import nan
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,21 @@ def test_a_part_that_brought_money_was_sold_of_what_was_sold(tmp_path: Path) -> 
     assert told_by(desk)[1] == f"{part} 10:30: half"
     with StoreReader(kept(desk, tmp_path)) as reader:
         assert f"; {part} by half" in digest(reader, "2026-11-18", ["spread"])
+
+
+def test_a_wing_that_is_sold_after_the_others_is_named(tmp_path: Path) -> None:
+    """ "1 of 2 sold at 0.10" stood beside it, as if the other half had gone for that."""
+    desk = held('  - name: half\n    time: "10:30"\n    close: 50%\n', WING, quantity=2)
+    desk.quote(put(5980), 13.95, 14.05, -0.30)
+    desk.quote(put(5940), nan, 0.05, -0.01)
+    desk.until("10:30", step=60)
+    closed_at(desk, "-3.50")
+    desk.quote(put(5940), 0.10, 0.15, -0.01)
+    desk.until("10:32", step=60)
+    closed_at(desk, "0.10")
+    assert told_by(desk)[2].startswith("1 of 2 lower sold at 0.10 ")
+    with StoreReader(kept(desk, tmp_path)) as reader:
+        assert "; 1 of 2 lower sold at 0.10 by half" in digest(reader, "2026-11-18", ["spread"])
 
 
 LATER = '  - name: half\n    time: "10:40"\n    close: 50%\n'
