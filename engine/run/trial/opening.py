@@ -70,14 +70,17 @@ def day_after_opening(position: Position, session: Session) -> BotDay:
 
 
 def _as_opened(opening: Opening, bot: CompiledBot) -> Plan:
-    """Return the plan with the expiry that is given: legs that live on keep their distance from the nearest."""
+    """Return the plan with the days that are given, whatever its cycle: legs that live on keep their distance."""
     plan, days = bot.plan, opening.dte
     if days is None:
         return plan
 
     def moved(expiry: Expiry) -> Expiry:
         further = expiry.days_away - plan.expiry.days_away if expiry is not plan.expiry else 0
-        return expiry if further == inf else replace(expiry, rule=DteRule.NEAREST, days=(days + round(further),))
+        if further == inf:
+            return expiry
+        is_monthly = expiry.is_monthly and further != 0
+        return replace(expiry, rule=DteRule.NEAREST, days=(days + round(further),), is_monthly=is_monthly)
 
     legs = tuple(replace(leg, expiry=moved(leg.expiry)) for leg in plan.legs)
     return replace(plan, legs=legs, expiry=moved(plan.expiry))

@@ -104,3 +104,11 @@ def test_strikes_by_the_expected_move_go_by_the_days_that_are_given(tmp_path: Pa
     leaves = "[{breach: {spot_within: 60 pts}}, {dte: {at_most: 0}}]"
     begins = f'from: {{open: {{credit: 1.00, dte: {days}}}}}, expect: [{{at: "12:00", {does}}}]'
     assert failure(tmp_path, puts, begins, exits=leaves) == ""
+
+
+@pytest.mark.parametrize(("days", "does"), [(21, "exits: dte"), (22, "orders: none")])
+def test_days_that_are_given_are_those_of_options_of_a_cycle_too(tmp_path: Path, days: int, does: str) -> None:
+    """The third Friday nearest to them stood in their place, 30 days away, and nothing said so."""
+    puts = PUTS.replace("{nearest: 7}}", "{nearest: 45}, cycle: monthly}")
+    begins = f'from: {{open: {{credit: 1.00, dte: {days}}}}}, date: 2026-11-18, expect: [{{at: "12:00", {does}}}]'
+    assert failure(tmp_path, puts, begins, exits="[{dte: {at_most: 21}}]") == ""
