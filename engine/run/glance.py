@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 
+from engine.decide.bot_day import OVER
 from engine.decide.opportunity import AHEAD
 from engine.model.contract import Underlying
 from engine.model.market import Board
@@ -177,8 +178,13 @@ def _flat_text(bot: BotState) -> str:
 
 
 def waits_text(bot: BotState) -> str:
-    """Return what a bot waits for; after a watch also what came of it, or was unknown when it ended."""
-    return bot.day.skipped if bot.day.tells(bot.waits) else bot.waits
+    """Return what a bot waits for; after a watch also what came of it, or was unknown when it ended.
+
+    Once its window is over it is what kept it out of that, if anything did.
+    """
+    day = bot.day
+    was_kept_out = bot.waits == OVER and bool(day.skipped) and not day.entries
+    return day.skipped if was_kept_out or day.tells(bot.waits) else bot.waits
 
 
 def _position_row(program: Program, state: State, position: Position, at: datetime) -> BotRow:

@@ -367,3 +367,21 @@ def test_what_another_bot_has_sent_uses_up_no_window() -> None:
         for order in desk.live:
             desk.fill(order)
     assert [order.bot for order in desk.submitted if order.purpose is Purpose.ENTRY] == ["one", "two"] * 2
+
+
+def test_what_kept_a_bot_out_of_its_window_is_told_after_it_too() -> None:
+    """The report of the day said "its window is over" of one that had its trade of the week, and why the cap."""
+    desk = Desk(
+        (text_of("seller", **{**HOLDS, "entry": HOLDS["entry"].replace("max_open: 1", "max_open: 1, per_week: 1")}),)
+    )
+    desk.until("10:00")
+    desk.fill(desk.last)
+    desk.ask(Request.FLATTEN)
+    desk.tick(5)
+    desk.fill(desk.last)
+    desk.ask(Request.RESUME)
+    desk.tick((clock("09:30", THURSDAY) - desk.now).total_seconds(), quiet=True)
+    desk.day = THURSDAY
+    desk.until("11:05", step=60)
+    (bot,) = day_outcome(desk.state, None).bots
+    assert [line.parts for line in bot.lines] == [("1 of 1 a week",)]
