@@ -233,7 +233,14 @@ def level_price(position: Position, leg: PositionLeg, planned: ExitPlan) -> Deci
     if net is None or net * leg.sign < 0:
         return None
     ticks = product(leg.option.symbol).option_ticks
-    return max(ticks.round(abs(net) / leg.weight, Rounding.NEAREST), ticks.tick(Decimal(0)))
+    return max(ticks.round(abs(net) / leg.weight, _rounding(leg, planned)), ticks.tick(Decimal(0)))
+
+
+def _rounding(leg: PositionLeg, planned: ExitPlan) -> Rounding:
+    """Return which neighbour a level between two ticks takes: a target brings no less than is asked."""
+    if planned.kind is ExitKind.STOP:
+        return Rounding.NEAREST
+    return Rounding.DOWN if leg.sign < 0 else Rounding.UP
 
 
 def level_net(position: Position, planned: ExitPlan) -> Decimal | None:

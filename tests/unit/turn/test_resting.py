@@ -171,8 +171,8 @@ def test_what_is_made_at_target_and_stop_is_by_the_prices_of_the_orders() -> Non
     desk = seller(quantity="2", exits=TENTHS)
     desk.fill(desk.enter("10:01"), price="2.01")
     target, stop = desk.submitted[-2:]
-    assert (target.limit_price, stop.stop_price) == (Decimal("1.81"), Decimal("2.41"))
-    assert at_exits(desk, target, stop) == at_exits(desk) == (40, -80), "as orders would have that do not rest now"
+    assert (target.limit_price, stop.stop_price) == (Decimal("1.80"), Decimal("2.41"))
+    assert at_exits(desk, target, stop) == at_exits(desk) == (42, -80), "as orders would have that do not rest now"
     moved = target.with_terms(target.quantity, Decimal("1.75"))
     assert at_exits(desk, moved, stop) == (52, -80)
 
@@ -182,8 +182,16 @@ def test_what_is_made_at_a_target_of_what_was_bought_is_by_its_order_too() -> No
     desk = seller(legs=legs, quantity="2", exits=TENTHS)
     desk.fill(desk.enter("10:01"), price="2.01")
     target, stop = desk.submitted[-2:]
-    assert (target.limit_price, stop.stop_price) == (Decimal("2.21"), Decimal("1.61"))
-    assert at_exits(desk, target, stop) == at_exits(desk) == (40, -80)
+    assert (target.limit_price, stop.stop_price) == (Decimal("2.22"), Decimal("1.61"))
+    assert at_exits(desk, target, stop) == at_exits(desk) == (42, -80)
+
+
+def test_a_target_between_two_ticks_brings_no_less_than_is_asked() -> None:
+    """Half of 0.75 rested at 0.40, which is 47 % of it."""
+    legs = "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {delta: 0.10}}\n"
+    desk = seller(underlying="SPX", legs=legs, exits=TENTHS.replace("10%", "50%"))
+    desk.fill(desk.enter("10:01"), price="0.75")
+    assert desk.submitted[-2].limit_price == Decimal("0.35")
 
 
 def test_one_fills_the_other_is_taken_back_and_the_position_has_its_reason() -> None:
