@@ -10,16 +10,20 @@ from engine.compile.plan import ExitPlan
 from engine.model.order import Order, OrderLeg, OrderStatus, Purpose
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import NO_BID, quote_problem
+from engine.model.session import exchange_date
 from engine.order.draft import closing_legs
 from engine.spec.nouns.exits import ExitKind
 from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Start, Then
 from engine.turn.program import CompiledBot
 from engine.turn.protecting import AT_MARKET
+from engine.turn.turned_away import is_refused_as_it_is
 from engine.turn.work import Work
 
 CLOSING = (Purpose.EXIT, Purpose.UNWIND, Purpose.ROLL)
 UNWIND = "unwind"
+REFUSED_ON_END = 2
+"""Combos that the broker refuses on end until legs are closed one by one, and single legs until all go as one again."""
 STOP_ORDER = Ladder(start=Start.MARKET, path=("exits",))
 """A resting stop that the engine watches for a while acts as the stop order would: at market."""
 UNWIND_LADDER = Ladder(start=Start.NATURAL, wait=5.0, tries=3, then=Then.MARKET, path=("order",))
@@ -48,8 +52,8 @@ def rolling_exit(bot: CompiledBot, position: Position) -> ExitPlan | None:
 def closing_stage(work: Work, position: Position, bot: CompiledBot) -> tuple[tuple[OrderLeg, ...], int] | None:
     """Return the legs to close next and how many structures of them; None when only what nobody bids for is left.
 
-    Whole structures go as one order; leg by leg, or when counts do not match, short legs go first, one at a time. An
-    unwinding position closes only what has no partner.
+    Whole structures go as one order; leg by leg, when counts do not match, or where the broker has no combos of it,
+    short legs go first, one at a time. An unwinding position closes only what has no partner.
     """
     held_legs = legs_to_close(position, bot)
     alive = [leg for leg, _ in held_legs if not is_dead(work, leg)]
@@ -58,11 +62,33 @@ def closing_stage(work: Work, position: Position, bot: CompiledBot) -> tuple[tup
         return None
     symbols = {leg.option.symbol for leg in alive}
     structures = min(counts[leg.name] // leg.ratio for leg in alive)
-    if structures and len(symbols) == 1 and not bot.plan.order.leg_by_leg:
+    is_apart = bool(bot.plan.order.leg_by_leg) or (len(alive) > 1 and goes_apart(work, position))
+    if structures and len(symbols) == 1 and not is_apart:
         return closing_legs(alive), structures
     first = next((leg for leg in alive if leg.sign < 0), alive[0])
     (closing,) = closing_legs((first,))
     return (OrderLeg(closing.name, closing.option, closing.side, 1),), counts[first.name]
+
+
+def goes_apart(work: Work, position: Position, *, before: Order | None = None) -> bool:
+    """Say whether a position is closed leg by leg today, since the broker has refused combos of it twice on end.
+
+    An exchange may take no combo that is new to it, and every option by itself: Cboe lets a broker make so many a day
+    in one underlying, and IBKR has run out of them in SPX (ib-adapter.md). Where single legs are refused as often, it
+    is tried as one again. before: as it was without this order.
+    """
+    is_apart, refused = False, 0
+    for order in work.orders_of(position.id):
+        is_of_today = exchange_date(order.prepared_at) == work.state.session.date
+        if not is_of_today or order.purpose not in CLOSING or order.into or order == before:
+            continue
+        if not is_refused_as_it_is(order):
+            refused = 0 if order.has_fills else refused
+        elif order.is_combo is not is_apart:
+            refused += 1
+        if refused == REFUSED_ON_END:
+            is_apart, refused = not is_apart, 0
+    return is_apart
 
 
 def legs_to_close(position: Position, bot: CompiledBot) -> list[tuple[PositionLeg, int]]:

@@ -11,7 +11,17 @@ from engine.model.session import exchange_date
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import FIRST_RETRY, note_setback, retry_after
-from engine.turn.closing import CLOSING, UNWIND, at_work, exit_ladder, is_back, is_unwound, legs_to_close, rolling_exit
+from engine.turn.closing import (
+    CLOSING,
+    UNWIND,
+    at_work,
+    exit_ladder,
+    goes_apart,
+    is_back,
+    is_unwound,
+    legs_to_close,
+    rolling_exit,
+)
 from engine.turn.daily import is_same_week
 from engine.turn.entered import end_of_entry, entry_ended, stop_for_today, unwind, why_over
 from engine.turn.judging import wake
@@ -178,6 +188,7 @@ def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool)
         text = f"the broker refused a closing order: {taken_back_for(order.message)}"
         work.alarm(position.bot, text, position.id)
         position = work.put_position(replace(position, retry_at=work.at + retry_after(work, position)))
+        position = _try_another_way(work, position, order)
     elif order.status is OrderStatus.CANCELLED and not asked:
         text = "a closing order was cancelled, and not by us: it is sent again"
         if is_by_broker := is_ended_by_broker(order):
@@ -190,7 +201,9 @@ def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool)
         work.alarm(position.bot, f"{text} ({words})" if words else text, position.id)
         wait = retry_after(work, position) if is_by_broker else FIRST_RETRY
         position = work.put_position(replace(position, retry_at=work.at + wait))
-        if is_trading(work) and not is_by_broker:  # at the close all orders of the day are
+        if is_by_broker:
+            position = _try_another_way(work, position, order)
+        elif is_trading(work):  # at the close all orders of the day are
             position = note_setback(work, position, "a closing order was cancelled, and not by us")
     elif order.status is OrderStatus.FILLED:
         position = work.put_position(replace(position, attempts=0))
@@ -198,6 +211,17 @@ def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool)
         pause = exit_ladder(work.governing(position), order.reason).pause
         position = work.put_position(replace(position, retry_at=work.at + timedelta(seconds=pause)))
     _after_closing(work, position)
+
+
+def _try_another_way(work: Work, position: Position, order: Order) -> Position:
+    """Begin the ladder anew where the refusal of an order has its position closed leg by leg, or as one again."""
+    is_apart = goes_apart(work, position)
+    if is_apart is goes_apart(work, position, before=order):
+        return position
+    if is_apart:
+        text = f"the broker has refused to close {position.id} as one twice on end"
+        work.alarm(position.bot, f"{text}: its legs are closed one by one, the short ones first", position.id)
+    return work.put_position(replace(position, attempts=0))
 
 
 def _after_closing(work: Work, position: Position) -> None:

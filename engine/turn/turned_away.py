@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from engine.model.order import WANTED_BACK_FOR, Order, OrderStatus
-from engine.turn.message_codes import INFORMATION, IS_OVER, NOT_CANCELLED
+from engine.turn.message_codes import INFORMATION, IS_OVER, NOT_CANCELLED, OF_OUR_SIDE
 
 INACTIVE = "it was inactive"
 _BECAUSE = "reason:"
@@ -77,6 +77,15 @@ def is_turned_away(order: Order) -> bool:
     if code.isdigit():  # of one that was changed the words may be of the change
         return int(code) not in INFORMATION | NOT_CANCELLED and not order.former
     return reason.startswith(INACTIVE)
+
+
+def is_refused_as_it_is(order: Order) -> bool:
+    """Say whether the broker, or the exchange, would not have what was ordered, and filled nothing of it."""
+    is_refused = order.status is OrderStatus.REFUSED or is_turned_away(order) or is_ended_by_broker(order)
+    if order.has_fills or not is_refused:
+        return False
+    code = taken_back_for(order.message).partition(" ")[0]
+    return not (code.isdigit() and int(code) in OF_OUR_SIDE)
 
 
 def is_lost_again(order: Order, orders: Sequence[Order]) -> bool:

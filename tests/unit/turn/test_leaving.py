@@ -767,3 +767,62 @@ def test_a_new_connection_has_no_prices_yet_and_that_is_no_alarm() -> None:
     assert not [text for text in desk.alarms if "no price" in text]
     desk.tick(1)
     assert len([text for text in desk.alarms if "no price for the next try" in text]) == 1
+
+
+# ---------------------------------------------------------------- combos that nobody takes
+
+
+INVALID = "Order rejected - reason:Invalid Order"
+
+
+def refused_as_one(desk: Desk, words: str = f"201 {INVALID}") -> None:
+    """Have the broker refuse the exit's combo twice on end."""
+    code, _, text = words.partition(" ")
+    for _ in range(2):
+        assert desk.last.is_combo
+        desk.message(desk.last, int(code), text)
+        sent_anew(desk)
+
+
+def sent_anew(desk: Desk) -> None:
+    sent = len(desk.submitted)
+    while len(desk.submitted) == sent:
+        desk.tick(5)
+
+
+def test_a_position_whose_combos_are_refused_is_closed_leg_by_leg_shorts_first() -> None:
+    desk = Desk((text_of(exits='\n  - time: "15:30"\n', legs=CONDOR),))
+    desk.opened()
+    desk.until("15:30")
+    refused_as_one(desk)
+    dealt = []
+    for _ in range(4):
+        order = desk.last
+        dealt.append((order.legs[0].name, order.side, order.kind, order.attempt))
+        desk.fill(order)
+        desk.tick(1)
+    assert [name for name, *_ in dealt] == ["short_put", "short_call", "long_put", "long_call"]
+    assert all(side is (Side.BUY if "short" in name else Side.SELL) for name, side, *_ in dealt)
+    assert {kind for *_, kind, _ in dealt} == {OrderType.LIMIT}
+    assert {attempt for *_, attempt in dealt} == {1}
+    assert desk.position.state == "closed"
+    assert sum("closed one by one" in text for text in desk.alarms) == 1
+
+
+def test_single_legs_that_are_refused_as_well_are_tried_as_one_again() -> None:
+    desk = held('\n  - time: "15:30"\n')
+    desk.until("15:30")
+    refused_as_one(desk)
+    for _ in range(2):
+        assert [leg.name for leg in desk.last.legs] == ["short_put"]
+        desk.refuse(desk.last)
+        sent_anew(desk)
+    assert desk.last.is_combo
+
+
+@pytest.mark.parametrize("words", ["103 Duplicate order id", "321 Error validating request:-'bN' : cause - read-only"])
+def test_what_the_gateway_refuses_whatever_it_is_stays_one_order(words: str) -> None:
+    desk = held('\n  - time: "15:30"\n')
+    desk.until("15:30")
+    refused_as_one(desk, words)
+    assert desk.last.is_combo
