@@ -69,7 +69,11 @@ def settle(work: Work, option: Option, last: Decimal = ZERO) -> None:
 
 
 def settle_missed(work: Work) -> None:
-    """Settle what expired while nobody looked: the account has it no more, and no report will say so again."""
+    """Settle what expired while nobody looked: the account has it no more, and no report will say so again.
+
+    What has paid cash at a close is settled on a later day although the account still lists it: it would keep its bot
+    from entering.
+    """
     session = work.state.session
     if not work.state.is_ready:
         return
@@ -77,8 +81,9 @@ def settle_missed(work: Work) -> None:
     gone = {option for option in held if option.expiry <= session.date and option_has_expired(work, option)}
     for option in sorted(gone, key=str):
         is_told_soon = option.expiry == session.date and work.at < session.close + SETTLED_AFTER
-        if not is_told_soon and not work.state.holdings.get(option):
-            settle(work, option)
+        listed = work.state.holdings.get(option, ZERO)
+        if not is_told_soon and (not listed or _is_known_to_pay(work, option)):
+            settle(work, option, listed)
 
 
 def settle_earlier(work: Work) -> None:
@@ -97,6 +102,17 @@ def _is_over(work: Work, option: Option) -> bool:
         return True
     wait = OPENED_AFTER if option.settles_at_open else timedelta(0)
     return option.expiry < session.date and work.at >= session.open + wait
+
+
+def _is_known_to_pay(work: Work, option: Option) -> bool:
+    """Say whether the close is known at which an option of an earlier day, still listed, was settled in cash.
+
+    IBKR may list what has expired until the next open and longer. Shares come and go when the account shows it.
+    """
+    if option.settles_at_open or product(option.symbol).settlement is Settlement.SHARES:
+        return False
+    is_earlier = option.expiry < work.state.session.date
+    return is_earlier and _is_over(work, option) and settlement_level(work, option) is not None
 
 
 def settlement_level(work: Work, option: Option) -> Decimal | None:

@@ -8,7 +8,8 @@ import pytest
 from hand_desk import Desk, clock, put, text_of
 
 from engine.model.contract import Option, Underlying, share
-from engine.model.event import PositionReport
+from engine.model.event import ListingReport, PositionReport
+from engine.model.order import Purpose
 from engine.model.session import session_after, session_from
 from engine.model.values import replace
 from engine.record.record import Kind
@@ -144,6 +145,38 @@ def test_what_leaves_the_account_later_in_that_session_settles_at_once() -> None
     for leg in desk.position.legs:
         desk.holds(leg.option, 0)
     assert [level for _, level in settled(desk)] == ["6000.0000"] * 2
+
+
+@pytest.mark.parametrize("is_linked", [True, False])
+def test_what_is_still_listed_the_next_morning_settles_at_the_open_and_keeps_nothing_out(is_linked: bool) -> None:
+    """Its bot entered nothing until the broker had taken it off the list, and nobody was told why."""
+    desk = Desk((text_of(exits="\n  - at_expiry: settle\n"),))
+    legs = desk.opened().legs
+    desk.until("16:10", step=300)
+    row = desk.board.rows[Underlying("SPX")]
+    if not is_linked:
+        desk.unlink()
+    desk.day = session_after(desk.day).date
+    desk.now = session_from(desk.day).open - timedelta(minutes=1)
+    desk.board.previous_close[row] = 5940.0
+    desk.tick(0)
+    if not is_linked:
+        desk.link(positions={leg.option: leg.signed_held for leg in legs})
+    desk.market()
+    for listing in desk.listings():
+        desk.send(ListingReport(desk.now, listing))
+    assert not settled(desk)
+    desk.until("09:31", step=10)
+    assert settled(desk) == [("worthless", "5940.0000"), ("cash", "5940.0000")]
+    assert desk.position.state == "closed"
+    desk.until("10:01", step=10)
+    assert len([order for order in desk.submitted if order.purpose is Purpose.ENTRY]) == 2
+    for leg in legs:
+        desk.holds(leg.option, 0)
+    for _ in range(30):
+        desk.tick(10)
+    assert len(settled(desk)) == 2
+    assert not [text for text in desk.alarms if "explains" in text or "less" in text]
 
 
 def test_an_open_that_nobody_told_is_an_alarm() -> None:
