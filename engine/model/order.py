@@ -11,8 +11,19 @@ FILLS_KEPT = timedelta(days=30)
 """How long an execution of a position that is over is remembered. The broker repeats those of a week at most."""
 NEXT_TRY, TRIES_USED_UP = "its next try is a new order", "its tries are used up"
 """Why an order is taken back whose time is up: its ladder goes on with a new one, or with none."""
+HIGHEST_PASSED = 500_000_000
+"""Up to which order id of others ours are above it (`above`): half of those that the adapter has are left then."""
 WANTED_BACK_FOR = " (before: "
 """What stands in the message of an order between the broker's answer to its cancel and why it was taken back."""
+
+
+def above(order_id: int, passed: int) -> int:
+    """Return the next order id, above one that the broker has told of, whosever it is; it stays where that is too high.
+
+    "If reqAllOpenOrders is used by a client, subsequent orders placed by that client must have order IDs greater than
+    the order IDs of all orders returned"; so it is of what a master client is told. Source: TWS API, Placing Orders.
+    """
+    return max(order_id, passed + 1) if passed <= HIGHEST_PASSED else order_id
 
 
 class Side(Enum):

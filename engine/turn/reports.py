@@ -5,7 +5,7 @@ order never blocks a fill (`executions`).
 """
 
 from engine.model.event import BrokerStatus, ExecutionReport, OrderMessage, OrderReport
-from engine.model.order import NEXT_TRY, TERMS_KEPT, Order, OrderStatus, OrderType, Purpose, Terms
+from engine.model.order import NEXT_TRY, TERMS_KEPT, Order, OrderStatus, OrderType, Purpose, Terms, above
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import EXIT_NOT_BY_US, take_setback_back
@@ -61,6 +61,7 @@ def find_order(work: Work, event: OrderReport | ExecutionReport) -> Order | None
 
 def on_order(work: Work, event: OrderReport) -> None:
     """Reduce one openOrder or orderStatus."""
+    work.next_order_id = above(work.next_order_id, event.order_id)
     order = find_order(work, event)
     if order is None:
         note_ended(work, event)

@@ -208,11 +208,14 @@ def test_orders_that_have_no_permanent_id_yet_are_all_listed() -> None:
     run(scenario())
 
 
-def test_order_ids_go_on_behind_those_of_our_own_orders_at_work() -> None:
-    """Each program counts its own: a gateway whose count was reset names less than is at work."""
+@pytest.mark.parametrize(
+    ("account", "told", "next_id"), [("DU1", 40, 51), ("DU1", 900, 901), ("DU2", 900, 901), ("DU1", 1_700_000_000, 51)]
+)
+def test_order_ids_go_on_behind_all_that_are_listed_whosever_they_are(account: str, told: int, next_id: int) -> None:
+    """A gateway whose count was reset names less than is at work, and none counts those of other programs."""
 
     async def scenario() -> None:
-        ours, others = open_order("DU1", 50, "rb.t.50", 77), open_order("DU1", 900, "", 78)
+        ours, others = open_order("DU1", 50, "rb.t.50", 77), open_order(account, told, "", 78)
         others[24] = 9
         answers = {"16": lambda _: [tuple(ours), tuple(others), (53, 1)]}
         async with (
@@ -221,7 +224,7 @@ def test_order_ids_go_on_behind_those_of_our_own_orders_at_work() -> None:
         ):
             up = events[-1]
             assert isinstance(up, LinkUp)
-            assert up.next_order_id == 51
+            assert up.next_order_id == next_id
 
     run(scenario())
 

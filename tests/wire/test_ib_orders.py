@@ -229,6 +229,28 @@ def test_one_order_of_an_oca_group_cancels_the_other() -> None:
     run(scenario())
 
 
+def test_orders_of_another_program_with_higher_ids_are_no_reason_to_refuse_ours() -> None:
+    """Each of ours was refused as a duplicate (103) once the orders of all programs had been listed."""
+
+    async def scenario() -> None:
+        async with gateway() as gw:
+            async with connected(gw.port, client_id=2) as (world, _):
+                strike = await near(world, below=20)
+                rest = order(5000, leg(put(strike - 50), Side.BUY), limit_price=Decimal("0.05"))
+                world.broker.submit(replace(rest, time_in_force=TimeInForce.GTC))
+                await play_until(world, with_status(BrokerStatus.SUBMITTED, 5000))
+            async with connected(gw.port) as (world, events):
+                up = events[-1]
+                assert isinstance(up, LinkUp)
+                await near(world, below=20)
+                ours = order(up.next_order_id, leg(put(strike - 40), Side.BUY), limit_price=Decimal("0.05"))
+                world.broker.submit(ours)
+                events = await play_until(world, with_status(BrokerStatus.SUBMITTED, up.next_order_id))
+                assert not of(OrderMessage, events)
+
+    run(scenario())
+
+
 def test_a_resting_order_and_todays_fills_are_seen_after_a_reconnect() -> None:
     async def scenario() -> None:
         async with gateway() as gw:

@@ -44,6 +44,7 @@ from engine.model.event import (
     OrdersListed,
     PositionReport,
 )
+from engine.model.order import above
 from engine.model.session import at_exchange_time, exchange_date, session_from
 from engine.ports import Batch
 
@@ -56,7 +57,7 @@ RESTORED = frozenset((LINES_LOST, 1102))
 ACCOUNT_WARNING = "2148"
 """That equity is near what margin needs, or below: positions may be liquidated. No list of the broker has it; Lean 1033
 has met it."""
-OPEN_ORDER, OPEN_ORDERS_END, EXECUTION, COMMISSION = "5", "53", "11", "59"
+ORDER_STATUS, OPEN_ORDER, OPEN_ORDERS_END, EXECUTION, COMMISSION = "3", "5", "53", "11", "59"
 TOLD_AGAIN = {EXECUTION: slice(14, 15), COMMISSION: slice(2, 4)}
 """Messages that are told again whenever executions are asked for, and where they have what makes one of them new: the
 execution's id, of a commission the amount, too."""
@@ -374,6 +375,8 @@ class IbLink:
         if key in self._seen:
             return None
         event = self._readers[kind](fields, self._now)
+        if kind in (OPEN_ORDER, ORDER_STATUS):  # of other accounts, too
+            self._next_order_id = above(self._next_order_id, convert.whole(fields[1]))
         if isinstance(event, OrderReport):
             self._note_combo(fields, event)
         return None if event is None else self._noted(event, key)
@@ -406,8 +409,6 @@ class IbLink:
             self._orders.add((event.perm_id, event.ref))  # several may have no permanent id yet
             if self._listed is not None:
                 self._listed.add(event.ref)
-            if event.client_id == self._settings.client_id:
-                self._next_order_id = max(self._next_order_id, event.order_id + 1)
         return event
 
     async def close(self) -> None:

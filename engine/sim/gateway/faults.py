@@ -256,6 +256,7 @@ class Faults:
     def _roll_back(self, client_id: int, first: int) -> None:
         hub = self._hub
         hub.highest_id[client_id] = first - 1
+        hub.passed_id.pop(client_id, None)
         working = {(view.ticket.client_id, told_id(view.ticket.order_id)) for view in hub.exchange.open_orders()}
         forgotten = {key for key in hub.used_ids if key[0] == client_id and key not in working}
         hub.used_ids -= forgotten

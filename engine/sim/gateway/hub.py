@@ -26,6 +26,7 @@ class Hub:
 
     exchange: the account that the ledger is of, and that faults and people act on. others: further accounts behind the
     same login, by id. remembered: what clients are told of the first while the gateway has lost the broker.
+    highest_id: of its own orders, by client; passed_id: of those that a client was told of, whosever they are.
     short_days: that end earlier than the calendar has it, and when, UTC; None where nothing trades.
     """
 
@@ -40,6 +41,7 @@ class Hub:
     traffic: Traffic = field(default_factory=Traffic)
     sessions: dict[int, Session] = field(default_factory=dict)
     highest_id: dict[int, int] = field(default_factory=dict)
+    passed_id: dict[int, int] = field(default_factory=dict)
     used_ids: set[tuple[int, int]] = field(default_factory=set)
     commands: list[tuple[int, int, Command]] = field(default_factory=list)
     sequence: int = 0
@@ -84,6 +86,13 @@ class Hub:
         """Send a system message to every client."""
         for session in self.sessions.values():
             session.error(-1, code, words)
+
+    def note_passed(self, client_id: int, order_id: int) -> None:
+        """Let a client's next orders have ids above one that it is told of: others are refused (103).
+
+        The number that it is told for its next order knows nothing of it. Source: TWS API, Placing Orders.
+        """
+        self.passed_id[client_id] = max(self.passed_id.get(client_id, 0), order_id)
 
     def next_id(self, client_id: int) -> int:
         """Return an order id above every one this client id ever used."""

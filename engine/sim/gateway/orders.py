@@ -114,7 +114,7 @@ def place_order(hub: Hub, session: Session, fields: Fields) -> None:
     ticket, query = placed_order(fields, session.version, session.client_id)
     key = (ticket.client_id, ticket.order_id)
     highest = hub.highest_id.get(ticket.client_id, 0)
-    passed_over = key not in hub.used_ids and ticket.order_id <= highest
+    passed_over = key not in hub.used_ids and ticket.order_id <= max(highest, hub.passed_id.get(ticket.client_id, 0))
     hub.highest_id[ticket.client_id] = max(highest, ticket.order_id)
     hub.used_ids.add(key)
     if ticket.what_if:
@@ -235,6 +235,7 @@ def _send_orders(hub: Hub, session: Session, *, own_only: bool) -> None:
     views = [each for each in _open(hub) if not own_only or each.ticket.client_id == session.client_id]
     for view in hub.told(session, "orders", views, nothing):
         _send_listed(hub, session, view)
+        hub.note_passed(session.client_id, told_id(view.ticket.order_id))
     if hub.ends(session, "orders"):
         session.send(53, 1)
 

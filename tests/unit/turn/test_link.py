@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from hand_desk import SELLER, Desk, clock, put, text_of
+from hand_desk import SELLER, Desk, clock, order_report, put, text_of
 
 from engine.model.command import Submit
 from engine.model.contract import Underlying
@@ -946,3 +946,16 @@ def test_an_entry_at_work_is_taken_back_at_the_connection_of_an_engine_that_was_
     assert not desk.cancels
     desk.link()
     assert [each.ref for each in desk.cancels] == [order.ref]
+
+
+@pytest.mark.parametrize(("told", "is_above"), [(700, True), (-3, False), (1_700_000_000, False)])
+def test_ids_are_above_those_that_are_told_of_other_programs_orders(told: int, is_above: bool) -> None:
+    """After an order that others had placed in the run each exit was refused as a duplicate (103)."""
+    desk = Desk()
+    desk.opened()
+    before = desk.last.order_id
+    theirs = replace(order_report(desk.last, desk.now, BrokerStatus.SUBMITTED), ref="", order_id=told, perm_id=1)
+    desk.send(replace(theirs, client_id=9))
+    desk.until("15:45")
+    assert desk.last.purpose is Purpose.EXIT
+    assert desk.last.order_id == (told if is_above else before) + 1
