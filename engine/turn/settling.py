@@ -107,12 +107,17 @@ def _is_over(work: Work, option: Option) -> bool:
 def _is_known_to_pay(work: Work, option: Option) -> bool:
     """Say whether the close is known at which an option of an earlier day, still listed, was settled in cash.
 
-    IBKR may list what has expired until the next open and longer. Shares come and go when the account shows it.
+    IBKR may list what has expired until the next open and longer. Shares come and go when the account shows it. Until
+    its index has printed in this session, live, the close that it tells may be an older one.
     """
+    session, board = work.state.session, work.state.board
     if option.settles_at_open or product(option.symbol).settlement is Settlement.SHARES:
         return False
-    is_earlier = option.expiry < work.state.session.date
-    return is_earlier and _is_over(work, option) and settlement_level(work, option) is not None
+    row = board.rows.get(Underlying(option.symbol), -1)
+    if option.expiry >= session.date or row < 0 or row in board.frozen:
+        return False
+    has_printed = board.last_at[row] >= session.open.timestamp()
+    return has_printed and _is_over(work, option) and settlement_level(work, option) is not None
 
 
 def settlement_level(work: Work, option: Option) -> Decimal | None:

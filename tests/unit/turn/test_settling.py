@@ -148,7 +148,7 @@ def test_what_leaves_the_account_later_in_that_session_settles_at_once() -> None
 
 
 @pytest.mark.parametrize("is_linked", [True, False])
-def test_what_is_still_listed_the_next_morning_settles_at_the_open_and_keeps_nothing_out(is_linked: bool) -> None:
+def test_what_is_still_listed_the_next_morning_settles_then_and_keeps_nothing_out(is_linked: bool) -> None:
     """Its bot entered nothing until the broker had taken it off the list, and nobody was told why."""
     desk = Desk((text_of(exits="\n  - at_expiry: settle\n"),))
     legs = desk.opened().legs
@@ -166,7 +166,11 @@ def test_what_is_still_listed_the_next_morning_settles_at_the_open_and_keeps_not
     for listing in desk.listings():
         desk.send(ListingReport(desk.now, listing))
     assert not settled(desk)
+    desk.board.frozen.add(row)
     desk.until("09:31", step=10)
+    assert not settled(desk)
+    desk.board.frozen.discard(row)
+    desk.tick(10)
     assert settled(desk) == [("worthless", "5940.0000"), ("cash", "5940.0000")]
     assert desk.position.state == "closed"
     desk.until("10:01", step=10)
