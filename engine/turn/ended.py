@@ -36,7 +36,7 @@ from engine.turn.resting import (
     place_resting,
     take_back,
 )
-from engine.turn.rolling import Found
+from engine.turn.rolling import Found, is_kept_out
 from engine.turn.turned_away import (
     broker_words,
     is_ended_by_broker,
@@ -380,7 +380,7 @@ def _roll_ended(work: Work, position: Position, order: Order, *, asked: bool) ->
     if order.status is OrderStatus.REFUSED or (order.status is OrderStatus.CANCELLED and not asked):
         work.alarm(position.bot, f"{order.ref} to roll {position.id}: {why_over(order, asked=asked)}", position.id)
     assert planned is not None
-    found = Found(None, refused=why_over(order, asked=asked))
+    found = Found(None, refused=why_over(order, asked=asked), is_final=not is_kept_out(work, position))
     nothing_to_roll_into(work, work.positions[position.id], planned, found)
     place_resting(work, work.positions[position.id])
 

@@ -150,11 +150,16 @@ def _symbols_held(position: Position) -> list[str]:
 
 
 def _step_roll(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> _Step:
-    """Look for what an exit rolls into; one that has found nothing holds, or closes like any other."""
+    """Look for what an exit rolls into; one that has found nothing holds, or closes like any other.
+
+    While the engine stops it is left to the next one.
+    """
     assert planned.roll is not None
     closes = planned.roll.otherwise is Otherwise.CLOSE
     if planned.name in position.passed:
         return _Step.ACT if closes else _Step.NEXT
+    if work.state.is_stopping:
+        return _Step.NEXT
     if reason := not_trading(work, _symbols_held(position)):
         work.alarm(position.bot, f"{reason}: '{planned.name}' rolls once there is trading again", position.id)
         return _Step.NEXT
@@ -404,8 +409,14 @@ def _send_roll(work: Work, position: Position, bot: CompiledBot, planned: ExitPl
 
 
 def nothing_to_roll_into(work: Work, position: Position, planned: ExitPlan, found: Found) -> None:
-    """Let a position whose exit found nothing to roll into stay open, or be closed, as the exit says."""
+    """Let a position whose exit found nothing to roll into stay open, or be closed, as the exit says.
+
+    What is only kept out since the engine stops the next one rolls.
+    """
     assert planned.roll is not None
+    if work.state.is_stopping:
+        _open_again(work, position, planned)
+        return
     position = note_nothing(work, position, planned, found)
     if planned.roll.otherwise is Otherwise.CLOSE:
         pursue(work, position)

@@ -39,7 +39,7 @@ from engine.turn.judging import confirmed, failing, first_missing, judge_all, wa
 from engine.turn.net import exposure_with
 from engine.turn.opening import entry_worst_case, free_id, ticket
 from engine.turn.program import CompiledBot, CompiledRoll
-from engine.turn.refusing import NOT_RUN, skip
+from engine.turn.refusing import NOT_RUN, kept_out, skip
 from engine.turn.runaway import stop_runaway
 from engine.turn.state import Standing
 from engine.turn.work import Work
@@ -129,6 +129,11 @@ def _kept_out(work: Work, position: Position) -> str:
     if state is None or position.bot not in work.program.bots:
         return NOT_RUN
     return f"halted: {state.day.halted}" if state.day.halted else ""
+
+
+def is_kept_out(work: Work, position: Position) -> bool:
+    """Say whether all that a bot could open is kept out at the moment: what it had at work for that was taken back."""
+    return bool(_kept_out(work, position) or kept_out(work))
 
 
 def _runs_away(work: Work, bot: str) -> str:

@@ -10,7 +10,7 @@ from hand_desk import DAY, SELLER, Desk, clock, put, text_of
 
 from engine.decide.bot_day import BotDay
 from engine.model.contract import Option
-from engine.model.event import BrokerStatus, HoursReport, Request
+from engine.model.event import BrokerStatus, ClocksApart, HoursReport, Request
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose, Side
 from engine.model.position import Position
@@ -223,6 +223,51 @@ def test_what_takes_entries_back_takes_a_roll_back(asked: Request) -> None:
     assert [order.ref for order in desk.cancels] == [rolls(desk)[0].ref]
     desk.cancelled(desk.last)
     assert both(desk)[0].state == "open"
+
+
+@pytest.mark.parametrize("roll", [ROLL, f"{ROLL[:-1]}, else: close}}"])
+def test_what_a_stop_has_taken_back_the_next_engine_rolls(roll: str) -> None:
+    """The position was closed, or was not rolled any more that day, since the engine was stopped meanwhile."""
+    desk = held(roll)
+    frighten(desk)
+    desk.ack(desk.last)
+    desk.ask(Request.STOP)
+    desk.cancelled(desk.last)
+    desk.tick(1)
+    assert (len(desk.submitted), both(desk)[0].state, no_rolls(desk)) == (2, "open", [])
+    desk.unlink()
+    desk.start_again()
+    desk.link()
+    desk.tick(1)
+    assert len(rolls(desk)) == 2
+
+
+def test_while_the_engine_stops_nothing_is_closed_for_want_of_a_roll() -> None:
+    desk = held(f"{ROLL[:-1]}, else: close}}")
+    desk.ask(Request.STOP)
+    frighten(desk)
+    assert (len(desk.submitted), desk.position.state) == (1, "open")
+
+
+@pytest.mark.parametrize("is_kill", [True, False])
+def test_what_was_taken_back_as_nothing_may_enter_rolls_once_all_may_again(is_kill: bool) -> None:
+    """It was not rolled before the next session, as if nothing had been found, though it was out for a moment."""
+    desk = held()
+    frighten(desk)
+    desk.ack(desk.last)
+    if is_kill:
+        desk.ask_kill()
+    else:
+        desk.send(ClocksApart(desk.now, 12.0))
+    desk.cancelled(desk.last)
+    desk.tick(1)
+    assert (len(rolls(desk)), both(desk)[0].state) == (1, "open")
+    if is_kill:
+        desk.ask(Request.RESUME)
+    else:
+        desk.send(ClocksApart(desk.now, 0.0))
+    desk.tick(1)
+    assert len(rolls(desk)) == 2
 
 
 def test_a_pause_keeps_it_out_as_long_as_it_lasts() -> None:
