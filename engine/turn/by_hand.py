@@ -60,12 +60,14 @@ def step_by_hand(work: Work, bot: CompiledBot, blocked: str) -> None:
         work.set_bot(name, replace(state, waits=blocked))
         return
     enter_window(work, bot)
-    known = set(work.positions)
+    decided, known = work.bots[name].day.decided, set(work.positions)
     view = work.view()
     if (taken := take_alternative(work, bot, view, ())) is not None:
         choose_and_send(work, taken[0], view, taken[1])
     if entered := [position for position in work.positions if position not in known]:
         work.set_bot(name, replace(work.bots[name], by_hand=None, hand_entered=entered[0]))
+    elif (day := work.bots[name].day).decided != decided:  # of its own try, with `try: once`, that says nothing
+        work.put_day(replace(day, decided=decided))
 
 
 def give_up(work: Work, name: str, reason: str) -> None:
@@ -75,7 +77,10 @@ def give_up(work: Work, name: str, reason: str) -> None:
 
 
 def _spent(work: Work, bot: CompiledBot) -> str:
-    """Return which cap leaves no entry, "" while one is left; the times of the windows are those of the session."""
+    """Return which cap leaves no entry, "" while one is left; the times of the windows are those of the session.
+
+    What the bot has decided by its conditions is no cap.
+    """
     name = bot.plan.name
     if not work.state.standing.may_enter(name):
         return work.state.standing.reason or "the operator lets it enter nothing"
@@ -86,7 +91,8 @@ def _spent(work: Work, bot: CompiledBot) -> str:
         return "the market is closed"
     entry = replace(bot.plan.entry, days=())
     open_now = count_trades(work.positions_of(name))
-    found = opportunity(entry, session, (session.open, session.close), work.bots[name].day, open_now, work.at)
+    day = replace(work.bots[name].day, decided="")
+    found = opportunity(entry, session, (session.open, session.close), day, open_now, work.at)
     return "" if found.is_open else found.reason
 
 

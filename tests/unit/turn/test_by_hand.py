@@ -1,7 +1,7 @@
 """What an operator does by hand: closes one position, has a bot enter at once; all limits hold."""
 
 import pytest
-from hand_desk import SELLER, Desk, text_of
+from hand_desk import SELLER, Desk, put, text_of
 
 from engine.model.event import Request
 from engine.model.order import OrderStatus, Purpose
@@ -161,6 +161,30 @@ def test_its_further_tries_ask_what_its_legs_must_offer() -> None:
         desk.quote(leg.option, mid - 1.0, mid + 1.0, 0.1)
     desk.tick(11, quiet=True)
     assert desk.order(desk.submitted[0].ref).status is OrderStatus.CANCELLING
+
+
+@pytest.mark.parametrize("window", ["10:00", "12:00"])
+def test_a_bot_that_tries_once_is_asked_all_the_same_and_its_own_try_is_left(window: str) -> None:
+    """What it had decided kept it out, and what was not to be had by hand was decided for its window to come."""
+    legs = """
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.10}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+  require:
+    - credit: {at_least: 2.00}
+"""
+    desk = Desk((text_of(entry=f'{{try: once, window: {{from: "{window}", to: "13:00"}}}}', legs=legs),))
+    desk.until("10:30")
+    decided = desk.state.bots["spread"].day.decided
+    assert bool(decided) is (window == "10:00")
+    desk.ask(Request.ENTER, "spread")
+    desk.tick(1)
+    assert (skipped(desk), desk.state.bots["spread"].day.decided) == ([], decided)
+    for strike in (5945, 5935):
+        bid = 3.00 if strike == 5945 else 0.50
+        desk.quote(put(strike), bid, bid + 0.10, -0.10 if strike == 5945 else -0.05)
+    desk.tick(1)
+    assert [order.purpose for order in desk.submitted] == [Purpose.ENTRY]
 
 
 def test_it_is_one_of_the_days_entries() -> None:
