@@ -108,7 +108,7 @@ def no_cover(work: Work, bot: CompiledBot, position: Position) -> str:
         return ""
     symbol = bot.plan.underlyings[0]
     missing = _missing(work, symbol)
-    return f"{_plain(missing)} {symbol} shares are missing that its calls need" if missing > 0 else ""
+    return f"its calls lack {_plain(missing)} {symbol} shares" if missing > 0 else ""
 
 
 def shares_changed(work: Work, symbol: str) -> dict[str, datetime]:
@@ -116,13 +116,17 @@ def shares_changed(work: Work, symbol: str) -> dict[str, datetime]:
     for name, bot in work.program.bots.items():
         if any(symbol in each.plan.underlyings for each in bot.structures()):
             wake(work, name, 0.0)
+    _take_entries_back(work, symbol)
+    return lacking(work, work.state.uncovered)
+
+
+def _take_entries_back(work: Work, symbol: str) -> None:
     for order in work.all_live_orders():
         position = work.positions[order.position]
         bot = work.governing(position)
         is_one = order.purpose is Purpose.ENTRY and symbol in bot.plan.underlyings
         if is_one and (reason := no_cover(work, bot, position)):
             cancel(work, order, reason)
-    return lacking(work, work.state.uncovered)
 
 
 def lacking(work: Work, known: Mapping[str, datetime]) -> dict[str, datetime]:
@@ -132,9 +136,10 @@ def lacking(work: Work, known: Mapping[str, datetime]) -> dict[str, datetime]:
 
 
 def step_uncovered(work: Work) -> dict[str, datetime]:
-    """Tell a person of calls that no share has covered for a while."""
+    """Tell a person of calls that no share has covered for a while; no entry works on where shares went unseen."""
     found = lacking(work, work.state.uncovered)
     for symbol, since in found.items():
+        _take_entries_back(work, symbol)
         if work.at - since < PATIENCE:
             continue
         shares, missing = work.shares_of(symbol), _missing(work, symbol)

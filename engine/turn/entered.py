@@ -12,6 +12,7 @@ from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.choosing import still_holds
 from engine.turn.closing import UNWIND, is_unwound
+from engine.turn.covering import no_cover
 from engine.turn.giving_way import clear_the_way, in_the_way, opposing_exit
 from engine.turn.judging import wake
 from engine.turn.leaving import is_trading, pursue
@@ -127,6 +128,8 @@ def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
         return reason
     if is_unwound(position) and comes_too_late(work, bot, position.retry_at):
         return OVER
+    if reason := no_cover(work, bot, position):
+        return reason
     if not position.is_flat:
         return ""
     return waits_for_reload(work, position.bot) or (

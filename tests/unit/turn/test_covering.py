@@ -150,7 +150,32 @@ def test_an_entry_at_work_is_taken_back_when_its_shares_are_sold() -> None:
     shares(desk, 600)
     assert not desk.cancels
     shares(desk, 400)
-    assert [order.message for order in desk.cancels] == ["100 SPY shares are missing that its calls need"]
+    assert [order.message for order in desk.cancels] == ["its calls lack 100 SPY shares"]
+    desk.tick(11)
+    assert desk.alarms == [f"no answer to the cancel of {desk.last.ref}"], "our words are none of the broker's"
+
+
+def test_an_entry_at_work_is_taken_back_when_its_shares_were_sold_during_an_outage() -> None:
+    """No report tells of the shares then, and it went on selling calls that nothing covers."""
+    desk = desk_of(1000, order="{start: mid, wait: 1h, tries: 1, then: cancel}")
+    desk.until("10:00")
+    desk.ack(desk.last)
+    desk.unlink()
+    desk.link(positions=[(SPY, 400)], costs=[(SPY, "580")])
+    desk.tick(1)
+    assert [order.message for order in desk.cancels] == ["its calls lack 100 SPY shares"]
+
+
+def test_no_further_try_sells_the_rest_when_the_shares_went_between_two_of_them() -> None:
+    desk = desk_of(1000, order="{start: mid, wait: 10s, tries: 3, pause: 30s, then: cancel}")
+    desk.until("10:00")
+    desk.fill(desk.last, 2)
+    desk.tick(10)
+    desk.cancelled(desk.last, 2)
+    shares(desk, 400)
+    desk.tick(30)
+    assert sent(desk) == [("seller", 5)]
+    assert (desk.position.state, desk.position.structures) == ("open", 2)
 
 
 def test_open_calls_without_shares_are_told_and_never_fought() -> None:
