@@ -47,8 +47,9 @@ def ask_entry(work: Work, name: str) -> None:
 def step_by_hand(work: Work, bot: CompiledBot, blocked: str) -> None:
     """Enter, as an operator has asked, unless something stands in the way; `blocked`: why nothing may enter now."""
     name = bot.plan.name
-    state = work.bots[name]
+    state = replace(work.bots[name], is_clearing=False)
     assert state.by_hand is not None
+    work.set_bot(name, state)
     wake(work, name, LOOK_EVERY)
     reason = _spent(work, bot) or not_trading(work, bot.plan.underlyings)
     if not reason and work.at >= state.by_hand:
@@ -97,5 +98,5 @@ def _spent(work: Work, bot: CompiledBot) -> str:
 
 
 def _end(work: Work, name: str, reason: str) -> None:
-    work.set_bot(name, replace(work.bots[name], by_hand=None))
+    work.set_bot(name, replace(work.bots[name], by_hand=None, is_clearing=False))
     work.record(Kind.DECISION, name, what="skip", reason=f"{ASKED}{reason}", values=[])

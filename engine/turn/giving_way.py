@@ -143,7 +143,8 @@ def _is_wanted(work: Work, contracts: set[Option]) -> bool:
         if contracts & opened:
             return True
     for name, state in work.bots.items():
-        if not state.is_watching or state.selection is None or not state.selection.is_complete:
+        is_looking = state.is_watching or state.by_hand is not None
+        if not is_looking or state.selection is None or not state.selection.is_complete:
             continue
         if contracts & {leg.option for leg in state.selection.legs} and work.is_about_to_enter(name):
             return True

@@ -451,3 +451,40 @@ def test_a_next_leg_waits_for_an_exit_of_the_other_side_that_began_meanwhile() -
     desk.fill(leaving)
     desk.tick(1)
     assert (desk.last.bot, desk.last.legs[0].name) == ("second", "short_put")
+
+
+def asked_by_hand() -> tuple[Desk, list[Order]]:
+    """Return a desk on which a bot is asked to sell, hours before its window, what the pair of the first one buys."""
+    late = {**SELLER, "entry": "{at: open + 300m, max_open: 5}"}
+    desk = Desk((text_of("first", **SELLER), text_of("second", **late)), at="10:00")
+    desk.opened("10:01")
+    desk.tick(1)
+    pair = [desk.order(order.ref) for order in desk.live]
+    for order in pair:
+        desk.ack(order)
+    desk.until("10:30")
+    desk.ask(Request.ENTER, "second")
+    desk.tick()
+    return desk, pair
+
+
+def test_what_has_given_way_to_an_entry_by_hand_stays_away_until_it_is_sent() -> None:
+    """Outside of the bot's window the pair was put back at once, and taken back again, and nothing was sent."""
+    desk, pair = asked_by_hand()
+    assert [order.ref for order in desk.cancels] == [order.ref for order in pair]
+    for order in pair:
+        desk.cancelled(desk.order(order.ref))
+    desk.tick(0.2, quiet=True)
+    assert not rests(desk)
+    desk.tick(0.8, quiet=True)
+    assert (desk.last.bot, desk.last.purpose, rests(desk)) == ("second", Purpose.ENTRY, False)
+
+
+def test_what_has_given_way_to_an_entry_by_hand_is_put_back_where_that_comes_to_nothing() -> None:
+    desk, pair = asked_by_hand()
+    desk.ask(Request.PAUSE, "second")
+    for order in pair:
+        desk.cancelled(desk.order(order.ref))
+    desk.tick(1)
+    assert rests(desk)
+    assert desk.last.bot == "first"
