@@ -90,9 +90,22 @@ def in_window(day: BotDay, number: int, span: Span, tried: int = 0) -> BotDay:
 
 def is_spent(entry: EntryPlan, day: BotDay) -> bool:
     """Say whether nothing more can be entered in the window that the day is in, whatever comes."""
-    if day.halted or day.decided or day.opened >= entry.per_day or _weeks_cap(entry, day):
+    if day.halted or day.decided or _cap_on_opened(entry, day):
         return True
     return day.tried > 0 and entry.again is None
+
+
+def cap(entry: EntryPlan, day: BotDay, open_now: int) -> str:
+    """Return which cap lets nothing more be opened while so many positions are open, "" when none."""
+    return _cap_on_opened(entry, day) or _cap_on_open(entry, open_now)
+
+
+def _cap_on_open(entry: EntryPlan, open_now: int) -> str:
+    return f"{open_now} of {entry.max_open} open at once" if open_now >= entry.max_open else ""
+
+
+def _cap_on_opened(entry: EntryPlan, day: BotDay) -> str:
+    return f"{day.opened} of {entry.per_day} a day" if day.opened >= entry.per_day else _weeks_cap(entry, day)
 
 
 def _weeks_cap(entry: EntryPlan, day: BotDay) -> str:
@@ -118,12 +131,10 @@ def opportunity(
         return Opportunity(False, OVER, None, True)
     if day.decided:
         return Opportunity(False, f"decided once: {day.decided}", None, True)
-    if day.opened >= entry.per_day:
-        return Opportunity(False, f"{day.opened} of {entry.per_day} a day", None, True)
-    if reason := _weeks_cap(entry, day):
+    if reason := _cap_on_opened(entry, day):
         return Opportunity(False, reason, None, True)
-    if open_now >= entry.max_open:
-        return Opportunity(False, f"{open_now} of {entry.max_open} open at once", end)
+    if reason := _cap_on_open(entry, open_now):
+        return Opportunity(False, reason, end)
     return _again(entry, session, day, now)
 
 

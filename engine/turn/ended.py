@@ -23,7 +23,7 @@ from engine.turn.closing import (
     rolling_exit,
 )
 from engine.turn.daily import is_same_week
-from engine.turn.entered import end_of_entry, entry_ended, stop_for_today, unwind, why_over
+from engine.turn.entered import end_of_entry, entry_ended, stop_for_today, take_back_others, unwind, why_over
 from engine.turn.judging import wake
 from engine.turn.leaving import is_trading, leave, nothing_to_roll_into, pursue
 from engine.turn.protecting import PROTECT, note_gone
@@ -66,6 +66,7 @@ def position_filled(work: Work, position: Position, order: Order, executed_at: d
         reason = "" if position.state == "closed" else position.exit_reason
         position = work.move(replace(position, closed_at=None, exit_reason=reason), "late_fill")
         count_realized(work, position.bot)
+        take_back_others(work, position, order)
         if position.state == "open" and not order.is_combo and not is_unwound(position):
             leave(work, position, UNWIND, f"{order.ref} was over and has filled after all, without its partners")
         elif position.exit_reason == UNWIND and is_unwound(position):

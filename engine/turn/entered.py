@@ -5,9 +5,10 @@ from datetime import timedelta
 
 from engine.decide.bot_day import OVER
 from engine.decide.limits import day_problem
+from engine.decide.opportunity import cap
 from engine.model.contract import Option
 from engine.model.order import NEXT_TRY, Order, OrderStatus, Purpose
-from engine.model.position import Position
+from engine.model.position import Position, count_trades
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.choosing import still_holds
@@ -20,7 +21,7 @@ from engine.turn.opening import comes_too_late, kept_back, next_stage, send_open
 from engine.turn.profit import bot_today
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import NOT_RUN, kept_out, only_reduces, waits_for_reload
-from engine.turn.resting import place_resting
+from engine.turn.resting import cancel, place_resting
 from engine.turn.runaway import stop_runaway
 from engine.turn.turned_away import broker_words, taken_back_for
 from engine.turn.work import Work
@@ -132,9 +133,32 @@ def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
         return reason
     if not position.is_flat:
         return ""
-    return waits_for_reload(work, position.bot) or (
-        "" if still_holds(work, bot, position) else "its conditions no longer hold"
+    return (
+        waits_for_reload(work, position.bot)
+        or _no_room(work, bot, position)
+        or ("" if still_holds(work, bot, position) else "its conditions no longer hold")
     )
+
+
+def _no_room(work: Work, bot: CompiledBot, position: Position) -> str:
+    """Return which cap is reached without a position that is being entered, since an earlier entry has filled after
+    all; "" if none is.
+    """
+    if position.bot not in work.bots:
+        return ""
+    others = (each for each in work.positions_of(position.bot) if each.id != position.id)
+    return cap(bot.plan.entry, work.bots[position.bot].day, count_trades(others))
+
+
+def take_back_others(work: Work, position: Position, order: Order) -> None:
+    """Take back entries of a bot for which there is no room any more: an order of an earlier one has filled though it
+    was over.
+    """
+    for other in work.all_live_orders():
+        entered = work.positions[other.position]
+        is_another = other.purpose is Purpose.ENTRY and other.bot == position.bot and entered.id != position.id
+        if is_another and entered.is_flat and (reason := _no_room(work, work.governing(entered), entered)):
+            cancel(work, other, f"{order.ref} has filled after all: {reason}")
 
 
 def stop_for_today(work: Work, position: Position, reason: str) -> None:

@@ -458,6 +458,45 @@ def test_a_late_fill_after_the_cancel_opens_the_position_again() -> None:
     assert desk.last.purpose is Purpose.EXIT
 
 
+ONE_AGAIN = '{window: {from: "10:00", to: "11:00"}, per_day: 1, max_open: 1, again: {after: [unfilled], wait: 1s}}'
+
+
+def test_a_late_fill_leaves_no_room_for_the_entry_after_it() -> None:
+    """Two positions were open where the bot may have one, and nothing was told."""
+    desk = Desk((text_of(entry=ONE_AGAIN, order="{start: mid, wait: 10s, tries: 1, then: cancel}"),))
+    first = desk.enter()
+    desk.ack(first)
+    desk.tick(10)
+    desk.cancelled(desk.last)
+    desk.tick(2)
+    second = desk.last
+    assert second.position.endswith("-2")
+    desk.ack(second)
+    desk.fill(first)
+    assert [order.ref for order in desk.cancels] == [first.ref, second.ref]
+    desk.cancelled(second)
+    why = f"{first.ref} has filled after all: 1 of 1 a day"
+    assert desk.said(Kind.DECISION, "unfilled")[-1].data["reason"] == why
+    assert [each.state for each in desk.state.positions.values()] == ["open", "closed"]
+
+
+def test_a_late_fill_leaves_no_room_for_a_further_try_of_the_entry_after_it() -> None:
+    desk = Desk((text_of(entry=ONE_AGAIN, order="{start: mid, wait: 10s, tries: 2, pause: 30s, then: cancel}"),))
+    first = desk.enter()
+    for _ in range(3):  # both tries of the first entry, and the first one of the second
+        desk.ack(desk.last)
+        desk.tick(10)
+        desk.cancelled(desk.last)
+        if desk.last.position == desk.submitted[0].position:
+            desk.tick(30)
+            desk.tick(2)
+    assert [order.position[-1] for order in desk.submitted] == ["1", "1", "2"]
+    desk.fill(first)
+    desk.tick(30)
+    assert len(desk.submitted) == 3
+    assert [each.state for each in desk.state.positions.values()] == ["open", "closed"]
+
+
 def test_a_refusal_ends_what_was_never_acknowledged() -> None:
     desk = Desk()
     order = desk.enter()
