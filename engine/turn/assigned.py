@@ -24,9 +24,10 @@ from engine.model.values import replace
 from engine.turn.closing import CLOSING
 from engine.turn.doubting import DOUBT, doubt_anew, our_books
 from engine.turn.ended import closed
+from engine.turn.leaving import leave_shares
 from engine.turn.resting import cancel
 from engine.turn.seen import is_known
-from engine.turn.settling import assign, leave_shares
+from engine.turn.settling import assign
 from engine.turn.state import Cashes, Shift, State
 from engine.turn.work import Work
 

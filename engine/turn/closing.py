@@ -4,6 +4,7 @@ What closes it, and when, is decided in `leaving`; nothing here sends or records
 """
 
 from collections.abc import Collection
+from decimal import Decimal
 from math import isnan
 
 from engine.compile.plan import ExitPlan
@@ -177,3 +178,10 @@ def stands_apart(work: Work, position: Position, order: Order) -> bool:
 def at_work(work: Work, position: Position) -> list[Order]:
     """Return the position's live orders but for protective stops on legs that the present exit leaves open."""
     return [order for order in work.live_orders(position.id) if not stands_apart(work, position, order)]
+
+
+def of_structure(position: Position, legs: tuple[OrderLeg, ...], mid: Decimal | None) -> Decimal | None:
+    """Return the mid of an order per share of one structure: that of a single leg is of one piece of it."""
+    if mid is None or len(legs) > 1:
+        return mid
+    return mid * next(leg.weight for leg in position.legs if leg.name == legs[0].name)

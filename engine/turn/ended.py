@@ -25,13 +25,14 @@ from engine.turn.closing import (
 from engine.turn.daily import is_same_week
 from engine.turn.entered import end_of_entry, entry_ended, stop_for_today, take_back_others, unwind, why_over
 from engine.turn.judging import wake
-from engine.turn.leaving import is_trading, leave, nothing_to_roll_into, pursue
+from engine.turn.leaving import is_trading, leave, leave_shares, nothing_to_roll_into, pursue
 from engine.turn.protecting import PROTECT, note_gone
 from engine.turn.resting import (
     REARM_LIMIT,
     RESTING,
     cancel,
     has_expired,
+    option_has_expired,
     partner_has_filled,
     place_resting,
     take_back,
@@ -196,7 +197,7 @@ def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool)
             text = "the broker cancelled a closing order: it is sent again"
         if work.at >= work.state.session.close:  # all orders of the day end there
             text = "a closing order was at work up to the close: it is sent again at the next open"
-            if has_expired(work, position):
+            if all(option_has_expired(work, leg.option) for leg in order.legs):
                 text = "a closing order was at work up to the close: what it was to close has expired"
         words = broker_words(order)
         work.alarm(position.bot, f"{text} ({words})" if words else text, position.id)
@@ -233,18 +234,26 @@ def _after_closing(work: Work, position: Position) -> None:
             pursue(work, position)
         else:
             closed(work, position, "filled")
-    elif not legs_to_close(position, work.governing(position)) and not at_work(work, position):
-        was_unwinding = position.exit_reason == UNWIND
-        acted = _acted(work, position)
-        position = replace(position, exit_reason="", attempts=0, retry_at=None, keep=0, acted=acted)
-        position = work.move(position, "ended")
-        count_closed(work, position.id)
-        if was_unwinding:
-            end_of_entry(work, position, "filled")
-        elif is_back(position):
-            leave(work, position, UNWIND, "the exchange took a fill back, and a leg stands without its partner")
-    else:
+    elif not part_is_closed(work, position):
         pursue(work, position)
+
+
+def part_is_closed(work: Work, position: Position) -> bool:
+    """Let the rest of a position go on whose exit has nothing more to close; say whether that is so."""
+    if legs_to_close(position, work.governing(position)) or at_work(work, position):
+        return False
+    was_unwinding = position.exit_reason == UNWIND
+    acted = _acted(work, position)
+    position = replace(position, exit_reason="", attempts=0, retry_at=None, keep=0, acted=acted)
+    position = work.move(position, "ended")
+    count_closed(work, position.id)
+    if was_unwinding:
+        end_of_entry(work, position, "filled")
+    elif is_back(position):
+        leave(work, position, UNWIND, "the exchange took a fill back, and a leg stands without its partner")
+    elif any(leg.settled for leg in position.legs if not leg.option.is_share):
+        leave_shares(work, position)
+    return True
 
 
 def _acted(work: Work, position: Position) -> tuple[str, ...]:

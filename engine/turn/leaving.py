@@ -12,7 +12,7 @@ from math import ceil
 from engine.compile.plan import ExitPlan
 from engine.evaluate.evaluation import NOT_OPEN
 from engine.evaluate.snapshot import View
-from engine.model.order import Order, OrderLeg, OrderType, Purpose
+from engine.model.order import Order, OrderType, Purpose
 from engine.model.position import FLATTENED, Position
 from engine.model.values import replace
 from engine.order.draft import draft, parts_of
@@ -33,6 +33,7 @@ from engine.turn.closing import (
     is_dead,
     is_left_unwanted,
     legs_to_close,
+    of_structure,
     partners,
     rolling_exit,
     stands_apart,
@@ -275,6 +276,15 @@ def leave(work: Work, position: Position, reason: str, why: str = "") -> None:
     pursue(work, _begin_closing(work, position, reason, reason, why))
 
 
+def leave_shares(work: Work, position: Position) -> bool:
+    """Close what an open position holds when its options are gone and only shares are left; say whether that is so."""
+    held = [leg for leg in position.legs if leg.held]
+    if not held or position.state != "open" or not all(leg.option.is_share for leg in held):
+        return False
+    leave(work, position, UNWIND, "its options are gone, and its shares are left")
+    return True
+
+
 def _begin_closing(
     work: Work, position: Position, reason: str, kind: str, why: str = "", legs: tuple[str, ...] = ()
 ) -> Position:
@@ -474,7 +484,7 @@ def _send_closing(work: Work, position: Position) -> None:
         attempt=attempt,
         attempt_until=work.at + timedelta(seconds=ladder.wait),
     )
-    exit_mid = position.exit_mid if position.exit_mid is not None else _of_structure(position, legs, mid)
+    exit_mid = position.exit_mid if position.exit_mid is not None else of_structure(position, legs, mid)
     work.put_position(replace(position, attempts=attempt, retry_at=None, exit_mid=exit_mid))
     work.send(order)
 
@@ -488,10 +498,3 @@ def _wait_for_trading(work: Work, position: Position, reason: str) -> None:
     work.put_position(replace(position, attempts=0))
     price_is_there(work, position)
     wake(work, position.bot, RECHECK)
-
-
-def _of_structure(position: Position, legs: tuple[OrderLeg, ...], mid: Decimal | None) -> Decimal | None:
-    """Return the mid of an order per share of one structure: that of a single leg is of one piece of it."""
-    if mid is None or len(legs) > 1:
-        return mid
-    return mid * next(leg.weight for leg in position.legs if leg.name == legs[0].name)

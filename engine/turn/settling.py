@@ -14,12 +14,11 @@ from engine.model.session import Session, exchange_date, session_after, session_
 from engine.model.values import replace
 from engine.record.record import CLOSING, Kind
 from engine.turn.caution import is_stopped
-from engine.turn.closing import UNWIND
 from engine.turn.doubting import doubt_anew
-from engine.turn.ended import closed, count_closed
-from engine.turn.leaving import leave
+from engine.turn.ended import closed, count_closed, part_is_closed
+from engine.turn.leaving import leave_shares
 from engine.turn.past_us import book_before_expiry, book_estimate, has_estimates
-from engine.turn.resting import option_has_expired
+from engine.turn.resting import has_expired, option_has_expired
 from engine.turn.work import Work
 
 SETTLED_AFTER = timedelta(minutes=5)
@@ -230,7 +229,13 @@ def _book(work: Work, found: Settled, leg: str, level: Decimal | None, how: str)
 
 
 def _after_settlement(work: Work, position: Position, told: str) -> None:
-    """Close the books of a position that holds nothing more. told: how others have closed it, "" if not."""
+    """Close the books of a position that holds nothing more. told: how others have closed it, "" if not.
+
+    Of one that holds on what trades the exit at work may have had nothing but this to close.
+    """
+    if position.state == "exiting" and not (position.is_flat or has_expired(work, position)):
+        part_is_closed(work, position)
+        return
     if leave_shares(work, position):
         return
     count_closed(work, position.id)
@@ -247,12 +252,3 @@ def _after_settlement(work: Work, position: Position, told: str) -> None:
         reason = next((how for how in (ASSIGNED, "exercised") if how in hows), "settled")
         reason = "expired_worthless" if hows <= {"worthless"} else reason
     closed(work, replace(position, exit_reason=reason), "settled")
-
-
-def leave_shares(work: Work, position: Position) -> bool:
-    """Close what an open position holds when its options are gone and only shares are left; say whether that is so."""
-    held = [leg for leg in position.legs if leg.held]
-    if not held or position.state != "open" or not all(leg.option.is_share for leg in held):
-        return False
-    leave(work, position, UNWIND, "its options are gone, and its shares are left")
-    return True

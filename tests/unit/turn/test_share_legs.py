@@ -80,6 +80,25 @@ def test_shares_that_an_order_has_not_sold_by_the_close_are_sold_at_the_next_ope
     assert desk.alarms[-1] == "a closing order was at work up to the close: it is sent again at the next open"
 
 
+def test_shares_beside_a_call_that_an_exit_had_not_closed_as_it_expired_are_sold() -> None:
+    """They were held on under that exit, which had nothing to close any more, and were told to be closed."""
+    desk = desk_of(exits='\n  - time: "15:58"\n    close: [short_call]\n  - sessions_in_trade: {at_least: 3}\n')
+    desk.until("10:00")
+    filled(desk)
+    desk.until("15:58")
+    desk.ack(desk.last)
+    desk.until("16:00", step=10)
+    desk.cancelled(desk.last)
+    desk.tick(1)
+    assert desk.alarms[-1] == "a closing order was at work up to the close: what it was to close has expired"
+    desk.board.last[desk.board.rows[SPY]] = 595.0
+    desk.until("16:06")
+    desk.send(PositionReport(desk.now, CALL, Decimal(0), Decimal(0)))
+    desk.tick(1)
+    assert desk.alarms[-1] == "its options are gone, and its shares are left: the position is closed"
+    assert (position(desk).state, position(desk).exit_reason) == ("exiting", UNWIND)
+
+
 def test_a_buy_write_is_one_combo_priced_per_share() -> None:
     desk = desk_of()
     desk.until("10:00")

@@ -9,6 +9,7 @@ from engine.model.contract import Underlying
 from engine.model.event import MarketMoved
 from engine.model.order import Purpose
 from engine.model.session import session_after
+from engine.turn.reloading import not_quiet
 
 CALENDAR = {
     **SELLER,
@@ -44,3 +45,19 @@ def test_a_short_leg_that_has_expired_while_no_engine_ran_gets_no_stop_any_more(
     desk.board.previous_close[desk.board.rows[Underlying("SPY")]] = 600.0
     desk.tick(60)
     assert (desk.position.state, [leg.held for leg in desk.position.legs]) == ("open", [0, 1])
+
+
+def test_what_is_left_goes_on_when_an_exit_of_the_short_leg_alone_had_not_closed_it_by_then() -> None:
+    exits = f'\n  - time: "15:58"\n    close: [short_put]{CALENDAR["exits"]}'
+    desk = Desk((text_of("calendar", **{**CALENDAR, "exits": exits, "risk": "{undefined_risk: allow}"}),), at="10:00")
+    short = desk.opened("10:01").legs[0].option
+    desk.until("15:58")
+    desk.ack(desk.last)
+    desk.until("16:00", step=10)
+    desk.cancelled(desk.last)
+    desk.tick(1)
+    assert desk.position.state == "exiting"
+    desk.until("16:06")
+    desk.holds(short, 0)
+    assert (desk.position.state, [leg.held for leg in desk.position.legs]) == ("open", [0, 1])
+    assert not_quiet(desk.state, ["calendar"]) == ""
