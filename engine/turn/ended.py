@@ -388,7 +388,9 @@ def _roll_ended(work: Work, position: Position, order: Order, *, asked: bool) ->
         _after_closing(work, work.put_position(replace(work.positions[position.id], attempts=0)))
         return
     if order.status is OrderStatus.REFUSED or (order.status is OrderStatus.CANCELLED and not asked):
-        work.alarm(position.bot, f"{order.ref} to roll {position.id}: {why_over(order, asked=asked)}", position.id)
+        is_over = work.at >= work.state.session.close and not broker_words(order)  # all orders of the day end there
+        why = "it was at work up to the close" if is_over else why_over(order, asked=asked)
+        work.alarm(position.bot, f"{order.ref} to roll {position.id}: {why}", position.id)
     assert planned is not None
     found = Found(None, refused=why_over(order, asked=asked), is_final=not is_kept_out(work, position))
     nothing_to_roll_into(work, work.positions[position.id], planned, found)

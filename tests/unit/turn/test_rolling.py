@@ -242,6 +242,50 @@ def test_what_a_stop_has_taken_back_the_next_engine_rolls(roll: str) -> None:
     assert len(rolls(desk)) == 2
 
 
+@pytest.mark.parametrize("roll", [ROLL, f"{ROLL[:-1]}, else: close}}"])
+def test_what_is_at_work_up_to_the_close_nobody_has_cancelled_and_it_is_left_to_the_next_session(roll: str) -> None:
+    desk = held(roll, order="{start: mid, wait: 1h, tries: 3}")
+    desk.until("15:50")
+    frighten(desk)
+    desk.ack(desk.last)
+    desk.until("16:00")
+    desk.tick(1)
+    desk.cancelled(desk.last)
+    desk.tick(2)
+    (order,) = rolls(desk)
+    assert desk.alarms == [f"{order.ref} to roll {order.position}: it was at work up to the close"]
+    assert (both(desk)[0].state, both(desk)[0].passed, no_rolls(desk)) == ("open", (), [])
+
+
+def test_one_that_the_broker_refuses_or_somebody_cancels_is_told_and_holds_until_the_next_session() -> None:
+    told = []
+    for is_refused in (True, False):
+        desk = held()
+        frighten(desk)
+        if is_refused:
+            desk.refuse(desk.last)
+        else:
+            desk.ack(desk.last)
+            desk.cancelled(desk.last)
+        desk.tick(2)
+        assert (both(desk)[0].state, both(desk)[0].passed) == ("open", ("vix",))
+        assert len(desk.submitted) == 2
+        told += [text.partition(": ")[2] for text in desk.alarms]
+    assert told == ["201 Order rejected - reason: no", "cancelled at the broker, and not by us"]
+
+
+def test_one_that_was_never_acknowledged_has_the_bot_open_nothing_more_that_day() -> None:
+    desk = held()
+    frighten(desk)
+    for _ in range(6):
+        desk.tick(10)
+        for order in desk.live:
+            desk.message(order, 10147, "is not found.")
+    (order,) = rolls(desk)
+    assert desk.order(order.ref).status is OrderStatus.ABANDONED
+    assert desk.state.bots["spread"].day.halted == f"{order.ref} was never acknowledged and may still come to life"
+
+
 def test_while_the_engine_stops_nothing_is_closed_for_want_of_a_roll() -> None:
     desk = held(f"{ROLL[:-1]}, else: close}}")
     desk.ask(Request.STOP)
