@@ -129,6 +129,7 @@ def _begin(work: Work, name: str) -> None:
             confirming=of_positions(before.confirming),
             unknown_since=before.unknown_since,
             trailing=before.trailing,
+            blocked=before.blocked,
             agenda=agenda_of(work, name, session),
         ),
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
-from hand_desk import Desk, bot_of, clock, put, text_of
+from hand_desk import SELLER, Desk, bot_of, clock, put, text_of
 
 from engine.model.contract import Underlying
 from engine.model.event import ReloadWaits, Request
@@ -186,6 +186,19 @@ def test_what_was_entered_today_counts_on() -> None:
     desk.until("12:30", step=60)
     assert len([order for order in desk.submitted if order.purpose is Purpose.ENTRY]) == 2
     assert desk.state.bots["spread"].day.entries == 2
+
+
+def test_a_strike_that_the_broker_refused_for_orders_of_others_stays_passed_over() -> None:
+    desk = Desk((text_of("seller", **SELLER),), at="10:00")
+    order = desk.enter("10:01")
+    refusal = "Order rejected - reason:Cannot have open orders on both sides of the same US Option contract"
+    desk.refuse(order, 201, refusal)
+    desk.settle(1.0)
+    desk.fill(desk.last)
+    for each in desk.live:
+        desk.ack(each)
+    reloaded(desk, text_of("seller", **{**SELLER, "risk": "{undefined_risk: allow, daily_loss: $900}"}))
+    assert desk.state.bots["seller"].blocked == {order.legs[0].option}
 
 
 MORNING = '{window: [{from: "10:00", to: "11:00"}, {from: "12:00", to: "12:30"}], max_open: 5}'
