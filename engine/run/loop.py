@@ -17,7 +17,6 @@ from engine.model.counted import counted
 from engine.model.errors import BrokerError, RulebotError, UnwrittenError
 from engine.model.event import Event
 from engine.model.facts import Facts
-from engine.model.order import Purpose
 from engine.model.session import exchange_date
 from engine.ports import Batch, Broker, Feed, Journal, Link, NoTape, Tape
 from engine.record.record import DURABLE, Json, Kind, Record
@@ -239,7 +238,7 @@ class Loop:
             self._handle(request)
 
     def _works_on_entries(self) -> bool:
-        return any(o.status.is_live and o.purpose is Purpose.ENTRY for o in self.state.orders.values())
+        return any(o.status.is_live and o.may_open for o in self.state.orders.values())
 
     def _begin(self, at: datetime) -> None:
         result = begin(self.program, self.state, at)

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hand_desk import Desk, order_report
+from hand_desk import Desk, order_report, put, text_of
 
 from engine.model.event import BrokerStatus, MarketMoved, OperatorRequest, Request
-from engine.model.order import Order, OrderStatus
+from engine.model.order import Order, OrderStatus, Purpose
 from engine.ports import Batch
 from engine.run.loop import STOP_PATIENCE, STOPPED, Loop
 
@@ -41,11 +41,35 @@ class Ports:
         return lambda *_, **__: None
 
 
-def stopped(every: timedelta, answers: timedelta | None) -> tuple[Loop, OrderStatus, timedelta]:
-    """Stop an engine with an entry at work; return its loop, what became of the entry, and when it ended."""
-    desk, ports = Desk(), Ports()
-    order = desk.enter()
-    desk.ack(order)
+def entering() -> Desk:
+    """Return a desk with an entry at work."""
+    desk = Desk()
+    desk.ack(desk.enter())
+    return desk
+
+
+def rolling() -> Desk:
+    """Return a desk with a roll at work."""
+    roll = "{expiry: {dte: {at_least: 1}}, require: [{credit: {at_least: 1.00}}]}"
+    exits = f"\n  - vix: {{above: 20}}\n    roll: {roll}\n  - sessions_in_trade: {{at_least: 3}}\n"
+    entry = '{window: {from: "10:00", to: "11:00"}, max_open: 2}'
+    desk = Desk((text_of(entry=entry, exits=exits, risk="{max_loss_per_trade: $20000}"),))
+    desk.opened()
+    for strike, bid in ((5945, 3.95), (5935, 1.45)):
+        desk.quote(put(strike, expiry=desk.expiry_90), bid, bid + 0.10, -0.30)
+    desk.level("VIX", 21.0)
+    desk.tick(1)
+    assert desk.last.purpose is Purpose.ROLL
+    desk.ack(desk.last)
+    return desk
+
+
+def stopped(
+    every: timedelta, answers: timedelta | None, make: Callable[[], Desk] = entering
+) -> tuple[Loop, OrderStatus, timedelta]:
+    """Stop an engine with an order at work; return its loop, what became of the order, and when it ended."""
+    desk, ports = make(), Ports()
+    order = desk.last
     link, began, asked = Link(order, desk.now, every, answers), desk.now, ["1"]
 
     def inbox(at: datetime) -> Sequence[OperatorRequest]:
@@ -65,6 +89,12 @@ def test_a_cancel_is_waited_for_in_a_busy_market_as_in_a_quiet_one(every: timede
     loop, status, took = stopped(every, answers=timedelta(seconds=2))
     assert (loop.reason, status) == (STOPPED, OrderStatus.CANCELLED)
     assert took < timedelta(seconds=2.5)
+
+
+def test_the_cancel_of_a_roll_is_waited_for_too() -> None:
+    """The engine ended at once, and what it might still open had nothing put to rest for it."""
+    loop, status, _ = stopped(QUIET, timedelta(seconds=2), rolling)
+    assert (loop.reason, status) == (STOPPED, OrderStatus.CANCELLED)
 
 
 @pytest.mark.parametrize("every", [BUSY, QUIET])
