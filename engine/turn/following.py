@@ -109,7 +109,7 @@ def _next_entry_try(work: Work, order: Order) -> None:
         cancel(work, order, reason)
         return
     is_legged = bool(ladder.leg_by_leg) and order.legs[0].name != ladder.leg_by_leg[0]
-    if not is_legged and not order.has_fills and not still_holds(work, bot, position):
+    if not is_legged and position.is_flat and not still_holds(work, bot, position):
         cancel(work, order, "its conditions no longer hold")
         return
     if is_unwound(position) and comes_too_late(work, bot, order.attempt_until):

@@ -249,6 +249,22 @@ def test_no_try_after_the_close() -> None:
     assert desk.position.state == "closed"
 
 
+def test_conditions_are_judged_no_more_once_a_try_before_the_pause_has_filled_a_part() -> None:
+    """The rest was dropped at the end of the next try: what had filled was of the order before it."""
+    desk = Desk((text_of(order=PAUSE, quantity="2", risk="{max_loss_per_trade: $4000}"),))
+    first = desk.enter()
+    desk.fill(first, 1)
+    desk.tick(10)
+    desk.cancelled(first, 1)
+    desk.level("VIX", 30.0)
+    desk.tick(60)
+    desk.ack(second := desk.last)
+    desk.tick(10)
+    desk.cancelled(second)
+    desk.tick(60)
+    assert [order.attempt for order in desk.submitted] == [1, 2, 3]
+
+
 def test_a_fill_in_the_pause_is_not_bought_again() -> None:
     desk = Desk((text_of(order=PAUSE, quantity="2"),))
     paused(desk)
