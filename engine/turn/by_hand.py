@@ -44,6 +44,12 @@ def ask_entry(work: Work, name: str) -> None:
         work.indexed = -1
 
 
+def ask_on(work: Work, name: str) -> None:
+    """Ask on for an entry of which the broker would not have these contracts: others are tried, whatever the window."""
+    work.set_bot(name, replace(work.bots[name], by_hand=work.at + PATIENCE))
+    work.indexed = -1
+
+
 def step_by_hand(work: Work, bot: CompiledBot, blocked: str) -> None:
     """Enter, as an operator has asked, unless something stands in the way; `blocked`: why nothing may enter now."""
     name = bot.plan.name

@@ -11,6 +11,7 @@ from engine.model.order import NEXT_TRY, Order, OrderStatus, Purpose
 from engine.model.position import Position, count_trades
 from engine.model.values import replace
 from engine.record.record import Kind
+from engine.turn.by_hand import ask_on
 from engine.turn.choosing import still_holds
 from engine.turn.closing import UNWIND, is_unwound
 from engine.turn.covering import no_cover
@@ -220,6 +221,8 @@ def _try_another_strike(work: Work, position: Position) -> None:
     day = state.day.count(work.governing(position).symbol, -1)
     work.set_bot(position.bot, replace(state, blocked=blocked))
     work.put_day(day)
+    if state.hand_entered == position.id:
+        ask_on(work, position.bot)
     text = f"{position.legs[0].option} has orders of the other side that are not ours: another strike is tried"
     work.record(Kind.DECISION, position.bot, position.id, what="shift", reason=text, values=[])
     wake(work, position.bot, 0.0)

@@ -288,6 +288,21 @@ def test_the_same_request_enters_once() -> None:
     assert len(desk.submitted) == 1
 
 
+def test_another_strike_is_tried_where_the_broker_refuses_one_for_orders_of_others() -> None:
+    """Outside of the bot's window it was said to be, and nothing was."""
+    desk = Desk((text_of("seller", **{**SELLER, "entry": "{at: open + 300m, max_open: 5}"}),))
+    desk.until("10:30")
+    desk.ask(Request.ENTER, "seller")
+    desk.tick(1)
+    refusal = "Order rejected - reason:Cannot have open orders on both sides of the same US Option contract"
+    desk.refuse(desk.last, 201, refusal)
+    desk.settle(1.0)
+    first, second = desk.submitted
+    assert first.legs[0].option != second.legs[0].option
+    assert [each.data.get("by_hand") for each in desk.said(Kind.DECISION, "enter")] == [True, True]
+    assert desk.state.bots["seller"].hand_entered == second.position
+
+
 def test_a_second_one_waits_for_no_entry_at_work() -> None:
     desk = Desk((text_of(entry='{window: {from: "12:00", to: "13:00"}, per_day: 3, max_open: 3}'),))
     desk.until("10:30")
