@@ -37,6 +37,7 @@ from engine.turn.closing import (
     partners,
     rolling_exit,
     stands_apart,
+    waits_for_first_quote,
 )
 from engine.turn.doubting import has_delivered
 from engine.turn.giving_way import clear_for_exit, opposed_entries
@@ -82,6 +83,8 @@ def step_exits(work: Work, position: Position) -> None:
     if work.state.standing.must_close(position.bot, position.id):
         if position.exit_reason != FLATTENED:
             leave(work, position, FLATTENED)
+        return
+    if waits_for_first_quote(work, position):
         return
     limit = bot.plan.risk.max_unprotected
     if limit is not None:
@@ -372,6 +375,8 @@ def pursue(work: Work, position: Position) -> None:
         return
     if position.retry_at is not None and work.at < position.retry_at:
         wake(work, position.bot, (position.retry_at - work.at).total_seconds())
+        return
+    if waits_for_first_quote(work, position):
         return
     _send_closing(work, position)
 

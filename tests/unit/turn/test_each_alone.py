@@ -314,6 +314,25 @@ def test_the_time_closes_what_is_left_while_nobody_bids_for_a_leg_of_the_first()
     assert reasons(desk) == ["stop.put_side", "time"], "what is left may expire"
 
 
+@pytest.mark.parametrize("order", ["", "\n    order: market"])
+def test_a_start_closes_no_wing_that_nobody_bids_for_before_it_is_quoted(order: str) -> None:
+    """A wing that its stop had left to expire was sold at market by `time` in the first second after a start."""
+    desk = Desk((text_of(exits=f'\n  - time: "10:20"{order}\n  - stop: {{cost: 2x credit}}\n', risk=RISK),))
+    desk.opened()
+    desk.quote(put(5945), 1.95, 2.05, 0.3)
+    without_bid(desk, put(5935))
+    desk.fill(desk.last)
+    desk.until("10:30", step=2)
+    assert (open_legs(desk), reasons(desk)) == (["long_put"], ["stop"])
+    del desk.board.rows[put(5935)]
+    desk.start_again()
+    desk.link()
+    desk.tick(1)
+    assert (desk.position.exit_reason, reasons(desk)) == ("stop", ["stop"])
+    desk.tick(31)
+    assert desk.position.exit_reason == "time", "what is never quoted is left to no exit"
+
+
 @pytest.mark.parametrize(("order", "expected"), [("", ["stop"]), ("\n    order: market", ["stop", "time"])])
 def test_no_limit_takes_over_what_nobody_bid_for_when_it_was_quoted_last(order: str, expected: list[str]) -> None:
     """A trade that its stop had closed was told as one of `time`, with an alarm that this waits for a price."""
