@@ -23,7 +23,7 @@ from engine.turn.closing import (
     rolling_exit,
 )
 from engine.turn.daily import is_same_week
-from engine.turn.entered import end_of_entry, entry_ended, stop_for_today, take_back_others, unwind, why_over
+from engine.turn.entered import entry_ended, note_end, stop_for_today, take_back_others, unwind, why_over
 from engine.turn.judging import wake
 from engine.turn.leaving import is_trading, leave, leave_shares, nothing_to_roll_into, pursue
 from engine.turn.protecting import PROTECT, note_gone
@@ -247,11 +247,10 @@ def part_is_closed(work: Work, position: Position) -> bool:
     position = replace(position, exit_reason="", attempts=0, retry_at=None, keep=0, acted=acted)
     position = work.move(position, "ended")
     count_closed(work, position.id)
-    if was_unwinding:
-        end_of_entry(work, position, "filled")
-    elif is_back(position):
+    note_end(work, position, is_unwound=was_unwinding)
+    if not was_unwinding and is_back(position):
         leave(work, position, UNWIND, "the exchange took a fill back, and a leg stands without its partner")
-    elif any(leg.settled for leg in position.legs if not leg.option.is_share):
+    elif not was_unwinding and any(leg.settled for leg in position.legs if not leg.option.is_share):
         leave_shares(work, position)
     return True
 

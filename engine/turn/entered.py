@@ -15,6 +15,7 @@ from engine.turn.by_hand import ask_on
 from engine.turn.choosing import still_holds
 from engine.turn.closing import UNWIND, is_unwound
 from engine.turn.covering import no_cover
+from engine.turn.entering import is_entering
 from engine.turn.giving_way import clear_the_way, in_the_way, opposing_exit
 from engine.turn.judging import wake
 from engine.turn.leaving import is_trading, pursue
@@ -237,6 +238,23 @@ def end_of_entry(work: Work, position: Position, how: str) -> None:
     waits = "its exits" if how == "filled" else "not filled"
     work.set_bot(position.bot, replace(work.bots[position.bot], waits=waits, since=work.at))
     wake(work, position.bot, 0.0)
+
+
+def note_end(work: Work, position: Position, *, is_unwound: bool) -> None:
+    """Note that an entry has filled, once what had no partner of it is closed, or a part before the entry was over."""
+    if is_unwound or _is_end_untold(work, position):
+        end_of_entry(work, position, "filled")
+
+
+def _is_end_untold(work: Work, position: Position) -> bool:
+    """Say whether this is what a bot entered last, and how that has ended is not known to it."""
+    if position.bot not in work.bots or is_entering(work, position.bot):
+        return False
+    entered = [each.id for each in work.positions.values() if each.bot == position.bot and not each.rolled_from]
+    if entered[-1:] != [position.id]:
+        return False
+    day = work.bots[position.bot].day.of_member(work.governing(position).symbol)
+    return day.tried > 0 and not day.last_end
 
 
 def unwind(work: Work, position: Position, why: str) -> None:

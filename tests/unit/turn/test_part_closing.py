@@ -384,3 +384,25 @@ def test_a_part_that_is_closed_has_realised_what_it_made(tmp_path: Path) -> None
     store = kept(desk, tmp_path)
     told = CliRunner().invoke(main, ["status", "--store", str(store), "--format", "json"])
     assert json.loads(told.stdout)["realized_today"] == float(made)
+
+
+def test_an_entry_that_a_part_was_closed_of_before_it_was_over_has_filled_for_again() -> None:
+    """It was said to be at work until the rest was closed, and nothing more was entered."""
+    entry = '{window: {from: "10:00", to: "11:00"}, per_day: 3, max_open: 3, again: {after: [filled], wait: 5m}}'
+    exits = '\n  - time: "15:45"\n  - target: {profit: 40%}\n    close: 50%\n'
+    order = "{start: mid, wait: 300s, tries: 1, then: cancel}"
+    risk = "{max_loss_per_trade: $8000}"
+    desk = Desk((text_of(entry=entry, exits=exits, order=order, quantity="4", risk=risk),))
+    first = desk.enter()
+    desk.fill(first, 2)
+    desk.quote(put(5945), 1.00, 1.10, -0.10)
+    desk.quote(put(5935), 0.90, 1.00, -0.05)
+    for _ in range(2):
+        desk.tick(3)
+    desk.cancelled(first, 2)
+    desk.tick(1)
+    assert (desk.last.purpose, desk.last.quantity) == (Purpose.EXIT, 1)
+    desk.fill(desk.last)
+    assert (desk.position.state, desk.state.bots["spread"].day.last_end) == ("open", "filled")
+    desk.tick(300)
+    assert desk.last.purpose is Purpose.ENTRY
