@@ -426,10 +426,10 @@ def _send_roll(work: Work, position: Position, bot: CompiledBot, planned: ExitPl
 def nothing_to_roll_into(work: Work, position: Position, planned: ExitPlan, found: Found) -> None:
     """Let a position whose exit found nothing to roll into stay open, or be closed, as the exit says.
 
-    Where the engine stops, or the session is over, that is left to the next one.
+    Where the engine stops, or the session is over, that is left to the next one; where the account lacks it, for later.
     """
     assert planned.roll is not None
-    if work.state.is_stopping or work.at >= work.state.session.close:
+    if work.state.is_stopping or work.at >= work.state.session.close or work.is_doubted(position):
         _open_again(work, position, planned)
         return
     position = note_nothing(work, position, planned, found)

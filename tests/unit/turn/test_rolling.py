@@ -286,6 +286,21 @@ def test_one_that_was_never_acknowledged_has_the_bot_open_nothing_more_that_day(
     assert desk.state.bots["spread"].day.halted == f"{order.ref} was never acknowledged and may still come to life"
 
 
+@pytest.mark.parametrize("roll", [ROLL, f"{ROLL[:-1]}, else: close}}"])
+def test_what_was_taken_back_since_the_account_was_told_without_it_rolls_once_it_has_it_again(roll: str) -> None:
+    desk = held(roll)
+    frighten(desk)
+    desk.ack(desk.last)
+    desk.holds(SHORT, 0)
+    desk.tick(6)
+    desk.cancelled(desk.last)
+    desk.tick(1)
+    assert no_rolls(desk) == []
+    desk.holds(SHORT, -2)
+    desk.tick(1)
+    assert [each.purpose for each in desk.submitted] == [Purpose.ENTRY, Purpose.ROLL, Purpose.ROLL]
+
+
 def test_while_the_engine_stops_nothing_is_closed_for_want_of_a_roll() -> None:
     desk = held(f"{ROLL[:-1]}, else: close}}")
     desk.ask(Request.STOP)
