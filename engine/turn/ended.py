@@ -391,7 +391,7 @@ def _roll_ended(work: Work, position: Position, order: Order, *, asked: bool) ->
         why = "it was at work up to the close" if is_over else why_over(order, asked=asked)
         work.alarm(position.bot, f"{order.ref} to roll {position.id}: {why}", position.id)
     assert planned is not None
-    found = Found(None, refused=why_over(order, asked=asked), is_final=not is_kept_out(work, position))
+    found = Found(None, refused=why_over(order, asked=asked), is_final=not (asked and is_kept_out(work, position)))
     nothing_to_roll_into(work, work.positions[position.id], planned, found)
     place_resting(work, work.positions[position.id])
 

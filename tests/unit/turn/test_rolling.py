@@ -262,6 +262,7 @@ def test_one_that_the_broker_refuses_or_somebody_cancels_is_told_and_holds_until
     for is_refused in (True, False):
         desk = held()
         frighten(desk)
+        desk.ask(Request.PAUSE)  # which lets it be
         if is_refused:
             desk.refuse(desk.last)
         else:
