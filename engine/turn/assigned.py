@@ -21,9 +21,9 @@ from engine.model.money import ZERO
 from engine.model.position import Position, PositionLeg
 from engine.model.session import exchange_date, session_after, session_from
 from engine.model.values import replace
+from engine.turn.closed import closed
 from engine.turn.closing import CLOSING
 from engine.turn.doubting import DOUBT, doubt_anew, our_books
-from engine.turn.ended import closed
 from engine.turn.leaving import leave_shares
 from engine.turn.resting import cancel
 from engine.turn.seen import is_known

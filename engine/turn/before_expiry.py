@@ -8,7 +8,7 @@ from engine.model.event import EndingCorrected
 from engine.model.order import Order
 from engine.model.position import CLOSED_BY_HAND, Position
 from engine.model.values import replace
-from engine.turn.ended import count_closed
+from engine.turn.closed import count_closed
 from engine.turn.executions import record_fill
 from engine.turn.unsettling import take_back
 from engine.turn.work import Work

@@ -224,3 +224,37 @@ def of_structure(position: Position, legs: tuple[OrderLeg, ...], mid: Decimal | 
     if mid is None or len(legs) > 1:
         return mid
     return mid * next(leg.weight for leg in position.legs if leg.name == legs[0].name)
+
+
+def takes_over(bot: CompiledBot, position: Position, planned: ExitPlan) -> bool:
+    """Say whether an exit stands higher than the one at work, or that one is a target or closes less.
+
+    A target never takes over what is no target, nothing what closes all at market for want of a stop, and what stands
+    higher nothing that closes more (a part aside, which acts once): the two would take each other's orders back for
+    ever. What closes the rest after a protective stop was hit, or legs without partners, gives way to what closes all.
+    """
+    if position.exit_reason in AT_MARKET:
+        return False
+    names = [each.name for each in bot.plan.exits]
+    if position.exit_reason not in names:
+        is_all = not planned.legs and planned.roll is None and (planned.part or 1) >= 1
+        return is_all and planned.kind is not ExitKind.TARGET
+    at_work = bot.plan.exits[names.index(position.exit_reason)]
+    if planned.each and planned.written == at_work.written:
+        return False  # one part after the other
+    if (planned.kind is ExitKind.TARGET) is not (at_work.kind is ExitKind.TARGET):
+        return at_work.kind is ExitKind.TARGET
+    if _closes_more(position, planned, at_work):
+        return True
+    is_higher = names.index(planned.name) < names.index(at_work.name)
+    return is_higher and (at_work.part is not None or not _closes_more(position, at_work, planned))
+
+
+def _closes_more(position: Position, planned: ExitPlan, at_work: ExitPlan) -> bool:
+    held = {leg.name for leg in position.legs if leg.held}
+    legs, more = _legs_of(at_work, held), _legs_of(planned, held)
+    return legs < more or (legs == more and (at_work.part or 1) < (planned.part or 1))
+
+
+def _legs_of(planned: ExitPlan, held: set[str]) -> set[str]:
+    return held & set(planned.legs) if planned.legs else held

@@ -2,15 +2,14 @@
 
 from datetime import datetime, timedelta
 
-from engine.fill.book import TOLD_LATE, when_dealt
-from engine.fill.today import realized_since
-from engine.model.money import ZERO
+from engine.fill.book import when_dealt
 from engine.model.order import NEXT_TRY, Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.session import exchange_date
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import FIRST_RETRY, note_setback, retry_after
+from engine.turn.closed import closed, count_closed, count_realized
 from engine.turn.closing import (
     CLOSING,
     UNWIND,
@@ -24,7 +23,6 @@ from engine.turn.closing import (
 )
 from engine.turn.daily import is_same_week
 from engine.turn.entered import entry_ended, note_end, stop_for_today, take_back_others, unwind, why_over
-from engine.turn.judging import wake
 from engine.turn.leaving import is_trading, leave, leave_shares, nothing_to_roll_into, pursue
 from engine.turn.protecting import PROTECT, note_gone
 from engine.turn.resting import (
@@ -259,117 +257,6 @@ def _acted(work: Work, position: Position) -> tuple[str, ...]:
     """Return the exits that have closed their part: not those that another took over before anything was closed."""
     dealt = {order.reason for order in work.orders_of(position.id) if order.purpose in CLOSING and order.has_fills}
     return tuple(name for name in position.acted if name in dealt or name == position.exit_reason)
-
-
-def closed(work: Work, position: Position, trigger: str) -> None:
-    """The position holds nothing more: its books are closed and the day's count is kept."""
-    left_at = _left_at(work, position, trigger)
-    position = _left(work, work.move(position, trigger), left_at)
-    values = [str(position.net), str(position.commissions)]
-    work.record(Kind.DECISION, position.bot, position.id, what="closed", reason=position.exit_reason, values=[*values])
-    if position.bot in work.bots:
-        state = work.bots[position.bot]
-        bot = work.governing(position)
-        if not _is_rolled(work, position) and _counts_for_again(work, position) and _is_last(work, position):
-            end = bot.plan.written_name(position.exit_reason)
-            work.put_day(state.day.note(bot.symbol, last_end=end, last_end_at=left_at))
-        count_realized(work, position.bot)
-        work.set_bot(position.bot, replace(work.bots[position.bot], waits="", since=work.at))
-        wake(work, position.bot, 0.0)
-
-
-def ended_otherwise(work: Work, position: Position, reason: str) -> None:
-    """Keep that another exit has closed a position than was thought, for `again` too where that goes by its end."""
-    work.put_position(replace(position, exit_reason=reason))
-    if position.state != "closed" or position.bot not in work.bots:
-        return
-    bot, day = work.governing(position), work.bots[position.bot].day
-    own = day.of_member(bot.symbol)
-    if own.last_end and own.last_end_at == position.closed_at:
-        work.put_day(day.note(bot.symbol, last_end=bot.plan.written_name(reason)))
-
-
-def left_before_expiry(work: Work, position: Position) -> None:
-    """Keep when a closed position was left of which fills take the place of the expiry, once none of it has expired."""
-    if position.state == "closed" and not any(leg.settled for leg in position.legs):
-        _left(work, position, _left_at(work, position, "closed_out"))
-
-
-def _left(work: Work, position: Position, at: datetime) -> Position:
-    position = work.put_position(replace(position, closed_at=at))
-    if exchange_date(at) < work.state.session.date:
-        work.put_base(position.id, position.net)  # it was not made today
-    return position
-
-
-def _left_at(work: Work, position: Position, trigger: str) -> datetime:
-    """Return when the last of a position was dealt; now, where that is told at once or its last leg has settled."""
-    if trigger == "settled" and any(leg.settled for leg in position.legs):
-        return work.at
-    dealt = (
-        booked.dealt_at
-        for booked in work.booked.values()
-        if booked.position == position.id and booked.quantity and not booked.is_entry and booked.dealt_at is not None
-    )
-    last = max(dealt, default=work.at)
-    return last if work.at - last >= TOLD_LATE else work.at
-
-
-def _is_rolled(work: Work, position: Position) -> bool:
-    """Say whether a position goes on in another one: what it was rolled into at last, or what is open of its parts."""
-    rolls = (order for order in work.orders_of(position.id) if order.into and order.position == position.id)
-    filled = [order for order in rolls if order.has_fills]
-    return any(order.reason == position.exit_reason or _goes_on(work, order.into) for order in filled)
-
-
-def _goes_on(work: Work, name: str) -> bool:
-    position = work.positions.get(name)
-    return position is not None and (position.state != "closed" or _is_rolled(work, position))
-
-
-def _is_last(work: Work, position: Position) -> bool:
-    """Say whether no other position of its bot was left after this one: of several it may be told in any order."""
-    symbol = work.governing(position).symbol
-    others = (each for each in work.positions.values() if each.bot == position.bot and each.state == "closed")
-    alike = (each for each in others if each.opened_at is not None and work.governing(each).symbol == symbol)
-    return all(each.closed_at <= position.closed_at for each in alike if each.closed_at and position.closed_at)
-
-
-def _counts_for_again(work: Work, position: Position) -> bool:
-    """Say whether `again` asks how a position ended: not when another window has sent an entry since its own."""
-    session, day = work.state.session, work.bots[position.bot].day
-    if not day.of_member(work.governing(position).symbol).tried:
-        return True
-    windows = work.program.bots[position.bot].windows(session) if position.bot in work.program.bots else ()
-    if position.session != session.date or day.window >= len(windows):
-        return position.session == session.date
-    start, _ = windows[day.window]
-    earlier = [end for begin, end in windows if begin < min(end, start)]  # on a half day they follow the clock
-    sent = [order.prepared_at for order in work.orders_of(position.id) if order.purpose is Purpose.ENTRY]
-    entered = min(sent, default=position.opened_at)
-    return entered is None or entered >= max(earlier, default=entered)
-
-
-def count_closed(work: Work, name: str) -> None:
-    """Count anew what a bot has realised, once of this position is closed what an order, or its expiry, closes of it.
-
-    Not while it is closed leg by leg.
-    """
-    position = work.positions[name]
-    if position.state == "closed" or (position.state == "open" and not position.is_flat):
-        count_realized(work, position.bot)
-
-
-def count_realized(work: Work, bot: str) -> None:
-    """Keep what closing positions of the bot, or parts of them, has made today; counted anew, since it may change."""
-    if bot not in work.bots:
-        return
-    day = work.bots[bot].day
-    own = (found for found in work.positions.values() if found.bot == bot)
-    executions = work.booked.values()
-    made = sum((realized_since(each, executions, work.bases.get(each.id, ZERO), day.date) for each in own), ZERO)
-    if made != day.realized:
-        work.put_day(replace(day, realized=made))
 
 
 # ---------------------------------------------------------------- rolls

@@ -18,10 +18,11 @@ from engine.model.values import replace
 from engine.record.codec import encode
 from engine.record.record import EXECUTION, Json, Kind
 from engine.turn.caution import note_bust
+from engine.turn.closed import closed, count_closed, count_realized, ended_otherwise, left_before_expiry
 from engine.turn.closing import CLOSING, UNWIND, are_whole, is_unwound, legs_to_close, partners
 from engine.turn.daily import LIQUIDATES
 from engine.turn.doubting import doubt_anew, fill_told, take_orders_back
-from engine.turn.ended import closed, count_closed, count_realized, ended_otherwise, left_before_expiry, position_filled
+from engine.turn.ended import position_filled
 from engine.turn.judging import wake
 from engine.turn.leaving import leave, protect_the_rest
 from engine.turn.mismatch import check_count, check_price

@@ -19,7 +19,7 @@ from engine.order.draft import draft, parts_of
 from engine.order.ladder import priority, rung
 from engine.order.price import net_quote
 from engine.record.record import Kind
-from engine.spec.nouns.exits import ExitKind, IfUnknown, Otherwise
+from engine.spec.nouns.exits import IfUnknown, Otherwise
 from engine.spec.nouns.order import Start, Then
 from engine.turn.caution import check_exit_price, has_waited_for_price, price_is_there
 from engine.turn.closing import (
@@ -37,6 +37,7 @@ from engine.turn.closing import (
     partners,
     rolling_exit,
     stands_apart,
+    takes_over,
     waits_for_first_quote,
 )
 from engine.turn.doubting import has_delivered
@@ -46,7 +47,6 @@ from engine.turn.opening import ticket
 from engine.turn.profit import structure
 from engine.turn.program import CompiledBot, CompiledRule
 from engine.turn.protecting import (
-    AT_MARKET,
     UNPROTECTED,
     WATCHED_STOP,
     is_unprotected_too_long,
@@ -315,41 +315,7 @@ def _may_act(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan
         return False
     if not planned.order.ends_at_market and is_left_unwanted(work, position):
         return False
-    return _takes_over(bot, position, planned) or _has_come_to_its_end(work, position, bot)
-
-
-def _takes_over(bot: CompiledBot, position: Position, planned: ExitPlan) -> bool:
-    """Say whether an exit stands higher than the one at work, or that one is a target or closes less.
-
-    A target never takes over what is no target, nothing what closes all at market for want of a stop, and what stands
-    higher nothing that closes more (a part aside, which acts once): the two would take each other's orders back for
-    ever. What closes the rest after a protective stop was hit, or legs without partners, gives way to what closes all.
-    """
-    if position.exit_reason in AT_MARKET:
-        return False
-    names = [each.name for each in bot.plan.exits]
-    if position.exit_reason not in names:
-        is_all = not planned.legs and planned.roll is None and (planned.part or 1) >= 1
-        return is_all and planned.kind is not ExitKind.TARGET
-    at_work = bot.plan.exits[names.index(position.exit_reason)]
-    if planned.each and planned.written == at_work.written:
-        return False  # one part after the other
-    if (planned.kind is ExitKind.TARGET) is not (at_work.kind is ExitKind.TARGET):
-        return at_work.kind is ExitKind.TARGET
-    if _closes_more(position, planned, at_work):
-        return True
-    is_higher = names.index(planned.name) < names.index(at_work.name)
-    return is_higher and (at_work.part is not None or not _closes_more(position, at_work, planned))
-
-
-def _closes_more(position: Position, planned: ExitPlan, at_work: ExitPlan) -> bool:
-    held = {leg.name for leg in position.legs if leg.held}
-    legs, more = _legs_of(at_work, held), _legs_of(planned, held)
-    return legs < more or (legs == more and (at_work.part or 1) < (planned.part or 1))
-
-
-def _legs_of(planned: ExitPlan, held: set[str]) -> set[str]:
-    return held & set(planned.legs) if planned.legs else held
+    return takes_over(bot, position, planned) or _has_come_to_its_end(work, position, bot)
 
 
 def pursue(work: Work, position: Position) -> None:

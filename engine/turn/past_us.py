@@ -23,8 +23,8 @@ from engine.model.unseen import first_revision, is_estimate, is_unseen, missed_b
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import SETBACKS, is_stopped
+from engine.turn.closed import closed, count_closed
 from engine.turn.doubting import doubt_anew, our_books
-from engine.turn.ended import closed, count_closed
 from engine.turn.work import Work
 
 TOO_LATE_TO_SEE = timedelta(minutes=1)

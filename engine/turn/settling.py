@@ -14,8 +14,9 @@ from engine.model.session import Session, exchange_date, session_after, session_
 from engine.model.values import replace
 from engine.record.record import CLOSING, Kind
 from engine.turn.caution import is_stopped
+from engine.turn.closed import closed, count_closed
 from engine.turn.doubting import doubt_anew
-from engine.turn.ended import closed, count_closed, part_is_closed
+from engine.turn.ended import part_is_closed
 from engine.turn.leaving import leave_shares
 from engine.turn.past_us import book_before_expiry, book_estimate, has_estimates
 from engine.turn.resting import has_expired, option_has_expired
