@@ -28,7 +28,15 @@ from engine.record.codec import utc_time
 from engine.run.backtest.walk import BEFORE_OPEN
 from engine.run.columns import clock
 from engine.run.outcome import left_at
-from engine.run.position_text import closed_parts, ending_text, entry_text, opened_count, part_text, structure
+from engine.run.position_text import (
+    closed_parts,
+    ending_text,
+    entry_text,
+    live_orders,
+    opened_count,
+    part_text,
+    structure,
+)
 from engine.run.replay.causes import MOST, Told
 from engine.run.replay.reasons import (
     SOON,
@@ -45,6 +53,7 @@ from engine.run.replay.replay import Replayed, replay
 from engine.run.replay.trios import Trio, together
 from engine.run.replay.walks import Stood, Walked, answered, at_natural
 from engine.run.today import today_of
+from engine.turn.closing import CLOSING
 from engine.turn.program import Program
 from engine.turn.state import State
 
@@ -199,7 +208,9 @@ def _trades(session: Session, done: State, stood: Stood, known: Known, natural: 
     differing: set[str] = set()
     held_on: set[str] = set()
     for found in together(session.date, *states):
-        trio = Trio(found.bot, *(_as_left(state, each) for state, each in zip(states, found[1:], strict=True)))
+        by_one = len({each.exit_reason for each in (found.done, found.would) if each is not None}) == 1
+        sides = zip(states, found[1:], strict=True)
+        trio = Trio(found.bot, *(_as_left(state, each, by_one=by_one) for state, each in sides))
         beside = None
         if natural is not None and not _hears_hooks(stood.program, trio.bot):
             beside = _known_beside(trio, _at_natural(trio, close, known.walked, natural), held_on)
@@ -262,11 +273,23 @@ def _not_entered(
         )
 
 
-def _as_left(state: State | None, position: Position | None) -> Position | None:
-    """Return a closed position as of its last closing order: what that left over may have expired hours later."""
-    if state is None or position is None or position.state != "closed":
+def _as_left(state: State | None, position: Position | None, *, by_one: bool = False) -> Position | None:
+    """Return a closed position as of its last closing order: what that left over may have expired hours later.
+
+    by_one: the same exit left it as done and in the walk; then one whose wings are still held counts as closed, too.
+    """
+    if state is None or position is None:
         return position
-    return replace(position, closed_at=left_at(state, position))
+    if position.state == "closed" or (by_one and _has_left_wings(state, position)):
+        return replace(position, closed_at=left_at(state, position))
+    return position
+
+
+def _has_left_wings(state: State, position: Position) -> bool:
+    """Say whether an exit has closed all that was sold, and works no more: what was bought beside it may expire."""
+    signs = {leg.sign for leg in position.legs}
+    held = {leg.sign for leg in position.legs if leg.held}
+    return position.state == "exiting" and held == {1} < signs and not live_orders(state, position, *CLOSING)
 
 
 def _hears_hooks(program: Program, bot: str) -> bool:

@@ -8,6 +8,7 @@ from typing import cast
 
 from engine.model.contract import Option, Right
 from engine.model.market import Board
+from engine.model.order import OrderStatus
 from engine.model.position import Position, PositionLeg
 from engine.model.session import session_on
 from engine.run.replay.causes import Told, Tries
@@ -22,30 +23,36 @@ OPTION = Option("SPX", "SPXW", DAY, Decimal(5900), Right.PUT)
 OPENED, CLOSE = datetime(2026, 10, 21, 14, 0, tzinfo=UTC), datetime(2026, 10, 21, 20, 0, tzinfo=UTC)
 
 
-def left(after: timedelta | None, *, closed_at: datetime = CLOSE) -> Position:
-    """Return a position that was stopped so long after its entry, or never; a long leg of it expired at the close."""
-    leg = PositionLeg(name="long_put", option=OPTION, sign=1, ratio=1, opened=1)
+def left(after: timedelta | None, *, closed_at: datetime | None = CLOSE) -> Position:
+    """Return a position that was stopped so long after its entry, or never; its wing has expired at the close.
+
+    closed_at: None while the wing is held.
+    """
+    sold = PositionLeg(name="short_put", option=OPTION, sign=-1, ratio=1, opened=1, closed=1)
+    wing = PositionLeg(name="long_put", option=replace(OPTION, strike=Decimal(5890)), sign=1, ratio=1, opened=1)
     position = Position(
         id="a-1",
         bot="a",
         digest="d",
-        state="closed",
+        state="closed" if closed_at is not None else "exiting",
         session=DAY,
         quantity=1,
-        legs=(leg,),
+        legs=(sold, wing),
         opened_at=OPENED,
         closed_at=closed_at,
         exit_reason="stop",
     )
     dealt = SimpleNamespace(
         is_of=lambda _: True,
+        position="a-1",
+        status=OrderStatus.FILLED,
         opens=lambda _: False,
         has_fills=True,
         reason="stop",
         changed_at=OPENED + (after or timedelta()),
     )
     state = SimpleNamespace(orders={} if after is None else {"r": dealt})
-    found = _as_left(cast(State, state), position)
+    found = _as_left(cast(State, state), position, by_one=True)
     assert found is not None
     return found
 
@@ -72,14 +79,21 @@ def test_an_exit_after_the_end_of_a_recording_is_no_other_one() -> None:
     assert _judged(held, late, CLOSE, until=noon) == (What.SAME, OPENED)
     assert _judged(held, soon, CLOSE, until=noon) == (What.EXIT, OPENED + timedelta(hours=1))
     assert _judged(held, late, CLOSE) == (What.EXIT, OPENED + timedelta(hours=3))
-    dearer = replace(late, legs=(replace(late.legs[0], entry_cash=Decimal(-100)),))
+    dearer = replace(late, legs=(replace(late.legs[0], entry_cash=Decimal(-100)), *late.legs[1:]))
     assert _judged(held, dearer, CLOSE, until=noon) == (What.PRICE, OPENED), "they differ by what is known"
+
+
+def test_a_wing_that_expired_after_the_end_of_a_recording_is_no_other_exit() -> None:
+    """A trade that both had stopped differed where the engine was stopped ten minutes before the close."""
+    soon, late, until = timedelta(minutes=10), timedelta(hours=2), CLOSE - timedelta(minutes=10)
+    assert _judged(left(soon, closed_at=None), left(soon), CLOSE, until=until) == (What.SAME, OPENED)
+    assert _judged(left(late, closed_at=None), left(soon), CLOSE, until=until) == (What.EXIT, OPENED + soon)
 
 
 def test_twice_as_many_are_another_quantity_also_at_natural() -> None:
     """The broker had filled an order twice: it was as the spec says, and nothing told what natural fills had made."""
     one = left(None)
-    two = replace(one, legs=(replace(one.legs[0], opened=2),))
+    two = replace(one, legs=tuple(replace(each, opened=2) for each in one.legs))
     assert _judged(two, one, CLOSE) == (What.QUANTITY, OPENED)
     filling = replace(one, state="entering", closed_at=None)
     assert _judged(filling, two, CLOSE, until=CLOSE) == (What.SAME, OPENED), "what fills later is not known"
