@@ -162,8 +162,9 @@ def _head(file: Path, connection: sqlite3.Connection) -> dict[str, str]:
     try:
         _check_end(file, connection)
         is_begun = connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
+        connection.text_factory = _as_text
         head = dict(connection.execute("SELECT name, value FROM head").fetchall()) if is_begun else {}
-        plain = {name: json.loads(text) for name, text in head.items()}
+        plain = _parsed(file, head)
     except (sqlite3.Error, OSError, ValueError, TypeError) as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CANTOPEN:
             raise StoreError(
@@ -187,6 +188,21 @@ def _head(file: Path, connection: sqlite3.Connection) -> dict[str, str]:
     if (named := named_day(file)) is not None and (day := plain.get("day", named.isoformat())) != named.isoformat():
         raise StoreError(f"{file} is the recording of {day}, named for another day", f"call it {day}{SUFFIX} again")
     return head
+
+
+def _as_text(told: bytes) -> str:
+    """Return a value as text, also one that is damaged: its checksum tells that."""
+    return told.decode(errors="replace")
+
+
+def _parsed(file: Path, head: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values of a head. Raises: ValueError; StoreError when it was one, as its checksum says."""
+    try:
+        return {name: json.loads(text) for name, text in head.items()}
+    except ValueError as error:
+        if _CRC not in head:
+            raise
+        raise StoreError(f"the head of {file} is damaged: its checksum is wrong") from error
 
 
 def _unreadable(file: Path, error: Exception) -> StoreError:

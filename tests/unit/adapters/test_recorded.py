@@ -291,6 +291,21 @@ def test_an_earlier_format_is_read(desk: Desk, tmp_path: Path) -> None:
         list(read_frames(file))
 
 
+@pytest.mark.parametrize(("place", "damaged"), [(0, b"#"), (1, b"\xc3"), (1, b"~")])
+def test_a_damaged_head_is_one_of_a_recording(place: int, damaged: bytes, desk: Desk, tmp_path: Path) -> None:
+    """A bit that had turned in it made it "no recording: Expecting ',' delimiter", or "Could not decode to UTF-8"."""
+    live(desk)
+    desk.recorder.close()
+    (file,) = (tmp_path / "run").glob("*.tape")
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.text_factory = bytes
+        ((was,),) = connection.execute("SELECT value FROM head WHERE name = 'version'")
+        now = was[:place] + damaged + was[place + 1 :]
+        connection.execute("UPDATE head SET value = CAST(? AS TEXT) WHERE name = 'version'", (now,))
+    with pytest.raises(StoreError, match=r"the head of .* is damaged: its checksum is wrong"):
+        open_recording(file)
+
+
 def test_a_frame_of_no_time_is_told(desk: Desk, tmp_path: Path) -> None:
     live(desk)
     desk.recorder.close()
