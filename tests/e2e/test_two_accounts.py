@@ -1,6 +1,7 @@
 """A whole day beside another account of the same login, which trades the same options: it goes as it does alone."""
 
 import asyncio
+import re
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -71,7 +72,9 @@ async def day(folder: Path, client_id: int, *, is_shared: bool) -> tuple[Day, Ru
 
 
 def lines(found: Day) -> list[str]:
-    return [line(record) for record in found.records if record.kind is not Kind.RUN_STARTED]
+    """Return what is recorded, without order ids: they lie above those that are told of others, as TWS demands."""
+    told = (line(record) for record in found.records if record.kind is not Kind.RUN_STARTED)
+    return [re.sub(r'"order_id":\d+', '"order_id":0', each) for each in told]
 
 
 @pytest.mark.long
