@@ -48,12 +48,16 @@ class Desk:
             raise answer
         return answer
 
+    async def answered(self) -> None:
+        """Let what was asked, and the answer to it, have their turn: nobody waits for either."""
+        while len(waiting := asyncio.all_tasks()) > 1:
+            await asyncio.wait(waiting - {asyncio.current_task()})
+
     async def until(self, seconds: float) -> float:
         """Look every second until so many after the open; return the open of SPX then."""
         while self.now < OPENS + timedelta(seconds=seconds):
             self.opens.look(self.wire, self.lines, self.now)
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
+            await self.answered()
             self.now += timedelta(seconds=1)
         return self.board.open[self.board.rows[SPX]]
 
@@ -108,7 +112,7 @@ def test_an_answer_that_comes_after_the_line_was_told_its_open_or_given_up_chang
                 desk.board.drop(SPX)
             else:
                 desk.board.open[desk.board.rows[SPX]] = 5902.0
-            await asyncio.sleep(0.01)
+            await desk.answered()
             assert (desk.touched, len(desk.asked)) == ([], 1)
 
     asyncio.run(scenario())

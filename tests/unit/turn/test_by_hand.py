@@ -26,6 +26,17 @@ def two_positions() -> Desk:
     return desk
 
 
+def requiring(condition: str) -> str:
+    """Return the legs of a put spread that are opened only where this holds."""
+    return f"""
+  expiry: {{dte: 0}}
+  short_put: {{sell: put, strike: {{delta: 0.10}}}}
+  long_put: {{buy: put, strike: {{below: short_put, by: 10 pts}}}}
+  require:
+    - {condition}
+"""
+
+
 def test_one_position_is_closed_and_the_rest_goes_on() -> None:
     desk = two_positions()
     one = desk.submitted[0].position
@@ -144,13 +155,7 @@ def test_its_further_tries_do_not_ask_the_conditions_either() -> None:
 
 
 def test_its_further_tries_ask_what_its_legs_must_offer() -> None:
-    legs = """
-  expiry: {dte: 0}
-  short_put: {sell: put, strike: {delta: 0.10}}
-  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
-  require:
-    - quote_width: {at_most: 0.50}
-"""
+    legs = requiring("quote_width: {at_most: 0.50}")
     desk = Desk((text_of(entry=LATER, legs=legs),))
     desk.until("10:30")
     desk.ask(Request.ENTER, "spread")
@@ -166,13 +171,7 @@ def test_its_further_tries_ask_what_its_legs_must_offer() -> None:
 @pytest.mark.parametrize("window", ["10:00", "12:00"])
 def test_a_bot_that_tries_once_is_asked_all_the_same_and_its_own_try_is_left(window: str) -> None:
     """What it had decided kept it out, and what was not to be had by hand was decided for its window to come."""
-    legs = """
-  expiry: {dte: 0}
-  short_put: {sell: put, strike: {delta: 0.10}}
-  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
-  require:
-    - credit: {at_least: 2.00}
-"""
+    legs = requiring("credit: {at_least: 2.00}")
     desk = Desk((text_of(entry=f'{{try: once, window: {{from: "{window}", to: "13:00"}}}}', legs=legs),))
     desk.until("10:30")
     decided = desk.state.bots["spread"].day.decided
@@ -202,13 +201,7 @@ def test_it_is_one_of_the_days_entries() -> None:
 
 
 def test_what_its_legs_must_offer_still_holds_and_is_waited_for_a_minute() -> None:
-    legs = """
-  expiry: {dte: 0}
-  short_put: {sell: put, strike: {delta: 0.10}}
-  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
-  require:
-    - credit: {at_least: 90.00}
-"""
+    legs = requiring("credit: {at_least: 90.00}")
     desk = Desk((text_of(entry=LATER, legs=legs),))
     desk.until("10:30")
     desk.ask(Request.ENTER, "spread")

@@ -390,8 +390,8 @@ LEGGED = {
 PAUSED = {**SOLD, "order": "{start: mid, wait: 20s, tries: 3, pause: 30s, then: cancel}"}
 
 
-def cleared_for(sections: dict[str, str]) -> Desk:
-    """Return a desk on which a pair of the first bot has given way to the first order of the second one's entry."""
+def paired(sections: dict[str, str]) -> tuple[Desk, list[Order]]:
+    """Return a desk at half past ten with the pair of the first bot, acknowledged; `sections` are of the second."""
     desk = Desk((text_of("first", **SELLER), text_of("second", **sections)), at="10:00")
     desk.opened("10:01")
     desk.tick(1)
@@ -399,6 +399,12 @@ def cleared_for(sections: dict[str, str]) -> Desk:
     for order in pair:
         desk.ack(order)
     desk.until("10:30")
+    return desk, pair
+
+
+def cleared_for(sections: dict[str, str]) -> Desk:
+    """Return a desk on which a pair of the first bot has given way to the first order of the second one's entry."""
+    desk, pair = paired(sections)
     assert [order.ref for order in desk.cancels] == [order.ref for order in pair]
     for order in pair:
         desk.cancelled(desk.order(order.ref))
@@ -455,14 +461,7 @@ def test_a_next_leg_waits_for_an_exit_of_the_other_side_that_began_meanwhile() -
 
 def asked_by_hand() -> tuple[Desk, list[Order]]:
     """Return a desk on which a bot is asked to sell, hours before its window, what the pair of the first one buys."""
-    late = {**SELLER, "entry": "{at: open + 300m, max_open: 5}"}
-    desk = Desk((text_of("first", **SELLER), text_of("second", **late)), at="10:00")
-    desk.opened("10:01")
-    desk.tick(1)
-    pair = [desk.order(order.ref) for order in desk.live]
-    for order in pair:
-        desk.ack(order)
-    desk.until("10:30")
+    desk, pair = paired({**SELLER, "entry": "{at: open + 300m, max_open: 5}"})
     desk.ask(Request.ENTER, "second")
     desk.tick()
     return desk, pair

@@ -68,28 +68,28 @@ def test_an_order_is_over_the_strike_of_its_options_and_the_ask_of_its_shares(mo
     assert bool(desk.submitted) is enters
 
 
-def test_shares_that_an_order_has_not_sold_by_the_close_are_sold_at_the_next_open_and_it_says_so() -> None:
-    desk = desk_of(exits='\n  - time: "15:59"\n')
+def at_work_up_to_the_close(since: str, exits: str) -> Desk:
+    """Return a desk after the close, at which the closing order that these exits sent was cancelled unfilled."""
+    desk = desk_of(exits=exits)
     desk.until("10:00")
     filled(desk)
-    desk.until("15:59")
+    desk.until(since)
     desk.ack(desk.last)
     desk.until("16:00", step=10)
     desk.cancelled(desk.last)
     desk.tick(1)
+    return desk
+
+
+def test_shares_that_an_order_has_not_sold_by_the_close_are_sold_at_the_next_open_and_it_says_so() -> None:
+    desk = at_work_up_to_the_close("15:59", '\n  - time: "15:59"\n')
     assert desk.alarms[-1] == "a closing order was at work up to the close: it is sent again at the next open"
 
 
 def test_shares_beside_a_call_that_an_exit_had_not_closed_as_it_expired_are_sold() -> None:
     """They were held on under that exit, which had nothing to close any more, and were told to be closed."""
-    desk = desk_of(exits='\n  - time: "15:58"\n    close: [short_call]\n  - sessions_in_trade: {at_least: 3}\n')
-    desk.until("10:00")
-    filled(desk)
-    desk.until("15:58")
-    desk.ack(desk.last)
-    desk.until("16:00", step=10)
-    desk.cancelled(desk.last)
-    desk.tick(1)
+    exits = '\n  - time: "15:58"\n    close: [short_call]\n  - sessions_in_trade: {at_least: 3}\n'
+    desk = at_work_up_to_the_close("15:58", exits)
     assert desk.alarms[-1] == "a closing order was at work up to the close: what it was to close has expired"
     desk.board.last[desk.board.rows[SPY]] = 595.0
     desk.until("16:06")

@@ -643,7 +643,8 @@ def test_the_second_leg_follows_what_the_first_has_filled() -> None:
     assert desk.last.quantity == 10
 
 
-def test_a_leg_without_its_partner_is_unwound() -> None:
+def without_its_partner() -> Desk:
+    """Return a desk on which the second leg of an entry has used up its tries."""
     desk = Desk((text_of(**LEGGED),))
     desk.fill(desk.enter())
     desk.ack(desk.last)
@@ -651,6 +652,11 @@ def test_a_leg_without_its_partner_is_unwound() -> None:
         desk.tick(30)
     desk.cancelled(desk.last)
     desk.tick(0)
+    return desk
+
+
+def test_a_leg_without_its_partner_is_unwound() -> None:
+    desk = without_its_partner()
     assert desk.last.purpose is Purpose.UNWIND
     assert (desk.last.side, desk.last.quantity, desk.last.legs[0].option) == (Side.SELL, 1, call(6000))
     desk.fill(desk.last)
@@ -717,13 +723,7 @@ def test_a_second_leg_that_is_refused_is_told_and_is_why_the_first_one_is_closed
 
 
 def test_an_unwinding_begins_at_natural_however_many_tries_the_entry_had() -> None:
-    desk = Desk((text_of(**LEGGED),))
-    desk.fill(desk.enter())
-    desk.ack(desk.last)
-    for _ in range(3):
-        desk.tick(30)
-    desk.cancelled(desk.last)
-    desk.tick(0)
+    desk = without_its_partner()
     assert (desk.last.purpose, desk.last.kind, desk.last.attempt) == (Purpose.UNWIND, OrderType.LIMIT, 1)
 
 
