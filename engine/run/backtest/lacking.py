@@ -139,6 +139,7 @@ def not_there(bots: Iterable[CompiledBot], day: HistoryDay, *, is_modelled: bool
         streamed = f"what was streamed for {', '.join(sorted(day.ran))}" if day.ran else "what was held then"
         yield f"{', '.join(others)} did not run then: of options there is only {streamed}"
     quoted = day.symbols()
+    classes = set() if is_modelled else {(each.symbol, each.trading_class) for each in day.options}
     unread: dict[str, list[str]] = {}
     untraded: dict[str, list[str]] = {}
     unlisted: dict[tuple[str, str], list[str]] = {}
@@ -151,14 +152,14 @@ def not_there(bots: Iterable[CompiledBot], day: HistoryDay, *, is_modelled: bool
             if quoted and symbol not in quoted:
                 untraded.setdefault(symbol, []).append(bot.plan.name)
         for symbol, trading_class in dict.fromkeys((symbol, of_class) for symbol, of_class, _ in needs.chains):
-            if symbol in quoted and not is_modelled and not day.expiries(symbol, trading_class):
+            if symbol in quoted and not is_modelled and (symbol, trading_class) not in classes:
                 unlisted.setdefault((symbol, trading_class), []).append(bot.plan.name)
     for names, symbols in _by_bots(unread):
         yield f"there is no level of {symbols}: what {names} would make of it is unknown"
     for names, symbols in _by_bots(untraded):
         yield f"there are no options on {symbols}, of which {names} would make legs, but on {', '.join(sorted(quoted))}"
     for (symbol, trading_class), legs_of in unlisted.items():
-        there = ", ".join(sorted({each.trading_class for each in day.options if each.symbol == symbol}))
+        there = ", ".join(sorted(other for on, other in classes if on == symbol))
         none = f"there are no options of class {trading_class} on {symbol}"
         yield f"{none}, of which {', '.join(legs_of)} would make legs, but of class {there}"
 
