@@ -28,6 +28,8 @@ WATCH_EARLY = timedelta(seconds=1)
 """So long before it is due the choice is made together with what quotes that come then lead to."""
 WATCH_AHEAD = timedelta(minutes=5)
 """How long before its window a bot's contracts are streamed; a few choices find its strikes, and lines are scarce."""
+WATCH_CLOSELY = timedelta(minutes=1)
+"""From so long before its window on the choice follows the market; what was found until then stands until now."""
 MEMBERS_AHEAD = timedelta(minutes=10)
 """The same of a universe, whose symbols may have to take turns (`turn/looking.py`)."""
 
@@ -35,17 +37,18 @@ MEMBERS_AHEAD = timedelta(minutes=10)
 def next_watch(work: Work, *, is_moving: bool) -> datetime:
     """Return when to look again at what is streamed, from shortly before the open to the close.
 
-    When a bot comes in reach, to the second: what is streamed for it depends on nothing that was before. Every few
-    seconds beside that while the market alone can change the choice. After the close once more, where what positions
-    hold nets off: no report will settle it.
+    When a bot comes in reach, and shortly before its window, to the second: what is streamed for it depends on nothing
+    that was before. Every few seconds beside that while the market alone can change the choice. After the close once
+    more, where what positions hold nets off: no report will settle it.
     """
     session = work.state.session
     if work.at >= session.close:
         settles = session.close + SETTLED_AFTER + SOON  # by then a backtest has told the official level
         return settles if work.at < settles and _nets_off(work) else NEVER
     bots = work.program.bots.values()
-    reached = (start - _ahead_of(bot) for bot in bots for start, _ in bot.windows(session))
-    coming = min((at for at in reached if at > work.at), default=session.close)
+    starts = ((bot, start) for bot in bots for start, _ in bot.windows(session))
+    looked_at = (start - ahead for bot, start in starts for ahead in (_ahead_of(bot), WATCH_CLOSELY))
+    coming = min((at for at in looked_at if at > work.at), default=session.close)
     soonest = min(work.at + WATCH_EVERY, coming) if is_moving else coming
     return max(soonest, session.open - MEMBERS_AHEAD)
 
@@ -87,10 +90,10 @@ def step_watch(work: Work) -> dict[str, Any]:
     plain = [each for bot in reached if not bot.members for each in bot.expiries()]
     aims = {each.key: entry_aims(each.plan, view) for each in plain} | {bot.plan.name: () for bot in scanned}
     exits = _exit_wishes(work, view)
-    changes: dict[str, Any] = {"watch_at": next_watch(work, is_moving=bool(aims or exits or _has_missed(work)))}
+    follows = bool(exits) or _is_followed(work, reached) or _has_missed(work)
     is_same = aims == work.state.aims and work.indexed == work.state.board.version
     if is_same and not exits and not scanned:
-        return changes
+        return {"watch_at": next_watch(work, is_moving=follows)}
     is_anew = work.indexed < 0 or work.state.aims is None
     known = Wishes(NOTHING if is_anew else work.state.wishes, work.state.facts)
     wishes = [known.of(each.key, each.plan, aims[each.key]) for each in plain] + exits
@@ -98,7 +101,9 @@ def step_watch(work: Work) -> dict[str, Any]:
     if scanned:
         room = work.program.line_limit - lines_of(pinned, wishes)
         wishes += member_wishes(work, scanned, room, known, view)
-    return {**changes, **_stream(work, wishes, pinned), "aims": aims, "wishes": known.used}
+    chosen = _stream(work, wishes, pinned)
+    is_moving = follows or chosen["streamed"] != work.state.streamed  # what is new may lead on to other strikes
+    return {**chosen, "aims": aims, "wishes": known.used, "watch_at": next_watch(work, is_moving=is_moving)}
 
 
 def _has_missed(work: Work) -> bool:
@@ -175,6 +180,20 @@ def _is_in_reach(work: Work, bot: CompiledBot, is_entering: bool) -> bool:
     if at < end and start - _ahead_of(bot) <= at and not _is_over(work, bot):
         return True
     return bool(bot.plan.needs.opening_move) and at < session.open + OPENING_MINUTES
+
+
+def _is_followed(work: Work, reached: list[CompiledBot]) -> bool:
+    """Say whether what is streamed for a bot in reach follows the market: unless all but wait for a window to come."""
+    session, entering = work.state.session, _entering(work)
+    is_opening = work.at < session.open + OPENING_MINUTES
+    return any(
+        work.at >= bot.window(session, work.at)[0] - WATCH_CLOSELY
+        or bot.plan.name in entering
+        or work.bots[bot.plan.name].by_hand is not None
+        or bot.members
+        or (is_opening and bot.plan.needs.opening_move)
+        for bot in reached
+    )
 
 
 def _ahead_of(bot: CompiledBot) -> timedelta:

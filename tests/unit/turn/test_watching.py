@@ -63,6 +63,24 @@ def test_for_a_bot_it_begins_five_minutes_before_its_window_to_the_second(others
     assert "own" in desk.state.aims
 
 
+def test_strikes_found_before_a_window_stand_until_its_last_minute_whatever_the_market_does() -> None:
+    desk = Desk((text_of(entry='{window: {from: "10:00", to: "11:00"}}', legs=LEGS),))
+    desk.until("09:55:30")
+    desk.tick(6)
+    found, begun = streamed_options(desk), len(desk.commands)
+    assert found
+    for level in (6040.0, 6080.0, 6120.0):
+        desk.level("SPX", level)
+        desk.tick(60)
+    assert not any(isinstance(each, Watch) for each in desk.commands[begun:])
+    assert desk.state.watch_at == clock("09:59")
+    desk.until("09:59")
+    assert streamed_options(desk) != found
+    desk.level("SPX", 5900.0)
+    desk.tick(6)
+    assert max(abs(float(each.strike) - 5900.0) for each in streamed_options(desk)) < 200.0
+
+
 def test_too_few_lines_are_told_once_a_session_and_only_of_what_is_needed() -> None:
     """How many are wanted changes with each quote; what would only be kept goes without a word."""
     desk = Desk((text_of(entry='{window: {from: "10:00", to: "11:00"}}', legs=LEGS),))

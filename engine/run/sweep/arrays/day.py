@@ -28,7 +28,7 @@ from engine.run.backtest.market import ranges
 from engine.run.backtest.surface import GREEKS
 from engine.run.prepare import prepare
 from engine.turn.program import Program
-from engine.turn.watching import WATCH_AHEAD
+from engine.turn.watching import WATCH_AHEAD, WATCH_CLOSELY
 
 OptionColumns = NDArray[np.intp]
 """The column of an option for each instant or option, -1 where there is none."""
@@ -301,8 +301,14 @@ class ArrayDay:
         return np.asarray(counts[places + 1] == counts[firsts])
 
     def reached_from(self, at: Columns) -> Places:
-        """Return the instants from which on strikes are streamed for windows that open so many seconds on."""
-        return np.maximum(self.first, np.searchsorted(self.times, at - WATCH_AHEAD.total_seconds()))
+        """Return the instants from which on strikes are streamed for windows that open so many seconds on.
+
+        What was streamed by earlier ones follows the market again from shortly before the window on, and so the last
+        instant before that counts.
+        """
+        early = np.searchsorted(self.times, at - WATCH_AHEAD.total_seconds())
+        closely = np.searchsorted(self.times, at - WATCH_CLOSELY.total_seconds(), side="right") - 1
+        return np.maximum(self.first, np.maximum(early, closely))
 
     def rooms(self, places: Places) -> Columns:
         """Return the seconds from instants to the next ones, or to the close."""
