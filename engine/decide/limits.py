@@ -72,7 +72,7 @@ class Proposal:
     sent. day_trades: None when the rule is passed over. reduces: why nothing may be opened at all. rival: who else
     trades this account, in words. clocks_apart: seconds our clock is ahead of the broker's. unvalued, account_unvalued:
     positions of the bot, and of all, without a sound quote, so without a profit. cover: None unless shares are to cover
-    its calls.
+    its calls. hit: which of its protective stops would act as soon as it rests, in words.
     """
 
     at: datetime
@@ -113,6 +113,7 @@ class Proposal:
     unvalued: tuple[str, ...] = ()
     account_unvalued: tuple[str, ...] = ()
     cover: Cover | None = None
+    hit: str = ""
 
 
 Check = Callable[[Proposal], str]
@@ -293,6 +294,10 @@ def price_problem(price: Decimal | None, mid: Decimal | None, band: Decimal | No
     return ""
 
 
+def _hit(proposal: Proposal) -> str:
+    return proposal.hit
+
+
 def _entries(proposal: Proposal) -> str:
     limit = proposal.entries_per_day
     if limit is not None and proposal.entries_today >= limit:
@@ -331,6 +336,7 @@ CHECKS: tuple[Check, ...] = (
     _cover,
     _size,
     _price,
+    _hit,
     _daily,
     _open,
     _entries,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from engine.compile.judged import judged_legs
-from engine.compile.plan import ExitPlan, Holds
+from engine.compile.plan import ExitPlan, Holds, ProtectPlan
 from engine.evaluate.phrases import Cast, listed
 from engine.model.contract import Settlement, product
 from engine.review import amounts
@@ -250,14 +250,32 @@ def protect_words(subject: Subject) -> str:
     plan = subject.plan.risk.protect
     if plan is None:
         return ""
-    basis = "the credit of the structure" if plan.leg is None and not plan.each_short else "what that leg brought"
+    is_of_whole = plan.leg is None and not plan.each_short
+    basis = "the credit of the structure" if is_of_whole else "what that leg brought"
     stop = f"it is bought back once it costs {amounts.plain(plan.times)} times {basis}"
     words = f"{plan.leg or 'each short leg'} has a stop order at the broker: {stop}"
     if bare := tuple(leg.name for leg in subject.plan.legs if leg.sign < 0 and not plan.covers(leg.name)):
         words = f"{listed(bare, 'and')} {'has' if len(bare) == 1 else 'have'} no stop at the broker; {words}"
-    prices = {} if subject.example is None else protection_prices(subject.example, plan)
-    example = ", ".join(f"{name} at {amounts.price(price)}" for name, price in prices.items())
-    return f"{words} ({example})" if example else words
+    rest, example = protected_at(subject), subject.example
+    alone = f"; {_sold_at(example, plan)}" if is_of_whole and example is not None else ""
+    return f"{words} ({rest}{alone})" if rest else words
+
+
+def protected_at(subject: Subject) -> str:
+    """Return at which prices its protective stops would rest on the example, "" when none would."""
+    plan, example = subject.plan.risk.protect, subject.example
+    prices = {} if plan is None or example is None else protection_prices(example, plan)
+    return ", ".join(f"{name} at {amounts.price(price)}" for name, price in prices.items())
+
+
+def _sold_at(example: Example, plan: ProtectPlan) -> str:
+    """Return what the legs with a stop are sold at on the example: of a spread it may be near the stop, or past it."""
+    prices = protection_prices(example, plan)
+    legs = [leg for leg in example.position.legs if leg.name in prices]
+    sold = {leg.name: leg.entry_cash / (leg.opened * leg.option.multiplier) for leg in legs}
+    barred = any(sold[name] >= price for name, price in prices.items())
+    said = listed(tuple(f"{price:.2f}" for price in sold.values()), "and")
+    return f"sold at {said}{': it would act at once, so nothing is entered' if barred else ''}"
 
 
 # ---------------------------------------------------------------- expiry

@@ -7,10 +7,10 @@ judged at each price on the way to that of a try, from the one it starts from on
 from collections.abc import Iterable
 from decimal import Decimal
 
-from engine.compile.plan import Call, Compare, Constant, Op, Quantity, Rule, Truth
+from engine.compile.plan import Call, Compare, Constant, Op, ProtectPlan, Quantity, Rule, Truth
 from engine.compile.priced import parts_that_hold
 from engine.decide.sizing import Priced, floor_of
-from engine.evaluate.snapshot import View
+from engine.evaluate.snapshot import LegView, View
 from engine.model.commission import estimate, own_part
 from engine.model.contract import LOT, Option
 from engine.model.cover import covered_parts
@@ -88,7 +88,21 @@ def _structure_floor(bot: CompiledBot, position: Position, work: Work, commissio
     least = risk_floor(bot.plan.risk.max_loss_per_trade, least_payoff(parts), shares, commission)
     whole = least_payoff((leg.option, leg.sign * leg.weight) for leg in position.legs)
     sized = size_floor(bot.plan.size, position.quantity, whole, commission, work.state.facts.account.net_liquidation)
-    return max((floor for floor in (stated, least, sized) if floor is not None), default=None)
+    unhit = None if position.is_begun else unhit_floor(bot.plan.risk.protect, work.legs_seen(position), work)
+    return max((floor for floor in (stated, least, sized, unhit) if floor is not None), default=None)
+
+
+def unhit_floor(protect: ProtectPlan | None, legs: Iterable[LegView], work: Work) -> Decimal | None:
+    """Return the price from which on no protective stop would be hit as soon as it rests, None without one.
+
+    Only those at so many times the credit of the structure may be: a spread can bring less than its short leg alone.
+    """
+    if protect is None or protect.each_short or protect.leg is not None:
+        return None
+    bids = work.state.board.bid
+    sold = [leg for leg in legs if leg.sign < 0 and not leg.option.is_share and leg.row >= 0 and bids[leg.row] > 0]
+    floors = (Decimal(f"{bids[leg.row]:.4f}") * leg.ratio / protect.times + _STRICTLY for leg in sold)
+    return max(floors, default=None)
 
 
 def size_floor(

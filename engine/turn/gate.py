@@ -28,6 +28,7 @@ from engine.turn.net import exposure_with
 from engine.turn.opening import entry_worst_case
 from engine.turn.profit import account_today, bot_today, unvalued
 from engine.turn.program import CompiledBot
+from engine.turn.protecting import hit_at_once
 from engine.turn.refusing import not_trading, only_reduces
 from engine.turn.rivals import rival_words
 from engine.turn.surplus import held_beyond
@@ -72,6 +73,7 @@ def entry_refusal(
     state = work.bots[plan.name]
     counts = [(leg, leg.ratio * quantity) for leg in selection.legs]
     at_once = quote.natural if plan.order.start is Start.MARKET else view.start_price
+    price = None if at_once is None else Decimal(f"{at_once:.4f}")
     parts = opening_parts(selection)
     return refusal(
         Proposal(
@@ -102,7 +104,7 @@ def entry_refusal(
             max_contracts=limits.max_contracts_per_order,
             notional=sum((_notional(work, leg.option, count) for leg, count in counts), ZERO),
             max_notional=limits.max_notional_per_order,
-            price=None if at_once is None else Decimal(f"{at_once:.4f}"),
+            price=price,
             mid=None if quote.mid is None else Decimal(f"{quote.mid:.4f}"),
             band=price_band(limits.price_band, parts, work.state.board),
             entries_today=_entries_today(work),
@@ -113,6 +115,7 @@ def entry_refusal(
             unvalued=unvalued(work, plan.name),
             account_unvalued=unvalued(work),
             cover=cover_of(work, bot, selection, quantity),
+            hit=hit_at_once(work, plan.risk.protect, selection, price),
         )
     )
 

@@ -9,9 +9,11 @@ waits for another exit to be over, the engine watches its price, and closes the 
 from collections.abc import Collection, Iterable
 from datetime import timedelta
 from decimal import Decimal
+from math import nan
 from typing import NamedTuple
 
 from engine.compile.plan import ProtectPlan
+from engine.evaluate.select import Selection
 from engine.model.command import Replace
 from engine.model.contract import Option, product
 from engine.model.money import Rounding
@@ -126,9 +128,28 @@ def stop_price(position: Position, leg: PositionLeg, plan: ProtectPlan) -> Decim
     else:
         entry = position.entry_price
         brought = None if entry is None else entry / leg.ratio
-    if brought is None or brought <= 0:
-        return None
-    return product(leg.option.symbol).option_ticks.round(brought * plan.times, Rounding.UP)
+    return None if brought is None or brought <= 0 else _on_tick(leg.option, brought * plan.times)
+
+
+def _on_tick(option: Option, price: Decimal) -> Decimal:
+    return product(option.symbol).option_ticks.round(price, Rounding.UP)
+
+
+def hit_at_once(work: Work, plan: ProtectPlan | None, selection: Selection, net: Decimal | None) -> str:
+    """Return which stop would be hit as soon as it rests, entered at this price (+ received), "" when none would.
+
+    Only those at so many times the credit of the structure may be: a spread can bring less than its short leg alone.
+    """
+    if plan is None or plan.each_short or plan.leg is not None or net is None or net <= 0:
+        return ""
+    board = work.state.board
+    for leg in selection.legs:
+        if leg.sign > 0 or leg.option.is_share:
+            continue
+        price, bid = _on_tick(leg.option, net / leg.ratio * plan.times), board.bid[leg.row] if leg.row >= 0 else nan
+        if bid >= float(price):
+            return f"{bid:.2f} is bid for {leg.option}, whose protective stop would rest at {price:.2f} and act at once"
+    return ""
 
 
 # ---------------------------------------------------------------- while a stop has given way

@@ -8,7 +8,7 @@ from engine.review.change.entering import worst_day_words
 from engine.review.change.facet import Edit, Verdict, more, told
 from engine.review.change.key import Key, Keys, Within
 from engine.review.change.legs import trade_words
-from engine.review.leaves import acts_without_engine, protect_words
+from engine.review.leaves import acts_without_engine, protected_at
 from engine.review.risks import is_day_bound_by_halt
 from engine.review.subject import Subject
 from engine.spec.spec import Protect, Risk
@@ -73,7 +73,7 @@ def _bare(edit: Edit) -> tuple[str, ...]:
 
 
 def _protected(edit: Edit) -> str:
-    said = [protect_words(side).partition("(")[2].rstrip(")") for side in edit.sides.both]
+    said = [protected_at(side) for side in edit.sides.both]
     return f"{said[0]} -> {said[1]}" if said[0] != said[1] else ""
 
 

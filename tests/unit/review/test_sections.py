@@ -161,7 +161,12 @@ def told(text: str = CONDOR) -> str:
         (
             "risk:\n",
             "risk:\n  protect: {cost: 4x credit}\n  max_unprotected: 5s\n",
-            "once it costs 4 times the credit of the structure (short_put at 2.00, short_call at 2.00)",
+            "4 times the credit of the structure (short_put at 2.00, short_call at 2.00; sold at 0.55 and 0.57)",
+        ),
+        (
+            "risk:\n",
+            "risk:\n  protect: {cost: 1.1x credit}\n",
+            "short_call at 0.55; sold at 0.55 and 0.57: it would act at once, so nothing is entered)",
         ),
         (
             "risk:\n",

@@ -15,7 +15,7 @@ LONG_PUT = {
 }
 BUYER = text_of("buyer", **LONG_PUT, exits='\n  - time: "12:00"\n')
 GUARDED = text_of(
-    "guarded", exits='\n  - time: "15:45"\n', risk="{max_loss_per_trade: $2000, protect: {cost: 3x credit}}"
+    "guarded", exits='\n  - time: "15:45"\n', risk="{max_loss_per_trade: $2000, protect: {cost: 4x credit}}"
 )
 SPREAD = text_of("spread", exits='\n  - time: "12:00"\n')
 

@@ -9,6 +9,7 @@ from hand_desk import CONDOR, Desk, call, order_report, put, text_of
 from engine.model.command import Inquire
 from engine.model.event import BrokerStatus, Request
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
+from engine.record.record import Kind
 
 RISK = "{max_loss_per_trade: $2000, protect: {cost: 4x credit}}"
 EACH = "{max_loss_per_trade: $2000, protect: {cost: 4x credit, of: each_short}}"
@@ -90,6 +91,45 @@ def test_the_credit_of_the_whole_is_shared_by_the_contracts_of_a_leg_of_two() ->
         price = prices[name]
         assert price is not None
         assert 0 <= price - 4 * entry / count < Decimal("0.10")
+
+
+def test_nothing_is_entered_while_a_stop_would_act_as_soon_as_it_rests() -> None:
+    desk = Desk((text_of(risk=RISK),))
+    desk.quote(put(5935), 3.95, 4.05)
+    desk.quote(put(5945), 4.95, 5.05, -0.10)
+    desk.until("10:00")
+    assert not desk.submitted
+    (skipped,) = desk.said(Kind.DECISION, "skip")
+    assert str(skipped.data["reason"]) == (
+        "4.95 is bid for SPXW 2026-11-18 5945P, whose protective stop would rest at 4.00 and act at once"
+    )
+    desk.quote(put(5935), 2.85, 2.95)
+    desk.quote(put(5945), 3.85, 3.95, -0.10)
+    desk.tick(5)
+    desk.fill(desk.last)
+    desk.tick(0)
+    (guard,) = guards(desk)
+    assert guard.stop_price == Decimal("4.00")
+
+
+def test_no_try_of_the_ladder_goes_down_to_a_price_whose_stop_would_act_at_once() -> None:
+    desk = Desk((text_of(risk=RISK, order="{start: mid, step: 0.05, wait: 10s, tries: 4, then: cancel}"),))
+    desk.quote(put(5935), 2.75, 2.95)
+    desk.quote(put(5945), 3.85, 4.05, -0.10)
+    entry = desk.enter()
+    desk.ack(entry)
+    for _ in range(3):
+        desk.tick(10)
+    offered = [-order.limit_price for order in (entry, *desk.replaced) if order.limit_price is not None]
+    assert offered == [Decimal("1.10"), Decimal("1.05"), Decimal("1.00")]
+
+
+def test_of_each_short_leg_a_stop_is_never_there_at_once() -> None:
+    desk = Desk((text_of(risk=EACH),))
+    desk.quote(put(5935), 3.95, 4.05)
+    desk.quote(put(5945), 4.95, 5.05, -0.10)
+    desk.until("10:00")
+    assert desk.last.purpose is Purpose.ENTRY
 
 
 def test_it_is_placed_once() -> None:
