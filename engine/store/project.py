@@ -262,7 +262,8 @@ def _closings(connection: Connection, position: str) -> list[Closing]:
 
 def _expected(row: Any) -> Decimal | None:
     """Return what an order was expected to cost per share, + paid."""
-    wire: Decimal | None = {"target": row.limit_price, "stop": row.stop_price}.get(row.purpose, row.mid)
+    resting = {"target": row.limit_price, "stop": row.stop_price, "protect": row.stop_price}
+    wire: Decimal | None = resting.get(row.purpose, row.mid)
     if wire is None:
         return None
     return wire if row.action == "BUY" else -wire

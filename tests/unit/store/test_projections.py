@@ -17,7 +17,7 @@ from store_day import CONDOR, DAY, SELLER, at, condor_records, entity, seller_re
 
 from engine.decide.bot_day import BotDay
 from engine.model.contract import Option, Right
-from engine.model.order import NEXT_TRY, TRIES_USED_UP, Order, OrderStatus, Purpose
+from engine.model.order import NEXT_TRY, TRIES_USED_UP, Order, OrderStatus, OrderType, Purpose
 from engine.model.position import Position, PositionLeg
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.codec import decode
@@ -319,6 +319,21 @@ def test_sides_closed_one_by_one_are_expected_at_what_each_was_then(place: Place
             records.append(entity(Kind.ORDER, record.at, replace(side, leg_filled=order.leg_filled[place_of])))
     (trade,) = rows(store_of(place, records), "SELECT expected_exit_price, slippage FROM trades")
     assert (trade["expected_exit_price"], trade["slippage"]) == (0.45, -0.05), "not that of the first side alone"
+
+
+def test_a_protective_stop_is_expected_at_its_own_price(place: Place) -> None:
+    records = []
+    for record in condor_records():
+        order = decode(Order, dict(record.data)) if record.kind is Kind.ORDER else None
+        if order is None or order.purpose is Purpose.ENTRY:
+            records.append(record)
+            continue
+        stop = replace(order, ref="rb-2", number=2, purpose=Purpose.PROTECT, kind=OrderType.STOP, legs=order.legs[:1])
+        stop = replace(stop, limit_price=None, stop_price=Decimal("1.60"), mid=None, leg_filled=order.leg_filled[:1])
+        rest = replace(order, ref="rb-3", number=3, legs=order.legs[1:], leg_filled=order.leg_filled[1:])
+        records += [entity(Kind.ORDER, record.at, each) for each in (stop, replace(rest, mid=Decimal("-1.25")))]
+    (trade,) = rows(store_of(place, records), "SELECT expected_exit_price, slippage FROM trades")
+    assert (trade["expected_exit_price"], trade["slippage"]) == (0.35, 0.05)
 
 
 @pytest.mark.parametrize(("parted", "expected"), [((), 0.30), (("short_put", "long_put"), None)])
