@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import chain
 from typing import NamedTuple
 
-from engine.model.money import CENT, Rounding, TickRule
+from engine.model.money import CENT, ZERO, Rounding, TickRule
 from engine.order.price import NetQuote, Part, limit_net, surely_lost_below, ticks_of
 from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Start
@@ -24,15 +24,14 @@ class Bound(NamedTuple):
 UNBOUND = Bound()
 
 
-def start_net(ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...], floor: Decimal | None) -> Decimal | None:
+def start_net(ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...]) -> Decimal | None:
     """Return the net price at which a ladder starts, on the tick; None without a sound quote."""
     if quote.mid is None or quote.natural is None:
         return None
-    ticks = ticks_of(parts)
+    wanted: float | Decimal = quote.natural if ladder.start is Start.NATURAL else quote.mid
     if ladder.price is not None:
-        return limit_net(_given(ladder.price, quote.mid), natural=quote.natural, floor=floor, ticks=ticks)
-    wanted = quote.natural if ladder.start is Start.NATURAL else quote.mid
-    return limit_net(wanted, natural=quote.natural, floor=floor, ticks=ticks)
+        wanted = _given(ladder.price, quote.mid)
+    return limit_net(wanted, natural=quote.natural, floor=None, ticks=ticks_of(parts))
 
 
 def rung(
@@ -42,17 +41,11 @@ def rung(
 
     Where that would pass the bound, or what the legs can be worth, it is the last price before it.
     """
-    if quote.mid is None or quote.natural is None:
+    first = start_net(ladder, quote, parts)
+    if first is None or quote.mid is None or quote.natural is None:
         return None
     ticks = ticks_of(parts)
-    if ladder.price is not None:
-        start = float(_given(ladder.price, quote.mid))
-    else:
-        start = quote.natural if ladder.start is Start.NATURAL else quote.mid
-    first = limit_net(start, natural=quote.natural, floor=None, ticks=ticks)
-    wanted = start - float(ladder.step or 0) * (attempt - 1)
-    if attempt > 1 and ladder.step is not None:
-        wanted = float(first - ladder.step * (attempt - 1))
+    wanted = first - (ladder.step or ZERO) * (attempt - 1)
     floors = [each for each in (bound.floor, surely_lost_below(parts)) if each is not None]
     limit = limit_net(wanted, natural=quote.natural, floor=max(floors, default=None), ticks=ticks)
     net = _worth_sending(limit, parts, bound.floor)

@@ -98,7 +98,7 @@ def example_of(plan: Plan) -> Example | None:
         return None
     quote = price_legs(selection, view)
     parts = opening_parts(selection)
-    net = start_net(plan.order, quote, parts, None)
+    net = start_net(plan.order, quote, parts)
     count = counted(plan, selection, view, quote, ACCOUNT).count
     quantity = max(count, 1)
     commission = opening_commission(selection, view, quantity)

@@ -99,7 +99,7 @@ def show_candidate(view: View, plan: Plan, selection: Selection, quote: NetQuote
     """Let the view see a structure at the price its order would start from."""
     view.legs = selection.legs
     view.is_covered = plan.overwrite is not None
-    net = start_net(plan.order, quote, opening_parts(selection), None)
+    net = start_net(plan.order, quote, opening_parts(selection))
     view.start_price = None if net is None else float(net)
 
 
@@ -244,7 +244,7 @@ def counted(plan: Plan, selection: Selection, view: View, quote: NetQuote, net_l
         return Fitting(plan.quantity)
     parts = opening_parts(selection)
     is_credit = plan.size.fits is Fits.CREDIT
-    net = start_net(plan.order, quote, parts, None) if is_credit else last_net(plan.order, quote, parts)
+    net = start_net(plan.order, quote, parts) if is_credit else last_net(plan.order, quote, parts)
     if net is None:
         return Fitting(0, missing=f"quantity counts by the order's price: {quote.missing or 'it has none'}")
     return fitting(plan.size, plan.quantity, priced(selection, view, net), net_liquidation)

@@ -103,7 +103,7 @@ def seek(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) ->
     if reason := _turned(bot, rolled, quotes[1]):
         return Found(None, refused=reason)
     view.legs, view.quantity = selection.legs, quantity
-    opens = start_net(planned.order, quotes[1], _parts(opening), None)
+    opens = start_net(planned.order, quotes[1], _parts(opening))
     view.start_price = None if opens is None else float(opens)
     view.commission = float(_commission(work, opening, quantity))
     replaced = Replaced(position, _without(position, rolled))
@@ -112,7 +112,7 @@ def seek(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) ->
     commission = _commission(work, (*closing, *opening), quantity)
     view.commission = float(commission)
     quote = _together(quotes)
-    starts = start_net(planned.order, quote, _parts((*closing, *opening)), None)
+    starts = start_net(planned.order, quote, _parts((*closing, *opening)))
     view.start_price = None if starts is None else float(starts)
     if failed := _require(work, position, roll, planned, view):
         return failed

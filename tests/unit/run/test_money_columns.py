@@ -195,5 +195,5 @@ def test_prices_at_which_orders_start_are_those_of_the_engine() -> None:
         started = Orders(found, ladder, fill_model("mid")).started()
         for row in range(COUNT):
             parts, net, _ = one_of(found, row)
-            assert started.units[row] == start_net(ladder, net, parts, None) * UNIT
+            assert started.units[row] == start_net(ladder, net, parts) * UNIT
     assert limit_net(1.02, natural=1.0, floor=None, ticks=ticks_of(parts)) == Decimal("1.05")
