@@ -51,8 +51,9 @@ def rung(
     net = _worth_sending(limit, parts, bound.floor)
     if (holds := bound.holds) is None:
         return net
-    best = ticks.round(2 * quote.mid - quote.natural, Rounding.UP)
-    found = _last_held(lambda each: holds(_worth_sending(each, parts)), max(first, net), net, best, ticks)
+    first = max(first, net)
+    best = max(first, ticks.round(2 * quote.mid - quote.natural, Rounding.UP))
+    found = _last_held(lambda each: holds(_worth_sending(each, parts)), first, net, best, ticks)
     return _worth_sending(found, parts)
 
 
@@ -61,7 +62,7 @@ def _last_held(holds: Holds, first: Decimal, last: Decimal, best: Decimal, ticks
 
     Where it does not hold at `first`, as when the market has moved since a part has filled: the next better price at
     which it does, else the next worse one, and without any `best`, what the other side of the market would be content
-    with.
+    with, or `first` where that is better still.
     """
     price = first
     if not holds(price):
@@ -75,7 +76,7 @@ def _last_held(holds: Holds, first: Decimal, last: Decimal, best: Decimal, ticks
 def _prices(first: Decimal, last: Decimal, ticks: TickRule) -> Iterator[Decimal]:
     """Yield the prices after one, on the tick, to another, be it above or below."""
     price, step, rounding = first, CENT if last > first else -CENT, Rounding.UP if last > first else Rounding.DOWN
-    while price != last and (price < last) is (first < last):
+    while (last - price) * step > 0:
         price = ticks.round(price + step, rounding)
         yield price
 

@@ -134,6 +134,18 @@ def test_the_rest_is_offered_for_the_best_price_where_its_condition_holds_at_non
     assert _net(desk.last) == "1.20"
 
 
+def test_the_rest_is_not_offered_for_what_could_lose_too_much_where_its_condition_holds_at_none() -> None:
+    text = required("{credit: {at_least: 0.0001x spot}}").replace("$2000", "$1885") + "\nquantity: 2\n"
+    desk = wide(text)
+    assert offered(desk, tries=2) == ["0.70", "0.65"]
+    desk.fill(desk.last, 1)
+    desk.level("SPX", 18000.0)
+    desk.quote(put(5945), 1.65, 1.85, -0.104)
+    desk.quote(put(5935), 1.35, 1.55, -0.078)
+    desk.tick(10)
+    assert _net(desk.last) == "0.60"
+
+
 def test_the_last_of_several_legs_is_bound_by_what_all_come_to() -> None:
     order = "{leg_by_leg: [long_put, short_put], start: mid, step: 0.05, wait: 10s, tries: 4, then: unwind}"
     desk = wide(required("{credit: {at_least: 0.0001x spot}}").replace(LADDER, order))

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from engine.model.contract import Option, Right
-from engine.order.ladder import rung
+from engine.order.ladder import Bound, rung
 from engine.order.price import NetQuote, Part
 from engine.spec.nouns.order import Order, Start
 
@@ -69,3 +69,9 @@ def test_legs_that_end_apart_are_bounded_by_nothing() -> None:
     later = combo((6000, Right.PUT, 1), expiry=date(2026, 11, 20))
     calendar = (*combo((6000, Right.PUT, -1)), *later)
     assert rung(LADDER, NetQuote(0.0, -0.50), calendar, 4) == Decimal("-0.15")
+
+
+def test_what_holds_only_at_less_than_a_price_of_its_own_does_not_lower_it() -> None:
+    dear = Order(price=Decimal(5), step=Decimal("0.05"), tries=4, path=("order",))
+    bound = Bound(holds=lambda net: net <= 3)
+    assert rung(dear, NetQuote(1.0, 0.9), combo((5990, Right.PUT, 1), (5980, Right.PUT, -1)), 2, bound) == 5
