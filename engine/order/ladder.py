@@ -88,6 +88,14 @@ def last_net(ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...]) -> Decima
     return None if quote.natural is None else Decimal(f"{quote.natural:.4f}")
 
 
+def limited_at(ladder: Ladder, start: float | None, quote: NetQuote) -> float | None:
+    """Return the net price at which an order is held against limits before it is sent: its start, at market natural.
+
+    What a limit may come to on its way is bound at each try (`Bound`); a market order is bound by nothing any more.
+    """
+    return quote.natural if ladder.start is Start.MARKET else start
+
+
 def _worth_sending(net: Decimal, parts: tuple[Part, ...], floor: Decimal | None = None) -> Decimal:
     """Return the limit, at least one tick from zero where a single option is dealt: the broker refuses a price of 0.
 

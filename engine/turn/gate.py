@@ -17,9 +17,9 @@ from engine.model.contract import LOT, Option
 from engine.model.money import ZERO
 from engine.model.position import Position, count_trades
 from engine.order.band import price_band
+from engine.order.ladder import limited_at
 from engine.order.price import NetQuote
 from engine.spec.nouns.legs import IfHeld
-from engine.spec.nouns.order import Start
 from engine.turn.choosing import held_or_entering, opening_parts
 from engine.turn.covering import cover_of
 from engine.turn.exposure import as_one_trade, cash_cap, worst_case_cap
@@ -65,15 +65,15 @@ def entry_refusal(
     limits = work.program.limits
     quantity = view.quantity
     commission = Decimal(f"{view.commission:.2f}")
+    price = limited_at(plan.order, view.start_price, quote)
     if of_trade:  # the trade goes on: all its parts and the new legs count together, at the prices of now
         worst_case = as_one_trade(work, of_trade, selection, quantity, commission)
     else:
-        worst = entry_worst_case(selection, Decimal(f"{view.start_price or 0.0:.4f}"), is_covered=view.is_covered)
+        worst = entry_worst_case(selection, Decimal(f"{price or 0.0:.4f}"), is_covered=view.is_covered)
         worst_case = None if worst is None else worst * LOT * quantity + commission
     state = work.bots[plan.name]
     counts = [(leg, leg.ratio * quantity) for leg in selection.legs]
-    at_once = quote.natural if plan.order.start is Start.MARKET else view.start_price
-    price = None if at_once is None else Decimal(f"{at_once:.4f}")
+    limited = None if price is None else Decimal(f"{price:.4f}")
     parts = opening_parts(selection)
     return refusal(
         Proposal(
@@ -104,7 +104,7 @@ def entry_refusal(
             max_contracts=limits.max_contracts_per_order,
             notional=sum((_notional(work, leg.option, count) for leg, count in counts), ZERO),
             max_notional=limits.max_notional_per_order,
-            price=price,
+            price=limited,
             mid=None if quote.mid is None else Decimal(f"{quote.mid:.4f}"),
             band=price_band(limits.price_band, parts, work.state.board),
             entries_today=_entries_today(work),
@@ -115,7 +115,7 @@ def entry_refusal(
             unvalued=unvalued(work, plan.name),
             account_unvalued=unvalued(work),
             cover=cover_of(work, bot, selection, quantity),
-            hit=hit_at_once(work, plan.risk.protect, selection, price),
+            hit=hit_at_once(work, plan.risk.protect, selection, limited),
         )
     )
 

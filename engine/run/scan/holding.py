@@ -7,6 +7,7 @@ from typing import NamedTuple
 from engine.evaluate.wording import shortfall
 from engine.model.contract import LOT
 from engine.model.money import dollars
+from engine.order.ladder import limited_at
 from engine.run.looking.candidate import Candidate, Judged
 from engine.run.scan.measuring import Measured
 from engine.turn.opening import entry_worst_case
@@ -59,12 +60,12 @@ def _of_loss(candidate: Candidate, measured: Measured) -> Iterator[Holding]:
     """Hold `max_loss_per_trade` against the worst case at the price of the order, as the gate before an entry does."""
     plan, selection = candidate.bot.plan, candidate.selection
     limit = plan.risk.max_loss_per_trade
-    if limit is None or selection is None or not selection.is_complete or measured.start is None:
+    if limit is None or selection is None or not selection.is_complete or candidate.quote is None:
         return
-    if not measured.quantity:
+    price = limited_at(plan.order, measured.start, candidate.quote)
+    if price is None or not measured.quantity:
         return
-    net = Decimal(f"{measured.start:.4f}")
-    worst = entry_worst_case(selection, net, is_covered=plan.overwrite is not None)
+    worst = entry_worst_case(selection, Decimal(f"{price:.4f}"), is_covered=plan.overwrite is not None)
     if worst is None:
         return
     loss = worst * LOT * measured.quantity + measured.commission

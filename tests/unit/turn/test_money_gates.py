@@ -221,6 +221,16 @@ def test_the_band_holds_at_every_new_market_order(is_blind: bool) -> None:
     assert desk.alarms[0].startswith("no price for the entry: " + (str(wide) if is_blind else "too far from the mid"))
 
 
+def test_a_market_order_may_lose_what_it_costs_at_once() -> None:
+    legs = "\n  expiry: {dte: 0}\n  long_put: {buy: put, strike: {delta: 0.10}}\n"
+    order = "{adaptive: normal, start: market, wait: 10s, tries: 1, then: cancel}"
+    bought = {"legs": legs, "order": order, "exits": '\n  - time: "15:45"\n'}
+    desk = desk_of(text_of(**bought, risk="{max_loss_per_trade: $240}"))
+    desk.quote(put(5945), 2.00, 2.60)  # 230 and a commission at mid
+    desk.until("10:00")
+    assert refused(desk) == "could lose $261.63, max_loss_per_trade is $240.00"
+
+
 def test_a_market_order_of_the_brokers_algorithm_works_on_through_its_tries() -> None:
     order = "{adaptive: normal, start: market, wait: 10s, tries: 3, then: cancel}"
     desk = desk_of(text_of(**{**SELLER, "order": order}))

@@ -19,7 +19,7 @@ from engine.model.facts import Facts
 from engine.model.money import ZERO
 from engine.model.payoff import least_payoff
 from engine.order.band import price_band
-from engine.order.ladder import Bound, Holds
+from engine.order.ladder import Bound, Holds, limited_at
 from engine.run.backtest.fills import FillModel
 from engine.run.sweep.arrays.bot import ArrayBot
 from engine.run.sweep.arrays.conditions import Conditions
@@ -29,7 +29,6 @@ from engine.run.sweep.arrays.looks import Looks
 from engine.run.sweep.arrays.picks import NEAR, NONE, Picks
 from engine.run.sweep.arrays.working import NOT_QUOTED, SLACK, Fill, Quoted, Unclear, Unfilled, lacks_size, quoted_at
 from engine.spec.nouns.legs import StrikeBy
-from engine.spec.nouns.order import Start
 from engine.turn.bounds import holds_at, risk_floor, stated_floor
 from engine.turn.choosing import opening_commission, show_candidate
 from engine.turn.runaway import MOST
@@ -161,8 +160,9 @@ class Window:
         return self._entered(selection, look, fill, lowest) if isinstance(fill, Fill) else fill
 
     def _worst(self, judged: Judged, lowest: Decimal | None) -> Decimal | None:
-        """Return the largest loss per share of one structure at the price that its order starts from."""
-        return None if lowest is None else max(-Decimal(f"{judged.view.start_price or 0.0:.4f}") - lowest, ZERO)
+        """Return the largest loss per share of one structure at the price at which limits look at it."""
+        price = limited_at(self.bot.plan.order, judged.view.start_price, judged.quoted.net)
+        return None if lowest is None else max(-Decimal(f"{price or 0.0:.4f}") - lowest, ZERO)
 
     def _judged(self, place: int, chosen: Selection | None = None, *, hidden: bool = False) -> Judged | Unclear | None:
         """Judge the conditions of an entry at an instant; None where they are not true. chosen: its legs, if known.
@@ -270,16 +270,16 @@ class Window:
     def _is_refused(self, worst: Decimal | None, judged: Judged) -> bool:
         """Say whether the gate before an entry keeps it out, by the limits that a bot alone can run into.
 
-        worst: the largest loss per share of one structure at the price that its order starts from.
+        worst: the largest loss per share of one structure at the price at which limits look at it.
         """
         plan, risk, view = self.bot.plan, self.bot.plan.risk, judged.view
         of_all = None if worst is None else worst * LOT * plan.quantity + Decimal(f"{view.commission:.2f}")
         if worst_case_problem(of_all, risk.max_loss_per_trade, risk.undefined_risk):
             return True
         net = judged.quoted.net
-        at_once = net.natural if plan.order.start is Start.MARKET else view.start_price
-        price = None if at_once is None else Decimal(f"{at_once:.4f}")
-        return bool(price_problem(price, Decimal(f"{net.mid:.4f}"), self._band(judged)))
+        price = limited_at(plan.order, view.start_price, net)
+        judged_at = None if price is None else Decimal(f"{price:.4f}")
+        return bool(price_problem(judged_at, Decimal(f"{net.mid:.4f}"), self._band(judged)))
 
     def _band(self, judged: Judged) -> Decimal | None:
         """Return how far from the mid its price may lie."""
