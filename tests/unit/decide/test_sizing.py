@@ -36,6 +36,7 @@ SPREAD, BOUGHT = one("1.00", "4.00"), one("-3.00", "3.00")
         (size(Fits.MAX_LOSS, "804"), SPREAD, 2),
         (size(Fits.MAX_LOSS, "1205.99"), SPREAD, 2),
         (size(Fits.MAX_LOSS, "100000"), SPREAD, 10),
+        (size(Fits.MAX_LOSS, "604"), BOUGHT, 2),
         (size(Fits.DEBIT, "604"), BOUGHT, 2),
         (size(Fits.DEBIT, "603.99"), BOUGHT, 1),
         (size(Fits.CREDIT, "196"), SPREAD, 2),
@@ -81,5 +82,5 @@ def test_the_price_at_which_so_many_still_fit() -> None:
     assert floor_of(size(Fits.MAX_LOSS, "804"), 2, flat, None) == Decimal("1.00")
     assert fitting(size(Fits.MAX_LOSS, "804"), 10, one("1.00", "4.00"), None).count == 2
     assert fitting(size(Fits.MAX_LOSS, "804"), 10, one("0.99", "4.01"), None).count == 1
-    assert floor_of(size(Fits.DEBIT, "604"), 2, one("0", "0"), None) == Decimal("-3.00")
+    assert floor_of(size(Fits.DEBIT, "604"), 2, flat, None) == Decimal("-3.00")
     assert floor_of(size(Fits.CREDIT, "196"), 2, flat, None) is None
