@@ -69,7 +69,8 @@ def entry_refusal(
     if of_trade:  # the trade goes on: all its parts and the new legs count together, at the prices of now
         worst_case = as_one_trade(work, of_trade, selection, quantity, commission)
     else:
-        worst = entry_worst_case(selection, Decimal(f"{price or 0.0:.4f}"), is_covered=view.is_covered)
+        dealt = price if replaced is None else quote.natural  # no floor holds the ladder of a roll to a limit
+        worst = entry_worst_case(selection, Decimal(f"{dealt or 0.0:.4f}"), is_covered=view.is_covered)
         worst_case = None if worst is None else worst * LOT * quantity + commission
     state = work.bots[plan.name]
     counts = [(leg, leg.ratio * quantity) for leg in selection.legs]

@@ -369,6 +369,17 @@ def test_a_limit_of_the_trade_is_asked_of_the_new_legs_alone() -> None:
     assert any("max_loss_per_trade" in str(each.data["reason"]) for each in tight.said(Kind.DECISION, "skip"))
 
 
+def test_a_limit_of_the_trade_is_asked_of_what_the_ladder_of_a_roll_may_come_to() -> None:
+    """At mid the new legs bring 0.60 and may lose $1,880, at the last of its tries $1,900, and commissions."""
+    desk = held(ROLL.replace("1.00", "0.05"), risk="{max_loss_per_trade: $1895}")
+    offer(desk, 2.60, 2.00)
+    desk.quote(SHORT, 0.15, 0.25, -0.05)
+    desk.quote(LONG, 0.10, 0.20, -0.05)
+    frighten(desk)
+    assert rolls(desk) == []
+    assert any("max_loss_per_trade" in str(each.data["reason"]) for each in desk.said(Kind.DECISION, "skip"))
+
+
 def test_it_waits_for_quotes_and_lets_those_below_act_after_its_grace() -> None:
     desk = held()
     desk.blind(NEW_SHORT, NEW_LONG)
