@@ -1,11 +1,11 @@
 """How far from the mid a person's own entries have filled, in widths: the fill model that a store of theirs gives.
 
-Of each filled entry the quotes of its legs when they were chosen are on record, and so is the mid at which the order
-was first priced. The part of the width by which the fill was worse than that mid is what a model is made of; its median
-is taken, which a few strange fills do not move. Fills better than the mid count as at mid, and worse than natural as
-natural. What such a model leaves out are entries that never filled: at prices that nobody took; and those whose quotes
-are not on record, as of shares among the legs. Both are counted. What was rolled into is none of a person's entries:
-its price is a part of that of one order, which closed another position too.
+Of each entry that has filled, wholly or in part, the quotes of its legs when they were chosen are on record, and so is
+the mid at which the order was first priced. The part of the width by which the fill was worse than that mid is what a
+model is made of; its median is taken, which a few strange fills do not move. Fills better than the mid count as at mid,
+and worse than natural as natural. What such a model leaves out are entries that never filled: at prices that nobody
+took; and those whose quotes are not on record, as of shares among the legs. Both are counted. What was rolled into is
+none of a person's entries: its price is a part of that of one order, which closed another position too.
 """
 
 import json
@@ -16,6 +16,7 @@ from typing import Any
 from engine.model.contract import LOT
 from engine.model.errors import MisuseError
 from engine.run.backtest.fills import NATURAL_PART, FillModel
+from engine.run.trade_text import is_opened
 from engine.store.place import Place
 from engine.store.queries import Row, StoreReader
 
@@ -31,7 +32,7 @@ def calibrated(store: Place, shown: str) -> FillModel:
     with StoreReader(store) as reader:
         entries = reader.view("orders", purpose="entry")
         asked = {row["position"] for row in entries}
-        every = [_part(row) for row in reader.view("trades") if row["entry_filled"] and row["position"] in asked]
+        every = [_part(row) for row in reader.view("trades") if _is_filled(row) and row["position"] in asked]
         missed = _missed(entries)
         pretended = reader.run().pretended
     parts = [part for part in every if part is not None]
@@ -47,6 +48,11 @@ def calibrated(store: Place, shown: str) -> FillModel:
     return FillModel(part, f"mid+{part:g} ({len(parts)} fills of {where}{others})")
 
 
+def _is_filled(row: Row) -> bool:
+    """Say whether an entry is over and has a price, be it of a part of what was asked for."""
+    return is_opened(row) and row["entry_price"] is not None
+
+
 def _missed(orders: Sequence[Row]) -> int:
     """Return how many positions were asked for in vain: all their orders are over, and nothing was filled."""
     others = {row["position"] for row in orders if row["status"] != "CANCELLED" or row["filled"]}
@@ -55,7 +61,7 @@ def _missed(orders: Sequence[Row]) -> int:
 
 def _part(row: Row) -> float | None:
     """Return by how many widths an entry filled worse than its mid, None where that is not on record."""
-    if row["entry_price"] is None or row["entry_mid"] is None:
+    if row["entry_mid"] is None:
         return None
     widths = [_width(leg) for leg in json.loads(row["legs"])]
     width = sum(each for each in widths if each is not None)

@@ -406,6 +406,20 @@ def test_fills_without_quotes_on_record_are_told(tmp_path: Path) -> None:
     assert name.endswith(f"; {count['with_shares']} without their quotes left out)")
 
 
+def test_fills_of_a_part_of_an_entry_are_measured(tmp_path: Path) -> None:
+    """They counted neither as fills nor among what never filled: of small sizes nothing was left."""
+
+    def small(day: HistoryDay) -> HistoryDay:
+        size = np.full(day.bid.shape, 1.0)
+        return replace(day, bid_size=size, ask_size=size)
+
+    text = HELD.replace("underlying: SPX", "underlying: SPX\nquantity: 5").replace("$2000", "$9000")
+    source = PastDays(every=5, expiries=3, strikes=25, change=small)
+    found = run(desk_of(tmp_path, text.replace("dte: 1", "dte: 0")), tmp_path / "x.db", source, last=date(2026, 9, 22))
+    assert {trade.quantity for trade in found.trades} == {1}
+    assert f"({len(found.trades)} fills of x.db" in calibrated(tmp_path / "x.db", "x.db").name
+
+
 def test_fills_of_what_was_rolled_into_are_no_entries(tmp_path: Path) -> None:
     """What a roll gave up stood in the price of what it opened alone: 0.5 of its width, where entries gave up 0.3."""
     roll = (
