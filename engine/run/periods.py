@@ -116,7 +116,7 @@ def _short(expected: Iterable[Demand], rate: Decimal | None, mean: Decimal | Non
     found = []
     for demand in expected:
         value = values.get(demand.shown)
-        if value is None or value > demand.bound or (value == demand.bound and demand.op is Op.AT_LEAST):
+        if value is None or demand.missed_by(value) is None:
             continue
         word = "above" if demand.op is Op.ABOVE else "at least"
         bound = f"{demand.bound.normalize():f}%" if demand.shown is Shown.WIN_RATE else dollars(demand.bound)

@@ -14,6 +14,7 @@ from engine.spec.nouns.account import Demand, Shown
 from engine.spec.nouns.condition import Op
 
 _PLACES = 4
+_CENTS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,30 +130,35 @@ def compare(found: Figures, require: Iterable[Demand]) -> tuple[Judged, ...]:
 
 def _judged(found: Figures, demand: Demand) -> Judged:
     value = _value(found, demand.shown)
+    missing = None if value is None else demand.missed_by(value)
+    places = _places(demand.shown, missing)
     op = demand.op.value.replace("_", " ")
-    text = "unknown" if value is None else _said(demand.shown, value)
+    text = "unknown" if value is None else _said(demand.shown, value, places)
     if demand.shown is Shown.COMPLIANT_SESSIONS:
         text += " in a row"
     return Judged(
         name=demand.shown.value,
         found=text,
-        demanded=f"{op} {_said(demand.shown, demand.bound)}",
-        short=_short(found, demand, value),
+        demanded=f"{op} {_said(demand.shown, demand.bound, places)}",
+        short=_why_unknown(found, demand.shown) if value is None else _short(demand, missing, places),
     )
 
 
-def _short(found: Figures, demand: Demand, value: Decimal | None) -> str:
-    if value is None:
-        return _why_unknown(found, demand.shown)
-    if demand.shown is Shown.WIN_RATE:
-        value = round(value, 2)  # two in three meet 66.67 %
-    if demand.op is Op.AT_MOST:
-        return "" if value <= demand.bound else f"{_said(demand.shown, value - demand.bound)} too many"
-    if value > demand.bound or (value == demand.bound and demand.op is Op.AT_LEAST):
+def _short(demand: Demand, missing: Decimal | None, places: int) -> str:
+    if missing is None:
         return ""
-    missing = demand.bound - value
+    if demand.op is Op.AT_MOST:
+        return f"{_said(demand.shown, missing, places)} too many"
     word = "few" if demand.shown in (Shown.COMPLIANT_SESSIONS, Shown.TRADES) else "little"
-    return f"{_said(demand.shown, missing)} too {word}" if missing else "not more than that"
+    return f"{_said(demand.shown, missing, places)} too {word}" if missing else "not more than that"
+
+
+def _places(shown: Shown, missing: Decimal | None) -> int:
+    """Return to how many places a figure is told: as ever, or so many that what is missing is not told as 0."""
+    usual = 1 if shown is Shown.WIN_RATE else _CENTS
+    if not missing:
+        return usual
+    return next((places for places in range(usual, _PLACES) if round(missing, places)), _PLACES)
 
 
 def _why_unknown(found: Figures, shown: Shown) -> str:
@@ -183,9 +189,9 @@ def _value(found: Figures, shown: Shown) -> Decimal | None:
     return values[shown]
 
 
-def _said(shown: Shown, value: Decimal) -> str:
+def _said(shown: Shown, value: Decimal, places: int) -> str:
     if shown is Shown.EXPECTANCY:
-        return dollars(value)
+        return dollars(value) if places == _CENTS else f"{'-' if value < 0 else ''}${abs(value):,.{places}f}"
     if shown is Shown.WIN_RATE:
-        return f"{value:.1f} %"
-    return f"{value:.2f}" if shown is Shown.SHARPE else f"{value:f}"
+        return f"{value:.{places}f} %"
+    return f"{value:.{places}f}" if shown is Shown.SHARPE else f"{value:f}"

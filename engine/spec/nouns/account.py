@@ -36,6 +36,14 @@ class Demand:
     op: Op
     bound: Decimal
 
+    def missed_by(self, value: Decimal) -> Decimal | None:
+        """Return by how much a value misses it, None where it meets it. Of win rates two in three meet 66.67 %."""
+        found = round(value, 2) if self.shown is Shown.WIN_RATE else value
+        if self.op is Op.AT_MOST:
+            return found - self.bound if found > self.bound else None
+        is_met = found > self.bound or (found == self.bound and self.op is Op.AT_LEAST)
+        return None if is_met else self.bound - found
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveRules:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from paper_days import entity as of_day
+from paper_days import position as put_of
 from store_day import at, entity, position, small_day
 
 from engine.cli.main import main
@@ -85,6 +87,18 @@ def test_what_falls_short_is_said(store: Path) -> None:
         (idle,) = periods(reader, "month", "calm_tape_condor", demands)
     assert found.short == ("win rate above 100%", "average at least $500.00")
     assert idle.short == ()
+
+
+def test_two_wins_in_three_meet_what_they_meet_for_a_promotion(tmp_path: Path) -> None:
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    made = ((date(2026, 11, 16), "50"), (date(2026, 11, 17), "50"), (date(2026, 11, 18), "-30"))
+    puts = [put_of(day, dollars) for day, dollars in made]
+    journal.append([of_day(put.closed_at, put) for put in puts if put.closed_at], durable=True)
+    journal.close()
+    demands = [Demand(Shown.WIN_RATE, op, Decimal("66.67")) for op in (Op.AT_LEAST, Op.ABOVE)]
+    with StoreReader(tmp_path / "a.db") as reader:
+        (found,) = periods(reader, "month", expected=demands)
+    assert (found.trades, found.wins, found.short) == (3, 2, ("win rate above 66.67%",))
 
 
 def test_the_command_shows_and_tells_it(store: Path) -> None:

@@ -534,6 +534,18 @@ def test_a_win_rate_is_rounded_once(made: list[str], bound: str, said: str) -> N
     assert (found.found, found.short) == (said, "")
 
 
+def test_what_is_missing_is_never_told_as_nothing() -> None:
+    """Told was `66.7 %, at least 66.7 %: 0.0 % too little`."""
+    demands = [
+        Demand(Shown.WIN_RATE, Op.AT_LEAST, Decimal("66.7")),
+        Demand(Shown.EXPECTANCY, Op.AT_LEAST, Decimal("0.335")),
+    ]
+    found = compare(figures_of("1", "1", "-1"), demands)
+    told = [(each.found, each.demanded, each.short) for each in found]
+    assert told[0] == ("66.67 %", "at least 66.70 %", "0.03 % too little")
+    assert told[1] == ("$0.333", "at least $0.335", "$0.002 too little")
+
+
 def assigned(level: str | None) -> Figures:
     """Return the figures of a put that brought its $98, and shares at 5900, and of one that made $50 a day later."""
     data: dict[str, Json] = {"leg": "short_put", "quantity": 1, "price": "0", "level": level, "how": "assigned"}
