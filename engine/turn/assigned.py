@@ -24,7 +24,7 @@ from engine.model.values import replace
 from engine.turn.closed import closed
 from engine.turn.closing import CLOSING
 from engine.turn.doubting import DOUBT, doubt_anew, our_books
-from engine.turn.leaving import leave_shares
+from engine.turn.pursuing import leave_shares
 from engine.turn.resting import cancel
 from engine.turn.seen import is_known
 from engine.turn.settling import assign

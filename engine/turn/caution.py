@@ -22,6 +22,7 @@ from engine.spec.nouns.order import Then
 from engine.turn.judging import wake
 from engine.turn.resting import LEAVING, cancel
 from engine.turn.turned_away import is_ended_by_broker, is_turned_away
+from engine.turn.unknown import known_again, note_unknown
 from engine.turn.work import Work
 
 SETBACKS = 3
@@ -155,13 +156,9 @@ def check_exit_price(
 
 def has_waited_for_price(work: Work, position: Position, ladder: Ladder, attempt: int) -> bool:
     """Say whether a ladder that ends at market has been without a price for as long as its tries from `attempt` on."""
-    state = work.bots.get(position.bot)
-    if ladder.then is not Then.MARKET or state is None or not work.state.streamed:
+    if ladder.then is not Then.MARKET or position.bot not in work.bots or not work.state.streamed:
         return False
-    key = (position.id, NO_PRICE)
-    since = state.unknown_since.get(key, work.at)
-    if key not in state.unknown_since:
-        work.set_bot(position.bot, replace(state, unknown_since={**state.unknown_since, key: since}))
+    since = note_unknown(work, position, NO_PRICE)
     left = ladder.wait * (ladder.tries + 1 - attempt) - (work.at - since).total_seconds()
     if left > 0:
         wake(work, position.bot, left)
@@ -170,8 +167,4 @@ def has_waited_for_price(work: Work, position: Position, ladder: Ladder, attempt
 
 def price_is_there(work: Work, position: Position) -> None:
     """Forget since when a position has had no price to close at."""
-    state = work.bots.get(position.bot)
-    key = (position.id, NO_PRICE)
-    if state is not None and key in state.unknown_since:
-        rest = {found: since for found, since in state.unknown_since.items() if found != key}
-        work.set_bot(position.bot, replace(state, unknown_since=rest))
+    known_again(work, position, NO_PRICE)

@@ -1,6 +1,6 @@
 """How a position is closed: its legs that the exit at work closes, in which order, and the ladder that it is worked by.
 
-What closes it, and when, is decided in `leaving`; nothing here sends or records.
+What closes it is decided in `leaving`, when in `pursuing`; nothing here sends or records.
 """
 
 from collections.abc import Collection
@@ -12,12 +12,10 @@ from engine.model.order import Order, OrderLeg, OrderStatus, Purpose
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import NO_BID, quote_problem
 from engine.model.session import exchange_date
-from engine.model.values import replace
 from engine.order.draft import closing_legs
 from engine.spec.nouns.exits import ExitKind
 from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Start, Then
-from engine.turn.judging import wake
 from engine.turn.program import CompiledBot
 from engine.turn.protecting import AT_MARKET
 from engine.turn.turned_away import is_refused_as_it_is
@@ -31,10 +29,6 @@ STOP_ORDER = Ladder(start=Start.MARKET, path=("exits",))
 """A resting stop that the engine watches for a while acts as the stop order would: at market."""
 UNWIND_LADDER = Ladder(start=Start.NATURAL, wait=5.0, tries=3, then=Then.MARKET, path=("order",))
 """How legs without their partners are closed: at natural, and as a market order after 15 seconds."""
-NO_QUOTE = "no quote yet"
-"""Under this name it is kept since when a wing that an exit has left was not quoted yet."""
-FIRST_QUOTE = 30.0
-"""Seconds that such a wing may take to be quoted after a start; then it counts as any other leg."""
 
 
 def exit_ladder(bot: CompiledBot, reason: str) -> Ladder:
@@ -160,39 +154,6 @@ def _was_unwanted(work: Work, leg: PositionLeg) -> bool:
     board = work.state.board
     row = board.rows.get(leg.option, -1)
     return leg.sign > 0 and row >= 0 and isnan(board.bid[row]) and not isnan(board.ask[row])
-
-
-def waits_for_first_quote(work: Work, position: Position) -> bool:
-    """Say whether the exit at work has dealt, and what it has left has not been quoted since the engine began to watch.
-
-    In the first seconds after a start nobody knows whether somebody bids for a wing that was left to expire.
-    """
-    state = work.bots.get(position.bot)
-    if state is None or position.state != "exiting" or work.live_orders(position.id):
-        return False
-    held = [leg for leg in position.legs if leg.held]
-    unseen = [leg for leg in held if leg.sign > 0 and _was_never_quoted(work, leg)]
-    key = (position.id, NO_QUOTE)
-    if not unseen and key in state.unknown_since:
-        rest = {found: since for found, since in state.unknown_since.items() if found != key}
-        work.set_bot(position.bot, replace(state, unknown_since=rest))
-    if not unseen or not all(leg in unseen or is_dead(work, leg) for leg in held):
-        return False
-    if not any(order.has_fills for order in work.orders_of(position.id) if order.reason == position.exit_reason):
-        return False
-    since = state.unknown_since.get(key, work.at)
-    if key not in state.unknown_since:
-        work.set_bot(position.bot, replace(state, unknown_since={**state.unknown_since, key: since}))
-    left = FIRST_QUOTE - (work.at - since).total_seconds()
-    if left > 0:
-        wake(work, position.bot, left)
-    return left > 0
-
-
-def _was_never_quoted(work: Work, leg: PositionLeg) -> bool:
-    board = work.state.board
-    row = board.rows.get(leg.option, -1)
-    return row < 0 or (isnan(board.bid[row]) and isnan(board.ask[row]))
 
 
 def is_unwound(position: Position) -> bool:

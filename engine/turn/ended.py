@@ -23,8 +23,8 @@ from engine.turn.closing import (
 )
 from engine.turn.daily import is_same_week
 from engine.turn.entered import entry_ended, note_end, stop_for_today, take_back_others, unwind, why_over
-from engine.turn.leaving import is_trading, leave, leave_shares, nothing_to_roll_into, pursue
 from engine.turn.protecting import PROTECT, note_gone
+from engine.turn.pursuing import is_trading, leave, leave_shares, nothing_to_roll_into, pursue
 from engine.turn.resting import (
     REARM_LIMIT,
     RESTING,

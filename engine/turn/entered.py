@@ -18,10 +18,10 @@ from engine.turn.covering import no_cover
 from engine.turn.entering import is_entering
 from engine.turn.giving_way import clear_the_way, in_the_way, opposing_exit
 from engine.turn.judging import wake
-from engine.turn.leaving import is_trading, pursue
 from engine.turn.opening import comes_too_late, kept_back, next_stage, send_opening
 from engine.turn.profit import bot_today
 from engine.turn.program import CompiledBot
+from engine.turn.pursuing import is_trading, pursue
 from engine.turn.refusing import NOT_RUN, kept_out, only_reduces, waits_for_reload
 from engine.turn.resting import cancel, place_resting
 from engine.turn.runaway import stop_runaway

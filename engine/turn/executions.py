@@ -24,10 +24,10 @@ from engine.turn.daily import LIQUIDATES
 from engine.turn.doubting import doubt_anew, fill_told, take_orders_back
 from engine.turn.ended import position_filled
 from engine.turn.judging import wake
-from engine.turn.leaving import leave, protect_the_rest
 from engine.turn.mismatch import check_count, check_price
 from engine.turn.past_us import corrected_past_us, replace_estimates
 from engine.turn.protecting import place_protection
+from engine.turn.pursuing import leave, protect_the_rest
 from engine.turn.reports import conclude, find_order
 from engine.turn.resting import cancel, cancel_entries, place_resting, take_back
 from engine.turn.rivals import is_of_ours, note

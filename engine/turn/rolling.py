@@ -42,6 +42,7 @@ from engine.turn.program import CompiledBot, CompiledRoll
 from engine.turn.refusing import NOT_RUN, kept_out, skip
 from engine.turn.runaway import stop_runaway
 from engine.turn.state import Standing
+from engine.turn.unknown import is_unknown, known_again, note_unknown
 from engine.turn.work import Work
 
 SOON = 1.0
@@ -306,13 +307,13 @@ def looks(work: Work, position: Position, planned: ExitPlan) -> bool:
         return False
     if not rolled_legs(position, planned):
         return False
-    is_waiting = looking_key(position, planned) in work.bots[position.bot].unknown_since
-    return is_waiting or (position.state == "exiting" and position.exit_reason == planned.name)
+    is_at_work = position.state == "exiting" and position.exit_reason == planned.name
+    return is_at_work or is_unknown(work, position, _looking(planned))
 
 
-def looking_key(position: Position, planned: ExitPlan) -> tuple[str, str]:
-    """Return under which key is kept since when an exit has looked in vain."""
-    return position.id, f"roll {planned.name}"
+def _looking(planned: ExitPlan) -> str:
+    """Return under which name it is kept since when an exit has looked in vain."""
+    return f"roll {planned.name}"
 
 
 def roll_wishes(work: Work, position: Position, view: View) -> list[Wish]:
@@ -390,12 +391,9 @@ def _new_position(work: Work, position: Position, bot: CompiledBot, offer: Offer
 
 def begin_to_look(work: Work, position: Position, planned: ExitPlan, missing: str) -> float:
     """Note that an exit has nothing to tell by yet; return the seconds that are left of its grace."""
-    state = work.bots[position.bot]
-    key = looking_key(position, planned)
-    since = state.unknown_since.get(key)
-    if since is None:
-        since = work.at
-        work.set_bot(position.bot, replace(state, unknown_since={**state.unknown_since, key: since}))
+    is_begun = is_unknown(work, position, _looking(planned))
+    since = note_unknown(work, position, _looking(planned))
+    if not is_begun:
         work.indexed = -1  # what it reads is to be streamed, at once, and wakes it
         work.state = work.state._replace(watch_at=work.at)
     wake(work, position.bot, SOON)
@@ -408,11 +406,8 @@ def begin_to_look(work: Work, position: Position, planned: ExitPlan, missing: st
 
 def end_looking(work: Work, position: Position, planned: ExitPlan) -> None:
     """Forget since when an exit has looked in vain."""
-    state = work.bots.get(position.bot)
-    key = looking_key(position, planned)
-    if state is not None and key in state.unknown_since:
-        rest = {found: since for found, since in state.unknown_since.items() if found != key}
-        work.set_bot(position.bot, replace(state, unknown_since=rest))
+    if is_unknown(work, position, _looking(planned)):
+        known_again(work, position, _looking(planned))
         work.indexed = -1
 
 

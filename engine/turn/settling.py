@@ -17,8 +17,8 @@ from engine.turn.caution import is_stopped
 from engine.turn.closed import closed, count_closed
 from engine.turn.doubting import doubt_anew
 from engine.turn.ended import part_is_closed
-from engine.turn.leaving import leave_shares
 from engine.turn.past_us import book_before_expiry, book_estimate, has_estimates
+from engine.turn.pursuing import leave_shares
 from engine.turn.resting import has_expired, option_has_expired
 from engine.turn.work import Work
 

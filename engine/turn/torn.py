@@ -15,8 +15,8 @@ from engine.turn.closing import UNWIND, is_back, is_unwound, partners
 from engine.turn.doubting import DOUBT
 from engine.turn.entered import next_opening
 from engine.turn.judging import wake
-from engine.turn.leaving import leave
 from engine.turn.owed import owes_fills
+from engine.turn.pursuing import leave
 from engine.turn.resting import has_expired
 from engine.turn.work import Work
 

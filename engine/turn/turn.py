@@ -61,13 +61,14 @@ from engine.turn.following import follow
 from engine.turn.giving_way import put_back
 from engine.turn.hooks import hook_came
 from engine.turn.hours import hours_told
-from engine.turn.leaving import protect_the_rest, pursue, step_exits
+from engine.turn.leaving import step_exits
 from engine.turn.linking import clocks_apart, link_down, link_up, tell_unwatched, unwatched_at
 from engine.turn.margin import on_margin, take_refusal
 from engine.turn.opening import entry_due
 from engine.turn.profit import structures
 from engine.turn.program import CompiledBot, Program
 from engine.turn.protecting import place_protection
+from engine.turn.pursuing import protect_the_rest, pursue
 from engine.turn.refusing import waits_for_reload
 from engine.turn.reloading import reload_waits
 from engine.turn.reports import on_message, on_order

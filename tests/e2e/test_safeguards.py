@@ -33,13 +33,13 @@ def test_ci_chaos_sees_a_safeguard_that_is_off(name: str) -> None:
 @pytest.mark.long
 def test_ci_a_switch_that_fails_by_itself_is_not_taken_for_something_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """One did, and the engine's end by it counted as what chaos had to see."""
-    from engine.turn import leaving
+    from engine.turn import pursuing
 
     def fails(*_: object) -> None:
         raise NameError("of the switch's own")
 
     monkeypatch.setattr(run, "SWITCHES", Path(__file__).name)
-    off = Safeguard("pursuing", "nothing is closed", lambda: swapped((leaving.pursue, fails)), "flatten", SELLER)
+    off = Safeguard("pursuing", "nothing is closed", lambda: swapped((pursuing.pursue, fails)), "flatten", SELLER)
     with pytest.raises(AssertionError, match="of the switch's own"):
         hunt(off, 12)
 

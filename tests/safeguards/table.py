@@ -22,9 +22,9 @@ from engine.turn import (
     entering,
     executions,
     following,
-    leaving,
     linking,
     mismatch,
+    pursuing,
     reports,
     resting,
     reviving,
@@ -224,8 +224,8 @@ _LINK_UP = linking.link_up
 def _at_once(at_work: work.Work, position: Any) -> None:
     """Send the closing order while everything else of the position still works."""
     sent = [each for each in at_work.live_orders(position.id) if each.purpose in closing.CLOSING]
-    if position.state == "exiting" and not position.on_hold and leaving.is_trading(at_work) and not sent:
-        leaving._send_closing(at_work, position)
+    if position.state == "exiting" and not position.on_hold and pursuing.is_trading(at_work) and not sent:
+        pursuing._send_closing(at_work, position)
 
 
 def _one_more(old: Any) -> Any:
@@ -279,7 +279,7 @@ SAFEGUARDS = (
     Safeguard(
         "nothing else works when an exit is sent",
         "target, stop and exit fill together",
-        _off((leaving.pursue, _at_once)),
+        _off((pursuing.pursue, _at_once)),
         "flatten",
         SELLER,
     ),
