@@ -18,7 +18,7 @@ from engine.turn.caution import has_waited_for_price, price_is_there
 from engine.turn.choosing import still_holds
 from engine.turn.closing import CLOSING, exit_ladder, is_unwound
 from engine.turn.judging import wake
-from engine.turn.opening import comes_too_late, no_price
+from engine.turn.opening import OUT_OF_BAND, comes_too_late, no_price
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import not_trading, waits_for_reload
 from engine.turn.reports import conclude, has_reason, is_not_found
@@ -144,7 +144,7 @@ def _next_closing_try(work: Work, order: Order) -> None:
 
 
 def _next_roll_try(work: Work, order: Order, bot: CompiledBot) -> None:
-    """Step the limit of a roll, never past what it requires; after its last try nothing was found to roll into.
+    """Step the limit of a roll, never past what it requires; after the last try that it may have nothing was found.
 
     While nothing is dealt that is no try: it works on as it is.
     """
@@ -157,6 +157,8 @@ def _next_roll_try(work: Work, order: Order, bot: CompiledBot) -> None:
     net, missing = next_rung(work, order, bot, planned)
     if net is None:
         work.alarm_of_price(order.bot, f"no price for the next try: {missing.split(' for ')[0]}", order.position)
+        if missing == OUT_OF_BAND:
+            cancel(work, order, f"its next try would be {missing}")
         return
     _offer(work, order, planned.order, net)
 

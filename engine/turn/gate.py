@@ -65,7 +65,8 @@ def entry_refusal(
     limits = work.program.limits
     quantity = view.quantity
     commission = Decimal(f"{view.commission:.2f}")
-    price = limited_at(plan.order, view.start_price, quote)
+    is_roll = replaced is not None  # it has a limit, whatever the entry has
+    price = view.start_price if is_roll else limited_at(plan.order, view.start_price, quote)
     if of_trade:  # the trade goes on: all its parts and the new legs count together, at the prices of now
         worst_case = as_one_trade(work, of_trade, selection, quantity, commission)
     else:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from engine.compile.plan import Call, ExitPlan, LegPlan
+from engine.decide.limits import price_problem
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import LegView, View
 from engine.evaluate.watch import Wish, entry_aims, entry_wish
@@ -25,6 +26,7 @@ from engine.model.order import Order, OrderLeg, OrderType, Purpose
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import level_of
 from engine.model.values import replace
+from engine.order.band import price_band
 from engine.order.draft import closing_legs, draft, opening_legs
 from engine.order.ladder import Bound, rung, start_net
 from engine.order.price import NetQuote, Part, net_quote
@@ -37,7 +39,7 @@ from engine.turn.closing import are_whole, partners, rolled_legs
 from engine.turn.gate import Replaced, entry_refusal
 from engine.turn.judging import confirmed, failing, first_missing, judge_all, wake
 from engine.turn.net import exposure_with
-from engine.turn.opening import entry_worst_case, free_id, ticket
+from engine.turn.opening import OUT_OF_BAND, entry_worst_case, free_id, ticket
 from engine.turn.program import CompiledBot, CompiledRoll
 from engine.turn.refusing import NOT_RUN, kept_out, skip
 from engine.turn.runaway import stop_runaway
@@ -118,6 +120,9 @@ def seek(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) ->
     if failed := _require(work, position, roll, planned, view):
         return failed
     bound = _bound(roll, view, commission)
+    net = rung(planned.order, quote, _parts((*closing, *opening)), 1, bound)
+    if reason := _out_of_band(work, (*closing, *opening), quote, net):
+        return Found(None, refused=reason, is_final=False)
     return Found(Offer(rolled, selection, view, (*closing, *opening), quantity, quote, quotes[1], bound))
 
 
@@ -235,6 +240,12 @@ def _together(quotes: tuple[NetQuote, NetQuote]) -> NetQuote:
     mids = [each.mid or 0.0 for each in quotes]
     naturals = [each.natural or 0.0 for each in quotes]
     return NetQuote(sum(mids), sum(naturals))
+
+
+def _out_of_band(work: Work, legs: Iterable[OrderLeg], quote: NetQuote, net: Decimal | None) -> str:
+    """Return how far both sides together would be priced from their mid, "" where no more than `price_band` allows."""
+    band = price_band(work.program.limits.price_band, _parts(tuple(legs)), work.state.board)
+    return price_problem(net, _mid(quote), band)
 
 
 def _over_the_limits(
@@ -430,11 +441,13 @@ def note_nothing(work: Work, position: Position, planned: ExitPlan, found: Found
 
 
 def next_rung(work: Work, order: Order, bot: CompiledBot, planned: ExitPlan) -> tuple[Decimal | None, str]:
-    """Return the net price of the next try of a roll; None, and which quote is not sound, where it has none."""
+    """Return the net price of the next try of a roll; None, and why, where it has none or out of band."""
     sides = ([leg for leg in order.legs if leg.opens is opens] for opens in (False, True))
     old, new = (tuple(legs) for legs in sides)
     quotes = (_quote(work, old, closing=True), _quote(work, new, closing=False))
     if missing := next((each.missing for each in quotes if each.missing), ""):
         return None, missing
     bound = _bound_of_next(work, order, bot.rolls[planned.name], new)
-    return rung(planned.order, _together(quotes), _parts(order.legs), order.attempt + 1, bound), ""
+    quote = _together(quotes)
+    net = rung(planned.order, quote, _parts(order.legs), order.attempt + 1, bound)
+    return (None, OUT_OF_BAND) if _out_of_band(work, order.legs, quote, net) else (net, "")

@@ -6,7 +6,7 @@ from decimal import Decimal
 from math import nan
 
 import pytest
-from hand_desk import DAY, SELLER, Desk, clock, put, text_of
+from hand_desk import DAY, NO_LIMITS, SELLER, Desk, clock, put, text_of
 
 from engine.decide.bot_day import BotDay
 from engine.model.contract import Option
@@ -17,6 +17,7 @@ from engine.model.position import Position
 from engine.model.session import Hours
 from engine.record.codec import decode, encode
 from engine.record.record import Kind
+from engine.spec.nouns.condition import Amount, Unit
 from engine.turn.program import AccountLimits
 
 LATER = date(2027, 2, 19)
@@ -34,13 +35,19 @@ def exits(roll: str = ROLL, above: str = "", order: str = "") -> str:
     return f"{above}\n  - vix: {{above: 20}}\n    roll: {roll}{own}{below}"
 
 
-def held(roll: str = ROLL, above: str = "", quantity: int = 2, order: str = "", **sections: str) -> Desk:
+def held(
+    roll: str = ROLL,
+    above: str = "",
+    quantity: int = 2,
+    order: str = "",
+    limits: AccountLimits = NO_LIMITS,
+    **sections: str,
+) -> Desk:
     """Return a desk that holds so many put spreads of today, with quotes of the same strikes in three months."""
-    limits = sections.pop("limits", None)
     text = text_of(
         **{"entry": ENTRY, "risk": RISK, **sections}, exits=exits(roll, above, order), quantity=str(quantity)
     )
-    desk = Desk((text,), limits if isinstance(limits, AccountLimits) else AccountLimits())
+    desk = Desk((text,), limits)
     desk.opened()
     offer(desk, 4.00, 1.50)
     return desk
@@ -138,6 +145,30 @@ def test_no_try_goes_past_the_credit_of_both_together(rule: str) -> None:
     prices = [-order.limit_price for order in desk.replaced if order.limit_price is not None]
     assert prices
     assert min(prices) == Decimal("1.60")
+
+
+def test_no_try_is_sent_further_from_the_mid_than_price_band() -> None:
+    limits = AccountLimits(price_band=Amount(Decimal("0.12"), Unit.NUMBER))
+    desk = held(order="{step: 0.10, wait: 10s, tries: 4}", limits=limits)
+    mid = net_mid(desk)
+    frighten(desk)
+    desk.ack(desk.last)
+    desk.tick(10)
+    assert [mid + (order.limit_price or 0) for order in desk.replaced] == [Decimal("0.10")]
+    assert desk.cancels == []
+    desk.tick(10)
+    desk.cancelled(desk.last)
+    assert (len(desk.replaced), both(desk)[0].state) == (1, "open")
+    (said,) = no_rolls(desk)
+    assert said.startswith("vix does not roll: its next try would be too far from the mid (price_band)")
+
+
+def test_the_first_try_is_held_against_price_band_with_both_sides_together() -> None:
+    limits = AccountLimits(price_band=Amount(Decimal("0.12"), Unit.NUMBER))
+    desk = held(order="{start: natural, wait: 10s, tries: 2}", limits=limits)
+    frighten(desk)
+    assert (rolls(desk), desk.position.state, no_rolls(desk)) == ([], "open", [])
+    assert any("price_band is 0.12" in str(each.data["reason"]) for each in desk.said(Kind.DECISION, "skip"))
 
 
 def test_when_its_tries_are_used_up_it_holds_until_the_next_session() -> None:
