@@ -114,24 +114,24 @@ def _closed_twice(
         (position, leg)
         for position in map(work.positions.__getitem__, told)
         for leg in position.legs
-        if leg.closed > leg.settled and not leg.option.is_share and not option_has_expired(work, leg.option)
+        if leg.closed > leg.settled and leg.held <= 0
+        if not leg.option.is_share and not option_has_expired(work, leg.option)
         if (work.state.holdings.get(leg.option, ZERO) - ours.get(leg.option, 0)) * leg.sign < 0
         if leg.option in doubts or work.at - told[position.id] <= TURNED
     ]
 
 
 def _closed_as_told(work: Work, since: datetime) -> dict[str, datetime]:
-    """Return the positions of which it was told since then that they are closed, and when: they may be so for hours."""
+    """Return the positions that were told since then to be closed, or a part of them, and when: it may be hours ago."""
     told = {
         each.id: each.closed_at
         for each in work.positions.values()
         if each.state == "closed" and each.closed_at is not None and each.closed_at >= since
     }
     for order in work.orders.values():
-        if order.changed_at >= since and order.has_fills and order.purpose in CLOSES:
-            name = order.position
-            if (position := work.positions.get(name)) is not None and position.state == "closed":
-                told[name] = max(told.get(name, order.changed_at), order.changed_at)
+        name, at = order.position, order.changed_at
+        if at >= since and order.has_fills and order.purpose in CLOSES and name in work.positions:
+            told[name] = max(told.get(name, at), at)
     return told
 
 
@@ -210,7 +210,8 @@ def _tell_closed_twice(work: Work, doubts: Collection[Option]) -> None:
         if leg.option in doubts:
             held = work.state.holdings[leg.option]
             assigned = _or_assigned(work, leg.option)
-            text = f"{position.id} is closed, and the account holds {held} {leg.option}: closed by hand, too{assigned}?"
+            what = position.id if position.state == "closed" else f"{leg.name} of {position.id}"
+            text = f"{what} is closed, and the account holds {held} {leg.option}: closed by hand, too{assigned}?"
             work.alarm(position.bot, f"{text} Nobody watches it: a person must look", position.id)
 
 

@@ -1,0 +1,74 @@
+"""A roll that fills although its position was closed meanwhile, by somebody at the broker.
+
+What it has opened is the bot's own, under its exits. What the account has of the old legs since then is nobody's.
+"""
+
+import pytest
+from hand_desk import Desk
+from test_rolling import LONG, NEW_LONG, NEW_SHORT, SHORT, both, frighten, held, rolls
+from test_rolling_parts import LONG_PUT, SHORT_PUT, UNTESTED, spot
+from test_rolling_parts import held as condor
+
+from engine.model.event import BrokerStatus
+from engine.model.order import Order
+
+
+def closed_by_hand(desk: Desk, seconds: int) -> Order:
+    """Let somebody close what is rolled, and some time pass; the account shows that. Return the roll, taken back."""
+    (order,) = rolls(desk)
+    desk.ack(order)
+    desk.is_shown = False
+    for leg in order.legs_of(order.position):
+        desk.holds(leg.option, 0)
+    for _ in range(seconds // 6):
+        desk.tick(6)
+    return desk.order(order.ref)
+
+
+def fills_all_the_same(desk: Desk, order: Order, *, is_restarted: bool) -> None:
+    """Fill the roll though it is taken back: the account shows it first. Then let a minute pass."""
+    shown = {leg.option: order.side_of(leg).sign * leg.ratio * order.quantity for leg in order.legs}
+    reports = desk.executions_of(order, order.quantity)
+    if is_restarted:
+        desk.unlink()
+        desk.start_again()
+        desk.link([], shown.items())
+    else:
+        for option, count in shown.items():
+            desk.holds(option, count)
+    for report in reports:
+        desk.send(report)
+    desk.report(order, BrokerStatus.FILLED, order.quantity)
+    for _ in range(10):
+        desk.tick(6)
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("seconds", [6, 42])
+def test_what_it_opened_is_the_bots_own_and_what_the_account_has_of_the_old_legs_is_told(
+    seconds: int, is_restarted: bool
+) -> None:
+    """Closed by a person and once more by the roll, the account held both legs the other way round: nobody was told."""
+    desk = held()
+    frighten(desk)
+    order = closed_by_hand(desk, seconds)
+    fills_all_the_same(desk, order, is_restarted=is_restarted)
+    old, new = both(desk)
+    assert (old.state, new.state, new.structures, new.let_be) == ("closed", "open", 2, "")
+    said = f"{old.id} is closed, and the account holds {{}}: closed by hand, too? Nobody watches it: a person must look"
+    assert {said.format(f"2 {SHORT}"), said.format(f"-2 {LONG}")} <= set(desk.alarms)
+    desk.quote(NEW_SHORT, 39.95, 40.05, -0.90)
+    desk.quote(NEW_LONG, 1.95, 2.05, -0.20)
+    desk.tick(1)
+    assert (desk.last.reason, desk.last.position) == ("far", new.id)
+
+
+def test_of_a_part_it_is_told_of_its_legs() -> None:
+    desk = condor(UNTESTED)
+    spot(desk, 6040)
+    order = closed_by_hand(desk, 6)
+    fills_all_the_same(desk, order, is_restarted=False)
+    old = both(desk)[0]
+    said = "{} of {} is closed, and the account holds {} {}: closed by hand, too? Nobody watches it: a person must look"
+    told = {said.format("short_put", old.id, 2, SHORT_PUT), said.format("long_put", old.id, -2, LONG_PUT)}
+    assert told <= set(desk.alarms)
