@@ -75,7 +75,7 @@ from engine.turn.reports import on_message, on_order
 from engine.turn.resting import ask_back, cancel, cancel_entries, option_has_expired, place_resting
 from engine.turn.scanning import step_universe
 from engine.turn.seen import note_change
-from engine.turn.state import NEVER, State, after_request
+from engine.turn.state import NEVER, Standing, State, after_request
 from engine.turn.torn import step_torn
 from engine.turn.work import Turn, Work
 
@@ -384,6 +384,7 @@ def _on_operator(work: Work, event: OperatorRequest) -> dict[str, Any]:
     work.record(Kind.OPERATOR, bot, "", id=event.id, request=event.request.value, bot=bot, **told)
     changes["standing"] = after_request(work.state.standing, event.request, event.bot, event.position, event.reason)
     if event.request is Request.CLOSE:
+        changes["standing"] = _close_too(work, event, bot, changes["standing"])
         _close_one(work, event.position)
     elif event.request is Request.ENTER:
         ask_entry(work, event.bot)
@@ -399,6 +400,16 @@ def _on_operator(work: Work, event: OperatorRequest) -> dict[str, Any]:
         changes["is_stopping"] = True
         cancel_entries(work, event.bot, "the engine stops")
     return changes
+
+
+def _close_too(work: Work, event: OperatorRequest, bot: str, standing: Standing) -> Standing:
+    """Have what a position is being rolled into closed, too: the order that rolls may fill before it is taken back."""
+    for order in work.live_orders(event.position):
+        if order.into and order.position == event.position:
+            told: dict[str, Json] = {"position": order.into}
+            work.record(Kind.OPERATOR, bot, "", id=event.id, request=event.request.value, bot=bot, **told)
+            standing = after_request(standing, event.request, event.bot, order.into)
+    return standing
 
 
 def _close_one(work: Work, name: str) -> None:

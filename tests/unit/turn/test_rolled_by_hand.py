@@ -1,4 +1,4 @@
-"""A roll that fills although its position was closed meanwhile, by somebody at the broker.
+"""A roll that fills although its position was closed meanwhile: by somebody at the broker, or as an operator has asked.
 
 What it has opened is the bot's own, under its exits. What the account has of the old legs since then is nobody's.
 """
@@ -9,8 +9,9 @@ from test_rolling import LONG, NEW_LONG, NEW_SHORT, SHORT, both, frighten, held,
 from test_rolling_parts import LONG_PUT, SHORT_PUT, UNTESTED, spot
 from test_rolling_parts import held as condor
 
-from engine.model.event import BrokerStatus
-from engine.model.order import Order
+from engine.model.event import BrokerStatus, Request
+from engine.model.order import Order, Purpose
+from engine.model.position import FLATTENED
 
 
 def closed_by_hand(desk: Desk, seconds: int) -> Order:
@@ -72,3 +73,40 @@ def test_of_a_part_it_is_told_of_its_legs() -> None:
     said = "{} of {} is closed, and the account holds {} {}: closed by hand, too? Nobody watches it: a person must look"
     told = {said.format("short_put", old.id, 2, SHORT_PUT), said.format("long_put", old.id, -2, LONG_PUT)}
     assert told <= set(desk.alarms)
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("filled", [1, 2])
+def test_what_an_operator_closes_is_closed_with_what_it_is_rolled_into_meanwhile(
+    filled: int, is_restarted: bool
+) -> None:
+    """The roll was taken back, filled before that came there, and what it had opened stood as if nobody had asked."""
+    desk = held()
+    frighten(desk)
+    desk.ack(desk.last)
+    (order,) = rolls(desk)
+    desk.ask(Request.CLOSE, position=order.position)
+    if is_restarted:
+        desk.unlink()
+        desk.start_again()
+        desk.link()
+    desk.fill(order, filled)
+    if filled < order.quantity:
+        desk.cancelled(order, filled)
+    desk.tick(1)
+    old, new = both(desk)
+    assert (old.state, new.state, new.exit_reason) == ("exiting" if filled == 1 else "closed", "exiting", FLATTENED)
+    assert desk.submitted[-1].purpose is Purpose.EXIT
+    for each in [each for each in desk.live if each.purpose is Purpose.EXIT]:
+        desk.fill(each)
+    desk.tick(1)
+    assert {each.state for each in both(desk)} == {"closed"}
+
+
+def test_what_was_rolled_before_an_operator_closes_the_rest_stays() -> None:
+    desk = condor(UNTESTED)
+    spot(desk, 6040)
+    desk.fill(desk.last)
+    desk.ask(Request.CLOSE, position=both(desk)[0].id)
+    spot(desk, 6000)
+    assert [each.state for each in both(desk)] == ["exiting", "open"]
