@@ -46,8 +46,13 @@ def exit_ladder(bot: CompiledBot, reason: str) -> Ladder:
 def rolling_exit(bot: CompiledBot, position: Position) -> ExitPlan | None:
     """Return the exit at work if it rolls the position, None when it closes."""
     planned = next((each for each in bot.plan.exits if each.name == position.exit_reason), None)
-    is_rolling = planned is not None and planned.roll is not None and planned.name not in position.passed
+    is_rolling = planned is not None and planned.roll is not None and may_roll(position, planned)
     return planned if is_rolling else None
+
+
+def may_roll(position: Position, planned: ExitPlan) -> bool:
+    """Say whether an exit that rolls has neither found nothing today, nor rolled all that anybody bids for."""
+    return planned.name not in (*position.passed, *position.acted)
 
 
 def closing_stage(work: Work, position: Position, bot: CompiledBot) -> tuple[tuple[OrderLeg, ...], int] | None:
@@ -123,6 +128,14 @@ def are_whole(legs: Collection[PositionLeg]) -> bool:
     """Say whether legs hold as many structures each, and nothing beside them."""
     count = _whole(legs)
     return all(leg.held == count * leg.ratio for leg in legs)
+
+
+def are_whole_beside_dead(work: Work, legs: Collection[PositionLeg]) -> bool:
+    """Say whether legs hold as many structures each, and beside them only wings that nobody bids for: a roll of a part
+    of them has left those.
+    """
+    count = _whole(legs)
+    return all(leg.held == count * leg.ratio or is_dead(work, leg) for leg in legs)
 
 
 def _whole(legs: Collection[PositionLeg]) -> int:

@@ -19,6 +19,7 @@ from engine.turn.closing import (
     is_back,
     is_unwound,
     legs_to_close,
+    rolled_legs,
     rolling_exit,
 )
 from engine.turn.daily import is_same_week
@@ -35,7 +36,7 @@ from engine.turn.resting import (
     place_resting,
     take_back,
 )
-from engine.turn.rolling import Found, is_kept_out
+from engine.turn.rolling import WITHOUT, Found, is_kept_out
 from engine.turn.turned_away import (
     broker_words,
     is_ended_by_broker,
@@ -271,14 +272,18 @@ def _roll_ended(work: Work, position: Position, order: Order, *, asked: bool) ->
     if order.status is OrderStatus.ABANDONED:
         stop_for_today(work, position, f"{order.ref} was never acknowledged and may still come to life")
     if order.status is OrderStatus.FILLED or not is_at_work or position.is_flat:
-        _after_closing(work, work.put_position(replace(work.positions[position.id], attempts=0)))
+        if planned is not None and is_at_work and rolled_legs(position, planned):  # what it has left nobody bids for
+            position = replace(position, acted=(*position.acted, planned.name))
+        _after_closing(work, work.put_position(replace(position, attempts=0)))
         return
     if order.status is OrderStatus.REFUSED or (order.status is OrderStatus.CANCELLED and not asked):
         is_over = work.at >= work.state.session.close and not broker_words(order)  # all orders of the day end there
         why = "it was at work up to the close" if is_over else why_over(order, asked=asked)
         work.alarm(position.bot, f"{order.ref} to roll {position.id}: {why}", position.id)
     assert planned is not None
-    found = Found(None, refused=why_over(order, asked=asked), is_final=not (asked and is_kept_out(work, position)))
+    why, is_put_off = why_over(order, asked=asked), taken_back_for(order.message).endswith(WITHOUT)
+    is_final = not (asked and is_kept_out(work, position))
+    found = Found(None, refused=why, is_final=is_final, is_put_off=is_put_off)
     nothing_to_roll_into(work, work.positions[position.id], planned, found)
     place_resting(work, work.positions[position.id])
 

@@ -23,7 +23,7 @@ from engine.turn.program import CompiledBot
 from engine.turn.refusing import not_trading, waits_for_reload
 from engine.turn.reports import conclude, has_reason, is_not_found
 from engine.turn.resting import GRACE, ask_back, cancel
-from engine.turn.rolling import next_rung
+from engine.turn.rolling import WITHOUT, next_rung, sells_dead
 from engine.turn.turned_away import INACTIVE, broker_words, last_words
 from engine.turn.work import Work
 
@@ -155,6 +155,9 @@ def _next_roll_try(work: Work, order: Order, bot: CompiledBot) -> None:
         cancel(work, order, TRIES_USED_UP)
         return
     net, missing = next_rung(work, order, bot, planned)
+    if net is None and sells_dead(work, order):
+        cancel(work, order, f"{missing}: {WITHOUT}")
+        return
     if net is None:
         work.alarm_of_price(order.bot, f"no price for the next try: {missing.split(' for ')[0]}", order.position)
         if missing == OUT_OF_BAND:

@@ -21,7 +21,7 @@ from engine.turn.caution import check_exit_price, has_waited_for_price, price_is
 from engine.turn.closing import (
     CLOSING,
     UNWIND,
-    are_whole,
+    are_whole_beside_dead,
     closing_stage,
     exit_ladder,
     is_back,
@@ -190,7 +190,8 @@ def nothing_to_roll_into(work: Work, position: Position, planned: ExitPlan, foun
     Where the engine stops, or the session is over, that is left to the next one; where the account lacks it, for later.
     """
     assert planned.roll is not None
-    if work.state.is_stopping or work.at >= work.state.session.close or work.is_doubted(position):
+    is_later = work.state.is_stopping or work.at >= work.state.session.close or work.is_doubted(position)
+    if is_later or found.is_put_off:
         _open_again(work, position, planned)
         return
     position = note_nothing(work, position, planned, found)
@@ -203,7 +204,7 @@ def nothing_to_roll_into(work: Work, position: Position, planned: ExitPlan, foun
 def _open_again(work: Work, position: Position, planned: ExitPlan) -> None:
     """Let a position that was not rolled be open as before; what has lost its partner meanwhile is closed."""
     position = work.move(replace(position, exit_reason="", attempts=0, retry_at=None, keep=0), "ended")
-    if not are_whole(partners(position, planned.legs)) or is_back(position):
+    if not are_whole_beside_dead(work, partners(position, planned.legs)) or is_back(position):
         leave(work, position, UNWIND, "legs stand without their partners")
 
 

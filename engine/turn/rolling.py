@@ -35,7 +35,7 @@ from engine.spec.nouns.exits import Otherwise
 from engine.spec.nouns.legs import DteRule, Expiry, StrikeBy
 from engine.turn.bounds import holds_at, stated_floor
 from engine.turn.choosing import record_selection
-from engine.turn.closing import are_whole, partners, rolled_legs
+from engine.turn.closing import are_whole_beside_dead, is_dead, may_roll, partners, rolled_legs
 from engine.turn.gate import Replaced, entry_refusal
 from engine.turn.judging import confirmed, failing, first_missing, judge_all, wake
 from engine.turn.net import exposure_with
@@ -47,14 +47,20 @@ from engine.turn.state import Standing
 from engine.turn.unknown import is_unknown, known_again, note_unknown
 from engine.turn.work import Work
 
+WITHOUT = "it is rolled without it"
+"""Why an order that rolls is taken back that would sell what nobody bids for any more."""
 SOON = 1.0
 """Seconds after which a roll that waits for quotes looks again, though none has come."""
 
 
 class Offer(NamedTuple):
-    """What a roll would deal: the legs held, the new ones, and both sides together, per share of one structure."""
+    """What a roll would deal: the legs held, the new ones, and both sides together, per share of one structure.
+
+    closed: those of the legs held that it closes; a long one that nobody bids for is left to expire, as by any exit.
+    """
 
     rolled: tuple[PositionLeg, ...]
+    closed: tuple[PositionLeg, ...]
     selection: Selection
     view: View
     legs: tuple[OrderLeg, ...]
@@ -67,13 +73,14 @@ class Offer(NamedTuple):
 class Found(NamedTuple):
     """What looking has found: an offer, or what is `missing` to tell, or why there is none.
 
-    is_final: it stays so for this session.
+    is_final: it stays so for this session. is_put_off: it is looked for anew at once.
     """
 
     offer: Offer | None
     missing: str = ""
     refused: str = ""
     is_final: bool = True
+    is_put_off: bool = False
 
 
 # ---------------------------------------------------------------- looking
@@ -85,9 +92,9 @@ def seek(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) ->
     if reason := _kept_out(work, position) or _runs_away(work, position.bot):
         return Found(None, refused=reason, is_final=False)
     rolled = rolled_legs(position, planned)
-    if reason := _apart(position, planned, rolled, bot):
+    if reason := _apart(work, position, planned, rolled, bot):
         return Found(None, refused=reason)
-    quantity = rolled[0].held // rolled[0].ratio
+    quantity = min(leg.held // leg.ratio for leg in rolled)
     if quantity > position.quantity:
         return Found(None, refused=f"it holds {quantity}, and {position.quantity} were asked for")
     view = work.view()
@@ -99,7 +106,8 @@ def seek(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) ->
         return Found(None, selection.missing, selection.refused)
     if reason := _the_same(position, selection):
         return Found(None, refused=reason)
-    closing, opening = closing_legs(rolled), _opening(selection)
+    closed = tuple(leg for leg in rolled if not is_dead(work, leg)) or rolled
+    closing, opening = closing_legs(closed), _opening(selection)
     quotes = (_quote(work, closing, closing=True), _quote(work, opening, closing=False))
     if missing := next((each.missing for each in quotes if each.missing), ""):
         return Found(None, missing)
@@ -123,7 +131,7 @@ def seek(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) ->
     net = rung(planned.order, quote, _parts((*closing, *opening)), 1, bound)
     if reason := _out_of_band(work, (*closing, *opening), quote, net):
         return Found(None, refused=reason, is_final=False)
-    return Found(Offer(rolled, selection, view, (*closing, *opening), quantity, quote, quotes[1], bound))
+    return Found(Offer(rolled, closed, selection, view, (*closing, *opening), quantity, quote, quotes[1], bound))
 
 
 def _kept_out(work: Work, position: Position) -> str:
@@ -147,11 +155,11 @@ def _runs_away(work: Work, bot: str) -> str:
     return f"halted: {work.bots[bot].day.halted}" if stop_runaway(work, bot) else ""
 
 
-def _apart(position: Position, planned: ExitPlan, rolled: tuple[PositionLeg, ...], bot: CompiledBot) -> str:
+def _apart(work: Work, position: Position, planned: ExitPlan, rolled: tuple[PositionLeg, ...], bot: CompiledBot) -> str:
     """Return why these legs are no structure that could be rolled, "" when they are one."""
     if not rolled:
         return "it holds none of its legs"
-    if not are_whole(partners(position, planned.legs)):
+    if not are_whole_beside_dead(work, partners(position, planned.legs)):
         return "legs of it stand without their partners"
     if bot.plan.risk.undefined_risk:
         return ""
@@ -314,7 +322,7 @@ def _commission(work: Work, legs: Iterable[OrderLeg], quantity: int) -> Decimal:
 
 def looks(work: Work, position: Position, planned: ExitPlan) -> bool:
     """Say whether an exit looks for what it may roll into."""
-    if planned.roll is None or planned.name in position.passed or position.bot not in work.bots:
+    if planned.roll is None or not may_roll(position, planned) or position.bot not in work.bots:
         return False
     if not rolled_legs(position, planned):
         return False
@@ -348,13 +356,15 @@ def send_roll(work: Work, position: Position, bot: CompiledBot, planned: ExitPla
     parts = _parts(offer.legs)
     net = rung(planned.order, offer.quote, parts, 1, offer.bound)
     new = _new_position(work, position, bot, offer)
-    legs, held = offer.rolled, [leg for leg in position.legs if leg.held]
+    legs, held = offer.closed, [leg for leg in position.legs if leg.held]
     part = "" if len(legs) == len(held) else f"{' and '.join(leg.name for leg in legs)} of "
     into = ", ".join(str(leg.option) for leg in offer.selection.legs)
-    said = f"{planned.name} rolls {part}{position.id} into {into}"
+    left = ", ".join(leg.name for leg in offer.rolled if leg not in legs)
+    rest = f"; nobody bids for {left}, left to expire" if left else ""
+    said = f"{planned.name} rolls {part}{position.id} into {into}{rest}"
     work.record(Kind.DECISION, position.bot, new.id, what="roll", reason=said, values=[position.id])
     roll = bot.rolls[planned.name]
-    told = replace(bot, plan=replace(roll.plan, legs=_legs_into(roll, legs, work.state.session.date)))
+    told = replace(bot, plan=replace(roll.plan, legs=_legs_into(roll, offer.rolled, work.state.session.date)))
     record_selection(work, told, offer.view, offer.selection, "", new.id)
     work.put_position(new)
     new = work.move(new, "enter")
@@ -438,6 +448,13 @@ def note_nothing(work: Work, position: Position, planned: ExitPlan, found: Found
     then = "it closes" if closes else "it holds until the next session"
     work.record(Kind.DECISION, position.bot, position.id, what="no_roll", reason=f"{reason}: {then}", values=[])
     return work.put_position(replace(position, passed=(*position.passed, planned.name)))
+
+
+def sells_dead(work: Work, order: Order) -> bool:
+    """Say whether an order that rolls would sell a leg that nobody bids for any more, beside others."""
+    names = {leg.name for leg in order.legs_of(order.position)}
+    dead = [leg for leg in work.positions[order.position].legs if leg.name in names and is_dead(work, leg)]
+    return 0 < len(dead) < len(names)
 
 
 def next_rung(work: Work, order: Order, bot: CompiledBot, planned: ExitPlan) -> tuple[Decimal | None, str]:

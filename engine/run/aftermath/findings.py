@@ -100,19 +100,34 @@ def without_partner(day: Day) -> list[str]:
 
     A side that an exit has closed is none of them, also where the broker has closed it beyond what was held, or has
     taken back what opened it, or both what opened and what closed it, nor one of which it has rolled a part, nor a long
-    leg that it has left: nobody bids for it, and it may expire. A short leg whose long one is gone is, unless others
-    have closed that and a person has let the exits go on.
+    leg that it, or a roll of some structures, has left: nobody bids for it, and it may expire. A short leg whose long
+    one is gone is, unless others have closed that and a person has let the exits go on.
     """
     gone, exited = left_to_go_on(day), _exited(day)
     rolled = {order.position for order in day.orders.values() if order.into and order.has_fills}
+    left = _left_by_rolls(day)
     return [
         f"{position.id} holds {leg.name} without its partner"
         for position in day.positions.values()
         if not position.waits_for_expiry and not position.on_hold
         for leg in position.legs
-        if leg.held > _structures(position, leg, gone, exited, is_rolled=position.id in rolled) * leg.ratio
+        if leg.held - left[position.id, leg.name]
+        > _structures(position, leg, gone, exited, is_rolled=position.id in rolled) * leg.ratio
         or _is_naked(position, leg, gone)
     ]
+
+
+def _left_by_rolls(day: Day) -> Counter[tuple[str, str]]:
+    """Return the contracts of long legs, by position and leg, that orders which rolled the others have left."""
+    left: Counter[tuple[str, str]] = Counter()
+    for order in day.orders.values():
+        if not order.into or not order.has_fills or order.position not in day.positions:
+            continue
+        new, closed = ({leg.name for leg in order.legs if leg.opens is opens} for opens in (True, False))
+        for leg in day.positions[order.position].legs:
+            if leg.sign > 0 and leg.name in new - closed:
+                left[order.position, leg.name] += order.filled * leg.ratio
+    return left
 
 
 def left_to_a_person(day: Day) -> set[str]:

@@ -154,8 +154,8 @@ risk: {max_loss_per_trade: $3000}
 
 def test_a_trade_has_in_the_end_what_it_was_rolled_into(tmp_path: Path) -> None:
     """Of a put that was rolled at a loss the loss alone was learned from, and what came after it from nothing."""
-    source = partial(PastDays, strikes=30, expiries=2, every=5, last=date(2026, 9, 3))
-    asked_of = replace(asked(tmp_path), desk=desk_of(tmp_path, ROLLING).packed(), opens=source)
+    source = partial(PastDays, strikes=30, expiries=2, every=5, last=date(2026, 9, 4))
+    asked_of = replace(asked(tmp_path, last=4), desk=desk_of(tmp_path, ROLLING).packed(), opens=source)
     (of_minute,) = of_days(asked_of, [date(2026, 9, 1)]).rows
     desk, store = desk_of(tmp_path, ROLLING), tmp_path / "x.db"
     options = BacktestOptions(
@@ -170,10 +170,10 @@ def test_a_trade_has_in_the_end_what_it_was_rolled_into(tmp_path: Path) -> None:
     )
     run_backtest(desk, options, lambda done, number, count: None)
     trades = read_results(store, "x").trades
-    assert [trade.reason for trade in trades] == ["last_day", "last_day"]
+    assert [trade.reason for trade in trades] == ["last_day"] * 3
     (row,) = read_samples(store, "rolling", desk.digests["rolling"]).rows
     assert row.net == pytest.approx(sum(float(trade.net) for trade in trades))
-    assert row.left.date() == date(2026, 9, 3)
+    assert row.left.date() == date(2026, 9, 4)
     assert (of_minute.net, of_minute.left) == (pytest.approx(row.net), row.left)
 
 

@@ -23,11 +23,11 @@ LEGS = (
 )
 
 
-def found(opened: int = 1, *records: Record, is_rolled: bool = False, **closed: int) -> list[str]:
+def found(opened: int = 1, *records: Record, is_rolled: bool = False, left: str = "", **closed: int) -> list[str]:
     """Return what is said of an open condor of which so many contracts of these legs were closed (-1: never opened).
 
-    -2: the exchange took back all that had been opened of it, and one was closed. is_rolled: an order that rolls has
-    filled for it. records: of its day.
+    -2: the exchange took back all that had been opened of it, and one was closed. is_rolled: an order that rolls its
+    puts has filled one for it, but for the leg that it has left. records: of its day.
     """
     legs = tuple(
         PositionLeg(
@@ -41,7 +41,9 @@ def found(opened: int = 1, *records: Record, is_rolled: bool = False, **closed: 
         for name, strike, right, sign in LEGS
     )
     position = Position(id="a-1", bot="a", digest="d", state="open", session=DAY, quantity=opened, legs=legs)
-    roll = SimpleNamespace(position="a-1", into="a-2", has_fills=True)
+    puts = [(name, opens) for name in ("short_put", "long_put") for opens in (False, True) if opens or name != left]
+    rolled = [SimpleNamespace(name=name, opens=opens) for name, opens in puts]
+    roll = SimpleNamespace(position="a-1", into="a-2", has_fills=True, filled=1, legs=rolled)
     orders = {"r": roll} if is_rolled else {}
     return without_partner(cast(Day, SimpleNamespace(positions={"a-1": position}, orders=orders, records=records)))
 
@@ -73,6 +75,13 @@ def test_a_side_of_which_a_part_was_rolled_leaves_nothing_torn() -> None:
     assert found(3, is_rolled=True, short_put=1, long_put=1) == []
     assert found(3, is_rolled=True, short_put=1, long_put=2) == ["a-1 holds short_put without its partner"]
     assert "a-1 holds long_call without its partner" in found(3, is_rolled=True, short_call=-1)
+
+
+def test_a_wing_that_a_roll_of_a_part_has_left_is_not_torn() -> None:
+    torn = ["a-1 holds long_put without its partner"]
+    assert found(3, is_rolled=True, left="long_put", short_put=1) == []
+    assert found(3, is_rolled=True, short_put=1) == torn
+    assert found(3, is_rolled=True, left="long_put", short_put=2) == torn
 
 
 def test_what_was_closed_beyond_what_was_held_leaves_nothing_torn() -> None:
