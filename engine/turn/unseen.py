@@ -3,7 +3,8 @@
 The broker tells the executions of the current day only (TWS API, reqExecutions). An order of an earlier day that works
 no more has filled, or it has ended: only the account's holdings say which, but where the broker calls it filled,
 cancelled or inactive today, with what had filled. Where they differ from our books by what our orders would have made
-of them, and in no other way, those orders have filled. An entry is booked at the account's average cost, which holds
+of them, and in no other way, those orders have filled: a combo whole, though of some legs nothing is told since they
+have expired. An entry is booked at the account's average cost, which holds
 its commission; an exit at the limit or stop price it had, since nothing else is known; of a roll what it opens as an
 entry, and what it closes at the rest of its price. What the broker tells of others is theirs. Where more than one order
 could be meant nothing is booked: a person must look.
@@ -66,6 +67,7 @@ def book_unseen(work: Work, at_broker: frozenset[str], costs: Mapping[Option, De
         _share_out(differs, [claim for claim in claims if claim.option == option], filled, unclear)
     for order in gone:
         counts = {leg: filled.get((order.ref, leg), 0) for leg in range(len(order.legs))}
+        _with_expired(work, order, counts)
         _with_shares(order, counts)
         if order.ref in unclear or not _is_whole(order, counts) or _is_of_shares(order):
             text = f"{order.ref} may have filled unseen, and the account does not say which of our orders did"
@@ -74,7 +76,7 @@ def book_unseen(work: Work, at_broker: frozenset[str], costs: Mapping[Option, De
             _book(work, order, counts, costs)
             if work.positions[order.position].is_flat:
                 work.put_base(order.position, work.positions[order.position].net)  # it was not made today
-        elif _has_expired(work, order):
+        elif not _told_legs(work, order):
             text = f"whether {order.ref} filled is not told any more, and its options have expired"
             kept, then = "", ""
             if not order.opens(order.position):
@@ -156,6 +158,24 @@ def _beyond(differs: int, others: int) -> int:
 def _is_of_shares(order: Order) -> bool:
     """Say whether an order deals in shares alone: others in the account hide what it has made of them."""
     return all(leg.option.is_share for leg in order.legs)
+
+
+def _told_legs(work: Work, order: Order) -> set[int]:
+    """Return the legs of an order of which the account still tells: options that trade on."""
+    options = ((at, leg.option) for at, leg in enumerate(order.legs) if not leg.option.is_share)
+    return {at for at, option in options if not option_has_expired(work, option)}
+
+
+def _with_expired(work: Work, order: Order, counts: dict[int, int]) -> None:
+    """Let the legs of a combo that have expired, of which the account tells nothing, have filled as its others have."""
+    told = _told_legs(work, order)
+    whole = {(order.counts[at] + counts[at]) // order.legs[at].ratio for at in told}
+    if len(whole) != 1 or not any(counts[at] for at in told):
+        return
+    (filled,) = whole
+    for at, leg in enumerate(order.legs):
+        if at not in told and not leg.option.is_share:
+            counts[at] = max(filled * leg.ratio - order.counts[at], 0)
 
 
 def _with_shares(order: Order, counts: dict[int, int]) -> None:

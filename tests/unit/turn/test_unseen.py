@@ -5,7 +5,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hand_desk import SELLER, Desk, call, kept, put, text_of
+from hand_desk import DAY, SELLER, Desk, call, clock, kept, put, text_of
+from test_rolling import NEW_LONG, NEW_SHORT, both, frighten, held, rolls
 
 from engine.model.contract import Option, Underlying
 from engine.model.event import BrokerStatus, MarketMoved, OrdersListed, Request
@@ -634,6 +635,28 @@ def test_a_roll_whose_executions_are_not_told_opens_as_it_was_quoted() -> None:
     (told,) = [record.data for record in desk.said(Kind.FILL) if record.position == opened.id]
     assert told["executed_at"] == opened.opened_at.isoformat()
     assert desk.state.positions[order.position].legs[0].exit_cash == -opened.entry_mid * 100 - order.limit_price * 100
+
+
+@pytest.mark.parametrize("is_filled", [True, False])
+def test_a_roll_out_of_the_last_day_has_filled_where_the_account_has_what_it_opened(is_filled: bool) -> None:
+    """Of what it closed nobody tells any more, so nothing was booked, and what it had opened stood without any exit."""
+    desk = held(order="{start: mid, wait: 1h, tries: 3}")
+    desk.until("15:50")
+    frighten(desk)
+    desk.ack(desk.last)
+    (order,) = rolls(desk)
+    desk.unlink()
+    desk.now = clock("09:00", DAY + timedelta(days=1))
+    desk.start_again()
+    desk.link([], {NEW_SHORT: -2, NEW_LONG: 2} if is_filled else {}, [(NEW_SHORT, "400.00"), (NEW_LONG, "150.00")])
+    old, new = both(desk)
+    if is_filled:
+        assert (old.state, old.exit_reason, new.state, new.entry_price) == ("closed", "vix", "open", Decimal("2.5"))
+        assert order.limit_price is not None
+        assert old.exit_price == -order.limit_price - new.entry_price
+    else:
+        assert (old.is_flat, new.state, new.exit_reason) == (False, "closed", "unfilled")
+        assert not [text for text in desk.alarms if "is not told any more" in text], "the account has told it"
 
 
 def test_what_the_broker_liquidated_this_morning_is_no_fill_of_an_order_of_yesterday() -> None:
