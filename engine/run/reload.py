@@ -99,7 +99,9 @@ class Reloader:
 
     async def _try(self, plan: Plan, at: datetime) -> None:
         try:
-            waits = not_quiet(self.loop.state, self._concerned(plan)) or await self._missing(plan, at)
+            waits = not_quiet(self.loop.program, self.loop.state, self._concerned(plan)) or await self._missing(
+                plan, at
+            )
         except UnavailableError as error:
             self._refuse(plan, at, error)
             return

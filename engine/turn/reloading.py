@@ -15,7 +15,7 @@ from engine.model.position import Position
 from engine.model.values import dataclass, replace
 from engine.record.record import Json, Kind
 from engine.turn.by_hand import give_up
-from engine.turn.closing import CLOSING
+from engine.turn.closing import CLOSING, UNWIND, legs_to_close
 from engine.turn.daily import agenda_of, fresh_day
 from engine.turn.missing import end_watch
 from engine.turn.program import Program
@@ -63,14 +63,14 @@ def changes_between(was: Mapping[str, str], now: Mapping[str, str]) -> tuple[Bot
     return tuple(BotChange(name, was.get(name, ""), now.get(name, "")) for name in names)
 
 
-def not_quiet(state: State, bots: Iterable[str]) -> str:
+def not_quiet(program: Program, state: State, bots: Iterable[str]) -> str:
     """Return what keeps other texts for these bots from being taken up now, "" when nothing does."""
     if not state.is_ready:
         return "the connection"
     names = set(bots)
     for name in state.active:
         position = state.positions[name]
-        if position.bot in names and (position.state == "entering" or _is_exiting(state, position)):
+        if position.bot in names and (position.state == "entering" or _is_exiting(program, state, position)):
             return f"{position.id}, which is {position.state}"
     for ref in state.live:
         order = state.orders[ref]
@@ -79,13 +79,15 @@ def not_quiet(state: State, bots: Iterable[str]) -> str:
     return ""
 
 
-def _is_exiting(state: State, position: Position) -> bool:
-    """Say whether an exit is at work: not where it has left what may expire, or waits for a person."""
+def _is_exiting(program: Program, state: State, position: Position) -> bool:
+    """Say whether an exit is at work: not where it has left of its legs what may expire, or waits for a person."""
     if position.state != "exiting" or position.is_let_be:
         return False
     orders = (state.orders[ref] for ref in state.live)
     is_at_work = any(order.purpose in CLOSING and order.is_of(position.id) for order in orders)
-    return is_at_work or position.retry_at is not None or not position.waits_for_expiry
+    closing = (leg for leg, _ in legs_to_close(position, program.governing(position)))
+    is_left = position.exit_reason != UNWIND and all(leg.sign > 0 and not leg.option.is_share for leg in closing)
+    return is_at_work or position.retry_at is not None or not (is_left or position.waits_for_expiry)
 
 
 def reload_waits(work: Work, event: ReloadWaits) -> dict[str, Any]:

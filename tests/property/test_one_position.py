@@ -166,7 +166,7 @@ class OnePosition(RuleBasedStateMachine):
         was = {name: bot.plan.digest for name, bot in desk.program.bots.items()}
         bots = {name: bot_of(text) for name in was}
         changes = changes_between(was, {name: bot.plan.digest for name, bot in bots.items()})
-        if not_quiet(desk.state, bots) or not changes:
+        if not_quiet(desk.program, desk.state, bots) or not changes:
             return
         pinned = {**desk.program.pinned, **{bot.plan.digest: bot for bot in desk.program.bots.values()}}
         desk.program = replace(desk.program, bots=bots, pinned=pinned)

@@ -202,7 +202,7 @@ def reloading(walk: Walk, at: datetime, texts: Iterable[str]) -> None:
         was, now = ({name: bot.plan.digest for name, bot in each.items()} for each in (walk.program.bots, bots))
         changes = changes_between(was, now)
         assert walk.state is not None
-        if walk.now < at or not changes or not_quiet(walk.state, [each.bot for each in changes]):
+        if walk.now < at or not changes or not_quiet(walk.program, walk.state, [each.bot for each in changes]):
             return
         pinned = {**walk.program.pinned, **{bot.plan.digest: bot for bot in walk.program.bots.values()}}
         walk.program = replace(walk.program, bots=bots, pinned=pinned)

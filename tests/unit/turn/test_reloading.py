@@ -40,7 +40,7 @@ def reloaded(desk: Desk, *texts: str) -> None:
     program = program_of(desk, *texts)
     was = {name: bot.plan.digest for name, bot in desk.program.bots.items()}
     changes = changes_between(was, {name: bot.plan.digest for name, bot in program.bots.items()})
-    assert not not_quiet(desk.state, [each.bot for each in changes])
+    assert not not_quiet(desk.program, desk.state, [each.bot for each in changes])
     desk.take(reload(program, desk.state, desk.now, changes))
     desk.program = program
 
@@ -124,7 +124,7 @@ def test_no_further_try_of_an_entry_is_sent_while_a_reload_that_touches_it_waits
     desk.cancelled(desk.last)
     desk.tick(5)
     assert len(desk.submitted) == sent
-    assert (not_quiet(desk.state, ["spread"]) == "") is (sent == 1)
+    assert (not_quiet(desk.program, desk.state, ["spread"]) == "") is (sent == 1)
 
 
 @pytest.mark.parametrize("filled", [0, 1])
@@ -410,16 +410,16 @@ def test_an_order_in_flight_is_waited_for() -> None:
     """Row 89."""
     desk = Desk((text_of("one"), text_of("two", entry=LATER)))
     entry = desk.enter()
-    assert not_quiet(desk.state, ["one"]) == f"{entry.position}, which is entering"
-    assert not not_quiet(desk.state, ["two"])
+    assert not_quiet(desk.program, desk.state, ["one"]) == f"{entry.position}, which is entering"
+    assert not not_quiet(desk.program, desk.state, ["two"])
     desk.ack(entry)
-    assert not_quiet(desk.state, ["one"])
+    assert not_quiet(desk.program, desk.state, ["one"])
     desk.fill(entry)
-    assert not not_quiet(desk.state, ["one", "two"])
+    assert not not_quiet(desk.program, desk.state, ["one", "two"])
     desk.until("15:45")
-    assert not_quiet(desk.state, ["one"]) == f"{entry.position}, which is exiting"
+    assert not_quiet(desk.program, desk.state, ["one"]) == f"{entry.position}, which is exiting"
     desk.fill(desk.last)
-    assert not not_quiet(desk.state, ["one"])
+    assert not not_quiet(desk.program, desk.state, ["one"])
 
 
 def test_a_cancel_that_is_not_answered_is_waited_for() -> None:
@@ -428,15 +428,15 @@ def test_a_cancel_that_is_not_answered_is_waited_for() -> None:
     desk.ack(entry)
     desk.ask(Request.KILL)
     assert desk.last.status is OrderStatus.CANCELLING
-    assert not_quiet(desk.state, ["spread"])
+    assert not_quiet(desk.program, desk.state, ["spread"])
     desk.cancelled(entry)
-    assert not not_quiet(desk.state, ["spread"])
+    assert not not_quiet(desk.program, desk.state, ["spread"])
 
 
 def test_without_a_connection_nothing_is_taken_up() -> None:
     desk = Desk()
     desk.unlink()
-    assert not_quiet(desk.state, ["spread"]) == "the connection"
+    assert not_quiet(desk.program, desk.state, ["spread"]) == "the connection"
 
 
 # ---------------------------------------------------------------- the same as a stop and a start

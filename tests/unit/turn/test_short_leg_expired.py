@@ -60,4 +60,4 @@ def test_what_is_left_goes_on_when_an_exit_of_the_short_leg_alone_had_not_closed
     desk.until("16:06")
     desk.holds(short, 0)
     assert (desk.position.state, [leg.held for leg in desk.position.legs]) == ("open", [0, 1])
-    assert not_quiet(desk.state, ["calendar"]) == ""
+    assert not_quiet(desk.program, desk.state, ["calendar"]) == ""
