@@ -107,6 +107,13 @@ def legs_to_close(position: Position, bot: CompiledBot) -> list[tuple[PositionLe
     return [(leg, count) for leg, count in found if count > 0]
 
 
+def leaves_to_expire(position: Position, bot: CompiledBot) -> bool:
+    """Say whether of what an exit closes only long legs are left: nobody bids for them, and they may expire."""
+    if position.waits_for_expiry or position.state != "exiting" or position.exit_reason == UNWIND:
+        return position.waits_for_expiry
+    return all(leg.sign > 0 and not leg.option.is_share for leg, _ in legs_to_close(position, bot))
+
+
 def _without_partners(position: Position) -> list[tuple[PositionLeg, int]]:
     """Return what is held beside whole structures: of legs that were closed apart from the others, all of it."""
     keep = _whole(partners(position))

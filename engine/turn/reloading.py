@@ -15,7 +15,7 @@ from engine.model.position import Position
 from engine.model.values import dataclass, replace
 from engine.record.record import Json, Kind
 from engine.turn.by_hand import give_up
-from engine.turn.closing import CLOSING, UNWIND, legs_to_close
+from engine.turn.closing import CLOSING, leaves_to_expire
 from engine.turn.daily import agenda_of, fresh_day
 from engine.turn.missing import end_watch
 from engine.turn.program import Program
@@ -85,9 +85,8 @@ def _is_exiting(program: Program, state: State, position: Position) -> bool:
         return False
     orders = (state.orders[ref] for ref in state.live)
     is_at_work = any(order.purpose in CLOSING and order.is_of(position.id) for order in orders)
-    closing = (leg for leg, _ in legs_to_close(position, program.governing(position)))
-    is_left = position.exit_reason != UNWIND and all(leg.sign > 0 and not leg.option.is_share for leg in closing)
-    return is_at_work or position.retry_at is not None or not (is_left or position.waits_for_expiry)
+    is_left = leaves_to_expire(position, program.governing(position))
+    return is_at_work or position.retry_at is not None or not is_left
 
 
 def reload_waits(work: Work, event: ReloadWaits) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from engine.run.audit.audit import audit
 from engine.run.audit.tape import Finding
 from engine.run.chaos.aftermath import Aftermath
 from engine.run.desk import Desk
+from engine.turn.closing import leaves_to_expire
 from engine.turn.protecting import stop_price
 
 PATIENCE = timedelta(minutes=1)
@@ -178,7 +179,9 @@ def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
         if position.id in told or position.on_hold:
             continue
         live = [order for order in day.orders.values() if order.is_of(position.id) and order.status.is_live]
-        is_between = position.state in ("entering", "exiting") and not position.waits_for_expiry
+        bot = desk.bots.get(position.bot)
+        is_left = position.waits_for_expiry if bot is None else leaves_to_expire(position, bot.of(position))
+        is_between = position.state in ("entering", "exiting") and not is_left
         if is_between and not live and not _is_due(position, outside.last):
             yield f"{position.id} of {position.bot} ends {position.state} without an order"
         if position.state == "closed" and not position.is_flat:

@@ -108,6 +108,20 @@ def test_a_short_leg_is_not_missed_where_there_can_be_no_stop(desk: Desk) -> Non
     assert said(desk, replace(held, suspended=True), {}, "and has stops for") == []
 
 
+def test_a_wing_that_an_exit_of_one_side_has_left_beside_the_other_is_not_between_two_states() -> None:
+    desk = load_desk([str(shipped("examples") / "rolling_side.yaml")], {}, None)
+    name, *_ = desk.bots
+    (side, *_) = [each for each in desk.bots[name].plan.exits if set(each.legs) == {"short_put", "long_put"}]
+    (put, *others) = CONDOR
+    gone = (replace(put, closed=2), *others)
+    held = replace(position(desk, name, gone), state="exiting", exit_reason=side.name)
+    assert said(desk, held, {}, "ends exiting") == []
+    one_left = (replace(put, closed=1), *others)
+    assert said(desk, replace(held, legs=one_left), {}, "ends exiting") == [
+        f"{held.id} of {name} ends exiting without an order"
+    ]
+
+
 def test_resting_exits_fit_what_is_held(desk: Desk) -> None:
     held = position(desk, "resting_put", (leg("short_put", 600, -1, symbol="SPY"),))
     pair = {(Purpose.TARGET, "short_put"): 2, (Purpose.STOP, "short_put"): 2}
