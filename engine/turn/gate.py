@@ -62,15 +62,16 @@ def entry_refusal(
     plan = bot.plan
     others = work.active_positions() if replaced is None else replaced.beside(work.active_positions())
     of_trade = [] if replaced is None else [p for p in others if p.entered_as == replaced.position.entered_as]
+    going_on = [each for each in of_trade if not each.waits_for_expiry]
     limits = work.program.limits
     quantity = view.quantity
     commission = Decimal(f"{view.commission:.2f}")
     is_roll = replaced is not None  # it has a limit, whatever the entry has
     price = view.start_price if is_roll else limited_at(plan.order, view.start_price, quote)
-    if of_trade:  # the trade goes on: all its parts and the new legs count together, at the prices of now
-        worst_case = as_one_trade(work, of_trade, selection, quantity, commission)
+    if going_on:  # the trade goes on: all its parts and the new legs count together, at the prices of now
+        worst_case = as_one_trade(work, going_on, selection, quantity, commission)
     else:
-        dealt = price if replaced is None else quote.natural  # no floor holds the ladder of a roll to a limit
+        dealt = quote.natural if is_roll else price  # no floor holds the ladder of a roll to a limit
         worst = entry_worst_case(selection, Decimal(f"{dealt or 0.0:.4f}"), is_covered=view.is_covered)
         worst_case = None if worst is None else worst * LOT * quantity + commission
     state = work.bots[plan.name]

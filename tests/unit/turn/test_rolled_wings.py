@@ -12,6 +12,7 @@ from test_rolling_parts import held as condor
 from engine.model.contract import Option
 from engine.model.order import OrderStatus, Purpose
 from engine.record.record import Kind
+from engine.turn.program import AccountLimits
 
 SIDE = """
   - name: tested_call
@@ -108,6 +109,22 @@ def test_a_wing_that_dies_while_the_roll_works_is_left_by_the_next_order() -> No
     desk.cancelled(first)
     desk.tick(1)
     assert ([len(order.legs) for order in rolls(desk)], no_rolls(desk)) == ([4, 3], [])
+
+
+@pytest.mark.parametrize("is_dead", [True, False])
+def test_a_wing_that_was_left_counts_for_nothing_in_what_the_next_roll_could_lose(is_dead: bool) -> None:
+    """What the first roll had lost counted against the second one, but only where it had left a wing."""
+    into = "{{strikes: {{short_put: {{otm: {} pts}}, long_put: {{below: short_put, by: 10 pts}}}}}}"
+    second = f"\n  - name: second\n    vix: {{above: 25}}\n    roll: {into.format(40)}"
+    risk = "{max_loss_per_trade: $2100}"
+    desk = held(into.format(70), above=second, risk=risk, limits=AccountLimits(max_open=1))
+    if is_dead:
+        dies(desk)
+    desk.quote(SHORT, 4.95, 5.05, -0.30)
+    frighten(desk)
+    desk.fill(desk.last)
+    frighten(desk, 26)
+    assert [order.reason for order in rolls(desk)] == ["vix", "second"]
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
