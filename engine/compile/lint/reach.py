@@ -364,17 +364,18 @@ def _unmoved_spot(symbol: str) -> dict[Subject, Range]:
 def _chosen(plan: Plan) -> dict[str, dict[str, Range]]:
     """Right after the fill strikes stand where they were chosen."""
     return {
-        "leg_delta": {leg.name: _delta_chosen(leg.strike) for leg in plan.legs},
+        "leg_delta": {leg.name: delta_chosen(leg.strike, NEAR) for leg in plan.legs},
         "breach": {leg.name: _distance_chosen(leg.strike) for leg in plan.legs},
     }
 
 
-def _delta_chosen(strike: Strike) -> Range:
+def delta_chosen(strike: Strike, near: float) -> Range:
+    """Return what the delta of a strike can be that has at least so much of the one that is asked for."""
     moved = strike.at_least_from_spot is not None or strike.multiple_of is not None or _is_edged(strike)
     moved = moved or strike.bound is Bound.AT_MOST or strike.round is Round.AWAY
     if strike.by is not StrikeBy.DELTA or strike.target is None or moved:
         return stretch(0.0, 1.0)
-    return stretch(float(strike.target) * NEAR, 1.0)
+    return stretch(float(strike.target) * near, 1.0)
 
 
 def _is_edged(strike: Strike) -> bool:

@@ -180,7 +180,7 @@ FOUND = [
         "step",
     ),
     (seller(("exits:\n", f"exit_order: {TWO_OF_THREE}\nexits:\n")), "RB304", "urgent"),
-    (legs(STRADDLE), "RB304", "within"),
+    (legs(STRADDLE).replace(BREACH, ""), "RB304", "within"),
     # conditions of entry
     (when("vix: {below: 12}", "{name: high, vix: {above: 20}}"), "RB311", "20"),
     (when("vix: {above: 20}", "{name: e, expr: vix9d > 2 and 12 > vix}"), "RB311", "vix9d > 2 and 12 > vix"),
@@ -200,9 +200,11 @@ FOUND = [
     # sessions of the year
     (at_open("otm: 30 pts"), "RB349", "30 pts"),
     (at_open("expected_move: 1x"), "RB349", "1x"),
-    (at_open("at: spot"), "RB349", "spot"),
+    (at_open("at: spot", (BREACH, "")), "RB349", "spot"),
     (
-        at_open("at: spot", (VIX, "    - {vix: {below: 22}, confirm: 5s}\n    - not: {time: open + 1m}\n")),
+        at_open(
+            "at: spot", (BREACH, ""), (VIX, "    - {vix: {below: 22}, confirm: 5s}\n    - not: {time: open + 1m}\n")
+        ),
         "RB349",
         "spot",
     ),
@@ -257,6 +259,12 @@ FOUND = [
     (exits(LAST, "- stop: {cost: 1x credit}"), "RB334", "1x credit"),
     (exits(LAST, "- move: {since: entry, above: -5 pts}"), "RB334", "-5 pts"),
     (seller(("dte: {at_most: 21}", "dte: {at_most: 60}"), ("nearest: 45", "between: [30, 45]")), "RB334", "60"),
+    (exits(LAST, "- leg_delta: {at_least: 0.10}"), "RB334", "0.10"),
+    (legs(f"  short_put: {{sell: put, strike: {{otm: 5 pts}}}}\n{WING}"), "RB334", "{spot_within: 5 pts}"),
+    (seller(("at_most: 21", "at_most: 1"), ("nearest: 45", "between: [1, 9]")), "RB334", "1"),
+    (seller(("at_most: 21", "at_most: 0"), ("nearest: 45", "nearest: 1")), "RB334", "0"),
+    (seller(("SPY", "KO"), ("at_most: 21", "at_most: 0"), ("nearest: 45", "nearest: 3")), "RB334", "0"),
+    (seller(("{nearest: 45}", "{nearest: 30}, cycle: monthly")), "RB334", "21"),
     (exits(LAST, "- stop: {cost: 2x credit, of: short_put}"), "RB337", "2x credit"),
     (exits(LAST, "- {name: c, cost: {above: 1.5x credit, of: [short_put, long_put]}}"), "RB337", "1.5x credit"),
     (exits(LAST, CENTRE), "RB338", "name: centre"),
@@ -444,6 +452,15 @@ QUIET = [
     weeks('- {time: "10:30", armed_by: {sessions_in_trade: {at_least: 1}}}', "- at_expiry: settle"),
     weeks('- {name: half, time: "11:00", close: 50%}', LAST).replace("  max_open: 9\n", "  max_open: 1\n"),
     weeks('- {time: "11:00", close: 50%}', "- at_expiry: settle").replace("- vix: ", '- time: "14:30"\n    - vix: '),
+    # no entry gets so near to the expiry
+    seller(("at_most: 21", "at_most: 0"), ("nearest: 45", "nearest: 3")),
+    seller(("at_most: 21", "at_most: 0"), ("nearest: 45", "nearest: 1"), (OPEN, OPEN + "  days: [mon, tue]\n")),
+    seller(("SPY", "KO"), ("at_most: 21", "at_most: 0"), ("nearest: 45", "nearest: 4")),
+    seller(("{nearest: 45}", "{nearest: 45}, cycle: monthly")),
+    seller(
+        ("- dte: {at_most: 21}", "- {name: last, all: [{dte: {at_most: 0}}, {time: close - 30m}]}"),
+        ("nearest: 45", "at_most: 9"),
+    ),
     # what is rolled is another position, of which these are not true; and what keeps its strike and day is none
     exits(LAST, CENTRE.replace("{time: open + 3h}", "{time: open + 3h}, {time_in_trade: {at_least: 1h}}")),
     exits(LAST, CENTRE.replace("{time: open + 3h}", "{time: open + 3h}, {breach: {spot_within: 5 pts}}")),
