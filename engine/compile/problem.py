@@ -84,6 +84,7 @@ CODES = {
     "RB349": "Strikes that count from the level of an index in the first minute of a session.",
     "RB350": "A contract that another bot of the call holds the other way round.",
     "RB351": "Orders resting at the broker that an entry of another bot of the call takes back.",
+    "RB352": "An exit that looks at the market alone, and may be true as the bot enters.",
 }
 
 

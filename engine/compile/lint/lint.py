@@ -13,7 +13,7 @@ from engine.compile.lint.look import Check, Outside, look_at
 from engine.compile.lint.models import trained_elsewhere
 from engine.compile.lint.names import unused_lets
 from engine.compile.lint.news import short_blackouts, unknown_events
-from engine.compile.lint.opened import at_once
+from engine.compile.lint.opened import at_once, left_by_the_market
 from engine.compile.lint.opening import before_members_open
 from engine.compile.lint.orders import hardly_protected, left_at_mid, naked_between, on_one_reading, waiting_for_quotes
 from engine.compile.lint.prices import of_a_share, off_tick
@@ -45,6 +45,7 @@ CHECKS: tuple[Check, ...] = (
     naked_between,
     idle,
     at_once,
+    left_by_the_market,
     idle_halts,
     rolled_again,
     against_the_whole,

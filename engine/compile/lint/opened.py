@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator
 from math import inf
 
-from engine.compile.lint.clauses import Reach, can_hold, legs_of
-from engine.compile.lint.literals import Subject
+from engine.compile.lint.clauses import Reach, can_hold, holding, legs_of
+from engine.compile.lint.literals import TIME, Subject
 from engine.compile.lint.look import Look
 from engine.compile.lint.ranges import Range, meet, stretch
 from engine.compile.lint.reach import delta_chosen
+from engine.compile.lint.rolls import MARKET, measures_of
 from engine.compile.lint.wording import said
-from engine.compile.plan import LegPlan, Rule
+from engine.compile.plan import SINCE_ENTRY, LegPlan, Rule
 from engine.compile.problem import Problem
 from engine.compile.timing import WEEK_DAYS
 from engine.model.contract import INDICES, OPENING_CLASSES
@@ -83,6 +84,31 @@ def _distance(leg: LegPlan, legs: Iterable[LegPlan]) -> float:
         return 0.0
     is_plain = strike.by is StrikeBy.OTM and not strike.is_percent and strike.bound is not Bound.AT_LEAST
     return float(strike.target) if is_plain and strike.target is not None else inf
+
+
+def left_by_the_market(look: Look) -> Iterator[Problem]:
+    """Yield RB352 where an exit looks at the market alone, and an entry may be made while it is true."""
+    halted = [(rule.test, False) for rule in look.plan.risk.halt_when if rule.confirm is None]
+    entering = [*((rule.test, True) for rule in look.entry_rules()), *halted]
+    for planned, rule in look.exit_rules():
+        halts = rule.path in [halt.path for halt in look.plan.risk.halt_when]
+        if halts or planned.armed_by or planned.roll is not None or not _is_of_the_market(look, rule):
+            continue
+        if can_hold([*entering, (rule.test, True)], look.places.entry, look.terms):
+            message = f"{said(rule)} may be true when the bot enters: what is opened then would be closed at once"
+            yield Problem("RB352", look.marked(rule), message, "say the opposite under 'when', too")
+
+
+def _is_of_the_market(look: Look, rule: Rule) -> bool:
+    """Say whether the market alone, or with the clock, may make an exit true, whatever is held."""
+    ways = holding([(rule.test, True)], look.places.open, look.terms) or []
+    return any(all(map(_is_no_part, way)) and set(way) != {TIME} for way in ways)
+
+
+def _is_no_part(subject: Subject) -> bool:
+    """Say whether a subject is none of what is held: a move since the entry is."""
+    arguments = subject.arguments if isinstance(subject.arguments, tuple) else ()
+    return MARKET.issuperset(measures_of(subject)) and ("since", SINCE_ENTRY) not in arguments
 
 
 # ---------------------------------------------------------------- days to expiry

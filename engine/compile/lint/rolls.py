@@ -26,7 +26,7 @@ _BY_THE_MARKET = frozenset(
 """What a strike is chosen by that another one may be nearest to a minute later."""
 _OF_THE_DESK = frozenset(("shares_held", "cost_basis", "buying_power", "net_liquidation", "bot", "last_exit"))
 """What an entry may wait for, and a roll may change."""
-_MARKET = frozenset(name for name, each in VOCABULARY.items() if Place.FILTER in each.places) - _OF_THE_DESK
+MARKET = frozenset(name for name, each in VOCABULARY.items() if Place.FILTER in each.places) - _OF_THE_DESK
 """What the clock and the market alone make of it."""
 
 
@@ -52,11 +52,12 @@ def _stays_true(look: Look, planned: ExitPlan) -> bool:
     """Say whether it may be true whatever is held, by the clock, the market, and a `dte` that is not rolled."""
     tests = [(rule.test, True) for rule in (planned.rule, *planned.armed_by) if rule is not None]
     ways = holding(tests, look.places.open, look.terms)
-    kept = _MARKET if planned.roll is None or planned.roll.is_moved else _MARKET | {"dte"}
-    return ways is not None and any(all(kept.issuperset(_measures(subject)) for subject in way) for way in ways)
+    kept = MARKET if planned.roll is None or planned.roll.is_moved else MARKET | {"dte"}
+    return ways is not None and any(all(kept.issuperset(measures_of(subject)) for subject in way) for way in ways)
 
 
-def _measures(subject: Subject) -> tuple[str, ...]:
+def measures_of(subject: Subject) -> tuple[str, ...]:
+    """Return what a subject measures, and what that is a multiple of."""
     return (subject.measure,) if subject.of is None else (subject.measure, subject.of.measure)
 
 
