@@ -85,6 +85,7 @@ CODES = {
     "RB350": "A contract that another bot of the call holds the other way round.",
     "RB351": "Orders resting at the broker that an entry of another bot of the call takes back.",
     "RB352": "An exit that looks at the market alone, and may be true as the bot enters.",
+    "RB353": "An exit that is a part of an entry price which may be next to nothing.",
 }
 
 

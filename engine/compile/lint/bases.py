@@ -1,15 +1,18 @@
-"""What some legs are measured against: a multiple of the credit is of the whole structure's, whatever `of` says."""
+"""What exits are measured against: a credit of the whole structure, whatever `of` says; an entry price near nothing."""
 
 from collections.abc import Iterator
 
 from engine.compile.lint.literals import linear
 from engine.compile.lint.look import Look
+from engine.compile.lint.reach import is_sure
 from engine.compile.lint.wording import said
-from engine.compile.plan import Compare, ExitPlan, Rule
+from engine.compile.plan import Call, Compare, ExitPlan, Quantity, Rule
 from engine.compile.problem import Problem
 from engine.compile.reads import calls_of
+from engine.spec.nouns.legs import StrikeBy
 
 _WHOLE = ("credit", "debit")
+_AT_THE_MONEY, _OUT_OF_IT = (StrikeBy.AT_SPOT, StrikeBy.AT_LEG), (StrikeBy.OTM, StrikeBy.EXPECTED_MOVE)
 
 
 def against_the_whole(look: Look) -> Iterator[Problem]:
@@ -22,6 +25,35 @@ def against_the_whole(look: Look) -> Iterator[Problem]:
             message = f"{said(rule)} measures {their}, against the {whole[0]} of the whole structure and not their own"
             where = look.marked(rule) if rule is planned.rule else rule.path
             yield Problem("RB337", where, message, _instead(planned, rule, legs))
+
+
+def of_next_to_nothing(look: Look) -> Iterator[Problem]:
+    """Yield RB353 for an exit that is a part of the entry price, where the structure may be had for about nothing."""
+    if is_sure(look.spec, look.bounds) or _are_calendars(look) or _are_flies(look):
+        return
+    for _, rule in look.exit_rules():
+        if any(_is_part(call) for call in calls_of(rule.test)):
+            message = f"{said(rule)} is a part of the entry price, which may be next to nothing: at 0.00 it never acts"
+            help_text = f"'require' a '{look.plan.opens_for}' of so much at least, or say it in dollars"
+            yield Problem("RB353", look.marked(rule), message, help_text)
+
+
+def _is_part(call: Call) -> bool:
+    is_gain = call.measure in ("profit", "loss", "give_back") and call.quantity is Quantity.FRACTION
+    return call.measure in _WHOLE or (is_gain and "of" not in dict(call.arguments))
+
+
+def _are_calendars(look: Look) -> bool:
+    """Say whether each option is sold against one of the same strike and another day: what ends later is dearer."""
+    at = [leg for leg in look.plan.legs if leg.strike.by is StrikeBy.AT_LEG]
+    return len(look.spec.legs.expiries) > 1 and 2 * len(at) == len(look.plan.legs)
+
+
+def _are_flies(look: Look) -> bool:
+    """Say whether what stands at the money is dealt in against as much that stands out of it."""
+    near = sum(leg.sign * leg.ratio for leg in look.plan.legs if leg.strike.by in _AT_THE_MONEY)
+    far = sum(leg.sign * leg.ratio for leg in look.plan.legs if leg.strike.by in _OUT_OF_IT)
+    return near == -far and all(leg.strike.by in (*_AT_THE_MONEY, *_OUT_OF_IT) for leg in look.plan.legs)
 
 
 def _rules(look: Look) -> Iterator[tuple[ExitPlan, Rule]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from engine.compile.lint.ages import ageless
-from engine.compile.lint.bases import against_the_whole
+from engine.compile.lint.bases import against_the_whole, of_next_to_nothing
 from engine.compile.lint.caps import out_of_reach
 from engine.compile.lint.closing import closing_unsaid, parts_of_one
 from engine.compile.lint.endings import unended
@@ -49,6 +49,7 @@ CHECKS: tuple[Check, ...] = (
     idle_halts,
     rolled_again,
     against_the_whole,
+    of_next_to_nothing,
     closing_unsaid,
     parts_of_one,
     unended,

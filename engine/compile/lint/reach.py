@@ -174,7 +174,7 @@ def places_of(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds, terms: 
     in_window = {KIND: TRUE if session.is_half else TRUE_OR_FALSE, TIME: stretch(start, end, high_open=True)}
     is_same_day = not outlives_its_day(spec)
     rolls = [rule.roll for rule in spec.exits if rule.roll is not None and rule.enabled]
-    money = _money(plan, worth, bounds, terms) if _is_sure(spec, bounds) and not rolls else {}
+    money = _money(plan, worth, bounds, terms) if is_sure(spec, bounds) and not rolls else {}
     held = in_window | money | {TIME: stretch(start if is_same_day else 0.0, day, high_open=True)}
     days = [dte_range(each) for each in spec.legs.expiries]
     fewest, most = min(each[0] for each in days), max(map(_furthest, spec.legs.expiries))
@@ -204,7 +204,7 @@ def _furthest(expiry: Expiry) -> float:
     return expiry.days[0] + max(expiry.days[0], MONTH) if expiry.rule is DteRule.NEAREST else most
 
 
-def _is_sure(spec: Spec, bounds: PriceBounds) -> bool:
+def is_sure(spec: Spec, bounds: PriceBounds) -> bool:
     """Say whether the structure is sold, or bought, whatever the market: by its strikes, or by what `require` asks."""
     return certain_direction(spec) is not None or bounds.least > 0
 

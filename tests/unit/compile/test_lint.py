@@ -112,6 +112,18 @@ REVERSAL = """\
   short_put: {sell: put, strike: {delta: 0.25}}
   long_call: {buy: call, strike: {delta: 0.25}}
 """
+RATIO = """\
+  long_put: {buy: put, strike: {delta: 0.30}}
+  short_puts: {sell: put, ratio: 2, strike: {delta: 0.15}}
+"""
+DIAGONAL = """\
+  front: {sell: put, strike: {delta: 0.30}}
+  back: {buy: put, expiry: {dte: {at_least: 3}}, strike: {below: front, by: 30 pts}}
+"""
+WINGS = """\
+  long_put: {buy: put, strike: {expected_move: 1.5x}}
+  long_call: {buy: call, strike: {otm: 2%}}
+"""
 BROKEN_WING = """\
   long_put: {buy: put, strike: {delta: 0.30}}
   short_put: {sell: put, ratio: 2, strike: {below: long_put, by: 10 pts}}
@@ -266,6 +278,10 @@ FOUND = [
     (seller(("SPY", "KO"), ("at_most: 21", "at_most: 0"), ("nearest: 45", "nearest: 3")), "RB334", "0"),
     (seller(("{nearest: 45}", "{nearest: 30}, cycle: monthly")), "RB334", "21"),
     (exits(LAST, "- vix: {above: 20}"), "RB352", "20"),
+    (legs(REVERSAL).replace("profit: 50%", "profit: 500%"), "RB353", "500%"),
+    (legs(REVERSAL).replace("target: {profit: 50%}", "stop: {give_back: 20%}\n    name: trail"), "RB353", "20%"),
+    (legs(RATIO), "RB353", "50%"),
+    (legs(DIAGONAL).replace(BREACH, ""), "RB353", "50%"),
     (exits(LAST, "- move: {since: open, above: -5 pts}"), "RB352", "-5 pts"),
     (exits(LAST, "- {name: e, any: [{breach: {spot_within: 2 pts}}, {vix_spike: {above: 3 pts}}]}"), "RB352", None),
     (exits(LAST, "- stop: {cost: 2x credit, of: short_put}"), "RB337", "2x credit"),
@@ -426,7 +442,6 @@ QUIET = [
     at_open("otm: 30 pts", (VIX, VIX + "    - time: open + 1m\n")),
     at_open("otm: 30 pts", (VIX, "    - {vix: {between: [12, 22]}, confirm: 60s}\n")),
     # what may be sold or bought, and what is closed part by part, may win or lose more than its width or credit
-    legs(REVERSAL).replace("profit: 50%", "profit: 500%"),
     legs(REVERSAL).replace("profit: 50%", "profit: $5000"),
     legs(BROKEN_WING).replace("profit: 50%", "profit: 150%"),
     exits(LAST, f"- {{name: n, {OF_PUT}}}", "- stop: {loss: $1500}"),
@@ -455,6 +470,12 @@ QUIET = [
     weeks('- {time: "10:30", armed_by: {sessions_in_trade: {at_least: 1}}}', "- at_expiry: settle"),
     weeks('- {name: half, time: "11:00", close: 50%}', LAST).replace("  max_open: 9\n", "  max_open: 1\n"),
     weeks('- {time: "11:00", close: 50%}', "- at_expiry: settle").replace("- vix: ", '- time: "14:30"\n    - vix: '),
+    # a price that is sure to be one
+    legs(RATIO + "  require: [credit: {at_least: 0.20}]\n"),
+    legs(RATIO).replace("profit: 50%", "profit: $200"),
+    legs(RATIO).replace("{profit: 50%}", "{profit: 50%, of: short_puts}\n    close: all"),
+    legs(DIAGONAL.replace("below: front, by: 30 pts", "at: front")).replace(BREACH, ""),
+    legs(STRADDLE.replace(", within: 5 pts", "") + WINGS).replace(BREACH, ""),
     # no entry is made while these are true
     exits(LAST, "- vix: {above: 22}"),
     exits(LAST, "- {name: e, all: [{vix: {above: 20}}, {profit: {below: 10%}}]}"),
