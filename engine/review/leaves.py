@@ -10,7 +10,16 @@ from engine.model.contract import Settlement, product
 from engine.review import amounts
 from engine.review.example import Example
 from engine.review.explanation import Line, Section
-from engine.review.levels import legs_words, level_of, level_words, part_price, protection_prices, with_level
+from engine.review.levels import (
+    AT_ONCE,
+    is_met_at_once,
+    legs_words,
+    level_of,
+    level_words,
+    part_price,
+    protection_prices,
+    with_level,
+)
 from engine.review.orders import ladder_words
 from engine.review.rolls import rolling_words
 from engine.review.sentences import ending, judging, outline, rule_words
@@ -141,6 +150,14 @@ RESTING: Mapping[ExitKind, str] = {
 
 
 def _note(planned: ExitPlan, subject: Subject) -> str:
+    """Return at which price the exit acts on the example, and whether it would at once."""
+    note, example = _price_note(planned, subject), subject.example
+    if example is None or AT_ONCE in note or not is_met_at_once(planned, example, subject.plan):
+        return note
+    return f"{note}: {AT_ONCE}" if note else f"on the example {AT_ONCE}"
+
+
+def _price_note(planned: ExitPlan, subject: Subject) -> str:
     example = subject.example
     if example is not None and planned.each and (price := part_price(planned, example)) is not None:
         sold, closing = f"{amounts.price(example.net)} {example.verb}", "bought back" if example.net >= 0 else "sold"

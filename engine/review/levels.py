@@ -3,16 +3,21 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from engine.compile.plan import Arithmetic, Call, Compare, Constant, ExitPlan, Number, Op, ProtectPlan, Quantity
+from engine.compile.plan import Arithmetic, Call, Compare, Constant, ExitPlan, Number, Op, Plan, ProtectPlan, Quantity
+from engine.compile.reads import calls_of
+from engine.evaluate.rules import compile_rule
+from engine.fill.pnl import held, leg_views
 from engine.model.contract import LOT
 from engine.model.money import ZERO
 from engine.model.payoff import best_case, least_payoff
 from engine.model.values import dataclass
 from engine.review import amounts
 from engine.review.example import Example
+from engine.review.market import example_view
 from engine.turn.protecting import stop_price
 from engine.turn.resting import level_net, level_price
 
+AT_ONCE = "true as soon as the position is open"
 _MEASURES = ("profit", "loss", "cost", "value")
 
 
@@ -111,7 +116,7 @@ def legs_words(planned: ExitPlan, example: Example) -> str:
     is_met = measured >= bound if above else measured <= bound
     net = {"cost": -bound, "value": bound, "profit": bound - entry}.get(test.left.measure, -bound - entry)
     words = _closing_words(entry, net, "about ")
-    return f"{words}: true as soon as the position is open" if is_met and measured != bound else words
+    return f"{words}: {AT_ONCE}" if is_met and measured != bound else words
 
 
 def _bound(measure: str, level: tuple[float, Quantity, str | None], entry: Decimal, example: Example) -> Decimal | None:
@@ -135,6 +140,27 @@ def part_price(planned: ExitPlan, example: Example) -> Decimal | None:
     if found is None or found[2] not in ("credit", "debit"):
         return None
     return Decimal(str(found[0])) * abs(example.net)
+
+
+_OF_ENTRY = frozenset(("breach", "leg_delta", "position_delta", "dte", "time", "time_in_trade", "sessions_in_trade"))
+"""What the example's market says of a position that has just been opened in it."""
+_OF_PRICE = _OF_ENTRY | {"cost", "value", "credit", "debit"}
+"""The same where the example has the price of that market, and not the worst that `require` allows."""
+
+
+def is_met_at_once(planned: ExitPlan, example: Example, plan: Plan) -> bool:
+    """Say whether an exit, or a part of it, is true on the example as soon as it is open.
+
+    What only real quotes tell is not asked, nor what an exit waits for that has to be armed.
+    """
+    known = _OF_ENTRY if example.is_bound else _OF_PRICE
+    parts = [each.rule for each in plan.exits if (each.written or each.name) == planned.name and each.rule is not None]
+    if planned.armed_by or any(call.measure not in known for rule in parts for call in calls_of(rule.test)):
+        return False
+    view = example_view(plan)
+    view.legs, view.held = leg_views(example.position, view.board), held(example.position)
+    view.quantity = example.position.quantity
+    return any(compile_rule(rule, plan)(view).truth is True for rule in parts)
 
 
 def unreachable(planned: ExitPlan, example: Example) -> bool:

@@ -324,3 +324,31 @@ def test_only_what_was_sold_is_told_to_be_covered_by_nothing() -> None:
     extra = "  more_calls: {sell: call, ratio: 2, strike: {above: short_call, by: 30 pts}}\n"
     text = told(edited(CONDOR, (line, line + extra), ("max_loss_per_trade: $1000", "undefined_risk: allow")))
     assert "without a bound: no contract covers short_call and more_calls (undefined_risk: allow)" in text
+
+
+@pytest.mark.parametrize(
+    ("exit_", "is_met"),
+    [
+        ("breach: {spot_within: 80 pts}", True),
+        ("breach: {spot_within: 80 pts, of: each_side}", True),
+        ("breach: {spot_within: 5 pts}", False),
+        ("leg_delta: {beyond: 0.08}", True),
+        ("position_delta: {beyond: 0.30}", False),
+        ("name: near\n    all: [{breach: {spot_within: 80 pts}}, {time: close - 1h}]", False),
+        ("name: near\n    breach: {spot_within: 80 pts}\n    armed_by: {profit: {at_least: 10%}}", False),
+        ("cost: {above: 0.5x credit, of: each_short}", False),  # the least credit is no price of the example's market
+    ],
+)
+def test_an_exit_that_is_true_of_the_example_at_once_is_said_to_be(exit_: str, is_met: bool) -> None:
+    """A trader's bot sold a put nine points away and left within 15 points: closed in the minute of each entry."""
+    text = told(changed("  - breach: {spot_within: 5 pts}\n", f"  - {exit_}\n"))
+    assert ("true as soon as the position is open" in text) is is_met
+
+
+def test_a_short_leg_that_costs_more_than_the_whole_brings_is_said_to_be_closed_at_once() -> None:
+    """Without a credit that is required the example has the price of its market, and so have its legs."""
+    bare = changed("  require:\n    - credit: {at_least: 0.50}\n", "")
+    text = told(bare.replace("- breach: {spot_within: 5 pts}", "- cost: {above: 1x credit, of: each_short}"))
+    assert ": true as soon as the position is open" in text
+    text = told(bare.replace("- breach: {spot_within: 5 pts}", "- cost: {above: 2x credit, of: each_short}"))
+    assert "true as soon" not in text
