@@ -86,6 +86,7 @@ CODES = {
     "RB351": "Orders resting at the broker that an entry of another bot of the call takes back.",
     "RB352": "An exit that looks at the market alone, and may be true as the bot enters.",
     "RB353": "An exit that is a part of an entry price which may be next to nothing.",
+    "RB354": "An exit that rolls whatever that costs.",
 }
 
 

@@ -46,6 +46,7 @@ def _trade(subject: Subject) -> Iterator[Line]:
     example = subject.example
     if worst.sure is Sure.EXAMPLE and example is not None and any(map(_brings_shares, example.position.legs)):
         yield Line(words="the cash for its shares is asked for by 'cash_secured_puts' of the account document alone")
+    yield from _rolled_on(subject)
     yield from _rolled_apart(subject)
     if limit is None and worst.sure is Sure.STRIKES and worst.width and is_on_the_listing(subject):
         yield Line(words="where no strike is listed so far apart the nearest is taken: further apart it may lose more")
@@ -60,6 +61,13 @@ def _trade(subject: Subject) -> Iterator[Line]:
 def _refused(limit: Decimal | None) -> Iterator[Line]:
     if limit is not None:
         yield Line(words=f"an entry that could lose more than {amounts.money(limit)} is refused (max_loss_per_trade)")
+
+
+def _rolled_on(subject: Subject) -> Iterator[Line]:
+    """Say that what a roll has lost is lost beside what the position may lose that it opens."""
+    names = tuple(each.name for each in subject.exits if each.roll is not None)
+    if names:
+        yield Line(words=f"{listed(names, 'and')}: each roll opens a trade of its own, and what several lose adds up")
 
 
 def _rolled_apart(subject: Subject) -> Iterator[Line]:

@@ -17,7 +17,7 @@ from engine.compile.lint.opened import at_once, left_by_the_market
 from engine.compile.lint.opening import before_members_open
 from engine.compile.lint.orders import hardly_protected, left_at_mid, naked_between, on_one_reading, waiting_for_quotes
 from engine.compile.lint.prices import of_a_share, off_tick
-from engine.compile.lint.rolls import rolled_again
+from engine.compile.lint.rolls import rolled_again, rolled_at_any_price
 from engine.compile.lint.unitless import read_otherwise
 from engine.compile.plan import Plan
 from engine.compile.problem import CODES, Problem, did_you_mean
@@ -48,6 +48,7 @@ CHECKS: tuple[Check, ...] = (
     left_by_the_market,
     idle_halts,
     rolled_again,
+    rolled_at_any_price,
     against_the_whole,
     of_next_to_nothing,
     closing_unsaid,

@@ -1,4 +1,4 @@
-"""Exits that roll and whose conditions the roll changes nothing of: they are as true of what it opens."""
+"""Exits that roll at any price, or whose conditions the roll changes nothing of: they are as true of what it opens."""
 
 from collections.abc import Iterator
 
@@ -7,8 +7,9 @@ from engine.compile.lint.literals import Subject
 from engine.compile.lint.look import Look
 from engine.compile.lint.wording import said
 from engine.compile.measures.measure import Place
-from engine.compile.plan import ExitPlan, RollPlan
+from engine.compile.plan import ExitPlan, RollPlan, Rule
 from engine.compile.problem import Problem
+from engine.compile.reads import calls_of
 from engine.compile.timing import outlives_its_day
 from engine.compile.vocabulary import VOCABULARY
 from engine.spec.nouns.legs import StrikeBy
@@ -42,6 +43,22 @@ def rolled_again(look: Look) -> Iterator[Problem]:
             f"{said(rule)} is as true of what it opens: that is rolled at once where another strike is nearer then"
         )
         yield Problem("RB338", look.marked(rule), message, _beside(look, roll))
+
+
+def rolled_at_any_price(look: Look) -> Iterator[Problem]:
+    """Yield RB354 for each exit that rolls whatever both sides of its order cost together."""
+    told = set()
+    for planned, rule in look.exit_rules():
+        roll = planned.roll
+        if roll is None or rule.path in told or any(_is_priced(each) for each in roll.require):
+            continue
+        told.add(rule.path)
+        message = f"{said(rule)} rolls whatever that costs: nothing is asked of the price of both sides together"
+        yield Problem("RB354", look.marked(rule), message, "as in 'require: [{credit: {at_least: 0.10}}]' of the roll")
+
+
+def _is_priced(rule: Rule) -> bool:
+    return any(call.measure in ("credit", "debit") for call in calls_of(rule.test))
 
 
 def _moves(roll: RollPlan) -> bool:

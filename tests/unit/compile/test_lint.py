@@ -159,7 +159,12 @@ CENTRE = """\
 - name: centre
     all: [{time: open + 3h}]
     close: put_side
-    roll: {strikes: {short_put: {delta: 0.10}, long_put: {below: short_put, by: 10 pts}}}"""
+    roll: {require: [{debit: {at_most: 0.50}}],
+           strikes: {short_put: {delta: 0.10}, long_put: {below: short_put, by: 10 pts}}}"""
+PROFIT = """- name: up
+    profit: {at_least: 30%}
+    close: put_side
+    roll: {require: [{debit: {at_most: 0.50}}], expiry: {dte: 1}}"""
 LAST_HOUR = "- name: last\n    all: [{time: '15:30'}, {dte: {at_most: 0}}]"
 ONE_BY_ONE = "long_put, short_put, short_call, long_call"
 
@@ -295,6 +300,8 @@ FOUND = [
     ),
     (exits(LAST, CENTRE.replace("[{time: open + 3h}]", "[{time: open + 3h}, {vix: {above: 20}}]")), "RB338", None),
     (exits(LAST, CENTRE.replace("  all: [{time: open + 3h}]", "  spot: {below: 5900}")), "RB338", "5900"),
+    (exits(LAST, PROFIT.replace("require: [{debit: {at_most: 0.50}}], ", "")), "RB354", "30%"),
+    (exits(LAST, PROFIT.replace("debit: {at_most: 0.50}", "quote_width: {at_most: 0.50}")), "RB354", "30%"),
     # endings
     (changed((TIME, "  - time: open + 4h\n")), "RB335", "exits"),
     (
@@ -453,7 +460,7 @@ QUIET = [
     exits(
         LAST,
         CENTRE.replace("{time: open + 3h}", "{time: open + 3h}, {dte: {at_most: 0}}").replace(
-            "{strikes", "{expiry: {dte: 1}, strikes"
+            "{require", "{expiry: {dte: 1}, require"
         ),
     ),
     # days to expiry that may be chosen, and what may well be confirmed while a position lasts
@@ -497,7 +504,7 @@ QUIET = [
     exits(
         LAST,
         CENTRE.replace(
-            "{strikes: {short_put: {delta: 0.10}, long_put: {below: short_put, by: 10 pts}}}", "{expiry: {dte: 1}}"
+            "strikes: {short_put: {delta: 0.10}, long_put: {below: short_put, by: 10 pts}}}", "expiry: {dte: 1}}"
         ),
     ),
 ]

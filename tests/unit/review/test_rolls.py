@@ -61,6 +61,12 @@ def test_a_part_to_the_same_expiry_is_no_risk_of_its_own() -> None:
     assert "rolls a part" not in told(rolled(SIDE))
 
 
+def test_what_rolls_have_lost_is_said_to_be_lost_beside_the_worst_of_a_trade() -> None:
+    """A spread said to lose $2,003 at most was rolled for $873 lost, into one that could lose $1,560 more."""
+    assert "breach: each roll opens a trade of its own, and what several lose adds up" in told(rolled(SIDE))
+    assert "each roll" not in told(CONDOR)
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [("{nearest: 7}", "{nearest: 14}"), ("roll: {", "roll: {require: [{credit: {at_least: 0.10}}], ")],
