@@ -16,7 +16,7 @@ from engine.compile.lint.news import short_blackouts, unknown_events
 from engine.compile.lint.opened import at_once, left_by_the_market
 from engine.compile.lint.opening import before_members_open
 from engine.compile.lint.orders import hardly_protected, left_at_mid, naked_between, on_one_reading, waiting_for_quotes
-from engine.compile.lint.prices import of_a_share, off_tick
+from engine.compile.lint.prices import of_a_share, of_a_tick, off_tick
 from engine.compile.lint.rolls import rolled_again, rolled_at_any_price
 from engine.compile.lint.unitless import read_otherwise
 from engine.compile.plan import Plan
@@ -41,6 +41,7 @@ CHECKS: tuple[Check, ...] = (
     short_blackouts,
     off_tick,
     of_a_share,
+    of_a_tick,
     read_otherwise,
     naked_between,
     idle,

@@ -4,12 +4,16 @@ from collections.abc import Collection, Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
+from engine.compile.lint.literals import literal
 from engine.compile.lint.look import Look
+from engine.compile.lint.wording import said
+from engine.compile.plan import Compare
 from engine.compile.problem import Problem
 from engine.compile.structure import symbol_of
 from engine.model.contract import LOT, product
 from engine.model.money import Rounding, TickRule, on_tick
 from engine.spec.nouns.condition import Amount, Condition, Group, MeasureTest, Path, Unit
+from engine.spec.nouns.exits import ExitKind
 from engine.spec.nouns.legs import Leg
 from engine.spec.nouns.order import Order
 from engine.spec.spec import Spec
@@ -48,6 +52,23 @@ def of_a_share(look: Look) -> Iterator[Problem]:
             if "credit" in path or "debit" in path:
                 help += f", or '{abs(dollars):f}' without '$'"
             yield Problem("RB344", path, message, help)
+
+
+def of_a_tick(look: Look) -> Iterator[Problem]:
+    """Yield RB344 for a target that at the least price asked for is nearer to it than the next price there is."""
+    tick, least = _whole(look.spec).ticks.steps[0][1], Decimal(str(look.bounds.least))
+    for planned, rule in look.exit_rules():
+        if planned.kind is not ExitKind.TARGET or not isinstance(rule.test, Compare) or least < tick:
+            continue
+        subject, passing = literal(rule.test, look.terms)
+        part = Decimal(str(passing[0][0][0])) if subject.measure == "gain" and passing else Decimal(0)
+        if 0 < part * least < tick:
+            name = look.plan.opens_for
+            message = (
+                f"{said(rule)} of the least {name}, {least:.2f}, is {part * least:.3f} a share, and prices change by "
+                f"{tick}: nothing may be won, and commissions are lost"
+            )
+            yield Problem("RB344", look.marked(rule), message, f"'require' a larger {name}, or win a larger part")
 
 
 def _order_prices(order: Order, spec: Spec) -> Iterator[Problem]:

@@ -302,6 +302,8 @@ FOUND = [
     (exits(LAST, CENTRE.replace("  all: [{time: open + 3h}]", "  spot: {below: 5900}")), "RB338", "5900"),
     (exits(LAST, PROFIT.replace("require: [{debit: {at_most: 0.50}}], ", "")), "RB354", "30%"),
     (exits(LAST, PROFIT.replace("debit: {at_most: 0.50}", "quote_width: {at_most: 0.50}")), "RB354", "30%"),
+    (changed(("at_least: 0.50", "at_least: 0.05")), "RB344", "50%"),
+    (changed(("at_least: 0.50", "at_least: 0.10"), ("profit: 50%", "cost: 0.6x credit")), "RB344", "0.6x credit"),
     # endings
     (changed((TIME, "  - time: open + 4h\n")), "RB335", "exits"),
     (
@@ -483,6 +485,8 @@ QUIET = [
     legs(RATIO).replace("{profit: 50%}", "{profit: 50%, of: short_puts}\n    close: all"),
     legs(DIAGONAL.replace("below: front, by: 30 pts", "at: front")).replace(BREACH, ""),
     legs(STRADDLE.replace(", within: 5 pts", "") + WINGS).replace(BREACH, ""),
+    # of a credit of 0.10 a half is a tick
+    changed(("at_least: 0.50", "at_least: 0.10")),
     # no entry is made while these are true
     exits(LAST, "- vix: {above: 22}"),
     exits(LAST, "- {name: e, all: [{vix: {above: 20}}, {profit: {below: 10%}}]}"),
