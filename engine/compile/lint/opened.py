@@ -144,9 +144,11 @@ def _listed(look: Look, expiry: Expiry, place: int) -> Iterator[list[int]]:
     friday = (_FRIDAY - place) % _WEEK
     if expiry.is_monthly or expiry.trading_class in OPENING_CLASSES:
         yield from (list(range(first, last, _MONTH)) for first in range(friday, _MONTH, _WEEK))
-    elif _DAILY.issuperset(look.spec.underlyings):
+        return
+    symbols = set(look.spec.underlyings if look.spec.universe is None else look.spec.universe.symbols)
+    if symbols & _DAILY:
         yield [ahead for ahead in range(last) if (place + ahead) % _WEEK <= _FRIDAY]
-    else:
+    if symbols - _DAILY:
         yield list(range(friday, last, _WEEK))
 
 

@@ -281,6 +281,16 @@ FOUND = [
     (seller(("at_most: 21", "at_most: 1"), ("nearest: 45", "between: [1, 9]")), "RB334", "1"),
     (seller(("at_most: 21", "at_most: 0"), ("nearest: 45", "nearest: 1")), "RB334", "0"),
     (seller(("SPY", "KO"), ("at_most: 21", "at_most: 0"), ("nearest: 45", "nearest: 3")), "RB334", "0"),
+    (
+        seller(
+            ("underlying: SPY", "universe: {symbols: [SPY, KO]}"),
+            ("  max_open: 30\n", "  per_day: 2\n  max_open: 30\n"),
+            ("at_most: 21", "at_most: 0"),
+            ("nearest: 45", "nearest: 3"),
+        ),
+        "RB334",
+        "0",
+    ),
     (seller(("{nearest: 45}", "{nearest: 30}, cycle: monthly")), "RB334", "21"),
     (exits(LAST, "- vix: {above: 20}"), "RB352", "20"),
     (legs(REVERSAL).replace("profit: 50%", "profit: 500%"), "RB353", "500%"),
