@@ -6,6 +6,7 @@ from rich.text import Text
 
 from engine.cli.glance_text import cut, fitted
 from engine.cli.top_keys import Row
+from engine.model.money import dollars
 from engine.run.columns import aligned, signed
 from engine.web.picture import GREEKS, BotLine, OrderLine, Picture, PositionLine, Told
 
@@ -62,7 +63,7 @@ def _bot_cells(bot: BotLine, is_wide: bool) -> tuple[str, ...]:
 
 
 def position_table(picture: Picture, width: int) -> Table:
-    """Return a line a position: entry, what it costs now, profit, days to expiry, its greeks; and the sums of all."""
+    """Return a line a position: entry, what it costs now, profit, days to expiry, its greeks; the sums of several."""
     cells = [_cells(each) for each in picture.positions]
     sums = ("", "", "", signed(picture.profit), *(_number(picture.greeks[name], name) for name in GREEKS))
     heads = ("DTE", "entry", "now", "P/L", *GREEKS)
@@ -89,9 +90,21 @@ def position_table(picture: Picture, width: int) -> Table:
     ]
     if len(cells) > 1:
         found.append((None, line("all", sums, "", "", picture.profit)))
+        found.append((None, cut(Text(f" {_book_text(picture)}"), width)))
     heading = line("open position", heads, "bot", "exits", None)
     heading.stylize("dim")
     return heading, found
+
+
+def _book_text(picture: Picture) -> str:
+    worst = "not bounded" if picture.max_loss is None else dollars(picture.max_loss)
+    at_target = signed(picture.at_targets) + _besides(picture.without_target)
+    at_stop = signed(picture.at_stops) + _besides(picture.without_stop)
+    return f"at target {at_target}, at stop {at_stop}, max loss {worst}"
+
+
+def _besides(missing: int) -> str:
+    return f" ({missing} without)" if missing else ""
 
 
 _PROFIT = 3

@@ -115,6 +115,8 @@ class PositionRisk(BaseModel):
 class Risk(BaseModel):
     """The whole book. buying_power_used: the part of net liquidation that maintenance margin takes, in percent.
 
+    max_profit, max_loss: of the positions that have a target, or a stop; without_target and without_stop say how many
+    have none and are not in it; None when all lack one. worst_at_expiry: None when that of one is not bounded.
     as_of: now where an engine runs in this process, else the oldest of the last snapshots.
     """
 
@@ -123,6 +125,8 @@ class Risk(BaseModel):
     buying_power_used: float | None
     max_profit: float | None
     max_loss: float | None
+    without_target: int
+    without_stop: int
     worst_at_expiry: float | None
     positions: list[PositionRisk]
 

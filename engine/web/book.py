@@ -28,7 +28,7 @@ from engine.web.answers import (
     Trade,
 )
 from engine.web.known import bot_of, next_window
-from engine.web.picture import GREEKS, Picture, PositionLine
+from engine.web.picture import GREEKS, Picture, PositionLine, sum_of_known
 
 WAITING = Stage.CONNECTING.value
 ACTIVE = "ACTIVE"
@@ -173,8 +173,10 @@ def risk(reader: StoreReader, picture: Picture) -> Risk:
         as_of=picture.as_of,
         maintenance_margin=picture.maintenance_margin,
         buying_power_used=None if used is None else round(100 * used, DIGITS),
-        max_profit=_sum(each.max_profit for each in found),
-        max_loss=_sum(each.max_loss for each in found),
+        max_profit=_rounded(sum_of_known([each.max_profit for each in found])),
+        max_loss=_rounded(sum_of_known([each.max_loss for each in found])),
+        without_target=sum(each.max_profit is None for each in found),
+        without_stop=sum(each.max_loss is None for each in found),
         worst_at_expiry=_sum(each.worst_at_expiry for each in found),
         positions=found,
     )

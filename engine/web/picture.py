@@ -153,13 +153,23 @@ class Picture:
 
     @property
     def at_targets(self) -> float | None:
-        """What all positions make when each reaches its target; None when one has none."""
-        return _sum([each.at_target for each in self.positions])
+        """What the positions that have a target make when each reaches it; None when none of them has one."""
+        return sum_of_known([each.at_target for each in self.positions])
 
     @property
     def at_stops(self) -> float | None:
         """The same at their stops."""
-        return _sum([each.at_stop for each in self.positions])
+        return sum_of_known([each.at_stop for each in self.positions])
+
+    @property
+    def without_target(self) -> int:
+        """How many positions are not in `at_targets`."""
+        return sum(each.at_target is None for each in self.positions)
+
+    @property
+    def without_stop(self) -> int:
+        """How many positions are not in `at_stops`."""
+        return sum(each.at_stop is None for each in self.positions)
 
     @property
     def margin_used(self) -> float | None:
@@ -177,6 +187,12 @@ class Picture:
 def _sum(found: Sequence[float | None]) -> float | None:
     known = [each for each in found if each is not None]
     return sum(known) if len(known) == len(found) else None
+
+
+def sum_of_known(found: Sequence[float | None]) -> float | None:
+    """Return the sum of those that are known; None when there are some and none of them is."""
+    known = [each for each in found if each is not None]
+    return sum(known) if known or not found else None
 
 
 def instant_text(at: datetime) -> str:

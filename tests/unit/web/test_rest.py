@@ -196,8 +196,29 @@ def test_a_running_engine_is_told_as_it_stands(tmp_path: Path) -> None:
     assert [told[each.id]["current_price"] for each in page.positions] == [5.0, 0.54]
     assert greeks["total"] == page.greeks != dict.fromkeys(greeks["total"], 0.0)
     assert (risk["max_profit"], -risk["max_loss"]) == (page.at_targets, page.at_stops)
+    assert (risk["without_target"], risk["without_stop"]) == (0, 0)
     assert (profit["realized_pnl"], profit["unrealized_pnl"]) == (page.realized, page.unrealized)
     assert day["total_pnl"] == profit["total_pnl"] == page.today != 0
+
+
+def test_a_position_without_target_and_stop_is_counted_beside_the_sums_of_the_others(tmp_path: Path) -> None:
+    """One wing that an exit had left to expire made both sums of the book unknown for the rest of the day."""
+    place, run = until("12:00", tmp_path / "a.db"), run_at("12:00")
+    positions = run.loop.state.positions
+    whole = positions["P1"]
+    wings = tuple(replace(leg, closed=leg.opened if leg.sign < 0 else 0) for leg in whole.legs)
+    positions["P1"] = replace(whole, state="exiting", legs=wings)
+    page, live = picture_of_run(run, at("12:00")), Live(place)
+    live.show(run, at("12:00"))
+    other = next(each for each in page.positions if each.at_target is not None)
+    assert other.at_target is not None
+    with served(place, live) as client:
+        risk = client.get("/api/positions/risk").json
+        shown = client.get("/").body.decode().partition("<tfoot>")[2].partition("</tfoot>")[0]
+    assert (risk["max_profit"], risk["max_loss"]) == (other.at_target, -(other.at_stop or 0))
+    assert (risk["without_target"], risk["without_stop"]) == (1, 1)
+    assert shown.count("<small>1 without</small>") == 2
+    assert f"{other.at_target:,.2f}" in shown
 
 
 def test_what_a_running_engine_has_no_sound_price_of_is_told_as_of_its_last_snapshot(tmp_path: Path) -> None:
