@@ -17,7 +17,15 @@ from engine.record.codec import utc_time
 from engine.record.record import TAKEN_BACK, Json, Kind, Record
 from engine.run.columns import one_line, price
 from engine.run.position_text import shares_moved
-from engine.run.trade_text import holding_of, is_opened, option_of, part_of_row, provisional_text, structure_of
+from engine.run.trade_text import (
+    error_text,
+    holding_of,
+    is_opened,
+    option_of,
+    part_of_row,
+    provisional_text,
+    structure_of,
+)
 from engine.run.why_day import parts_told
 from engine.store.queries import PutBack, Row, Run, StoreReader
 
@@ -339,6 +347,8 @@ def _day_of(bot: str, date: str, trades: list[Row], day: Row | None, waits: str 
         if str(row["exit_time"] or "").startswith(date) and row["status"] == "CLOSED":
             made = f"{signed_dollars(row['final_pnl'])}{' in all' if row.get('parts') else ''}"
             parts.append(f"{_ended(str(row['exit_name'] or row['exit_reason']))}, {made}")
+        elif str(row["exit_time"] or "").startswith(date) and (wrong := error_text(row)):
+            parts.append(wrong)
     halted, skipped = (str(day["halted"]), str(day["skipped"])) if day is not None else ("", "")
     if not parts and (not halted or was_over(skipped)):
         parts.append(f"no trade: {one_line(skipped or waits)}")

@@ -14,7 +14,7 @@ from engine.run.columns import aligned, one_line, price, signed
 from engine.run.connected import connected
 from engine.run.resume import resume_from
 from engine.run.today import open_as_marked, owed_today, realized_today
-from engine.run.trade_text import holding_of, provisional_text
+from engine.run.trade_text import error_text, holding_of, provisional_text
 from engine.store.latest import shown_store
 from engine.store.place import Place, shown_path
 from engine.store.queries import Row, Run, StoreReader
@@ -75,6 +75,11 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
         "reload": None if run.state() == "stopped" else _reload(run.reload),
         "positions": positions,
         "orders": [_order(row) for row in orders if row["ref"] not in resting],
+        "errors": [
+            {"bot": row["strategy_id"], "position": row["position"], "left": error_text(row)}
+            for row in reader.view("trades", status="ERROR")
+            if str(row["exit_time"]).startswith(str(day))
+        ],
         "halts": [
             {"bot": row["strategy_id"], "reason": one_line(row["halted"])}
             for row in (reader.view("bot_days", date=str(day)) if day else [])
@@ -154,6 +159,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
         for one in document["positions"]
         if one["on_hold"]
     ]
+    lines += [f" {one['bot']} {one['position']}: {one['left']}" for one in document["errors"]]
     lines += [f" halted: {halt['bot']}: {halt['reason']}" for halt in document["halts"]]
     if reload := document["reload"]:
         words = "reload refused: " if reload["what"] == "refused" else "reload waits for "

@@ -16,6 +16,7 @@ from engine.model.money import dollars
 from engine.run.columns import aligned, signed
 from engine.run.in_shares import InShares, in_shares_lines, read_in_shares
 from engine.run.periods import Period
+from engine.run.trade_text import error_text
 from engine.store.latest import chosen_store
 from engine.store.place import Place, shown_path
 from engine.store.queries import StoreReader
@@ -99,26 +100,32 @@ def summary(
 
 
 class _Apart(NamedTuple):
-    """Closed trades, by position, of which sums do not say all."""
+    """Trades, by position, of which sums do not say all. in_error: what they have left, in words; no sum has them."""
 
     estimated: list[str]
     provisional: list[str]
     in_shares: list[InShares]
+    in_error: dict[str, str]
 
     @classmethod
     def of(cls, reader: StoreReader, bot: str) -> "_Apart":
         """Return those of a bot, or of all."""
-        closed = reader.trades(status="CLOSED", **({"strategy_id": bot} if bot else {}))
+        of_bot = {"strategy_id": bot} if bot else {}
+        closed = reader.trades(status="CLOSED", **of_bot)
         owing = [str(row["position"]) for row in closed if row["commissions_owed"]]
-        return cls(reader.estimated(bot), owing, read_in_shares(reader, bot))
+        in_error = {str(row["position"]): error_text(row) for row in reader.view("trades", status="ERROR", **of_bot)}
+        return cls(reader.estimated(bot), owing, read_in_shares(reader, bot), in_error)
 
     def as_document(self) -> dict[str, Any]:
         """Return them as plain data."""
         in_shares = [each.as_document() for each in self.in_shares]
-        return {"estimated": self.estimated, "provisional": self.provisional, "in_shares": in_shares}
+        sums = {"estimated": self.estimated, "provisional": self.provisional, "in_shares": in_shares}
+        return sums | {"in_error": self.in_error}
 
 
 def _tell(apart: _Apart) -> None:
+    for position, words in apart.in_error.items():
+        say(f"\n in none of the sums: {position}, {words}")
     if apart.estimated:
         count, named = counted(len(apart.estimated), "trade"), ", ".join(apart.estimated)
         say(f"\n {count} at a price that nobody has told: the sums have an estimate of {named}")

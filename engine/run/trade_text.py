@@ -244,3 +244,11 @@ def holding_of(trade: Mapping[str, Any]) -> str:
     legs = json.loads(trade["legs"])
     part = part_held((_strike_of(leg), leg["opened"], leg["opened"] - leg["closed"]) for leg in legs)
     return part + structure_of(trade)
+
+
+def error_text(trade: Mapping[str, Any]) -> str:
+    """Return what a trade that is over has left in the account, `in error, it has left +1 SPXW ..`; "" if nothing."""
+    if trade["status"] != "ERROR":
+        return ""
+    counts = ((leg["sign"] * (leg["opened"] - leg["closed"]), leg["contract"]) for leg in json.loads(trade["legs"]))
+    return "in error, it has left " + ", ".join(f"{count:+d} {contract}" for count, contract in counts if count)

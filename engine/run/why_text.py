@@ -12,7 +12,7 @@ from engine.model.session import exchange_date, is_session
 from engine.record.doing import Doing, Told
 from engine.record.explain import Condition, Leaving, Moment, Span, Story, total
 from engine.run.columns import aligned, clock, price, signed
-from engine.run.trade_text import closing_text, closing_verb, part_of_row, provisional_text, structure_of
+from engine.run.trade_text import closing_text, closing_verb, error_text, part_of_row, provisional_text, structure_of
 from engine.run.why_day import WhyDay
 from engine.store.queries import Row
 
@@ -126,7 +126,7 @@ def _trade_line(trade: Row, session: date) -> str:
     parts = trade.get("parts") or ()
     line += "".join(f", {_part_words(trade, part, session)}" for part in parts)
     if trade["status"] != "CLOSED":
-        return f"{line}; {str(trade['status']).lower()}"
+        return f"{line}; {error_text(trade) or str(trade['status']).lower()}"
     line += f", {_end_words(trade, session)}"
     line += f"   {signed(trade['final_pnl'])} after commissions of {dollars(trade['commissions'])}"
     return line + provisional_text(trade.get("commissions_owed", 0))

@@ -12,7 +12,7 @@ from engine.run.chart.chart import Chart
 from engine.run.chart.gather import chart_of_day, chart_of_trade
 from engine.run.chart.pine import pine_script
 from engine.run.chart.svg import chart_svg, mark_words
-from engine.run.trade_text import left_at
+from engine.run.trade_text import error_text, left_at
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.web.pages import TEMPLATES, session_of
@@ -39,6 +39,7 @@ def router(store: Place) -> APIRouter:
         left = left_at(row, orders)
         shown = {
             "row": row,
+            "wrong": error_text(row),
             "left": left if left is not None and left < str(row["exit_time"]) else None,
             "day": str(row["entry_time"] or row["trade_date"])[:10],
             "legs": json.loads(row["legs"]),

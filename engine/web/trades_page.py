@@ -43,6 +43,7 @@ def trades_page(
         "made": sum(amount for _, amount in sums),
         "wins": sum(row["final_pnl"] > 0 for row in closed),
         "closed": len(closed),
+        "in_error": sum(row["status"] == "ERROR" for row in rows),
         "drawing": days_svg(sums),
         "bots": bots,
         "mark": mark,

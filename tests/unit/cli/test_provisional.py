@@ -1,4 +1,4 @@
-"""Profit of which the broker has not told all commissions: each command that shows it says so, until they are told."""
+"""Profit that is not known: commands say so while commissions are missing, and tell of trades in error."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -85,3 +85,31 @@ def test_the_digest_of_a_day_is_provisional_too(commissions: Sequence[str], is_t
         (first, *_) = digest(reader, str(DAY), ["spread"]).split("\n")
     assert (UNTOLD in first) is is_told
     assert first.startswith(f"{DAY}: realised ")
+
+
+@pytest.mark.parametrize("command", ["why spread", "status", "summary", "summary --by day", "digest"])
+def test_what_a_trade_in_error_has_left_is_told_beside_sums_without_it(command: str, tmp_path: Path) -> None:
+    """Its exit filled twice: `summary` said that there was no trade, `status` that nothing was open."""
+    desk = closed(())
+    for report in desk.executions_of(desk.last, 1):
+        desk.send(report)
+    path = kept(desk, tmp_path)
+    if command == "digest":
+        with StoreReader(path) as reader:
+            said = digest(reader, str(DAY), ["spread"])
+    else:
+        said = CliRunner().invoke(main, [*command.split(), "--store", str(path)]).output
+    assert f"in error, it has left +1 SPXW {DAY} 5945P, -1 SPXW {DAY} 5935P" in said
+
+
+def test_programs_are_told_of_a_trade_in_error(tmp_path: Path) -> None:
+    desk = closed(())
+    for report in desk.executions_of(desk.last, 1):
+        desk.send(report)
+    path = kept(desk, tmp_path)
+    found = [
+        json.loads(CliRunner().invoke(main, [name, "--format", "json", "--store", str(path)]).output)
+        for name in ("summary", "status")
+    ]
+    assert list(found[0]["in_error"]) == ["spread-20261118-1"]
+    assert [one["position"] for one in found[1]["errors"]] == ["spread-20261118-1"]

@@ -47,6 +47,19 @@ def test_all_trades_with_their_sum(client: Client) -> None:
     assert f"+${made:,.2f}" in shown
 
 
+def test_a_trade_in_error_is_counted_beside_the_sums_and_says_what_it_has_left(tmp_path: Path) -> None:
+    desk = Desk((text_of(),))
+    desk.opened()
+    desk.until("15:45")
+    desk.fill(desk.last)
+    for report in desk.executions_of(desk.last, 1):
+        desk.send(report)
+    with served(kept(desk, tmp_path)) as wrong:
+        shown, trade = page(wrong), wrong.get("/trades/1").body.decode()
+    assert "<dt>in error, in no sum</dt><dd>1</dd>" in shown
+    assert "in error, it has left +1 SPXW 2026-11-18 5945P, -1 SPXW 2026-11-18 5935P" in trade
+
+
 def test_days_that_end_before_they_begin_are_refused(client: Client) -> None:
     """It said that no trade is like that."""
     answer = client.get("/trades?from=2026-11-19&to=2026-11-18")
