@@ -13,8 +13,9 @@ from engine.model.money import signed_dollars
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED, FLATTENED, LIQUIDATED
 from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, session_after, session_from
 from engine.model.values import dataclass
-from engine.record.codec import utc_time
+from engine.record.codec import utc_text, utc_time
 from engine.record.record import TAKEN_BACK, Json, Kind, Record
+from engine.run.before_open import BEFORE
 from engine.run.columns import one_line, price
 from engine.run.position_text import shares_moved
 from engine.run.trade_text import (
@@ -264,6 +265,19 @@ def _lost(reader: StoreReader, at: datetime, restored: PutBack) -> Iterator[Aler
         " only exits that rest there are at work"
     )
     yield Alert(key=f"lost {_named(told[0], restored)}", at=at, grade=Grade.GRAVE, text=text, data={"event": "lost"})
+
+
+def of_waiting(reader: StoreReader, words: str, since: datetime, now: datetime) -> Iterator[Alert]:
+    """Yield that an engine was never connected since it began, in a session or soon before one: no record tells of it.
+
+    words: why it waits; since: when it was first seen to.
+    """
+    session = session_from(exchange_date(now))
+    if now - since < LOST_FOR or not session.open - BEFORE <= now < session.close:
+        return
+    text = f"{words} ({_open(reader)}): only exits that rest at the broker are at work"
+    key = f"waiting {session.date} {utc_text(since)}"
+    yield Alert(key=key, at=now, grade=Grade.GRAVE, text=text, data={"event": "waiting"})
 
 
 def _digest(reader: StoreReader, at: datetime, run: Run, digested: str) -> Iterator[Alert]:

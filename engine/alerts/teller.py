@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from engine.adapters.clock import WallClock
 from engine.alerts.alert import Alert, Grade, gravest
 from engine.alerts.chat import TelegramChat
-from engine.alerts.find import find
+from engine.alerts.find import find, of_waiting
 from engine.alerts.message import MOST_LINES, document, document_unkept, message, unkept
 from engine.alerts.outbox import LONGEST_WAIT, Delivery, Outbox
 from engine.alerts.people import People, Person
@@ -57,6 +57,8 @@ def outbox_path(store: Place) -> Path:
 class Teller:
     """Tells people of one store. `step` is a round of its work; `run` goes on until it is stopped.
 
+    waits_for: says why the engine of this process, which was never connected, is not; None of any other.
+
     Raises: MisuseError when another teller works on this outbox, StoreError.
     """
 
@@ -78,6 +80,8 @@ class Teller:
         self._is_simulated = self._is_observed = False
         self._digested = ""
         self.trouble = ""
+        self.waits_for: Callable[[], str | None] = lambda: None
+        self._waits_since: datetime | None = None
         self._was_well = False
         self._since: datetime | None = None
         self._untold: dict[str, tuple[Future[None], datetime]] = {}
@@ -169,15 +173,18 @@ class Teller:
 
     def _look(self, outbox: Outbox, now: datetime) -> None:
         head, put_back = outbox.head, int(outbox.mark(PUT_BACK) or 0)
+        why = self.waits_for()
+        self._waits_since = None if why is None else self._waits_since or now
         with StoreReader(self._store) as reader:
             found = find(reader, head or 0, now, self._digested, put_back)
+            waiting = [] if not why or not self._waits_since else [*of_waiting(reader, why, self._waits_since, now)]
         self._is_simulated, self._is_observed = found.is_simulated, found.is_observed
         is_wanted = any(grade is Grade.DECISION for _, grade in self._people.wants)
         owed = [each for each in found.alerts if is_wanted or each.grade is not Grade.DECISION]
         if head is None:  # of what was before the run that is on, nobody is told
             old = [each for each in owed if found.began is None or each.at < found.began]
             outbox.add(old, found.head, (), now)
-        outbox.add(owed, found.head, self._people.wants, now)
+        outbox.add([*owed, *waiting], found.head, self._people.wants, now)
         if found.put_back != put_back:
             outbox.set_mark(PUT_BACK, str(found.put_back))
         days = [str(each.data["date"]) for each in found.alerts if each.grade is Grade.DIGEST]

@@ -48,11 +48,13 @@ class Page:
 
         if self._live is not None:
             return
+        self._live = Live(store, heartbeat=self.heartbeat)
         if self._teller is not None:
             from engine.alerts.teller import Telling
 
-            self._telling = Telling(self._teller(store))
-        self._live = Live(store, heartbeat=self.heartbeat)
+            teller = self._teller(store)
+            teller.waits_for = self._live.waits_for
+            self._telling = Telling(teller)
         self._server = serve_store(store, self._where, self._live, self._claimed)
 
     def started(self, run: "Run") -> None:

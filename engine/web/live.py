@@ -147,13 +147,13 @@ class Live:
         with self._lock:
             self._look()
             picture = self._picture
-            key = (id(picture), self._count, self._head, self._alerts, self._waits_for())
+            key = (id(picture), self._count, self._head, self._alerts, self.waits_for())
             if self._shown is None or key != self._of or (picture is not None and picture is not self._shown.picture):
                 self._shown = self._made(picture)
                 self._of = key
             return self._shown
 
-    def _waits_for(self) -> str | None:
+    def waits_for(self) -> str | None:
         """Return why an engine that was never connected is not, None for any other."""
         if self._picture is not None or self.heartbeat is None or self.heartbeat.stage is not Stage.CONNECTING:
             return None
@@ -186,7 +186,7 @@ class Live:
             today = sum(int(row["trades_today"] or 0) for row in reader.view("system_state"))
             days = tuple((str(row["date"]), float(row["net_pnl"])) for row in reader.view("daily_summary"))
             seen = picture_of_store(reader) if picture is None else picture
-            if (waits := self._waits_for()) is not None:
+            if (waits := self.waits_for()) is not None:
                 trading = asked_of(reader.run())
                 seen = replace(seen, engine=Stage.CONNECTING.value, trading=trading, is_linked=False, notice=waits)
             told = tuple(self._told) or alarms_of(reader)

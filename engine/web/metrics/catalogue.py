@@ -111,7 +111,7 @@ ENGINE = (
     Metric("rulebot_bot_state", _GAUGE, "0 or 1", "1 for what the bot does now: flat, watching, entering, open, "
            "exiting, halted, paused; 0 for the others.", ("bot", "state")),
     Metric("rulebot_broker_connected", _GAUGE, "0 or 1", "Whether the engine is connected to the broker, and not only "
-           "to its gateway."),
+           "to its gateway; 0 too while it waits for a gateway since it began."),
     Metric("rulebot_broker_connection_age_seconds", _GAUGE, "seconds", "Real time since this connection came; 0 "
            "without one."),
     Metric("rulebot_broker_connected_seconds", _COUNTER, "seconds", "Real time with a connection: its rate is the "

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
+from engine.adapters.clock import Clock, WallClock
 from engine.run.vitals import Spread
 from engine.store.place import Place
 from engine.web.live import Live
 from engine.web.metrics.catalogue import ENGINE, STORE, Kind, Metric, Sample
-from engine.web.metrics.of_run import samples_of_run
+from engine.web.metrics.of_run import samples_of_run, samples_of_waiting
 from engine.web.metrics.of_store import StoreSamples
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ class Samples(Protocol):
         """Return the samples of this moment."""
 
 
-def router(store: Place, live: Live) -> APIRouter:
+def router(store: Place, live: Live, clock: Clock | None = None) -> APIRouter:
     """Return the path of the metrics of a store, and of the engine that `live` shows."""
+    clock = clock or WallClock()
     found = APIRouter()
     kept = StoreSamples(store)
 
@@ -38,6 +40,8 @@ def router(store: Place, live: Live) -> APIRouter:
         vitals, picture = live.vitals, live.picture
         if vitals is not None and picture is not None:
             known |= {(each.name, each.labels): each for each in samples_of_run(vitals, picture, live.silence)}
+        elif live.waits_for() is not None:
+            known |= {(each.name, each.labels): each for each in samples_of_waiting(clock.now())}
         return known.values()
 
     @found.get("/metrics", include_in_schema=False)

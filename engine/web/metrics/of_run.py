@@ -15,6 +15,7 @@ from engine.model.errors import BrokerError
 from engine.model.market import Board
 from engine.model.order import OrderStatus, Purpose
 from engine.model.position import Position
+from engine.model.session import exchange_date, session_from
 from engine.run.glance import Doing
 from engine.run.start import Run
 from engine.run.today import open_of, realized_of, today_of
@@ -46,6 +47,13 @@ def samples_of_run(vitals: Vitals, picture: Picture, silence: float) -> list[Sam
         *_reconciling(state, at),
         *_account(state),
     ]
+
+
+def samples_of_waiting(at: datetime) -> list[Sample]:
+    """Return what is known of an engine that was never connected since it began: alert rules ask for both."""
+    session = session_from(exchange_date(at))
+    connected = Sample("rulebot_broker_connected", 0)
+    return [connected, Sample("rulebot_session_open", session.open <= at < session.close)]
 
 
 def _engine(vitals: Vitals, state: State, at: datetime, silence: float) -> Iterator[Sample]:

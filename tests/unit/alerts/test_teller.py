@@ -556,6 +556,34 @@ def test_that_an_engine_was_gone_is_told_after_the_next_has_begun(
     world.journal.close()
 
 
+def test_an_engine_that_waits_for_its_gateway_in_a_session_is_told_of(tmp_path: Path) -> None:
+    """It was started anew while nobody could log in: nobody was told, with positions open that it did not watch."""
+    world = World(tmp_path)
+    world.journal.append(small_day()[1:], durable=True)
+    world.after(1)
+    world.teller.waits_for = lambda: "the engine waits for its gateway: nothing listens on ib-gateway:4004"
+    assert world.after(1) == []
+    assert world.after(298) == []
+    ((_, title, body),) = world.after(2)
+    assert title == "rulebot: alarm"
+    assert "nothing listens on ib-gateway:4004 (open: spy_put_seller 547p 2027-02-19): only exits that rest" in body
+    world.outbox.acknowledge(None, world.now)
+    assert world.after(1000) == [], "once a session"
+    world.close()
+    world.journal.close()
+
+
+@pytest.mark.parametrize(("clock", "is_told"), [("08:59", False), ("09:00", True), ("16:00", False)])
+def test_who_waits_before_a_session_is_told_in_time_to_mend_it(clock: str, is_told: bool, tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.now = at(clock) + timedelta(days=1, minutes=-5)
+    world.teller.waits_for = lambda: "the engine waits for its gateway"
+    world.after(0)
+    assert len([body for _, _, body in world.after(300) if "waits for its gateway" in body]) is int(is_told)
+    world.close()
+    world.journal.close()
+
+
 def test_an_engine_that_died_is_told_of_with_its_last_sign_of_life(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.now += timedelta(hours=2)

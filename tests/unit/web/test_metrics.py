@@ -22,6 +22,7 @@ from engine.model.order import OrderStatus, Purpose
 from engine.record.record import Kind as RecordKind
 from engine.record.record import Record
 from engine.run import vitals as vitals_module
+from engine.run.heartbeat import Heartbeat
 from engine.run.start import Run
 from engine.run.today import today_of
 from engine.run.vitals import LAG_BOUNDS, Spread, Vitals
@@ -35,7 +36,7 @@ from engine.web.live import Live
 from engine.web.metrics import of_store
 from engine.web.metrics.catalogue import ENGINE, METRICS, PROCESS, STORE, series
 from engine.web.metrics.exposition import registry
-from engine.web.metrics.of_run import samples_of_run, unprotected_since
+from engine.web.metrics.of_run import samples_of_run, samples_of_waiting, unprotected_since
 from engine.web.metrics.of_store import StoreSamples, samples_of_store
 from engine.web.picture_of_run import picture_of_run
 from engine.web.server import Bind, Server
@@ -405,6 +406,23 @@ def test_an_engine_in_this_process_is_told_with_its_store(day_store: Path) -> No
         assert found["rulebot_trading_active", ()] == 0
     finally:
         server.stop()
+
+
+def test_an_engine_that_waits_for_its_gateway_is_not_connected(day_store: Path) -> None:
+    """It told nothing of a connection, so that no rule of Prometheus fired however long it waited."""
+    heartbeat = Heartbeat()
+    heartbeat.waits("nothing listens on ib-gateway:4004")
+    live = Live(day_store, heartbeat=heartbeat)
+    server = Server(lambda stopping: application(day_store, Access(token=TOKEN), live, stopping=stopping), Bind(port=0))
+    client = Client(int(server.start().rstrip("/").rpartition(":")[2]), Elapsed(), day_store)
+    try:
+        assert told(client)["rulebot_broker_connected", ()] == 0
+    finally:
+        server.stop()
+    clocks = {"09:29": 0, "09:30": 1, "15:59": 1, "16:00": 0}
+    for clock, is_open in clocks.items():
+        found = {each.name: each.value for each in samples_of_waiting(at(clock))}
+        assert found == {"rulebot_broker_connected": 0, "rulebot_session_open": is_open}
 
 
 def test_a_value_is_counted_in_the_first_bucket_that_is_not_below_it() -> None:
