@@ -82,11 +82,13 @@ def _happened(tally: Tally, bots: list[str]) -> Iterator[Sample]:
 def _orders(tally: Tally, bots: list[str]) -> Iterator[Sample]:
     made, working, ended = Counter[tuple[str, str]](), Counter[tuple[str, str]](), Counter[tuple[str, str, str]]()
     unknown, slippage = Counter(dict.fromkeys(bots, 0)), defaultdict[tuple[str, str], float](float)
+    seconds, steps = dict[tuple[str, str], Spread](), dict[tuple[str, str], Spread]()
     for key in sorted({*product(bots, ALWAYS), *((order.bot, order.purpose) for order in tally.orders)}):
         made[key] = working[key] = 0
         ended.update({(*key, status): 0 for status in OVER})
-    seconds = defaultdict[tuple[str, str], Spread](lambda: Spread(BOUNDS["rulebot_order_fill_seconds"]))
-    steps = defaultdict[tuple[str, str], Spread](lambda: Spread(BOUNDS["rulebot_order_ladder_steps"]))
+        if key[1] in WORKED:
+            seconds[key] = Spread(BOUNDS["rulebot_order_fill_seconds"])
+            steps[key] = Spread(BOUNDS["rulebot_order_ladder_steps"])
     for order in tally.orders:
         key = (order.bot, order.purpose)
         made[key] += 1

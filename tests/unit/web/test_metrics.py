@@ -142,6 +142,9 @@ def test_times_to_fill_and_ladder_steps_are_of_worked_orders(tmp_path: Path) -> 
     assert (took.total, took.counts[took.bounds.index(30)], sum(took.counts)) == (25.0, 1, 1)
     assert (steps.total, steps.counts[steps.bounds.index(3)], sum(steps.counts)) == (3.0, 1, 1)
     assert ("rulebot_order_fill_seconds", (SELLER, "stop")) not in found
+    none = found["rulebot_order_fill_seconds", (WATCHER, "exit")]  # of a series that begins at 1 no rate sees the first
+    assert isinstance(none, Spread)
+    assert sum(none.counts) == 0
     assert found["rulebot_broker_connection_losses", ()] == 1
 
 
