@@ -368,13 +368,20 @@ def _paper_world(
         ledger=options["ledger"],
         given=given,
         sends_orders=not observes,
+        share=settings.share,
     )
     said = {"mode": "paper", "sim": True, "seed": seed, "date": day.isoformat(), "market": options["market"]}
     if given is not None:
         said["recording"] = options["recording"]
     install = f"s{seed}"
     return simulated(sim, client_id), RunOptions(
-        store=store, logs=logs, sessions=sessions, install=install, settings=said, log=log
+        store=store,
+        logs=logs,
+        sessions=sessions,
+        install=install,
+        line_limit=settings.lines,
+        settings=said,
+        log=log,
     )
 
 

@@ -49,6 +49,7 @@ class SimSettings:
     ledger: Path | None = None
     given: GivenDay | None = None
     sends_orders: bool = True
+    share: Share = WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,9 @@ def simulated(settings: SimSettings, client_id: int) -> AbstractAsyncContextMana
         check_start(wanted, market)
     except ValueError as error:
         raise _misused(error) from error
-    return _standing(wanted, market, client_id, settings.sends_orders)
+    # more lines than a user has come with booster packs
+    wanted = replace(wanted, max_lines=max(wanted.max_lines, settings.share.lines))
+    return _standing(wanted, market, client_id, settings)
 
 
 def _misused(error: ValueError) -> MisuseError:
@@ -127,13 +130,19 @@ def _misused(error: ValueError) -> MisuseError:
 
 @asynccontextmanager
 async def _standing(
-    wanted: GatewaySettings, market: Market, client_id: int, sends_orders: bool
+    wanted: GatewaySettings, market: Market, client_id: int, settings: SimSettings
 ) -> AsyncIterator[World]:
     try:
         gateway = await start_gateway(wanted, market=market)
     except ValueError as error:
         raise _misused(error) from error
-    ib = ib_world(replace(patient(gateway.port, client_id), sends_orders=sends_orders))
+    client = replace(
+        patient(gateway.port, client_id),
+        sends_orders=settings.sends_orders,
+        max_lines=settings.share.lines,
+        messages_per_second=settings.share.messages,
+    )
+    ib = ib_world(client)
     try:
         yield World(ib, gateway)
     finally:

@@ -103,6 +103,15 @@ def test_a_later_backtest_is_not_asked_in_the_place_of_the_engine(day: tuple[Res
         assert said("resume").startswith(f"asked the engine of {day[1]} to resume")
 
 
+def test_a_simulated_day_has_as_many_lines_as_the_settings_say(tmp_path: Path) -> None:
+    """`lines` acted on real gateways alone: a day on which they would be too few was simulated with 90."""
+    environment = {"RULEBOT_DATA": str(tmp_path / "data"), "RULEBOT_LINES": "4"}
+    arguments = ["run", "--paper", "--sim", "--seed", "7", "--date", HALF_DAY, "--store", str(tmp_path / "a.db"), SPEC]
+    found = CliRunner(env=environment).invoke(main, arguments)
+    assert "more market data lines are wanted than the 4 that may be used" in found.stdout
+    assert "put_lite  filled" not in found.stdout
+
+
 @pytest.mark.long
 def test_ci_a_second_day_begins(tmp_path: Path) -> None:
     sim = ["--paper", "--sim", "--date", HALF_DAY, "--days", "2"]
