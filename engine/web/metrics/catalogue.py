@@ -131,7 +131,8 @@ ENGINE = (
     Metric("rulebot_market_data_lines_failing", _GAUGE, "lines", "Lines of which the broker says that something is "
            "wrong with them."),
     Metric("rulebot_market_data_lines_not_live", _GAUGE, "lines", "Lines whose data is delayed or frozen."),
-    Metric("rulebot_market_data_age_seconds", _GAUGE, "seconds", "Since the last market data message of any kind."),
+    Metric("rulebot_market_data_age_seconds", _GAUGE, "seconds", "Since the last market data message of any kind; "
+           "before any since the connection came."),
     Metric("rulebot_quote_age_seconds", _GAUGE, "seconds", "Since the last quote or price of an underlying; quotes "
            "come only when they change.", ("symbol",)),
     Metric("rulebot_position_quote_age_seconds", _GAUGE, "seconds", "The same of the oldest quote among the legs that "

@@ -98,8 +98,8 @@ def _market_data(run: Run, vitals: Vitals, state: State, at: datetime) -> Iterat
     yield Sample("rulebot_market_data_lines_unserved", len(feed.unwatched))
     yield Sample("rulebot_market_data_lines_failing", len(feed.troubles))
     yield Sample("rulebot_market_data_lines_not_live", len(board.frozen))
-    if not math.isnan(board.alive_at):
-        yield Sample("rulebot_market_data_age_seconds", max(0.0, now - board.alive_at))
+    has_none = math.isnan(board.alive_at)
+    yield Sample("rulebot_market_data_age_seconds", vitals.linked_for if has_none else max(0.0, now - board.alive_at))
     rows = board.rows.copy()
     for contract in sorted((each for each in rows if isinstance(each, Underlying)), key=lambda each: each.symbol):
         if (age := _age(board, rows[contract], now)) is not None:

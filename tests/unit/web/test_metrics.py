@@ -2,6 +2,7 @@
 
 import asyncio
 import builtins
+import math
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -271,6 +272,18 @@ def test_a_quote_grows_old_until_the_next_one_comes() -> None:
     assert found["rulebot_quote_age_seconds", ("VIX",)] == 40
     assert found["rulebot_position_quote_age_seconds", (CONDOR,)] == 40
     assert found["rulebot_market_data_age_seconds", ()] == 40
+
+
+def test_without_any_market_data_its_age_is_that_of_the_connection() -> None:
+    """It was told by nothing, so that no rule fired for an engine that was started and got none."""
+    run = engine()
+    run.loop.state.board.alive_at = math.nan
+    clock = Clock()
+    vitals = Vitals(cast(Run, run), clock)
+    vitals.look()
+    clock.now += 40
+    samples = samples_of_run(vitals, picture_of_run(run, run.loop.at), 0.5)
+    assert [each.value for each in samples if each.name == "rulebot_market_data_age_seconds"] == [40]
 
 
 def test_without_lockstep_it_grows_old_also_while_the_engine_stands_still() -> None:
