@@ -9,6 +9,7 @@ from engine.run import asking_words
 from engine.run.desk import compile_text
 from engine.run.inbox import NoEngineError, post
 from engine.run.resume import spec_texts
+from engine.run.trade_text import error_text
 from engine.store.place import Place
 from engine.store.queries import Run, StoreReader
 
@@ -84,4 +85,6 @@ def _bot_of(reader: StoreReader, position: str) -> str:
     rows = reader.view("trades", position=position)
     if not rows or rows[0]["status"] == "CLOSED":
         raise UnknownNameError(f"nothing open is called '{position[:60]}'")
+    if wrong := error_text(rows[0]):
+        raise UnknownNameError(f"{position} is over, {wrong}", "nothing is sent for it: see to it in TWS")
     return str(rows[0]["strategy_id"])

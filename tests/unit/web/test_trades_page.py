@@ -56,6 +56,8 @@ def test_a_trade_in_error_is_counted_beside_the_sums_and_says_what_it_has_left(t
         desk.send(report)
     with served(kept(desk, tmp_path)) as wrong:
         shown, trade = page(wrong), wrong.get("/trades/1").body.decode()
+        refused = wrong.post("/api/action/close", {"position": "spread-20261118-1"}, key="close-it-now")
+    assert (refused.status, refused.json["message"].startswith("spread-20261118-1 is over, in error")) == (404, True)
     assert "<dt>in error, in no sum</dt><dd>1</dd>" in shown
     assert "in error, it has left +1 SPXW 2026-11-18 5945P, -1 SPXW 2026-11-18 5935P" in trade
 
