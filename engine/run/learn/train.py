@@ -40,7 +40,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """What a kind of model foresaw of trades that it had not seen, in the order of the samples."""
+    """What a kind of model foresaw of trades that it had not seen, in the order of the samples.
+
+    models: that of each fold, calibrated as its probabilities are.
+    """
 
     kind: Kind
     places: tuple[int, ...]
@@ -180,12 +183,12 @@ def _forecast(kind: Kind, samples: Samples, folds: Sequence[Fold], asked: Asked)
         ended = [all_won[at] for at in over]
         is_enough = len(set(ended)) > 1
         slope, offset = calibrated([scores[at] for at in over], ended, asked.seed) if is_enough else (1.0, 0.0)
-        new = [_score(model, rows[at]) for at in fold.trial]
+        new = [model.score(_filled(model, rows[at].values)) for at in fold.trial]
         probabilities += [logistic(slope * score + offset) for score in new]
         scores += new
         places += fold.trial
         all_won += _won([rows[at] for at in fold.trial], line)
-        models.append(model)
+        models.append(replace(model, slope=slope, offset=offset))
     return Forecast(
         kind=kind,
         places=tuple(places),
@@ -196,10 +199,10 @@ def _forecast(kind: Kind, samples: Samples, folds: Sequence[Fold], asked: Asked)
     )
 
 
-def _score(model: LearnedModel, row: Sample) -> float:
-    values = model.filled(row.values)
-    assert values is not None  # what may be missing anywhere has its stand-in
-    return model.score(values)
+def _filled(model: LearnedModel, values: Sequence[float | None]) -> tuple[float, ...]:
+    found = model.filled(values)
+    assert found is not None  # what may be missing anywhere has its stand-in
+    return found
 
 
 def _taken(simple: Forecast, trees: Forecast, crowd: float) -> Forecast:
@@ -282,15 +285,15 @@ def _bands(found: Forecast, rows: Sequence[Sample]) -> tuple[Band, ...]:
 
 def _weights(found: Forecast, folds: Sequence[Fold], samples: Samples, seed: int) -> tuple[Weight, ...]:
     """Return by how much the area falls when one feature is shuffled among the trades of each fold."""
-    plain = area(found.won, found.scores)
+    plain = area(found.won, found.probabilities)
     weights = []
     for at, name in enumerate(samples.names):
-        chance, scores = Random(seed), []
+        chance, foreseen = Random(seed), []
         for fold, model in zip(folds, found.models, strict=True):
             shuffled = [samples.rows[place].values[at] for place in fold.trial]
             chance.shuffle(shuffled)
             for place, value in zip(fold.trial, shuffled, strict=True):
-                row = samples.rows[place]
-                scores.append(_score(model, replace(row, values=(*row.values[:at], value, *row.values[at + 1 :]))))
-        weights.append(Weight(name=name, falls=plain - area(found.won, scores)))
+                row = samples.rows[place].values
+                foreseen.append(model.probability(_filled(model, (*row[:at], value, *row[at + 1 :]))))
+        weights.append(Weight(name=name, falls=plain - area(found.won, foreseen)))
     return tuple(sorted(weights, key=lambda weight: -weight.falls))

@@ -12,7 +12,7 @@ from engine.run.learn.fit import fitted
 from engine.run.learn.folds import walk_forward
 from engine.run.learn.report import Report, figures
 from engine.run.learn.samples import Sample, Samples
-from engine.run.learn.train import Asked, _area_error, _forecast, train
+from engine.run.learn.train import Asked, _area_error, _forecast, _weights, train
 from engine.run.learn.write import text_of_model
 
 START = datetime(2025, 1, 2, 15, 30, tzinfo=UTC)
@@ -90,6 +90,20 @@ def test_what_is_there_is_learned_and_calibrated(learned: tuple[LearnedModel, Re
     assert report.bands[-1].happened > report.bands[0].happened + 0.4
     assert model.probability((2.0, 20.0)) > 0.8 > 0.2 > model.probability((-2.0, 20.0))
     assert report.left_out == (("iv", "the same in all trades"),)
+
+
+def test_features_are_weighed_in_the_probabilities_that_the_area_is_told_of() -> None:
+    known = samples()
+    folds = walk_forward(known.rows, 5, DAY)
+    found = _forecast(Kind.LOGISTIC, known, folds, Asked())
+    again = [
+        model.probability([value or 0.0 for value in known.rows[place].values])
+        for fold, model in zip(folds, found.models, strict=True)
+        for place in fold.trial
+    ]
+    assert tuple(again) == found.probabilities
+    scoreless = replace(found, scores=tuple(0.0 for _ in found.scores))
+    assert _weights(scoreless, folds, known, 1) == _weights(found, folds, known, 1)
 
 
 def test_the_error_of_an_area_is_that_of_hanley_and_mcneil() -> None:
