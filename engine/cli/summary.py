@@ -52,7 +52,7 @@ def summary(
     """Sum up the closed trades of BOT, or of every bot and all together.
 
     With --by month each month is a line: sessions, those without a trade, win rate, average, drawdown, alarms, and what
-    falls short of the account document.
+    falls short of the account document: of each bot by itself, shares that its trades ended in as they stood then.
 
     With --compare each bot stands beside its shadow: entries, fills against mid, results, and which decisions differed
     by which rule first.
@@ -153,7 +153,7 @@ def _by_period(path: Place, bot: str | None, span: str, account: Path | None, fo
             check_bot(bot, reader.bots(), path)
         apart = _Apart.of(reader, bot or "")
         expected = () if document is None or document.live is None else document.live.require
-        found = periods(reader, span, bot or "", expected)
+        found = periods(reader, span, bot or "", expected, apart.in_shares)
         mark = reader.run().mark
     if form == "json":
         rows = [{name: getattr(each, name) for name in Period.__dataclass_fields__} for each in found]

@@ -1,15 +1,18 @@
 """What trading came to by day, week or month, beside what the account document expects of a bot (row B11)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import groupby
 
+from engine.model.counted import counted
 from engine.model.money import ZERO, dollars
 from engine.model.performance import expectancy, win_rate
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
 from engine.record.record import Kind
+from engine.run.in_shares import InShares
 from engine.run.trade_text import is_opened
 from engine.spec.nouns.account import Demand, Shown
 from engine.spec.nouns.condition import Op
@@ -26,7 +29,8 @@ class Period:
 
     sessions: days on which the engine was there; idle: those of them on which no trade was opened. average: dollars a
     trade; drawdown: the deepest fall of the summed profit below its best so far, within the period. errors: alarms.
-    short: what the document expects and was not reached.
+    short: what the document expects of a bot and was not reached. Beside the figures above each bot is judged by itself
+    there, and shares that came or went count at the market of that moment, as for a promotion.
     """
 
     name: str
@@ -50,14 +54,20 @@ def period_of(day: str, span: str) -> str:
     return day if span == "day" else (found - timedelta(days=found.weekday())).isoformat()
 
 
-def periods(reader: StoreReader, span: str, bot: str = "", expected: Iterable[Demand] = ()) -> tuple[Period, ...]:
+def periods(
+    reader: StoreReader,
+    span: str,
+    bot: str = "",
+    expected: Iterable[Demand] = (),
+    in_shares: Iterable[InShares] = (),
+) -> tuple[Period, ...]:
     """Return every period in which the engine was there or a trade was closed, oldest first; `bot` "" is all of them.
 
     expected: of the demands on a record those on the win rate and on the expectancy are compared with each period that
-    has a trade. Raises: StoreError.
+    has a trade. in_shares: the trades that ended in shares. Raises: StoreError.
     """
     of_bot = {"strategy_id": bot} if bot else {}
-    trades = reader.view("trades", **of_bot)
+    trades = reader.trades(**of_bot)
     closed = [row for row in trades if row["final_pnl"] is not None and row["exit_time"]]
     opened = {str(row["entry_time"])[:10] for row in trades if is_opened(row)}
     days = {str(row["date"]) for row in reader.view("bot_days", **of_bot)}
@@ -68,7 +78,8 @@ def periods(reader: StoreReader, span: str, bot: str = "", expected: Iterable[De
     ]
     by_name = _grouped(closed, span)
     names = sorted({*by_name, *(period_of(day, span) for day in (*days, *alarms))})
-    wanted = tuple(expected)
+    wanted, worths = tuple(expected), {each.position: each.worth for each in in_shares}
+    is_named = not bot and len(reader.bots()) > 1
     found = []
     for name in names:
         own = sorted(day for day in days if period_of(day, span) == name)
@@ -86,7 +97,7 @@ def periods(reader: StoreReader, span: str, bot: str = "", expected: Iterable[De
                 net=sum(made, ZERO),
                 drawdown=_drawdown(made),
                 errors=sum(period_of(day, span) == name for day in alarms),
-                short=_short(wanted, rate, mean),
+                short=tuple(_shortfalls(wanted, by_name.get(name, ()), worths, is_named=is_named)),
             )
         )
     return tuple(found)
@@ -108,18 +119,47 @@ def _drawdown(made: Iterable[Decimal]) -> Decimal:
     return deepest
 
 
-def _short(expected: Iterable[Demand], rate: Decimal | None, mean: Decimal | None) -> tuple[str, ...]:
-    """Return what was expected of a period with trades and not reached, in words."""
-    if rate is None or mean is None:
-        return ()
-    values = {Shown.WIN_RATE: rate * 100, Shown.EXPECTANCY: mean}
-    found = []
-    for demand in expected:
-        value = values.get(demand.shown)
-        if value is None or demand.missed_by(value) is None:
-            continue
-        word = "above" if demand.op is Op.ABOVE else "at least"
-        bound = f"{demand.bound.normalize():f}%" if demand.shown is Shown.WIN_RATE else dollars(demand.bound)
-        name = "win rate" if demand.shown is Shown.WIN_RATE else "average"
-        found.append(f"{name} {word} {bound}")
-    return tuple(found)
+def _shortfalls(
+    expected: Sequence[Demand], rows: Iterable[Row], worths: Mapping[str, Decimal | None], *, is_named: bool
+) -> Iterator[str]:
+    """Yield what was expected of each bot with trades in a period and not reached, in words."""
+    by_bot: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_bot[str(row["strategy_id"])].append(row)
+    for bot, own in sorted(by_bot.items()):
+        for demand in expected:
+            if words := _short(demand, own, worths):
+                yield f"{bot}: {words}" if is_named else words
+
+
+def _short(demand: Demand, rows: Sequence[Row], worths: Mapping[str, Decimal | None]) -> str:
+    """Return what one bot did not reach, "" when it did, or when the demand is of no period."""
+    judge = _JUDGED.get(demand.shown)
+    if judge is None:
+        return ""
+    name, value_of = judge
+    word = "above" if demand.op is Op.ABOVE else "at least"
+    bound = f"{demand.bound.normalize():f}%" if demand.shown is Shown.WIN_RATE else dollars(demand.bound)
+    beside = [worths.get(str(row["position"]), ZERO) for row in rows]
+    if unvalued := sum(worth is None for worth in beside):
+        return f"{name} {word} {bound} (what the shares of {counted(unvalued, 'trade')} were worth is not known)"
+    if owed := sum(bool(row["commissions_owed"]) for row in rows):
+        return f"{name} {word} {bound} (the commissions of {counted(owed, 'trade')} are not told yet)"
+    apart = [Decimal(str(row["final_pnl"])) for row in rows]
+    value = value_of([made + (worth or ZERO) for made, worth in zip(apart, beside, strict=True)])
+    if demand.missed_by(value) is None:
+        return ""
+    shares = "" if demand.missed_by(value_of(apart)) is not None else " (with the shares that trades ended in)"
+    return f"{name} {word} {bound}{shares}"
+
+
+def _percent_won(made: Sequence[Decimal]) -> Decimal:
+    return Decimal(win_rate(made) or 0) * 100
+
+
+def _average(made: Sequence[Decimal]) -> Decimal:
+    return expectancy(made) or ZERO
+
+
+_JUDGED = {Shown.WIN_RATE: ("win rate", _percent_won), Shown.EXPECTANCY: ("average", _average)}
+"""What a period with trades is compared by, and how it is told."""

@@ -141,7 +141,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         records = reader.records(_KINDS)
         trades, orders = reader.view("trades"), _by_position(reader.view("orders"))
         bots, in_shares = reader.bots(), {each.position: each for each in read_in_shares(reader)}
-        months = periods(reader, "month", expected=expected)
+        months = periods(reader, "month", expected=expected, in_shares=in_shares.values())
     started = next((record for record in reversed(records) if record.kind is Kind.RUN_STARTED), None)
     settings: Any = None if started is None else started.data.get("settings")
     if started is None or not settings or settings.get("mode") != "backtest":

@@ -1,8 +1,10 @@
 """Trading by day, week and month, beside what was expected."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -11,7 +13,8 @@ from paper_days import position as put_of
 from store_day import at, entity, position, small_day
 
 from engine.cli.main import main
-from engine.record.record import Kind, Record
+from engine.record.record import Json, Kind, Record
+from engine.run.in_shares import read_in_shares
 from engine.run.periods import period_of, periods
 from engine.spec.nouns.account import Demand, Shown
 from engine.spec.nouns.condition import Op
@@ -85,20 +88,77 @@ def test_what_falls_short_is_said(store: Path) -> None:
     with StoreReader(store) as reader:
         (found,) = periods(reader, "month", expected=demands)
         (idle,) = periods(reader, "month", "calm_tape_condor", demands)
-    assert found.short == ("win rate above 100%", "average at least $500.00")
+    assert found.short == ("dte0_condor: win rate above 100%", "dte0_condor: average at least $500.00")
     assert idle.short == ()
 
 
 def test_two_wins_in_three_meet_what_they_meet_for_a_promotion(tmp_path: Path) -> None:
-    journal = SqlJournal(open_store(tmp_path / "a.db"))
     made = ((date(2026, 11, 16), "50"), (date(2026, 11, 17), "50"), (date(2026, 11, 18), "-30"))
     puts = [put_of(day, dollars) for day, dollars in made]
-    journal.append([of_day(put.closed_at, put) for put in puts if put.closed_at], durable=True)
-    journal.close()
+    store = of_days(tmp_path, *(of_day(put.closed_at, put) for put in puts if put.closed_at))
     demands = [Demand(Shown.WIN_RATE, op, Decimal("66.67")) for op in (Op.AT_LEAST, Op.ABOVE)]
-    with StoreReader(tmp_path / "a.db") as reader:
+    with StoreReader(store) as reader:
         (found,) = periods(reader, "month", expected=demands)
     assert (found.trades, found.wins, found.short) == (3, 2, ("win rate above 66.67%",))
+
+
+def of_days(path: Path, *records: Record) -> Path:
+    journal = SqlJournal(open_store(path / "a.db"))
+    journal.append(list(records), durable=True)
+    journal.close()
+    return path / "a.db"
+
+
+def ended(made: str, **changes: Any) -> Record:
+    """Return a put of the 18th that is over."""
+    put = put_of(date(2026, 11, 18), made, **changes)
+    assert put.closed_at
+    return of_day(put.closed_at, put)
+
+
+@pytest.mark.parametrize(
+    ("level", "said"),
+    [
+        ("5899.5", ()),
+        ("5893", ("average above $0.00 (with the shares that trades ended in)",)),
+        (None, ("average above $0.00 (what the shares of 1 trade were worth is not known)",)),
+    ],
+)
+def test_a_month_counts_shares_that_came_as_a_promotion_does(
+    tmp_path: Path, level: str | None, said: tuple[str, ...]
+) -> None:
+    """A put at 5900 had brought $98, and its shares cost up to $700 more than they were worth."""
+    data: dict[str, Json] = {"leg": "short_put", "quantity": 1, "price": "0", "level": level, "how": "assigned"}
+    settled = Record(at("16:05"), Kind.SETTLEMENT, "put_lite", "P18", data)
+    store = of_days(tmp_path, ended("98"), settled)
+    with StoreReader(store) as reader:
+        demands = [Demand(Shown.EXPECTANCY, Op.ABOVE, Decimal(0))]
+        (found,) = periods(reader, "month", expected=demands, in_shares=read_in_shares(reader))
+    assert (found.net, found.short) == (98, said)
+
+
+def test_what_a_closed_trade_owes_meets_no_demand_of_a_month(tmp_path: Path) -> None:
+    told: dict[str, Json] = {
+        "exec_id": "e.1", "ref": "rb:a:1", "leg": "short_put", "con_id": 5900, "contract": "SPX", "is_buy": True,
+        "quantity": 1, "price": "0.10", "executed_at": at("12:00").isoformat(), "purpose": "exit",
+    }  # fmt: skip
+    owing = tuple(replace(leg, owed=1) for leg in put_of(date(2026, 11, 18), "98").legs)
+    store = of_days(tmp_path, ended("98", legs=owing), Record(at("12:00"), Kind.FILL, "put_lite", "P18", told))
+    with StoreReader(store) as reader:
+        (found,) = periods(reader, "month", expected=[Demand(Shown.EXPECTANCY, Op.ABOVE, Decimal(0))])
+    assert found.short == ("average above $0.00 (the commissions of 1 trade are not told yet)",)
+
+
+def test_each_bot_is_judged_by_itself(tmp_path: Path) -> None:
+    """Together they made $34 a trade, and one of them lost."""
+    store = of_days(tmp_path, ended("98"), ended("-30", id="other-1", bot="other"))
+    demands = [Demand(Shown.EXPECTANCY, Op.ABOVE, Decimal(0))]
+    with StoreReader(store) as reader:
+        (all_of_them,) = periods(reader, "month", expected=demands)
+        (alone,) = periods(reader, "month", "other", demands)
+        (sound,) = periods(reader, "month", "put_lite", demands)
+    assert (all_of_them.average, all_of_them.short) == (34, ("other: average above $0.00",))
+    assert (alone.short, sound.short) == (("average above $0.00",), ())
 
 
 def test_the_command_shows_and_tells_it(store: Path) -> None:
@@ -131,7 +191,10 @@ def test_the_command_goes_by_the_account_document(store: Path, tmp_path: Path) -
     demands = "[{compliant_sessions: {at_least: 20}}, {expectancy: {at_least: $500}}]"
     account.write_text(f"{text}live: {{account: U1234567, require: {demands}, good_for: 5d}}\n")
     short = CliRunner().invoke(main, [*words, str(account)])
-    assert (short.exit_code, short.output.splitlines()[1].split("  ")[-1]) == (0, "average at least $500.00")
+    assert (short.exit_code, short.output.splitlines()[1].split("  ")[-1]) == (
+        0,
+        "dte0_condor: average at least $500.00",
+    )
     account.write_text(text)
     nothing = CliRunner().invoke(main, [*words, str(account)])
     assert (nothing.exit_code, "expects nothing: it has no `live`" in nothing.output) == (2, True)
