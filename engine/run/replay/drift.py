@@ -374,12 +374,17 @@ def _judged(
     is_filling = until is not None and done.state == "entering"
     if opened_count(done) != opened_count(would) and not is_filling:
         return What.QUANTITY, first
-    if done.exit_reason != would.exit_reason or apart(done.closed_at, would.closed_at):
+    if done.exit_reason != would.exit_reason or apart(*(_ended_by(each, close) for each in (done, would))):
         at = min((at for at in (done.closed_at, would.closed_at) if at is not None), default=close)
         if until is None or at < until:
             return What.EXIT, at
         return (What.SAME if done.entry_price == would.entry_price else What.PRICE), first
     return (What.SAME if done.net == would.net else What.PRICE), first
+
+
+def _ended_by(position: Position, close: datetime) -> datetime | None:
+    """Return when a position ended, at the latest with the session: it has expired then, whenever that is told."""
+    return None if position.closed_at is None else min(position.closed_at, close)
 
 
 def _made(state: State | None, position: Position | None, close: datetime) -> Decimal | None:

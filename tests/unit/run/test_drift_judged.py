@@ -68,6 +68,16 @@ def test_what_the_broker_tells_of_expired_later_than_a_model_is_no_other_exit() 
     assert _judged(left(timedelta(minutes=10)), told_later, CLOSE) == (What.SAME, OPENED)
 
 
+def test_what_expired_ended_with_the_session_whenever_it_was_told() -> None:
+    """A level told at the close led natural fills elsewhere every day: a model settles five minutes later."""
+    at_once = replace(left(None), exit_reason="settled")
+    later = replace(at_once, closed_at=CLOSE + timedelta(minutes=5))
+    dearer = replace(later, legs=(replace(later.legs[0], entry_cash=Decimal(-100)), *later.legs[1:]))
+    assert _judged(at_once, later, CLOSE) == (What.SAME, OPENED)
+    assert _judged(at_once, dearer, CLOSE) == (What.PRICE, OPENED)
+    assert _judged(at_once, replace(later, closed_at=CLOSE - timedelta(minutes=5)), CLOSE)[0] is What.EXIT
+
+
 def test_what_only_expired_was_left_when_it_did() -> None:
     assert left(None).closed_at == CLOSE
 
