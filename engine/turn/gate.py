@@ -62,17 +62,15 @@ def entry_refusal(
     plan = bot.plan
     others = work.active_positions() if replaced is None else replaced.beside(work.active_positions())
     of_trade = [] if replaced is None else [p for p in others if p.entered_as == replaced.position.entered_as]
-    going_on = [each for each in of_trade if not each.waits_for_expiry]
     limits = work.program.limits
     quantity = view.quantity
     commission = Decimal(f"{view.commission:.2f}")
     is_roll = replaced is not None  # it has a limit, whatever the entry has
     price = view.start_price if is_roll else limited_at(plan.order, view.start_price, quote)
-    if going_on:  # the trade goes on: all its parts and the new legs count together, at the prices of now
-        worst_case = as_one_trade(work, going_on, selection, quantity, commission)
+    if is_roll:
+        worst_case = worst_of_roll(work, of_trade, selection, quote, quantity, commission)
     else:
-        dealt = quote.natural if is_roll else price  # no floor holds the ladder of a roll to a limit
-        worst = entry_worst_case(selection, Decimal(f"{dealt or 0.0:.4f}"), is_covered=view.is_covered)
+        worst = entry_worst_case(selection, Decimal(f"{price or 0.0:.4f}"), is_covered=view.is_covered)
         worst_case = None if worst is None else worst * LOT * quantity + commission
     state = work.bots[plan.name]
     counts = [(leg, leg.ratio * quantity) for leg in selection.legs]
@@ -121,6 +119,46 @@ def entry_refusal(
             hit=hit_at_once(work, plan.risk.protect, selection, limited),
         )
     )
+
+
+def worst_of_roll(
+    work: Work,
+    of_trade: Iterable[Position],
+    selection: Selection,
+    quote: NetQuote,
+    quantity: int,
+    commission: Decimal,
+) -> Decimal | None:
+    """Return the dollars that what a roll opens at once could lose at expiry, together with what goes on of its trade.
+
+    of_trade: what is open of that without the legs that are rolled and those that are opened.
+    """
+    if going_on := [each for each in of_trade if not each.waits_for_expiry]:
+        return as_one_trade(work, going_on, selection, quantity, commission)
+    worst = entry_worst_case(selection, Decimal(f"{quote.natural or 0.0:.4f}"), is_covered=False)
+    return None if worst is None else worst * LOT * quantity + commission
+
+
+def floor_of_roll(
+    work: Work,
+    of_trade: Iterable[Position],
+    selection: Selection,
+    quotes: tuple[NetQuote, NetQuote],
+    quantity: int,
+    commission: Decimal,
+    limit: Decimal | None,
+) -> Decimal | None:
+    """Return the net price of both sides of a roll below which it could open what may lose more than this limit.
+
+    None while that could be opened at once. Else what it closes, the first of `quotes`, counts at the best that the
+    market may give: what both bring beyond that is of the new legs, whatever price each leg is dealt at.
+    """
+    closing, opening = quotes
+    worst = worst_of_roll(work, of_trade, selection, opening, quantity, commission)
+    if limit is None or worst is None or worst <= limit:
+        return None
+    best = 2 * (closing.mid or 0.0) - (closing.natural or 0.0)
+    return Decimal(f"{best + (opening.natural or 0.0):.4f}") + (worst - limit) / (LOT * quantity)
 
 
 def _notional(work: Work, option: Option, count: int) -> Decimal:

@@ -8,7 +8,7 @@ What it would open is looked for as an entry's legs are, once its condition is t
 closes. While quotes are missing it goes on looking; after its grace exits that stand lower may act meanwhile.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -33,10 +33,10 @@ from engine.order.price import NetQuote, Part, net_quote
 from engine.record.record import Kind
 from engine.spec.nouns.exits import Otherwise
 from engine.spec.nouns.legs import DteRule, Expiry, StrikeBy
-from engine.turn.bounds import holds_at, stated_floor
+from engine.turn.bounds import holds_at, stated_floor, unhit_floor
 from engine.turn.choosing import record_selection
 from engine.turn.closing import are_whole_beside_dead, is_dead, may_roll, partners, rolled_legs
-from engine.turn.gate import Replaced, entry_refusal
+from engine.turn.gate import Replaced, entry_refusal, floor_of_roll
 from engine.turn.judging import confirmed, failing, first_missing, judge_all, wake
 from engine.turn.net import exposure_with
 from engine.turn.opening import OUT_OF_BAND, entry_worst_case, free_id, ticket
@@ -117,7 +117,7 @@ def seek(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) ->
     opens = start_net(planned.order, quotes[1], _parts(opening))
     view.start_price = None if opens is None else float(opens)
     view.commission = float(_commission(work, opening, quantity))
-    replaced = Replaced(position, _without(position, rolled))
+    replaced = Replaced(position, _without(position, {leg.name for leg in rolled}))
     if reason := _over_the_limits(work, replaced, bot, view, selection, quotes[1]):
         return Found(None, refused=reason, is_final=False)
     commission = _commission(work, (*closing, *opening), quantity)
@@ -272,9 +272,8 @@ def _over_the_limits(
     return "" if unmet is None else f"{unmet.rule.name} {describe(unmet.rule, unmet.verdict)}"
 
 
-def _without(position: Position, rolled: tuple[PositionLeg, ...]) -> Position | None:
+def _without(position: Position, names: Collection[str]) -> Position | None:
     """Return the position as it is without these legs, None when it holds no others."""
-    names = {leg.name for leg in rolled}
     rest = tuple(leg for leg in position.legs if leg.name not in names)
     return replace(position, legs=rest) if any(leg.held for leg in rest) else None
 
@@ -298,13 +297,32 @@ def _bound(roll: CompiledRoll, view: View, commission: Decimal) -> Bound:
     return Bound(floor, holds_at(roll.priced, view))
 
 
-def _bound_of_next(work: Work, order: Order, roll: CompiledRoll, new: tuple[OrderLeg, ...]) -> Bound:
+def _bound_of_next(
+    work: Work, order: Order, bot: CompiledBot, planned: ExitPlan, quotes: tuple[NetQuote, NetQuote]
+) -> Bound:
     """Return how far the price of a roll at work may go, by the market of this moment."""
     view, rows = work.view(), work.state.board.rows
+    new = tuple(leg for leg in order.legs if leg.opens)
     view.legs = tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.side.sign, x.ratio) for x in new)
     commission = _commission(work, order.legs, order.quantity)
     view.quantity, view.commission = order.quantity, float(commission)
-    return _bound(roll, view, commission)
+    bound = _bound(bot.rolls[planned.name], view, commission)
+    floors = [bound.floor, _risk_floor(work, order, bot, planned, quotes, view)]
+    if not work.positions[order.into].is_begun and (unhit := unhit_floor(bot.plan.risk.protect, view.legs, work)):
+        floors.append(unhit + Decimal(f"{quotes[0].mid or 0.0:.4f}"))
+    return bound._replace(floor=max((floor for floor in floors if floor is not None), default=None))
+
+
+def _risk_floor(
+    work: Work, order: Order, bot: CompiledBot, planned: ExitPlan, quotes: tuple[NetQuote, NetQuote], view: View
+) -> Decimal | None:
+    """Return the net price below which what a roll opens could lose more than a trade may, None without one."""
+    position, new = work.positions[order.position], [leg for leg in order.legs if leg.opens]
+    rolled = {leg.name for leg in rolled_legs(position, planned)} | {leg.name for leg in order.legs_of(position.id)}
+    others = Replaced(position, _without(position, rolled)).beside(work.active_positions())
+    of_trade = [each for each in others if each.entered_as == position.entered_as and each.id != order.into]
+    commission, limit = _commission(work, new, order.quantity), bot.plan.risk.max_loss_per_trade
+    return floor_of_roll(work, of_trade, Selection(view.legs, ()), quotes, order.quantity, commission, limit)
 
 
 def _commission(work: Work, legs: Iterable[OrderLeg], quantity: int) -> Decimal:
@@ -464,7 +482,7 @@ def next_rung(work: Work, order: Order, bot: CompiledBot, planned: ExitPlan) -> 
     quotes = (_quote(work, old, closing=True), _quote(work, new, closing=False))
     if missing := next((each.missing for each in quotes if each.missing), ""):
         return None, missing
-    bound = _bound_of_next(work, order, bot.rolls[planned.name], new)
+    bound = _bound_of_next(work, order, bot, planned, quotes)
     quote = _together(quotes)
     net = rung(planned.order, quote, _parts(order.legs), order.attempt + 1, bound)
     return (None, OUT_OF_BAND) if _out_of_band(work, order.legs, quote, net) else (net, "")

@@ -12,7 +12,7 @@ from engine.decide.bot_day import BotDay
 from engine.model.contract import Option
 from engine.model.event import BrokerStatus, ClocksApart, HoursReport, Request
 from engine.model.money import ZERO
-from engine.model.order import Order, OrderStatus, Purpose, Side
+from engine.model.order import TRIES_USED_UP, Order, OrderStatus, Purpose, Side
 from engine.model.position import Position
 from engine.model.session import Hours
 from engine.record.codec import decode, encode
@@ -26,6 +26,7 @@ NEW_SHORT, NEW_LONG = put(5945, expiry=LATER), put(5935, expiry=LATER)
 ENTRY = '{window: {from: "10:00", to: "11:00"}, max_open: 2}'
 RISK = "{max_loss_per_trade: $20000}"
 ROLL = "{expiry: {dte: {at_least: 1}}, require: [{credit: {at_least: 1.00}}]}"
+OUT = "{expiry: {dte: {at_least: 1}}}"
 
 
 def exits(roll: str = ROLL, above: str = "", order: str = "") -> str:
@@ -409,6 +410,35 @@ def test_a_limit_of_the_trade_is_asked_of_what_the_ladder_of_a_roll_may_come_to(
     frighten(desk)
     assert rolls(desk) == []
     assert any("max_loss_per_trade" in str(each.data["reason"]) for each in desk.said(Kind.DECISION, "skip"))
+
+
+def test_no_try_of_a_roll_goes_on_to_what_the_new_legs_may_not_lose() -> None:
+    """With commissions the new legs must bring 0.68, and the old ones may be closed for 0.60 at best."""
+    desk = held(OUT, risk="{max_loss_per_trade: $1870}", order="{step: 0.10, wait: 10s, tries: 3}")
+    frighten(desk)
+    desk.ack(desk.last)
+    offer(desk, 2.30, 1.60)
+    assert net_mid(desk) == 0
+    desk.tick(10)
+    desk.tick(10)
+    assert [-(order.limit_price or 0) for order in desk.replaced] == [Decimal("0.10")]
+    desk.tick(10)
+    desk.cancelled(desk.last)
+    assert both(desk)[0].state == "open"
+    (said,) = no_rolls(desk)
+    assert said.startswith(f"vix does not roll: {TRIES_USED_UP}")
+
+
+def test_no_try_of_a_roll_goes_down_to_where_its_stop_would_act_at_once() -> None:
+    """With 3.55 bid for the short leg the new ones must bring 0.89; the old ones cost 0.70 at mid."""
+    stop = "{max_loss_per_trade: $20000, protect: {cost: 4x credit}}"
+    desk = held(OUT, risk=stop, order="{step: 0.10, wait: 10s, tries: 4}")
+    frighten(desk)
+    desk.ack(desk.last)
+    offer(desk, 3.60, 2.65)
+    for _ in range(3):
+        desk.tick(10)
+    assert min(-(order.limit_price or 0) for order in desk.replaced) == Decimal("0.20")
 
 
 def test_it_waits_for_quotes_and_lets_those_below_act_after_its_grace() -> None:
