@@ -4,6 +4,8 @@ An order is final only when the broker has given a final status and every execut
 order never blocks a fill (`executions`).
 """
 
+from datetime import timedelta
+
 from engine.model.event import BrokerStatus, ExecutionReport, OrderMessage, OrderReport
 from engine.model.order import NEXT_TRY, TERMS_KEPT, Order, OrderStatus, OrderType, Purpose, Terms, above
 from engine.model.values import replace
@@ -42,6 +44,8 @@ _UNANSWERED = (OrderStatus.SENDING, OrderStatus.UNKNOWN, OrderStatus.CANCELLING)
 _ALIVE = (BrokerStatus.PRE_SUBMITTED, BrokerStatus.SUBMITTED)
 TOLD_AT_THE_END = (*CLOSING, *RESTING)
 """Orders of which why the broker has cancelled them is told with what follows: one alarm for both."""
+PARTNERS = timedelta(seconds=5)
+"""How long the legs of a combo that is over may still be told: those of one fill follow each other at once."""
 NOT_CHANGED = "its quantity could not be changed"
 
 
@@ -157,6 +161,8 @@ def conclude(work: Work, order: Order) -> None:
     filled = order.quantity if order.ended is OrderStatus.FILLED else order.reported
     if order.filled < filled and any(owed(work, order, filled).values()):
         return
+    if _waits_for_partners(work, order):
+        return
     asked = order.status is OrderStatus.CANCELLING
     order = work.put_order(replace(order, status=order.ended, attempt_until=None))
     wake(work, order.bot, 0.0)
@@ -169,6 +175,18 @@ def conclude(work: Work, order: Order) -> None:
     for other in work.live_orders(order.position):  # what has been taken back by that may be over already
         if other.status is OrderStatus.CANCELLING and other.ended is OrderStatus.CANCELLED:
             conclude(work, other)
+
+
+def _waits_for_partners(work: Work, order: Order) -> bool:
+    """Say whether legs of a combo that is over may still be told: its count of what has filled may lag behind them."""
+    most = max(-(-count // leg.ratio) for count, leg in zip(order.counts, order.legs, strict=True))
+    if not any(owed(work, order, min(most, order.quantity)).values()):
+        return False
+    left = (order.changed_at + PARTNERS - work.at).total_seconds()
+    if order.changed_at == work.at:
+        work.ask_broker()
+    wake(work, order.bot, max(left, 0.0))
+    return left > 0
 
 
 def conclude_lone(work: Work, ref: str) -> None:

@@ -66,6 +66,25 @@ def test_a_start_heard_of_the_end_of_a_combo_before_its_only_leg_and_left_that_a
     assert [leg.opened for leg in position.legs] == [0, 0, 1, 0]
 
 
+@pytest.mark.parametrize("after", [1, 4, 6])
+def test_a_leg_told_before_the_end_waits_some_seconds_for_its_partner(after: int) -> None:
+    """The broker calls the entry cancelled with nothing filled, though a leg of it was told."""
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    short, long = fills(desk, order)
+    desk.send(short)
+    before = asked(desk)
+    desk.cancelled(order)
+    assert (desk.position.state, asked(desk)) == ("entering", before + 1)
+    desk.settle(after)
+    assert desk.position.state == ("exiting" if after > 5 else "entering")
+    if after < 5:
+        desk.send(long)
+        desk.settle(1)
+        assert (desk.position.state, desk.position.structures) == ("open", 1)
+
+
 @pytest.mark.parametrize("is_restarted", [False, True])
 def test_a_leg_that_is_told_alone_after_the_end_is_asked_about_and_closed(is_restarted: bool) -> None:
     desk = Desk()

@@ -630,8 +630,8 @@ def test_the_risk_of_the_bot_is_judged_of_what_it_opens_as_if_the_old_one_were_g
     assert len(rolls(desk)) == 1, "what keeps it out at the moment is looked at again"
 
 
-def test_a_leg_that_is_told_without_its_partners_is_closed_on_both_sides() -> None:
-    """The order is over: of the old spread the short leg is gone, of the new one there is none but the short leg."""
+def over_with_one_leg_of_each_side() -> tuple[Desk, Order]:
+    """Return a roll that the broker calls cancelled with nothing filled: of either side the short leg was told."""
     desk = held()
     frighten(desk)
     order = desk.last
@@ -641,6 +641,25 @@ def test_a_leg_that_is_told_without_its_partners_is_closed_on_both_sides() -> No
             desk.send(desk.execution(order, leg, 2, desk.mid(leg.option)))
     desk.cancelled(order)
     desk.tick(1)
+    return desk, order
+
+
+def test_the_other_legs_of_a_roll_may_be_told_after_its_end() -> None:
+    desk, order = over_with_one_leg_of_each_side()
+    for leg in order.legs:
+        if leg.option in (LONG, NEW_LONG):
+            desk.send(desk.execution(order, leg, 2, desk.mid(leg.option)))
+    desk.settle(60)
+    old, new = both(desk)
+    assert (old.state, old.exit_reason, new.state) == ("closed", "vix", "open")
+    assert [each for each in desk.submitted if each.purpose is Purpose.UNWIND] == []
+
+
+def test_a_leg_that_is_told_without_its_partners_is_closed_on_both_sides() -> None:
+    """The order is over: of the old spread the short leg is gone, of the new one there is none but the short leg."""
+    desk, _ = over_with_one_leg_of_each_side()
+    assert [each.state for each in both(desk)] == ["exiting", "entering"]
+    desk.settle(5)
     old, new = both(desk)
     assert (old.state, old.exit_reason) == ("exiting", "unwind")
     assert (new.state, new.exit_reason) == ("exiting", "unwind")
