@@ -24,6 +24,7 @@ from engine.model.values import replace
 from engine.turn.closed import closed
 from engine.turn.closing import CLOSING
 from engine.turn.doubting import DOUBT, doubt_anew, our_books
+from engine.turn.ended import part_is_closed
 from engine.turn.pursuing import leave_shares
 from engine.turn.resting import cancel
 from engine.turn.seen import is_known
@@ -236,10 +237,10 @@ def _holders(work: Work, option: Option, count: int) -> list[_Gone]:
 
 
 def _is_alone(work: Work, position: Position, lacking: Iterable[Option]) -> bool:
-    """Say whether a position is open, holds no other options, and has nothing at work that may have closed it."""
+    """Say whether a position is entered, holds no other options, and has nothing at work that may have closed it."""
     others = {leg.option for leg in position.legs if leg.held and not leg.option.is_share} - set(lacking)
     is_closing = any(order.purpose in CLOSING for order in work.live_orders(position.id))
-    return position.state == "open" and not others and not is_closing
+    return position.state in ("open", "exiting") and not others and not is_closing
 
 
 def _is_clear(work: Work, gone: _Gone) -> bool:
@@ -267,8 +268,8 @@ def _book(work: Work, gone: _Gone) -> None:
     work.alarm(position.bot, f"{gone.contracts} short {option} assigned before expiry: {moved}{whose}", name)
     if position.is_flat:
         closed(work, replace(position, exit_reason=ASSIGNED), "settled")
-    else:
-        leave_shares(work, position)
+    elif position.state == "open" or part_is_closed(work, position):
+        leave_shares(work, work.positions[name])
 
 
 def _own_shares(work: Work, name: str) -> int:

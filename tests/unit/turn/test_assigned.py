@@ -92,6 +92,33 @@ def test_of_a_part_the_rest_goes_on_with_an_order_of_its_size() -> None:
     assert [order.quantity for order in desk.live] == [3]
 
 
+@pytest.mark.parametrize("rolls", ["", "\n    roll: {strikes: {short_put: {otm: 15 pts}}}"])
+@pytest.mark.parametrize("count", [2, 5])
+def test_while_an_exit_or_a_roll_is_taken_back_that_still_holds(count: int, rolls: str) -> None:
+    """The exit is at work again as soon as its order is over, and sends nothing while the account lacks the puts."""
+    desk = desk_of(
+        exits=f"\n  - vix: {{above: 20}}{rolls}\n    order: {{start: mid, wait: 60s}}\n  - dte: {{at_most: 5}}\n"
+    )
+    held = desk.position.legs[0].option
+    desk.quote(replace(held, strike=Decimal(585)), 1.95, 2.05, -0.3)
+    desk.level("VIX", 21.0)
+    desk.tick(1)
+    order = desk.last
+    desk.ack(order)
+    (found, *_) = desk.state.positions.values()
+    desk.holds(held, count - 5)
+    desk.holds(SPY, 100 * count)
+    desk.tick(5)
+    assert desk.order(order.ref).status is OrderStatus.CANCELLING
+    desk.cancelled(desk.order(order.ref))
+    for _ in range(7):
+        desk.tick(5)
+    found = desk.state.positions[found.id]
+    assert (found.state, found.legs[0].held, found.on_hold) == ("closed" if count == 5 else "exiting", 5 - count, "")
+    assert [(each.purpose, each.quantity) for each in desk.live] == ([] if count == 5 else [(order.purpose, 3)])
+    assert len(told(desk)) == 1
+
+
 @pytest.mark.parametrize("is_ended", [False, True])
 def test_over_a_night_it_is_seen_by_the_lists_of_a_new_connection(*, is_ended: bool) -> None:
     """After a start, as of an engine that is stopped every evening, the position was on hold."""
