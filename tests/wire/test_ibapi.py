@@ -124,6 +124,24 @@ def test_reads(app):
     app.wait_for("historicalDataEnd")
 
 
+def test_price_steps_are_those_that_orders_are_held_to(app):
+    asked = _option(85.0)
+    asked.symbol, asked.tradingClass, asked.lastTradeDateOrContractMonth = "GGG", "GGG", "20251219"
+    found = _details(app, 1, asked)
+    rules = dict(zip(found.validExchanges.split(","), found.marketRuleIds.split(","), strict=True))
+    app.reqMarketRule(int(rules["SMART"]))
+    assert [(step.lowEdge, step.increment) for step in app.wait_for("marketRule")[1]] == [(0, 0.05), (3, 0.1)]
+    for number, (price, is_taken) in enumerate({6.25: False, 6.2: True, 0.02: False, 0.05: True}.items(), start=20):
+        order = _limit("BUY", price)
+        order.orderType, order.auxPrice = "STP", price
+        app.placeOrder(number, found.contract, order)
+        if is_taken:
+            assert app.wait_for("openOrder", lambda told, *rest, number=number: told == number)
+        else:
+            assert app.wait_for("error", lambda told, *rest, number=number: told == number)[1] == 110
+        app.cancelOrder(number)
+
+
 def test_market_data_and_snapshot(app):
     while not app.running.market.is_open:
         app.reqCurrentTime()

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from engine.model.money import TickRule
 from engine.model.session import EXCHANGE_ZONE, Session, is_tabled, session_on
-from engine.sim.exchange.tick_rules import EQUITY_OPTION, INDEX_OPTION, PENNY, tick_rule
+from engine.sim.exchange.tick_rules import EQUITY_OPTION, NICKEL_DIME, PENNY, tick_rule
 from engine.sim.gateway.encode_orders import day, strike
 from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.wire import Value, joined, prose, symbol_out, text
@@ -19,7 +19,7 @@ ShortDays = tuple[tuple[date, datetime | None], ...]
 CHICAGO = ZoneInfo("US/Central")
 HOURS_DAYS = 6
 
-RULES: dict[int, TickRule] = {26: PENNY, 32: EQUITY_OPTION, 239: INDEX_OPTION}
+RULES: dict[int, TickRule] = {26: PENNY, 32: EQUITY_OPTION, 239: NICKEL_DIME}
 """Market rules by their number."""
 _NUMBERS = {rule: number for number, rule in RULES.items()}
 _ETFS = frozenset({"SPY", "QQQ", "IWM"})

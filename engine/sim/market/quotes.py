@@ -72,7 +72,8 @@ def ticks_of(symbol: str) -> tuple[float, float]:
     asset = ASSETS[symbol]
     if asset.fine_tick:
         return 0.01, 0.01
-    return (0.05, 0.10) if asset.instrument.sec_type is SecType.INDEX else (0.01, 0.05)
+    is_coarse = asset.instrument.sec_type is SecType.INDEX or not asset.in_penny_program
+    return (0.05, 0.10) if is_coarse else (0.01, 0.05)
 
 
 def screen(options: list[Instrument], seed: int) -> Screen:

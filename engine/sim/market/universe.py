@@ -20,7 +20,8 @@ class Asset:
     """One underlying. Prices are where a default run starts when SPX is 6000.
 
     Units: `vol` and `own_vol` are annual fractions at VIX 16, at the money and of what SPX does not explain;
-    `shares` is the day's usual volume.
+    `shares` is the day's usual volume. fine_tick: its options have steps of a cent at every price. in_penny_program:
+    else of a cent below 3.00, of an index and outside of the program of five.
     """
 
     instrument: Instrument
@@ -32,6 +33,7 @@ class Asset:
     dividend: float = 0.0
     has_earnings: bool = False
     fine_tick: bool = False
+    in_penny_program: bool = True
 
     @property
     def symbol(self) -> str:
@@ -95,7 +97,9 @@ def _company(
     con_id: int, symbol: str, listed: str, name: str, price: float, vol: float, beta: float, shares: int, pays: float
 ) -> Asset:
     own = (max(vol * vol * 0.7 - (beta * 0.09) ** 2, 0.0025)) ** 0.5
-    return Asset(_stock(con_id, symbol, listed, name), price, vol, beta, own, shares, pays, has_earnings=True)
+    stock = _stock(con_id, symbol, listed, name)
+    in_program = symbol != "GGG"
+    return Asset(stock, price, vol, beta, own, shares, pays, has_earnings=True, in_penny_program=in_program)
 
 
 def _sector(con_id: int, symbol: str, name: str, price: float, vol: float, beta: float, shares: int) -> Asset:
@@ -134,6 +138,7 @@ ASSETS: dict[str, Asset] = {
         NDX_ASSET,
         RUT_ASSET,
         IWM_ASSET,
+        _company(268710, "GGG", "NYSE", "GRACO INC", 85.0, 0.23, 1.0, 900_000, 0.013),
     )
 }
 
@@ -164,6 +169,7 @@ OPTION_CLASSES |= {
         OptionClass(29, "NDX", "NDX", Ladder.INDEX_AM, 25.0),
         OptionClass(29, "RUT", "RUT", Ladder.INDEX_AM, 5.0, _HALF),
         OptionClass(30, "NDXP", "NDX", Ladder.INDEX_PM, 10.0),
+        OptionClass(16, "GGG", "GGG", Ladder.STOCK, 0.5, _HALF),
     )
 }
 LAST_NUMBER = max(each.number for each in OPTION_CLASSES.values())

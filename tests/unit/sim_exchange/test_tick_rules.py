@@ -27,6 +27,8 @@ def of(symbol: str, con_id: int = P5000) -> Instrument:
         ("SPX", ("0.37", "2.95", "3.05", "12.30"), (False, True, False, True)),
         ("NDX", ("0.37", "2.95", "3.05", "12.30"), (False, True, False, True)),
         ("RUT", ("0.37", "2.95", "3.05", "12.30"), (False, True, False, True)),
+        ("AAPL", ("0.37", "2.95", "3.05", "12.33"), (True, True, True, False)),
+        ("GGG", ("0.37", "2.95", "3.05", "12.30"), (False, True, False, True)),
     ],
 )
 def test_an_option_alone(symbol: str, prices: tuple[str, ...], fits: tuple[bool, ...]) -> None:
@@ -42,6 +44,7 @@ def test_an_option_alone(symbol: str, prices: tuple[str, ...], fits: tuple[bool,
         (("NDX", "NDX"), "0.05"),
         (("RUT", "RUT"), "0.05"),
         (("SPX", "XSP"), "0.01"),
+        (("GGG", "GGG"), "0.01"),
     ],
 )
 def test_a_combo(symbols: tuple[str, str], step: str) -> None:

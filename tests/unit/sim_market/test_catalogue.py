@@ -15,7 +15,7 @@ from .market_day import DAY
 UNIVERSE = {
     *("SPX", "VIX", "VIX9D", "VIX1D", "VIX3M", "SPY", "QQQ", "XSP", "NDX", "RUT", "IWM"),
     *("AAPL", "MSFT", "NVDA", "TSLA", "AMZN", "META", "GOOGL", "XLF", "XLE", "XLV", "SMH"),
-    *("AMD", "NFLX", "SHOP", "BA", "CRM", "ORCL", "COST", "WMT", "BRK.B"),
+    *("AMD", "NFLX", "SHOP", "BA", "CRM", "ORCL", "COST", "WMT", "BRK.B", "GGG"),
 }
 
 
