@@ -6,9 +6,12 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+from engine.model.money import TickRule
 from engine.model.session import Hours
 from engine.model.values import dataclass
 
+Grids = Mapping[str, TickRule]
+"""Price grids of options by trading class."""
 LATE_CASH = timedelta(minutes=5)
 """How much later than what the account holds its cash may be told: TWS tells it every three minutes."""
 
@@ -18,13 +21,14 @@ class Listing:
     """Expiries and strikes of one trading class of one underlying, as the broker lists them today.
 
     `strikes` is known only for the expiries that were asked for (a class lists the union over all its expiries, so a
-    listed strike need not exist for a given date).
+    listed strike need not exist for a given date). `ticks` is the price grid of its options, None while it is not told.
     """
 
     symbol: str
     trading_class: str
     expiries: tuple[date, ...]
     strikes: Mapping[date, tuple[Decimal, ...]] = field(default_factory=dict)
+    ticks: TickRule | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +140,8 @@ class Facts:
     session's first sound minute, by (symbol, expiry). listings: by (symbol, trading class). dividends: by symbol.
     bars: by (symbol, seconds of one bar), 86400 are daily ones. implied: 30-day implied volatility at the close of
     finished sessions by symbol, annual fractions, oldest first. hooks: web hooks by name, None while none can come.
-    hours: of this session by underlying, where the broker says that they are less than the calendar has.
+    hours: of this session by underlying, where the broker says that they are less than the calendar has. ticks: price
+    grids of options by trading class, as the broker has told them; of any other class the table of products counts.
     """
 
     closes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
@@ -149,3 +154,4 @@ class Facts:
     implied: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     hooks: Mapping[str, Hook] | None = None
     hours: Mapping[str, Hours] = field(default_factory=dict)
+    ticks: Grids = field(default_factory=dict)

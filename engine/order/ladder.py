@@ -31,7 +31,7 @@ def start_net(ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...]) -> Decim
     wanted: float | Decimal = quote.natural if ladder.start is Start.NATURAL else quote.mid
     if ladder.price is not None:
         wanted = _given(ladder.price, quote.mid)
-    return limit_net(wanted, natural=quote.natural, floor=None, ticks=ticks_of(parts))
+    return limit_net(wanted, natural=quote.natural, floor=None, ticks=quote.ticks or ticks_of(parts))
 
 
 def rung(
@@ -44,17 +44,17 @@ def rung(
     first = start_net(ladder, quote, parts)
     if first is None or quote.mid is None or quote.natural is None:
         return None
-    ticks = ticks_of(parts)
+    ticks = quote.ticks or ticks_of(parts)
     wanted = first - (ladder.step or ZERO) * (attempt - 1)
     floors = [each for each in (bound.floor, surely_lost_below(parts)) if each is not None]
     limit = limit_net(wanted, natural=quote.natural, floor=max(floors, default=None), ticks=ticks)
-    net = _worth_sending(limit, parts, bound.floor)
+    net = _worth_sending(limit, parts, ticks, bound.floor)
     if (holds := bound.holds) is None:
         return net
     first = max(first, net)
     best = max(first, ticks.round(2 * quote.mid - quote.natural, Rounding.UP))
-    found = _last_held(lambda each: holds(_worth_sending(each, parts)), first, net, best, ticks)
-    return _worth_sending(found, parts)
+    found = _last_held(lambda each: holds(_worth_sending(each, parts, ticks)), first, net, best, ticks)
+    return _worth_sending(found, parts, ticks)
 
 
 def _last_held(holds: Holds, first: Decimal, last: Decimal, best: Decimal, ticks: TickRule) -> Decimal:
@@ -96,14 +96,14 @@ def limited_at(ladder: Ladder, start: float | None, quote: NetQuote) -> float | 
     return quote.natural if ladder.start is Start.MARKET else start
 
 
-def _worth_sending(net: Decimal, parts: tuple[Part, ...], floor: Decimal | None = None) -> Decimal:
+def _worth_sending(net: Decimal, parts: tuple[Part, ...], ticks: TickRule, floor: Decimal | None = None) -> Decimal:
     """Return the limit, at least one tick from zero where a single option is dealt: the broker refuses a price of 0.
 
     Where that tick would be under the floor it lies past zero, where no order is sent (`is_past_zero`).
     """
     if net or len(parts) > 1:
         return net
-    tick = ticks_of(parts).tick(net)
+    tick = ticks.tick(net)
     sent = parts[0].flow * tick
     return sent if floor is None or sent >= floor else tick
 

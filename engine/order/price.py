@@ -3,16 +3,19 @@
 Prices here are net: signed per share of one structure, + received. The wire's sign is put on in `draft.py`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
 from engine.model.contract import SHARE_TICKS, Option, product
+from engine.model.facts import Grids
 from engine.model.market import Board
 from engine.model.money import Rounding, TickRule
 from engine.model.payoff import ends_together, least_payoff
 from engine.model.quotes import NO_BID, quote_problem
+
+NONE_TOLD: Grids = {}
 
 
 class Part(NamedTuple):
@@ -27,17 +30,24 @@ class Part(NamedTuple):
 
 
 class NetQuote(NamedTuple):
-    """Net mid and natural of a structure; None with the reason in `missing` when a leg's quote is not sound."""
+    """Net mid and natural of a structure; None with the reason in `missing` when a leg's quote is not sound.
+
+    ticks: the price grid of an order for it; None where it is that of the table of products.
+    """
 
     mid: float | None
     natural: float | None
     missing: str = ""
+    ticks: TickRule | None = None
 
 
-def net_quote(parts: Iterable[Part], board: Board, now: float, *, closing: bool = False) -> NetQuote:
+def net_quote(
+    parts: Collection[Part], board: Board, now: float, *, closing: bool = False, told: Grids = NONE_TOLD
+) -> NetQuote:
     """Return what dealing these parts brings at mid and at once (natural: sold at the bid, bought at the ask).
 
     When closing, an option that is bought back needs an ask only: nobody bidding for it counts as a bid of 0.
+    told: the price grids that the broker has told.
     """
     mid = natural = 0.0
     for option, flow, weight in parts:
@@ -52,7 +62,7 @@ def net_quote(parts: Iterable[Part], board: Board, now: float, *, closing: bool 
         bid, ask = board.bid[row], board.ask[row]
         mid += flow * weight * (bid + ask) / 2
         natural += flow * weight * (bid if flow > 0 else ask)
-    return NetQuote(mid, natural)
+    return NetQuote(mid, natural, ticks=ticks_of(parts, told) if told else None)
 
 
 @lru_cache(maxsize=4096)
@@ -70,15 +80,21 @@ def surely_lost_below(parts: tuple[Part, ...]) -> Decimal | None:
     return None if least is None or least > 0 else least
 
 
-def ticks_of(parts: tuple[Part, ...]) -> TickRule:
+def ticks_of(parts: Collection[Part], told: Grids = NONE_TOLD) -> TickRule:
     """Return the price grid of an order for these parts: that of its option, or the exchange's grid for combos."""
-    if len(parts) == 1 and parts[0].option.is_share:
+    option = next(iter(parts)).option
+    return option_ticks(option, told) if len(parts) == 1 else ticks_of_options(option.symbol, len(parts))
+
+
+def option_ticks(option: Option, told: Grids = NONE_TOLD) -> TickRule:
+    """Return the price grid of an order for this option, or share, alone: what the broker has told of its class."""
+    if option.is_share:
         return SHARE_TICKS
-    return ticks_of_options(parts[0].option.symbol, len(parts))
+    return told.get(option.trading_class) or product(option.symbol).option_ticks
 
 
 def ticks_of_options(symbol: str, legs: int) -> TickRule:
-    """Return the price grid of an order for so many legs of options on an underlying."""
+    """Return the price grid of an order for so many legs of options on an underlying, by the table of products."""
     facts = product(symbol)
     return facts.option_ticks if legs == 1 else facts.combo_ticks
 

@@ -17,7 +17,7 @@ from engine.model.contract import LOT, SHARES_NAME, Option
 from engine.model.event import ExecutionReport
 from engine.model.facts import EventCalendar, Facts
 from engine.model.market import Board
-from engine.model.money import ZERO
+from engine.model.money import ZERO, TickRule
 from engine.model.order import Order, Purpose
 from engine.model.position import Position
 from engine.model.session import (
@@ -44,6 +44,7 @@ from engine.record.record import (
     NEAREST,
     OPENING_MOVE,
     SURPLUS,
+    TICKS,
     WATCH,
     Json,
     Kind,
@@ -129,6 +130,7 @@ def resume(
     hook_ids: set[str] = set()
     moves: dict[tuple[str, date], float] = {}
     hours: dict[str, Hours] = {}
+    ticks: dict[str, TickRule] = {}
     settled: list[Record] = []
     closing: dict[str, float] = {}
     by_hand: dict[str, list[str]] = {}
@@ -199,6 +201,8 @@ def resume(
             continue
         elif record.kind is Kind.FACTS and data.get("what") == HOURS:
             hours[str(data["symbol"])] = hours_of(str(data["value"]), session.date)
+        elif record.kind is Kind.FACTS and data.get("what") == TICKS:
+            ticks[str(data["trading_class"])] = decode(TickRule, data["value"])
         elif record.kind is Kind.FACTS and data.get("what") == NEAREST:
             nearest[record.bot] = decode(Nearest, data["value"])
         elif record.kind is Kind.FACTS and data.get("what") == CLOSING:
@@ -232,7 +236,7 @@ def resume(
     state = State(
         session=session,
         board=board,
-        facts=Facts(events=events, hooks=hooks, opening_moves=moves, hours=hours),
+        facts=Facts(events=events, hooks=hooks, opening_moves=moves, hours=hours, ticks=ticks),
         standing=standing,
         positions=kept,
         orders=known,

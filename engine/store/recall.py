@@ -42,6 +42,7 @@ from engine.record.record import (
     HOURS,
     NEAREST,
     OPENING_MOVE,
+    TICKS,
     Kind,
     Record,
 )
@@ -102,7 +103,7 @@ def _needed() -> Select[Any]:
     stands = _standing(bindparam("begins", type_=UtcText()))
     is_of_grid = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in GRID))
     is_of_others = place_in(journal.c.data, literal(f'"{EXECUTION}":{{')) > 0
-    facts = (OPENING_MOVE, HOURS, NEAREST, CLOSING)
+    facts = (OPENING_MOVE, HOURS, NEAREST, CLOSING, TICKS)
     is_fact = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in facts))
     is_base = place_in(journal.c.data, literal(f'"what":"{BASE}"')) > 0
     is_seen = place_in(journal.c.data, literal(f'"what":"{ACCOUNT_SEEN}"')) > 0

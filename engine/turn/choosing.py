@@ -92,7 +92,7 @@ def opening_parts(selection: Selection) -> tuple[Part, ...]:
 
 def price_legs(selection: Selection, view: View) -> NetQuote:
     """Return what opening the selected structure brings, mid and natural."""
-    return net_quote(opening_parts(selection), view.board, view.now)
+    return net_quote(opening_parts(selection), view.board, view.now, told=view.facts.ticks)
 
 
 def show_candidate(view: View, plan: Plan, selection: Selection, quote: NetQuote) -> None:

@@ -186,7 +186,7 @@ def _reprice(work: Work, order: Order, ladder: Ladder, bound: Bound) -> None:
     """Step the limit; without a sound quote the order stays as it is until there is one."""
     parts = parts_of(order.legs, order.side)
     closing = order.purpose in CLOSING
-    quote = net_quote(parts, work.state.board, work.now, closing=closing)
+    quote = net_quote(parts, work.state.board, work.now, closing=closing, told=work.state.facts.ticks)
     net = rung(ladder, quote, parts, order.attempt + 1, bound)
     if net is None:
         if closing and order.is_combo and quote.missing.endswith(NO_BID):

@@ -136,7 +136,7 @@ def _priced(
     """Return the quote of legs that are to be opened, the price of this try, and why it is not sent, "" if it is."""
     ladder, order_legs = bot.plan.order, opening_legs(legs)
     parts = parts_of(order_legs, order_legs[0].side)
-    quote = net_quote(parts, work.state.board, work.now)
+    quote = net_quote(parts, work.state.board, work.now, told=work.state.facts.ticks)
     net = rung(ladder, quote, parts, attempt, entry_bound(work, bot, position, legs))
     at_market = ladder.start is Start.MARKET and quote.natural is not None
     judged = Decimal(f"{quote.natural:.4f}") if at_market else net

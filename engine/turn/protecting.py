@@ -15,13 +15,15 @@ from typing import NamedTuple
 from engine.compile.plan import ProtectPlan
 from engine.evaluate.select import Selection
 from engine.model.command import Replace
-from engine.model.contract import Option, product
+from engine.model.contract import Option
+from engine.model.facts import Grids
 from engine.model.money import Rounding
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import NO_BID, quote_problem
 from engine.model.values import replace
 from engine.order.draft import closing_legs, draft
+from engine.order.price import NONE_TOLD, option_ticks
 from engine.turn.caution import is_held_back
 from engine.turn.judging import REREAD, counted, wake
 from engine.turn.opening import ticket
@@ -100,7 +102,7 @@ def _is_at_risk(work: Work, leg: PositionLeg) -> bool:
 
 
 def _place(work: Work, position: Position, leg: PositionLeg, plan: ProtectPlan) -> None:
-    price = stop_price(position, leg, plan)
+    price = stop_price(position, leg, plan, work.state.facts.ticks)
     if price is None:
         return
     (closing,) = closing_legs((leg,))
@@ -116,7 +118,7 @@ def _place(work: Work, position: Position, leg: PositionLeg, plan: ProtectPlan) 
     )
 
 
-def stop_price(position: Position, leg: PositionLeg, plan: ProtectPlan) -> Decimal | None:
+def stop_price(position: Position, leg: PositionLeg, plan: ProtectPlan, told: Grids = NONE_TOLD) -> Decimal | None:
     """Return the price per share at which a short leg is bought back, on the tick; None while its credit is not known.
 
     Of each short leg or of this one alone: so many times what this leg brought. Else so many times the credit of the
@@ -128,11 +130,9 @@ def stop_price(position: Position, leg: PositionLeg, plan: ProtectPlan) -> Decim
     else:
         entry = position.entry_price
         brought = None if entry is None else entry / leg.ratio
-    return None if brought is None or brought <= 0 else _on_tick(leg.option, brought * plan.times)
-
-
-def _on_tick(option: Option, price: Decimal) -> Decimal:
-    return product(option.symbol).option_ticks.round(price, Rounding.UP)
+    if brought is None or brought <= 0:
+        return None
+    return option_ticks(leg.option, told).round(brought * plan.times, Rounding.UP)
 
 
 def hit_at_once(work: Work, plan: ProtectPlan | None, selection: Selection, net: Decimal | None) -> str:
@@ -146,7 +146,8 @@ def hit_at_once(work: Work, plan: ProtectPlan | None, selection: Selection, net:
     for leg in selection.legs:
         if leg.sign > 0 or leg.option.is_share:
             continue
-        price, bid = _on_tick(leg.option, net / leg.ratio * plan.times), board.bid[leg.row] if leg.row >= 0 else nan
+        ticks, bid = option_ticks(leg.option, work.state.facts.ticks), board.bid[leg.row] if leg.row >= 0 else nan
+        price = ticks.round(net / leg.ratio * plan.times, Rounding.UP)
         if bid >= float(price):
             return f"{bid:.2f} is bid for {leg.option}, whose protective stop would rest at {price:.2f} and act at once"
     return ""
@@ -169,7 +170,7 @@ def watched_stop_hit(work: Work, position: Position) -> Hit | None:
         return None
     for leg in position.legs:
         if _is_at_risk(work, leg) and plan.covers(leg.name):
-            price = _price_of_last(work, position, leg) or stop_price(position, leg, plan)
+            price = _price_of_last(work, position, leg) or stop_price(position, leg, plan, work.state.facts.ticks)
             if price is not None and _is_bid(work, position, leg, price):
                 return Hit(leg.option, price)
     return None
@@ -237,7 +238,6 @@ def is_unprotected_too_long(work: Work, position: Position, limit: float) -> boo
 
 def note_gone(work: Work, position: Position, order: Order, *, asked: bool) -> None:
     """Say that an open position has lost a protective stop, and not by a fill: it is put back once.
-
     Those of several legs that are lost together, before any is put back, are one loss.
     """
     is_refused = order.status is OrderStatus.REFUSED or is_turned_away(order)

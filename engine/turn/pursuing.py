@@ -223,7 +223,7 @@ def _send_closing(work: Work, position: Position) -> None:
     attempt = position.attempts + 1
     at_market = ladder.start is Start.MARKET or (ladder.then is Then.MARKET and attempt > ladder.tries)
     parts = parts_of(legs, legs[0].side)
-    quote = net_quote(parts, work.state.board, work.now, closing=True)
+    quote = net_quote(parts, work.state.board, work.now, closing=True, told=work.state.facts.ticks)
     net = None if at_market else rung(ladder, quote, parts, attempt)
     if net is None and not at_market:
         text = f"no price to close at: {quote.missing.split(' for ')[0]}; '{position.exit_reason}' waits for one"

@@ -13,13 +13,15 @@ from engine.compile.plan import ExitPlan, Quantity
 from engine.fill.pnl import realized
 from engine.model.command import Cancel
 from engine.model.command import Replace as ReplaceOrder
-from engine.model.contract import LOT, Option, product
+from engine.model.contract import LOT, Option
+from engine.model.facts import Grids
 from engine.model.money import ZERO, Rounding
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
 from engine.model.position import Position, PositionLeg
 from engine.model.session import restarts_over, trades_no_more
 from engine.model.values import replace
 from engine.order.draft import Ticket, closing_legs, draft
+from engine.order.price import NONE_TOLD, option_ticks
 from engine.record.record import Kind
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.judging import wake
@@ -147,7 +149,8 @@ def _lacks_one(work: Work, position: Position, planned: tuple[ExitPlan, ...], li
     leg = next((leg for leg in position.legs if leg.held > 0), None)
     there = {order.reason for order in live}
     return leg is not None and any(
-        each.name not in there and level_price(position, leg, each) is not None for each in planned
+        each.name not in there and level_price(position, leg, each, work.state.facts.ticks) is not None
+        for each in planned
     )
 
 
@@ -184,7 +187,7 @@ def _fit(work: Work, position: Position, live: list[Order]) -> None:
         planned = by_name.get(order.reason)
         if planned is None or order.status is not OrderStatus.WORKING or order.ended is not None:
             continue
-        price = level_price(position, leg, planned)
+        price = level_price(position, leg, planned, work.state.facts.ticks)
         if price is None or (order.remaining, order.terms.price) == (leg.held, price):
             continue
         changed = work.put_order(order.with_terms(order.filled + leg.held, price))
@@ -193,7 +196,7 @@ def _fit(work: Work, position: Position, live: list[Order]) -> None:
 
 def _place(work: Work, position: Position, planned: ExitPlan, group: str) -> None:
     leg = next(leg for leg in position.legs if leg.held)
-    price = level_price(position, leg, planned)
+    price = level_price(position, leg, planned, work.state.facts.ticks)
     if price is None:
         return
     (closing,) = closing_legs((leg,))
@@ -223,7 +226,7 @@ def _place(work: Work, position: Position, planned: ExitPlan, group: str) -> Non
     work.send(order)
 
 
-def level_price(position: Position, leg: PositionLeg, planned: ExitPlan) -> Decimal | None:
+def level_price(position: Position, leg: PositionLeg, planned: ExitPlan, told: Grids = NONE_TOLD) -> Decimal | None:
     """Return the price per share of one piece at which an exit of this leg rests, on the tick; None where none can.
 
     A level on the other side of zero (a loss of more than was paid, a profit of more than was received) is never
@@ -232,7 +235,7 @@ def level_price(position: Position, leg: PositionLeg, planned: ExitPlan) -> Deci
     net = level_net(position, planned)
     if net is None or net * leg.sign < 0:
         return None
-    ticks = product(leg.option.symbol).option_ticks
+    ticks = option_ticks(leg.option, told)
     return max(ticks.round(abs(net) / leg.weight, _rounding(leg, planned)), ticks.tick(Decimal(0)))
 
 

@@ -241,7 +241,7 @@ def _parts(legs: tuple[OrderLeg, ...]) -> tuple[Part, ...]:
 
 
 def _quote(work: Work, legs: tuple[OrderLeg, ...], *, closing: bool) -> NetQuote:
-    return net_quote(_parts(legs), work.state.board, work.now, closing=closing)
+    return net_quote(_parts(legs), work.state.board, work.now, closing=closing, told=work.state.facts.ticks)
 
 
 def _together(quotes: tuple[NetQuote, NetQuote]) -> NetQuote:

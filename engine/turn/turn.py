@@ -59,6 +59,7 @@ from engine.turn.entering import note_blocked, step_entry
 from engine.turn.executions import on_commission, on_execution
 from engine.turn.following import follow
 from engine.turn.giving_way import put_back
+from engine.turn.grids import told_grids
 from engine.turn.hooks import hook_came
 from engine.turn.hours import hours_told
 from engine.turn.leaving import step_exits
@@ -291,7 +292,8 @@ def _on_listing(work: Work, event: ListingReport) -> dict[str, Any]:
     strikes = sum(len(found) for found in event.listing.strikes.values())
     work.record(Kind.FACTS, symbol=key[0], what=f"listing {key[1]}", value=strikes)
     work.indexed = -1
-    return {"facts": replace(facts, listings={**facts.listings, key: event.listing}), "aims": None}
+    facts = replace(facts, listings={**facts.listings, key: event.listing}, ticks=told_grids(work, event.listing))
+    return {"facts": facts, "aims": None}
 
 
 def _on_closes(work: Work, event: ClosesReport) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from engine.model.contract import Contract, Kind, Option, Underlying, product
 
 SMART = "SMART"
 AMERICAN = frozenset(("AMEX", "ARCA", "BATS", "NASDAQ", "NYSE"))
-_EXCHANGES = 16
+EXCHANGES = 16
 """Where contractData (10) has the exchanges of a contract (`contract_data`)."""
 INDEX_EXCHANGES = {
     "SPX": "CBOE",
@@ -98,7 +98,7 @@ def in_america(rows: list[list[str]], version: int) -> list[list[str]]:
     """
     if len(rows) == 1:
         return rows
-    return [row for row in rows if AMERICAN.intersection(contract_data(row, version)[_EXCHANGES].split(","))]
+    return [row for row in rows if AMERICAN.intersection(contract_data(row, version)[EXCHANGES].split(","))]
 
 
 class ContractBook:

@@ -15,12 +15,13 @@ from engine.adapters.ib.contracts import (
     in_america,
     is_index,
     subscription,
-    subscriptions_of_all,
     underlying_contract,
 )
 from engine.adapters.ib.hours import ToldHours, hours_in
+from engine.adapters.ib.no_data import DISCONNECTED, ELSEWHERE, LINES_USED_UP, PARTLY, why_not
 from engine.adapters.ib.opens import Opens
 from engine.adapters.ib.requests import NO_CONTRACT, RefusedError
+from engine.adapters.ib.rules import MarketRules
 from engine.adapters.ib.settings import IbSettings
 from engine.adapters.ib.silence import Silence
 from engine.adapters.ib.trouble import INFORMATION
@@ -34,10 +35,6 @@ from engine.model.session import Hours, Session, exchange_date
 
 log = logging.getLogger("rulebot.ib")
 
-NOT_SUBSCRIBED = frozenset((354, 10089, 10168, 10186))
-PARTLY = frozenset((10090, 10091))
-"""The line streams, and lacks some ticks, as those of an option that are made of an underlying without subscription."""
-DELAYED, DISCONNECTED, ELSEWHERE, LINES_USED_UP = 10167, 10182, 10197, 101
 UNKNOWN_TICKER = 300
 FOR_NOW = frozenset((LINES_USED_UP, ELSEWHERE, DISCONNECTED))
 """Refusals that end when somebody else gives up the lines or logs out, or a connection of the gateway is back. The
@@ -67,21 +64,6 @@ class HasTime(Protocol):
     @property
     def now(self) -> datetime:
         """The instant of the last batch."""
-
-
-def why_not(contract: Contract, code: int, text: str) -> str:
-    """Return in words why a contract does not stream as it should."""
-    if code in NOT_SUBSCRIBED:
-        return f"no market data subscription; it needs {subscription(contract)} (error {code}: {text})"
-    if code == DELAYED:
-        return f"delayed data only, never traded on; it needs {subscription(contract)} (error {code})"
-    if code in PARTLY:
-        return f"not all data is subscribed; it needs {subscriptions_of_all(contract)} (error {code}: {text})"
-    if code == ELSEWHERE:
-        return f"another session of this user has the market data (error {code})"
-    if code == LINES_USED_UP:
-        return f"the broker's market data lines are used up (error {code})"
-    return f"{text} (error {code})"
 
 
 def _farm_in(text: str) -> str:
@@ -129,6 +111,7 @@ class IbFeed:
         self._logged: set[str] = set()
         self._stopped: dict[str, list[Contract]] = {}
         self._told_hours: dict[str, ToldHours] = {}
+        self._rules = MarketRules()
 
     @property
     def board(self) -> Board:
@@ -154,6 +137,7 @@ class IbFeed:
         self._held_back.clear()
         self._logged.clear()
         self._away.clear()
+        self._rules.forget()
         self._wire = None
 
     # ------------------------------------------------------------ lines
@@ -408,7 +392,7 @@ class IbFeed:
         return Listing(symbol, trading_class, tuple(sorted(convert.day(each) for each in expiries)))
 
     async def strikes(self, listing: Listing, expiry: date) -> Listing:
-        """Return the listing with the strikes that exist for `expiry`, and learn their contract ids."""
+        """Return the listing with the strikes that exist for `expiry` and the price grid, and learn contract ids."""
         asked = chain_contract(listing.symbol, listing.trading_class, expiry)
         try:
             rows = await self._ask(
@@ -421,7 +405,8 @@ class IbFeed:
             rows = []
         options = self._book.learn_details(rows, self._version)
         strikes = both_rights([each for each in options if each.trading_class == listing.trading_class])
-        return replace(listing, strikes={**listing.strikes, expiry: strikes})
+        ticks = None if self._wire is None else await self._rules.grid(self._wire, rows, listing.trading_class)
+        return replace(listing, strikes={**listing.strikes, expiry: strikes}, ticks=ticks or listing.ticks)
 
     async def closes(self, symbol: str, sessions: int) -> tuple[float, ...]:
         """Return daily closes of the sessions next before today, oldest first; fewer when the broker lacks one."""

@@ -1,4 +1,4 @@
-"""Questions with one answer: contract details, option parameters, history.
+"""Questions with one answer: contract details, option parameters, history, market rules.
 
 The rows of an answer are kept raw until its end. An error on the request id ends the request at once, also those codes
 that ib_async takes for warnings and would wait on for ever; what never ends is given up after a time limit.
@@ -31,6 +31,10 @@ class RefusedError(BrokerError):
         self.text = text
 
 
+def _rule(number: str) -> str:
+    return f"rule {number}"
+
+
 @dataclass(slots=True)
 class _Pending:
     what: str
@@ -52,25 +56,34 @@ class Requests:
         Raises: RefusedError when the broker answers with an error; BrokerError when it does not answer.
         """
         req_id = self._next_id()
+        return await self._answer(str(req_id), what, lambda: send(req_id), seconds)
+
+    async def ask_rule(self, number: str, send: Callable[[], None], seconds: float) -> list[list[str]]:
+        """Ask for a market rule, whose answer bears its own number and no request's. Raises: BrokerError."""
+        return await self._answer(_rule(number), f"market rule {number}", send, seconds)
+
+    async def _answer(self, key: str, what: str, send: Callable[[], None], seconds: float) -> list[list[str]]:
         pending = _Pending(what, asyncio.get_running_loop().create_future())
-        self._pending[str(req_id)] = pending
+        self._pending[key] = pending
         try:
-            send(req_id)
+            send()
             await asyncio.wait_for(pending.done, seconds)
         except TimeoutError:
             raise BrokerError(f"the broker did not answer {what} within {seconds:g} s") from None
         except ConnectionError as problem:
             raise BrokerError(f"the connection was lost while asking for {what}") from problem
         finally:
-            del self._pending[str(req_id)]
+            del self._pending[key]
         return pending.rows
 
     def handlers(self, old: dict[int, Handler], version: Callable[[], int]) -> dict[int, Handler]:
         """Return handlers that keep rows of our requests and hand all others to those of `old`."""
 
-        def keep(place: Callable[[], int], previous: Handler, *, is_row: bool, is_end: bool) -> Handler:
+        def keep(
+            place: Callable[[], int], previous: Handler, *, is_row: bool, is_end: bool, key: Callable[[str], str] = str
+        ) -> Handler:
             def handler(fields: list[str]) -> None:
-                pending = self._pending.get(fields[place()])
+                pending = self._pending.get(key(fields[place()]))
                 if pending is None:
                     previous(fields)
                     return
@@ -87,6 +100,7 @@ class Requests:
             52: keep(lambda: 2, old[52], is_row=False, is_end=True),
             75: keep(lambda: 1, old[75], is_row=True, is_end=False),
             76: keep(lambda: 1, old[76], is_row=False, is_end=True),
+            93: keep(lambda: 1, old[93], is_row=True, is_end=True, key=_rule),
         }
 
     def refuse(self, fields: list[str]) -> bool:

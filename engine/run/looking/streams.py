@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from enum import Enum
 from math import isnan
 
-from engine.adapters.ib.feed import DELAYED, ELSEWHERE, LINES_USED_UP, NOT_SUBSCRIBED, PARTLY, IbFeed
+from engine.adapters.ib.feed import IbFeed
+from engine.adapters.ib.no_data import DELAYED, ELSEWHERE, LINES_USED_UP, NOT_SUBSCRIBED, PARTLY
 from engine.model.contract import Contract
 from engine.model.values import dataclass
 

@@ -143,7 +143,7 @@ def test_what_only_informs_does_not_end_a_question_and_the_first_refusal_does() 
 
     async def scenario() -> None:
         requests = Requests(lambda: 7)
-        handlers = requests.handlers(dict.fromkeys((10, 17, 52, 75, 76), lambda _fields: None), lambda: 178)
+        handlers = requests.handlers(dict.fromkeys((10, 17, 52, 75, 76, 93), lambda _fields: None), lambda: 178)
 
         def refuse(code: int) -> bool:
             return requests.refuse(["4", "2", "7", str(code), "words"])

@@ -1,0 +1,24 @@
+"""Why a line of market data does not stream, by the broker's code. Source: TWS API message codes."""
+
+from engine.adapters.ib.contracts import subscription, subscriptions_of_all
+from engine.model.contract import Contract
+
+NOT_SUBSCRIBED = frozenset((354, 10089, 10168, 10186))
+PARTLY = frozenset((10090, 10091))
+"""The line streams, and lacks some ticks, as those of an option that are made of an underlying without subscription."""
+DELAYED, DISCONNECTED, ELSEWHERE, LINES_USED_UP = 10167, 10182, 10197, 101
+
+
+def why_not(contract: Contract, code: int, text: str) -> str:
+    """Return in words why a contract does not stream as it should."""
+    if code in NOT_SUBSCRIBED:
+        return f"no market data subscription; it needs {subscription(contract)} (error {code}: {text})"
+    if code == DELAYED:
+        return f"delayed data only, never traded on; it needs {subscription(contract)} (error {code})"
+    if code in PARTLY:
+        return f"not all data is subscribed; it needs {subscriptions_of_all(contract)} (error {code}: {text})"
+    if code == ELSEWHERE:
+        return f"another session of this user has the market data (error {code})"
+    if code == LINES_USED_UP:
+        return f"the broker's market data lines are used up (error {code})"
+    return f"{text} (error {code})"
