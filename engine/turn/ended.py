@@ -24,6 +24,7 @@ from engine.turn.closing import (
 )
 from engine.turn.daily import is_same_week
 from engine.turn.entered import entry_ended, note_end, stop_for_today, take_back_others, unwind, why_over
+from engine.turn.grids import is_off_grid
 from engine.turn.protecting import PROTECT, note_gone
 from engine.turn.pursuing import is_trading, leave, leave_shares, nothing_to_roll_into, pursue
 from engine.turn.resting import (
@@ -185,7 +186,10 @@ def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool)
     if lost_on_end(order, work.orders_of(position.id)) == TOLD_LOST:
         lost = "closing orders do not get through: two were sent on end, and the broker has none; they are sent again"
         work.alarm(position.bot, f"{lost} until one does. A person must look", position.id)
-    if order.status is OrderStatus.REFUSED or is_turned_away(order):
+    is_refused = order.status is OrderStatus.REFUSED or is_turned_away(order)
+    if is_refused and is_off_grid(work, order):  # the same try, at a price on the grid
+        position = work.put_position(replace(position, retry_at=None, attempts=max(position.attempts - 1, 0)))
+    elif is_refused:
         text = f"the broker refused a closing order: {taken_back_for(order.message)}"
         work.alarm(position.bot, text, position.id)
         position = work.put_position(replace(position, retry_at=work.at + retry_after(work, position)))
@@ -321,7 +325,10 @@ def _resting_ended(work: Work, position: Position, order: Order, *, asked: bool)
             return
         closed(work, replace(position, exit_reason=position.exit_reason or order.reason), "closed_out")
     elif order.status is OrderStatus.REFUSED or is_turned_away(order):
-        _watched_instead(work, position, order, "refused")
+        if is_off_grid(work, order) and not position.suspended:
+            _put_back_anew(work, position, "the price of its partner was off the grid")
+        else:
+            _watched_instead(work, position, order, "refused")
     elif is_lost_again(order, work.orders_of(position.id)):
         _watched_instead(work, position, order, "sent twice, and the broker has none")
     elif position.suspended or has_expired(work, position):

@@ -17,6 +17,7 @@ from engine.turn.closing import UNWIND, is_unwound
 from engine.turn.covering import no_cover
 from engine.turn.entering import is_entering
 from engine.turn.giving_way import clear_the_way, in_the_way, opposing_exit
+from engine.turn.grids import is_off_grid
 from engine.turn.judging import wake
 from engine.turn.opening import comes_too_late, kept_back, next_stage, send_opening
 from engine.turn.profit import bot_today
@@ -187,13 +188,18 @@ def _entry_over(work: Work, position: Position, reason: str, *, refused: bool) -
 
 
 def _tries_again(work: Work, position: Position, order: Order) -> bool:
-    """Say whether a further try follows as a new order (another priority, or after a pause)."""
+    """Say whether a further try follows as a new order (another priority, or after a pause), or the same once more, at
+    a price on the grid.
+    """
     ladder = work.governing(position).plan.order
-    if taken_back_for(order.message) != NEXT_TRY or order.attempt >= ladder.tries:
+    if order.status is OrderStatus.REFUSED and is_off_grid(work, order):
+        attempt, pause = order.attempt, 0.0
+    elif taken_back_for(order.message) == NEXT_TRY and order.attempt < ladder.tries:
+        attempt, pause = order.attempt + 1, ladder.pause
+    else:
         return False
-    due = work.at + timedelta(seconds=ladder.pause)
-    work.put_position(replace(position, retry_at=due, attempts=order.attempt + 1))
-    wake(work, position.bot, ladder.pause)
+    work.put_position(replace(position, retry_at=work.at + timedelta(seconds=pause), attempts=attempt))
+    wake(work, position.bot, pause)
     return True
 
 

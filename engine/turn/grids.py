@@ -1,20 +1,68 @@
-"""Price grids of options: what the broker tells of a class counts, of any other the table of products."""
+"""Price grids of options: what the broker tells of a class counts, of any other the table of products.
 
-from engine.model.contract import product
+A price that it refuses for lying between two steps says that the grid is coarser than was known: then that of classes
+outside of the penny interval program counts (Cboe rule 5.4), and what was refused is sent once more on it.
+"""
+
+from decimal import Decimal
+
+from engine.model.contract import Option, product
+from engine.model.event import OrderMessage
 from engine.model.facts import Grids, Listing
-from engine.model.money import TickRule
+from engine.model.money import Rounding, TickRule
+from engine.model.order import Order
+from engine.model.values import replace
+from engine.order.price import option_ticks
 from engine.record.codec import encode
 from engine.record.record import TICKS, Kind
+from engine.turn.message_codes import OFF_GRID
+from engine.turn.turned_away import taken_back_for
 from engine.turn.work import Work
+
+COARSE = TickRule(((Decimal(0), Decimal("0.05")), (Decimal(3), Decimal("0.10"))))
+"""The grid of classes outside of the penny interval program."""
+_COARSE_WORDS = "multiples of 0.05 below 3.00, and of 0.10 from there"
+_OFF_GRID_WORDS = "minimum price variation"
 
 
 def told_grids(work: Work, listing: Listing) -> Grids:
-    """Return the grids that are known with what a listing tells of its class, if that is news."""
-    facts = work.state.facts
-    before = facts.listings.get((listing.symbol, listing.trading_class))
-    if listing.ticks is None or (before is not None and before.ticks == listing.ticks):
-        return facts.ticks
+    """Return the grids that are known with what a listing tells of its class: it counts, whatever was taken before."""
+    if listing.ticks is None:
+        return work.state.facts.ticks
     return _noted(work, listing.symbol, listing.trading_class, listing.ticks)
+
+
+def note_off_grid(work: Work, order: Order, event: OrderMessage) -> None:
+    """Take the coarse grid for a class of which the broker refuses a price that lies between two steps, and tell."""
+    option, price = order.legs[0].option, order.terms.price
+    if order.is_combo or option.is_share or price is None or not _says_off_grid(f"{event.code} {event.text}"):
+        return
+    if _lies_on(COARSE, price):
+        return
+    facts = work.state.facts
+    ticks = _noted(work, option.symbol, option.trading_class, COARSE)
+    if ticks is facts.ticks:
+        return
+    work.state = work.state._replace(facts=replace(facts, ticks=ticks))
+    text = f"the broker takes no price of {price} for {option}: from now on those of options {option.trading_class} are"
+    work.alarm(order.bot, f"{text} {_COARSE_WORDS}", order.position)
+
+
+def is_off_grid(work: Work, order: Order) -> bool:
+    """Say whether the broker has refused an order for its price, and another one would be sent now."""
+    option: Option = order.legs[0].option
+    price = order.terms.price
+    if order.is_combo or price is None or not _says_off_grid(taken_back_for(order.message)):
+        return False
+    return not _lies_on(option_ticks(option, work.state.facts.ticks), price)
+
+
+def _says_off_grid(words: str) -> bool:
+    return words.startswith(f"{OFF_GRID} ") or _OFF_GRID_WORDS in words.casefold()
+
+
+def _lies_on(ticks: TickRule, price: Decimal) -> bool:
+    return ticks.round(price, Rounding.NEAREST) == price
 
 
 def _noted(work: Work, symbol: str, trading_class: str, ticks: TickRule) -> Grids:

@@ -11,6 +11,8 @@ REFUSALS = (
 """Codes that refuse an order which was never acknowledged."""
 OF_OUR_SIDE = frozenset((100, 103, 105, 321, 460, 10268, 10269))
 """Codes of the gateway's on a message, an id or what an API may: whatever was ordered would have been refused."""
+OFF_GRID = 110
+"""A price lies between two steps of the contract's grid."""
 NOT_SAME = 105
 """A change was refused since the order is another one to the broker; of combos it may say so of any change."""
 NOT_VALID = 321

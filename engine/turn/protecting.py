@@ -25,6 +25,7 @@ from engine.model.values import replace
 from engine.order.draft import closing_legs, draft
 from engine.order.price import NONE_TOLD, option_ticks
 from engine.turn.caution import is_held_back
+from engine.turn.grids import is_off_grid
 from engine.turn.judging import REREAD, counted, wake
 from engine.turn.opening import ticket
 from engine.turn.resting import (
@@ -238,6 +239,8 @@ def is_unprotected_too_long(work: Work, position: Position, limit: float) -> boo
 
 def note_gone(work: Work, position: Position, order: Order, *, asked: bool) -> None:
     """Say that an open position has lost a protective stop, and not by a fill: it is put back once.
+
+    One whose price was off the grid is sent anew at once, and no loss: an exit that is at work sends it by itself.
     Those of several legs that are lost together, before any is put back, are one loss.
     """
     is_refused = order.status is OrderStatus.REFUSED or is_turned_away(order)
@@ -245,6 +248,10 @@ def note_gone(work: Work, position: Position, order: Order, *, asked: bool) -> N
     if (asked and not (is_refused or is_lost)) or position.suspended or has_run_out(work, order):
         return
     is_open = position.state == "open"
+    if is_refused and is_off_grid(work, order):
+        if is_open:
+            place_protection(work, position)
+        return
     is_together = is_open and position.retry_at is not None and work.at < position.retry_at
     count = position.rearmed + (not is_together)
     retry_at = work.at + ASK_AGAIN if is_open else position.retry_at  # an exit does not wait for it

@@ -13,6 +13,7 @@ from engine.record.record import Kind
 from engine.turn.caution import EXIT_NOT_BY_US, take_setback_back
 from engine.turn.closing import CLOSING
 from engine.turn.ended import order_ended
+from engine.turn.grids import note_off_grid
 from engine.turn.judging import wake
 from engine.turn.message_codes import (
     CANCELLED,
@@ -210,6 +211,7 @@ def on_message(work: Work, event: OrderMessage) -> None:
     if order is None:
         return
     work.record(Kind.MESSAGE, order.bot, order.position, code=event.code, text=event.text, ref=order.ref)
+    note_off_grid(work, order, event)
     if event.code in NOT_CANCELLED and not order.status.is_live:
         return  # our cancel came too late: that says nothing of how the order has ended
     if event.code in INFORMATION and not _tells_why(work, order, event):

@@ -1,4 +1,4 @@
-"""Prices on the grid of a class as the broker tells it."""
+"""Prices on the grid of a class as the broker tells it, and what follows where it refuses a price for being off it."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -23,6 +23,7 @@ GUARDED = {
     "exits": '\n  - time: "15:45"\n    order: {start: mid, step: 0.03, wait: 5s, tries: 3, then: market}\n',
     "risk": "{undefined_risk: allow, protect: {cost: 2.33x credit, of: each_short}}",
 }
+OFF_GRID = "The price does not conform to the minimum price variation for this contract."
 
 
 def told(desk: Desk, ticks: TickRule | None = OUTSIDE) -> Desk:
@@ -83,3 +84,93 @@ def test_what_is_told_is_on_record_once_where_the_table_has_another_and_a_start_
     state = resume(desk.records, desk.now, desk.board, desk.state.facts.events).state
     assert state.facts.ticks == desk.state.facts.ticks == {"SPY": IN_PROGRAM}
     assert not seller(PENNIES).said(Kind.FACTS, TICKS)
+
+
+# ---------------------------------------------------------------- refused for its price
+
+
+def off_grid(desk: Desk, order: Order) -> None:
+    desk.refuse(order, 110, OFF_GRID)
+    desk.tick(0)
+
+
+def test_an_entry_sends_the_same_try_again() -> None:
+    desk = Desk((text_of("seller", **GUARDED),), at="10:00")
+    desk.quote(put(586, "SPY", desk.expiry_90), 1.95, 2.03, -0.15)
+    first = desk.enter("10:01")
+    assert first.limit_price == Decimal("1.99")
+    off_grid(desk, first)
+    desk.tick(0)
+    assert (desk.last.attempt, desk.last.limit_price) == (1, Decimal("2.00"))
+    assert len(desk.submitted) == 2
+    assert len(desk.alarms) == 1
+    desk.refuse(desk.last, 110, OFF_GRID)  # another grid is not known
+    desk.tick(60)
+    assert len(desk.submitted) == 2
+
+
+def test_a_protective_stop_that_is_refused_for_its_price_is_sent_at_once_on_the_coarse_grid() -> None:
+    desk = Desk((text_of("seller", **GUARDED),), at="10:00")
+    desk.fill(desk.enter("10:01"), price="2.03")
+    desk.tick(0)
+    first = desk.last
+    assert prices([first]) == {Purpose.PROTECT: Decimal("4.73")}
+    off_grid(desk, first)
+    second = desk.last
+    assert (second.ref != first.ref, prices([second])) == (True, {Purpose.PROTECT: Decimal("4.80")})
+    assert desk.alarms == [
+        "the broker takes no price of 4.73 for SPY 2027-02-19 586P: from now on those of options SPY are multiples of "
+        "0.05 below 3.00, and of 0.10 from there"
+    ]
+    off_grid(desk, second)  # another grid is not known: a minute later once more, and a person is told
+    assert desk.last.ref == second.ref
+    assert any("protective stop of SPY 2027-02-19 586P was refused: it is put back" in each for each in desk.alarms)
+    desk.tick(61)
+    assert desk.last.ref != second.ref
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_a_pair_that_rests_is_sent_anew_on_it_when_one_or_both_are_refused(both: bool) -> None:
+    desk = seller(None)
+    desk.fill(desk.enter("10:01"), price="2.03")
+    target, stop = desk.submitted[-2:]
+    assert prices([target, stop]) == {Purpose.TARGET: Decimal("0.81"), Purpose.STOP: Decimal("6.09")}
+    off_grid(desk, target)
+    if both:
+        off_grid(desk, stop)
+    else:
+        desk.cancelled(desk.order(stop.ref))
+        desk.tick(0)
+    again = desk.submitted[-2:]
+    assert prices(again) == {Purpose.TARGET: Decimal("0.80"), Purpose.STOP: Decimal("6.10")}
+    assert {order.ref for order in again}.isdisjoint({target.ref, stop.ref})
+    assert not desk.position.suspended
+    assert len(desk.alarms) == 1
+
+
+def test_an_exit_sends_the_same_try_again_at_once() -> None:
+    desk = Desk((text_of("seller", **{**GUARDED, "risk": "{undefined_risk: allow}"}),), at="10:00")
+    entry = desk.enter("10:01")
+    desk.fill(entry, price="2.03")
+    row = desk.board.rows[entry.legs[0].option]
+    desk.board.bid[row], desk.board.ask[row] = 1.70, 2.04
+    desk.until("15:45")
+    first = desk.last
+    assert prices([first]) == {Purpose.EXIT: Decimal("1.87")}
+    off_grid(desk, first)
+    assert (desk.last.attempt, prices([desk.last])) == (1, {Purpose.EXIT: Decimal("1.85")})
+    assert len(desk.alarms) == 1
+
+
+def test_a_change_of_a_try_that_is_refused_for_its_price_is_followed_by_one_on_the_grid() -> None:
+    desk = Desk((text_of("seller", **GUARDED),), at="10:00")
+    entry = desk.enter("10:01")
+    desk.ack(entry)
+    desk.until("10:01:11", 1)
+    changed = desk.replaced[-1]
+    desk.refuse(changed, 110, OFF_GRID)
+    assert desk.order(entry.ref).limit_price == entry.limit_price
+    desk.until("10:01:25", 1)
+    last = desk.replaced[-1].limit_price
+    assert last is not None
+    assert last % Decimal("0.05") == 0
