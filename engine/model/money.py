@@ -3,7 +3,8 @@
 Market data in bulk is float64; `on_tick` is the one crossing from there to a price of an order.
 """
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from collections.abc import Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation
 from enum import Enum
 
 from engine.model.values import dataclass
@@ -36,6 +37,21 @@ class TickRule:
 
     steps: tuple[tuple[Decimal, Decimal], ...]
 
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> "TickRule":
+        """Return steps that are told as an edge, the step from there, and so on.
+
+        Raises: ValueError when prices cannot lie on them.
+        """
+        try:
+            numbers = [_with_places(Decimal(each)) for each in texts]
+            steps = tuple(sorted(zip(numbers[::2], numbers[1::2], strict=True)))
+            if steps and min(step for _, step in steps) > 0:
+                return cls(steps)
+        except (InvalidOperation, ValueError):
+            pass
+        raise ValueError(f"no price steps: {' '.join(texts)!r}")
+
     def tick(self, price: Decimal | float) -> Decimal:
         """Return the step that applies at |price|."""
         level = abs(Decimal(price))
@@ -48,6 +64,12 @@ class TickRule:
     def round(self, price: float | Decimal, rounding: Rounding) -> Decimal:
         """Return `price` on the grid of its own level."""
         return on_tick(price, self.tick(price), rounding)
+
+
+def _with_places(number: Decimal) -> Decimal:
+    """Return a number with the places that it has, at least two: prices bear those of their step."""
+    in_cents = number.quantize(CENT)
+    return in_cents if in_cents == number else number.normalize()
 
 
 def cents(amount: float | Decimal) -> Decimal:

@@ -26,10 +26,13 @@ from engine.adapters.history.table import ArrowTable, pyarrow, read_parquet
 from engine.model.contract import Contract, Option, Right, Underlying
 from engine.model.event import HoursReport, OpeningMoveReport
 from engine.model.facts import Bar, Bars, Listing
+from engine.model.money import TickRule
 from engine.model.session import Session, exchange_date, hours_of
 
 _T = TypeVar("_T")
 
+STEPS = "steps"
+"""The column of price steps, where they were told."""
 BARS, LISTINGS, MOVES, HALTS, HOURS, IMPLIED, RAN = "bars", "listings", "moves", "halts", "hours", "implied", "ran"
 NAMES = ("levels", BARS, LISTINGS, MOVES, HALTS, HOURS, IMPLIED, RAN)
 """What stands before `.parquet` in the names of files that are no chains."""
@@ -145,7 +148,7 @@ def _bars_table(arrow: Any, bars: Mapping[tuple[str, int], ToldBars]) -> Any:
 
 def _listings_table(arrow: Any, listings: Iterable[Listing]) -> Any:
     rows = [
-        (each.symbol, each.trading_class, expiry, None if expiry is None else each.strikes.get(expiry))
+        (each.symbol, each.trading_class, expiry, each.strikes.get(expiry) if expiry else None, _told_steps(each.ticks))
         for each in listings
         for expiry in each.expiries or (None,)
     ]
@@ -156,8 +159,14 @@ def _listings_table(arrow: Any, listings: Iterable[Listing]) -> Any:
             "trading_class": arrow.array([row[1] for row in rows], type=arrow.string()),
             "last_day": arrow.array([row[2] for row in rows], type=arrow.date32()),
             "strikes": arrow.array(strikes, type=arrow.list_(arrow.float64())),
+            STEPS: arrow.array([row[4] for row in rows], type=arrow.string()),
         }
     )
+
+
+def _told_steps(ticks: TickRule | None) -> str | None:
+    """Return price steps as a text: `0 0.05 3 0.10`, each from a price on."""
+    return None if ticks is None else " ".join(f"{edge:f} {step:f}" for edge, step in ticks.steps)
 
 
 def _halts_table(arrow: Any, halts: Halts) -> Any:
@@ -264,8 +273,9 @@ def _listings(table: ArrowTable) -> dict[tuple[str, str], Listing]:
     _demand(table, "symbol", "trading_class", "last_day", "strikes")
     names = zip(_texts(table, "symbol"), _texts(table, "trading_class"), strict=True)
     days, strikes = _dates(table, "last_day"), _lists(table, "strikes")
+    steps = _texts_or_none(table, STEPS) if STEPS in table.names else [None] * len(days)
     found: dict[tuple[str, str], Listing] = {}
-    for place, (key, day, listed) in enumerate(zip(names, days, strikes, strict=True)):
+    for place, (key, day, listed, text) in enumerate(zip(names, days, strikes, steps, strict=True)):
         known = found.get(key, Listing(*key, ()))
         told = dict(known.strikes)
         if listed is not None and day is not None:
@@ -274,7 +284,12 @@ def _listings(table: ArrowTable) -> dict[tuple[str, str], Listing]:
             told[day] = tuple(strike_of(each) for each in listed)
         if day is not None and known.expiries and not day > known.expiries[-1]:
             raise refusal(refused(table.file, place + 1, f"{day} is no later than the day before"))
-        found[key] = Listing(*key, known.expiries if day is None else (*known.expiries, day), told)
+        try:
+            ticks = known.ticks if text is None else TickRule.of(text.split())
+        except ValueError:
+            wrong = f"{STEPS} are a price and the step from there, as in `0 0.05 3 0.10`, are {text}"
+            raise refusal(refused(table.file, place + 1, wrong)) from None
+        found[key] = Listing(*key, known.expiries if day is None else (*known.expiries, day), told, ticks)
     return found
 
 

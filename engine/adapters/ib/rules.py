@@ -8,12 +8,11 @@ contract of theirs were asked for (ib-gateway-mcp; IB4m 37).
 
 import asyncio
 import logging
-from decimal import Decimal, InvalidOperation
 
 from engine.adapters.ib.contracts import EXCHANGES, SMART, contract_data
 from engine.adapters.ib.wire import Wire
 from engine.model.errors import BrokerError
-from engine.model.money import CENT, TickRule
+from engine.model.money import TickRule
 
 log = logging.getLogger("rulebot.ib")
 
@@ -74,16 +73,6 @@ def rule_in(row: list[str], version: int, trading_class: str) -> str:
 def read_rule(row: list[str]) -> TickRule:
     """Return the price steps of a marketRule (93). Raises: ValueError when it says none that prices can lie on."""
     try:
-        numbers = [_plain(Decimal(each)) for each in row[3 : 3 + 2 * int(row[2])]]
-        steps = tuple(sorted(zip(numbers[::2], numbers[1::2], strict=True)))
-        if steps and min(step for _, step in steps) > 0:
-            return TickRule(steps)
-    except (InvalidOperation, IndexError, ValueError):
-        pass
-    raise ValueError(f"it has no price steps: {' '.join(row)}")
-
-
-def _plain(number: Decimal) -> Decimal:
-    """Return a number with the places that it has, at least two: prices bear those of their step."""
-    in_cents = number.quantize(CENT)
-    return in_cents if in_cents == number else number.normalize()
+        return TickRule.of(row[3 : 3 + 2 * int(row[2])])
+    except (IndexError, ValueError):
+        raise ValueError(f"it has no price steps: {' '.join(row)}") from None

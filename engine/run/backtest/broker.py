@@ -14,7 +14,7 @@ from engine.model.commission import dealt, own_part, short_of_least
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.cover import delivers
 from engine.model.event import Event
-from engine.model.facts import Account
+from engine.model.facts import Account, Grids
 from engine.model.money import CENT, ZERO
 from engine.model.order import Order, OrderType, Purpose, TimeInForce
 from engine.model.payoff import intrinsic
@@ -32,13 +32,15 @@ ACCOUNT = "BACKTEST"
 class BacktestBroker(PretendBroker):
     """The account of a backtest, in exact dollars, with the day's session and how orders fill.
 
-    paid: the broker's own part of what orders have cost so far, before the least of an order.
+    paid: the broker's own part of what orders have cost so far, before the least of an order. grids: price grids as the
+    day's broker had told them by now.
     """
 
     fills: FillModel
     session: Session
     paid: dict[str, Decimal] = field(default_factory=dict, kw_only=True)
     taken: dict[Option, tuple[float, int]] = field(default_factory=dict, kw_only=True)
+    grids: Grids = field(default_factory=dict, kw_only=True)
 
     def _submit(self, order: Order, at: datetime) -> Iterator[Event]:
         self.paid.pop(order.ref, None)
@@ -55,7 +57,7 @@ class BacktestBroker(PretendBroker):
         order = found.order
         parts = parts_of(order.legs, order.side)
         closing = order.purpose is not Purpose.ENTRY
-        quote = net_quote(parts, self.board, at.timestamp(), closing=closing)
+        quote = net_quote(parts, self.board, at.timestamp(), closing=closing, told=self.grids)
         return self.fills.price(order, parts, quote, is_resting=found.is_resting)
 
     def count(self, found: Working, at: datetime) -> int:

@@ -29,6 +29,7 @@ from engine.model.session import (
     session_on,
     sessions_before,
 )
+from engine.model.values import replace
 from engine.run.backtest.ending import was_split
 from engine.run.backtest.market import DayMarket
 
@@ -201,7 +202,7 @@ class HistoryFeed:
         return Listing(symbol, trading_class, tuple(self.market.day.expiries(symbol, trading_class)))
 
     async def strikes(self, listing: Listing, expiry: date) -> Listing:
-        """Return the listing with the strikes of an expiry."""
+        """Return the listing with the strikes of an expiry, and the price grid that a broker told."""
         assert self.market is not None
         told = self._told_listing(listing.symbol, listing.trading_class)
         if told is not None and expiry in told.strikes:
@@ -211,8 +212,8 @@ class HistoryFeed:
             self._lacks_listing(
                 f"which strikes are listed of {_called(listing.symbol, listing.trading_class)} {expiry}"
             )
-        strikes = {**listing.strikes, expiry: found}
-        return Listing(listing.symbol, listing.trading_class, listing.expiries, strikes)
+        ticks = None if told is None else told.ticks
+        return replace(listing, strikes={**listing.strikes, expiry: found}, ticks=ticks)
 
     def _told_listing(self, symbol: str, trading_class: str) -> Listing | None:
         assert self.market is not None

@@ -42,7 +42,7 @@ class FillModel:
         assert quote.mid is not None
         assert quote.natural is not None
         given = quote.mid - 2.0 * self.part * (quote.mid - quote.natural)
-        ticks = ticks_of(parts)
+        ticks = quote.ticks or ticks_of(parts)
         if float(limit) > given + float(ticks.tick(given)) / 2.0 + 1e-9:
             return None
         if is_resting:

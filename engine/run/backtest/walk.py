@@ -341,7 +341,8 @@ class Walk(Hearing):
     def _fill(self) -> None:
         """Fill what fills at this instant, and tell what the account is worth then: the next entry goes by that."""
         assert self.broker is not None
-        before = self.broker.executions
+        assert self.state is not None
+        before, self.broker.grids = self.broker.executions, self.state.facts.ticks
         self.queue.extend(self.broker.fill(self.now))
         self._settle_queue()
         if self.broker.executions > before:

@@ -18,7 +18,7 @@ from engine.adapters.history.chain import ChainSource
 from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import OF_UNDERLYING, HistoryDay, Source
 from engine.adapters.history.write import write_day
-from engine.model.contract import Underlying
+from engine.model.contract import Underlying, product
 from engine.model.errors import StoreError
 from engine.model.event import HoursReport, OpeningMoveReport
 from engine.model.events import event_calendar
@@ -79,7 +79,7 @@ def told_day(day: HistoryDay) -> HistoryDay:
             ("SPX", "SPXW"): Listing(
                 "SPX", "SPXW", (DAY, LATER), {DAY: tuple(strikes[::2]), LATER: (Decimal("62.5"),)}
             ),
-            ("SPX", "SPX"): Listing("SPX", "SPX", (date(2026, 9, 17),)),
+            ("SPX", "SPX"): Listing("SPX", "SPX", (date(2026, 9, 17),), ticks=product("SPX").option_ticks),
             ("SPY", "SPY"): Listing("SPY", "SPY", ()),
         },
         moves=(OpeningMoveReport(OPEN + timedelta(seconds=1), "SPX", DAY, 12.25),),
@@ -203,6 +203,11 @@ Change = Callable[[dict[str, Any]], object]
         ),
         ("listings", lambda rows: rows.pop("strikes"), "listings.parquet: it has no column `strikes`"),
         ("listings", lambda rows: rows["strikes"].__setitem__(0, [-5.0]), "listings.parquet:1: strikes are numbers"),
+        (
+            "listings",
+            lambda rows: rows["steps"].__setitem__(0, "0.05"),
+            "listings.parquet:1: steps are a price and the step from there, as in `0 0.05 3 0.10`, are 0.05",
+        ),
         (
             "listings",
             lambda rows: rows.update(strikes=[5.0] * len(rows["strikes"])),

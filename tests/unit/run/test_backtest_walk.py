@@ -23,13 +23,13 @@ from engine.adapters.history.day import DailyBar, Finding, HistoryDay, Source
 from engine.adapters.history.finding import told
 from engine.adapters.sources import written
 from engine.cli.backtest_text import result_lines
-from engine.model.contract import Underlying
+from engine.model.contract import Underlying, product
 from engine.model.errors import MisuseError
 from engine.model.event import OpeningMoveReport
 from engine.model.events import event_calendar
 from engine.model.facts import Bar, Bars, EventCalendar, Listing
 from engine.model.market import Board
-from engine.model.money import dollars
+from engine.model.money import Rounding, dollars
 from engine.model.session import EXCHANGE_ZONE, Session, at_exchange_time, exchange_date, session_before, session_on
 from engine.record.record import Kind, Record
 from engine.run.audit.audit import audit_store
@@ -1268,6 +1268,44 @@ def test_a_strike_that_was_listed_and_not_streamed_has_no_quote_and_no_other_tak
     (done,) = walk(desk_of(tmp_path, NARROW), PastDays(change=partial(streamed, True))).through(FIRST, FIRST)
     assert entries(done.records) == []
     assert done.findings == ()
+
+
+def coarse(day: HistoryDay) -> HistoryDay:
+    """Return a day as a recording whose broker told that options SPY are outside of the penny interval program."""
+    days = day.expiries("SPY", "SPY")
+    strikes = {each: tuple(day.strikes("SPY", "SPY", each)) for each in days}
+    return replace(day, listings={("SPY", "SPY"): Listing("SPY", "SPY", tuple(days), strikes, SPX_STEPS)})
+
+
+SPX_STEPS = product("SPX").option_ticks
+ALONE = """
+rulebot: 1
+name: alone
+about: Sells one put, whose target rests.
+underlying: SPY
+quantity: 1
+entry: {window: {from: "10:00", to: "15:00"}, per_day: 1, when: [{vix: {below: 60}}]}
+legs:
+  expiry: {dte: {nearest: 3}}
+  short_put: {sell: put, strike: {delta: 0.30}}
+order: {start: mid, step: 0.01, wait: 1m, tries: 9, then: cancel}
+exits:
+  - target: {profit: 7.7%}
+    resting: true
+  - time: "15:30"
+    order: {start: mid, step: 0.01, wait: 1m, tries: 9, then: market}
+risk: {undefined_risk: allow}
+"""
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_prices_lie_on_the_grid_that_was_told_then(is_told: bool, tmp_path: Path) -> None:
+    source = replace(OF_SPY, made={}, **({"change": coarse} if is_told else {}))
+    (done,) = walk(desk_of(tmp_path, ALONE), source).through(FIRST, FIRST)
+    orders = [each.data for each in done.records if each.kind is Kind.ORDER and each.data["status"] == "sending"]
+    assert {"entry", "target"} <= {str(each["purpose"]) for each in orders}
+    limits = [Decimal(str(each["limit_price"])) for each in orders if each["limit_price"] is not None]
+    assert all(SPX_STEPS.round(price, Rounding.UP) == price for price in limits) is is_told
 
 
 def test_listings_that_were_not_recorded_are_told(tmp_path: Path) -> None:
