@@ -6,6 +6,7 @@ The simulator shares no code with the adapter that it tests: these are not the e
 from datetime import date
 from enum import Enum
 
+from engine.model.money import TickRule
 from engine.model.values import dataclass
 
 
@@ -31,7 +32,8 @@ class Instrument:
     """One listed contract. Prices are dollars or index points; `strike` is 0 and `right` empty unless an option.
 
     `last_trade_date` is what the wire calls lastTradeDateOrContractMonth: for AM-settled SPX the day before
-    `settle_date`; for all others the two are the same day.
+    `settle_date`; for all others the two are the same day. ticks: the price steps of its class, where the source of a
+    market tells them.
     """
 
     con_id: int
@@ -50,6 +52,7 @@ class Instrument:
     settle: Settle = Settle.NONE
     underlying_id: int = 0
     currency: str = "USD"
+    ticks: TickRule | None = None
 
     def __hash__(self) -> int:
         """Return what tells contracts apart: all other fields follow from it, and whole chains are looked up."""

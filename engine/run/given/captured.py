@@ -12,7 +12,7 @@ from engine.model.errors import MisuseError, StoreError
 from engine.model.facts import Account, Listing
 from engine.model.session import EXCHANGE_ZONE, exchange_date, session_before, session_from
 from engine.run.given.chain import COUNTS, OF_LEVELS, OF_OPTIONS, Chain, Values
-from engine.run.given.contracts import classes, instruments, listed_options
+from engine.run.given.contracts import classes, instruments, listed_options, told_grids
 from engine.run.given.recorded import NAMES, Recorded
 from engine.sim.instrument import Instrument
 from engine.sim.market.given import Column, Floats, GivenDay
@@ -125,7 +125,7 @@ def standing_day(chains: Sequence[Chain]) -> GivenDay:
         known |= {Underlying(symbol): values for symbol, values in chain.levels.items()}
         known.update(chain.options.items())
     listings = [listing for chain in chains for listing in _whole(chain)]
-    placed = instruments([*known, *listed_options(listings)])
+    placed = instruments([*known, *listed_options(listings)], told_grids(listings))
     quoted = [(row, contract) for row, contract in enumerate(placed) if contract in known]
     return GivenDay(
         day=day,

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from engine.adapters.ib.contracts import is_index
 from engine.model.contract import Contract, Option, Right, Underlying
-from engine.model.facts import Listing
+from engine.model.facts import Grids, Listing
 from engine.sim.instrument import Instrument
 from engine.sim.market.given_contracts import FIRST_FREE_ID, given_option, given_underlying
 from engine.sim.seams import OptionParams
@@ -25,7 +25,12 @@ def listed_options(listings: Iterable[Listing]) -> list[Option]:
     ]
 
 
-def instruments(contracts: Iterable[Contract]) -> dict[Contract, Instrument]:
+def told_grids(listings: Iterable[Listing]) -> Grids:
+    """Return the price grids that were told with listings."""
+    return {each.trading_class: each.ticks for each in listings if each.ticks is not None}
+
+
+def instruments(contracts: Iterable[Contract], grids: Grids) -> dict[Contract, Instrument]:
     """Return what each contract is to the gateway, in an order that depends on the contracts alone.
 
     The underlying of each option is among them. A number that a contract brings is kept; of two contracts with the
@@ -40,7 +45,7 @@ def instruments(contracts: Iterable[Contract]) -> dict[Contract, Instrument]:
     used: set[int] = set()
     free = FIRST_FREE_ID
     for contract in sorted(known, key=_order):
-        made = unders[contract.symbol] if isinstance(contract, Underlying) else _option(contract, unders)
+        made = unders[contract.symbol] if isinstance(contract, Underlying) else _option(contract, unders, grids)
         if not made.con_id or made.con_id in used:
             made = replace(made, con_id=free)
             free += 1
@@ -61,7 +66,7 @@ def _underlying(contract: Underlying) -> Instrument:
     return given_underlying(contract.symbol, is_index=is_index(contract.symbol), con_id=contract.con_id)
 
 
-def _option(option: Option, unders: Mapping[str, Instrument]) -> Instrument:
+def _option(option: Option, unders: Mapping[str, Instrument], grids: Grids) -> Instrument:
     return given_option(
         unders[option.symbol],
         trading_class=option.trading_class,
@@ -70,6 +75,7 @@ def _option(option: Option, unders: Mapping[str, Instrument]) -> Instrument:
         right=option.right.letter,
         con_id=option.con_id,
         multiplier=option.multiplier,
+        ticks=grids.get(option.trading_class),
     )
 
 

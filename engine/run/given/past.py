@@ -1,7 +1,7 @@
 """The slow facts of a recorded day as the history that a gateway answers from."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from math import pi, sqrt
 
@@ -44,7 +44,8 @@ class Past:
             key = event.listing.symbol, event.listing.trading_class
             before = self.listings.get(key)
             strikes = {**(before.strikes if before is not None else {}), **event.listing.strikes}
-            self.listings[key] = Listing(*key, event.listing.expiries, strikes)
+            ticks = event.listing.ticks or (None if before is None else before.ticks)
+            self.listings[key] = replace(event.listing, strikes=strikes, ticks=ticks)
         elif isinstance(event, ClosesReport):
             self.closes[event.symbol] = max(event.closes, self.closes.get(event.symbol, ()), key=len)
         elif isinstance(event, ImpliedReport):

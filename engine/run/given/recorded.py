@@ -21,7 +21,7 @@ from engine.model.errors import StoreError
 from engine.model.facts import Account
 from engine.model.market import Board
 from engine.model.session import session_on
-from engine.run.given.contracts import classes, instruments, listed_options
+from engine.run.given.contracts import classes, instruments, listed_options, told_grids
 from engine.run.given.past import Past
 from engine.sim.market.given import Column, GivenDay
 
@@ -188,7 +188,7 @@ def _made(story: _Story, past: Past) -> GivenDay:
     symbols = {*(each.symbol for each in listings), *past.closes, *(symbol for symbol, _ in past.bars), *past.values}
     others: list[Contract] = [Underlying(symbol) for symbol in symbols]
     others += listed_options(listings)
-    known = instruments([*story.contracts, *others])
+    known = instruments([*story.contracts, *others], told_grids(listings))
     place_of = {contract: place for place, contract in enumerate(known)}
     rows = np.array([place_of[contract] for contract in story.contracts], dtype=np.int64)
     at = np.array(story.at)

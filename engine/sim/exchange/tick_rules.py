@@ -24,7 +24,9 @@ _PENNY_SYMBOLS = frozenset({"SPY", "QQQ", "IWM", "XSP"})
 
 
 def tick_rule(instrument: Instrument) -> TickRule:
-    """Return the price steps of one contract."""
+    """Return the price steps of one contract: those that its market tells, if they are among those of this exchange."""
+    if instrument.ticks in (PENNY, NICKEL_DIME, EQUITY_OPTION):
+        return instrument.ticks
     if instrument.sec_type is not SecType.OPTION or instrument.symbol in _PENNY_SYMBOLS:
         return PENNY
     return NICKEL_DIME if instrument.symbol in _NICKEL_SYMBOLS | _OUTSIDE_PROGRAM else EQUITY_OPTION

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import date
 
+from engine.model.money import TickRule
 from engine.model.session import session_after
 from engine.sim.instrument import Instrument, SecType, Settle
 from engine.sim.market.catalogue import CLASS_BITS, option_id
@@ -35,6 +36,7 @@ def given_option(
     right: str,
     con_id: int = 0,
     multiplier: int = 100,
+    ticks: TickRule | None = None,
 ) -> Instrument:
     """Return an option by its last trading day; one without a number of its own has that of the simulated exchange."""
     is_am = under.sec_type is SecType.INDEX and trading_class in _AM_CLASSES
@@ -56,6 +58,7 @@ def given_option(
         right=right,
         settle=settle,
         underlying_id=under.con_id,
+        ticks=ticks,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.adapters.recorded.recorder import Recorder
-from engine.model.contract import Option, Right, Underlying
+from engine.model.contract import Option, Right, Underlying, product
 from engine.model.errors import StoreError
 from engine.model.event import (
     BarsReport,
@@ -22,7 +22,9 @@ from engine.model.event import (
 )
 from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board
+from engine.model.money import TickRule
 from engine.run.given.recorded import recorded_day, streamed
+from engine.sim.exchange.tick_rules import tick_rule
 from engine.sim.market.given_market import GivenMarket
 from tests.tape_file import rewrite
 
@@ -212,6 +214,17 @@ def test_listings_and_the_past(heard: Day) -> None:
     assert [each.close for each in day.intraday["SPX", 60]] == [5951.0]
     assert [each.price for each in day.openings] == [25.0]
     assert next(each.con_id for each in day.contracts if each.symbol == "VIX") == VIX.con_id
+
+
+@pytest.mark.parametrize(("told", "step"), [(None, "0.01"), (product("SPX").option_ticks, "0.05")])
+def test_options_have_the_price_steps_that_were_told(heard: Day, told: TickRule | None, step: str) -> None:
+    days = {DAY: (Decimal(85), Decimal(90))}
+    heard.board.add(Underlying("XYZ"))
+    heard.tell(-60, ListingReport(heard.at(-60), Listing("XYZ", "XYZ", (DAY,), {DAY: days[DAY][:1]}, told)))
+    heard.tell(-50, ListingReport(heard.at(-50), Listing("XYZ", "XYZ", (DAY,), days)))
+    heard.level(0, 86.0, Underlying("XYZ"))
+    found = market(heard).catalogue.search(symbol="XYZ", sec_type="OPT", strike=90.0, right="P")
+    assert [str(tick_rule(each).tick(Decimal("2.00"))) for each in found] == [step]
 
 
 def test_two_runs_of_a_day_follow_each_other(tmp_path: Path) -> None:
