@@ -9,12 +9,13 @@ from engine_day import at, sound_day
 from places import run
 
 from engine.decide.bot_day import BotDay
-from engine.model.contract import Option, Right, Underlying
+from engine.model.contract import Option, Right, Underlying, product
 from engine.model.event import ExecutionReport
 from engine.model.facts import EventCalendar, Hook
 from engine.model.market import Board
+from engine.model.money import TickRule
 from engine.record.codec import encode, utc_text
-from engine.record.record import ACCOUNT_SEEN, EXECUTION, SURPLUS, Json, Kind, Record
+from engine.record.record import ACCOUNT_SEEN, EXECUTION, SURPLUS, TICKS, Json, Kind, Record
 from engine.run.audit.audit import audit_store
 from engine.run.audit.starts import differing_starts
 from engine.run.resume import Resumed, resume
@@ -288,6 +289,22 @@ def test_the_expected_move_of_the_open_is_known_again_and_those_before_are_not_r
     assert found == from_all(journal, NOON, board)
     assert list(found.state.facts.opening_moves.values()) == [42.25]
     assert [r.data["value"] for r in journal.recall(NOON).records if r.kind is Kind.FACTS] == [42.25]
+    journal.close()
+
+
+def test_the_last_price_grid_of_today_is_known_again(place: Place) -> None:
+    journal = written(place, days=(7,))
+    told = {
+        at("10:00"): (("GGG", "0 0.01"),),
+        at("11:00"): (("GGG", "0 0.05 3 0.10"), ("SPY", "0 0.05")),
+        at("10:00") - timedelta(days=1): (("XYZ", "0 0.05"),),
+    }
+    for when, rows in sorted(told.items()):
+        for name, steps in rows:
+            data: dict[str, Json] = {"symbol": name, "what": TICKS, "value": encode(TickRule.of(steps.split()))}
+            journal.append([Record(when, Kind.FACTS, data={**data, "trading_class": name})], durable=True)
+    for found in (from_all(journal, NOON, Board()), from_what_stands(journal, NOON, Board())):
+        assert found.state.facts.ticks == {"GGG": product("SPX").option_ticks, "SPY": TickRule.of(("0", "0.05"))}
     journal.close()
 
 
