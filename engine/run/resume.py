@@ -197,12 +197,13 @@ def resume(
             if record.at >= midnight - LINES_KEPT:
                 until = data.get("until")
                 seen, seen_at = decode(AccountSeen, data["value"]), utc_time(str(until)) if until else record.at
+        elif record.kind is Kind.FACTS and data.get("what") == TICKS:
+            if record.at >= midnight - LINES_KEPT:
+                ticks[str(data["trading_class"])] = decode(TickRule, data["value"])
         elif record.kind is Kind.FACTS and exchange_date(record.at) != session.date:
             continue
         elif record.kind is Kind.FACTS and data.get("what") == HOURS:
             hours[str(data["symbol"])] = hours_of(str(data["value"]), session.date)
-        elif record.kind is Kind.FACTS and data.get("what") == TICKS:
-            ticks[str(data["trading_class"])] = decode(TickRule, data["value"])
         elif record.kind is Kind.FACTS and data.get("what") == NEAREST:
             nearest[record.bot] = decode(Nearest, data["value"])
         elif record.kind is Kind.FACTS and data.get("what") == CLOSING:

@@ -103,9 +103,10 @@ def _needed() -> Select[Any]:
     stands = _standing(bindparam("begins", type_=UtcText()))
     is_of_grid = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in GRID))
     is_of_others = place_in(journal.c.data, literal(f'"{EXECUTION}":{{')) > 0
-    facts = (OPENING_MOVE, HOURS, NEAREST, CLOSING, TICKS)
+    facts = (OPENING_MOVE, HOURS, NEAREST, CLOSING)
     is_fact = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in facts))
     is_base = place_in(journal.c.data, literal(f'"what":"{BASE}"')) > 0
+    is_of_ticks = place_in(journal.c.data, literal(f'"what":"{TICKS}"')) > 0
     is_seen = place_in(journal.c.data, literal(f'"what":"{ACCOUNT_SEEN}"')) > 0
     is_known = place_in(journal.c.data, literal('"is_linked":true')) > 0
     has_cash, of_cash = place_in(journal.c.data, literal('"cash":"')) > 0, bindparam("of_cash", type_=Text())
@@ -115,6 +116,7 @@ def _needed() -> Select[Any]:
         of_kinds((Kind.WEBHOOK, Kind.SETTLEMENT), journal.c.at >= today),
         of_kinds((Kind.FACTS,), journal.c.at >= today, is_fact),
         of_kinds((Kind.FACTS,), journal.c.at >= bindparam("of_days_off"), is_base),
+        of_kinds((Kind.FACTS,), of_lines, is_of_ticks),
         of_kinds((Kind.DECISION,), journal.c.at >= today, is_of_grid),
         _last(Kind.RUN_STARTED),
         _last(Kind.RUN_ENDED, is_known),

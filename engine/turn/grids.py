@@ -66,9 +66,11 @@ def _lies_on(ticks: TickRule, price: Decimal) -> bool:
 
 
 def _noted(work: Work, symbol: str, trading_class: str, ticks: TickRule) -> Grids:
-    """Return the grids with that of a class; one that is news is recorded, for a start to go by it."""
-    known = work.state.facts.ticks
-    if ticks == (known.get(trading_class) or product(symbol).option_ticks):
-        return known
-    work.record(Kind.FACTS, symbol=symbol, what=TICKS, value=encode(ticks), trading_class=trading_class)
-    return {**known, trading_class: ticks}
+    """Return the grids with that of a class. One that is news, or that the table has not, is recorded each time it is
+    told: a start goes by it.
+    """
+    known, by_table = work.state.facts.ticks, product(symbol).option_ticks
+    before = known.get(trading_class) or by_table
+    if (ticks, before) != (by_table, by_table):
+        work.record(Kind.FACTS, symbol=symbol, what=TICKS, value=encode(ticks), trading_class=trading_class)
+    return known if ticks == before else {**known, trading_class: ticks}

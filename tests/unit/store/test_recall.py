@@ -292,19 +292,21 @@ def test_the_expected_move_of_the_open_is_known_again_and_those_before_are_not_r
     journal.close()
 
 
-def test_the_last_price_grid_of_today_is_known_again(place: Place) -> None:
+def test_the_last_price_grid_of_these_days_is_known_again(place: Place) -> None:
     journal = written(place, days=(7,))
     told = {
         at("10:00"): (("GGG", "0 0.01"),),
         at("11:00"): (("GGG", "0 0.05 3 0.10"), ("SPY", "0 0.05")),
-        at("10:00") - timedelta(days=1): (("XYZ", "0 0.05"),),
+        at("10:00") - timedelta(days=9): (("XYZ", "0 0.05"), ("SPY", "0 0.01")),
+        at("10:00") - timedelta(days=12): (("OLD", "0 0.05"),),
     }
     for when, rows in sorted(told.items()):
         for name, steps in rows:
             data: dict[str, Json] = {"symbol": name, "what": TICKS, "value": encode(TickRule.of(steps.split()))}
             journal.append([Record(when, Kind.FACTS, data={**data, "trading_class": name})], durable=True)
+    nickels = TickRule.of(("0", "0.05"))
     for found in (from_all(journal, NOON, Board()), from_what_stands(journal, NOON, Board())):
-        assert found.state.facts.ticks == {"GGG": product("SPX").option_ticks, "SPY": TickRule.of(("0", "0.05"))}
+        assert found.state.facts.ticks == {"GGG": product("SPX").option_ticks, "SPY": nickels, "XYZ": nickels}
     journal.close()
 
 
