@@ -10,13 +10,16 @@ import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass as mutable
 from dataclasses import field
 from functools import partial
 from html import escape
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import quote, urlsplit
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from engine.model.values import dataclass
 from engine.web.session_file import SessionFile, name_of
@@ -39,6 +42,7 @@ SENDERS = 1000
 """Senders of wrong tokens who are known, the latest."""
 MOST_BODY = 16 * 1024
 """Bytes of a request's body at most: what is asked for fits into a line."""
+TOO_LARGE = "the request is too large"
 MOST_PATH = 1000
 """Letters of a page that a login leads to at most: no page of ours has so many."""
 _OWN_PATH = re.compile(r"/(?:[!-.0-\[\]-~][!-\[\]-~]*)?")
@@ -195,7 +199,8 @@ class Gate:
             await self._say(answer, scope, *refused)
             return
         scope[STAYS] = partial(self._stays, scope, is_head=is_head)
-        await self._app(scope, _limited(receive), answer)
+        with suppress(ClientDisconnect):  # who has gone before all was sent is owed no answer
+            await self._app(scope, _limited(receive), answer)
 
     def _refused(self, scope: Scope) -> tuple[int, str, str] | None:
         headers = _headers_of(scope)
@@ -205,7 +210,7 @@ class Gate:
         if not _is_origin_allowed(headers):
             return 403, "origin", "a page of another site may not ask this one"
         if int(headers.get(b"content-length", "0") or "0") > MOST_BODY:
-            return 413, "size", "the request is too large"
+            return 413, "size", TOO_LARGE
         if path in OPEN_PATHS or (access.takes_hooks and method == "POST" and path.startswith(HOOKS)):
             return None
         sender = sender_of(scope)
@@ -271,12 +276,12 @@ def own_path(asked: str) -> str:
 
 
 def cookie_of(header: str, name: str) -> str:
-    """Return the session of a Cookie header by the name of its cookie, "" without one."""
-    try:
-        found = SimpleCookie(header).get(name)
-    except CookieError:
-        return ""
-    return "" if found is None else found.value
+    """Return the session of a Cookie header by the name of its cookie, "" without one.
+
+    Beside it stand the cookies of whatever else is served at this address, and some are not as they are to be.
+    """
+    pairs = (each.partition("=") for each in header.split(";"))
+    return next((value.strip() for found, _, value in pairs if found.strip() == name), "")
 
 
 def is_host_allowed(host: str, more: tuple[str, ...]) -> bool:
@@ -323,7 +328,7 @@ def _with_headers(send: Send, path: str) -> Send:
 
 
 def _limited(receive: Receive) -> Receive:
-    """Cut off a body that goes on and on without having said how long it is."""
+    """Refuse a body that goes on and on without having said how long it is."""
     taken = 0
 
     async def receiving() -> MutableMapping[str, Any]:
@@ -331,7 +336,7 @@ def _limited(receive: Receive) -> Receive:
         message = await receive()
         taken += len(message.get("body", b""))
         if taken > MOST_BODY:
-            return {"type": "http.disconnect"}
+            raise HTTPException(413, TOO_LARGE)
         return message
 
     return receiving

@@ -16,7 +16,19 @@ from starlette.exceptions import HTTPException
 from engine.model.errors import RulebotError
 from engine.store.place import Place, full_name
 from engine.web import chart_pages, days_page, hooks, pages, preview_page, rest, scan_page
-from engine.web.access import COOKIE, HEADERS, LOOPBACK, NOT_KEPT, Access, Gate, Scope, Sessions, own_path, sender_of
+from engine.web.access import (
+    COOKIE,
+    HEADERS,
+    LOOPBACK,
+    NOT_KEPT,
+    Access,
+    Gate,
+    Scope,
+    Sessions,
+    cookie_of,
+    own_path,
+    sender_of,
+)
 from engine.web.answers import HelpfulError, NobodyError
 from engine.web.hooks import Door
 from engine.web.live import Live
@@ -115,7 +127,7 @@ def _add_login(app: FastAPI, sessions: Sessions) -> None:
 
     @app.post("/api/logout", status_code=204, include_in_schema=False)
     def logout(request: Request) -> Response:
-        sessions.close(request.cookies.get(sessions.cookie, ""))
+        sessions.close(cookie_of(request.headers.get("cookie", ""), sessions.cookie))
         answer = Response(status_code=204)
         answer.delete_cookie(sessions.cookie)
         return answer

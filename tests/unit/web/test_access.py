@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import socket
 import sys
 from urllib.parse import urlencode
 
@@ -182,6 +183,20 @@ def test_a_session_is_opened_by_the_token_and_ended_by_logout(client: Client) ->
     assert client.send("GET", "/api/pnl", {"Cookie": cookie}).status == 401
 
 
+@pytest.mark.parametrize(
+    "other", ['seen={"a": 1}', "nameless", "secure=1", "a b=1", "na\u00efve=1", 'half="a', "=", ""]
+)
+def test_cookies_of_other_programs_of_this_machine_end_no_session(client: Client, other: str) -> None:
+    """A browser sends those of all ports, and beside one with a brace or without a name no session was found."""
+    opened = client.send("POST", "/login", {}, f"token={TOKEN}".encode())
+    cookie = opened.headers["set-cookie"].partition(";")[0]
+    for both in (f"{other}; {cookie}", f"{cookie}; {other}"):
+        assert client.send("GET", "/api/status", {"Cookie": both}).status == 200
+    leave = {"X-Rulebot": "1", "Content-Type": "application/json", "Cookie": f"{other}; {cookie}"}
+    assert client.send("POST", "/api/logout", leave).status == 204
+    assert client.send("GET", "/api/status", {"Cookie": cookie}).status == 401
+
+
 def test_a_browser_without_a_session_is_led_to_the_login(client: Client) -> None:
     answer = client.send("GET", "/", {"Accept": "text/html"})
     assert (answer.status, answer.headers["location"]) == (303, "/login")
@@ -231,6 +246,23 @@ def test_a_login_leads_to_no_other_site(client: Client, asked: str) -> None:
 
 def test_a_body_that_is_too_large_is_not_read(client: Client) -> None:
     assert client.post("/api/action/stop", {"bot": "x" * MOST_BODY}, key="12345678").status == 413
+
+
+@pytest.mark.parametrize("path", ["/login", "/api/action/stop", "/api/alerts/acknowledge"])
+def test_a_body_that_does_not_say_how_large_it_is_is_cut_off(
+    client: Client, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever reached the login, without any token, had a fault and two tracebacks written to the log each time."""
+    told = {**KNOWN, "Content-Type": "application/json", "Idempotency-Key": "12345678"}
+    lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{client.port}", *(f"{k}: {v}" for k, v in told.items())]
+    head = "\r\n".join([*lines, "Transfer-Encoding: chunked", "", ""]).encode()
+    with socket.create_connection(("127.0.0.1", client.port), timeout=20) as sender:
+        sender.sendall(head + (b"400\r\n" + b"x" * 1024 + b"\r\n") * (MOST_BODY // 1024 + 4))
+        assert sender.recv(4096).startswith(b"HTTP/1.1 413")
+    with socket.create_connection(("127.0.0.1", client.port), timeout=20) as sender:
+        sender.sendall(head)  # and who goes away in the middle
+    assert client.get("/api/status").status == 200
+    assert [each for each in caplog.records if each.levelname == "ERROR"] == []
 
 
 def test_a_length_that_is_no_number_is_no_fault_of_ours(client: Client) -> None:
