@@ -73,6 +73,20 @@ def is_left(place: Place, request: Request) -> bool:
         box.close()
 
 
+def waiting_requests(place: Place) -> list[dict[str, Any]]:
+    """Return what lies in the box of a store and can be read, oldest first. Raises: StoreError."""
+    box = box_of(place)
+    try:
+        bodies = [body for _, body in box.found()]
+    finally:
+        box.close()
+    found = []
+    for body in bodies:
+        with suppress(ValueError, RecursionError):
+            found.append(json.loads(body))
+    return [each for each in found if isinstance(each, dict)]
+
+
 def _asks_for(body: str, requests: Collection[Request]) -> bool:
     try:
         return Request(json.loads(body)["request"]) in requests

@@ -16,10 +16,12 @@ from engine.run.inbox import NoEngineError, post
 from engine.store.open import is_in_use
 from engine.store.place import Place
 from engine.store.queries import StoreReader
+from engine.store.requests import waiting_requests
 from engine.web.answers import Asked, NobodyError
 from engine.web.parameters import preview
 
 KEPT = 1000
+OTHER_USE = "this key has asked for something else: take a new one"
 _ACTIONS = {
     "start": Request.RESUME,
     "resume": Request.RESUME,
@@ -73,7 +75,7 @@ class Actions:
         with self._lock:
             if (found := self._asked.get(key)) is not None:
                 if found[0] != what:
-                    raise HTTPException(409, "this key has asked for something else: take a new one")
+                    raise HTTPException(409, OTHER_USE)
                 return found[1]
             asked = ask(f"web-{hashlib.sha256(key.encode()).hexdigest()[:32]}")
             self._asked[key] = (what, asked)
@@ -84,11 +86,13 @@ class Actions:
     def _left_values(self, bot: str, values: Mapping[str, str], identity: str) -> Asked:
         if not is_in_use(self._store):
             raise NobodyError("no engine runs: there is nobody to take it up")
+        self._check_use(Request.SET, bot, "", identity)
         post(self._store, Request.SET, bot, identity, values=values)
         message = f"{bot} is asked to take it up as soon as it has nothing in flight"
         return Asked(id=identity, message=message, engine_runs=True)
 
     def _left(self, request: Request, bot: str, position: str, identity: str) -> Asked:
+        self._check_use(request, bot, position, identity)
         try:
             left = leave(self._store, request, bot, position, identity)
         except UnknownNameError as error:
@@ -98,3 +102,20 @@ class Actions:
         except MisuseError as error:
             raise HTTPException(422, error.message) from error
         return Asked(id=identity, message=left.message, engine_runs=left.engine_runs)
+
+    def _check_use(self, request: Request, bot: str, position: str, identity: str) -> None:
+        """Refuse a key that has asked for something else before this page was started: the engine would let it be.
+
+        Raises: HTTPException 409; StoreError.
+        """
+        what = (request.value, position or bot)
+        with StoreReader(self._store) as reader:
+            run = reader.run()
+        told = [each.data for each in (*run.earlier, *run.requests)] + waiting_requests(self._store)
+        uses = {
+            (each.get("request"), each.get("position") or each.get("bot", ""))
+            for each in told
+            if each.get("id") == identity
+        }
+        if uses and what not in uses:
+            raise HTTPException(409, OTHER_USE)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from conftest import served
-from store_day import small_day
+from store_day import at, small_day
 from web_client import Client
 
-from engine.record.record import Json, Kind
+from engine.record.record import Json, Kind, Record
 from engine.run.desk import load_desk
 from engine.run.inbox import Inbox
 from engine.run.reread import told_specs
@@ -61,6 +61,24 @@ def test_a_key_names_its_request_also_after_the_page_was_started_again(client: C
     with served(client.place) as again:
         assert again.post("/api/action/stop", key=KEY).json["id"] == first.json["id"]
     assert len({each["id"] for each in asked(client)}) == 1
+
+
+@pytest.mark.parametrize("is_taken", [False, True])
+def test_a_key_does_not_ask_for_two_things_over_a_start_of_the_page(client: Client, *, is_taken: bool) -> None:
+    """It was answered that all is closed as soon as it can be, and the engine, which knows the id, let it be."""
+    first = client.post("/api/action/stop", {"bot": "dte0_condor"}, key=KEY)
+    if is_taken:
+        data: dict[str, Json] = {"id": first.json["id"], "request": "pause", "bot": "dte0_condor"}
+        journal = SqlJournal(open_store(client.place))
+        journal.append([Record(at("15:50"), Kind.OPERATOR, "dte0_condor", "", data)], durable=True)
+        journal.close()
+        box = box_of(client.place)
+        assert all(box.remove(name) for name, _ in box.found())
+    with served(client.place) as again:
+        for path, body in (("close_all", {}), ("stop", {}), ("start", {"bot": "dte0_condor"})):
+            refused = again.post(f"/api/action/{path}", body, key=KEY)
+            assert (refused.status, refused.json["code"]) == (409, "key")
+        assert again.post("/api/action/pause", {"bot": "dte0_condor"}, key=KEY).json["id"] == first.json["id"]
 
 
 @pytest.mark.parametrize("key", ["", "short", "x" * 201])
@@ -163,8 +181,6 @@ def test_a_bot_that_chooses_among_symbols_is_not_asked_to_enter(client: Client) 
 
 
 def test_the_engine_reads_what_the_page_asks(client: Client, tmp_path: Path) -> None:
-    from store_day import at
-
     client.post("/api/action/pause", {"bot": "dte0_condor"}, key=KEY)
     inbox = Inbox(client.place, lambda: 0.0)
     (found,) = inbox.read(at("12:00"))
