@@ -107,7 +107,7 @@ def _add_login(app: FastAPI, sessions: Sessions) -> None:
 
     @app.post("/login", include_in_schema=False)
     async def login(request: Request) -> Response:
-        words = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=4)
+        words = _form(await request.body())
         sender, to = sender_of(request.scope), own_path(words.get("to", ["/"])[0])
         cookie = sessions.open(words.get("token", [""])[0].strip(), sender)
         if cookie is None:
@@ -131,6 +131,14 @@ def _add_login(app: FastAPI, sessions: Sessions) -> None:
         answer = Response(status_code=204)
         answer.delete_cookie(sessions.cookie)
         return answer
+
+
+def _form(body: bytes) -> dict[str, list[str]]:
+    """Return the fields of a form; of more than our login has, none."""
+    try:
+        return parse_qs(body.decode("utf-8", "replace"), max_num_fields=4)
+    except ValueError:
+        return {}
 
 
 def _login_page(said: str, to: str, status: int, *, is_kept: bool = True) -> HTMLResponse:

@@ -127,7 +127,8 @@ class Server:
             ByProxy(app, bind.proxy) if bind.is_by_proxy_alone else app,
             loop="asyncio",  # another one would take connections past the listener
             log_config=None,
-            log_level="warning",
+            log_level="error",  # what a sender does wrong is told to it: in the log anybody could drown the rest by it
+            ws="none",
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=1,

@@ -265,6 +265,23 @@ def test_a_body_that_does_not_say_how_large_it_is_is_cut_off(
     assert [each for each in caplog.records if each.levelname == "ERROR"] == []
 
 
+@pytest.mark.parametrize(
+    "head", ["GET / HTTP/9.9", "\x00", "GET /live HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket"]
+)
+def test_who_knows_no_token_writes_nothing_into_the_log(
+    client: Client, head: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A page of another site could open one socket after another, and the log kept nothing but that."""
+    with socket.create_connection(("127.0.0.1", client.port), timeout=20) as sender:
+        sender.sendall(f"{head}\r\nHost: 127.0.0.1\r\nOrigin: https://evil.example\r\n\r\n".encode())
+        assert sender.recv(4096)[9:12] in (b"400", b"403")
+    for fields in (b"a=1&" * 9, b"token=%ff", b"\xff" * 99):
+        assert client.send("POST", "/login", {}, fields).status in (401, 429)
+    client.elapsed.now += LOCKED_SECONDS + 1
+    assert client.send("POST", "/login", {}, f"token={TOKEN}".encode()).status == 303
+    assert caplog.records == []
+
+
 def test_a_length_that_is_no_number_is_no_fault_of_ours(client: Client) -> None:
     answer = client.send("GET", "/api/pnl", {"Authorization": f"Bearer {TOKEN}", "Content-Length": "many"})
     assert answer.status == 400
