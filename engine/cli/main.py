@@ -181,6 +181,13 @@ class Commands(click.Group):
             for line in (*f"error: {error.message}".split("\n"), *([f"  = help: {error.help}"] if error.help else [])):
                 echo(line, err=True)
             ctx.exit(error.exit_code)
+        except click.UsageError as error:  # click prints it as it is
+            from engine.cli.say import harmless
+
+            told = error.format_message()
+            if not sys.stderr.isatty() or harmless(told) == told:
+                raise
+            raise click.UsageError(harmless(told), error.ctx) from error
         except KeyboardInterrupt:
             ctx.exit(STOPPED_BY_HAND)
         except BrokenPipeError:

@@ -60,6 +60,18 @@ def test_a_terminal_gets_it_harmless() -> None:
     os.close(read)
 
 
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="no terminals to open")
+@pytest.mark.parametrize("words", [("explain", "a\x1b]0;b\x07"), ("status", "--store", "a", "b\x1b]0;c\x07")])
+def test_a_misuse_that_names_something_steers_no_terminal(words: tuple[str, ...]) -> None:
+    """Of a store of somebody else's `rulebot chart` names the bots, and click wrote them as they are."""
+    read, write = os.openpty()
+    found = subprocess.run([sys.executable, "-m", "engine.cli.main", *words], stderr=write, check=False, timeout=100)
+    os.close(write)
+    told = os.read(read, 10_000)
+    os.close(read)
+    assert (found.returncode, b"]0;" in told, b"\x1b]" in told, b"\x07" in told) == (2, True, False, False)
+
+
 def test_commands_say_what_they_say_by_it() -> None:
     """`rulebot chaos` writes signs of its own, its progress; the start imports nothing for words of its own."""
     own = {file: len(ECHOES.findall(file.read_text(encoding="utf-8"))) for file in ENGINE.rglob("*.py")}
