@@ -21,6 +21,8 @@ from engine.adapters.history.table import CUT_OFF, Whole
 from engine.model.contract import class_of_shares
 
 SCALE = 10_000.0
+MOST = 256 << 20
+"""Bytes of an entry, for which a few may stand: a day of minutes, or a year of days, never had a hundredth of it."""
 _QUOTE_FIELDS, _TRADE_FIELDS = 11, 6
 _BID, _BID_SIZE, _ASK, _ASK_SIZE = 4, 5, 9, 10
 _CLOSE, _VOLUME = 4, 5
@@ -44,12 +46,16 @@ class Bars(NamedTuple):
 
 
 def entries(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of each entry. Raises: StoreError when the zip is damaged or cut off."""
+    """Yield name and content of each entry. Raises: StoreError for a zip that is damaged, cut off, or of too much."""
     name = ""
     try:
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
-                yield name, archive.read(name)
+                with archive.open(name) as entry:
+                    found = entry.read(MOST + 1)
+                if len(found) > MOST:
+                    raise refusal(refused(f"{path.name}/{name}", 0, f"it has more than {MOST >> 20} MB"))
+                yield name, found
     except (zipfile.BadZipFile, ZlibError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         where = f"{path.name}/{name}" if name else path.name
         raise refusal(refused(where, 0, f"the zip file is damaged or cut off: {error}")) from error

@@ -73,6 +73,14 @@ def named_day(file: Path) -> date | None:
         return None
 
 
+def _loaded(text: str | bytes) -> Any:
+    """Return what a text of JSON holds. Raises: ValueError, also for what is nested so deep that none of ours is."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
 class Frame(NamedTuple):
     """Some seconds of a recording."""
 
@@ -84,7 +92,7 @@ class Frame(NamedTuple):
 
     def items(self) -> list[Any]:
         """Return what happened, in order, each with a letter and its instant first. Raises: ValueError."""
-        found: list[Any] = json.loads(inflated(self.ops))
+        found: list[Any] = _loaded(inflated(self.ops))
         return found
 
     def crc(self, seq: int, format: int = FORMAT) -> int:
@@ -154,7 +162,7 @@ def read_head(file: Path) -> dict[str, Any]:
     Raises: StoreError when this is none, one of a newer version, or a damaged one.
     """
     with closing(_opened(file)) as connection:
-        return {name: json.loads(text) for name, text in _head(file, connection).items()}
+        return {name: _loaded(text) for name, text in _head(file, connection).items()}
 
 
 def _head(file: Path, connection: sqlite3.Connection) -> dict[str, str]:
@@ -198,7 +206,7 @@ def _as_text(told: bytes) -> str:
 def _parsed(file: Path, head: Mapping[str, str]) -> dict[str, Any]:
     """Return the values of a head. Raises: ValueError; StoreError when it was one, as its checksum says."""
     try:
-        return {name: json.loads(text) for name, text in head.items()}
+        return {name: _loaded(text) for name, text in head.items()}
     except ValueError as error:
         if _CRC not in head:
             raise

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.adapters.history import lean_files
 from engine.adapters.history.day import HistoryDay, Severity
 from engine.adapters.sources import open_source, written
 from engine.model.contract import Right
@@ -147,6 +148,16 @@ def test_an_entry_that_names_no_option_is_refused_with_its_zip(tmp_path: Path) -
     with zipfile.ZipFile(next(folder.rglob("20210104_quote_european.zip")), "a") as archive:
         archive.writestr("notes.txt", "of mine")
     with pytest.raises(StoreError, match=r"20210104_quote_european.zip/notes.txt: the name of an entry ends in right"):
+        open_source(f"lean:{folder}").day(date(2021, 1, 4))
+
+
+def test_an_entry_that_is_large_beyond_reason_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few kilobytes of somebody else's data may stand for more than the machine's memory."""
+    folder = root(tmp_path)
+    monkeypatch.setattr(lean_files, "MOST", 1_000_000)
+    with zipfile.ZipFile(next(folder.rglob("20210104_quote_european.zip")), "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros.csv", b"0" * 1_000_001)
+    with pytest.raises(StoreError, match=r"20210104_quote_european.zip/zeros.csv: it has more than"):
         open_source(f"lean:{folder}").day(date(2021, 1, 4))
 
 

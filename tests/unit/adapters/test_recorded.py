@@ -219,6 +219,19 @@ def test_a_frame_that_is_large_beyond_reason_or_not_whole_is_named(
         list(play((file,), Board()))
 
 
+def test_a_frame_that_is_nested_too_deep_is_named(desk: Desk, tmp_path: Path) -> None:
+    """A file of somebody else ended `rulebot replay` with a traceback of the parser."""
+    live(desk)
+    desk.recorder.close()
+    (file,) = (tmp_path / "run").glob("*.tape")
+    (frame,) = read_frames(file)
+    frame = frame._replace(ops=zlib.compress(b"[" * 200_000 + b"]" * 200_000))
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE frames SET ops = ?, crc = ?", (frame.ops, frame.crc(1)))
+    with pytest.raises(StoreError, match=r"frame 1 of .* cannot be read: .*nested too deep"):
+        list(play((file,), Board()))
+
+
 def damaged(content: bytes, chance: Random) -> bytes:
     """Return a file with bits turned, bytes lost or brought in, pages exchanged, or cut off."""
     found, page = bytearray(content), 4096
