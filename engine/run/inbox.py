@@ -196,5 +196,5 @@ def _read(body: str, at: datetime, read_hook: Callable[[Mapping[str, Any], datet
         bot, position = (str(data.get(name, "")) for name in ("bot", "position"))
         values = tuple((str(name), str(text)) for name, text in dict(data.get("values") or {}).items())
         return OperatorRequest(at, str(data["id"]), Request(data["request"]), bot, position, values)
-    except (ValueError, KeyError, TypeError, OverflowError):
-        return None
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
+        return None  # whatever else lies there: no engine ends by it

@@ -90,7 +90,7 @@ def waiting_requests(place: Place) -> list[dict[str, Any]]:
 def _asks_for(body: str, requests: Collection[Request]) -> bool:
     try:
         return Request(json.loads(body)["request"]) in requests
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return False
 
 

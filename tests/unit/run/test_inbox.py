@@ -94,6 +94,24 @@ def test_what_cannot_be_read_is_set_aside(store: Path) -> None:
     assert [found.suffix for found in folder.iterdir()] == [".unreadable"]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[1]", '"x"', "1", "null", "{}", "[" * 100_000,
+        '{"id": 1, "request": []}', '{"id": 1, "request": "kill", "values": [1]}',
+        '{"hook": "a", "id": 1, "says": "", "received": 1e999}', '{"hook": "a", "id": 1, "says": "", "received": null}',
+    ],
+)  # fmt: skip
+def test_nothing_that_lies_in_the_box_ends_an_engine(store: Path, body: str) -> None:
+    """A list, a word or what is nested beyond reason ended it, and each start after it."""
+    folder_of(store).mkdir()
+    (folder_of(store) / "1.json").write_text(body, encoding="utf-8")
+    clear_box(store)
+    assert asked(Inbox(store)) == []
+    post(store, Request.PAUSE)
+    assert asked(Inbox(store)) == [(Request.PAUSE, "")]
+
+
 def test_a_request_that_cannot_be_removed_ends_no_engine_and_is_read_once(store: Path) -> None:
     """It may lie in a folder of another user's; a folder in its place stands for that."""
     inbox = Inbox(store)
