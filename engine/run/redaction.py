@@ -10,18 +10,19 @@ LONG = 16
 """The same of a part of an address's path."""
 HIDDEN = "..."
 _NAMES = r"password|passwd|passphrase|secret|token|api[_-]?key|rulebot_session|credentials?"
-_NAMED = re.compile(rf"(?i)([\w-]*(?:{_NAMES})[\w-]*[\"']?\s*[:=]\s*)(\"[^\"]*\"|'[^']*'|[^\s\"',;&]+)")
+_NAMED = re.compile(rf"(?i)((?:{_NAMES})[\w-]{{0,60}}[\"']?\s*[:=]\s*)(\"[^\"]*\"|'[^']*'|[^\s\"',;&]+)")
 _SECRET_NAME = re.compile(rf"(?i){_NAMES}")
 _PATTERNS = (
-    (re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s/@\"']+@"), rf"\1{HIDDEN}@"),
+    (re.compile(r"(://)[^\s/@\"']+@"), rf"\1{HIDDEN}@"),
     (re.compile(r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?)(?:[a-z]+\s+)?[^\s\"',;]+"), rf"\1{HIDDEN}"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/=_.~-]{8,}"), rf"\1 {HIDDEN}"),
     (re.compile(r"(?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,}"), HIDDEN),
-    (re.compile(r"(?i)(https?://[^\s\"']*/(?:api/)?(?:web)?hooks?/)[^\s\"']+"), rf"\1{HIDDEN}"),
+    (re.compile(r"(?i)(https?://[^\s\"']{0,300}/(?:api/)?(?:web)?hooks?/)[^\s\"']+"), rf"\1{HIDDEN}"),
     (_NAMED, rf"\1{HIDDEN}"),
 )
 """Logins in URLs, Authorization headers, tokens of Telegram's bots, addresses that are a secret by themselves, and
-whatever stands behind a word such as password or token."""
+whatever stands behind a word such as password or token. Each is found in a time that grows as the text does: a log is
+written by the engine's own thread, and the text may be of others."""
 _known: set[str] = set()
 
 

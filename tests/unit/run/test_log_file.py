@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import StringIO
@@ -262,3 +263,11 @@ def test_the_address_of_a_person_is_left_out_and_its_secret_parts(
     monkeypatch.setattr("engine.run.redaction._known", set())
     keep_address_secret(address)
     assert redacted(f"{address} failed: {text}") == f"... failed: {shown}"
+
+
+@pytest.mark.parametrize("part", ["token", "a", "a-", "http://", "token ", "1"])
+def test_a_long_text_of_others_holds_up_no_engine(part: str) -> None:
+    """A word of 4,000 letters took minutes: the engine writes its log in the thread that judges exits."""
+    began = time.process_time()
+    redacted(part * (20_000 // len(part)))
+    assert time.process_time() - began < 2.0
