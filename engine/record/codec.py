@@ -19,6 +19,7 @@ from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+from engine.model.errors import RulebotError
 from engine.model.values import KnowsItsHash
 from engine.record.record import Json, Kind, Record
 
@@ -35,7 +36,10 @@ _UNDER_WAY: list[Any] = []
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 
-class CodecError(ValueError):
+NEWER = "a newer rulebot has written it: go on with that one (docs/runbook.md, Upgrade); nothing was changed"
+
+
+class CodecError(RulebotError, ValueError):
     """A value that has no exact JSON, or JSON that is not the value asked for."""
 
 
@@ -383,7 +387,7 @@ def _object_decoder(kind: Any) -> Decoder:
 
     def decode_object(data: Mapping[str, Json]) -> Any:
         if strange := data.keys() - decoders.keys():
-            raise CodecError(f"{kind.__name__} has no field {sorted(strange)[0]!r}")
+            raise CodecError(f"{kind.__name__} has no field {sorted(strange)[0]!r}", NEWER)
         if missing := needed - data.keys():
             raise CodecError(f"{kind.__name__} needs the field {sorted(missing)[0]!r}")
         return kind(**{name: decoders[name](item) for name, item in data.items()})

@@ -5,7 +5,6 @@ when a second has passed, whichever is first; the order is kept. Projections cha
 person reads never disagrees with the journal.
 """
 
-import json
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
@@ -16,7 +15,7 @@ from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from engine.model.collector import seldom_collected
 from engine.model.errors import InvariantError, StoreError, UnwrittenError
-from engine.record.codec import json_text, line_of, utc_text, utc_time
+from engine.record.codec import json_text, line_of, utc_text
 from engine.record.record import Kind, Record
 from engine.store.chain import FIRST_HASH, ChainBreak, chained, verify
 from engine.store.dialect import dialect_of
@@ -25,8 +24,9 @@ from engine.store.jsonlines import KINDS, JsonLines
 from engine.store.lease import check_lease, take_lease
 from engine.store.project import Projector
 from engine.store.recall import COLUMNS, Recalled, of_kinds, read_rows, recall, recall_lines
+from engine.store.refresh import rebuild, refresh
 from engine.store.store import Store
-from engine.store.tables import PROJECTIONS, journal
+from engine.store.tables import journal
 
 _LAG = timedelta(seconds=1)
 _MANY = 5000
@@ -48,6 +48,7 @@ class SqlJournal:
         self._connection = store.engine.connect()
         with sentences(store.path):
             self.epoch = take_lease(self._connection)
+            refresh(self._connection, store.path)
         self._pending: list[Record] = []
         self._committed_at: datetime | None = None
         self._is_durable: bool | None = True
@@ -228,20 +229,6 @@ def read_records(
         query = query.where(journal.c.at >= utc_text(since))
     with connection.begin():
         yield from read_rows(connection, query)
-
-
-def rebuild(connection: Connection) -> None:
-    """Make all projections again from the journal alone, in one transaction."""
-    query = select(journal).where(journal.c.kind != Kind.BATCH.value).order_by(journal.c.seq)
-    with connection.begin():
-        records = [
-            (seq, Record(utc_time(at), Kind(kind), bot, position, json.loads(data)))
-            for seq, at, kind, bot, position, data, _ in connection.execute(query)
-        ]
-    with connection.begin():
-        for table in PROJECTIONS:
-            connection.execute(table.delete())
-        Projector().project(connection, records)
 
 
 def _head(connection: Connection) -> tuple[int, str]:

@@ -9,19 +9,25 @@ only, or its session was ended behind its back) writes nothing more and sends no
 
 import os
 import platform
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, select, text
 
 from engine.model.errors import StoreError
 from engine.store.dialect import dialect_of
 from engine.store.place import Place
-from engine.store.tables import lease
+from engine.store.tables import journal, lease
 
 _HELD = "SELECT epoch, owner FROM lease"
 _TAKE = text(
     "INSERT INTO lease (id, epoch, owner) VALUES (1, 1, :owner) "
     "ON CONFLICT (id) DO UPDATE SET epoch = lease.epoch + 1, owner = excluded.owner"
 )
+_NAME = text("UPDATE lease SET owner = :owner")
+_CODE = ", code "
+"""In the owner of a lease, before the digest of the program that made the tables which people read."""
 
 
 def take_lease(connection: Connection) -> int:
@@ -29,11 +35,46 @@ def take_lease(connection: Connection) -> int:
 
     It changes the lease's row, and waits for that until commits under way, which hold it, are kept or gone.
     """
-    owner = f"process {os.getpid()} on {platform.node() or 'this machine'}"
     with connection.begin():
         lease.create(connection, checkfirst=True)
-        connection.execute(_TAKE, {"owner": owner})
+        connection.execute(_TAKE, {"owner": _owner(_code_of(connection))})
         return int(connection.exec_driver_sql(_HELD).one()[0])
+
+
+def is_of_another(connection: Connection) -> bool:
+    """Say whether the tables that people read were made, or written last, by other code than this.
+
+    A rulebot that does not know of this question leaves no digest, so that one which went between is seen.
+    """
+    return _code_of(connection) != _code()
+
+
+def note_ours(connection: Connection) -> None:
+    """Note, in the transaction that is open, that this code has made the tables that people read."""
+    connection.execute(_NAME, {"owner": _owner(_code())})
+
+
+def _owner(code: str) -> str:
+    return f"process {os.getpid()} on {platform.node() or 'this machine'}" + (_CODE + code if code else "")
+
+
+def _code_of(connection: Connection) -> str:
+    """Return by what code the tables were made last, "" when nothing says it; by ours where there are no records."""
+    held = connection.exec_driver_sql(_HELD).first() if inspect(connection).has_table(lease.name) else None
+    if held is not None:
+        return str(held[1]).rpartition(_CODE)[2] if _CODE in held[1] else ""
+    return _code() if connection.execute(select(journal.c.seq).limit(1)).first() is None else ""
+
+
+@cache
+def _code() -> str:
+    """Return a digest of the sources by which a journal becomes tables."""
+    engine, found = Path(__file__).parents[1], sha256()
+    for room in ("model", "record", "store"):
+        for file in sorted((engine / room).rglob("*.py")):
+            found.update(file.relative_to(engine).as_posix().encode())
+            found.update(file.read_bytes())
+    return found.hexdigest()[:12]
 
 
 def check_lease(connection: Connection, epoch: int, path: Place) -> None:

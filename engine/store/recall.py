@@ -31,7 +31,7 @@ from engine.model.facts import LATE_CASH
 from engine.model.order import FILLS_KEPT, OrderStatus
 from engine.model.session import at_exchange_time, exchange_date, session_before, session_from
 from engine.model.values import dataclass
-from engine.record.codec import utc_text, utc_time
+from engine.record.codec import NEWER, utc_text, utc_time
 from engine.record.record import (
     ACCOUNT_SEEN,
     BASE,
@@ -245,6 +245,10 @@ def read_rows(connection: Connection, query: Select[Any]) -> Iterator[Record]:
 
 def certain(*columns: str) -> Record:
     """Return the record of `COLUMNS`. Raises: StoreError when it cannot be read."""
+    if columns[1] not in _KIND:
+        raise StoreError(
+            f"a record of {columns[0]} is of a kind that this rulebot does not know, {columns[1]!r}", NEWER
+        )
     found = readable(*columns)
     if isinstance(found, str):
         raise StoreError(f"a record of {columns[0]} is damaged: {found}", RESTORE)

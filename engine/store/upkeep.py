@@ -18,9 +18,11 @@ from engine.record.record import NAMED_ABOVE, Json, Kind, Record
 from engine.store.chain import verify
 from engine.store.failures import sentences
 from engine.store.folders import give_to_owner, make_folder
-from engine.store.journal import SqlJournal, rebuild
+from engine.store.journal import SqlJournal
+from engine.store.lease import is_of_another
 from engine.store.open import open_store, read_store
 from engine.store.place import Place, Server
+from engine.store.refresh import rebuild
 from engine.store.requests import clear_requests
 from engine.store.sqlite import backup, engine_on, hold_store, uri_to_read
 from engine.store.tables import PROJECTIONS, journal, metadata
@@ -155,11 +157,25 @@ def _append_mark(journal: SqlJournal, last: datetime, at: datetime) -> None:
     journal.append([Record(last, Kind.OPERATOR, data=data)], durable=True)
 
 
+def has_tables_of_another(path: Place) -> bool:
+    """Say whether another rulebot made the tables last: the next start makes them anew. Raises: StoreError."""
+    store = read_store(path)
+    try:
+        with sentences(path), store.engine.connect() as connection, connection.begin():
+            return is_of_another(connection)
+    finally:
+        store.close()
+
+
 def differing_tables(path: Place) -> list[str]:
-    """Return the tables that differ from what the journal makes of them; a copy in memory is rebuilt and compared."""
+    """Return the tables that differ from what the journal makes of them; a copy in memory is rebuilt and compared.
+
+    Those that another rulebot made are not: it may have made something else of the same journal.
+    """
+    if has_tables_of_another(path):
+        return []
     if isinstance(path, Server):
         return _differing_on(path)
-    read_store(path).close()
     memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     with closing(memory), sentences(path):
         with closing(sqlite3.connect(uri_to_read(path), uri=True)) as source:

@@ -5,25 +5,28 @@ import json
 import os
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from places import drop_triggers, run
+from places import drop_triggers, rows, run
 
 from engine.model.errors import StoreError
 from engine.model.event import Request
+from engine.record.codec import NEWER, CodecError
 from engine.record.record import NAMED_ABOVE, Json, Kind, Record
 from engine.run.inbox import post
 from engine.run.resume import resume_from
 from engine.store.export import export_sheets
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
-from engine.store.place import Place
+from engine.store.place import Place, Server
 from engine.store.queries import PutBack, StoreReader
+from engine.store.recall import certain
 from engine.store.requests import box_of
-from engine.store.upkeep import RESTORED, back_up, check_sound, differing_tables, restore
+from engine.store.upkeep import RESTORED, back_up, check_sound, differing_tables, has_tables_of_another, restore
 from engine.turn.state import Standing, State, Trading
 
 NOW = datetime(2026, 11, 19, 12, 0, tzinfo=UTC)
@@ -270,3 +273,61 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(day_store: Path, tmp_pa
     (tmp_path / "out").write_text("a file")
     with pytest.raises(StoreError, match="cannot be written"):
         list(export_sheets(day_store, tmp_path / "out", ("trades",), "csv"))
+
+
+def as_another_rulebot_left_it(place: Place) -> None:
+    """Rows and a view that are not what this one makes of the journal, and a lease that names no code."""
+    names = ("bot_days", "pending_orders", "orders")
+    views = (f"CREATE VIEW {name} AS SELECT ref FROM order_rows" for name in reversed(names))
+    run(place, "UPDATE lease SET owner = 'process 7 on desk'", *(f"DROP VIEW {name}" for name in names), *views)
+    run(place, "UPDATE order_rows SET legs = '[]'", "DELETE FROM trade_rows")
+
+
+def test_what_another_rulebot_made_of_a_journal_is_made_anew_at_a_start(day_place: Place) -> None:
+    """The audit called its rows broken for good, and its views lacked the columns of now."""
+    wanted = [rows(day_place, f"SELECT * FROM {view} ORDER BY id") for view in ("orders", "trades")]
+    as_another_rulebot_left_it(day_place)
+    if isinstance(day_place, Server):
+        run(day_place, "GRANT SELECT ON orders TO PUBLIC")
+    assert has_tables_of_another(day_place)
+    assert differing_tables(day_place) == []
+    SqlJournal(open_store(day_place)).close()
+    assert not has_tables_of_another(day_place)
+    assert differing_tables(day_place) == []
+    assert [rows(day_place, f"SELECT * FROM {view} ORDER BY id") for view in ("orders", "trades")] == wanted
+    if isinstance(day_place, Server):
+        (found,) = rows(day_place, "SELECT relacl::text AS granted FROM pg_class WHERE oid = 'orders'::regclass")
+        assert "=r/" in found["granted"]
+    run(day_place, "UPDATE order_rows SET message = 'by hand'")
+    SqlJournal(open_store(day_place)).close()
+    assert differing_tables(day_place) == ["order_rows"]
+
+
+def test_rows_that_cannot_be_made_anew_keep_no_engine_from_its_positions(
+    day_place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    as_another_rulebot_left_it(day_place)
+    with monkeypatch.context() as patched:
+        patched.setattr("engine.store.refresh.views", lambda sql: ("CREATE VIEW orders AS SELECT nothing",))
+        with closing(SqlJournal(open_store(day_place))) as journal:
+            assert journal.verify() is None
+    told = caplog.records[-1].getMessage()
+    assert told.startswith(f"what people read of {day_place} stays as another rulebot made it: ")
+    assert len(rows(day_place, "SELECT ref FROM orders")) == len(rows(day_place, "SELECT ref FROM order_rows"))
+    SqlJournal(open_store(day_place)).close()
+    assert not has_tables_of_another(day_place)
+
+
+def test_what_a_newer_rulebot_wrote_is_refused_in_words(day_store: Path) -> None:
+    """A way back after an upgrade ended in a traceback, or was called damage that a backup mends."""
+    with closing(SqlJournal(open_store(day_store))) as journal:
+        days = journal.read((Kind.BOT_DAY,))
+        last = journal.read()[-1].at
+        journal.append([replace(days[-1], at=last, data={**days[-1].data, "of_tomorrow": 1})], durable=True)
+    with pytest.raises(CodecError, match="BotDay has no field 'of_tomorrow'") as told:
+        goes_on(day_store)
+    assert told.value.help == NEWER
+    assert told.value.exit_code == 3
+    with pytest.raises(StoreError, match="of a kind that this rulebot does not know, 'telegram'") as unknown:
+        certain("2026-11-18T15:00:00.000000Z", "telegram", "", "", "{}")
+    assert unknown.value.help == NEWER

@@ -1,0 +1,108 @@
+"""Make anew what people read of a store: after an upgrade, or a way back, it is what another rulebot made of it.
+
+An engine goes on from the journal, so nothing here may keep it from its positions: what fails is told, and tried again
+at the next start.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Collection
+from contextlib import suppress
+
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import DatabaseError
+
+from engine.record.codec import utc_time
+from engine.record.record import Kind, Record
+from engine.store.dialect import dialect_of
+from engine.store.failures import failures, says
+from engine.store.lease import is_of_another, note_ours
+from engine.store.place import Place
+from engine.store.project import Projector
+from engine.store.tables import PROJECTIONS, journal, snapshot_rows
+from engine.store.views import NAMES, views
+
+log = logging.getLogger("rulebot.store")
+
+_AT_ONCE = 5000
+_OF_ROWS = (
+    Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.POSITION, Kind.SETTLEMENT, Kind.SELECTION, Kind.DECISION, Kind.BOT_DAY,
+)  # fmt: skip
+"""What rows are made of, but for snapshots: those are copies of marks, and nine in ten records of a store."""
+
+
+_GRANTED = f"""
+    SELECT 'GRANT ' || privilege_type || ' ON ' || table_name || ' TO '
+        || CASE grantee WHEN 'PUBLIC' THEN grantee ELSE quote_ident(grantee) END
+    FROM information_schema.table_privileges
+    WHERE table_schema = current_schema() AND table_name IN {NAMES} AND grantee <> current_user"""
+"""What lets others read the views of a server, as statements."""
+
+
+def refresh(connection: Connection, place: Place) -> None:
+    """Make views and rows anew where other code has made or written them last."""
+    with connection.begin():
+        if not is_of_another(connection):
+            return
+    has_views = _succeeds(connection, place, lambda: _views(connection))
+    has_rows = _succeeds(connection, place, lambda: _rows(connection, _OF_ROWS))
+    if has_views and has_rows:
+        _succeeds(connection, place, lambda: note_ours(connection))
+
+
+def _succeeds(connection: Connection, place: Place, make: Callable[[], None]) -> bool:
+    """Make one of them in a transaction of its own; say whether that went well, and tell it where it did not."""
+    try:
+        with connection.begin():
+            make()
+    except failures() as error:
+        why = says(error, place).message
+    except (LookupError, TypeError, ValueError) as error:
+        why = str(error)
+    else:
+        return True
+    log.warning("what people read of %s stays as another rulebot made it: %s", place, why)
+    return False
+
+
+def rebuild(connection: Connection) -> None:
+    """Make all projections again from the journal alone, in one transaction."""
+    with connection.begin():
+        _rows(connection, (*_OF_ROWS, Kind.MARK))
+
+
+def _rows(connection: Connection, kinds: Collection[Kind]) -> None:
+    """Make the rows of these kinds of records anew, so many at once as memory has room for."""
+    for table in PROJECTIONS:
+        if table is not snapshot_rows or Kind.MARK in kinds:
+            connection.execute(table.delete())
+    projector, last = Projector(), 0
+    named = [kind.value for kind in kinds]
+    while True:
+        query = select(journal).where(journal.c.seq > last, journal.c.kind.in_(named))
+        found = connection.execute(query.order_by(journal.c.seq).limit(_AT_ONCE)).all()
+        if not found:
+            return
+        projector.project(
+            connection,
+            [
+                (seq, Record(utc_time(at), Kind(kind), bot, position, json.loads(data)))
+                for seq, at, kind, bot, position, data, _ in found
+            ],
+        )
+        last = found[-1].seq
+
+
+def _views(connection: Connection) -> None:
+    """Make the views anew; on a server whoever may read them still may."""
+    sql = dialect_of(connection)
+    if sql.is_server:
+        with suppress(DatabaseError), connection.begin_nested():
+            for statement in views(sql):
+                connection.exec_driver_sql(statement.replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1))
+            return
+    granted = connection.exec_driver_sql(_GRANTED).scalars().all() if sql.is_server else ()
+    for name in reversed(NAMES):
+        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")
+    for statement in (*views(sql), *granted):
+        connection.exec_driver_sql(statement)
