@@ -22,7 +22,7 @@ BYTES = 1 << 20
 
 
 def replay_document(recording: "Recording", found: "Replayed", seconds: float) -> dict[str, Any]:
-    from engine.run.release import release
+    from engine.run.release import code_digest, release
 
     differs = found.difference
     return {
@@ -33,6 +33,7 @@ def replay_document(recording: "Recording", found: "Replayed", seconds: float) -
         "seconds": round(seconds, 2),
         "recorded_by": recording.head["version"],
         "replayed_by": release(),
+        "same_code": recording.head.get("code") == code_digest(),
         "difference": None
         if differs is None
         else {"at": differs.at.isoformat(), "then": list(differs.then), "now": list(differs.now)},
@@ -51,8 +52,12 @@ def replay_lines(told: dict[str, Any], differs: "Difference | None", *, short: b
     day = exchange_date(differs.at)
     when = clock(differs.at) if day == exchange_date(last) else f"{day} {clock(differs.at)}"
     yield f" {told['file']}: DIFFERENT at {when}, after {counts}"
-    if told["recorded_by"] != told["replayed_by"]:
-        yield f"   recorded by rulebot {told['recorded_by']}, replayed by {told['replayed_by']}"
+    if told["same_code"]:
+        yield "   recorded by this very rulebot, so that this is a fault of it: the file shows it"
+    else:
+        versions = f"{told['recorded_by']}; this is {told['replayed_by']}"
+        yield f"   recorded by another rulebot ({versions}): CHANGELOG.md has what is"
+        yield "   decided otherwise on purpose; what follows answers to orders that are others now, and is not compared"
     if not short:
         yield from _lines_of("then", differs.then, differs.now)
         yield from _lines_of("now", differs.now, differs.then)

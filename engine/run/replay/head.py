@@ -11,6 +11,7 @@ from engine.model.market import Board
 from engine.record.codec import CodecError, decode, encode, line, record_of, utc_text, utc_time
 from engine.record.record import Json
 from engine.run.desk import Desk, SpecText, account_of, compile_text
+from engine.run.release import code_digest
 from engine.run.replay.standing import state_of, told_state
 from engine.run.reread import told_desk, told_text
 from engine.run.resume import resume, spec_texts
@@ -43,6 +44,7 @@ def told_head(
 def _told_program(desk: Desk, program: Program, at: datetime, version: str) -> dict[str, Json]:
     return {
         "version": version,
+        "code": code_digest(),
         "at": utc_text(at),
         "install": program.install,
         "line_limit": program.line_limit,

@@ -10,12 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from engine.adapters.recorded.recording import Began, Decided, Exchanged, Heard, Moved, Passed, Recording, play
-from engine.decide.bot_day import BotDay
 from engine.model.errors import InvariantError
 from engine.model.market import Board
-from engine.model.order import Order
-from engine.model.position import Position
-from engine.record.codec import CodecError, decode, encode, line, record_of
+from engine.record.codec import CodecError, line, record_of
 from engine.record.record import ACCOUNT_SEEN, CLOSING, NEAREST, Kind, Record
 from engine.run.replay.head import begun, desk_of
 from engine.turn.program import Program
@@ -24,8 +21,8 @@ from engine.turn.state import State
 from engine.turn.turn import begin, turn
 from engine.turn.work import Turn
 
-_ENTITIES: dict[Kind, Any] = {Kind.ORDER: Order, Kind.POSITION: Position, Kind.BOT_DAY: BotDay}
-"""The kinds of records that tell the whole of something, and of what."""
+_ENTITIES = frozenset({Kind.ORDER, Kind.POSITION, Kind.BOT_DAY})
+"""The kinds of records that tell the whole of something."""
 _KEPT = frozenset({ACCOUNT_SEEN, CLOSING, NEAREST})
 """What records of facts tell that only a start goes by: they decide nothing in the run that keeps them."""
 
@@ -124,7 +121,7 @@ def _compare(found: Replayed, at: datetime, then: tuple[str, ...], made: Turn | 
     now = tuple(line(record) for record in made.records)
     found.decisions += len(now)
     found.records += made.records
-    if now != then and without_kept(made.records, then) != tuple(map(as_of_today, then)):
+    if now != then and as_told_then(without_kept(made.records, then), then) != then:
         found.difference = Difference(at, then, now)
 
 
@@ -134,16 +131,32 @@ def without_kept(records: Iterable[Record], then: tuple[str, ...]) -> tuple[str,
     return tuple(line(each) for each in records if each.kind is not Kind.FACTS or each.data["what"] not in added)
 
 
-def as_of_today(text: str) -> str:
-    """Return the line of a record as this version writes it: what it tells anew of an entity has its default.
+def as_told_then(now: tuple[str, ...], then: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the lines of a turn without what the version of `then` did not tell yet of an order, a position or a day.
 
-    What a version has added is no other decision while it comes to nothing. A line that cannot be read stays as it is.
+    What it had no word for cannot be compared; what is decided by that can. A version tells all there is of such a
+    thing each time, so that its own lines stay whole.
     """
+    if len(now) != len(then):
+        return now
+    return tuple(told if told == before else _as_told(told, before) for told, before in zip(now, then, strict=True))
+
+
+def _as_told(now: str, then: str) -> str:
     try:
-        told = record_of(text)
-        kind = _ENTITIES.get(told.kind)
-        data = told.data if kind is None else encode(decode(kind, dict(told.data)))
+        record, before = record_of(now), record_of(then)
     except CodecError:
-        return text
-    assert isinstance(data, Mapping)
-    return line(replace(told, data=data))
+        return now
+    if record.kind not in _ENTITIES or before.kind is not record.kind:
+        return now
+    data = _only_what_was_told(record.data, before.data)
+    assert isinstance(data, dict)
+    return line(replace(record, data=data))
+
+
+def _only_what_was_told(now: object, then: object) -> Any:
+    if isinstance(now, Mapping) and isinstance(then, Mapping):
+        return {name: _only_what_was_told(value, then[name]) for name, value in now.items() if name in then}
+    if isinstance(now, list) and isinstance(then, list) and len(now) == len(then):
+        return [_only_what_was_told(*pair) for pair in zip(now, then, strict=True)]
+    return now

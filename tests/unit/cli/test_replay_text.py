@@ -17,13 +17,17 @@ TOLD: dict[str, Any] = {
     "decisions": 3,
     "recorded_by": "0.1.0",
     "replayed_by": "0.1.0",
+    "same_code": True,
 }
 
 
 @pytest.mark.parametrize(("day", "said"), [(21, "2026-10-21 11:03:00"), (22, "11:03:00")])
 def test_where_the_days_before_differ_it_says_which(day: int, said: str) -> None:
     differs = Difference(datetime(2026, 10, day, 15, 3, tzinfo=UTC), ("a",), ("b",))
-    (line,) = replay_lines(TOLD, differs, short=True)
+    line, whose = replay_lines(TOLD, differs, short=True)
+    assert "recorded by this very rulebot, so that this is a fault of it" in whose
+    _, *others = replay_lines({**TOLD, "same_code": False}, differs, short=True)
+    assert "recorded by another rulebot (0.1.0; this is 0.1.0): CHANGELOG.md has" in others[0]
     assert line == f" 2026-10-22.tape: DIFFERENT at {said}, after 3 records of 7 turns"
 
 
@@ -39,7 +43,7 @@ def test_where_the_days_before_differ_it_says_which(day: int, said: str) -> None
 )
 def test_what_differs_is_told_of_both(then: tuple[str, ...], now: tuple[str, ...], said: list[str]) -> None:
     differs = Difference(datetime(2026, 10, 22, 15, 3, tzinfo=UTC), then, now)
-    _, *lines = replay_lines(TOLD, differs, short=False)
+    _, _, *lines = replay_lines(TOLD, differs, short=False)
     assert [line.strip() for line in lines] == said
 
 

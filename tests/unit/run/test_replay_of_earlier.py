@@ -1,12 +1,13 @@
 """A recording of a version that knew less of a position: what it told decides, not how much there is to tell now."""
 
 from dataclasses import replace
+from typing import Any
 
 from hand_desk import Desk
 
 from engine.record.codec import line
 from engine.record.record import ACCOUNT_SEEN, Kind, Record
-from engine.run.replay.replay import as_of_today, without_kept
+from engine.run.replay.replay import as_told_then, without_kept
 
 
 def told() -> Record:
@@ -15,24 +16,37 @@ def told() -> Record:
     return desk.said(Kind.POSITION)[-1]
 
 
-def test_what_a_version_has_added_is_no_difference_while_it_comes_to_nothing() -> None:
+def test_what_a_version_did_not_tell_yet_is_no_difference() -> None:
+    """After the first entry of a day nothing was compared: a bot's day tells since when its window counts."""
     now = told()
-    then = replace(now, data={key: value for key, value in now.data.items() if key != "missed"})
-    assert line(then) != line(now)
-    assert as_of_today(line(then)) == line(now)
+    then = line(replace(now, data={key: value for key, value in now.data.items() if key != "missed"}))
+    for missed in ([], ["of now"]):
+        assert as_told_then((line(replace(now, data={**now.data, "missed": missed})),), (then,)) == (then,)
+
+
+def test_what_a_version_did_not_tell_yet_of_a_leg_is_none_either() -> None:
+    now = told()
+    told_legs: Any = now.data["legs"]
+    legs = [{key: leg[key] for key in leg if key != "settled"} for leg in told_legs]
+    then = line(replace(now, data={**now.data, "legs": legs}))
+    assert then != line(now)
+    assert as_told_then((line(now),), (then,)) == (then,)
 
 
 def test_what_stood_otherwise_is_one() -> None:
     now = told()
     for then in (replace(now, data={**now.data, "quantity": 2}), replace(now, data={**now.data, "of_later": 1})):
-        assert as_of_today(line(then)) == line(then)
+        assert as_told_then((line(now),), (line(then),)) != (line(then),)
 
 
-def test_what_is_no_entity_stays_as_it_is() -> None:
+def test_what_is_no_entity_is_compared_whole() -> None:
     desk = Desk()
     desk.opened()
-    decided = line(desk.said(Kind.DECISION)[-1])
-    assert [as_of_today(text) for text in (decided, "{")] == [decided, "{"]
+    decided = desk.said(Kind.DECISION)[-1]
+    less = line(replace(decided, data={key: value for key, value in decided.data.items() if key != "reason"}))
+    for then in (less, "{"):
+        assert as_told_then((line(decided),), (then,)) == (line(decided),)
+    assert as_told_then((line(decided),) * 2, (less,)) == (line(decided),) * 2
 
 
 def test_what_is_kept_for_a_start_alone_is_no_difference_where_a_version_did_not_keep_it() -> None:
