@@ -27,6 +27,7 @@ def replay_document(recording: "Recording", found: "Replayed", seconds: float) -
     differs = found.difference
     return {
         "file": shown_path(recording.files[-1]),
+        "day": recording.day.isoformat(),
         "until": found.at.isoformat(),
         "turns": found.turns,
         "decisions": found.decisions,
@@ -44,13 +45,12 @@ def replay_lines(told: dict[str, Any], differs: "Difference | None", *, short: b
     from engine.run.columns import clock
 
     counts = f"{told['decisions']} records of {told['turns']} turns"
-    last = datetime.fromisoformat(told["until"])
-    until = clock(last)
+    until = clock(datetime.fromisoformat(told["until"]))
     if differs is None:
         yield f" {told['file']}: the same, {counts} until {until}, in {told['seconds']:.1f} s"
         return
     day = exchange_date(differs.at)
-    when = clock(differs.at) if day == exchange_date(last) else f"{day} {clock(differs.at)}"
+    when = clock(differs.at) if day.isoformat() == told["day"] else f"{day} {clock(differs.at)}"
     yield f" {told['file']}: DIFFERENT at {when}, after {counts}"
     if told["same_code"]:
         yield "   recorded by this very rulebot, so that this is a fault of it: the file shows it"
@@ -58,9 +58,30 @@ def replay_lines(told: dict[str, Any], differs: "Difference | None", *, short: b
         versions = f"{told['recorded_by']}; this is {told['replayed_by']}"
         yield f"   recorded by another rulebot ({versions}): CHANGELOG.md has what is"
         yield "   decided otherwise on purpose; what follows answers to orders that are others now, and is not compared"
+    yield from (f"   {words}" for words in _values_of(differs))
     if not short:
         yield from _lines_of("then", differs.then, differs.now)
         yield from _lines_of("now", differs.now, differs.then)
+
+
+def _values_of(differs: "Difference") -> Iterator[str]:
+    """Say which values of the same order, position or day are others now, where as much was recorded of both."""
+    from engine.record.codec import CodecError, record_of
+
+    if len(differs.then) != len(differs.now):
+        return
+    for pair in zip(differs.then, differs.now, strict=True):
+        try:
+            then, now = map(record_of, pair)
+        except CodecError:
+            continue
+        if (then.kind, then.bot, then.position) != (now.kind, now.bot, now.position):
+            continue
+        whose = f"{then.bot} {then.data.get('purpose') or then.kind.value.replace('_', ' ')}".strip()
+        for name, value in now.data.items():
+            before = then.data.get(name)
+            if before != value and not isinstance(value, list | dict):
+                yield f"{whose}: {name} was {before}, is {value}"
 
 
 def _lines_of(name: str, these: Sequence[str], others: Sequence[str]) -> Iterator[str]:

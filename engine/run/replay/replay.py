@@ -29,7 +29,7 @@ _KEPT = frozenset({ACCOUNT_SEEN, CLOSING, NEAREST})
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A turn that leads elsewhere now: canonical lines of what it recorded then, and of what it records now."""
+    """A turn that leads elsewhere now: canonical lines of what it recorded then, and of what it records now of that."""
 
     at: datetime
     then: tuple[str, ...]
@@ -121,8 +121,8 @@ def _compare(found: Replayed, at: datetime, then: tuple[str, ...], made: Turn | 
     now = tuple(line(record) for record in made.records)
     found.decisions += len(now)
     found.records += made.records
-    if now != then and as_told_then(without_kept(made.records, then), then) != then:
-        found.difference = Difference(at, then, now)
+    if now != then and (comparable := as_told_then(without_kept(made.records, then), then)) != then:
+        found.difference = Difference(at, then, comparable)
 
 
 def without_kept(records: Iterable[Record], then: tuple[str, ...]) -> tuple[str, ...]:

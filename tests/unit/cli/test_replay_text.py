@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 
 from engine.cli.replay_text import compared_document, drift_lines, next_line, replay_lines
+from engine.record.codec import line
+from engine.record.record import Kind, Record
 from engine.run.replay.drift import Compared
 from engine.run.replay.replay import Difference
 
 TOLD: dict[str, Any] = {
     "file": "2026-10-22.tape",
+    "day": "2026-10-22",
     "until": "2026-10-22T20:05:00+00:00",
     "turns": 7,
     "decisions": 3,
@@ -23,12 +26,24 @@ TOLD: dict[str, Any] = {
 
 @pytest.mark.parametrize(("day", "said"), [(21, "2026-10-21 11:03:00"), (22, "11:03:00")])
 def test_where_the_days_before_differ_it_says_which(day: int, said: str) -> None:
-    differs = Difference(datetime(2026, 10, day, 15, 3, tzinfo=UTC), ("a",), ("b",))
-    line, whose = replay_lines(TOLD, differs, short=True)
+    differs = Difference(datetime(2026, 10, day, 15, 3, tzinfo=UTC), ("a",), ("b", "c"))
+    first, whose = replay_lines(TOLD, differs, short=True)
     assert "recorded by this very rulebot, so that this is a fault of it" in whose
     _, *others = replay_lines({**TOLD, "same_code": False}, differs, short=True)
     assert "recorded by another rulebot (0.1.0; this is 0.1.0): CHANGELOG.md has" in others[0]
-    assert line == f" 2026-10-22.tape: DIFFERENT at {said}, after 3 records of 7 turns"
+    assert first == f" 2026-10-22.tape: DIFFERENT at {said}, after 3 records of 7 turns"
+
+
+def test_values_that_are_others_now_are_told_in_words() -> None:
+    """The lines of a roll or a target are a screen long each, and one price in them was another."""
+    at = datetime(2026, 10, 22, 15, 3, tzinfo=UTC)
+    target: dict[str, Any] = {"legs": [], "limit_price": "1.89", "purpose": "target"}
+    then, now = (
+        line(Record(at, Kind.ORDER, "seller", "p-1", {**target, "limit_price": price})) for price in ("1.89", "1.88")
+    )
+    differs = Difference(at, (then,), (now,))
+    _, _, said = replay_lines(TOLD, differs, short=True)
+    assert said == "   seller target: limit_price was 1.89, is 1.88"
 
 
 @pytest.mark.parametrize(
@@ -44,7 +59,7 @@ def test_where_the_days_before_differ_it_says_which(day: int, said: str) -> None
 def test_what_differs_is_told_of_both(then: tuple[str, ...], now: tuple[str, ...], said: list[str]) -> None:
     differs = Difference(datetime(2026, 10, 22, 15, 3, tzinfo=UTC), then, now)
     _, _, *lines = replay_lines(TOLD, differs, short=False)
-    assert [line.strip() for line in lines] == said
+    assert [each.strip() for each in lines] == said
 
 
 @pytest.mark.parametrize(
@@ -54,7 +69,7 @@ def test_what_differs_is_told_of_both(then: tuple[str, ...], now: tuple[str, ...
 def test_a_comparison_says_why_it_is_not_of_the_whole_day(is_other: bool, said: str) -> None:
     until = datetime(2026, 10, 22, 15, 3, tzinfo=UTC)
     found = Compared(day=date(2026, 10, 22), since=None, until=until, trades=(), is_other=is_other)
-    assert next(line.strip() for line in drift_lines(found)).startswith(said)
+    assert next(each.strip() for each in drift_lines(found)).startswith(said)
     assert compared_document(found)["decides_otherwise"] is is_other
 
 
