@@ -154,7 +154,7 @@ class Kept:
         if told != now:
             raise MisuseError(
                 f"{self.file} holds another sweep: {_told_apart(told, now)}",
-                "name another --out, or give the same options",
+                "name another --out" + (", or give the same options" if _is_of_code(told, now) else ""),
             )
         variants = [each for each in map(_variant_in, others) if each is not None]
         if len(variants) < len(others) or not text.endswith("\n"):  # cut off, or damaged: that is done again
@@ -203,8 +203,9 @@ def _told_in(line: str) -> Mapping[str, Any]:
 
 
 def _told_apart(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Return in what two sweeps differ, in words."""
-    names = [name for name in {**now, **was} if was.get(name) != now.get(name)]
+    """Return in what two sweeps differ, in words; of what another code did not tell yet nothing is known."""
+    told = {*was, *now} if _is_of_code(was, now) else {*was, "code"}
+    names = [name for name in {**now, **was} if name in told and was.get(name) != now.get(name)]
     words = {
         "text": "the text of the bot is another one",
         "account": "the account document is another one",
@@ -214,6 +215,10 @@ def _told_apart(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return ", ".join(
         words.get(name) or f"{name} {_value_words(was.get(name))}, now {_value_words(now.get(name))}" for name in names
     )
+
+
+def _is_of_code(was: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    return was.get("code") == now.get("code")
 
 
 def _value_words(value: object) -> str:
