@@ -169,15 +169,23 @@ def left_at(state: State, position: Position) -> datetime | None:
 
 def _protection(state: State, position: Position) -> str:
     """Return what stands at the broker for an open position, or that nothing does."""
-    resting = resting_text(state, position).replace(", ", " and ")
+    resting = _resting_words(state, position)
     working = [*live_orders(state, position, *CLOSING), *opening_orders(state, position)]
     if position.is_let_be:
-        return hold_text(position) + (f"; {resting} rest at the broker" if resting else "")
+        return hold_text(position) + (f"; {resting} at the broker" if resting else "")
     if resting:
-        return f"{resting} rest at the broker"
+        return f"{resting} at the broker"
     if working:
         return f"{_order_words(working[0])} works at the broker"
     return "nothing rests at the broker: its exits act only while rulebot runs"
+
+
+def _resting_words(state: State, position: Position) -> str:
+    """Return what rests for a position, with its verb, "" when nothing does."""
+    *others, last = resting_text(state, position).split(", ")
+    if others:
+        return f"{', '.join(others)} and {last} rest"
+    return f"{last} rests" if last else ""
 
 
 def _order_words(order: Order) -> str:

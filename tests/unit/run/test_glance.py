@@ -48,6 +48,14 @@ def test_a_position_on_hold_says_why_nothing_is_sent_for_it() -> None:
     assert f"on hold: {why}; target 2.03 and stop 15.21 rest at the broker" in told[SELLER]
 
 
+def test_one_order_rests_and_two_rest() -> None:
+    state = day_state("11:42")
+    stops = [ref for ref, each in state.orders.items() if each.bot == SELLER and each.reason == "stop"]
+    state = state._replace(orders={ref: each for ref, each in state.orders.items() if ref not in stops})
+    told = {bot.bot: bot.lines[0].parts for bot in day_outcome(state, at("11:42")).bots}
+    assert "target 2.03 rests at the broker" in told[SELLER]
+
+
 def test_a_position_of_which_more_was_closed_than_was_held_says_what_is_left_that_nothing_is_sent_for() -> None:
     """It went on with the levels of exits of which none acts."""
     state = day_state("11:42")
