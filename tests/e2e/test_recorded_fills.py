@@ -143,6 +143,10 @@ def test_a_day_of_two_runs_is_one_session(tmp_path: Path) -> None:
     walk = RecordedWalk(program, RecordingSource(tmp_path / "tapes"), state.facts.events, RECORDED, CASH)
     (done,) = walk.through(FIRST, FIRST)
     assert [each.text.rpartition(": ")[2] for each in done.findings[1:]] == ["the recording ends"]
+    assert {Path(each.file) for each in done.findings[1:]} == {parts[1].files[-1]}
+    early = changed(tmp_path / "tapes", "exits:\n", 'exits:\n  - time: "10:40"\n    name: early\n')
+    (otherwise,) = walked(tmp_path / "tapes", early)[1][1:]
+    assert (otherwise.text[:13], Path(otherwise.file)) == ("from 10:40:00", parts[0].files[-1])
     found = [each for each in done.records if each.at <= was[-1].at]
     assert fills(found) == fills(was)
     assert len(fills(found)) == 5

@@ -13,7 +13,7 @@ import json
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -295,6 +295,16 @@ def span(file: Path) -> tuple[int, int, int, int]:
     if count and not (isinstance(entries, int) and _is_instant(first) and _is_instant(last)):
         raise StoreError(f"{file} is damaged: its frames are of no time")
     return first or 0, last or 0, entries or 0, count
+
+
+def file_at(files: Sequence[Path], at: datetime) -> Path:
+    """Return which of a day's recordings, in the order of their beginning, counts at an instant: the first before all.
+
+    Raises: StoreError.
+    """
+    spans = [(file, span(file)) for file in files]
+    begun = [file for file, (first, _, _, frames) in spans if frames and instant(first) <= at]
+    return begun[-1] if begun else files[0]
 
 
 def _is_instant(told: object) -> bool:

@@ -21,7 +21,7 @@ from engine.adapters.history.daily import split_of
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, ToldBars
 from engine.adapters.history.finding import told
 from engine.adapters.history.missing import missing_sessions
-from engine.adapters.recorded.file import SUFFIX, day_of, named_day, read_head
+from engine.adapters.recorded.file import SUFFIX, day_of, file_at, named_day, read_head
 from engine.adapters.recorded.recording import Decided, Heard, Moved, Step, play
 from engine.adapters.recorded.streamed import Streamed
 from engine.model.contract import Contract, Settlement, Underlying, product
@@ -370,10 +370,11 @@ def _holes(
     inside = times[(times >= opened) & (times <= closed)]
     edges = np.concatenate(([opened], inside, [closed]))
     gaps = [(start, end) for start, end in pairwise(edges) if end - start > LONGEST]
-    return tuple(
-        told(str(files[0]), 0, f"nothing is recorded from {_clock(start)} to {_clock(end)}{_because(lost, start, end)}")
-        for start, end in gaps
-    )
+    return tuple(_hole(file_at(files, _instant(start)), start, end, _because(lost, start, end)) for start, end in gaps)
+
+
+def _hole(file: Path, start: float, end: float, because: str) -> Finding:
+    return told(str(file), 0, f"nothing is recorded from {_clock(start)} to {_clock(end)}{because}")
 
 
 def _because(lost: Sequence[tuple[float, str]], start: float, end: float) -> str:

@@ -334,6 +334,15 @@ def test_data_that_was_not_live_is_none(tmp_path: Path) -> None:
     assert [None if isnan(bid) else bid for bid in bids] == [1.05, None, 1.05]
 
 
+def test_a_hole_is_told_of_the_recording_that_was_the_last_before_it(tmp_path: Path) -> None:
+    for name, seconds in (("a", 0), ("b", 300)):
+        run = Run(tmp_path, name)
+        run.sees(seconds, spx=5900.0)
+        run.recorder.close()
+    found = [(Path(each.file).parent.name, each.text[-8:]) for each in RecordingSource(tmp_path).day(DAY).findings]
+    assert found == [("a", "09:35:00"), ("b", "16:00:00")]
+
+
 def test_a_clock_that_was_set_back_is_told_and_its_times_rise(tmp_path: Path) -> None:
     run = Run(tmp_path, "a")
     for level, seconds in enumerate((0, 10, 3610, 3620, 20, 30)):

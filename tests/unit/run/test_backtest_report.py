@@ -247,6 +247,16 @@ def test_what_comes_again_day_by_day_is_told_once_with_its_last_place() -> None:
     assert "the bid is above the ask; 3 more like it, the last 2024-02-04.csv:1" in page
 
 
+def test_the_last_of_findings_of_one_file_is_told_by_what_differs() -> None:
+    """Of holes in a day's recording the file of the first was named twice, and no time of the others."""
+    hole = {"row": 0, "severity": "told", "count": 1}
+    texts = [f"nothing is recorded from {at}:00:00 to {at}:30:02: the gateway was gone" for at in (10, 11, 12, 13)]
+    one = [{**hole, "file": "day.tape", "text": text} for text in texts]
+    assert [*finding_lines(one)][1] == f"  told: day.tape: {texts[0]}; 3 more like it, the last 13:00:00 to 13:30:02"
+    several = [{**each, "file": f"{number}.tape"} for number, each in enumerate(one, 1)]
+    assert [*finding_lines(several)][1].endswith("3 more like it, the last 4.tape: 13:00:00 to 13:30:02")
+
+
 def test_a_comparison_of_texts_tells_a_flaw_in_the_words_of_a_backtest_and_counts_it_once_for_both() -> None:
     odd = Finding(file="a.csv", row=3, severity=Severity.TOLD, text="theta is a year", count=40)
     again = Finding(file="daily", row=0, severity=Severity.TOLD, text="it has no open")

@@ -15,7 +15,7 @@ import numpy as np
 
 from engine.adapters.history.day import Finding, HistoryDay
 from engine.adapters.history.finding import told
-from engine.adapters.recorded.file import instant, span
+from engine.adapters.recorded.file import file_at, instant, span
 from engine.adapters.recorded.recording import Heard, Moved, Step, play
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.errors import InvariantError
@@ -70,13 +70,13 @@ class RecordedWalk(Walk):
         for bot, at in self.told_there.past_us.values():
             if bot in self.program.bots:
                 text = f"a position of {bot} was closed by others, as was noted at {clock(at)}: that is not repeated"
-                yield told(str(self.source.files(session.date)[-1]), 0, text)
+                yield told(str(file_at(self.source.files(session.date), at)), 0, text)
 
     def _departures(self, session: Session) -> Iterator[Finding]:
         for bot, (at, why) in self._broker.left.items():
             if at >= session.open - BEFORE_OPEN and self.source.files(session.date):
                 text = f"from {clock(at)} on orders of {bot} are filled by the model: {why}"
-                yield told(str(self.source.files(session.date)[-1]), 0, text)
+                yield told(str(file_at(self.source.files(session.date), at)), 0, text)
 
     @property
     def left(self) -> Mapping[str, tuple[datetime, str]]:

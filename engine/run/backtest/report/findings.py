@@ -62,7 +62,15 @@ def where(finding: Mapping[str, Any]) -> str:
 
 
 def _last(first: Mapping[str, Any], last: Mapping[str, Any]) -> str:
-    """Return where the last one stands: its file and row, or its day where the file is the same."""
+    """Return where the last one stands: its file and row, of the same file its day, else what differs in its text."""
     if last["file"] == first["file"] and (day := _DAY.search(last["text"])) is not None:
         return day[0]
-    return where(last)
+    differs = "" if last["row"] else _of_its_own(*(_ROWS.sub("", each["text"]).split() for each in (first, last)))
+    parts = [] if differs and last["file"] == first["file"] else [where(last)]
+    return ": ".join(filter(None, (*parts, differs)))
+
+
+def _of_its_own(first: list[str], last: list[str]) -> str:
+    """Return the words of the last text from the first to the last one that is another in the first text."""
+    others = [place for place, (one, other) in enumerate(zip(first, last, strict=True)) if one != other]
+    return " ".join(last[others[0] : others[-1] + 1]).rstrip(":") if others else ""
