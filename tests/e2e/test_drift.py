@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from engine.run.replay.drift import Compared, What, by_fills, compared, total
 from engine.run.replay.replay import replay
 from engine.run.replay.tapes import listed
 from engine.run.start import Run, RunOptions, execute
+from engine.run.today import open_today
 from engine.run.worlds import SimSettings, simulated
 from engine.sim.gateway.embed import RunningGateway
 from tests.e2e.test_restart import in_loop, new_york, run_until
@@ -120,7 +121,18 @@ def test_what_is_held_when_the_recording_ends_is_not_left_otherwise(tmp_path: Pa
     found = lived(tmp_path, spec, new_york(10, 50), lambda run: run.inbox.ask(Request.STOP))
     (trade,) = found.trades
     assert (trade.what, trade.done[-6:], trade.made) == (What.SAME, "; open", trade.would_make)
-    assert found.until is not None
+
+
+def test_what_is_held_when_the_recording_ends_is_worth_its_last_quotes(tmp_path: Path) -> None:
+    """By the close they are stale: it counted by its last mark, which was of the minute before."""
+    (spec,) = spec_files(["put_lite"])
+    at = new_york(10, 43) - timedelta(seconds=25)
+    (trade,) = lived(tmp_path, spec, at, lambda run: run.inbox.ask(Request.STOP)).trades
+    (file,) = (each.file for each in listed(tmp_path / "tapes"))
+    stood = replay(open_recording(file))
+    worth = open_today(stood.state, stood.at)
+    assert worth != open_today(stood.state, new_york(16, 0))
+    assert (trade.made, trade.would_make) == (worth, worth)
 
 
 @pytest.mark.long

@@ -203,6 +203,7 @@ def by_fills(found: Iterable[Drift]) -> Decimal:
 
 def _trades(session: Session, done: State, stood: Stood, known: Known, natural: Walked | None) -> Iterator[Drift]:
     close, would = session.close, known.walked.state or done
+    seen = known.until or close
     over = {name for name, each in stood.state.positions.items() if each.closed_at is not None}
     states = done, would, None if natural is None else natural.state
     differing: set[str] = set()
@@ -219,7 +220,7 @@ def _trades(session: Session, done: State, stood: Stood, known: Known, natural: 
         if trio.done is not None and trio.done.id in over:
             continue  # it was another run's: nothing of it is in this recording
         what, at = _judged(trio.done, trio.would, close, trio.could, known.until)
-        made = _made(done, trio.done, close)
+        made = _made(done, trio.done, seen)
         lacks = "" if trio.would is None or what is What.SAME else lacking(trio.would, known.walked)
         is_known = not lacks and what is not What.CUT
         trade = Drift(
@@ -229,7 +230,7 @@ def _trades(session: Session, done: State, stood: Stood, known: Known, natural: 
             done=_words(done, trio.done),
             would=_words(would, trio.would, lacks),
             made=made,
-            would_make=made if what is What.SAME else _made(would, trio.would, close) if is_known else None,
+            would_make=made if what is What.SAME else _made(would, trio.would, seen) if is_known else None,
             position="" if trio.done is None else trio.done.id,
             natural=beside,
             is_known=is_known,
@@ -387,8 +388,9 @@ def _ended_by(position: Position, close: datetime) -> datetime | None:
     return None if position.closed_at is None else min(position.closed_at, close)
 
 
-def _made(state: State | None, position: Position | None, close: datetime) -> Decimal | None:
-    return None if state is None or position is None else today_of(state, position, close)
+def _made(state: State | None, position: Position | None, at: datetime) -> Decimal | None:
+    """Return what a trade has made; `at`: while it was still seen, for afterwards its last mark alone is known."""
+    return None if state is None or position is None else today_of(state, position, at)
 
 
 def _words(state: State | None, position: Position | None, lacks: str = "") -> str:
