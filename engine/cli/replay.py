@@ -324,28 +324,28 @@ def _as_test(what: str, folder: Path, given: dict[str, Any]) -> None:
 
 
 def _at(what: str, folder: Path, clock: time, *, is_json: bool) -> None:
-    from engine.adapters.recorded.file import instant, span
-    from engine.run.replay.moment import instant_of, lived_until, recording_at
+    from engine.run.replay.moment import instant_of, known_until, lived_until
     from engine.run.replay.tapes import meant
     from engine.run.replay.view import view_document, view_lines
 
     files = meant(what, folder)
     at = instant_of(files, clock)
-    found = lived_until(files, at)
+    found, ends = lived_until(files, at), known_until(files, at)
+    stands = min(at, ends)
     if is_json:
-        print_json(view_document(found, at))
+        print_json(view_document(found, at, stands))
         return
     from engine.cli.glance_text import glance_lines
     from engine.run.columns import clock as why_clock
     from engine.run.glance import glance
 
-    shown = glance(found.program, found.state, at, at - timedelta(days=1), None)
+    shown = glance(found.program, found.state, stands, stands - timedelta(days=1), None)
     width = max(terminal_width() or ELSEWHERE, LEAST)
-    for line in (*(each.plain.rstrip() for each in glance_lines(shown, width)), *view_lines(found, at)):
+    for line in (*(each.plain.rstrip() for each in glance_lines(shown, width)), *view_lines(found, stands)):
         echo(line)
-    ends = instant(span(recording_at(files, at).files[-1])[1])
     if at > ends:
-        echo(f" its recording ends at {why_clock(ends)}: nothing is known of what came after")
+        stood = f" its recording ends at {why_clock(ends)}, and this is what stood then"
+        echo(f"{stood}: nothing is known of what came after")
 
 
 # ---------------------------------------------------------------- files

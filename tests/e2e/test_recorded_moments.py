@@ -84,6 +84,15 @@ def test_what_was_not_streamed_is_unknown(store: Path) -> None:
     assert re.search(r"its recording ends at 13:00:\d\d: nothing is known of what came after", late.output)
 
 
+def test_after_the_end_of_a_recording_stands_what_stood_there(store: Path) -> None:
+    """Quotes were stale there, as if an engine had waited for them, and positions were worth their last mark."""
+    *late, told = command(store, "replay", "2026-10-21", "--at", "13:20").stdout.splitlines()
+    ends = re.fullmatch(r" its recording ends at (13:00:\d\d), and this is what stood then: .*", told)
+    assert ends is not None
+    assert late == command(store, "replay", "2026-10-21", "--at", ends[1]).stdout.splitlines()
+    assert not any("stale for" in line for line in late)
+
+
 def test_a_scan_of_a_recording_is_not_kept(store: Path) -> None:
     scanned(store, PUT_LITE, "10:30")
     assert not scans_file().exists()

@@ -36,6 +36,11 @@ def recording_at(files: Sequence[Path], at: datetime) -> Recording:
     return (begun or recordings)[-1 if begun else 0]
 
 
+def known_until(files: Sequence[Path], at: datetime) -> datetime:
+    """Return when the recording of these that has an instant ends. Raises: StoreError."""
+    return instant(span(recording_at(files, at).files[-1])[1])
+
+
 def lived_until(files: Sequence[Path], at: datetime) -> Replayed:
     """Live through the recording of these that has an instant, up to it.
 

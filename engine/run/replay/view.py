@@ -35,11 +35,11 @@ def view_lines(found: Replayed, at: datetime) -> Iterator[str]:
         yield f"   {_quote(found.state.board, row, name)}"
 
 
-def view_document(found: Replayed, at: datetime) -> dict[str, Any]:
-    """Return the same for machines."""
+def view_document(found: Replayed, asked: datetime, at: datetime) -> dict[str, Any]:
+    """Return the same for machines. asked: which instant was, beyond the end of the recording where that is later."""
     board = found.state.board
     return {
-        "at": at.isoformat(),
+        "at": asked.isoformat(),
         "until": found.at.isoformat(),
         "bots": {
             name: [

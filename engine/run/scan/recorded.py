@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 
 from engine.adapters.clock import Clock, WallClock
-from engine.adapters.recorded.file import instant, span
 from engine.evaluate.snapshot import View
 from engine.model.contract import Option, Underlying
 from engine.model.counted import counted
@@ -17,7 +16,7 @@ from engine.run.columns import clock as clock_text
 from engine.run.desk import Desk, check_overrides, load_desk
 from engine.run.looking.candidate import Candidate, judge
 from engine.run.looking.visit import INSTALL
-from engine.run.replay.moment import lived_until, recording_at
+from engine.run.replay.moment import known_until, lived_until
 from engine.run.scan.measures import widened
 from engine.run.scan.measuring import Measuring
 from engine.run.scan.ranking import ranked
@@ -95,6 +94,6 @@ def scan_recorded(wanted: Wanted, files: Sequence[Path], at: datetime, clock: Cl
 
 def _end_notes(files: Sequence[Path], at: datetime) -> Iterator[str]:
     """Yield that an instant lies after the end of the recording that was scanned."""
-    ends = instant(span(recording_at(files, at).files[-1])[1])
+    ends = known_until(files, at)
     if at > ends:
         yield f"its recording ends at {clock_text(ends)}: nothing is known of what came after"
