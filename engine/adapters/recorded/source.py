@@ -6,7 +6,7 @@ the one that ran, and by what that one had seen on its way. Of what several runs
 of the last run to begin.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -138,6 +138,11 @@ class RecordingSource:
         older = [(each, close) for each, close in _dated(closes, told_on) if each < known]
         bars = [*(DailyBar(each, close, close, close, close) for each, close in older), *bars]
         return [bar for bar in bars if bar.date < before][-count:] if count else []
+
+    def told_of(self, day: date) -> Set[str]:
+        """Return the underlyings of whose past the broker told on a day, streamed or not, as those of `breadth`."""
+        facts = self._facts_of(day)
+        return facts.bars.keys() | facts.closes.keys()
 
     def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
         """Return volatilities of sessions before a day as the broker told them on it."""

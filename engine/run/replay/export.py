@@ -44,7 +44,7 @@ def export(tapes: Sequence[Path], folder: Path) -> list[tuple[Path, int, int]]:
         part = of_symbol(day, symbol)
         write_day(part, file, implied)
         written.append((file, len(part.times), len(part.options)))
-    for symbol in day.levels:
+    for symbol in sorted(day.levels.keys() | source.told_of(day.date)):
         _write_daily(folder / DAILY / f"{symbol.lower()}_daily.csv", source.daily(symbol, day.date, SESSIONS))
     return written
 

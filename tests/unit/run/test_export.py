@@ -88,6 +88,18 @@ def test_a_recording_of_the_time_before_the_open_is_no_chain(tmp_path: Path) -> 
         export(meant("2026-10-21", tmp_path / "tapes"), tmp_path / "out")
 
 
+def test_daily_bars_of_what_was_not_streamed_are_exported(tmp_path: Path) -> None:
+    """`breadth` reads those of shares alone: a backtest of the export did not know it."""
+    tapes, out = tmp_path / "tapes", tmp_path / "out"
+    recorded(tapes, "2026-10-21T133000Z", 1, 2)
+    recorder = Recorder(tapes / "2026-10-21T140000Z", {}, Board(), pytest.fail)
+    recorder.took(ClosesReport(OPEN + timedelta(minutes=30), "AAPL", (2.0, 2.5)), (), changed=True)
+    recorder.close()
+    export(meant("2026-10-21", tapes), out)
+    found = open_source(f"parquet:{out / 'SPX'}").daily("AAPL", DAY, 5)
+    assert [bar.close for bar in found] == [2.0, 2.5]
+
+
 def test_a_close_alone_of_a_later_day_takes_no_whole_bar_away(tmp_path: Path) -> None:
     """A broker tells so many bars and closes of more sessions: what was the oldest bar is a close a day later."""
     tapes, out = tmp_path / "tapes", tmp_path / "out"
