@@ -63,7 +63,7 @@ def _nearest_leg(legs: tuple[LegView, ...], readings: list[Reading], nearest: fl
 
 
 def time(call: Call, context: Context) -> Judge:
-    """Bind `time`: true from that time on; past an early close it keeps its distance from the close.
+    """Bind `time`: true from that time on; at or past an early close it keeps its distance from the close.
 
     The detail is the time that it becomes so.
     """

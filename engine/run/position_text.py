@@ -268,10 +268,12 @@ def _is_time(planned: ExitPlan) -> bool:
 
 
 def _earlier_today(rule: Rule, session: Session) -> str:
-    """Return when the time of a time exit is in a session that closes before it, "" in any other one."""
+    """Return when the time of a time exit is in a session that closes before it, if ever; "" in any other one."""
     assert isinstance(rule.test, Holds)
     (at,) = (value for _, value in rule.test.call.arguments if isinstance(value, DayTime))
     due = at.before_close(session)
+    if session.is_half and due >= session.close:
+        return " (not today)"
     return "" if due == at.on(session) else f" ({due.astimezone(EXCHANGE_ZONE):%H:%M} today)"
 
 

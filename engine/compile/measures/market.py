@@ -220,7 +220,8 @@ CALENDAR = (
         max_age=None,
         places=EVERYWHERE,
         reads=("time",),
-        formula="True from that time of the session on; past an early close it keeps its distance from the close.",
+        formula="True from that time of the session on; at or past an early close it keeps its distance from the close"
+        ": 15:45 is 12:45.",
     ),
     Measure(
         name="session",

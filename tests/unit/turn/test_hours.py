@@ -164,6 +164,14 @@ def test_an_open_position_tells_when_its_time_exit_comes_on_a_shorter_day() -> N
     assert told_exits(desk.state, desk.position, desk.now.timestamp()).endswith("time 15:45 (12:45 today)")
 
 
+def test_an_open_position_tells_that_its_time_exit_does_not_come_on_a_shorter_day() -> None:
+    """The table showed it as if it came, on the one day on which nothing closes the position by the clock."""
+    desk = Desk((text_of(exits="[{time: open + 5h}]"),))
+    desk.opened()
+    told(desk, hours("09:30", "13:00"))
+    assert exits_text(desk.program, desk.state, desk.position, desk.now.timestamp()) == "time open + 300m (not today)"
+
+
 def test_windows_after_an_early_close_never_open() -> None:
     desk = Desk((text_of(entry='{window: {from: "13:30", to: "14:30"}}'),), at="13:40")
     desk.until("13:41", step=15)
