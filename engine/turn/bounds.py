@@ -17,7 +17,9 @@ from engine.model.cover import covered_parts
 from engine.model.money import ZERO
 from engine.model.payoff import least_payoff
 from engine.model.position import Position, PositionLeg
-from engine.order.ladder import Bound, Holds
+from engine.order.ladder import Bound, Holds, start_net
+from engine.order.price import Part, net_quote
+from engine.spec.nouns.order import Order as Ladder
 from engine.spec.spec import Size
 from engine.turn.program import CompiledBot, CompiledRule
 from engine.turn.work import Work
@@ -88,18 +90,25 @@ def _structure_floor(bot: CompiledBot, position: Position, work: Work, commissio
     least = risk_floor(bot.plan.risk.max_loss_per_trade, least_payoff(parts), shares, commission)
     whole = least_payoff((leg.option, leg.sign * leg.weight) for leg in position.legs)
     sized = size_floor(bot.plan.size, position.quantity, whole, commission, work.state.facts.account.net_liquidation)
-    unhit = None if position.is_begun else unhit_floor(bot.plan.risk.protect, work.legs_seen(position), work)
+    protect, seen = bot.plan.risk.protect, work.legs_seen(position)
+    unhit = None if position.is_begun else unhit_floor(protect, bot.plan.order, seen, work)
     return max((floor for floor in (stated, least, sized, unhit) if floor is not None), default=None)
 
 
-def unhit_floor(protect: ProtectPlan | None, legs: Iterable[LegView], work: Work) -> Decimal | None:
+def unhit_floor(protect: ProtectPlan | None, ladder: Ladder, legs: Iterable[LegView], work: Work) -> Decimal | None:
     """Return the price from which on no protective stop would be hit as soon as it rests, None without one.
 
     Only those at so many times the credit of the structure may be: a spread can bring less than its short leg alone.
+    What a ladder would start to buy brings no credit, and has no stop.
     """
     if protect is None or protect.each_short or protect.leg is not None:
         return None
-    bids = work.state.board.bid
+    legs, board = tuple(legs), work.state.board
+    parts = tuple(Part(leg.option, -leg.sign, leg.weight) for leg in legs)
+    first = start_net(ladder, net_quote(parts, board, work.now), parts)
+    if first is None or first <= 0:
+        return None
+    bids = board.bid
     sold = [leg for leg in legs if leg.sign < 0 and not leg.option.is_share and leg.row >= 0 and bids[leg.row] > 0]
     floors = (Decimal(f"{bids[leg.row]:.4f}") * leg.ratio / protect.times + _STRICTLY for leg in sold)
     return max(floors, default=None)

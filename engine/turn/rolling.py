@@ -308,7 +308,8 @@ def _bound_of_next(
     view.quantity, view.commission = order.quantity, float(commission)
     bound = _bound(bot.rolls[planned.name], view, commission)
     floors = [bound.floor, _risk_floor(work, order, bot, planned, quotes, view)]
-    if not work.positions[order.into].is_begun and (unhit := unhit_floor(bot.plan.risk.protect, view.legs, work)):
+    is_begun, protect = work.positions[order.into].is_begun, bot.plan.risk.protect
+    if not is_begun and (unhit := unhit_floor(protect, planned.order, view.legs, work)):
         floors.append(unhit + Decimal(f"{quotes[0].mid or 0.0:.4f}"))
     return bound._replace(floor=max((floor for floor in floors if floor is not None), default=None))
 

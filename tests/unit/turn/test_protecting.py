@@ -132,6 +132,25 @@ def test_of_each_short_leg_a_stop_is_never_there_at_once() -> None:
     assert desk.last.purpose is Purpose.ENTRY
 
 
+def test_what_is_bought_has_no_credit_and_is_entered_without_a_stop() -> None:
+    """A risk reversal may open for a debit on one day and for a credit on the next."""
+    legs = """
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.10}}
+  long_call: {buy: call, strike: {delta: 0.20}}
+"""
+    risk = "{undefined_risk: allow, protect: {cost: 4x credit}}"
+    desk = Desk((text_of(legs=legs, risk=risk, exits='\n  - time: "15:45"\n'),))
+    entry = desk.enter()
+    desk.ack(entry)
+    desk.tick(10)
+    assert [order.limit_price for order in (entry, *desk.replaced)] == [Decimal("3.80"), Decimal("3.85")]
+    desk.fill(desk.last)
+    desk.tick(0)
+    assert desk.position.state == "open"
+    assert not guards(desk)
+
+
 def test_it_is_placed_once() -> None:
     desk = opened()
     ack_all(desk)
