@@ -330,12 +330,12 @@ class State(NamedTuple):
     hooks.
     indexed: the version of the board that `dependents` (bots by board row) and `structures` (what rules see of
     positions, by id) were made for, -1 when they must be made anew. aims: where the bots' strikes lay when `streamed`
-    was chosen, None when it must be chosen anew; wishes: what each of them wanted then. step_at: when orders, positions
-    or bots are due although nothing moves; wake_at: the same, with marks and what is streamed. costs: average dollars a
-    share of the account's shares, by symbol (`holdings` has them also as legs); uncovered: symbols of which it has
-    fewer than calls need that were sold against them, and since when; shifts: how its shares last changed, by symbol;
-    cashes: when its cash was told to be how many dollars, the last minutes, and what it was before them,
-    with what assignments were booked to have moved since;
+    was chosen, None when it must be chosen anew; streamed_at: since when that is so; wishes: what each of them wanted
+    then. step_at: when orders, positions or bots are due although nothing moves; wake_at: the same, with marks and what
+    is streamed. costs: average dollars a share of the account's shares, by symbol (`holdings` has them also as legs);
+    uncovered: symbols of which it has fewer than calls need that were sold against them, and since when; shifts: how
+    its shares last changed, by symbol; cashes: when its cash was told to be how many dollars, the last minutes, and
+    what it was before them, with what assignments were booked to have moved since;
     adjusted: when what it holds last changed as no trade or assignment changes it, by symbol; at_last: what it had of
     what has expired and waits for its level.
     closing: the last prints of the session of shares that options were held on, by symbol. reloading: bots that enter
@@ -373,6 +373,7 @@ class State(NamedTuple):
     accepted: frozenset[str] = frozenset()
     named_above: int = 0
     streamed: tuple[Contract, ...] = ()
+    streamed_at: datetime | None = None
     aims: Mapping[str, tuple[Aim | None, ...]] | None = None
     wishes: Mapping[tuple[str, tuple[Aim | None, ...]], Wish] = NOTHING
     watch_at: datetime | None = None

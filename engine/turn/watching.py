@@ -1,11 +1,13 @@
 """Which contracts are streamed, and which bots wake when a row of the board moves."""
 
+from collections.abc import Iterable
 from datetime import datetime, time, timedelta
 from typing import Any
 
+from engine.compile.plan import Plan
 from engine.decide.opportunity import is_spent
 from engine.evaluate.snapshot import View
-from engine.evaluate.watch import Wish, entry_aims, money_wish, watch_list
+from engine.evaluate.watch import Aim, Wish, entry_aims, money_wish, watch_list
 from engine.model.command import Watch
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.session import Session, at_exchange_time
@@ -30,6 +32,8 @@ WATCH_AHEAD = timedelta(minutes=5)
 """How long before its window a bot's contracts are streamed; a few choices find its strikes, and lines are scarce."""
 WATCH_CLOSELY = timedelta(minutes=1)
 """From so long before its window on the choice follows the market; what was found until then stands until now."""
+LEADS_ON = timedelta(seconds=30)
+"""How long what is streamed anew may lead on to other strikes: quotes come in seconds, and greeks later than those."""
 MEMBERS_AHEAD = timedelta(minutes=10)
 """The same of a universe, whose symbols may have to take turns (`turn/looking.py`)."""
 
@@ -90,7 +94,8 @@ def step_watch(work: Work) -> dict[str, Any]:
     plain = [each for bot in reached if not bot.members for each in bot.expiries()]
     aims = {each.key: entry_aims(each.plan, view) for each in plain} | {bot.plan.name: () for bot in scanned}
     exits = _exit_wishes(work, view)
-    follows = bool(exits) or _is_followed(work, reached) or _has_missed(work)
+    seeks = bool(aims) and (_leads_on(work) or any(_is_unaimed(each.plan, aims[each.key]) for each in plain))
+    follows = bool(exits) or _is_followed(work, reached) or _has_missed(work) or seeks
     is_same = aims == work.state.aims and work.indexed == work.state.board.version
     if is_same and not exits and not scanned:
         return {"watch_at": next_watch(work, is_moving=follows)}
@@ -102,8 +107,21 @@ def step_watch(work: Work) -> dict[str, Any]:
         room = work.program.line_limit - lines_of(pinned, wishes)
         wishes += member_wishes(work, scanned, room, known, view)
     chosen = _stream(work, wishes, pinned)
-    is_moving = follows or chosen["streamed"] != work.state.streamed  # what is new may lead on to other strikes
+    is_moving = follows or chosen["streamed_at"] == work.at
     return {**chosen, "aims": aims, "wishes": known.used, "watch_at": next_watch(work, is_moving=is_moving)}
+
+
+def _leads_on(work: Work) -> bool:
+    """Say whether what is streamed was chosen so shortly ago that its quotes may still be to come."""
+    since = work.state.streamed_at
+    return since is not None and work.at < since + LEADS_ON
+
+
+def _is_unaimed(plan: Plan, aims: Iterable[Aim | None]) -> bool:
+    """Say whether of an option that a plan deals in, or reads, it is not known yet where its strike will lie."""
+    legs = (*plan.legs, *plan.needs.beside)
+    wanted = (aim for leg, aim in zip(legs, aims, strict=True) if not leg.is_shares)
+    return any(aim is None or aim.centre is None for aim in wanted)
 
 
 def _has_missed(work: Work) -> bool:
@@ -132,7 +150,7 @@ def _pinned(work: Work) -> dict[Contract, None]:
 
 def _stream(work: Work, wishes: list[Wish], pinned: dict[Contract, None]) -> dict[str, Any]:
     """Return what is streamed from now on, and whether a person was told in this session that lines are short."""
-    limit, is_told = work.program.line_limit, work.state.is_short_told
+    limit, is_told, since = work.program.line_limit, work.state.is_short_told, work.state.streamed_at
     wanted = watch_list(wishes, pinned, work.state.streamed)
     if len(wanted) > limit:
         if lines_of(pinned, wishes) > limit and not is_told:  # what is only kept goes without a word
@@ -142,7 +160,8 @@ def _stream(work: Work, wishes: list[Wish], pinned: dict[Contract, None]) -> dic
         wanted = wanted[:limit]
     if wanted != work.state.streamed:
         work.commands.append(Watch(wanted))
-    return {"streamed": wanted, "is_short_told": is_told}
+        since = work.at
+    return {"streamed": wanted, "streamed_at": since, "is_short_told": is_told}
 
 
 def _exit_wishes(work: Work, view: View) -> list[Wish]:

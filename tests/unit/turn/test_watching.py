@@ -1,7 +1,10 @@
 """When what is streamed is chosen anew: every few seconds while the market moves the choice, else when something is."""
 
+from array import array
+from math import nan
+
 import pytest
-from hand_desk import Desk, clock, text_of
+from hand_desk import Desk, clock, put, text_of
 
 from engine.model.command import Watch
 from engine.model.contract import Option
@@ -66,10 +69,10 @@ def test_for_a_bot_it_begins_five_minutes_before_its_window_to_the_second(others
 def test_strikes_found_before_a_window_stand_until_its_last_minute_whatever_the_market_does() -> None:
     desk = Desk((text_of(entry='{window: {from: "10:00", to: "11:00"}}', legs=LEGS),))
     desk.until("09:55:30")
-    desk.tick(6)
+    desk.until("09:56:10", step=5)
     found, begun = streamed_options(desk), len(desk.commands)
     assert found
-    for level in (6040.0, 6080.0, 6120.0):
+    for level in (6040.0, 6080.0):
         desk.level("SPX", level)
         desk.tick(60)
     assert not any(isinstance(each, Watch) for each in desk.commands[begun:])
@@ -79,6 +82,25 @@ def test_strikes_found_before_a_window_stand_until_its_last_minute_whatever_the_
     desk.level("SPX", 5900.0)
     desk.tick(6)
     assert max(abs(float(each.strike) - 5900.0) for each in streamed_options(desk)) < 200.0
+
+
+@pytest.mark.parametrize("late", [6, 12, 25])
+def test_strikes_whose_quotes_come_late_are_looked_for_on(late: int) -> None:
+    """By the VIX the strike lies 90 points away; the deltas, which say that it is 60, come seconds after the lines."""
+    desk = Desk((text_of(entry='{window: {from: "10:00", to: "11:00"}}', legs=LEGS),))
+    options = {each: row for each, row in desk.board.rows.items() if isinstance(each, Option)}
+    deltas = {row: desk.board.delta[row] for row in options.values()}
+    desk.level("VIX", 40.0)
+    desk.blind(*options)
+    desk.board.delta[:] = array("d", [nan] * len(desk.board.delta))
+    desk.until("09:55")
+    far = streamed_options(desk)
+    desk.until(f"09:55:{late:02d}", step=1)
+    for row, delta in deltas.items():
+        desk.board.delta[row] = delta
+    desk.until("09:56", step=1)
+    assert far != streamed_options(desk)
+    assert put(5945) in streamed_options(desk)
 
 
 def test_too_few_lines_are_told_once_a_session_and_only_of_what_is_needed() -> None:
