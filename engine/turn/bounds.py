@@ -91,7 +91,7 @@ def _structure_floor(bot: CompiledBot, position: Position, work: Work, commissio
     whole = least_payoff((leg.option, leg.sign * leg.weight) for leg in position.legs)
     sized = size_floor(bot.plan.size, position.quantity, whole, commission, work.state.facts.account.net_liquidation)
     protect, seen = bot.plan.risk.protect, work.legs_seen(position)
-    unhit = None if position.is_begun else unhit_floor(protect, bot.plan.order, seen, work)
+    unhit = None if position.structures else unhit_floor(protect, bot.plan.order, seen, work)
     return max((floor for floor in (stated, least, sized, unhit) if floor is not None), default=None)
 
 

@@ -124,6 +124,23 @@ def test_no_try_of_the_ladder_goes_down_to_a_price_whose_stop_would_act_at_once(
     assert offered == [Decimal("1.10"), Decimal("1.05"), Decimal("1.00")]
 
 
+def test_nor_does_the_last_of_legs_that_go_one_after_the_other() -> None:
+    """The long leg costs 2.85: with 3.65 bid for the short one that must bring 0.91 more."""
+    one_by_one = "{leg_by_leg: [long_put, short_put], start: mid, step: 0.10, wait: 10s, tries: 4, then: unwind}"
+    desk = Desk((text_of(risk=RISK, order=one_by_one, exits='\n  - time: "15:45"\n'),))
+    desk.quote(put(5935), 2.75, 2.95)
+    desk.quote(put(5945), 3.85, 4.05, -0.10)
+    desk.fill(desk.enter())
+    desk.tick(0)
+    sent = desk.last
+    desk.ack(sent)
+    desk.quote(put(5945), 3.65, 4.05, -0.10)
+    for _ in range(3):
+        desk.tick(10)
+    offered = [order.limit_price for order in (sent, *desk.replaced)]
+    assert offered == [Decimal("4.00"), Decimal("3.80")]
+
+
 def test_of_each_short_leg_a_stop_is_never_there_at_once() -> None:
     desk = Desk((text_of(risk=EACH),))
     desk.quote(put(5935), 3.95, 4.05)
