@@ -184,7 +184,7 @@ def _waits_for_partners(work: Work, order: Order) -> bool:
     if not any(owed(work, order, min(most, order.quantity)).values()):
         return False
     left = (order.changed_at + PARTNERS - work.at).total_seconds()
-    if order.changed_at == work.at:
+    if work.asked_at is None or work.asked_at < order.changed_at:
         work.ask_broker()
     wake(work, order.bot, max(left, 0.0))
     return left > 0

@@ -9,7 +9,7 @@ import pytest
 from hand_desk import CONDOR, Desk, put, text_of
 
 from engine.model.command import Inquire
-from engine.model.event import BrokerStatus, ExecutionReport
+from engine.model.event import BrokerStatus, ExecutionReport, Request
 from engine.model.order import Order, OrderStatus, Purpose, Side
 from engine.model.session import session_from
 from engine.run.chaos.draw import draw
@@ -83,6 +83,27 @@ def test_a_leg_told_before_the_end_waits_some_seconds_for_its_partner(after: int
         desk.send(long)
         desk.settle(1)
         assert (desk.position.state, desk.position.structures) == ("open", 1)
+
+
+def test_the_partner_of_a_leg_that_an_exit_has_closed_is_asked_for_too() -> None:
+    """Why the exit is over is waited for a second, since no message has said so."""
+    desk = Desk()
+    desk.opened()
+    desk.tick(1)
+    desk.ask(Request.CLOSE, position=desk.position.id)
+    desk.tick(1)
+    order = desk.last
+    desk.ack(order)
+    desk.tick(1)
+    short, long = fills(desk, order)
+    desk.send(short)
+    before = asked(desk)
+    desk.cancelled(order)
+    desk.settle(4)
+    assert (desk.position.state, asked(desk)) == ("exiting", before + 1)
+    desk.send(long)
+    desk.settle(1)
+    assert desk.position.state == "closed"
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
