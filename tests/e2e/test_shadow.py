@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from click.testing import CliRunner, Result
 
 from engine.cli.main import main
 from engine.record.record import Kind, Record
-from engine.run import worlds
 from engine.store.queries import StoreReader
 from tests.e2e.worlds import check_replays
 
@@ -88,8 +86,7 @@ def test_a_shadow_knows_that_contracts_of_its_own_are_beyond_the_limit_of_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Told a few times, not each time that strikes move; what trades has all of its lines, and hears nothing of it."""
-    patient = worlds.patient
-    monkeypatch.setattr(worlds, "patient", lambda *told: replace(patient(*told), max_lines=24))
+    monkeypatch.setenv("RULEBOT_LINES", "24")
     words = new_versions(tmp_path)[2:]
     shadow = tmp_path / "dte0_condor.yaml"
     shadow.write_text(shadow.read_text(encoding="utf-8").replace("delta: 0.08", "delta: 0.25"), encoding="utf-8")
