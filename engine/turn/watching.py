@@ -1,6 +1,6 @@
 """Which contracts are streamed, and which bots wake when a row of the board moves."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -92,10 +92,12 @@ def step_watch(work: Work) -> dict[str, Any]:
     reached = _in_reach(work)
     scanned = [bot for bot in reached if bot.members]
     plain = [each for bot in reached if not bot.members for each in bot.expiries()]
-    aims = {each.key: entry_aims(each.plan, view) for each in plain} | {bot.plan.name: () for bot in scanned}
     exits = _exit_wishes(work, view)
-    seeks = bool(aims) and (_leads_on(work) or any(_is_unaimed(each.plan, aims[each.key]) for each in plain))
-    follows = bool(exits) or _is_followed(work, reached) or _has_missed(work) or seeks
+    follows = bool(exits) or _is_followed(work, reached) or _has_missed(work)
+    if not follows and _has_found(work, plain):
+        return {"watch_at": next_watch(work, is_moving=False)}
+    aims = {each.key: entry_aims(each.plan, view) for each in plain} | {bot.plan.name: () for bot in scanned}
+    follows = follows or (bool(aims) and (_leads_on(work) or _lacks_aims(plain, aims)))
     is_same = aims == work.state.aims and work.indexed == work.state.board.version
     if is_same and not exits and not scanned:
         return {"watch_at": next_watch(work, is_moving=follows)}
@@ -114,7 +116,21 @@ def step_watch(work: Work) -> dict[str, Any]:
 def _leads_on(work: Work) -> bool:
     """Say whether what is streamed was chosen so shortly ago that its quotes may still be to come."""
     since = work.state.streamed_at
-    return since is not None and work.at < since + LEADS_ON
+    return since is not None and work.at <= since + LEADS_ON
+
+
+def _has_found(work: Work, plain: list[CompiledBot]) -> bool:
+    """Say whether what these bots in reach want was found, and led on to nothing else: a look that comes late, as where
+    quotes are minutes apart, is none.
+    """
+    aims = work.state.aims
+    if aims is None or work.indexed != work.state.board.version or _leads_on(work):
+        return False
+    return aims.keys() == {each.key for each in plain} and not _lacks_aims(plain, aims)
+
+
+def _lacks_aims(plain: list[CompiledBot], aims: Mapping[str, tuple[Aim | None, ...]]) -> bool:
+    return any(_is_unaimed(each.plan, aims[each.key]) for each in plain)
 
 
 def _is_unaimed(plan: Plan, aims: Iterable[Aim | None]) -> bool:
