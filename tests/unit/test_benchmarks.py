@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+from benchmarks.engine_desk import compiled
 from benchmarks.measure import Goal
 from benchmarks.measured import Measured, keep, load
 from benchmarks.modelled import RECENT, make_bars
@@ -29,7 +30,7 @@ def test_the_sweep_by_hand_trades_as_the_engine_does(tmp_path: Path) -> None:
     make_days(tmp_path, 1)
     tasks = variants(6)
     found = by_arrays([tmp_path / "2025-01-02.parquet"], tasks)
-    assert found == [by_engine(tmp_path, task)[0] for task in tasks]
+    assert found == [by_engine(tmp_path, compiled([task]))[0] for task in tasks]
     assert sum(map(len, found)) >= 4
 
 
