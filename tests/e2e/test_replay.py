@@ -254,7 +254,9 @@ def test_a_recording_under_the_name_of_another_day_is_refused(store: Path, tmp_p
     other = Path(shutil.copy(listed(store.with_name("s-tapes"))[0].file, tmp_path / "2026-10-28.tape"))
     done = CliRunner().invoke(main, ["replay", str(other), "--export", str(tmp_path / "as")])
     assert (done.exit_code, "is the recording of 2026-10-21, named for another day" in done.output) == (3, True)
-    done = CliRunner().invoke(main, ["backtest", *spec_files(["put_lite"]), "--data", f"tapes:{other}"])
+    done = CliRunner().invoke(
+        main, ["backtest", *spec_files(["put_lite"]), "--data", f"tapes:{other}", "--store", str(tmp_path / "b.db")]
+    )
     assert (done.exit_code, "named for another day" in done.output) == (3, True), done.output
 
 
@@ -274,7 +276,9 @@ def test_two_recordings_joined_to_one_file_are_refused_by_whoever_reads_them(sto
         done = replay(tmp_path / "j.db", *words)
         assert (done.exit_code, "bytes behind its end" in done.output) == (code, True), done.output
         assert "keep each recording in a file of its own" in done.output
-    done = CliRunner().invoke(main, ["backtest", *spec_files(["put_lite"]), "--data", f"tapes:{folder}"])
+    done = CliRunner().invoke(
+        main, ["backtest", *spec_files(["put_lite"]), "--data", f"tapes:{folder}", "--store", str(tmp_path / "b.db")]
+    )
     assert "bytes behind its end" in done.output, done.output
 
 
