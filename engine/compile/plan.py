@@ -289,6 +289,11 @@ class ProtectPlan:
     each_short: bool
     leg: str | None = None
 
+    @property
+    def of_whole(self) -> bool:
+        """Whether it counts by the credit of the structure: a spread can bring less than its short leg costs alone."""
+        return self.leg is None and not self.each_short
+
     def covers(self, leg: str) -> bool:
         """Say whether this short leg has a stop."""
         return self.leg is None or self.leg == leg

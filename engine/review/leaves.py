@@ -267,14 +267,13 @@ def protect_words(subject: Subject) -> str:
     plan = subject.plan.risk.protect
     if plan is None:
         return ""
-    is_of_whole = plan.leg is None and not plan.each_short
-    basis = "the credit of the structure" if is_of_whole else "what that leg brought"
+    basis = "the credit of the structure" if plan.of_whole else "what that leg brought"
     stop = f"it is bought back once it costs {amounts.plain(plan.times)} times {basis}"
     words = f"{plan.leg or 'each short leg'} has a stop order at the broker: {stop}"
     if bare := tuple(leg.name for leg in subject.plan.legs if leg.sign < 0 and not plan.covers(leg.name)):
         words = f"{listed(bare, 'and')} {'has' if len(bare) == 1 else 'have'} no stop at the broker; {words}"
     rest, example = protected_at(subject), subject.example
-    alone = f"; {_sold_at(example, plan)}" if is_of_whole and example is not None else ""
+    alone = f"; {_sold_at(example, plan)}" if plan.of_whole and example is not None else ""
     return f"{words} ({rest}{alone})" if rest else words
 
 

@@ -98,10 +98,10 @@ def _structure_floor(bot: CompiledBot, position: Position, work: Work, commissio
 def unhit_floor(protect: ProtectPlan | None, ladder: Ladder, legs: Iterable[LegView], work: Work) -> Decimal | None:
     """Return the price from which on no protective stop would be hit as soon as it rests, None without one.
 
-    Only those at so many times the credit of the structure may be: a spread can bring less than its short leg alone.
-    What a ladder would start to buy brings no credit, and has no stop.
+    Only those that count by the credit of the structure may be. What a ladder would start to buy brings no credit, and
+    has no stop.
     """
-    if protect is None or protect.each_short or protect.leg is not None:
+    if protect is None or not protect.of_whole:
         return None
     legs, board = tuple(legs), work.state.board
     parts = tuple(Part(leg.option, -leg.sign, leg.weight) for leg in legs)

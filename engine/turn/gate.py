@@ -66,15 +66,15 @@ def entry_refusal(
     quantity = view.quantity
     commission = Decimal(f"{view.commission:.2f}")
     is_roll = replaced is not None  # it has a limit, whatever the entry has
-    price = view.start_price if is_roll else limited_at(plan.order, view.start_price, quote)
+    starts = view.start_price if is_roll else limited_at(plan.order, view.start_price, quote)
+    price = None if starts is None else Decimal(f"{starts:.4f}")
     if is_roll:
         worst_case = worst_of_roll(work, of_trade, selection, quote, quantity, commission)
     else:
-        worst = entry_worst_case(selection, Decimal(f"{price or 0.0:.4f}"), is_covered=view.is_covered)
+        worst = entry_worst_case(selection, price or ZERO, is_covered=view.is_covered)
         worst_case = None if worst is None else worst * LOT * quantity + commission
     state = work.bots[plan.name]
     counts = [(leg, leg.ratio * quantity) for leg in selection.legs]
-    limited = None if price is None else Decimal(f"{price:.4f}")
     parts = opening_parts(selection)
     return refusal(
         Proposal(
@@ -105,7 +105,7 @@ def entry_refusal(
             max_contracts=limits.max_contracts_per_order,
             notional=sum((_notional(work, leg.option, count) for leg, count in counts), ZERO),
             max_notional=limits.max_notional_per_order,
-            price=limited,
+            price=price,
             mid=None if quote.mid is None else Decimal(f"{quote.mid:.4f}"),
             band=price_band(limits.price_band, parts, work.state.board),
             entries_today=_entries_today(work),
@@ -116,7 +116,7 @@ def entry_refusal(
             unvalued=unvalued(work, plan.name),
             account_unvalued=unvalued(work),
             cover=cover_of(work, bot, selection, quantity),
-            hit=hit_at_once(work, plan.risk.protect, selection, limited),
+            hit=hit_at_once(work, plan.risk.protect, selection, price),
         )
     )
 

@@ -126,29 +126,32 @@ def stop_price(position: Position, leg: PositionLeg, plan: ProtectPlan, told: Gr
     whole structure, shared by the contracts of the leg in one structure: what one leg alone then costs, the structure
     costs at least, less what its long legs bring.
     """
-    if plan.each_short or plan.leg is not None:
+    if not plan.of_whole:
         brought = leg.entry_cash / (leg.opened * leg.option.multiplier) if leg.opened else None
     else:
         entry = position.entry_price
         brought = None if entry is None else entry / leg.ratio
     if brought is None or brought <= 0:
         return None
-    return option_ticks(leg.option, told).round(brought * plan.times, Rounding.UP)
+    return _rests_at(leg.option, brought, plan, told)
+
+
+def _rests_at(option: Option, brought: Decimal, plan: ProtectPlan, told: Grids) -> Decimal:
+    return option_ticks(option, told).round(brought * plan.times, Rounding.UP)
 
 
 def hit_at_once(work: Work, plan: ProtectPlan | None, selection: Selection, net: Decimal | None) -> str:
     """Return which stop would be hit as soon as it rests, entered at this price (+ received), "" when none would.
 
-    Only those at so many times the credit of the structure may be: a spread can bring less than its short leg alone.
+    Only those that count by the credit of the structure may be.
     """
-    if plan is None or plan.each_short or plan.leg is not None or net is None or net <= 0:
+    if plan is None or not plan.of_whole or net is None or net <= 0:
         return ""
-    board = work.state.board
+    board, told = work.state.board, work.state.facts.ticks
     for leg in selection.legs:
         if leg.sign > 0 or leg.option.is_share:
             continue
-        ticks, bid = option_ticks(leg.option, work.state.facts.ticks), board.bid[leg.row] if leg.row >= 0 else nan
-        price = ticks.round(net / leg.ratio * plan.times, Rounding.UP)
+        price, bid = _rests_at(leg.option, net / leg.ratio, plan, told), board.bid[leg.row] if leg.row >= 0 else nan
         if bid >= float(price):
             return f"{bid:.2f} is bid for {leg.option}, whose protective stop would rest at {price:.2f} and act at once"
     return ""
