@@ -23,6 +23,8 @@ from engine.turn.state import NEVER, NOTHING
 from engine.turn.surplus import is_untold
 from engine.turn.work import Work
 
+Aims = Mapping[str, tuple[Aim | None, ...]]
+"""Where the strikes of bots in reach lie, by the key of each of their expiries."""
 WATCH_EVERY = timedelta(seconds=5)
 SOON = timedelta(seconds=1)
 """How soon what is due, and was not done, is looked at again."""
@@ -85,8 +87,8 @@ def step_watch(work: Work) -> dict[str, Any]:
     """Choose what to stream now and ask for it when it differs; return the changed fields of the state.
 
     The choice depends on where the bots' strikes lie, on positions and on what is listed; while none of them has
-    changed since the last choice, that one stands. While a universe is in reach it is made anew each time: symbols
-    take turns.
+    changed since the last choice, that one stands. What was found for windows that are still to come stands as well.
+    While a universe is in reach it is made anew each time: symbols take turns.
     """
     view = work.view()
     reached = _in_reach(work)
@@ -97,10 +99,10 @@ def step_watch(work: Work) -> dict[str, Any]:
     if not follows and _has_found(work, plain):
         return {"watch_at": next_watch(work, is_moving=False)}
     aims = {each.key: entry_aims(each.plan, view) for each in plain} | {bot.plan.name: () for bot in scanned}
-    follows = follows or (bool(aims) and (_leads_on(work) or _lacks_aims(plain, aims)))
     is_same = aims == work.state.aims and work.indexed == work.state.board.version
     if is_same and not exits and not scanned:
-        return {"watch_at": next_watch(work, is_moving=follows)}
+        is_moving = follows or _seeks(work, plain, aims, work.state.streamed_at)
+        return {"watch_at": next_watch(work, is_moving=is_moving)}
     is_anew = work.indexed < 0 or work.state.aims is None
     known = Wishes(NOTHING if is_anew else work.state.wishes, work.state.facts)
     wishes = [known.of(each.key, each.plan, aims[each.key]) for each in plain] + exits
@@ -109,13 +111,17 @@ def step_watch(work: Work) -> dict[str, Any]:
         room = work.program.line_limit - lines_of(pinned, wishes)
         wishes += member_wishes(work, scanned, room, known, view)
     chosen = _stream(work, wishes, pinned)
-    is_moving = follows or chosen["streamed_at"] == work.at
+    is_moving = follows or _seeks(work, plain, aims, chosen["streamed_at"])
     return {**chosen, "aims": aims, "wishes": known.used, "watch_at": next_watch(work, is_moving=is_moving)}
 
 
-def _leads_on(work: Work) -> bool:
+def _seeks(work: Work, plain: list[CompiledBot], aims: Aims, since: datetime | None) -> bool:
+    """Say whether strikes are still looked for for bots in reach. since: when what is streamed was chosen."""
+    return bool(aims) and (_leads_on(work, since) or _lacks_aims(plain, aims))
+
+
+def _leads_on(work: Work, since: datetime | None) -> bool:
     """Say whether what is streamed was chosen so shortly ago that its quotes may still be to come."""
-    since = work.state.streamed_at
     return since is not None and work.at <= since + LEADS_ON
 
 
@@ -124,12 +130,12 @@ def _has_found(work: Work, plain: list[CompiledBot]) -> bool:
     quotes are minutes apart, is none.
     """
     aims = work.state.aims
-    if aims is None or work.indexed != work.state.board.version or _leads_on(work):
+    if aims is None or work.indexed != work.state.board.version or _leads_on(work, work.state.streamed_at):
         return False
     return aims.keys() == {each.key for each in plain} and not _lacks_aims(plain, aims)
 
 
-def _lacks_aims(plain: list[CompiledBot], aims: Mapping[str, tuple[Aim | None, ...]]) -> bool:
+def _lacks_aims(plain: list[CompiledBot], aims: Aims) -> bool:
     return any(_is_unaimed(each.plan, aims[each.key]) for each in plain)
 
 
