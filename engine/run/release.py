@@ -1,9 +1,10 @@
 """Which rulebot this is."""
 
 from functools import cache
-from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from engine.store.sources import digest_of
 
 ENGINE = Path(__file__).parents[1]
 """Where the program stands."""
@@ -23,8 +24,4 @@ def code_digest(folder: Path = ENGINE) -> str:
 
     It stays that of when it was first asked for, as what a process has loaded does.
     """
-    found = sha256()
-    for file in sorted((*folder.rglob("*.py"), *folder.glob("calendars/*.json"))):
-        found.update(file.relative_to(folder).as_posix().encode())
-        found.update(sha256(file.read_bytes()).digest())
-    return found.hexdigest()
+    return digest_of(folder, (*folder.rglob("*.py"), *folder.glob("calendars/*.json")))

@@ -10,7 +10,6 @@ only, or its session was ended behind its back) writes nothing more and sends no
 import os
 import platform
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, select, text
@@ -18,6 +17,7 @@ from sqlalchemy import Connection, inspect, select, text
 from engine.model.errors import StoreError
 from engine.store.dialect import dialect_of
 from engine.store.place import Place
+from engine.store.sources import digest_of
 from engine.store.tables import journal, lease
 
 _HELD = "SELECT epoch, owner FROM lease"
@@ -69,12 +69,9 @@ def _code_of(connection: Connection) -> str:
 @cache
 def _code() -> str:
     """Return a digest of the sources by which a journal becomes tables."""
-    engine, found = Path(__file__).parents[1], sha256()
-    for room in ("model", "record", "store"):
-        for file in sorted((engine / room).rglob("*.py")):
-            found.update(file.relative_to(engine).as_posix().encode())
-            found.update(file.read_bytes())
-    return found.hexdigest()[:12]
+    engine = Path(__file__).parents[1]
+    rooms = (engine / name for name in ("model", "record", "store"))
+    return digest_of(engine, (file for room in rooms for file in room.rglob("*.py")))[:12]
 
 
 def check_lease(connection: Connection, epoch: int, path: Place) -> None:
