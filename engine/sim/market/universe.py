@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from engine.model.values import dataclass
+from engine.model.values import dataclass, replace
 from engine.sim.instrument import Instrument, SecType
 
 
@@ -97,9 +97,7 @@ def _company(
     con_id: int, symbol: str, listed: str, name: str, price: float, vol: float, beta: float, shares: int, pays: float
 ) -> Asset:
     own = (max(vol * vol * 0.7 - (beta * 0.09) ** 2, 0.0025)) ** 0.5
-    stock = _stock(con_id, symbol, listed, name)
-    in_program = symbol != "GGG"
-    return Asset(stock, price, vol, beta, own, shares, pays, has_earnings=True, in_penny_program=in_program)
+    return Asset(_stock(con_id, symbol, listed, name), price, vol, beta, own, shares, pays, has_earnings=True)
 
 
 def _sector(con_id: int, symbol: str, name: str, price: float, vol: float, beta: float, shares: int) -> Asset:
@@ -138,7 +136,7 @@ ASSETS: dict[str, Asset] = {
         NDX_ASSET,
         RUT_ASSET,
         IWM_ASSET,
-        _company(268710, "GGG", "NYSE", "GRACO INC", 85.0, 0.23, 1.0, 900_000, 0.013),
+        replace(_company(268710, "GGG", "NYSE", "GRACO INC", 85.0, 0.23, 1.0, 900_000, 0.013), in_penny_program=False),
     )
 }
 
