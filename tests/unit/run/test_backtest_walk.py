@@ -406,8 +406,8 @@ def test_fills_without_quotes_on_record_are_told(tmp_path: Path) -> None:
     assert name.endswith(f"; {count['with_shares']} without their quotes left out)")
 
 
-def test_fills_of_a_part_of_an_entry_are_measured(tmp_path: Path) -> None:
-    """They counted neither as fills nor among what never filled: of small sizes nothing was left."""
+def sold_by_one(folder: Path) -> tuple[Desk, PastDays]:
+    """Return a bot that sells five structures, and days on which one of each option is quoted."""
 
     def small(day: HistoryDay) -> HistoryDay:
         size = np.full(day.bid.shape, 1.0)
@@ -415,7 +415,14 @@ def test_fills_of_a_part_of_an_entry_are_measured(tmp_path: Path) -> None:
 
     text = HELD.replace("underlying: SPX", "underlying: SPX\nquantity: 5").replace("$2000", "$9000")
     source = PastDays(every=5, expiries=3, strikes=25, change=small)
-    found = run(desk_of(tmp_path, text.replace("dte: 1", "dte: 0")), tmp_path / "x.db", source, last=date(2026, 9, 22))
+    return desk_of(folder, text.replace("dte: 1", "dte: 0")), source
+
+
+def test_fills_of_a_part_of_an_entry_are_measured(tmp_path: Path) -> None:
+    """They counted neither as fills nor among what never filled: of small sizes nothing was left."""
+
+    desk, source = sold_by_one(tmp_path)
+    found = run(desk, tmp_path / "x.db", source, last=date(2026, 9, 22))
     assert {trade.quantity for trade in found.trades} == {1}
     assert f"({len(found.trades)} fills of x.db" in calibrated(tmp_path / "x.db", "x.db").name
 
@@ -900,13 +907,8 @@ def test_no_more_fills_than_is_quoted(tmp_path: Path) -> None:
 
 
 def test_an_entry_that_filled_in_part_is_a_trade(tmp_path: Path) -> None:
-    def small(day: HistoryDay) -> HistoryDay:
-        size = np.full(day.bid.shape, 1.0)
-        return replace(day, bid_size=size, ask_size=size)
-
-    text = HELD.replace("underlying: SPX", "underlying: SPX\nquantity: 5").replace("$2000", "$9000")
-    source = PastDays(every=5, expiries=3, strikes=25, change=small)
-    found = run(desk_of(tmp_path, text.replace("dte: 1", "dte: 0")), tmp_path / "x.db", source)
+    desk, source = sold_by_one(tmp_path)
+    found = run(desk, tmp_path / "x.db", source)
     assert {trade.quantity for trade in found.trades} == {1}
     assert len(found.trades) == sum(day.opened for day in found.days) == found.funnels[0].entered == 7
     assert found.all.net == found.profit == sum(month.net for month in found.months)
