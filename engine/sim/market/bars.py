@@ -1,7 +1,9 @@
 """Historical bars: how levels and quotes are gathered into open, high, low and close."""
 
+from bisect import bisect_left
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -22,7 +24,8 @@ Gather = Callable[[int, int], tuple[float, float, float, float] | None]
 """Open, high, low and close of the seconds [first, last]; None when nothing was seen."""
 
 
-def bar_edges(session: Session, bar_seconds: int) -> list[int]:
+@lru_cache(maxsize=64)
+def bar_edges(session: Session, bar_seconds: int) -> tuple[int, ...]:
     """Return the seconds since the open at which bars start, and the session's last second.
 
     Bars are aligned to the clock, so the first bar of an hour is 09:30 to 10:00.
@@ -31,7 +34,13 @@ def bar_edges(session: Session, bar_seconds: int) -> list[int]:
     opened = int(session.open.timestamp())
     first = -opened % bar_seconds
     starts = range(first, length, bar_seconds)
-    return sorted({0, *starts, length})
+    return tuple(sorted({0, *starts, length}))
+
+
+@lru_cache(maxsize=4)
+def _traded_by(minutes: int) -> Floats:
+    """Return the share of a session's volume that is traded by each second, from 0 to 1."""
+    return np.concatenate(([0.0], np.cumsum(variance_shares(minutes))))
 
 
 def intraday(
@@ -48,11 +57,9 @@ def intraday(
     """
     edges = bar_edges(session, bar_seconds)
     is_whole = len(edges) == 2
-    done = np.concatenate(([0.0], np.cumsum(variance_shares(session.minutes))))
+    done = _traded_by(session.minutes)
     found = []
-    for start, end in pairwise(edges):
-        if start < since:
-            continue
+    for start, end in pairwise(edges[bisect_left(edges, since) :]):
         if start > until:
             break
         last = min(end if end == edges[-1] else end - 1, until)
