@@ -8,11 +8,13 @@ from decimal import Decimal
 from math import isnan
 
 from engine.compile.plan import ExitPlan
-from engine.model.order import Order, OrderLeg, OrderStatus, Purpose
+from engine.model.order import Order, OrderLeg, OrderStatus, Purpose, Side
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import NO_BID, quote_problem
 from engine.model.session import exchange_date
-from engine.order.draft import closing_legs
+from engine.order.draft import closing_legs, parts_of
+from engine.order.ladder import UNBOUND, Bound
+from engine.order.price import surely_lost_below
 from engine.spec.nouns.exits import ExitKind
 from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Start, Then
@@ -74,6 +76,26 @@ def closing_stage(work: Work, position: Position, bot: CompiledBot) -> tuple[tup
     first = next((leg for leg in alive if leg.sign < 0), alive[0])
     (closing,) = closing_legs((first,))
     return (OrderLeg(closing.name, closing.option, closing.side, 1),), counts[first.name]
+
+
+def closing_bound(work: Work, position: Position, bot: CompiledBot, legs: tuple[OrderLeg, ...]) -> Bound:
+    """Return how far the price of an order that closes these legs may go where it leaves wings that nobody bids for.
+
+    Left to expire they still cover what they were bought for: together with them nothing can lose more than that. Legs
+    that go one after the other are bound by nothing, for the others are dealt later.
+    """
+    counts = {leg.name: (leg, count) for leg, count in legs_to_close(position, bot)}
+    closed = [counts[leg.name][0] for leg in legs if leg.name in counts]
+    if len(closed) < len(legs) or bot.plan.order.leg_by_leg or goes_apart(work, position):
+        return UNBOUND
+    structures = min(counts[leg.name][1] // leg.ratio for leg in closed)
+    rest = [(leg, count) for leg, count in counts.values() if leg not in closed]
+    if not rest or any(count < structures * leg.ratio or not is_dead(work, leg) for leg, count in rest):
+        return UNBOUND
+    floor = surely_lost_below(parts_of(closing_legs((*closed, *(leg for leg, _ in rest))), Side.BUY))
+    if floor is None:
+        return UNBOUND
+    return Bound(floor if len(closed) > 1 else floor / closed[0].weight)
 
 
 def goes_apart(work: Work, position: Position, *, before: Order | None = None) -> bool:

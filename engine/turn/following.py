@@ -9,14 +9,14 @@ from engine.model.order import NEXT_TRY, TRIES_USED_UP, Order, OrderStatus, Orde
 from engine.model.quotes import NO_BID
 from engine.model.values import replace
 from engine.order.draft import parts_of, wire_price
-from engine.order.ladder import UNBOUND, Bound, priority, rung
+from engine.order.ladder import Bound, priority, rung
 from engine.order.price import net_quote
 from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Then
 from engine.turn.bounds import entry_bound
 from engine.turn.caution import has_waited_for_price, price_is_there
 from engine.turn.choosing import still_holds
-from engine.turn.closing import CLOSING, exit_ladder, is_unwound
+from engine.turn.closing import CLOSING, closing_bound, exit_ladder, is_unwound
 from engine.turn.judging import wake
 from engine.turn.opening import OUT_OF_BAND, comes_too_late, no_price
 from engine.turn.program import CompiledBot
@@ -133,14 +133,15 @@ def _next_closing_try(work: Work, order: Order) -> None:
     if order.into:
         _next_roll_try(work, order, work.governing(position))
         return
-    ladder = exit_ladder(work.governing(position), order.reason)
+    bot = work.governing(position)
+    ladder = exit_ladder(bot, order.reason)
     if ladder.then is Then.MARKET and order.attempt >= ladder.tries:
         cancel(work, order, f"{TRIES_USED_UP}: a market order follows")
         return
     if _is_new_order(ladder, order):
         cancel(work, order, NEXT_TRY)
         return
-    _reprice(work, order, ladder, UNBOUND)
+    _reprice(work, order, ladder, closing_bound(work, position, bot, order.legs))
 
 
 def _next_roll_try(work: Work, order: Order, bot: CompiledBot) -> None:

@@ -22,6 +22,7 @@ from engine.turn.closing import (
     CLOSING,
     UNWIND,
     are_whole_beside_dead,
+    closing_bound,
     closing_stage,
     exit_ladder,
     is_back,
@@ -224,7 +225,7 @@ def _send_closing(work: Work, position: Position) -> None:
     at_market = ladder.start is Start.MARKET or (ladder.then is Then.MARKET and attempt > ladder.tries)
     parts = parts_of(legs, legs[0].side)
     quote = net_quote(parts, work.state.board, work.now, closing=True, told=work.state.facts.ticks)
-    net = None if at_market else rung(ladder, quote, parts, attempt)
+    net = None if at_market else rung(ladder, quote, parts, attempt, closing_bound(work, position, bot, legs))
     if net is None and not at_market:
         text = f"no price to close at: {quote.missing.split(' for ')[0]}; '{position.exit_reason}' waits for one"
         work.alarm_of_price(position.bot, text, position.id)

@@ -4,7 +4,7 @@ from decimal import Decimal
 from math import nan
 
 import pytest
-from hand_desk import SELLER, Desk, put, text_of
+from hand_desk import CONDOR, SELLER, Desk, call, put, text_of
 
 from engine.model.order import Order, OrderStatus, OrderType, Purpose
 
@@ -248,3 +248,34 @@ def test_an_entry_starts_at_mid_natural_or_a_price(start: str, first: str) -> No
     desk = Desk((text_of(order=f"{{start: {start}, step: 0.05, wait: 10s, tries: 3, then: cancel}}"),))
     desk.until("10:00")
     assert desk.submitted[0].limit_price == -Decimal(first)
+
+
+CONDOR_STOP = """
+  - at_expiry: settle
+  - stop: {cost: 2x credit}
+    order: {start: mid, step: 0.25, wait: 10s, tries: 9}
+"""
+
+
+def dead_wing_of_a_condor() -> Desk:
+    """Return a desk that closes a condor, ten points wide, whose puts are far in the money: nobody bids for a call."""
+    desk = Desk((text_of(exits=CONDOR_STOP, legs=CONDOR),))
+    desk.opened()
+    desk.quote(put(5945), 60.00, 61.00, -0.99)
+    desk.quote(put(5935), 50.00, 51.00, -0.99)
+    desk.quote(call(6055), 0.10, 0.20, 0.01)
+    desk.quote(call(6065), nan, 0.05)
+    desk.board.bid_size[desk.board.rows[call(6065)]] = 0.0
+    desk.tick(0)
+    return desk
+
+
+def test_what_leaves_a_dead_wing_costs_no_more_than_all_of_it_could() -> None:
+    """The wing, left in the account, covers its short leg: the rest was bought back for more than it could lose."""
+    desk = dead_wing_of_a_condor()
+    (order,) = closing(desk)
+    assert call(6065) not in [leg.option for leg in order.legs]
+    assert price(desk) == Decimal("10.00")
+    desk.ack(order)
+    wait(desk, 30)
+    assert price(desk) == Decimal("10.00"), "at natural it costs 11.20"
