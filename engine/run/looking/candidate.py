@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Protocol
 
 from engine.evaluate.evaluation import Verdict
@@ -9,12 +10,14 @@ from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
 from engine.evaluate.watch import Aim
 from engine.evaluate.wording import describe
+from engine.order.ladder import limited_at
 from engine.order.price import NetQuote
 from engine.run.columns import one_line
 from engine.turn.choosing import how_many, opening_commission, price_legs, show_candidate
 from engine.turn.judging import first_missing
 from engine.turn.offering import show_pair
 from engine.turn.program import CompiledBot, CompiledRule
+from engine.turn.protecting import hit_at_once
 from engine.turn.work import Work
 
 
@@ -54,8 +57,9 @@ class Candidate:
     """One structure of a bot, and what was found for it so far.
 
     passes: seconds that its lines have streamed; waited: those since its strikes were last looked for elsewhere, which
-    `aims` tell. lines: market data lines that it needs. refused: why no count of it fits. when: what must hold for an
-    entry, of its universe, of the bot and of this alternative, which is `asked` too; halts: what must not.
+    `aims` tell. lines: market data lines that it needs. refused: why no count of it fits. hit: which of its protective
+    stops would act at once, in words. when: what must hold for an entry, of its universe, of the bot and of this
+    alternative, which is `asked` too; halts: what must not.
     """
 
     bot: CompiledBot
@@ -67,6 +71,7 @@ class Candidate:
     selection: Selection | None = None
     quote: NetQuote | None = None
     refused: str = ""
+    hit: str = ""
     when: tuple[Judged, ...] = ()
     asked: tuple[Judged, ...] = ()
     halts: tuple[Judged, ...] = ()
@@ -102,7 +107,7 @@ def judge(sight: Sight, candidate: Candidate) -> View:
     candidate.asked = _judged(asked, view)
     candidate.when = (*_offered(candidate, view), *_judged(head.when, view), *candidate.asked)
     candidate.selection = selection = select(bot.plan.legs, view, bot.expected_move)
-    candidate.quote, candidate.refused, candidate.require = None, "", ()
+    candidate.quote, candidate.refused, candidate.hit, candidate.require = None, "", "", ()
     if selection.is_complete:
         _judge_structure(sight, candidate, view, selection)
     return view
@@ -112,11 +117,15 @@ def _judge_structure(sight: Sight, candidate: Candidate, view: View, selection: 
     bot = candidate.bot
     candidate.quote = quote = price_legs(selection, view)
     show_candidate(view, bot.plan, selection, quote)
-    fits = how_many(sight.work(), bot, view, selection, quote)
+    work = sight.work()
+    fits = how_many(work, bot, view, selection, quote)
     candidate.refused = "" if fits.count else fits.missing or fits.refused
     view.quantity = fits.count
     view.commission = float(opening_commission(selection, view, fits.count))
     candidate.require = _judged(bot.require, view)
+    price = limited_at(bot.plan.order, view.start_price, quote)
+    net = None if price is None else Decimal(f"{price:.4f}")
+    candidate.hit = hit_at_once(work, bot.plan.risk.protect, selection, net)
 
 
 def _judged(rules: Iterable[CompiledRule], view: View) -> tuple[Judged, ...]:

@@ -5,7 +5,7 @@ from datetime import date
 from types import SimpleNamespace
 
 import pytest
-from hand_desk import DAY, Desk, text_of
+from hand_desk import DAY, Desk, put, text_of
 
 from engine.evaluate.snapshot import View
 from engine.model.contract import Underlying
@@ -119,3 +119,18 @@ def test_a_check_up_says_of_another_week_day_that_the_bot_does_not_enter_on_it()
     judge(Sight(desk), found)
     hours = SimpleNamespace(at=work.at, session=work.state.session, is_in_hours=True)
     assert told_legs(hours, found).text.endswith(f"; but it does not enter on a {DAY:%A}")
+
+
+def test_it_says_that_a_protective_stop_would_act_at_once() -> None:
+    """All held, it said, and the bot entered nothing."""
+    desk = Desk((text_of(risk="{max_loss_per_trade: $2000, protect: {cost: 4x credit}}"),))
+    desk.until("10:00")
+    desk.quote(put(5935), 3.95, 4.05)
+    desk.quote(put(5945), 4.95, 5.05, -0.10)
+    bot, work = desk.program.bots["spread"], Sight(desk).work()
+    found, measuring = Candidate(bot, bot), Measuring(lambda _: False)
+    measuring(found, judge(Sight(desk), found))
+    words = "4.95 is bid for SPXW 2026-11-18 5945P, whose protective stop would rest at 4.00 and act at once"
+    assert holding(found, measuring.found[bot.key]) == (False, words, None)
+    hours = SimpleNamespace(at=work.at, session=work.state.session, is_in_hours=True)
+    assert f"; but {words}" in told_legs(hours, found).text
