@@ -21,6 +21,7 @@ from engine.run.sweep.variant import (
     alarm_lines,
     apart_lines,
     in_map,
+    map_words,
     not_run_lines,
     sessions_of,
     turned,
@@ -151,9 +152,11 @@ def _map(found: Sequence[Variant], axes: Sequence[Axis], by: str) -> Iterator[st
     """Yield the figure for each pair of values: the first place from top to bottom, the second from left to right."""
     by_point = {each.point: each.figure(by) for each in found if not each.problem}
     yield f" {by} by {axes[0].name} (down) and {axes[1].name} (across)"
-    rows = [("", *axes[1].values)]
-    rows += [(down, *(in_map(by_point.get((down, across))) for across in axes[1].values)) for down in axes[0].values]
-    yield from aligned(rows, right=frozenset(range(len(axes[1].values) + 1)))
+    shown = {point: in_map(value) for point, value in by_point.items()}
+    rows = [(down, *(shown.get((down, across), "") for across in axes[1].values)) for down in axes[0].values]
+    yield from aligned([("", *axes[1].values), *rows], right=frozenset(range(len(axes[1].values) + 1)))
+    if words := map_words([cell for _, *cells in rows for cell in cells]):
+        yield f" {words}"
 
 
 def _walked(walked: Forward, found: Sequence[Variant], width: int | None) -> Iterator[str]:

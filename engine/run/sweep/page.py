@@ -13,7 +13,16 @@ from engine.run.backtest.report.page import html_page
 from engine.run.backtest.report.tables import coloured, percent, ratio, table
 from engine.run.backtest.report.tables import findings as told_findings
 from engine.run.sweep.statistics import Forward
-from engine.run.sweep.variant import CELLS, FALLING, Variant, alarm_lines, apart_lines, in_map, sessions_of
+from engine.run.sweep.variant import (
+    CELLS,
+    FALLING,
+    Variant,
+    alarm_lines,
+    apart_lines,
+    in_map,
+    map_words,
+    sessions_of,
+)
 from engine.run.sweep.vary import Axis, Point
 
 SHOWN = 500
@@ -115,32 +124,23 @@ def _table(best: Sequence[Variant], axes: Sequence[Axis], deflated: Mapping[int,
 
 def _map(found: Sequence[Variant], axes: Sequence[Axis], first: int, second: int, by: str) -> str:
     """Return a table of cells whose colour says how good they are, beside all others."""
-    means = {
-        (down, across): _mean(found, first, down, second, across, by)
-        for down in axes[first].values
-        for across in axes[second].values
-    }
-    known = [value for value in means.values() if value is not None]
-    most = max(map(abs, known), default=0.0) or 1.0
-    rows = [
-        (escape(down), *(_cell(means[down, across], most, by) for across in axes[second].values))
-        for down in axes[first].values
-    ]
-    return table((f"{axes[first].name} \\ {axes[second].name}", *axes[second].values), rows)
-
-
-def _mean(found: Sequence[Variant], first: int, down: str, second: int, across: str, by: str) -> float | None:
-    values = [
-        value
-        for each in found
-        if each.point[first] == down and each.point[second] == across and (value := each.figure(by)) is not None
-    ]
-    return fmean(values) if values else None
+    figures: dict[tuple[str, str], list[float]] = {}
+    for each in found:
+        value = each.figure(by)
+        figures.setdefault((each.point[first], each.point[second]), []).extend([] if value is None else [value])
+    means = {place: fmean(values) if values else None for place, values in figures.items()}
+    most = max((abs(value) for value in means.values() if value is not None), default=0.0) or 1.0
+    shown = {place: _cell(value, most, by) for place, value in means.items()}
+    rows = [(down, *(shown.get((down, across), "") for across in axes[second].values)) for down in axes[first].values]
+    words = map_words([cell for _, *cells in rows for cell in cells])
+    head = (f"{axes[first].name} \\ {axes[second].name}", *axes[second].values)
+    told = f'<p class="soft">{escape(words)}.</p>' if words else ""
+    return table(head, [(escape(down), *cells) for down, *cells in rows]) + told
 
 
 def _cell(value: float | None, most: float, by: str) -> str:
     if value is None:
-        return "-"
+        return in_map(value)
     kind = "gain" if value >= 0.0 and by not in FALLING else "loss"
     depth = 0.08 + 0.6 * abs(value) / most
     return f'<span class="heat"><i class="{kind}" style="opacity:{depth:.2f}"></i><b>{in_map(value)}</b></span>'

@@ -1,7 +1,7 @@
 """What came of one variant of a bot, and its parts: some sessions each, whose sums it is."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import date
 from decimal import Decimal
@@ -136,6 +136,15 @@ def in_map(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{round(value, 2) + 0.0:.2f}" if abs(value) < 100.0 else f"{value:,.0f}"
+
+
+def map_words(cells: Collection[str]) -> str:
+    """Return what cells of a map without a figure mean, "" where each has one."""
+    told = (
+        ("-", "'-' was tried and has no figure, as where no trade has closed"),
+        ("", "an empty cell was not tried, or could not be run"),
+    )
+    return "; ".join(words for cell, words in told if cell in cells)
 
 
 def sessions_of(found: Iterable[Variant]) -> tuple[str, ...]:

@@ -41,9 +41,22 @@ def test_what_never_traded_is_not_the_best_of_those_that_lost(by: str) -> None:
     axes = [axis("a=1,2"), axis("b=1,2")]
     lines = list(sweep_lines([never, lost], axes, None, by, 20))
     rows = [line.split() for line in lines[lines.index(f" {by} by a (down) and b (across)") :]]
-    assert rows[3] == ["2", "-", "-"]
+    assert rows[3] == ["2", "-"]
     page = sweep_page("a", [lost, never], axes, by, {}, None, [], [])
     assert page.count('class="heat"') == 1
+
+
+def test_a_map_tells_what_never_traded_from_what_was_not_tried() -> None:
+    """Of `--random` and `--bayes` both were `-`."""
+    found = [Variant(number=1, point=("1", "1"), trades=1, net=7.0), Variant(number=2, point=("1", "2"))]
+    said = "'-' was tried and has no figure, as where no trade has closed"
+    untried = "an empty cell was not tried, or could not be run"
+    for values, words, rows in (("1,2", f"{said}; {untried}", 2), ("1", said, 1)):
+        axes = [axis(f"a={values}"), axis("b=1,2")]
+        lines = [line.rstrip() for line in sweep_lines(found, axes, None, "net", 20)]
+        head = lines.index(" net by a (down) and b (across)")
+        assert lines[head + 2 : head + 3 + rows] == [*[" 1  7.00  -", " 2"][:rows], f" {words}"]
+        assert f'<p class="soft">{escape(words)}.</p>' in sweep_page("a", found, axes, "net", {}, None, [], [])
 
 
 def test_of_variants_that_cannot_be_run_for_one_reason_all_are_counted() -> None:
@@ -130,7 +143,7 @@ def test_a_map_of_a_few_dollars_shows_their_cents(made: float, shown: str) -> No
     found = [Variant(number=1, point=("1", "1"), trades=1, net=made)]
     axes = [axis("a=1,2"), axis("b=1,2")]
     assert f"<b>{shown}</b>" in sweep_page("a", found, axes, "net", {}, None, [], [])
-    assert f" 1  {shown}  -" in [line.rstrip() for line in sweep_lines(found, axes, None, "net", 20)]
+    assert f" 1  {shown}" in [line.rstrip() for line in sweep_lines(found, axes, None, "net", 20)]
 
 
 def test_a_map_that_is_not_drawn_is_told() -> None:
