@@ -140,23 +140,17 @@ def worst_of_roll(
 
 
 def floor_of_roll(
-    work: Work,
-    of_trade: Iterable[Position],
-    selection: Selection,
-    quotes: tuple[NetQuote, NetQuote],
-    quantity: int,
-    commission: Decimal,
-    limit: Decimal | None,
+    worst: Decimal | None, quotes: tuple[NetQuote, NetQuote], quantity: int, limit: Decimal | None
 ) -> Decimal | None:
     """Return the net price of both sides of a roll below which it could open what may lose more than this limit.
 
-    None while that could be opened at once. Else what it closes, the first of `quotes`, counts at the best that the
-    market may give: what both bring beyond that is of the new legs, whatever price each leg is dealt at.
+    worst: the dollars that it could lose opened at once, None without a bound. None while that is within the limit.
+    Else what it closes, the first of `quotes`, counts at the best that the market may give: what both bring beyond that
+    is of the new legs, whatever price each leg is dealt at.
     """
-    closing, opening = quotes
-    worst = worst_of_roll(work, of_trade, selection, opening, quantity, commission)
     if limit is None or worst is None or worst <= limit:
         return None
+    closing, opening = quotes
     best = 2 * (closing.mid or 0.0) - (closing.natural or 0.0)
     return Decimal(f"{best + (opening.natural or 0.0):.4f}") + (worst - limit) / (LOT * quantity)
 

@@ -36,7 +36,7 @@ from engine.spec.nouns.legs import DteRule, Expiry, StrikeBy
 from engine.turn.bounds import holds_at, stated_floor, unhit_floor
 from engine.turn.choosing import record_selection
 from engine.turn.closing import are_whole_beside_dead, is_dead, may_roll, partners, rolled_legs
-from engine.turn.gate import Replaced, entry_refusal, floor_of_roll
+from engine.turn.gate import Replaced, entry_refusal, floor_of_roll, worst_of_roll
 from engine.turn.judging import confirmed, failing, first_missing, judge_all, wake
 from engine.turn.net import exposure_with
 from engine.turn.opening import OUT_OF_BAND, entry_worst_case, free_id, ticket
@@ -299,31 +299,35 @@ def _bound(roll: CompiledRoll, view: View, commission: Decimal) -> Bound:
 
 def _bound_of_next(
     work: Work, order: Order, bot: CompiledBot, planned: ExitPlan, quotes: tuple[NetQuote, NetQuote]
-) -> Bound:
-    """Return how far the price of a roll at work may go, by the market of this moment."""
-    view, rows = work.view(), work.state.board.rows
+) -> Bound | None:
+    """Return how far the price of a roll at work may go, by the market of this moment.
+
+    None while what it opens may lose no more than a trade may, and nobody knows what it could.
+    """
+    view, rows, risk = work.view(), work.state.board.rows, bot.plan.risk
     new = tuple(leg for leg in order.legs if leg.opens)
     view.legs = tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.side.sign, x.ratio) for x in new)
     commission = _commission(work, order.legs, order.quantity)
     view.quantity, view.commission = order.quantity, float(commission)
     bound = _bound(bot.rolls[planned.name], view, commission)
-    floors = [bound.floor, _risk_floor(work, order, bot, planned, quotes, view)]
-    is_begun, protect = work.positions[order.into].is_begun, bot.plan.risk.protect
-    if not is_begun and (unhit := unhit_floor(protect, planned.order, view.legs, work)):
+    worst = _worst_of_next(work, order, planned, quotes[1], view)
+    if worst is None and not risk.undefined_risk:
+        return None
+    floors = [bound.floor, floor_of_roll(worst, quotes, order.quantity, risk.max_loss_per_trade)]
+    is_begun = work.positions[order.into].is_begun
+    if not is_begun and (unhit := unhit_floor(risk.protect, planned.order, view.legs, work)):
         floors.append(unhit + Decimal(f"{quotes[0].mid or 0.0:.4f}"))
     return bound._replace(floor=max((floor for floor in floors if floor is not None), default=None))
 
 
-def _risk_floor(
-    work: Work, order: Order, bot: CompiledBot, planned: ExitPlan, quotes: tuple[NetQuote, NetQuote], view: View
-) -> Decimal | None:
-    """Return the net price below which what a roll opens could lose more than a trade may, None without one."""
+def _worst_of_next(work: Work, order: Order, planned: ExitPlan, opening: NetQuote, view: View) -> Decimal | None:
+    """Return the dollars that the trade could lose with what a roll at work opens, opened at once."""
     position, new = work.positions[order.position], [leg for leg in order.legs if leg.opens]
     rolled = {leg.name for leg in rolled_legs(position, planned)} | {leg.name for leg in order.legs_of(position.id)}
     others = Replaced(position, _without(position, rolled)).beside(work.active_positions())
     of_trade = [each for each in others if each.entered_as == position.entered_as and each.id != order.into]
-    commission, limit = _commission(work, new, order.quantity), bot.plan.risk.max_loss_per_trade
-    return floor_of_roll(work, of_trade, Selection(view.legs, ()), quotes, order.quantity, commission, limit)
+    commission = _commission(work, new, order.quantity)
+    return worst_of_roll(work, of_trade, Selection(view.legs, ()), opening, order.quantity, commission)
 
 
 def _commission(work: Work, legs: Iterable[OrderLeg], quantity: int) -> Decimal:
@@ -484,6 +488,8 @@ def next_rung(work: Work, order: Order, bot: CompiledBot, planned: ExitPlan) -> 
     if missing := next((each.missing for each in quotes if each.missing), ""):
         return None, missing
     bound = _bound_of_next(work, order, bot, planned, quotes)
+    if bound is None:
+        return None, "what it could lose is not known"
     quote = _together(quotes)
     net = rung(planned.order, quote, _parts(order.legs), order.attempt + 1, bound)
     return (None, OUT_OF_BAND) if _out_of_band(work, order.legs, quote, net) else (net, "")

@@ -280,6 +280,27 @@ def test_the_limit_of_a_trade_is_asked_of_all_that_its_parts_were_rolled_into() 
         assert len(rolls(desk)) == count, limit
 
 
+def test_no_try_of_a_roll_goes_on_where_what_its_trade_could_lose_is_not_known() -> None:
+    """Nobody quotes what another part of the trade is being rolled into: the next try was sent all the same."""
+    puts = DOWN.partition("  - name: further_down")[0]
+    calls = EACH.replace("each_side}", "short_call}\n    close: call_side")
+    desk = held(puts + calls, risk="{max_loss_per_trade: $2500}", quantity=1)
+    desk.level("VIX", 21.0)
+    desk.tick(1)
+    desk.fill(desk.last)
+    desk.level("VIX", 16.0)
+    spot(desk, 6050)
+    desk.ack(desk.last)
+    desk.level("VIX", 21.0)
+    desk.tick(1)
+    desk.ack(desk.last)
+    _, of_calls, of_puts = rolls(desk)
+    desk.blind(*(leg.option for leg in of_puts.legs if leg.opens))
+    desk.tick(9)
+    assert of_calls.ref not in [order.ref for order in desk.replaced]
+    assert "no price for the next try: what it could lose is not known" in desk.alarms
+
+
 def test_no_cap_counts_the_two_positions_twice() -> None:
     again = '{window: {from: "10:00", to: "14:00"}, per_day: 3, max_open: 2, again: {after: [filled], wait: 1s}}'
     desk = held(entry=again, limits=AccountLimits(max_open=1))
