@@ -15,22 +15,31 @@ Holds = Callable[[Decimal], bool]
 
 
 class Bound(NamedTuple):
-    """How far a price may go: never under `floor`, nor to one at which what is judged by the price holds no longer."""
+    """How far a price may go: never under `floor`, nor to one at which what is judged by the price holds no longer.
+
+    is_paid: whether a price that a spec gives to start at is paid, as at the first try; None goes by the mid.
+    """
 
     floor: Decimal | None = None
     holds: Holds | None = None
+    is_paid: bool | None = None
 
 
 UNBOUND = Bound()
 
 
-def start_net(ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...]) -> Decimal | None:
-    """Return the net price at which a ladder starts, on the tick; None without a sound quote."""
+def start_net(
+    ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...], *, is_paid: bool | None = None
+) -> Decimal | None:
+    """Return the net price at which a ladder starts, on the tick; None without a sound quote.
+
+    is_paid: whether a price that the spec gives is, None where the mid decides.
+    """
     if quote.mid is None or quote.natural is None:
         return None
     wanted: float | Decimal = quote.natural if ladder.start is Start.NATURAL else quote.mid
     if ladder.price is not None:
-        wanted = _given(ladder.price, quote.mid)
+        wanted = -ladder.price if (costs(quote.mid) if is_paid is None else is_paid) else ladder.price
     return limit_net(wanted, natural=quote.natural, floor=None, ticks=quote.ticks or ticks_of(parts))
 
 
@@ -41,7 +50,7 @@ def rung(
 
     Where that would pass the bound, or what the legs can be worth, it is the last price before it.
     """
-    first = start_net(ladder, quote, parts)
+    first = start_net(ladder, quote, parts, is_paid=bound.is_paid)
     if first is None or quote.mid is None or quote.natural is None:
         return None
     ticks = quote.ticks or ticks_of(parts)
@@ -113,9 +122,9 @@ def is_past_zero(net: Decimal, parts: tuple[Part, ...]) -> bool:
     return len(parts) == 1 and net * parts[0].flow < 0
 
 
-def _given(price: Decimal, mid: float) -> Decimal:
-    """Return a price that a spec gives (never negative) as a net amount: paid when the structure costs something."""
-    return price if mid >= 0 else -price
+def costs(mid: float | Decimal) -> bool:
+    """Say whether dealing at this net mid costs something: a price that a spec gives, never negative, is paid then."""
+    return mid < 0
 
 
 def priority(ladder: Ladder, attempt: int) -> str:

@@ -17,7 +17,7 @@ from engine.model.cover import covered_parts
 from engine.model.money import ZERO
 from engine.model.payoff import least_payoff
 from engine.model.position import Position, PositionLeg
-from engine.order.ladder import Bound, Holds, start_net
+from engine.order.ladder import Bound, Holds, costs, start_net
 from engine.order.price import Part, net_quote
 from engine.spec.nouns.order import Order as Ladder
 from engine.spec.spec import Size
@@ -44,7 +44,7 @@ def entry_bound(work: Work, bot: CompiledBot, position: Position, legs: tuple[Po
     floor = _structure_floor(bot, position, work, commission)
     holds = holds_at(bot.priced, _entering(work, bot, position, commission), is_begun=position.is_begun)
     if len(legs) > 1:
-        return Bound(floor, holds)
+        return Bound(floor, holds, None if position.entry_mid is None else costs(position.entry_mid))
     got = sum((leg.entry_cash * leg.weight / (leg.opened * leg.option.multiplier) for leg in others), Decimal(0))
     weight = legs[0].weight
     of_piece = None if holds is None else lambda net: holds(got + net * weight)

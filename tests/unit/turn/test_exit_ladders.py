@@ -279,3 +279,21 @@ def test_what_leaves_a_dead_wing_costs_no_more_than_all_of_it_could() -> None:
     desk.ack(order)
     wait(desk, 30)
     assert price(desk) == Decimal("10.00"), "at natural it costs 11.20"
+
+
+def test_a_price_to_start_at_stays_a_credit_when_the_mid_falls_below_zero() -> None:
+    """A structure worth about nothing was offered for a credit, and at its next try bought for as much."""
+    legs = """
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.10}}
+  long_call: {buy: call, strike: {delta: 0.10}}
+"""
+    ladder = "{start: 0.10, step: 0.01, wait: 10s, tries: 3, then: cancel}"
+    desk = Desk((text_of(legs=legs, order=ladder, exits=CONDOR_STOP, risk="{undefined_risk: allow}"),))
+    desk.quote(put(5945), 0.95, 1.15, -0.10)
+    desk.quote(call(6055), 0.90, 1.10, 0.10)
+    desk.until("10:00")
+    desk.ack(desk.submitted[0])
+    desk.quote(call(6055), 1.00, 1.20, 0.10)
+    wait(desk, 10)
+    assert [desk.submitted[0].limit_price, *(order.limit_price for order in desk.replaced)] == [-Decimal("0.10")]

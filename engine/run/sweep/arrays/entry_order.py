@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from engine.adapters.history.day import Columns
 from engine.decide.limits import price_problem
-from engine.order.ladder import Bound, is_past_zero, rung
+from engine.order.ladder import Bound, costs, is_past_zero, rung
 from engine.run.backtest.fills import FillModel
 from engine.run.sweep.arrays.working import (
     ACKNOWLEDGED,
@@ -74,6 +74,7 @@ class EntryOrder(NamedTuple):
     def work(self, meets: Meets, quoted: Callable[[int], Quoted | None]) -> Outcome:
         """Return what came of it. quoted: its legs at an instant, None where a quote is not whole or too small."""
         ladder, limit = self.ladder, None
+        is_paid: bool | None = None
         for attempt in count(1):
             sent = self.look.at + (attempt - 1) * ladder.wait
             if sent >= self.until:
@@ -85,7 +86,10 @@ class EntryOrder(NamedTuple):
                 return met
             before, limit = limit, None
             if ladder.start is not Start.MARKET:
-                limit = rung(ladder, met.quoted.net, met.quoted.parts, attempt, met.bound)
+                if is_paid is None and met.quoted.net.mid is not None:
+                    is_paid = costs(met.quoted.net.mid)
+                bound = met.bound._replace(is_paid=is_paid)
+                limit = rung(ladder, met.quoted.net, met.quoted.parts, attempt, bound)
                 if limit is None or is_past_zero(limit, met.quoted.parts):
                     return NO_PRICE
                 if attempt > 1 and met.is_too_far(limit):
