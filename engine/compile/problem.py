@@ -76,7 +76,7 @@ CODES = {
     "RB341": "A `max_unprotected` shorter than what the orders of the spec take.",
     "RB342": "Legs sent one by one, of which one is sold before its cover is bought.",
     "RB343": "An exit that acts without quotes, by an order that waits for them.",
-    "RB344": "Dollars of a whole position, or a target, that are less than its price changes by.",
+    "RB344": "Dollars of a whole position, a target or a stop that are less than its price changes by.",
     "RB345": "A number of an expression that is hardly meant in the unit in which it is read.",
     "RB346": "An exit whose order asks for the mid, and for nothing worse however long it stands.",
     "RB347": "A model that was trained on another underlying than the one that it reads.",

@@ -1,17 +1,21 @@
 """Prices that no order can have, and dollars that are hardly any: the exchange deals in ticks of a price per share."""
 
 from collections.abc import Collection, Iterator
+from datetime import date
 from decimal import Decimal
+from itertools import chain
+from math import inf
 from typing import NamedTuple
 
 from engine.compile.lint.literals import literal
 from engine.compile.lint.look import Look
 from engine.compile.lint.wording import said
-from engine.compile.plan import Compare
+from engine.compile.plan import Compare, ExitPlan, LegPlan, Rule
 from engine.compile.problem import Problem
 from engine.compile.structure import symbol_of
-from engine.model.contract import LOT, product
-from engine.model.money import Rounding, TickRule, on_tick
+from engine.model.commission import estimate
+from engine.model.contract import LOT, Option, product
+from engine.model.money import ZERO, Rounding, TickRule, dollars, on_tick
 from engine.spec.nouns.condition import Amount, Condition, Group, MeasureTest, Path, Unit
 from engine.spec.nouns.exits import ExitKind
 from engine.spec.nouns.legs import Leg
@@ -45,30 +49,72 @@ def of_a_share(look: Look) -> Iterator[Problem]:
     shares = LOT * (1 if spec.size or spec.overwrite else spec.quantity)
     tick = _whole(spec).ticks.steps[0][1]
     judged = (*spec.legs.require, *(rule.condition for rule in spec.exits if rule.condition is not None))
-    for path, dollars in (found for each in judged for found in _amounts(each, PRICED, Unit.DOLLARS)):
-        if 0 < abs(dollars) < tick * shares:
-            message = f"${abs(dollars):f} is of the whole position: {abs(dollars) / shares:.3f} a share"
-            help = f"{abs(dollars):f} a share is ${abs(dollars) * shares:.0f}"
+    for path, amount in (found for each in judged for found in _amounts(each, PRICED, Unit.DOLLARS)):
+        if 0 < abs(amount) < tick * shares:
+            message = f"${abs(amount):f} is of the whole position: {abs(amount) / shares:.3f} a share"
+            help = f"{abs(amount):f} a share is ${abs(amount) * shares:.0f}"
             if "credit" in path or "debit" in path:
-                help += f", or '{abs(dollars):f}' without '$'"
+                help += f", or '{abs(amount):f}' without '$'"
             yield Problem("RB344", path, message, help)
 
 
 def of_a_tick(look: Look) -> Iterator[Problem]:
-    """Yield RB344 for a target that at the least price asked for is nearer to it than the next price there is."""
+    """Yield RB344 for a target or stop that at the least price asked for is nearer to it than the next price there is.
+
+    And for a target that wins less there than opening and closing cost.
+    """
     tick, least = _whole(look.spec).ticks.steps[0][1], Decimal(str(look.bounds.least))
     for planned, rule in look.exit_rules():
-        if planned.kind is not ExitKind.TARGET or not isinstance(rule.test, Compare) or least < tick:
+        part = abs(_part_of_entry(planned, rule, look))
+        if least < tick or not part:
             continue
-        subject, passing = literal(rule.test, look.terms)
-        part = Decimal(str(passing[0][0][0])) if subject.measure == "gain" and passing else Decimal(0)
-        if 0 < part * least < tick:
-            name = look.plan.opens_for
+        name, share = look.plan.opens_for, part * least
+        of_least = f"{said(rule)} of the least {name}, {least:.2f}, is"
+        is_target, costs = planned.kind is ExitKind.TARGET, _least_commissions(look)
+        won = share * LOT * look.plan.quantity
+        if share < tick:
+            then = "nothing may be won, and commissions are lost" if is_target else "the next quotes may close it"
+            message = f"{of_least} {share:.3f} a share, and prices change by {tick}: {then}"
+        elif is_target and won <= costs:
             message = (
-                f"{said(rule)} of the least {name}, {least:.2f}, is {part * least:.3f} a share, and prices change by "
-                f"{tick}: nothing may be won, and commissions are lost"
+                f"{of_least} {dollars(won)}, and opening and closing cost {dollars(costs)} or more: nothing is won"
             )
-            yield Problem("RB344", look.marked(rule), message, f"'require' a larger {name}, or win a larger part")
+        else:
+            continue
+        help_text = f"'require' a larger {name}, or {'win' if is_target else 'risk'} a larger part"
+        yield Problem("RB344", look.marked(rule), message, help_text)
+
+
+def _part_of_entry(planned: ExitPlan, rule: Rule, look: Look) -> Decimal:
+    """Return which part of the entry price a target wins, or a stop loses, below 0; 0 where it is no such part."""
+    if planned.kind not in (ExitKind.TARGET, ExitKind.STOP) or not isinstance(rule.test, Compare):
+        return Decimal(0)
+    subject, passing = literal(rule.test, look.terms)
+    if subject.measure != "gain" or not passing:
+        return Decimal(0)
+    edge, _ = passing[0][0] if planned.kind is ExitKind.TARGET else passing[-1][1]
+    is_of_kind = 0 < edge < inf if planned.kind is ExitKind.TARGET else -inf < edge < 0
+    return Decimal(str(edge)) if is_of_kind else Decimal(0)
+
+
+def _least_commissions(look: Look) -> Decimal:
+    """Return the dollars that opening and closing all of it cost at least, 0 where its count is not known.
+
+    What was bought beside what was sold may be left to expire.
+    """
+    plan = look.plan
+    if plan.size is not None or plan.overwrite is not None or any(leg.is_shares for leg in plan.legs):
+        return ZERO
+    sold = [leg for leg in plan.legs if leg.sign < 0] or plan.legs
+    parts = [[(_of(leg), leg.ratio * plan.quantity, 0.0) for leg in legs] for legs in (plan.legs, sold)]
+    if look.spec.order.leg_by_leg:
+        return sum((estimate([each]) for each in chain(*parts)), ZERO)
+    return sum(map(estimate, parts), ZERO)
+
+
+def _of(leg: LegPlan) -> Option:
+    """Return an option whose commissions are those of a leg."""
+    return Option(leg.symbol, leg.trading_class, date.min, Decimal(1), leg.right)
 
 
 def _order_prices(order: Order, spec: Spec) -> Iterator[Problem]:

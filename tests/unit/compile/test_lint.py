@@ -314,6 +314,8 @@ FOUND = [
     (exits(LAST, PROFIT.replace("debit: {at_most: 0.50}", "quote_width: {at_most: 0.50}")), "RB354", "30%"),
     (changed(("at_least: 0.50", "at_least: 0.05")), "RB344", "50%"),
     (changed(("at_least: 0.50", "at_least: 0.10"), ("profit: 50%", "cost: 0.6x credit")), "RB344", "0.6x credit"),
+    (changed(("at_least: 0.50", "at_least: 0.10")), "RB344", "50%"),
+    (changed((STOP, "  - stop: {loss: 5%}\n    confirm: 2 quotes\n")), "RB344", "5%"),
     # endings
     (changed((TIME, "  - time: open + 4h\n")), "RB335", "exits"),
     (
@@ -416,10 +418,11 @@ def test_a_sound_spec_has_no_warning() -> None:
 
 
 QUIET = [
+    changed((STOP, "  - stop: {loss: 10%}\n    confirm: 2 quotes\n"), (TARGET, "  - target: {profit: 25%}\n")),
     changed((REQUIRE, "    - credit: {between: [0.50, 2.50]}\n"), (RISK, "  max_loss_per_trade: $795\n")),
     changed((RISK, RISK + "  require:\n    - worst_case_at_expiry: {at_most: $900}\n")),
     changed((REQUIRE, "    - credit: {at_least: $30}\n")),
-    changed(("underlying: SPX", "underlying: SPY"), (REQUIRE, "    - credit: {at_least: $3}\n")),
+    changed(("underlying: SPX", "underlying: SPY"), (REQUIRE, "    - credit: {at_least: $8}\n")),
     exits(LAST, "- {stop: {loss: $0}, armed_by: {profit: {at_least: 30%}}}"),
     when("vix: {below: 20}", "{name: again, vix: {above: 12}}"),
     when("vix: {at_most: 20}", "{name: again, vix: {at_least: 20}}"),
@@ -495,8 +498,8 @@ QUIET = [
     legs(RATIO).replace("{profit: 50%}", "{profit: 50%, of: short_puts}\n    close: all"),
     legs(DIAGONAL.replace("below: front, by: 30 pts", "at: front")).replace(BREACH, ""),
     legs(STRADDLE.replace(", within: 5 pts", "") + WINGS).replace(BREACH, ""),
-    # of a credit of 0.10 a half is a tick
-    changed(("at_least: 0.50", "at_least: 0.10")),
+    # of a credit of 0.15 a half is more than a tick, and than commissions
+    changed(("at_least: 0.50", "at_least: 0.15")),
     # no entry is made while these are true
     exits(LAST, "- vix: {above: 22}"),
     exits(LAST, "- {name: e, all: [{vix: {above: 20}}, {profit: {below: 10%}}]}"),
