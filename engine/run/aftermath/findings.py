@@ -4,14 +4,16 @@ import math
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator
 from datetime import timedelta
+from decimal import Decimal
 
 from engine.fill.book import BY_OTHERS
 from engine.model.contract import product
-from engine.model.money import Rounding
+from engine.model.money import Rounding, TickRule
 from engine.model.order import Order, Purpose
 from engine.model.position import Position, PositionLeg
+from engine.order.price import option_ticks
 from engine.record.codec import decode
-from engine.record.record import Json, Kind, Record
+from engine.record.record import TICKS, Json, Kind, Record
 from engine.run.aftermath.day import Day
 from engine.run.aftermath.others import left_to_go_on
 from engine.run.audit.audit import audit
@@ -50,21 +52,25 @@ def _has_not_a_number(value: Json) -> bool:
 
 
 def off_tick(day: Day) -> list[str]:
-    """Return the orders that ever stood at a price off their grid, or at none that the broker takes."""
-    found = []
-    for order in _order_values(day.records):
-        price = order.limit_price if order.limit_price is not None else order.stop_price
-        if price is None:
+    """Return the orders that were ever priced off their grid as it was known then, or at none that the broker takes."""
+    found: list[str] = []
+    told: dict[str, TickRule] = {}
+    seen: set[tuple[str, Decimal]] = set()
+    for record in day.records:
+        if record.kind is Kind.FACTS and record.data.get("what") == TICKS:
+            told[str(record.data["trading_class"])] = decode(TickRule, record.data["value"])
+        if record.kind is not Kind.ORDER:
             continue
-        facts = product(order.legs[0].option.symbol)
-        ticks = facts.combo_ticks if order.is_combo else facts.option_ticks
+        order = decode(Order, dict(record.data))
+        price = order.terms.price
+        if price is None or (order.ref, price) in seen:
+            continue
+        seen.add((order.ref, price))
+        option = order.legs[0].option
+        ticks = product(option.symbol).combo_ticks if order.is_combo else option_ticks(option, told)
         if ticks.round(price, Rounding.NEAREST) != price or (not order.is_combo and price <= 0):
             found.append(f"{order.ref} of {order.bot} stands at {price}")
     return found
-
-
-def _order_values(records: Iterable[Record]) -> Iterator[Order]:
-    return (decode(Order, dict(record.data)) for record in records if record.kind is Kind.ORDER)
 
 
 def unfinished(day: Day) -> list[str]:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hand_desk import SELLER, Desk, put, text_of
@@ -9,7 +11,9 @@ from hand_desk import SELLER, Desk, put, text_of
 from engine.model.event import ListingReport
 from engine.model.money import TickRule
 from engine.model.order import Order, Purpose
-from engine.record.record import TICKS, Kind
+from engine.record.record import TICKS, Kind, Record
+from engine.run.aftermath.day import Day
+from engine.run.aftermath.findings import off_tick
 from engine.run.resume import resume
 
 OUTSIDE = TickRule(((Decimal(0), Decimal("0.05")), (Decimal(3), Decimal("0.10"))))
@@ -174,3 +178,17 @@ def test_a_change_of_a_try_that_is_refused_for_its_price_is_followed_by_one_on_t
     last = desk.replaced[-1].limit_price
     assert last is not None
     assert last % Decimal("0.05") == 0
+
+
+def test_a_day_is_held_against_the_grid_that_was_told() -> None:
+    """Orders off that grid, and on that of the table, were none of its findings."""
+    on_it, off_it = seller(), seller(None)
+    for desk in (on_it, off_it):
+        desk.fill(desk.enter("10:01"), price="2.05")
+    fact = on_it.said(Kind.FACTS, TICKS)
+
+    def found(*records: Record) -> list[str]:
+        return [words.rpartition(" ")[2] for words in off_tick(cast(Day, SimpleNamespace(records=records)))]
+
+    assert found(*on_it.records) == found(*off_it.records) == found(*off_it.records, *fact, *off_it.records) == []
+    assert found(*fact, *off_it.records) == ["0.82", "6.15"]
