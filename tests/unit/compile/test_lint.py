@@ -166,6 +166,10 @@ PROFIT = """- name: up
     close: put_side
     roll: {require: [{debit: {at_most: 0.50}}], expiry: {dte: 1}}"""
 LAST_HOUR = "- name: last\n    all: [{time: '15:30'}, {dte: {at_most: 0}}]"
+TO_SPOT = PROFIT.replace(
+    "expiry:", "strikes: {short_put: {otm: 40 pts}, long_put: {below: short_put, by: 10 pts}}, expiry:"
+)
+NOT_AT_FIRST = TO_SPOT.replace("profit: {at_least: 30%}", "all: [{profit: {at_least: 30%}}, {time: open + 1m}]")
 ONE_BY_ONE = "long_put, short_put, short_call, long_call"
 
 FOUND = [
@@ -226,6 +230,7 @@ FOUND = [
         "spot",
     ),
     (at_open("delta: 0.10, at_least_from_spot: 20 pts"), "RB349", "20 pts"),
+    (exits(LAST_HOUR, TO_SPOT).replace("  per_day: 1\n", OPEN), "RB349", "40 pts"),
     (changed((WINDOW, '  window: {from: "13:00", to: "14:00"}\n')), "RB320", '{from: "13:00", to: "14:00"}'),
     (changed((WINDOW, "  at: close - 4h\n")), "RB320", "close - 4h"),
     (changed((TIME, "  - time: open + 4h\n  - at_expiry: settle\n")), "RB321", "open + 4h"),
@@ -418,6 +423,8 @@ def test_a_sound_spec_has_no_warning() -> None:
 
 
 QUIET = [
+    exits(LAST_HOUR, NOT_AT_FIRST).replace("  per_day: 1\n", OPEN),
+    exits(LAST, TO_SPOT),
     changed((STOP, "  - stop: {loss: 10%}\n    confirm: 2 quotes\n"), (TARGET, "  - target: {profit: 25%}\n")),
     changed((REQUIRE, "    - credit: {between: [0.50, 2.50]}\n"), (RISK, "  max_loss_per_trade: $795\n")),
     changed((RISK, RISK + "  require:\n    - worst_case_at_expiry: {at_most: $900}\n")),
