@@ -106,6 +106,7 @@ def _place(work: Work, position: Position, leg: PositionLeg, plan: ProtectPlan) 
     price = stop_price(position, leg, plan, work.state.facts.ticks)
     if price is None:
         return
+    _tell_of_spread(work, position, leg, price)
     (closing,) = closing_legs((leg,))
     work.send(
         draft(
@@ -117,6 +118,16 @@ def _place(work: Work, position: Position, leg: PositionLeg, plan: ProtectPlan) 
             time_in_force=TimeInForce.GTC,
         )
     )
+
+
+def _tell_of_spread(work: Work, position: Position, leg: PositionLeg, price: Decimal) -> None:
+    """Say of the first stop of a leg that it lies within the leg's quote, where no move of the market need hit it."""
+    row = work.state.board.rows.get(leg.option, -1)
+    ask = work.state.board.ask[row] if row >= 0 else nan
+    guarded = (order.legs[0].name for order in work.orders_of(position.id) if order.purpose is Purpose.PROTECT)
+    if float(price) <= ask and leg.name not in guarded:
+        text = f"the protective stop of {leg.option} rests at {price:.2f}, within its quote ({ask:.2f} is asked)"
+        work.alarm(position.bot, f"{text}: it may act at the next bids", position.id)
 
 
 def stop_price(position: Position, leg: PositionLeg, plan: ProtectPlan, told: Grids = NONE_TOLD) -> Decimal | None:

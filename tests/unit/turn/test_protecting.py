@@ -112,6 +112,22 @@ def test_nothing_is_entered_while_a_stop_would_act_as_soon_as_it_rests() -> None
     assert guard.stop_price == Decimal("4.00")
 
 
+@pytest.mark.parametrize(("asked", "is_told"), [(4.00, True), (3.99, False)])
+def test_a_stop_within_the_quote_of_its_leg_is_told(asked: float, is_told: bool) -> None:
+    """Bid 0.05 under its stop, the leg was bought back by the next quotes."""
+    desk = Desk((text_of(risk=RISK),))
+    desk.quote(put(5935), 2.87, 2.97)
+    desk.quote(put(5945), 7.84 - asked, asked, -0.10)
+    desk.until("10:00")
+    desk.fill(desk.last)
+    for _ in range(2):
+        desk.tick(0)
+        ack_all(desk)
+    (guard,) = guards(desk)
+    words = "the protective stop of SPXW 2026-11-18 5945P rests at 4.00, within its quote (4.00 is asked)"
+    assert (guard.stop_price, [*desk.alarms]) == (Decimal("4.00"), [f"{words}: it may act at the next bids"] * is_told)
+
+
 def test_no_try_of_the_ladder_goes_down_to_a_price_whose_stop_would_act_at_once() -> None:
     desk = Desk((text_of(risk=RISK, order="{start: mid, step: 0.05, wait: 10s, tries: 4, then: cancel}"),))
     desk.quote(put(5935), 2.75, 2.95)
