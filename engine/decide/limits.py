@@ -62,15 +62,15 @@ class Proposal:
     """An entry about to be sent, with all that limits look at.
 
     Units: dollars; price, mid and band per share of one structure, price and mid signed, + received. worst_case: of the
-    whole position at its price, commissions included, None when it has no bound. bot_today, account_today: realised and
-    open profit since the session began. conflicts: contracts of it that some bot holds, or has working, the other way
-    round. sent: times of our orders of the last minute. stopped: why nothing of it trades, in words. together,
-    puts, margin: the worst case of all bots, the cash for their short puts and the account's initial margin, with this
-    entry, None when nothing limits them (margin: also until the broker has answered).
-    net: which limit on greeks of all bots it would pass, in words. required: which other condition of the account
-    document keeps it out, in words. contracts, notional: of all legs. entries_today: orders to enter that all bots
-    sent. day_trades: None when the rule is passed over. reduces: why nothing may be opened at all. rival: who else
-    trades this account, in words. clocks_apart: seconds our clock is ahead of the broker's. unvalued, account_unvalued:
+    whole position at its price, commissions included, None when it has no bound; unknown: why nobody knows. bot_today,
+    account_today: realised and open profit since the session began. conflicts: contracts of it that some bot holds, or
+    has working, the other way round. sent: times of our orders of the last minute. stopped: why nothing of it trades,
+    in words. together, puts, margin: the worst case of all bots, the cash for their short puts and the account's
+    initial margin, with this entry, None when nothing limits them (margin: also until the broker has answered). net:
+    which limit on greeks of all bots it would pass, in words. required: which other condition of the account document
+    keeps it out, in words. contracts, notional: of all legs. entries_today: orders to enter that all bots sent.
+    day_trades: None when the rule is passed over. reduces: why nothing may be opened at all. rival: who else trades
+    this account, in words. clocks_apart: seconds our clock is ahead of the broker's. unvalued, account_unvalued:
     positions of the bot, and of all, without a sound quote, so without a profit. cover: None unless shares are to cover
     its calls. hit: which of its protective stops would act as soon as it rests, in words.
     """
@@ -114,6 +114,7 @@ class Proposal:
     account_unvalued: tuple[str, ...] = ()
     cover: Cover | None = None
     hit: str = ""
+    unknown: str = ""
 
 
 Check = Callable[[Proposal], str]
@@ -157,7 +158,9 @@ def _halted(proposal: Proposal) -> str:
 
 
 def _worst_case(proposal: Proposal) -> str:
-    return worst_case_problem(proposal.worst_case, proposal.max_loss_per_trade, proposal.undefined_risk)
+    return proposal.unknown or worst_case_problem(
+        proposal.worst_case, proposal.max_loss_per_trade, proposal.undefined_risk
+    )
 
 
 def worst_case_problem(worst: Decimal | None, limit: Decimal | None, undefined_risk: bool) -> str:

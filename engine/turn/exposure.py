@@ -58,17 +58,21 @@ def together(
 
 def as_one_trade(
     work: Work, positions: Iterable[Position], selection: Selection, quantity: int, commission: Decimal
-) -> Decimal | None:
+) -> tuple[Decimal | None, str]:
     """Return what parts of a trade and this structure could lose at expiry, no share being counted.
 
-    None without a bound, or while that is not known. What ends on one day counts together, as in one position.
+    None without a bound; None, and why, while that is not known. What ends on one day counts together, as in one
+    position.
     """
-    stands = [_ways(work, position) for position in positions]
-    stands.append([_proposed(work, selection, quantity, commission)])
-    known = [[way for way in ways if way is not None] for ways in stands]
-    if any(len(sound) < len(ways) for sound, ways in zip(known, stands, strict=True)):
-        return None
-    return worst_together([tuple(tuple(chain(*ways)) for ways in product(*known))])
+    named = [(position.id, _ways(work, position)) for position in positions]
+    named.append(("this entry", [_proposed(work, selection, quantity, commission)]))
+    known: list[list[Way]] = []
+    for name, ways in named:
+        sound = [way for way in ways if way is not None]
+        if len(sound) < len(ways):
+            return None, f"what the trade could lose is unknown: no sound quote for {name}"
+        known.append(sound)
+    return worst_together([tuple(tuple(chain(*ways)) for ways in product(*known))]), ""
 
 
 def filled_count(work: Work, position: Position, leg: PositionLeg) -> int:

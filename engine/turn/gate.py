@@ -68,8 +68,9 @@ def entry_refusal(
     is_roll = replaced is not None  # it has a limit, whatever the entry has
     starts = view.start_price if is_roll else limited_at(plan.order, view.start_price, quote)
     price = None if starts is None else Decimal(f"{starts:.4f}")
+    unknown = ""
     if is_roll:
-        worst_case = worst_of_roll(work, of_trade, selection, quote, quantity, commission)
+        worst_case, unknown = worst_of_roll(work, of_trade, selection, quote, quantity, commission)
     else:
         worst = entry_worst_case(selection, price or ZERO, is_covered=view.is_covered)
         worst_case = None if worst is None else worst * LOT * quantity + commission
@@ -84,6 +85,7 @@ def entry_refusal(
             is_paused=plan.name in work.state.standing.paused or "" in work.state.standing.paused,
             halted=state.day.halted,
             worst_case=worst_case,
+            unknown=unknown,
             max_loss_per_trade=plan.risk.max_loss_per_trade,
             undefined_risk=plan.risk.undefined_risk,
             bot_today=bot_today(work, plan.name),
@@ -128,15 +130,16 @@ def worst_of_roll(
     quote: NetQuote,
     quantity: int,
     commission: Decimal,
-) -> Decimal | None:
+) -> tuple[Decimal | None, str]:
     """Return the dollars that what a roll opens at once could lose at expiry, together with what goes on of its trade.
 
-    of_trade: what is open of that without the legs that are rolled and those that are opened.
+    None without a bound; None, and why, while that is not known. of_trade: what is open of that without the legs that
+    are rolled and those that are opened.
     """
     if going_on := [each for each in of_trade if not each.waits_for_expiry]:
         return as_one_trade(work, going_on, selection, quantity, commission)
     worst = entry_worst_case(selection, Decimal(f"{quote.natural or 0.0:.4f}"), is_covered=False)
-    return None if worst is None else worst * LOT * quantity + commission
+    return None if worst is None else worst * LOT * quantity + commission, ""
 
 
 def floor_of_roll(

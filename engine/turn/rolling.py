@@ -302,7 +302,7 @@ def _bound_of_next(
 ) -> Bound | None:
     """Return how far the price of a roll at work may go, by the market of this moment.
 
-    None while what it opens may lose no more than a trade may, and nobody knows what it could.
+    None while nobody knows what its trade could lose, or that has no bound and must have one.
     """
     view, rows, risk = work.view(), work.state.board.rows, bot.plan.risk
     new = tuple(leg for leg in order.legs if leg.opens)
@@ -310,8 +310,8 @@ def _bound_of_next(
     commission = _commission(work, order.legs, order.quantity)
     view.quantity, view.commission = order.quantity, float(commission)
     bound = _bound(bot.rolls[planned.name], view, commission)
-    worst = _worst_of_next(work, order, planned, quotes[1], view)
-    if worst is None and not risk.undefined_risk:
+    worst, unknown = _worst_of_next(work, order, planned, quotes[1], view)
+    if unknown or (worst is None and not risk.undefined_risk):
         return None
     floors = [bound.floor, floor_of_roll(worst, quotes, order.quantity, risk.max_loss_per_trade)]
     is_begun = work.positions[order.into].is_begun
@@ -320,8 +320,10 @@ def _bound_of_next(
     return bound._replace(floor=max((floor for floor in floors if floor is not None), default=None))
 
 
-def _worst_of_next(work: Work, order: Order, planned: ExitPlan, opening: NetQuote, view: View) -> Decimal | None:
-    """Return the dollars that the trade could lose with what a roll at work opens, opened at once."""
+def _worst_of_next(
+    work: Work, order: Order, planned: ExitPlan, opening: NetQuote, view: View
+) -> tuple[Decimal | None, str]:
+    """Return the dollars that the trade could lose with what a roll at work opens at once, and why they are unknown."""
     position, new = work.positions[order.position], [leg for leg in order.legs if leg.opens]
     rolled = {leg.name for leg in rolled_legs(position, planned)} | {leg.name for leg in order.legs_of(position.id)}
     others = Replaced(position, _without(position, rolled)).beside(work.active_positions())

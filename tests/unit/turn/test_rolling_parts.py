@@ -301,6 +301,26 @@ def test_no_try_of_a_roll_goes_on_where_what_its_trade_could_lose_is_not_known()
     assert "no price for the next try: what it could lose is not known" in desk.alarms
 
 
+def test_a_roll_whose_trade_could_lose_nobody_knows_what_says_so() -> None:
+    """It said that its loss has no bound, and that the spec does not allow that."""
+    puts = DOWN.partition("  - name: further_down")[0]
+    calls = EACH.replace("each_side}", "short_call}\n    close: call_side")
+    desk = held(puts + calls, risk="{max_loss_per_trade: $2500}", quantity=1)
+    desk.level("VIX", 21.0)
+    desk.tick(1)
+    desk.fill(desk.last)
+    spot(desk, 6030)
+    desk.ack(desk.last)
+    _, of_puts = rolls(desk)
+    desk.blind(*(leg.option for leg in of_puts.legs if leg.opens))
+    spot(desk, 6050)
+    assert len(rolls(desk)) == 2
+    reasons = [str(each.data["reason"]) for each in desk.said(Kind.DECISION, "skip")]
+    assert reasons[-1] == (
+        f"tested does not roll: what the trade could lose is unknown: no sound quote for {of_puts.into}"
+    )
+
+
 def test_no_cap_counts_the_two_positions_twice() -> None:
     again = '{window: {from: "10:00", to: "14:00"}, per_day: 3, max_open: 2, again: {after: [filled], wait: 1s}}'
     desk = held(entry=again, limits=AccountLimits(max_open=1))
