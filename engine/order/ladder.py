@@ -55,8 +55,7 @@ def rung(
         return None
     ticks = quote.ticks or ticks_of(parts)
     wanted = first - (ladder.step or ZERO) * (attempt - 1)
-    floors = [each for each in (bound.floor, surely_lost_below(parts)) if each is not None]
-    limit = limit_net(wanted, natural=quote.natural, floor=max(floors, default=None), ticks=ticks)
+    limit = limit_net(wanted, natural=quote.natural, floor=_floor(parts, bound), ticks=ticks)
     net = _worth_sending(limit, parts, ticks, bound.floor)
     if (holds := bound.holds) is None:
         return net
@@ -64,6 +63,18 @@ def rung(
     best = max(first, ticks.round(2 * quote.mid - quote.natural, Rounding.UP))
     found = _last_held(lambda each: holds(_worth_sending(each, parts, ticks)), first, net, best, ticks)
     return _worth_sending(found, parts, ticks)
+
+
+def is_the_last(net: Decimal, quote: NetQuote, parts: tuple[Part, ...], bound: Bound) -> bool:
+    """Say whether a limit is the last before what the legs can be worth, and the market asks for more than that."""
+    floor = _floor(parts, bound)
+    if floor is None or quote.natural is None or quote.natural >= net:
+        return False
+    return net <= (quote.ticks or ticks_of(parts)).round(floor, Rounding.UP)
+
+
+def _floor(parts: tuple[Part, ...], bound: Bound) -> Decimal | None:
+    return max((each for each in (bound.floor, surely_lost_below(parts)) if each is not None), default=None)
 
 
 def _last_held(holds: Holds, first: Decimal, last: Decimal, best: Decimal, ticks: TickRule) -> Decimal:

@@ -9,7 +9,7 @@ from engine.model.order import NEXT_TRY, TRIES_USED_UP, Order, OrderStatus, Orde
 from engine.model.quotes import NO_BID
 from engine.model.values import replace
 from engine.order.draft import parts_of, wire_price
-from engine.order.ladder import Bound, priority, rung
+from engine.order.ladder import Bound, is_the_last, priority, rung
 from engine.order.price import net_quote
 from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Then
@@ -200,6 +200,9 @@ def _reprice(work: Work, order: Order, ladder: Ladder, bound: Bound) -> None:
         return
     if closing:
         price_is_there(work, work.positions[order.position])
+        if order.attempt >= ladder.tries and is_the_last(net, quote, parts, bound):
+            text = f"'{order.reason}' waits at {abs(net)} for {order.position}"
+            work.alarm(order.bot, f"{text}: more is asked than its legs can be worth", order.position)
     if order.purpose is Purpose.ENTRY and (reason := no_price(work, parts, quote, net)):
         work.alarm_of_price(order.bot, f"no price for the next try: {reason}", order.position)
         cancel(work, order, f"its next try would be {reason}")

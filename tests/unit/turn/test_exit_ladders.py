@@ -279,6 +279,11 @@ def test_what_leaves_a_dead_wing_costs_no_more_than_all_of_it_could() -> None:
     desk.ack(order)
     wait(desk, 30)
     assert price(desk) == Decimal("10.00"), "at natural it costs 11.20"
+    assert not desk.alarms
+    for _ in range(12):
+        wait(desk, 10)
+    said = "'stop' waits at 10.00 for spread-20261118-1: more is asked than its legs can be worth"
+    assert desk.alarms == [said]
 
 
 def test_a_price_to_start_at_stays_a_credit_when_the_mid_falls_below_zero() -> None:
