@@ -45,11 +45,12 @@ def ends_of(group: list[Leg]) -> Ends | None:
         return None
     counts = [leg.ratio if leg.side is Side.BUY else -leg.ratio for leg in group]
     shifts = [shift for _, shift in places]
-    pays = [_payoff(group[0].right, zip(shifts, counts, strict=True), at) for at in shifts]
+    pays = [payoff(group[0].right, zip(shifts, counts, strict=True), at) for at in shifts]
     least, most = min(*pays, NOTHING), max(*pays, NOTHING)
     return None if sum(counts) < 0 else least, None if sum(counts) > 0 else most
 
 
-def _payoff(right: str, parts: Iterable[tuple[Decimal, int]], spot: Decimal) -> Decimal:
+def payoff(right: str, parts: Iterable[tuple[Decimal, int]], spot: Decimal) -> Decimal:
+    """Return what options of one right, (strike, count), pay at expiry, per share."""
     outward = 1 if right == "put" else -1
     return sum((count * max((strike - spot) * outward, NOTHING) for strike, count in parts), NOTHING)

@@ -1,15 +1,20 @@
-"""What exits are measured against: a credit of the whole structure, whatever `of` says; an entry price near nothing."""
+"""What exits are measured against: a credit of the whole structure, whatever `of` says; an entry price near nothing.
+
+And what pays the same wherever the market goes.
+"""
 
 from collections.abc import Iterator
 
+from engine.compile.distance import NOTHING
 from engine.compile.lint.literals import linear
 from engine.compile.lint.look import Look
 from engine.compile.lint.reach import is_sure
 from engine.compile.lint.wording import said
+from engine.compile.lint.worth import same_everywhere
 from engine.compile.plan import Call, Compare, ExitPlan, Quantity, Rule
 from engine.compile.problem import Problem
 from engine.compile.reads import calls_of
-from engine.spec.nouns.legs import StrikeBy
+from engine.spec.nouns.legs import Side, StrikeBy
 
 _WHOLE = ("credit", "debit")
 _AT_THE_MONEY, _OUT_OF_IT = (StrikeBy.AT_SPOT, StrikeBy.AT_LEG), (StrikeBy.OTM, StrikeBy.EXPECTED_MOVE)
@@ -29,13 +34,22 @@ def against_the_whole(look: Look) -> Iterator[Problem]:
 
 def of_next_to_nothing(look: Look) -> Iterator[Problem]:
     """Yield RB353 for an exit that is a part of the entry price, where the structure may be had for about nothing."""
-    if is_sure(look.spec, look.bounds) or _are_calendars(look) or _are_flies(look):
+    if is_sure(look.spec, look.bounds) or same_everywhere(look.spec) or _are_calendars(look) or _are_flies(look):
         return
     for _, rule in look.exit_rules():
         if any(_is_part(call) for call in calls_of(rule.test)):
             message = f"{said(rule)} is a part of the entry price, which may be next to nothing: at 0.00 it never acts"
             help_text = f"'require' a '{look.plan.opens_for}' of so much at least, or say it in dollars"
             yield Problem("RB353", look.marked(rule), message, help_text)
+
+
+def loans(look: Look) -> Iterator[Problem]:
+    """Yield RB356 for what costs the same at expiry wherever the market goes: it is sold for less than that."""
+    costs = -(same_everywhere(look.spec) or NOTHING)
+    if costs > 0:
+        message = f"it costs {costs:f} at expiry wherever the market goes, and is sold for less: that surely loses"
+        where = next(leg.path for leg in look.spec.legs.legs if leg.side is Side.SELL)
+        yield Problem("RB356", where, message, "turn it round, or accept it as a loan: 'accept: {RB356: \"reason\"}'")
 
 
 def _is_part(call: Call) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from engine.compile.lint.ages import ageless
-from engine.compile.lint.bases import against_the_whole, of_next_to_nothing
+from engine.compile.lint.bases import against_the_whole, loans, of_next_to_nothing
 from engine.compile.lint.caps import out_of_reach
 from engine.compile.lint.closing import closing_unsaid, parts_of_one
 from engine.compile.lint.endings import unended
@@ -52,6 +52,7 @@ CHECKS: tuple[Check, ...] = (
     rolled_at_any_price,
     against_the_whole,
     of_next_to_nothing,
+    loans,
     closing_unsaid,
     parts_of_one,
     unended,

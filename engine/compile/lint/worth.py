@@ -8,7 +8,7 @@ from decimal import Decimal
 from math import sqrt
 from statistics import NormalDist
 
-from engine.compile.distance import NOTHING, Ends, ends_of, place_of
+from engine.compile.distance import NOTHING, Ends, ends_of, keeps_its_width, payoff, place_of
 from engine.compile.expiries import dte_range
 from engine.compile.structure import group_direction, symbol_of
 from engine.model.values import dataclass
@@ -48,6 +48,22 @@ def worth_of(spec: Spec) -> Worth:
     ends = [_together(sides) for sides in groups.values()]
     least, most = _added([each[0] for each in ends]), _added([each[1] for each in ends])
     return Worth(None if least is None else float(-least), None if most is None else float(most))
+
+
+def same_everywhere(spec: Spec) -> Decimal | None:
+    """Return what one structure of options pays at expiry, as a box does, None where that hangs on the market."""
+    legs = list(spec.legs.legs)
+    is_one = len(spec.underlyings) == 1 and len(spec.legs.expiries) == 1
+    if not is_one or any(leg.is_shares or not keeps_its_width(leg.strike) for leg in legs):
+        return None
+    places = [place_of(leg, legs) for leg in legs]
+    counts = [leg.ratio if leg.side is Side.BUY else -leg.ratio for leg in legs]
+    is_flat = all(not sum(c for leg, c in zip(legs, counts, strict=True) if leg.right == r) for r in ("put", "call"))
+    if not is_flat or len({root.name for root, _ in places}) > 1:
+        return None
+    parts = [(leg.right, shift, count) for leg, (_, shift), count in zip(legs, places, counts, strict=True)]
+    pays = {sum((payoff(right, [(shift, c)], at) for right, shift, c in parts), NOTHING) for _, at, _ in parts}
+    return pays.pop() if len(pays) == 1 else None
 
 
 def most_brought(spec: Spec, worth: Worth) -> float | None:

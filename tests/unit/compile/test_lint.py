@@ -104,6 +104,13 @@ def at_open(strike: str, *changes: tuple[str, str]) -> str:
     return changed(*opened, *changes, text=text)
 
 
+BOX = """\
+  short_call: {sell: call, strike: {at: spot}}
+  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}
+  long_put: {buy: put, strike: {at: short_call}}
+  short_put: {sell: put, strike: {at: long_call}}
+"""
+BOUGHT_BOX = BOX.replace("sell:", "buys:").replace("buy:", "sell:").replace("buys:", "buy:")
 STRADDLE = """\
   short_put: {sell: put, strike: {at: spot}}
   short_call: {sell: call, strike: {at: short_put, within: 5 pts}}
@@ -301,6 +308,7 @@ FOUND = [
     (legs(REVERSAL).replace("profit: 50%", "profit: 500%"), "RB353", "500%"),
     (legs(REVERSAL).replace("target: {profit: 50%}", "stop: {give_back: 20%}\n    name: trail"), "RB353", "20%"),
     (legs(RATIO), "RB353", "50%"),
+    (legs(BOX).replace(BREACH, ""), "RB356", None),
     (legs(DIAGONAL).replace(BREACH, ""), "RB353", "50%"),
     (exits(LAST, "- move: {since: open, above: -5 pts}"), "RB352", "-5 pts"),
     (exits(LAST, "- {name: e, any: [{breach: {spot_within: 2 pts}}, {vix_spike: {above: 3 pts}}]}"), "RB352", None),
@@ -425,6 +433,7 @@ def test_a_sound_spec_has_no_warning() -> None:
 QUIET = [
     exits(LAST_HOUR, NOT_AT_FIRST).replace("  per_day: 1\n", OPEN),
     exits(LAST, TO_SPOT),
+    legs(BOUGHT_BOX).replace(BREACH, ""),
     changed((STOP, "  - stop: {loss: 10%}\n    confirm: 2 quotes\n"), (TARGET, "  - target: {profit: 25%}\n")),
     changed((REQUIRE, "    - credit: {between: [0.50, 2.50]}\n"), (RISK, "  max_loss_per_trade: $795\n")),
     changed((RISK, RISK + "  require:\n    - worst_case_at_expiry: {at_most: $900}\n")),
