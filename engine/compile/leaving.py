@@ -10,7 +10,7 @@ from engine.compile.plan import Constant, ExitPlan, Order, Quantity, Rule
 from engine.compile.problem import Problem, did_you_mean
 from engine.compile.rolling import Rolled, roll_plan
 from engine.compile.scope import Scope
-from engine.compile.structure import certain_direction, is_left_bare
+from engine.compile.structure import certain_direction, left_bare
 from engine.spec.nouns.condition import Amount, Condition, Group, GroupKind, MeasureTest, Path, Unit, Word
 from engine.spec.nouns.exits import Exit, ExitKind
 from engine.spec.nouns.legs import Leg, Side
@@ -78,7 +78,8 @@ def closing_problems(spec: Spec) -> Iterator[Problem]:
                 yield Problem("RB201", where, f"unknown leg '{name}'", did_you_mean(name, (*names, *SIDES, "all")))
             elif not named_legs((name,), spec):
                 yield Problem("RB227", where, f"this structure has no {SIDES[name]}", f"its legs: {', '.join(names)}")
-        if is_left_bare(spec, named_legs(rule.close_legs, spec)):
+        closed = named_legs(rule.close_legs, spec)
+        if any(leg.is_shares and leg.name in closed for leg in spec.legs.legs) and left_bare(spec, closed):
             message = f"'{rule.name}' closes the shares and leaves what they cover"
             yield Problem("RB234", where, message, "close both, as 'close: all' does")
         if rule.close_part is not None and not 0 < rule.close_part <= 1:

@@ -87,6 +87,7 @@ CODES = {
     "RB352": "An exit that looks at the market alone, and may be true as the bot enters.",
     "RB353": "An exit that is a part of an entry price which may be next to nothing.",
     "RB354": "An exit that rolls whatever that costs.",
+    "RB355": "An exit that closes what covers a short option, and leaves that.",
     "RB356": "A structure that is sold for less than it surely costs at expiry.",
 }
 

@@ -1,6 +1,6 @@
 """The legs: in which order their strikes resolve, what covers what, whether the structure is sold or bought."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
 from engine.compile.distance import REFERRING, ends_of, place_of
@@ -169,7 +169,7 @@ def _uncovered(spec: Spec) -> Iterator[Problem]:
     if spec.risk.undefined_risk:
         return
     for leg in spec.legs.legs:
-        if leg.right == "call" and spec.overwrite is not None:
+        if _is_overwrite(leg, spec):
             continue
         if leg.side is Side.SELL and (missing := missing_cover(leg, spec)) > 0:
             if leg.is_shares:
@@ -199,13 +199,17 @@ def _none_bought(leg: Leg, bought: list[Leg]) -> str:
     return f"'{bought[0].name}' may end before it, and no other is bought" if bought else f"no {leg.right} is bought"
 
 
-def is_left_bare(spec: Spec, closed: set[str]) -> bool:
-    """Say whether closing these legs takes shares away that cover what stays."""
-    legs = spec.legs.legs
-    if spec.risk.undefined_risk or not any(leg.is_shares and leg.name in closed for leg in legs):
-        return False
-    left = replace(spec, legs=replace(spec.legs, legs=tuple(leg for leg in legs if leg.name not in closed)))
-    return any(leg.side is Side.SELL and missing_cover(leg, left) > 0 for leg in left.legs.legs)
+def left_bare(spec: Spec, closed: Collection[str]) -> tuple[str, ...]:
+    """Return what is sold and stays uncovered once these legs are closed alone, () where that is allowed."""
+    if spec.risk.undefined_risk:
+        return ()
+    left = replace(spec, legs=replace(spec.legs, legs=tuple(leg for leg in spec.legs.legs if leg.name not in closed)))
+    sold = (leg for leg in left.legs.legs if leg.side is Side.SELL)
+    return tuple(leg.name for leg in sold if not _is_overwrite(leg, spec) and missing_cover(leg, left) > 0)
+
+
+def _is_overwrite(leg: Leg, spec: Spec) -> bool:
+    return leg.right == "call" and spec.overwrite is not None
 
 
 def _alike(leg: Leg, spec: Spec) -> list[Leg]:

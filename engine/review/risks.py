@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
+from engine.compile.structure import left_bare
 from engine.compile.timing import outlives_its_day
 from engine.compile.units import written as written_as
 from engine.evaluate.phrases import listed
@@ -48,6 +49,7 @@ def _trade(subject: Subject) -> Iterator[Line]:
         yield Line(words="the cash for its shares is asked for by 'cash_secured_puts' of the account document alone")
     yield from _rolled_on(subject)
     yield from _rolled_apart(subject)
+    yield from _left_bare(subject)
     if limit is None and worst.sure is Sure.STRIKES and worst.width and is_on_the_listing(subject):
         yield Line(words="where no strike is listed so far apart the nearest is taken: further apart it may lose more")
     if limit is None or example is None:
@@ -78,6 +80,14 @@ def _rolled_apart(subject: Subject) -> Iterator[Line]:
         most = "nothing limits" if limit is None else f"{amounts.money(limit)} limits"
         rolls = f"{listed(names, 'and')} {'roll' if len(names) > 1 else 'rolls'} a part to another expiry"
         yield Line(words=f"{rolls}: it may be lost beside what stays, and {most} what both lose (max_loss_per_trade)")
+
+
+def _left_bare(subject: Subject) -> Iterator[Line]:
+    """Say of which exits the worst case is no bound any more, since they close what covers the rest."""
+    for each in subject.exits:
+        bare = left_bare(subject.spec, each.legs) if each.legs and each.roll is None else ()
+        if bare:
+            yield Line(words=f"{each.name} leaves {listed(bare, 'and')} uncovered: from then on a trade may lose more")
 
 
 def _words_of(worst: Worst, subject: Subject) -> str:

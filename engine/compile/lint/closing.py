@@ -1,10 +1,11 @@
-"""Exits that close something else than they seem to: of parts that judge different legs, or of a part that is all."""
+"""Exits that close something else than they seem to, a part that is all, or what covers the rest."""
 
 from collections.abc import Iterator
 
 from engine.compile.judged import WHOLE, Legs, judged_legs
 from engine.compile.lint.look import Look
 from engine.compile.problem import Problem
+from engine.compile.structure import left_bare
 from engine.model.counted import counted
 from engine.spec.nouns.exits import Exit, is_all
 
@@ -34,6 +35,18 @@ def parts_of_one(look: Look) -> Iterator[Problem]:
             said = f"{(part * 100).normalize():f}% of {counted(count, 'structure')}"
             message = f"'{rule.name}' closes {said}, rounded up, and so the whole position"
             yield Problem("RB348", (*rule.path, "close"), message, "leave 'close' out, or enter more ('quantity')")
+
+
+def uncovering(look: Look) -> Iterator[Problem]:
+    """Yield RB355 for each exit that closes what covers an option, or shares, that it leaves."""
+    told = set()
+    for planned, rule in look.exit_rules():
+        bare = left_bare(look.spec, planned.legs) if planned.legs and planned.roll is None else ()
+        if bare and planned.written not in told:
+            told.add(planned.written)
+            message = f"'{planned.written}' closes {_words(planned.legs)} alone, and leaves {_words(bare)} uncovered"
+            help_text = "close both, as 'close: all' does, or write 'undefined_risk: allow' under 'risk'"
+            yield Problem("RB355", look.marked(rule), message, help_text)
 
 
 def _says_what(written: Exit) -> bool:

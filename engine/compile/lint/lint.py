@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from engine.compile.lint.ages import ageless
 from engine.compile.lint.bases import against_the_whole, loans, of_next_to_nothing
 from engine.compile.lint.caps import out_of_reach
-from engine.compile.lint.closing import closing_unsaid, parts_of_one
+from engine.compile.lint.closing import closing_unsaid, parts_of_one, uncovering
 from engine.compile.lint.endings import unended
 from engine.compile.lint.entering import excluded, unaffordable, windowless
 from engine.compile.lint.exits import idle, idle_halts
@@ -55,6 +55,7 @@ CHECKS: tuple[Check, ...] = (
     loans,
     closing_unsaid,
     parts_of_one,
+    uncovering,
     unended,
     on_one_reading,
     waiting_for_quotes,

@@ -345,6 +345,8 @@ FOUND = [
         "RB336",
         "short_call",
     ),
+    (exits(LAST, "- target: {profit: 100%, of: long_put}"), "RB355", "100%"),
+    (exits(LAST, "- {name: n, profit: {at_least: $90}, close: [short_put, long_put, long_call]}"), "RB355", "$90"),
     (changed((TARGET, "  - target: {profit: 25%}\n    close: 50%\n")), "RB348", "50%"),
     (
         changed(
@@ -482,6 +484,8 @@ QUIET = [
     # what may be sold or bought, and what is closed part by part, may win or lose more than its width or credit
     legs(REVERSAL).replace("profit: 50%", "profit: $5000"),
     legs(BROKEN_WING).replace("profit: 50%", "profit: 150%"),
+    exits(LAST, "- {target: {profit: 100%, of: long_put}, close: put_side}"),
+    exits(LAST, "- target: {profit: 100%, of: long_put}").replace(RISK, f"{RISK}  undefined_risk: allow\n"),
     exits(LAST, f"- {{name: n, {OF_PUT}}}", "- stop: {loss: $1500}"),
     exits(LAST, f"- {{{within(15)[2:]}}}", f"- {{name: n, {OF_PUT}, unknown: exit}}"),
     exits(LAST, "- {stop: {cost: 12.00}, unknown: exit, order: {then: market}}"),

@@ -251,7 +251,8 @@ def test_a_time_exit_that_is_armed_on_a_later_day_keeps_no_entry_out() -> None:
 @pytest.mark.parametrize("of", ["long_put", "long_legs", "[long_put, long_call]"])
 def test_legs_that_are_bought_have_a_value_in_what_is_sold(of: str) -> None:
     """It was refused, and 'cost' was offered, which is true from the first moment on."""
-    assert problems(changed("target: {profit: 50%}", f"value: {{of: {of}, below: 0.05}}")) == []
+    text = changed("target: {profit: 50%}", f"value: {{of: {of}, below: 0.05}}\n    close: all")
+    assert problems(text) == []
 
 
 def test_again_may_say_until_the_end_of_the_last_window() -> None:

@@ -110,6 +110,14 @@ def test_a_limit_on_a_trade_is_told_beside_what_bounds_it_already(name: str) -> 
     assert "an entry that could lose more than $9,000 is refused (max_loss_per_trade)" in told(text)
 
 
+def test_an_exit_that_closes_what_covers_the_rest_is_told_beside_the_worst_case() -> None:
+    """A bought put that had doubled was sold alone, and of the naked one $806 were said to be lost at most."""
+    alone = "  - target: {profit: 100%, of: long_put}\n"
+    told_of = told(changed("exits:\n", f"exits:\n{alone}"))
+    assert "target.long_put leaves short_put uncovered: from then on a trade may lose more\n" in told_of
+    assert "uncovered" not in told(changed("exits:\n", f"exits:\n{alone}    close: put_side\n"))
+
+
 # ---------------------------------------------------------------- entering
 
 
