@@ -33,6 +33,7 @@ from engine.run.position_text import (
 from engine.run.today import open_of, owed_today, realized_today, since_the_open, today_of
 from engine.run.trade_text import OTHERS, provisional_text
 from engine.turn.closing import CLOSING
+from engine.turn.entered import why_over
 from engine.turn.state import BotState, State
 
 SHOWN_OLD = 5
@@ -194,13 +195,15 @@ def _order_words(order: Order) -> str:
 
 def _why_nothing(state: State, name: str, bot: BotState) -> tuple[str, ...]:
     day, nearest = bot.day, bot.nearest
-    of_bot = (order for order in state.orders.values() if order.bot == name and order.purpose is Purpose.ENTRY)
+    of_bot = [order for order in state.orders.values() if order.bot == name and order.purpose is Purpose.ENTRY]
     if working := [order for order in of_bot if order.status.is_live]:
         return (f"{_order_words(working[0])} works at the broker",)
     halted = (f"halted: {one_line(day.halted)}",) if day.halted else ()
     if day.entries:
-        count = "its entry was" if day.entries == 1 else f"{day.entries} entries were"
-        return (f"{count} not filled", *halted)
+        count = "its entry was not filled" if day.entries == 1 else f"{day.entries} entries were not filled, the last"
+        last = max(of_bot, key=lambda order: order.number, default=None)
+        why = "" if last is None else f": {one_line(why_over(last, asked=False))}"
+        return (f"{count}{why}", *halted)
     if halted and not was_over(day.skipped):
         return halted
     if day.decided:

@@ -359,6 +359,26 @@ def test_a_halt_after_its_window_is_not_why_a_bot_did_not_enter(halted_at: str, 
     assert all(part.startswith(begin) for part, begin in zip(kept_out, said, strict=True))
 
 
+def test_an_entry_that_came_to_nothing_is_told_with_what_became_of_it() -> None:
+    """Of a box that the broker refused each day, the day said "its entry was not filled", as of one priced too well."""
+    desk = desk_of(TWO)
+    desk.until("10:05")
+    desk.refuse(desk.last, 201, "Order rejected - reason:Riskless combination orders are not allowed")
+    refused = "201 Order rejected - reason:Riskless combination orders are not allowed"
+    assert told_of(desk) == (f"its entry was not filled: {refused}",)
+    desk.until("11:00")
+    desk.ack(desk.last)
+    for _ in range(3):
+        desk.tick(10)
+    desk.cancelled(desk.last)
+    assert told_of(desk) == ("2 entries were not filled, the last: its tries are used up",)
+
+
+def told_of(desk: Desk) -> tuple[str, ...]:
+    """Return what the report of the day says of its one bot."""
+    return day_outcome(desk.state, None).bots[0].lines[0].parts
+
+
 def test_what_another_bot_has_sent_uses_up_no_window() -> None:
     sections = {"entry": TIMES, "exits": EXITS, "risk": "{max_loss_per_trade: $9000}", "legs": LEGS}
     desk = Desk(tuple(text_of(name, **sections) for name in ("one", "two")))
