@@ -149,10 +149,19 @@ def check_net_price(work: Work, order: Order) -> None:
     if price is None:
         return
     dealt, worst = price
-    if dealt < worst - CENT / 2:
+    if dealt < worst - _of_whole_cents(order, position):
         what = "rolled" if order.into else "opened" if order.purpose is Purpose.ENTRY else "closed"
         text = f"{position.id} was {what} at a net price of {dealt:.2f}, worse than its limit of {worst}"
         distrust(work, position, text)
+
+
+def _of_whole_cents(order: Order, position: Position) -> Decimal:
+    """Return by how much the prices of legs, told in whole cents, may miss the net price that they were dealt at.
+
+    A cent more for a leg of ratio 3 is three of the whole, so where no leg has a ratio of 1 some prices are no sum.
+    """
+    names = {leg.name for leg in order.legs}
+    return CENT / 2 * min((leg.weight for leg in position.legs if leg.name in names), default=1)
 
 
 def _dealt_by_all(work: Work, order: Order, position: Position) -> tuple[Decimal, Decimal] | None:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hand_desk import SELLER, Desk, text_of
+from hand_desk import SECTIONS, SELLER, Desk, text_of
 
 from engine.model.event import BrokerStatus, OrderReport
 from engine.model.order import Order, OrderStatus, Purpose, Side
@@ -289,6 +289,20 @@ def test_50_a_fill_worse_than_the_limit() -> None:
     assert any("worse than its limit" in text for text in desk.alarms)
     assert desk.day_of("seller").halted  # type: ignore[attr-defined]
     assert desk.position.state == "open"
+
+
+@pytest.mark.parametrize(("each", "is_worse"), [("0.69", False), ("0.68", False), ("0.67", True)])
+def test_50_a_net_price_that_no_whole_cents_of_the_legs_add_up_to(each: str, *, is_worse: bool) -> None:
+    """Three lots sold at their limit of 2.05 were told as 3 x 0.68, 2.04, and the bot entered nothing more that day."""
+    legs = SECTIONS["legs"].replace(": put,", ": put, ratio: 3,")
+    desk = Desk((text_of(legs=legs, order="{start: 2.05, wait: 10s, tries: 1, then: cancel}", risk=WIDE),))
+    order = desk.enter()
+    desk.ack(order)
+    long, short = sorted(desk.executions_of(order, 1), key=lambda report: report.is_buy, reverse=True)
+    desk.send(long)
+    desk.send(replace(short, price=long.price + Decimal(each)))
+    desk.report(order, BrokerStatus.FILLED, 1)
+    assert any("worse than its limit" in text for text in desk.alarms) is is_worse
 
 
 def test_50_a_combo_is_judged_by_its_net_price() -> None:
