@@ -228,4 +228,4 @@ def _conflicts(work: Work, others: list[Position], bot: CompiledBot, selection: 
             for leg in held_or_entering(work, position)
             if wanted.get(leg.option, leg.sign) != leg.sign
         ]
-    return tuple(found)
+    return tuple(dict.fromkeys(found))

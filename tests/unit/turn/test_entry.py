@@ -359,6 +359,20 @@ def test_if_held_the_other_way_round_is_skipped() -> None:
     assert [order.bot for order in desk.submitted] == ["seller"]
 
 
+def test_a_contract_that_a_bot_holds_twice_the_other_way_round_is_told_once() -> None:
+    """`held the other way round: SPXW 5925P by q, SPXW 5925P by q`, once for each position."""
+    buyer = "\n  expiry: {dte: 0}\n  long_put: {buy: put, strike: {delta: 0.10}}\n"
+    exits = '[{time: "15:45", order: market}]'
+    twice = text_of("seller", entry='{at: ["10:00", "10:02"], for: 2m}', risk="{max_loss_per_trade: $9000}")
+    desk = Desk((twice, text_of("buyer", legs=buyer, exits=f" {exits}", entry='{at: "10:05"}')))
+    for at in ("10:00", "10:02"):
+        desk.until(at)
+        desk.fill(desk.last)
+    desk.until("10:06")
+    said = [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "skip")]
+    assert said == ["held the other way round: SPXW 2026-11-18 5945P by seller"]
+
+
 def test_not_while_unlinked() -> None:
     desk = Desk(linked=False)
     desk.until("10:05", step=60)
