@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from engine.compile.judged import judged_legs
-from engine.compile.plan import ExitPlan, Holds, ProtectPlan
+from engine.compile.plan import Call, Compare, ExitPlan, Holds, ProtectPlan, Rule
+from engine.compile.reads import calls_of
 from engine.evaluate.phrases import Cast, listed
 from engine.model.contract import Settlement, product
 from engine.review import amounts
@@ -26,6 +27,7 @@ from engine.review.sentences import ending, judging, outline, rule_words
 from engine.review.spoken import cast_for, each_words
 from engine.review.structure import has_several
 from engine.review.subject import Subject
+from engine.spec.nouns.condition import Op
 from engine.spec.nouns.exits import Exit, ExitKind, IfUnknown
 from engine.spec.nouns.order import Start
 
@@ -35,7 +37,8 @@ def leaves(subject: Subject) -> Section:
     lines = list(_head(subject))
     for at, planned in enumerate(subject.exits, start=1):
         lines += _exit_lines(at, planned, subject)
-    lines += [*_switched_off(subject), *_unknown(subject), *_blind(subject), *_resting(subject), *_expiry(subject)]
+    lines += [*_switched_off(subject), *_after_a_part(subject), *_unknown(subject), *_blind(subject)]
+    lines += [*_resting(subject), *_expiry(subject)]
     return Section("Leaves", tuple(lines))
 
 
@@ -292,6 +295,29 @@ def _sold_at(example: Example, plan: ProtectPlan) -> str:
     barred = any(sold[name] >= price for name, price in prices.items())
     said = listed(tuple(f"{price:.2f}" for price in sold.values()), "and")
     return f"sold at {said}{': it would act at once, so nothing is entered' if barred else ''}"
+
+
+# ---------------------------------------------------------------- what a part leaves
+
+
+def _after_a_part(subject: Subject) -> Iterator[Line]:
+    """Say which exits wait for a part of the price of the whole, of which what a part leaves may be worth less."""
+    if any(planned.legs and planned.roll is None for planned in subject.exits):
+        for measure, whole in (("cost", "credit"), ("value", "debit")):
+            names = tuple(
+                each.name for each in subject.exits if not each.legs and _waits_for_less(each, measure, whole)
+            )
+            if names:
+                said = f"{listed(names, 'and')} {'goes' if len(names) == 1 else 'go'} by the {measure} of what is left"
+                yield Line(words=f"once a part is closed, {said} and the {whole} of the whole: perhaps true at once")
+
+
+def _waits_for_less(planned: ExitPlan, measure: str, whole: str) -> bool:
+    match planned.rule:
+        case Rule(test=Compare(Op.BELOW | Op.AT_MOST, Call(measure=measured) as left, right)):
+            is_of_all = measured == measure and "of" not in dict(left.arguments)
+            return is_of_all and any(call.measure == whole for number in right for call in calls_of(number))
+    return False
 
 
 # ---------------------------------------------------------------- expiry

@@ -118,6 +118,16 @@ def test_an_exit_that_closes_what_covers_the_rest_is_told_beside_the_worst_case(
     assert "uncovered" not in told(changed("exits:\n", f"exits:\n{alone}    close: put_side\n"))
 
 
+def test_an_exit_by_the_whole_price_is_told_to_count_what_a_part_has_left() -> None:
+    """Of a straddle whose call was sold at a profit the put followed within seconds: much of the value was gone."""
+    part = "  - name: side\n    stop: {cost: 2x credit, of: each_side}\n    confirm: 2 quotes\n"
+    whole = changed("target: {profit: 50%}", "target: {cost: 0.5x credit}")
+    words = "target goes by the cost of what is left and the credit of the whole"
+    assert words in told(whole.replace("exits:\n", f"exits:\n{part}"))
+    assert words not in told(whole)
+    assert words not in told(changed("exits:\n", f"exits:\n{part}"))
+
+
 # ---------------------------------------------------------------- entering
 
 
