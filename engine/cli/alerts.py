@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.say import say
-from engine.cli.stores import print_json, reads_store
+from engine.cli.stores import print_json, shows_store
 from engine.cli.typed import is_typed
 from engine.cli.width import hung
 from engine.model.errors import MisuseError
@@ -46,7 +46,7 @@ def people_option(name: str, help: str) -> "Callable[..., Any]":
 @click.option("--send", is_flag=True, help="Tell people until Ctrl+C, whichever engine writes the store.")
 @click.option("--test", "is_test", is_flag=True, help="Send a message to everybody, and say whether it was taken.")
 @click.option("--ack", metavar="NUMBER", help="Say that an alert was seen, by its number; 'all' for all.")
-@reads_store
+@shows_store
 def alerts(store: Place | None, form: str, people: Path | None, send: bool, is_test: bool, ack: str | None) -> None:
     """Show the last alerts of a store with who was told: alarms, halts, lost connections, trades, each day's digest.
 

@@ -6,7 +6,7 @@ import click
 
 from engine.cli.paths import SPECS
 from engine.cli.say import say
-from engine.cli.stores import print_json, reads_store
+from engine.cli.stores import print_json, shows_store
 from engine.cli.width import echo, table, terminal_width
 from engine.model.errors import StoreError
 from engine.model.session import EXCHANGE_ZONE
@@ -17,7 +17,7 @@ from engine.store.queries import StoreReader
 
 @click.command("list", short_help="List the bots that ran.")
 @click.argument("specs", nargs=-1, metavar="[SPEC]...", type=SPECS)
-@reads_store
+@shows_store
 def list_bots(specs: tuple[str, ...], store: Place | None, form: str) -> None:
     """List the bots of the last run, or those of the files, folders or patterns in SPEC.
 

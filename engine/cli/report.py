@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from textwrap import wrap
+from typing import NamedTuple
 
 from engine.model.counted import counted
 from engine.model.money import ZERO, signed_dollars
@@ -18,22 +19,32 @@ DETAILED_DAYS = 5
 """Runs of more days show totals only, and the last day in full."""
 
 
+class NextStore(NamedTuple):
+    """What a next command says to mean this store: one that reads the last run's, and one that shows what is now."""
+
+    of_last: str = ""
+    as_of_now: str = ""
+
+
+NONE_NAMED = NextStore()
+
+
 def report_lines(
     days: Sequence[DayOutcome],
     simulated: timedelta | None,
     real_seconds: float,
     width: int,
     store: str,
-    named_store: str = "",
+    named: NextStore = NONE_NAMED,
 ) -> list[str]:
     """Return the report.
 
-    simulated: how much time passed in the market, None when it was real time. named_store: the option of the next
-    command that names the store.
+    simulated: how much time passed in the market, None when it was real time. named: the option of the next
+    commands that names the store.
     """
     if not days:
         return [" nothing was judged: the run ended before its first instant"]
-    return [*days_lines(days, width, _spent(simulated, real_seconds)), *_next(days[-1], store, named_store)]
+    return [*days_lines(days, width, _spent(simulated, real_seconds)), *_next(days[-1], store, named)]
 
 
 def days_lines(days: Sequence[DayOutcome], width: int, spent: str = "") -> list[str]:
@@ -153,10 +164,10 @@ def _by_bot(days: Sequence[DayOutcome]) -> list[str]:
 # ---------------------------------------------------------------- what next
 
 
-def _next(day: DayOutcome, store: str, named: str) -> list[str]:
+def _next(day: DayOutcome, store: str, named: NextStore) -> list[str]:
     idle = next((bot.bot for bot in day.bots if not bot.traded), None) or next((bot.bot for bot in day.bots), "BOT")
     rows = [
-        ("why a bot did or did not trade", f"rulebot why {idle}{named}"),
-        ("what is still open", f"rulebot status{named}"),
+        ("why a bot did or did not trade", f"rulebot why {idle}{named.of_last}"),
+        ("what is still open", f"rulebot status{named.as_of_now}"),
     ]
     return [*aligned(rows, indent=" "), f" {'everything is kept in':30}  {store}"]

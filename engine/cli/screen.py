@@ -16,7 +16,7 @@ from rich.console import Console
 
 from engine.cli.glance_text import happening_line
 from engine.cli.live_table import LiveTable
-from engine.cli.report import report_lines
+from engine.cli.report import NextStore, report_lines
 from engine.cli.width import LEAST, echo, terminal_width
 from engine.model.counted import counted
 from engine.model.errors import StoreError
@@ -33,7 +33,7 @@ from engine.run.redaction import keep_secret, redacted
 from engine.run.release import release
 from engine.spec.diagnostic import headline
 from engine.store.journal import SqlJournal
-from engine.store.latest import naming
+from engine.store.latest import naming, naming_as_of_now
 from engine.store.place import Server, shown_path
 from engine.store.queries import OBSERVE
 from engine.store.secret import database_password
@@ -188,7 +188,8 @@ class Screen:
         if is_observing(run):
             self.say(f" {live_title(run)}")
         store, spent = self._options.store, time.monotonic() - self._began
-        for line in report_lines(self._diary.days(), simulated, spent, width, shown_path(store), naming(store)):
+        named = NextStore(naming(store), naming_as_of_now(store))
+        for line in report_lines(self._diary.days(), simulated, spent, width, shown_path(store), named):
             self.say(line)
         for line in beside(width) if beside is not None else ():
             self.say(line)

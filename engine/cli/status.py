@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from engine.cli.stores import print_json, reads_store
+from engine.cli.stores import print_json, shows_store
 from engine.cli.width import echo, table, terminal_width
 from engine.model.money import ZERO
 from engine.record.record import Record
@@ -24,7 +24,7 @@ _RESTING = ("target", "stop", "protect")
 
 
 @click.command("status", short_help="Show what is open and what protects it.")
-@reads_store
+@shows_store
 def status(store: Place | None, form: str) -> None:
     """Show open positions with their protection, working orders, today's profit, halts and the trading state.
 

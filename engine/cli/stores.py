@@ -39,9 +39,22 @@ class StoreParam(click.Path):
 STORE = StoreParam()
 
 
+RUNNING = "that of the engine that runs, else the last run's"
+"""The store that `shown_store` gives, as help has it."""
+
+
 def reads_store(command: F) -> F:
-    """Give a command `--store` and `--format`."""
-    help = "The store to read: a file or a postgresql:// URL (default: the last run's)."
+    """Give a command `--store`, by default the last run's, and `--format`."""
+    return _reads("the last run's", command)
+
+
+def shows_store(command: F) -> F:
+    """Give a command that shows what is as of now (`shown_store`) `--store` and `--format`."""
+    return _reads(RUNNING, command)
+
+
+def _reads(default: str, command: F) -> F:
+    help = f"The store to read: a file or a postgresql:// URL (default: {default})."
     store = click.option("--store", type=STORE, metavar="STORE", help=help)
     form = click.option(
         "--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines."

@@ -11,7 +11,7 @@ from rich.text import Text
 from engine.adapters.clock import WallClock
 from engine.alerts.outbox import Outbox
 from engine.alerts.teller import outbox_path
-from engine.cli.stores import STORE
+from engine.cli.stores import RUNNING, STORE
 from engine.cli.terminal import Keys, check_terminal, pressed_keys
 from engine.cli.top_keys import QUIT, Focus, Question, after_key, present
 from engine.cli.top_text import Seen, top_lines
@@ -32,7 +32,7 @@ _ALERTS = 50
 
 
 @click.command("top", short_help="Show a store in the terminal, with keys to act.")
-@click.option("--store", type=STORE, metavar="STORE", help="The store to show (default: the last run's).")
+@click.option("--store", type=STORE, metavar="STORE", help=f"The store to show (default: {RUNNING}).")
 def top(store: Place | None) -> None:
     """Show bots, open positions, orders and alarms of a store over the whole terminal, whichever engine writes it.
 

@@ -132,4 +132,18 @@ def naming(path: Place, default: Callable[[], Place | None] = last_store) -> str
     with suppress(StoreError, MisuseError):
         if (found := default()) is not None and full_name(found) == full_name(path):
             return ""
+    return _named(path)
+
+
+def naming_as_of_now(path: Place, environ: Mapping[str, str] = os.environ) -> str:
+    """Return ` --store PATH` for a next command that shows what is as of now, "" where it reads this store without.
+
+    While another engine runs the store is named: once the engine of this one has ended, `shown_store` is the other's.
+    """
+    if any(_runs(place) for place in other_stores(path, environ)):
+        return _named(path)
+    return naming(path, lambda: last_store(environ))
+
+
+def _named(path: Place) -> str:
     return f" --store {shlex.quote(shown_path(path))}"

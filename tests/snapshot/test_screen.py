@@ -11,7 +11,7 @@ from store_day import CONDOR, WATCHER, at, small_day
 from syrupy.assertion import SnapshotAssertion
 
 from engine.cli.glance_text import glance_lines, happening_line
-from engine.cli.report import report_lines
+from engine.cli.report import NextStore, report_lines
 from engine.run.diary import Diary
 from engine.run.glance import BotRow, Doing, Glance, glance
 from engine.run.outcome import BotOutcome, DayOutcome, Told, day_outcome
@@ -95,7 +95,7 @@ def test_report_of_several_days(snapshot: SnapshotAssertion) -> None:
     assert report_lines((one, two), None, 7.1, 120, "a.db") == snapshot
     assert any(
         line.endswith("  rulebot status --store a.db")
-        for line in report_lines((one,), None, 7.1, 120, "a.db", " --store a.db")
+        for line in report_lines((one,), None, 7.1, 120, "a.db", NextStore(as_of_now=" --store a.db"))
     )
 
 

@@ -8,6 +8,8 @@ from engine.store.latest import (
     chosen_store,
     engine_store,
     last_store,
+    naming,
+    naming_as_of_now,
     remember_engine,
     remember_store,
     run_store,
@@ -54,6 +56,20 @@ def test_what_is_asked_of_an_engine_goes_past_a_later_backtest_and_a_later_run(t
             assert shown_store(None, environ) == ended
             remember_engine(live, environ)
             assert shown_store(None, environ) == live
+
+
+def test_what_is_open_is_looked_up_in_the_store_that_has_ended_where_another_engine_runs(tmp_path: Path) -> None:
+    """A spec is tried beside paper trading: 'rulebot status' alone would show the paper account as the trial's."""
+    environ = {"RULEBOT_DATA": str(tmp_path / "data")}
+    paper, trial = tmp_path / "paper.db", tmp_path / "trial.db"
+    for path in (paper, trial):
+        path.touch()
+        remember_engine(path, environ)
+    with hold_store(trial):
+        assert naming(trial, lambda: last_store(environ)) == naming_as_of_now(trial, environ) == ""
+        with hold_store(paper):
+            assert naming(trial, lambda: last_store(environ)) == ""
+            assert naming_as_of_now(trial, environ) == f" --store {trial}"
 
 
 def test_stores_of_old_engines_are_forgotten_unless_they_run(tmp_path: Path) -> None:
