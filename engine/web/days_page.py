@@ -105,9 +105,19 @@ def _shown(seen: Timeline, day: date, clock: time | None) -> dict[str, Any]:
         "after": _link(day, seen.after(at)),
         "told": [(_clock(each.at, seconds=True), each) for each in reversed(told[-MOST_HAPPENED:])],
         "left_out": max(len(told) - MOST_HAPPENED, 0),
-        "problem": seen.problem if moment.at == seen.instants[-1] else _gap_words(seen, at),
+        "problem": seen.problem if seen.problem and moment.at == seen.instants[-1] else _not_recorded(seen, wanted, at),
         "conditions": {bot: [each for each in moment.conditions if each.bot == bot] for bot in moment.ran},
     }
+
+
+def _not_recorded(seen: Timeline, wanted: datetime, at: datetime) -> str:
+    """Return that an instant lies outside of what is recorded, or in a gap of it; "" where it does not."""
+    first, last = seen.instants[0], seen.instants[-1]
+    if wanted > last:
+        return f"nothing is recorded after {_clock(last, seconds=True)}: this is what stood then"
+    if _minute(wanted) < _minute(first):
+        return f"nothing is recorded before {_clock(first, seconds=True)}: this is what stood then"
+    return _gap_words(seen, at)
 
 
 def _gap_words(seen: Timeline, at: datetime) -> str:

@@ -119,6 +119,8 @@ def test_an_instant_is_what_replay_shows_of_it(address: str, store: Path) -> Non
     assert text.count('<span class="truth true">yes</span>') == 4
     assert "entry sent" not in text[text.index("What had happened") :]
     assert "Next: 10:30:00" in text
+    assert "is recorded before" not in text
+    assert "nothing is recorded before 09:29:00: this is what stood then" in page(f"{address}days/2026-10-21?at=08:00")
 
 
 def test_the_next_decision_is_one_step_away(address: str) -> None:

@@ -53,3 +53,15 @@ def test_what_an_earlier_run_decided_otherwise_is_told_up_to_the_next_run(monkey
     words = days_page._gap_words(seen, after(3600))
     assert words.startswith("nothing is shown from 10:40:00 to 12:30:00: this is what stood before; this version")
     assert not days_page._gap_words(seen, after(7260))
+
+
+def test_an_instant_outside_of_what_is_recorded_is_not_shown_as_if_it_were_within() -> None:
+    """Asked for 12:00 of a day recorded to 11:00 the page showed 11:00 and said nothing of it."""
+    seen = Timeline((after(20), after(600), after(1800)), (), ())
+    said = {each: days_page._not_recorded(seen, after(each), after(min(each, 1800))) for each in (-60, 0, 1800, 1801)}
+    assert said == {
+        -60: "nothing is recorded before 10:30:20: this is what stood then",
+        0: "",
+        1800: "",
+        1801: "nothing is recorded after 11:00:00: this is what stood then",
+    }
