@@ -35,7 +35,7 @@ def reread(sources: Sources, kept: Mapping[str, str] | None = None) -> Desk:
     """
     try:
         with chdir(sources.folder):
-            paths = [path for path in sources.paths if is_named(path)]
+            paths = [path for path in sources.paths if is_named(path, _IF_TO_GO)]
             if not paths:
                 raise MisuseError(
                     "none of the files of this run is there any more",
@@ -50,13 +50,16 @@ def reread(sources: Sources, kept: Mapping[str, str] | None = None) -> Desk:
     return replace(desk, sources=sources)
 
 
-def is_named(path: str) -> bool:
-    """Say whether a path still leads to documents. Raises: NoSuchFiles where something else stands there now."""
+_IF_TO_GO = "take it away, too, if its bots are to go"
+
+
+def is_named(path: str, help: str | None = None) -> bool:
+    """Say whether a path leads to documents. Raises: NoSuchFiles, with this help, where something else stands there."""
     try:
         return bool(find_files([path]))
     except NoSuchFiles as error:
         if os.path.lexists(path):
-            raise NoSuchFiles(error.message, error.help or "take it away, too, if its bots are to go") from error
+            raise NoSuchFiles(error.message, error.help or help) from error
         return False
 
 

@@ -77,7 +77,10 @@ def _under(path: str, tests: bool) -> list[File]:
     if not path:
         raise NoSuchFiles("an empty path names no file", "is a variable of the shell empty? '.' is this folder")
     if file.is_dir():
-        below = sorted(each for each in _in_folder(file) if tests or not is_test(each))
+        all_below = sorted(_in_folder(file))
+        below = [each for each in all_below if tests or not is_test(each)]
+        if not below and all_below:
+            raise NoSuchFiles(f"the folder '{path}' holds nothing but tests of bots", "'rulebot test' runs them")
         if not below:
             raise NoSuchFiles(f"the folder '{path}' holds no {' or '.join(SUFFIXES)} file")
         return _without_pipes(below)

@@ -89,6 +89,13 @@ def test_what_is_misspelt_is_answered_with_what_may_have_been_meant(
     assert (found.exit_code, told in found.stderr) == (2, True), found.output
 
 
+def test_a_folder_without_specs_is_told_without_a_word_of_bots_that_never_ran(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    found = run("--sim", str(tmp_path / "empty"))
+    assert (found.exit_code, "holds no .yaml or .yml file" in found.stderr) == (2, True)
+    assert "if its bots are to go" not in found.stderr
+
+
 def test_unknown_scenario() -> None:
     found = run("--paper", "--sim", "--market", "nosuch", SPEC)
     assert (found.exit_code, "no such market file" in found.stderr) == (2, True)

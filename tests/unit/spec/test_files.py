@@ -51,6 +51,14 @@ def test_an_empty_path_is_not_this_folder(folder: Path, monkeypatch: pytest.Monk
         find_files([""])
 
 
+def test_a_folder_of_tests_alone_is_called_one(folder: Path) -> None:
+    (folder / "of_tests").mkdir()
+    (folder / "of_tests" / "b.test.yaml").touch()
+    with pytest.raises(NoSuchFiles, match="holds nothing but tests of bots"):
+        find_files([folder / "of_tests"])
+    assert len(find_files([folder / "of_tests"], tests=True)) == 1
+
+
 def test_a_link_to_nothing_is_said(folder: Path) -> None:
     (folder / "c.yaml").symlink_to("gone.yaml")
     with pytest.raises(NoSuchFiles, match="is a link to what is not there") as caught:
