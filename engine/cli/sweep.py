@@ -137,16 +137,23 @@ def sweep(spec: str, **options: Any) -> None:
     with stopped_by_hand(goes_on), sessions_bar(options["form"]) as told, places as runs:
         variants = found(runs, told, kept, workers)
     options["sort"] = options["sort"] or (search.goal if search else "sharpe")
-    walked, misfit = None, None
+    walked, misfit, unwritten = None, None, None
     if parts is not None:
         try:
             walked = _walk(variants, *parts, options["purge"])
         except MisuseError as error:  # what was tried is shown all the same
             misfit = error
     data = _data(file, terms)
-    _show(variants, axes, walked, search, data, options)
     if options["html"] is not None:
-        _write_page(variants, axes, walked, search, data, options)
+        try:
+            _write_page(variants, axes, walked, search, data, options)
+        except StoreError as error:
+            unwritten = error
+    _show(variants, axes, walked, search, data, options)
+    if unwritten is not None:
+        raise unwritten
+    if options["html"] is not None and options["form"] == "text":
+        say(f" page {options['html']}")
     if misfit is not None:
         raise misfit
     if not any(each.profits or each.problem for each in variants):
@@ -370,5 +377,3 @@ def _write_page(
     words = [*data.lines(), *warning, *not_run_lines(found)]
     page = sweep_page(title, best, axes, options["sort"], merits, walked, words, flaws)
     write_file(options["html"], page)
-    if options["form"] == "text":
-        say(f" page {options['html']}")

@@ -16,7 +16,9 @@ from click.testing import CliRunner, Result
 from past_days import PastDays
 
 from engine.adapters.history.write import write_day
+from engine.cli.exit_codes import NOBODY_READS
 from engine.cli.main import main
+from engine.model.errors import StoreError
 from engine.run.sweep.compiling import Terms
 from engine.run.sweep.evaluate import Asked
 from engine.run.sweep.statistics import stretches
@@ -57,6 +59,35 @@ def test_a_sweep_is_a_table_with_a_map(data: Path, tmp_path: Path) -> None:
     assert page.read_text(encoding="utf-8").count('class="heat"') == 4
     told = typed(*words, "--fills", "mid", "--workers", 1, "--out", tmp_path / "s.jsonl", "--format", "json")
     assert len(json.loads(told.stdout)["variants"]) == 4
+
+
+def test_the_page_is_there_where_nobody_reads_the_table_on(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`rulebot sweep .. --html FILE | head` ended without the page that it had worked for."""
+
+    def gone(_: str) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("engine.cli.width.echo", gone)
+    monkeypatch.setattr("engine.cli.main._print_nowhere", lambda: None)
+    words = (SPEC, "--data", data, "--vary", "delta=0.05,0.08", "--workers", 1, "--html", tmp_path / "s.html")
+    assert typed(*words).exit_code == NOBODY_READS
+    assert (tmp_path / "s.html").stat().st_size > 1000
+
+
+def test_a_page_that_cannot_be_written_costs_no_result(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: Path, _: str) -> None:
+        raise StoreError(f"{file} cannot be written: No space left on device")
+
+    monkeypatch.setattr("engine.cli.past_options.write_file", full)
+    words = (SPEC, "--data", data, "--vary", "delta=0.05,0.08", "--workers", 1, "--html", tmp_path / "s.html")
+    found = typed(*words)
+    assert (found.exit_code, "2 of 2 variants" in found.stdout) == (3, True), found.output
+    assert "No space left" in found.stderr
+    assert " page " not in found.stdout
 
 
 def test_ctrl_c_tells_how_to_go_on(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
