@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,6 +27,8 @@ from engine.spec.shipped import shipped
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.requests import box_of
+from engine.web import pages
+from engine.web.picture import BotLine
 from tests.e2e.worlds import run_days, spec_files
 from tests.scan_rows import kept, row
 
@@ -321,6 +324,24 @@ def test_ci_what_was_never_answered_may_have_been_asked_for(tmp_path: Path, brow
             sign_in(page, f"{serving.address}trades/1")
             expect(page).to_have_url(f"{serving.address}trades/1")
         assert len(box_of(store).found()) == 1
+
+
+def test_a_long_name_and_a_condor_hide_no_button_of_a_bot(browser: Any) -> None:
+    """On a screen of 1280 pixels Pause lay beyond the table's right edge."""
+    left = BotLine(
+        bot="a_bot_with_a_name_of_just_forty_letters1",
+        doing="exiting",
+        since="Oct 21 09:45",
+        position="6045c of 5890/5900p 6035/6045c 0.55",
+        profit=-1253.71,
+        waits="target 0.28 (now 0.35); stop 1.10; time 15:45; breach within 15 pts (now 57.4)",
+    )
+    picture = SimpleNamespace(bots=(left, replace(left, doing="watching")), engine="running", trading="active")
+    shown = pages.TEMPLATES.get_template("parts/bots.html").render(picture=picture)
+    style = (Path(pages.__file__).parent / "static" / "page.css").read_text(encoding="utf-8")
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.set_content(f'<style>{style}</style><main><section class="card of-bots">{shown}</section></main>')
+    assert page.locator(".scroll").evaluate("each => each.scrollWidth - each.clientWidth") <= 0
 
 
 @pytest.mark.long
