@@ -89,6 +89,7 @@ CODES = {
     "RB354": "An exit that rolls whatever that costs.",
     "RB355": "An exit that closes what covers a short option, and leaves that.",
     "RB356": "A structure that is sold for less than it surely costs at expiry.",
+    "RB357": "A combo that is not in its smallest numbers, as 2 to 2.",
 }
 
 

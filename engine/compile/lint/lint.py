@@ -15,7 +15,14 @@ from engine.compile.lint.names import unused_lets
 from engine.compile.lint.news import short_blackouts, unknown_events
 from engine.compile.lint.opened import at_once, left_by_the_market
 from engine.compile.lint.opening import before_members_open
-from engine.compile.lint.orders import hardly_protected, left_at_mid, naked_between, on_one_reading, waiting_for_quotes
+from engine.compile.lint.orders import (
+    hardly_protected,
+    left_at_mid,
+    naked_between,
+    on_one_reading,
+    unreduced,
+    waiting_for_quotes,
+)
 from engine.compile.lint.prices import of_a_share, of_a_tick, off_tick
 from engine.compile.lint.rolls import rolled_again, rolled_at_any_price
 from engine.compile.lint.unitless import read_otherwise
@@ -44,6 +51,7 @@ CHECKS: tuple[Check, ...] = (
     of_a_tick,
     read_otherwise,
     naked_between,
+    unreduced,
     idle,
     at_once,
     left_by_the_market,

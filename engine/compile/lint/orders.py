@@ -1,8 +1,9 @@
-"""Orders that do what their author hardly means: at market on one reading, not without quotes, or short without cover
-between two legs.
+"""Orders that do what their author hardly means: at market on one reading, not without quotes, short without cover
+between two legs, or in numbers that the broker may refuse.
 """
 
 from collections.abc import Iterator
+from math import gcd
 
 from engine.compile.lint.confirming import asked_of
 from engine.compile.lint.look import Look
@@ -66,6 +67,22 @@ def left_at_mid(look: Look) -> Iterator[Problem]:
 
 def _stays_at_mid(order: Order) -> bool:
     return order.start is Start.MID and order.price is None and order.step is None and not order.ends_at_market
+
+
+def unreduced(look: Look) -> Iterator[Problem]:
+    """Yield RB357 for a combo whose ratios have a common divisor: an exchange takes one in its smallest numbers.
+
+    Source: QuantConnect's integration of Interactive Brokers refuses such orders before the broker does (Lean, issue
+    6862).
+    """
+    legs = look.spec.legs.legs
+    common = gcd(*(leg.ratio for leg in legs))
+    if len(legs) > 1 and common > 1 and not look.spec.order.leg_by_leg:
+        message = (
+            f"all ratios are multiples of {common}: the broker may refuse a combo that is not in its smallest numbers"
+        )
+        help_text = f"divide them by {common} and enter {common} times as many: 'quantity: {common}'"
+        yield Problem("RB357", (*legs[0].path, "ratio"), message, help_text)
 
 
 # ---------------------------------------------------------------- one leg after the other

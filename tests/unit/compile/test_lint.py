@@ -178,6 +178,11 @@ TO_SPOT = PROFIT.replace(
 )
 NOT_AT_FIRST = TO_SPOT.replace("profit: {at_least: 30%}", "all: [{profit: {at_least: 30%}}, {time: open + 1m}]")
 ONE_BY_ONE = "long_put, short_put, short_call, long_call"
+IN_PAIRS = (
+    changed((RISK, "  max_loss_per_trade: $3000\n"))
+    .replace("{sell: ", "{ratio: 2, sell: ")
+    .replace("{buy: ", "{ratio: 2, buy: ")
+)
 
 FOUND = [
     # names
@@ -404,6 +409,7 @@ FOUND = [
         "$795",
     ),
     (changed(("then: cancel", f"leg_by_leg: [{ONE_BY_ONE}], then: unwind")), "RB342", "short_call"),
+    (IN_PAIRS, "RB357", "2"),
 ]
 
 
@@ -436,6 +442,7 @@ QUIET = [
     exits(LAST_HOUR, NOT_AT_FIRST).replace("  per_day: 1\n", OPEN),
     exits(LAST, TO_SPOT),
     legs(BOUGHT_BOX).replace(BREACH, ""),
+    changed(("{ratio: 2, buy", "{ratio: 3, buy"), text=IN_PAIRS),
     changed((STOP, "  - stop: {loss: 10%}\n    confirm: 2 quotes\n"), (TARGET, "  - target: {profit: 25%}\n")),
     changed((REQUIRE, "    - credit: {between: [0.50, 2.50]}\n"), (RISK, "  max_loss_per_trade: $795\n")),
     changed((RISK, RISK + "  require:\n    - worst_case_at_expiry: {at_most: $900}\n")),
