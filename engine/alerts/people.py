@@ -2,7 +2,6 @@
 
 import os
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from datetime import datetime, time
 from pathlib import Path
@@ -13,6 +12,7 @@ from engine.alerts.alert import FOR_PEOPLE, Grade
 from engine.model.errors import SpecError, StoreError, unread
 from engine.model.values import dataclass
 from engine.run.redaction import redacted
+from engine.run.settings import read_toml
 from engine.spec.suggest import did_you_mean
 from engine.store.secret import is_open_to_others
 
@@ -101,7 +101,7 @@ def read_people(file: Path, environ: Mapping[str, str] = os.environ) -> People:
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"{file} cannot be read: {unread(error)}") from error
     found = people_of(text, str(file), file.parent, environ)
-    if is_open and _has_addresses(tomllib.loads(text)):
+    if is_open and _has_addresses(read_toml(text)):
         raise StoreError(f"{file} can be read by others, and addresses are secrets", f"chmod 600 {file}")
     return found
 
@@ -114,8 +114,8 @@ def _has_addresses(document: Mapping[str, Any]) -> bool:
 def people_of(text: str, name: str, folder: Path, environ: Mapping[str, str]) -> People:
     """Return the people of a text. folder: from which a `url_file` is seen. Raises: SpecError."""
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        document = read_toml(text)
+    except ValueError as error:
         raise SpecError(f"{name}: this is not TOML: {error}") from error
     faults: list[str] = []
     faults += _unknown(document, ("to", "again_after", "times", "every", "chat"), "")

@@ -136,6 +136,16 @@ def read_settings(
     return load_settings(text, str(found), environ, flags, data)
 
 
+def read_toml(text: str) -> dict[str, Any]:
+    """Return a TOML document. Raises: ValueError, also for one that is nested too deep to be read or shown."""
+    try:
+        found = tomllib.loads(text)
+        repr(found)  # a key of many dots is read, and ends what would repeat it
+    except RecursionError:
+        raise ValueError("it is nested too deep (at line 1, column 1)") from None
+    return found
+
+
 def _check_once(said: str, layer: Mapping[str, object], part: str) -> None:
     """Refuse a store that is named and said in parts at once. Raises: MisuseError."""
     if "store" in layer:
@@ -247,8 +257,8 @@ assert set(_CHECKS) == {field.name for field in fields(Settings)}
 
 def _from_text(text: str, file: str) -> dict[str, object]:
     try:
-        tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        tree = read_toml(text)
+    except ValueError as error:
         raise SpecError(render(_not_toml(error, text, file))) from error
     problems: list[Diagnostic] = []
     found: dict[str, object] = {}
@@ -285,7 +295,7 @@ def _checked(key: str, value: object, said: str) -> object:
         raise MisuseError(f"{said}: {error}, is {without_urls(repr(str(value)))}") from error
 
 
-def _not_toml(error: tomllib.TOMLDecodeError, text: str, file: str) -> Diagnostic:
+def _not_toml(error: ValueError, text: str, file: str) -> Diagnostic:
     place = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
     lines = text.split("\n")
     line, col = (int(place[1]), int(place[2])) if place else (len(lines), len(lines[-1]) + 1)

@@ -1,14 +1,13 @@
 """The settings, and where each of them came from."""
 
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 
 from engine.model.errors import RulebotError
 from engine.run.doctor.finding import Finding, Group, fault, fine, warning
-from engine.run.settings import FILE_NAME, PREFIX, Settings, read_settings
+from engine.run.settings import FILE_NAME, PREFIX, Settings, read_settings, read_toml
 from engine.spec.suggest import closest
 
 KEYS = tuple(field.name for field in fields(Settings))
@@ -39,7 +38,7 @@ def origins(
 ) -> Mapping[str, str]:
     """Return where each setting comes from: a flag, a variable, a file, or `usual` where nobody said anything."""
     path = folder / FILE_NAME if file is None else file
-    in_file = set(tomllib.loads(path.read_text(encoding="utf-8"))) if path.is_file() else set()
+    in_file = set(read_toml(path.read_text(encoding="utf-8-sig"))) if path.is_file() else set()
     found = {}
     for key in KEYS:
         variable = PREFIX + key.upper()

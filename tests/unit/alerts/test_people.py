@@ -66,6 +66,7 @@ def test_a_whole_file_is_read() -> None:
         ("times = 0\n[[to]]\nname = 'a'\nurl = 'json://x'", "times: a whole number from 1 to 20"),
         ("[[to]]\nname = 'a'\nurl = 'json://x'\n[[to]]\nname = 'a'\nurl = 'json://x'", "two are called 'a'"),
         ("[[to]", "this is not TOML"),
+        pytest.param("to = " + "[" * 100_000, "this is not TOML: it is nested too deep", id="nested"),
         (
             "times = 2\n[[to]]\nname = 'a'\nurl = 'json://x'\nfrom_round = 3",
             "[[to]] 1: from_round = 3: a grave one is told 2 times in all (times)",

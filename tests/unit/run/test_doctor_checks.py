@@ -96,7 +96,7 @@ def test_an_extra_is_a_fault_only_where_the_settings_need_it(monkeypatch: pytest
 
 
 def test_each_setting_says_where_it_comes_from(tmp_path: Path) -> None:
-    (tmp_path / "rulebot.toml").write_text('port = 4002\nhost = "10.0.0.5"\n')
+    (tmp_path / "rulebot.toml").write_text('\ufeffport = 4002\nhost = "10.0.0.5"\n', encoding="utf-8")
     environ = {"RULEBOT_HOST": "gateway", "RULEBOT_CLIENT_IDS": "3", "RULEBOT_DATA": "elsewhere"}
     settings, found = found_settings(None, tmp_path, tmp_path, {"client_id": 9}, environ)
     assert settings is not None

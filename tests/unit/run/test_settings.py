@@ -111,7 +111,13 @@ def test_every_problem_of_the_file_is_shown_at_its_place() -> None:
 
 @pytest.mark.parametrize(
     ("text", "place"),
-    [("port = = 1", "rulebot.toml:1:8: error[RB611]"), ('host = "a\nport = 1', "rulebot.toml:1:10: error[RB611]")],
+    [
+        ("port = = 1", "rulebot.toml:1:8: error[RB611]"),
+        ('host = "a\nport = 1', "rulebot.toml:1:10: error[RB611]"),
+        (f"port = {'[' * 100_000}", "rulebot.toml:1:1: error[RB611]: this is not TOML: it is nested too deep"),
+        (f"{'port.' * 3000}x = 1", "rulebot.toml:1:1: error[RB611]: this is not TOML: it is nested too deep"),
+    ],
+    ids=["value", "text", "brackets", "dots"],
 )
 def test_broken_toml_is_an_error_at_its_place(text: str, place: str) -> None:
     with pytest.raises(SpecError) as caught:
