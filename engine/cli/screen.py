@@ -24,6 +24,7 @@ from engine.model.events import expiry_warnings
 from engine.model.money import dollars
 from engine.model.session import EXCHANGE_ZONE, exchange_date, session_after, session_from
 from engine.record.record import Kind, Record
+from engine.run.asked import kept_out, named_in, reason_of
 from engine.run.diary import Diary
 from engine.run.glance import glance
 from engine.run.happening import Happening, Tone, happening
@@ -271,7 +272,10 @@ def framed(title: str, width: int | None) -> list[str]:
 
 
 def resumed_lines(run: "Run") -> list[str]:
-    """Return what a start goes on with: positions that hold something, and orders; nothing of the first start."""
+    """Return what a start goes on with: positions that hold something, orders, and what people have asked for.
+
+    Nothing of the first start.
+    """
     if run.resumed.is_fresh:
         return []
     state = run.resumed.state
@@ -284,7 +288,7 @@ def resumed_lines(run: "Run") -> list[str]:
     ]
     if strange:
         lines.append(f" of bots that are not run: {', '.join(strange)}; exits go on, and no bot counts them as its own")
-    return lines
+    return lines + kept_out(reason_of(state.standing), named_in(state.standing))
 
 
 def warnings(desk: "Desk", run: "Run") -> list[str]:

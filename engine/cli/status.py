@@ -9,7 +9,7 @@ from engine.cli.stores import print_json, shows_store
 from engine.cli.width import echo, table, terminal_width
 from engine.model.money import ZERO
 from engine.record.record import Record
-from engine.run.asked import TO_BE_CLOSED, standing_of, trading_of
+from engine.run.asked import TO_BE_CLOSED, kept_out, named_in, reason_of, standing_of, trading_of
 from engine.run.columns import aligned, one_line, price, signed
 from engine.run.connected import connected
 from engine.run.resume import resume_from
@@ -18,7 +18,7 @@ from engine.run.trade_text import error_text, holding_of, provisional_text
 from engine.store.latest import shown_store
 from engine.store.place import Place, shown_path
 from engine.store.queries import Row, Run, StoreReader
-from engine.turn.state import Standing, State, Trading
+from engine.turn.state import Standing, State
 
 _RESTING = ("target", "stop", "protect")
 
@@ -61,8 +61,8 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
         "engine": run.state(),
         "mark": run.mark,
         "trading": trading_of(run),
-        "reason": _reason(standing),
-        "paused": sorted(standing.paused - {""}),
+        "reason": reason_of(standing),
+        "paused": named_in(standing),
         "connected": link.is_linked,
         "connection": link.words,
         "date": None if day is None else str(day),
@@ -86,13 +86,6 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
             if row["halted"]
         ],
     }
-
-
-def _reason(standing: Standing) -> str | None:
-    """Return why no bot may enter: what a person has asked of all, or for what else they only reduce."""
-    if standing.trading is not Trading.ACTIVE:
-        return standing.reason or "killed"
-    return "paused" if "" in standing.paused else None
 
 
 def _known(reader: StoreReader) -> State | None:
@@ -148,9 +141,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
     ]
     if document["orders"]:
         lines += ["", *_order_lines(document["orders"])]
-    if reason := document["reason"]:
-        lines.append(f" {reason}: no bot enters until 'rulebot resume'; exits go on")
-    lines += [f" paused: {bot} enters nothing until 'rulebot resume {bot}'; exits go on" for bot in document["paused"]]
+    lines += kept_out(document["reason"], document["paused"])
     lines += [
         f" {one['bot']} {one['structure']}: {TO_BE_CLOSED}" for one in document["positions"] if one["to_be_closed"]
     ]

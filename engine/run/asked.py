@@ -1,11 +1,11 @@
 """What operators have asked for and not taken back, folded from the records that an engine keeps of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from engine.model.event import Request
 from engine.record.record import Record
 from engine.store.queries import Run
-from engine.turn.state import Standing, after_request
+from engine.turn.state import Standing, Trading, after_request
 
 TO_BE_CLOSED = "to be closed, as asked, once the session is on and the broker is there"
 """What an open position waits for that a person has asked to be closed."""
@@ -34,3 +34,21 @@ def after_record(standing: Standing, record: Record) -> Standing:
     data = record.data
     position, reason = (str(data.get(name) or "") for name in ("position", "reason"))
     return after_request(standing, Request(data["request"]), record.bot, position, reason)
+
+
+def reason_of(standing: Standing) -> str | None:
+    """Return why no bot may enter: what a person has asked of all, or for what else they only reduce."""
+    if standing.trading is not Trading.ACTIVE:
+        return standing.reason or "killed"
+    return "paused" if "" in standing.paused else None
+
+
+def named_in(standing: Standing) -> list[str]:
+    """Return the bots that a person has paused or killed by name."""
+    return sorted(standing.paused - {""})
+
+
+def kept_out(reason: str | None, named: Sequence[str]) -> list[str]:
+    """Return what keeps all bots, or those named, from entering until a person says otherwise, a line each."""
+    lines = [f" {reason}: no bot enters until 'rulebot resume'; exits go on"] if reason else []
+    return lines + [f" paused: {bot} enters nothing until 'rulebot resume {bot}'; exits go on" for bot in named]

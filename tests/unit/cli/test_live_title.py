@@ -14,6 +14,7 @@ from engine.cli.live import admitted
 from engine.cli.live_table import LiveTable
 from engine.cli.screen import OWN_CLOCK, closed_lines, framed, live_title, resumed_lines, warnings
 from engine.model.order import OrderStatus, Purpose
+from engine.turn.state import Standing, Trading
 
 REAL = "LIVE: REAL MONEY in account U1234567"
 PLAYED = "LIVE, SIMULATED: account U1234567 is played by a simulated gateway, no real money"
@@ -122,8 +123,26 @@ def test_what_a_bot_of_another_name_has_opened_is_named() -> None:
     ]
 
 
-def resumed(state: object, bot: str) -> Any:
-    """Return a start of one bot that takes up a state."""
+@pytest.mark.parametrize(
+    ("standing", "told"),
+    [
+        (Standing(Trading.REDUCING), " killed: no bot enters until 'rulebot resume'; exits go on"),
+        (
+            Standing(paused=frozenset({"dte0_condor"})),
+            " paused: dte0_condor enters nothing until 'rulebot resume dte0_condor'; exits go on",
+        ),
+    ],
+    ids=["all", "one"],
+)
+def test_a_kill_that_holds_over_the_start_is_told_with_what_ends_it(standing: Standing, told: str) -> None:
+    """A service whose bots entered nothing all day said nothing of it in its log."""
+    state = SimpleNamespace(positions={}, orders={}, standing=standing)
+    assert resumed_lines(resumed(state, "dte0_condor"))[1:] == [told]
+
+
+def resumed(state: Any, bot: str) -> Any:
+    """Return a start of one bot that takes up a state; nobody has asked for anything unless it says so."""
+    state.standing = getattr(state, "standing", Standing())
     loop = SimpleNamespace(program=SimpleNamespace(bots={bot: None}))
     return SimpleNamespace(resumed=SimpleNamespace(is_fresh=False, state=state), loop=loop)
 
