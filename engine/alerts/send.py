@@ -22,7 +22,9 @@ _TYPES = {Grade.GRAVE: apprise.NotifyType.FAILURE, Grade.WARNING: apprise.Notify
 """What a service that wakes people takes for urgent; what is neither opens no incident there."""
 _READ_MARKS = frozenset({"Discord", "Mattermost"})
 """Services that read marks of Markdown in plain text too, which apprise hands on as it is; and take a backslash."""
-_MARK = re.compile(r"[\\*`]|~~|\|\||(?<![^\W_])_|_(?![^\W_])")
+_MARK = re.compile(r"[\\*`\[<]|~~|\|\||(?<![^\W_])_|_(?![^\W_])")
+_CALLS_NOBODY = "@\u200b"
+"""What is shown as the sign that calls whoever stands behind it, and calls nobody; a backslash does not help."""
 HELP = "its services and their addresses: https://github.com/caronc/apprise/wiki"
 
 
@@ -62,7 +64,7 @@ class Sender:
             return
         way: Any = self._ways[person]
         if all(each.service_name in _READ_MARKS for each in way):
-            body = _MARK.sub(lambda mark: "".join(f"\\{sign}" for sign in mark[0]), body)
+            body = _MARK.sub(lambda mark: "".join(f"\\{sign}" for sign in mark[0]), body).replace("@", _CALLS_NOBODY)
         with _Overheard() as heard:
             is_taken = way.notify(
                 title=title,

@@ -105,12 +105,15 @@ def test_what_is_too_long_for_a_service_comes_as_several_messages(receiver: Rece
 
 @pytest.mark.parametrize(("service", "escaped"), [("mmost", True), ("json", False)])
 def test_no_service_takes_a_reason_for_marks(receiver: Receiver, service: str, escaped: bool) -> None:
-    """Discord and Mattermost showed `2*vix*day_move` with `vix` slanted, and no stars."""
-    words = r"12:00 a_bot: halted: 2*vix*day_move, `x` ~~y~~ _z_ __z__ \\"
+    """Discord and Mattermost showed `2*vix*day_move` with `vix` slanted, and no stars, and called who was named."""
+    words = r"12:00 a_bot: halted: 2*vix*day_move, `x` ~~y~~ _z_ __z__ \\ @everyone <@1> [x](https://y)"
     receiver.status = 200
     address = receiver.address.removeprefix("http://").replace(SECRET, "aaaaaaaaaaaaaaaaaaaaaaaaaa")
     Sender([Person(name="phone", url=f"{service}://{address}")])("phone", "a title", words, Grade.TRADE)
-    shown = r"12:00 a_bot: halted: 2\*vix\*day_move, \`x\` \~\~y\~\~ \_z\_ \_\_z\_\_ \\\\"
+    shown = (
+        r"12:00 a_bot: halted: 2\*vix\*day_move, \`x\` \~\~y\~\~ \_z\_ \_\_z\_\_ \\\\ @everyone \<@1> \[x](https://y)"
+    )
+    shown = shown.replace("@", "@\u200b")
     said = json.loads(receiver.taken[0][2])
     assert said.get("text", said.get("message")).endswith(shown if escaped else words)
 
