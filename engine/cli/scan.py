@@ -210,9 +210,11 @@ def _csv(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _cell(value: Any) -> Any:
     """Return a value as a cell of CSV: lists and objects as JSON."""
+    from engine.store.finance.sheet import as_text
+
     if value is None:
         return ""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True) if isinstance(value, dict | list) else value
+    return json.dumps(value, ensure_ascii=False, sort_keys=True) if isinstance(value, dict | list) else as_text(value)
 
 
 def _show_history(options: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from engine.model.errors import StoreError
 from engine.model.money import ZERO
 from engine.model.session import EXCHANGE_ZONE
 from engine.store.finance.parquet import check_installed, write_parquet
-from engine.store.finance.sheet import Holds, Sheet, sheet_of_view
+from engine.store.finance.sheet import Holds, Sheet, as_text, sheet_of_view
 from engine.store.finance.sheets import finance_sheets
 from engine.store.place import Place
 from engine.store.queries import StoreReader
@@ -57,7 +57,7 @@ def _write_csv(sheet: Sheet, target: Path) -> None:
     with target.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(column.name for column in sheet.columns)
-        writer.writerows(_plain(sheet))
+        writer.writerows(map(as_text, row) for row in _plain(sheet))
 
 
 def _write_json(sheet: Sheet, target: Path) -> None:

@@ -11,6 +11,7 @@ from engine.run.asked import trading_of
 from engine.run.heartbeat import Stage
 from engine.run.periods import period_of
 from engine.run.trade_text import closing, holding_of, structure_of
+from engine.store.finance.sheet import as_text
 from engine.store.queries import Row, Run, StoreReader
 from engine.web.answers import (
     Account,
@@ -330,6 +331,6 @@ def market(picture: Picture) -> Market:
 
 
 def columns_of(found: Sequence[Trade]) -> list[list[Any]]:
-    """Return trades as rows of a table, with a head."""
+    """Return trades as rows of a table of CSV, with a head."""
     names = list(Trade.model_fields)
-    return [names, *([getattr(each, name) for name in names] for each in found)]
+    return [names, *([as_text(getattr(each, name)) for name in names] for each in found)]

@@ -1,5 +1,6 @@
 """A sheet: named, typed columns and rows, before it is a file of any kind."""
 
+import re
 from collections.abc import Sequence
 from enum import Enum
 from typing import Any, NamedTuple
@@ -33,6 +34,14 @@ class Sheet:
     name: str
     columns: tuple[Column, ...]
     rows: Sequence[tuple[Any, ...]]
+
+
+_FORMULA = re.compile(r"[=@\t\r]|[+-](?!(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$)")
+
+
+def as_text(value: Any) -> Any:
+    """Return a cell of CSV that no spreadsheet takes for a formula: a text that would be one gets a quote in front."""
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 _TEXTS = frozenset((

@@ -19,11 +19,11 @@ from engine.model.unseen import UNSEEN
 from engine.record.record import Kind, Record
 from engine.run.tie.finding import What
 from engine.run.tie.flex import EVENT_FIELDS, TRADE_FIELDS
-from engine.store.export import exact, export_sheets
+from engine.store.export import _write, exact, export_sheets
 from engine.store.finance.books import Books, Ending, Fill, Held, books_of, positions_of
 from engine.store.finance.contract import is_section_1256, occ_symbol, security_type
 from engine.store.finance.lots import Lot, lots_of
-from engine.store.finance.sheet import Sheet
+from engine.store.finance.sheet import Column, Holds, Sheet
 from engine.store.finance.sheets import NAMES, finance_sheets
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
@@ -125,6 +125,19 @@ def test_an_execution_says_all_that_an_accountant_asks(day_place: Place, tmp_pat
         "exec_id": "rb-1-long_put",
         "estimate": "no",
     }
+
+
+FORMULAS = ("=HYPERLINK(1)", "@SUM(1)", "-1+1|x", "+x", "\t=1", "-")
+
+
+def test_no_text_is_a_formula_in_a_spreadsheet_and_numbers_stay_numbers(tmp_path: Path) -> None:
+    numbers = ("-1.05", "+3", "-.5", "-1e-05")
+    rows = [(text, Decimal("-1.05"), -2) for text in (*FORMULAS, *numbers, "put = call", "", None)]
+    columns = (Column("reason", Holds.TEXT), Column("net", Holds.MONEY), Column("many", Holds.WHOLE))
+    _write(Sheet("made", columns, rows), tmp_path / "made.csv", "csv")
+    found = read(tmp_path, "made")
+    assert [row["reason"] for row in found] == [*(f"'{text}" for text in FORMULAS), *numbers, "put = call", "", ""]
+    assert {(row["net"], row["many"]) for row in found} == {("-1.05", "-2")}
 
 
 def test_parquet_and_json_say_the_same(day_place: Place, tmp_path: Path) -> None:

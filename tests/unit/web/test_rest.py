@@ -24,7 +24,8 @@ from engine.spec.shipped import shipped
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
-from engine.web.book import added, history, performance
+from engine.web.answers import Trade
+from engine.web.book import added, columns_of, history, performance
 from engine.web.live import Live
 from engine.web.picture_of_run import picture_of_run
 from engine.web.picture_of_store import picture_of_store
@@ -128,6 +129,13 @@ def test_trades_as_a_table(client: Client) -> None:
     found = client.get("/api/trades").json
     assert head == list(found[0])
     assert len(rows) == len(found)
+
+
+def test_a_table_has_no_formulas() -> None:
+    """A text that a spreadsheet would run gets a quote in front, as in files of `store export`."""
+    named = dict.fromkeys(Trade.model_fields) | {"exit_reason": "=1+1", "final_pnl": -5.0}
+    _, row = columns_of([Trade.model_construct(**named)])
+    assert ("'=1+1" in row, -5.0 in row) == (True, True)
 
 
 def test_a_table_has_all_trades_where_a_list_has_some(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
