@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -390,7 +391,7 @@ def gateway_address(text: str | None) -> tuple[str | None, int | None]:
     if text is None:
         return None, None
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+    if not host or re.fullmatch(r"[0-9]{1,5}", port) is None or not 0 < int(port) < 65536:
         raise MisuseError(f"--gateway is HOST:PORT, is '{text}'", "for example 127.0.0.1:4002")
     return host, int(port)
 

@@ -171,7 +171,7 @@ def _text(value: object) -> str:
 
 def _host(value: object) -> str:
     if isinstance(value, str) and value.strip():
-        return value.strip()
+        return re.sub(r"^\[(.*:.*)\]$", r"\1", value.strip())  # an address of IPv6, as it stands in front of a port
     raise ValueError("the name or address of a machine is owed")
 
 

@@ -144,6 +144,7 @@ def test_problems_are_shown_as_validate_shows_them() -> None:
         (("--until", "close", "--days", "2", SPEC), "--until close is one session: leave --days out"),
         (("--paper", "--seed", "3", SPEC), "--seed is for the simulated market: add --sim"),
         (("--paper", "--sim", "--gateway", "nowhere", SPEC), "--gateway is HOST:PORT, is 'nowhere'"),
+        (("--paper", "--sim", "--gateway", "a:4\u00b2", SPEC), "--gateway is HOST:PORT, is 'a:4\u00b2'"),
         (("--paper", "--sim", "--speed", "fast", SPEC), "--speed is a number above 0, or max, is 'fast'"),
         (("--sim", "--date", "1999-01-01", SPEC), "its history begins with 2010, and 1999-01-04 is too early for it"),
         (("--paper", "--sim", "--set", "x=1", SPEC), "no bot has a parameter 'x'"),

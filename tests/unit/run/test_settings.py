@@ -34,6 +34,12 @@ def test_flags_go_over_the_environment_and_that_over_the_file() -> None:
     assert (found.host, found.port, found.client_id, found.account) == ("10.0.0.5", 4001, 9, "DU1")
 
 
+@pytest.mark.parametrize(("said", "host"), [("[::1]", "::1"), ("::1", "::1"), ("[x]", "[x]")])
+def test_an_address_may_stand_in_brackets_as_in_front_of_a_port(said: str, host: str) -> None:
+    """`--gateway [::1]:4002` looked for a machine of that name, brackets and all."""
+    assert load_settings(flags={"host": said}).host == host
+
+
 def test_every_setting_has_its_variable() -> None:
     environ = {
         "RULEBOT_HOST": "gateway",
