@@ -140,6 +140,14 @@ def test_a_kill_that_holds_over_the_start_is_told_with_what_ends_it(standing: St
     assert resumed_lines(resumed(state, "dte0_condor"))[1:] == [told]
 
 
+def test_a_position_that_is_on_hold_is_told_with_the_reason() -> None:
+    """Its alarm comes once a session, so that a restart within it said nothing of what nobody closes any more."""
+    held = position("open", True, False, on_hold="the account holds less than our books")
+    state = SimpleNamespace(positions={"P1": held}, orders={})
+    told = f" on hold: dte0_condor {held.id}: the account holds less than our books"
+    assert resumed_lines(resumed(state, "dte0_condor"))[1:] == [told]
+
+
 def resumed(state: Any, bot: str) -> Any:
     """Return a start of one bot that takes up a state; nobody has asked for anything unless it says so."""
     state.standing = getattr(state, "standing", Standing())
