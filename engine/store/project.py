@@ -97,23 +97,30 @@ def _insert_of_server(table: Table) -> "postgresql.Insert":
 
 
 def _snapshots(connection: Connection, marks: Numbered) -> None:
-    rows = []
-    for seq, record in marks:
-        data: Any = record.data
-        rows.append(
-            {
-                "seq": seq,
-                "at": record.at,
-                "bot": record.bot,
-                "position": record.position,
-                "bid": _to_close(data.get("ask")),
-                "ask": _to_close(data.get("bid")),
-                "mid": _to_close(data.get("mid")),
-                **{name: money(data.get(name)) for name in ("spot", "profit")},
-                **{name: data.get(name) for name in _GREEKS},
-            }
-        )
-    connection.execute(insert(snapshot_rows), rows)
+    connection.execute(insert(snapshot_rows), [_snapshot(seq, record) for seq, record in marks])
+
+
+def _snapshot(seq: int, record: Record) -> dict[str, object]:
+    data: Any = record.data
+    return {
+        "seq": seq,
+        "at": record.at,
+        "bot": record.bot,
+        "position": record.position,
+        "bid": _to_close(data.get("ask")),
+        "ask": _to_close(data.get("bid")),
+        "mid": _to_close(data.get("mid")),
+        **{name: money(data.get(name)) for name in ("spot", "profit")},
+        **{name: data.get(name) for name in _GREEKS},
+    }
+
+
+def are_snapshots(connection: Connection, marks: Numbered) -> bool:
+    """Say whether the rows of these marks are what they would be made now."""
+    numbers = [seq for seq, _ in marks]
+    found = connection.execute(select(snapshot_rows).where(snapshot_rows.c.seq.in_(numbers)))
+    rows = {row["seq"]: dict(row) for row in found.mappings()}
+    return all(rows.get(seq) == _snapshot(seq, record) for seq, record in marks)
 
 
 def _to_close(worth: Any) -> Decimal | None:

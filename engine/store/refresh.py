@@ -6,10 +6,11 @@ at the next start.
 
 import json
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DatabaseError
 
 from engine.record.codec import utc_time
@@ -18,7 +19,7 @@ from engine.store.dialect import dialect_of
 from engine.store.failures import failures, says
 from engine.store.lease import is_of_another, note_ours
 from engine.store.place import Place
-from engine.store.project import Projector
+from engine.store.project import Projector, are_snapshots
 from engine.store.tables import PROJECTIONS, journal, snapshot_rows
 from engine.store.views import NAMES, views
 
@@ -29,6 +30,10 @@ _OF_ROWS = (
     Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.POSITION, Kind.SETTLEMENT, Kind.SELECTION, Kind.DECISION, Kind.BOT_DAY,
 )  # fmt: skip
 """What rows are made of, but for snapshots: those are copies of marks, and nine in ten records of a store."""
+_LOOKED_AT = 1000
+"""Of how many last marks the rows are looked at: where they are others now, all snapshots are made anew."""
+MOST_MARKS = 500_000
+"""Of how many marks a start makes snapshots anew at most: a minute of a slow machine, and systemd waits for three."""
 
 
 _GRANTED = f"""
@@ -46,7 +51,8 @@ def refresh(connection: Connection, place: Place) -> None:
             return
     has_views = _succeeds(connection, place, lambda: _views(connection))
     has_rows = _succeeds(connection, place, lambda: _rows(connection, _OF_ROWS))
-    if has_views and has_rows:
+    has_snapshots = _succeeds(connection, place, lambda: _snapshots(connection))
+    if has_views and has_rows and has_snapshots:
         _succeeds(connection, place, lambda: note_ours(connection))
 
 
@@ -71,10 +77,22 @@ def rebuild(connection: Connection) -> None:
         _rows(connection, (*_OF_ROWS, Kind.MARK))
 
 
+def _snapshots(connection: Connection) -> None:
+    """Make snapshots anew where they were made otherwise. Raises: ValueError where they are too many for a start."""
+    is_mark = journal.c.kind == Kind.MARK.value
+    last = connection.execute(select(journal).where(is_mark).order_by(journal.c.seq.desc()).limit(_LOOKED_AT)).all()
+    if are_snapshots(connection, _numbered(last)):
+        return
+    if (count := connection.scalar(select(func.count()).where(is_mark)) or 0) > MOST_MARKS:
+        raise ValueError(f"its {count:,} snapshots are more than a start makes anew")
+    _rows(connection, (Kind.MARK,))
+
+
 def _rows(connection: Connection, kinds: Collection[Kind]) -> None:
     """Make the rows of these kinds of records anew, so many at once as memory has room for."""
+    of_marks, of_others = Kind.MARK in kinds, bool({*kinds} - {Kind.MARK})
     for table in PROJECTIONS:
-        if table is not snapshot_rows or Kind.MARK in kinds:
+        if of_marks if table is snapshot_rows else of_others:
             connection.execute(table.delete())
     projector, last = Projector(), 0
     named = [kind.value for kind in kinds]
@@ -83,14 +101,15 @@ def _rows(connection: Connection, kinds: Collection[Kind]) -> None:
         found = connection.execute(query.order_by(journal.c.seq).limit(_AT_ONCE)).all()
         if not found:
             return
-        projector.project(
-            connection,
-            [
-                (seq, Record(utc_time(at), Kind(kind), bot, position, json.loads(data)))
-                for seq, at, kind, bot, position, data, _ in found
-            ],
-        )
+        projector.project(connection, _numbered(found))
         last = found[-1].seq
+
+
+def _numbered(rows: Sequence[Any]) -> list[tuple[int, Record]]:
+    return [
+        (seq, Record(utc_time(at), Kind(kind), bot, position, json.loads(data)))
+        for seq, at, kind, bot, position, data, _ in rows
+    ]
 
 
 def _views(connection: Connection) -> None:

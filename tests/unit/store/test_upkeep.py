@@ -277,6 +277,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(day_store: Path, tmp_pa
 
 def as_another_rulebot_left_it(place: Place) -> None:
     """Rows and a view that are not what this one makes of the journal, and a lease that names no code."""
+    run(place, "UPDATE snapshot_rows SET mid = 0.1234")
     names = ("bot_days", "pending_orders", "orders")
     views = (f"CREATE VIEW {name} AS SELECT ref FROM order_rows" for name in reversed(names))
     run(place, "UPDATE lease SET owner = 'process 7 on desk'", *(f"DROP VIEW {name}" for name in names), *views)
@@ -316,6 +317,19 @@ def test_rows_that_cannot_be_made_anew_keep_no_engine_from_its_positions(
     assert len(rows(day_place, "SELECT ref FROM orders")) == len(rows(day_place, "SELECT ref FROM order_rows"))
     SqlJournal(open_store(day_place)).close()
     assert not has_tables_of_another(day_place)
+
+
+def test_more_snapshots_than_a_start_has_time_for_stay_and_are_not_called_broken(
+    day_place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    as_another_rulebot_left_it(day_place)
+    left = rows(day_place, "SELECT * FROM snapshot_rows ORDER BY seq")
+    monkeypatch.setattr("engine.store.refresh.MOST_MARKS", 0)
+    SqlJournal(open_store(day_place)).close()
+    assert caplog.records[-1].getMessage().endswith("snapshots are more than a start makes anew")
+    assert rows(day_place, "SELECT * FROM snapshot_rows ORDER BY seq") == left
+    assert (has_tables_of_another(day_place), differing_tables(day_place)) == (True, [])
+    assert len(rows(day_place, "SELECT id FROM trades")) > 0
 
 
 def test_what_a_newer_rulebot_wrote_is_refused_in_words(day_store: Path) -> None:
