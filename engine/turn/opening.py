@@ -103,7 +103,8 @@ def send_opening(work: Work, bot: CompiledBot, position: Position, attempt: int)
     quote, net, missing = _priced(work, bot, position, legs, attempt)
     at_market = ladder.start is Start.MARKET
     if missing:
-        work.alarm(position.bot, f"no price for the entry: {missing}", position.id)
+        alarm = work.alarm_of_price if quote.missing else work.alarm
+        alarm(position.bot, f"no price for the entry: {missing}", position.id)
         if position.retry_at is None or position.attempts != attempt:
             work.put_position(replace(position, retry_at=work.at, attempts=attempt))
         return None

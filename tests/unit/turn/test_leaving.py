@@ -769,6 +769,22 @@ def test_a_new_connection_has_no_prices_yet_and_that_is_no_alarm() -> None:
     assert len([text for text in desk.alarms if "no price for the next try" in text]) == 1
 
 
+def test_the_next_leg_of_an_entry_waits_for_its_first_price_without_an_alarm() -> None:
+    """A start between two legs, as after an upgrade, woke people: nothing was streamed yet."""
+    ladder = "{leg_by_leg: [long_put, short_put], start: natural, wait: 30s, tries: 2, then: unwind}"
+    desk = Desk((text_of(order=ladder),))
+    entry = desk.enter()
+    desk.ack(entry)
+    desk.unlink()
+    desk.link()
+    desk.blind(put(5945))
+    desk.fill(entry)
+    assert (len(desk.submitted), desk.alarms) == (1, [])
+    for _ in range(3):
+        desk.tick(1)
+    assert [text for text in desk.alarms if "no price for the entry" in text]
+
+
 # ---------------------------------------------------------------- combos that nobody takes
 
 
