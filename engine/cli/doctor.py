@@ -48,6 +48,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "fault": "red", "not checked": "
     default="gateway",
     help="With cboe legs are also chosen on Cboe's quotes, DELAYED by 15 minutes, which need no gateway.",
 )
+@click.option("--exits-only", is_flag=True, help="Look for a run that enters nothing: not at what bots need.")
 @click.option("--no-audit", is_flag=True, help="Leave the audit of the store out: it reads all of it.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
 def doctor(**options: Any) -> None:
@@ -103,6 +104,7 @@ def _wanted(options: dict[str, Any]) -> "Wanted":
         probe=_record(options),
         audits=not options["no_audit"],
         delayed=options["source"] == "cboe",
+        exits_only=options["exits_only"],
         data=data_folder(),
     )
 

@@ -39,7 +39,10 @@ def serve(people: Path | None, **options: Any) -> None:
 
 
 def _check_up(options: dict[str, Any]) -> list[str]:
-    """Return the command that checks a service before each open; none where nothing is traded, or nobody waits."""
+    """Return the command that checks a service before each open; none where nothing is traded, or nobody waits.
+
+    One that only exits enters nothing of its specs: what lies beside them counts, and they are not looked at.
+    """
     if options["sim"] or options["observe"] or not options["wait_for_gateway"]:
         return []
     mode = "--live" if options["live"] else "--paper"
@@ -49,4 +52,4 @@ def _check_up(options: dict[str, Any]) -> list[str]:
         command += [f"--{flag}", str(options[name])] if options[name] is not None else []
     for setting in options["overrides"]:
         command += ["--set", setting]
-    return [*command, *options["specs"]]
+    return [*command, *(["--exits-only"] if options["exits_only"] else []), *options["specs"]]

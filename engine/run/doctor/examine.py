@@ -33,10 +33,11 @@ from engine.run.doctor.packages import python_and_packages
 from engine.run.doctor.probe.probing import USUAL, probed
 from engine.run.doctor.records import integrity, not_kept
 from engine.run.doctor.streams import told_streams
-from engine.run.doctor.texts import found_desk, with_set
+from engine.run.doctor.texts import found_desk, found_for_exits, with_set
 from engine.run.looking.choosing import facts_of, look
 from engine.run.looking.neighbour import is_held
 from engine.run.looking.visit import FEW_LINES, Visit, into_the_day
+from engine.run.reread import is_named
 from engine.run.settings import Settings, folder_of
 from engine.run.worlds import SimSettings, World, attached, simulated
 from engine.spec.files import find_files
@@ -52,7 +53,7 @@ class Wanted:
     flags: settings that were given with the command; their `host` and `port` name a gateway. sim: a simulated one, of
     its own when the flags name none. data: the folder of what rulebot keeps. environ: as in `read_settings`.
     probe: the file for the raw bytes of a probe, which sends orders; None sends none. audits: reads the whole store.
-    delayed: chooses legs on Cboe's delayed quotes too.
+    delayed: chooses legs on Cboe's delayed quotes too. exits_only: nothing of the specs is entered.
     """
 
     specs: tuple[str, ...] = ()
@@ -65,6 +66,7 @@ class Wanted:
     probe: Path | None = None
     audits: bool = True
     delayed: bool = False
+    exits_only: bool = False
     data: Path
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
@@ -77,7 +79,10 @@ class Wanted:
 async def examine(wanted: Wanted, clock: Clock | None = None) -> AsyncIterator[Finding]:
     """Yield what is found, group by group, as it is found. Raises: MisuseError."""
     clock = clock or WallClock()
-    desk, said = found_desk(wanted.specs, wanted.overrides, wanted.account)
+    if wanted.exits_only:
+        desk, said = found_for_exits(wanted.specs, wanted.account)
+    else:
+        desk, said = found_desk(wanted.specs, wanted.overrides, wanted.account)
     async for finding in _examined(wanted, clock, desk, said):
         yield finding
     if wanted.delayed:
@@ -116,7 +121,8 @@ def _settings(wanted: Wanted, desk: Desk) -> tuple[Settings | None, list[Finding
     flags = dict(wanted.flags)
     if desk.account is not None and not wanted.live and flags.get("account") is None:
         flags["account"] = desk.account.account
-    folder = folder_of(wanted.settings, desk.files or find_files(wanted.specs))
+    there = [each for each in wanted.specs if is_named(each)] if wanted.exits_only else wanted.specs
+    folder = folder_of(wanted.settings, desk.files or find_files(there) or wanted.specs)
     return found_settings(wanted.settings, folder, wanted.data, flags, wanted.environ)
 
 

@@ -1,12 +1,14 @@
 """The specs: whether each can be run, and what is legal in it and hardly meant."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from engine.model.errors import RulebotError, SpecError, StoreError
 from engine.run.desk import Desk, ProblemsError, check_overrides, load_desk
-from engine.run.doctor.finding import Finding, Group, fault, fine, outage, unchecked, warning
+from engine.run.doctor.finding import Finding, Group, Level, fault, fine, outage, unchecked, warning
 from engine.run.overrides import with_kept
+from engine.run.reread import is_named
 from engine.spec.diagnostic import Diagnostic
 from engine.store.place import Place
 
@@ -30,6 +32,18 @@ def found_desk(paths: Sequence[str], overrides: Mapping[str, str], account: Path
         said = outage if isinstance(error, StoreError) else _unfit
         return EMPTY, [said(Group.SPECS, "specs", error)]
     return desk, [*_warnings(desk.warnings), *_fine(desk)]
+
+
+def found_for_exits(paths: Sequence[str], account: Path | None) -> tuple[Desk, list[Finding]]:
+    """Return what counts of specs of which nothing is entered: their account document, and what a start is refused for.
+
+    Those that are not there are not missed. Raises: as `found_desk`.
+    """
+    desk, said = found_desk([path for path in paths if is_named(path)], {}, account)
+    text = "nothing is entered: what bots need was not looked at"
+    kept = replace(desk, bots={}, texts=(), warnings=())
+    faults = [each for each in said if each.level is Level.FAULT]
+    return kept, faults or [unchecked(Group.SPECS, "specs", text, "")]
 
 
 def with_set(desk: Desk, store: Place) -> tuple[Desk, list[Finding]]:

@@ -64,6 +64,7 @@ def test_two_signals_at_once_end_the_wait(monkeypatch: pytest.MonkeyPatch) -> No
         (("--live", "--gateway", "a:1", "--set", "x=1"), ["--live", "--gateway", "a:1", "--set", "x=1"]),
         (("--account", "a.yaml", "--settings", "b.toml"), ["--paper", "--account", "a.yaml", "--settings", "b.toml"]),
         (("--store", "s.db"), ["--paper", "--store", "s.db"]),
+        (("--exits-only",), ["--paper", "--exits-only"]),
         (("--observe",), None),
         (("--sim",), None),
     ],

@@ -24,7 +24,7 @@ from engine.run.doctor.finding import Finding, Group, Level, exit_code, fault, f
 from engine.run.doctor.hooks import hooks_received
 from engine.run.doctor.packages import Requirement, problem_with, python_and_packages, requirements
 from engine.run.doctor.records import integrity
-from engine.run.doctor.texts import found_desk
+from engine.run.doctor.texts import found_desk, found_for_exits
 from engine.run.looking.neighbour import is_held
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
@@ -93,6 +93,15 @@ def test_an_extra_is_a_fault_only_where_the_settings_need_it(monkeypatch: pytest
 
 
 # ---------------------------------------------------------------- settings and specs
+
+
+def test_of_specs_that_enter_nothing_only_what_a_start_is_refused_for_is_told(tmp_path: Path) -> None:
+    """A service with `--exits-only` was told each morning of bots that enter nothing, or are not there any more."""
+    (tmp_path / "broken.yaml").write_text("rulebot: 1\nname: broken\n")
+    fine, broken, gone = str(SPECS / "put_lite.yaml"), str(tmp_path / "broken.yaml"), str(tmp_path / "gone.yaml")
+    desk, said = found_for_exits([fine, gone], None)
+    assert (desk.bots, [each.level for each in said]) == ({}, [Level.NOT_CHECKED])
+    assert {each.level for each in found_for_exits([broken], None)[1]} == {Level.FAULT}
 
 
 def test_each_setting_says_where_it_comes_from(tmp_path: Path) -> None:
