@@ -115,8 +115,8 @@ def bot_of(text: str) -> CompiledBot:
     """Return the compiled bot of a text."""
     loaded = load_text(text)
     assert loaded.spec is not None, loaded.diagnostics
-    plan, problems = build_plan(loaded.spec, loaded.source)
-    assert plan is not None, [problem for problem in problems if problem.is_error]
+    plan, problems = build_plan(loaded.spec, loaded.source, with_warnings=False)
+    assert plan is not None, problems
     return compile_bot(plan)
 
 

@@ -147,7 +147,7 @@ def _document(file: Path, loaded: "Loaded") -> "Explanation | None":
         return explain_account(loaded.account)
     if loaded.universe is not None:
         return explain_universe(file.stem, loaded.universe)
-    plan = None if loaded.spec is None else build_plan(loaded.spec, loaded.source)[0]
+    plan = None if loaded.spec is None else build_plan(loaded.spec, with_warnings=False)[0]
     return None if loaded.spec is None or plan is None else explain_bot(loaded.spec, plan)
 
 

@@ -47,7 +47,7 @@ def _plan(trial: Trial, read: Read) -> Plan | Problem:
         spec = read(trial.settings)
     except OSError as error:
         return Problem("RB281", ("spec",), f"the spec cannot be read: {error.strerror or error}")
-    plan, found = (None, []) if spec.spec is None else build_plan(spec.spec, spec.source)
+    plan, found = (None, []) if spec.spec is None else build_plan(spec.spec, spec.source, with_warnings=False)
     if plan is not None:
         return plan
     if trial.settings and _is_fine(read):

@@ -216,7 +216,7 @@ def compile_text(text: SpecText) -> CompiledBot:
 @lru_cache(maxsize=256)
 def _compiled(name: str, digest: str, file: str, text: str, overrides: tuple[tuple[str, str], ...]) -> CompiledBot:
     loaded = load_text(text, file, dict(overrides))
-    plan = None if loaded.spec is None else build_plan(loaded.spec, loaded.source)[0]
+    plan = None if loaded.spec is None else build_plan(loaded.spec, with_warnings=False)[0]
     if plan is None or plan.digest != digest:
         raise StoreError(
             f"the text that governs open positions of {name} cannot be compiled by this version",

@@ -83,7 +83,7 @@ def _explained(text: str, overrides: tuple[tuple[str, str], ...], lit: frozenset
     if not text:
         return "", ""
     loaded = load_text(text, "the store", dict(overrides))
-    plan = None if loaded.spec is None else build_plan(loaded.spec, loaded.source)[0]
+    plan = None if loaded.spec is None else build_plan(loaded.spec, with_warnings=False)[0]
     if loaded.spec is None or plan is None:
         return "", ""
     found = explain_bot(loaded.spec, plan)

@@ -80,6 +80,6 @@ def _read(symbol: str, view: View) -> Gauge:
 def _compiled(symbol: str) -> CompiledBot:
     loaded = load_text(_TEXT.format(symbol=symbol))
     assert loaded.spec is not None, loaded.diagnostics
-    plan, problems = build_plan(loaded.spec, loaded.source)
+    plan, problems = build_plan(loaded.spec, loaded.source, with_warnings=False)
     assert plan is not None, problems
     return compile_bot(plan)

@@ -65,7 +65,7 @@ def preview(store: Place, bot: str, values: Mapping[str, str]) -> str:
     was, now = (_written(text, bot, each) for each in (before, after))
     problems = [each for each in now.diagnostics if each.is_error]
     if now.spec is not None:
-        problems += [each for each in build_plan(now.spec, now.source)[1] if each.is_error]
+        problems += build_plan(now.spec, now.source, with_warnings=False)[1]
     if problems:
         words = dict.fromkeys(f"{each.message}: {each.help}" if each.help else each.message for each in problems)
         raise HTTPException(422, "; ".join(words))

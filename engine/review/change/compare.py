@@ -48,7 +48,7 @@ def subject(spec: Spec, symbol: str = "") -> Subject:
         symbols = tuple(sorted(universe.symbols, key=lambda each: each != symbol))
         spec = replace(spec, underlyings=(symbol,))
         read = replace(spec, universe=replace(universe, symbols=symbols))
-    plan, problems = build_plan(read)
+    plan, problems = build_plan(read, with_warnings=False)
     assert plan is not None, problems
     return subject_of(spec, plan)
 

@@ -56,7 +56,7 @@ def _with(bot: Bot, defaults: dict[str, str]) -> Subject | None:
     loaded = load(bot.loaded.source, overrides=defaults)
     if loaded.spec is None:
         return None
-    plan = build_plan(loaded.spec)[0]
+    plan = build_plan(loaded.spec, with_warnings=False)[0]
     return None if plan is None else subject_of(loaded.spec, plan)
 
 

@@ -64,6 +64,6 @@ def plan_of(text: str) -> Plan:
     """Return the plan of a sound text."""
     loaded = load_text(text)
     assert loaded.spec is not None, [found.message for found in loaded.diagnostics]
-    plan, found = build_plan(loaded.spec, loaded.source)
+    plan, found = build_plan(loaded.spec, loaded.source, with_warnings=False)
     assert plan is not None, found
     return plan

@@ -37,7 +37,7 @@ def explained(file: Path) -> Explanation:
     if loaded.universe is not None:
         return explain_universe(file.stem, loaded.universe)
     assert loaded.spec is not None
-    plan, _ = build_plan(loaded.spec, loaded.source)
+    plan, _ = build_plan(loaded.spec, loaded.source, with_warnings=False)
     assert plan is not None
     return explain_bot(loaded.spec, plan)
 

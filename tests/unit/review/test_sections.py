@@ -15,7 +15,7 @@ def told(text: str = CONDOR) -> str:
     """Return the explanation of a text with its wrapped lines joined again."""
     loaded = load_text(text)
     assert loaded.spec is not None, loaded.diagnostics
-    plan, problems = build_plan(loaded.spec, loaded.source)
+    plan, problems = build_plan(loaded.spec, loaded.source, with_warnings=False)
     assert plan is not None, problems
     return text_of(explain_bot(loaded.spec, plan), width=10_000)
 

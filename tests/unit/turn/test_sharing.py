@@ -11,7 +11,7 @@ from engine.turn.program import CompiledBot, compile_bot
 def compiled(text: str, pool: Pool) -> CompiledBot:
     loaded = load_text(text)
     assert loaded.spec is not None, loaded.diagnostics
-    plan, problems = build_plan(loaded.spec, loaded.source)
+    plan, problems = build_plan(loaded.spec, loaded.source, with_warnings=False)
     assert plan is not None, problems
     return compile_bot(plan, pool)
 
