@@ -8,6 +8,7 @@ published since 2016.
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 
 from engine.model.contract import Kind, product
 from engine.model.exchange_days import LAST_YEAR
@@ -114,6 +115,7 @@ def calendars_of(names: Iterable[str], symbols: Iterable[str]) -> tuple[str, ...
     return tuple(found for name in names for found in (companies if name == "earnings" else (name,)))
 
 
+@lru_cache(maxsize=16)
 def projected_days(name: str, first: date, last: date) -> tuple[EventDay, ...]:
     """Return every day from `first` to `last` on which the event may fall; none for an event without a usual rule."""
     rule = PROJECTIONS.get(name)
