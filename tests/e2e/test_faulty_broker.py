@@ -27,6 +27,7 @@ from tests.e2e.worlds import check_replays, spec_files
 
 DAY = date(2026, 10, 21)
 STOP_AT = datetime(2026, 10, 21, 13, 36, tzinfo=UTC)
+CLOSE = datetime(2026, 10, 21, 20, 0, tzinfo=UTC)
 SEED = 7
 """A morning on which the seller sells at once and leaves a resting pair."""
 
@@ -37,6 +38,7 @@ def morning(
     bot: str = "spy_put_seller",
     stop_at: datetime = STOP_AT,
     seed: int = SEED,
+    data_seconds: int = 5,
     kill_at: datetime | None = None,
 ) -> Day:
     """Run the seller to 09:36 with these faults, each a line of YAML; return its books and the broker's."""
@@ -44,7 +46,7 @@ def morning(
 
     async def body() -> Day:
         plan = read_faults("faults:\n" + "".join(f"  - {{{each}}}\n" for each in faults))
-        gateway = await start_gateway(GatewaySettings(first_day=DAY, seed=seed), faults=plan)
+        gateway = await start_gateway(GatewaySettings(first_day=DAY, seed=seed, data_seconds=data_seconds), faults=plan)
         try:
             await _run(gateway.port, folder / "s.db", bot, asks)
             assert gateway.ledger is not None
@@ -53,6 +55,11 @@ def morning(
             await gateway.stop()
 
     return asyncio.run(body())
+
+
+def condor_day(folder: Path, fault: str) -> Day:
+    """Run the condor to the close, when what its exit of 12:11 has left expires; quoted every 15 seconds."""
+    return morning(folder, fault, bot="dte0_condor", stop_at=CLOSE, data_seconds=15)
 
 
 async def _run(port: int, store: Path, bot: str, asks: Mapping[Request, datetime]) -> None:
@@ -109,7 +116,7 @@ def test_why_says_that_market_data_did_not_come_and_why(tmp_path: Path) -> None:
         ("kind: legs_rewritten, on: order, number: each", ["-0.55", "0.40"]),
         (
             "kind: legs_rewritten, on: order, number: each, changes: refused",
-            ["-0.70", "-0.65", "-0.55", "0.25", "0.35"],
+            ["-0.70", "-0.65", "-0.55", "0.25", "0.30", "0.40"],
         ),
     ],
     ids=["under the broker's own words", "not at all"],
@@ -118,8 +125,7 @@ def test_a_ladder_goes_on_at_a_broker_who_takes_no_change_of_a_combo_as_it_was_s
     fault: str, orders: list[str], tmp_path: Path
 ) -> None:
     """The entry stood at its first price for all its tries, and so did the exit, until the market order after them."""
-    stop_at = datetime(2026, 10, 21, 20, 0, tzinfo=UTC)
-    day = morning(tmp_path, fault, bot="dte0_condor", stop_at=stop_at)
+    day = condor_day(tmp_path, fault)
     assert [(each.state, each.exit_reason) for each in day.positions.values()] == [("closed", "target")]
     assert compare_books(day) == []
     assert offences(day) == {}
@@ -131,9 +137,8 @@ def test_a_ladder_goes_on_at_a_broker_who_takes_no_change_of_a_combo_as_it_was_s
 @pytest.mark.parametrize("cancels", ["second", "first"])
 def test_an_exit_whose_change_came_as_a_second_order_closes_once(cancels: str, tmp_path: Path) -> None:
     """Both work under one id: both are taken back, and the next exit waits until a list has neither."""
-    stop_at = datetime(2026, 10, 21, 20, 0, tzinfo=UTC)
     fault = f"kind: change_doubled, on: order, number: 2, told: at_once, cancels: {cancels}"
-    day = morning(tmp_path, fault, bot="dte0_condor", stop_at=stop_at)
+    day = condor_day(tmp_path, fault)
     assert [(each.state, each.exit_reason) for each in day.positions.values()] == [("closed", "target")]
     assert compare_books(day) == []
     assert offences(day) == {}
@@ -145,9 +150,8 @@ def test_an_exit_whose_change_came_as_a_second_order_closes_once(cancels: str, t
 
 
 def test_an_exit_of_which_nobody_says_that_it_is_two_is_taken_back_once_the_other_fills(tmp_path: Path) -> None:
-    stop_at = datetime(2026, 10, 21, 20, 0, tzinfo=UTC)
     fault = "kind: change_doubled, on: order, number: 2, told: listed"
-    day = morning(tmp_path, fault, bot="dte0_condor", stop_at=stop_at)
+    day = condor_day(tmp_path, fault)
     assert [each.state for each in day.positions.values()] == ["closed"]
     assert compare_books(day) == []
     assert offences(day) == {}
