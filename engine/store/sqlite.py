@@ -76,7 +76,8 @@ def open_file(path: Path) -> Store:
             engine = _engine(f"file:{_quoted(path)}?mode=rwc", is_writer=True)
             if is_new:
                 _create(engine)
-            _check(engine, path, is_writer=True)
+            else:
+                _check(engine, path, is_writer=True)
             return FileStore(path, engine, lock)
     except BaseException:
         lock.release()
