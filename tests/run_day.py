@@ -1,7 +1,9 @@
 """The hand-made day of `store_day` as a running engine knows it: a state, its program, a market beside it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +17,7 @@ from engine.model.market import Board
 from engine.record.record import Kind
 from engine.run.desk import load_desk
 from engine.run.resume import resume
-from engine.turn.program import AccountLimits, Program
+from engine.turn.program import AccountLimits, CompiledBot, Program
 from engine.turn.state import BotState, State
 
 BOTS = (WATCHER, CONDOR, SELLER)
@@ -24,8 +26,13 @@ SPECS = Path(__file__).parent.parent / "specs"
 
 def day_program() -> Program:
     """Return the three bots of the day; their shipped texts govern its positions."""
-    bots = load_desk([str(SPECS / f"{name}.yaml") for name in BOTS], {}, None).bots
-    return Program(bots=bots, pinned={"d1": bots[CONDOR], "d2": bots[SELLER]}, limits=AccountLimits(), install="t")
+    bots = _shipped_bots()
+    return Program(bots={**bots}, pinned={"d1": bots[CONDOR], "d2": bots[SELLER]}, limits=AccountLimits(), install="t")
+
+
+@cache
+def _shipped_bots() -> Mapping[str, CompiledBot]:
+    return load_desk([str(SPECS / f"{name}.yaml") for name in BOTS], {}, None).bots
 
 
 def day_state(clock: str) -> State:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -35,6 +36,7 @@ def prices(when: str, **levels: float) -> Record:
     return Record(at(when), Kind.PRICES, "", "", {"prices": dict(levels)})
 
 
+@cache
 def told_specs(condor: Path = ROOT / "specs" / f"{CONDOR}.yaml") -> dict[str, Json]:
     """Return the specs of the day as they are shipped, so that levels of exits can be read of them."""
     files = [condor, *(ROOT / "specs" / f"{name}.yaml" for name in (WATCHER, SELLER))]
