@@ -53,7 +53,7 @@ def _written(day: date | None) -> str:
 
 
 def _local_symbol(name: str, settles: date, right: str, strike: float) -> str:
-    return f"{name:<6}{settles:%y%m%d}{right}{round(strike * 1000):08d}"
+    return f"{name:<6}{_written(settles)[2:]}{right}{round(strike * 1000):08d}"
 
 
 def _option(option_class: OptionClass, settles: date, right: str, strike: float) -> Instrument:
