@@ -152,7 +152,7 @@ class ContractBook:
         found = []
         for row in rows:
             fields = contract_data(row, version)
-            _, _, symbol, kind, expiry, strike, right, _, currency, _, _, trading_class, con_id, _ = fields[:14]
+            _, _, symbol, kind, expiry, strike, right, _, currency, name, _, trading_class, con_id, _ = fields[:14]
             if currency not in ("", convert.CURRENCY):
                 continue
             if kind in ("STK", "IND"):
@@ -167,6 +167,7 @@ class ContractBook:
                 right=right,
                 multiplier=fields[14],
                 con_id=con_id,
+                name=name,
             )
             self.learn(option)
             found.append(option)

@@ -24,6 +24,9 @@ COMBO = "BAG"
 CURRENCY = "USD"
 """Of everything that bots trade. A symbol names other contracts in another: SHOP is a share in Toronto, too."""
 
+_NAME = re.compile(r"\b(\w{1,6}) +(\d{6})([CP])(\d{8})(?: +(\d+)\])?")
+"""The name of an option at the clearing house: class, last day, right, a thousand strikes. The multiplier is TWS's."""
+_UNDERLYING = re.compile(r"(.+?) +[A-Z]{3}\d{4} .*\[")
 _LINE_ENDS = re.compile(r" *<br */?> *", re.IGNORECASE)
 _STATUSES = {status.value: status for status in BrokerStatus}
 _RIGHTS = {"C": Right.CALL, "CALL": Right.CALL, "P": Right.PUT, "PUT": Right.PUT}
@@ -138,13 +141,31 @@ def symbol_here(text: str) -> str:
 
 
 def option(
-    *, symbol: str, trading_class: str, expiry: str, strike: str, right: str, multiplier: str, con_id: str
+    *,
+    symbol: str,
+    trading_class: str,
+    expiry: str,
+    strike: str,
+    right: str,
+    multiplier: str,
+    con_id: str,
+    name: str = "",
 ) -> Option:
-    """Return the option these texts name. Raises: ValueError."""
+    """Return the option these texts name. Raises: ValueError.
+
+    name: at the clearing house; it is read where the rest says nothing. Of a contract that TWS does not know for the
+    moment it tells zeros, and what it knows as the symbol: `SPY   JUN2021 345 P [SPY   210618P00345000 100]`, as users
+    of Lean (5101, 5127) have met it.
+    """
     known = _RIGHTS.get(right.upper())
     price = decimal(strike)
-    if known is None or price is None:
-        raise ValueError(f"an option is due, right is {right!r}, strike {strike!r}")
+    if known is None or not price:
+        if (named := _NAME.search(symbol) or _NAME.search(name)) is None:
+            raise ValueError(f"an option is due, right is {right!r}, strike {strike!r}")
+        trading_class, last, letter, thousandths, times = named.groups()
+        head = _UNDERLYING.match(symbol)
+        symbol, expiry, multiplier = symbol if head is None else head[1], f"20{last}", times or multiplier
+        known, price = _RIGHTS[letter], Decimal(thousandths) / 1000
     return Option(
         symbol=symbol_here(symbol),
         trading_class=trading_class or class_of_shares(symbol_here(symbol)),
@@ -162,7 +183,7 @@ def contract(fields: Sequence[str]) -> Contract | None:
     They are conId, symbol, secType, expiry, strike, right, multiplier, exchange, currency, localSymbol, tradingClass.
     None for what no bot trades: combos, futures, currencies, what is listed in another currency. Raises: ValueError.
     """
-    con_id, symbol, kind, expiry, strike, right, multiplier, _, currency, _, trading_class = fields
+    con_id, symbol, kind, expiry, strike, right, multiplier, _, currency, name, trading_class = fields
     if currency not in ("", CURRENCY):
         return None
     if kind == "OPT":
@@ -174,6 +195,7 @@ def contract(fields: Sequence[str]) -> Contract | None:
             right=right,
             multiplier=multiplier,
             con_id=con_id,
+            name=name,
         )
     if kind in ("STK", "IND"):
         return Underlying(symbol_here(symbol), whole(con_id))

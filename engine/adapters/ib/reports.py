@@ -3,9 +3,11 @@
 Positions of fields are those of server versions 157 to 178. Prices and quantities are read from their text.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from engine.adapters.ib import convert
 from engine.model.contract import Contract, Option, share
@@ -19,6 +21,8 @@ from engine.model.event import (
     PositionReport,
 )
 from engine.model.order import OrderType, Side
+
+log = logging.getLogger("rulebot.ib")
 
 FA_PROFILE_ENDS = 177
 """The first server version without the field faProfile."""
@@ -192,7 +196,7 @@ def execution(fields: list[str], at: datetime, account: str) -> ExecutionReport 
     quantity, price = convert.decimal(fields[19]), convert.decimal(fields[20])
     if quantity is None or price is None or fields[18] not in ("BOT", "SLD"):
         raise ValueError(f"an execution is due, side is {fields[18]!r}, {fields[19]!r} at {fields[20]!r}")
-    contract = convert.contract(fields[3:14])
+    contract = _contract(fields[3:14])
     return ExecutionReport(
         at=at,
         exec_id=fields[14],
@@ -211,6 +215,23 @@ def execution(fields: list[str], at: datetime, account: str) -> ExecutionReport 
     )
 
 
+def _contract(fields: list[str]) -> Contract | None:
+    """Return what a position or an execution is of; None as well where that cannot be read, which is logged once.
+
+    It is told again with every connection: none would ever be made.
+    """
+    try:
+        return convert.contract(fields)
+    except ValueError as problem:
+        _log_passed_over(" ".join(each for each in fields if each), str(problem))
+        return None
+
+
+@lru_cache(maxsize=100)
+def _log_passed_over(told: str, problem: str) -> None:
+    log.warning("passed over, since it cannot be read what it is: %s (%s)", told, problem)
+
+
 def _dealt(contract: Contract | None, kind: str) -> Option | None:
     """Return what an execution is of, a share for those of stocks; None for what no bot trades."""
     if isinstance(contract, Option):
@@ -226,7 +247,7 @@ def commission(fields: list[str], at: datetime) -> CommissionReport | None:
 
 def position(fields: list[str], at: datetime, account: str) -> PositionReport | None:
     """Return what position (61) says; None for another account's and for what no bot trades."""
-    contract = convert.contract(fields[3:14]) if fields[2] == account else None
+    contract = _contract(fields[3:14]) if fields[2] == account else None
     if contract is None:
         return None
     quantity, cost = convert.decimal(fields[14]), convert.decimal(fields[15])

@@ -105,6 +105,24 @@ def test_what_is_listed_in_another_currency_is_no_contract_of_a_bot() -> None:
     assert book.con_id(Option("SHOP", "SHOP", date(2025, 12, 19), Decimal(150), Right.CALL)) == 0
 
 
+@pytest.mark.parametrize(
+    ("told", "strike"),
+    [
+        ("SPX   NOV2025 5860 P [SPXW  251124P05860000 100]|OPT|0|0|0||SMART|USD||", "5860"),
+        ("SPX|OPT||0.0|?|100|SMART|USD|SPXW  251124P05862500|", "5862.5"),
+    ],
+)
+def test_an_option_of_which_tws_knows_the_name_alone(told: str, strike: str) -> None:
+    """Told so as a position it let no connection be made any more, and as a contract it ended the run."""
+    expected = Option("SPX", "SPXW", date(2025, 11, 24), Decimal(strike), Right.PUT)
+    found = convert.contract(raw(f"435262612|{told}"))
+    assert found == expected
+    assert (str(found), found.con_id if found else 0) == (str(expected), 435262612)
+    symbol, kind, expiry, zero, right, times, venue, currency, name, group = raw(told)
+    row = ["10", "7", symbol, kind, expiry, zero, right, venue, currency, name, "X", group, "99", "0.05", times]
+    assert ContractBook().learn_details([row], 178) == [expected]
+
+
 def test_an_option_without_a_right_is_an_error() -> None:
     with pytest.raises(ValueError, match="right is"):
         convert.contract(raw("1|SPX|OPT|20251124|5860|?|100|SMART|USD|X|SPXW"))

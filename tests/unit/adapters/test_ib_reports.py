@@ -162,6 +162,19 @@ def test_position() -> None:
     assert reports.position(fields, AT, ACCOUNT) is None
 
 
+def test_what_cannot_be_known_of_somebody_s_contract_keeps_nobody_out() -> None:
+    """It is told with every connection: none was made any more, and what was open had nobody to watch it."""
+    fields = raw("61|3|DU1234567|7|XYZ|OPT|0|0|?||SMART|USD|XYZ|XYZ|-1|43.5")
+    assert reports.position(fields, AT, ACCOUNT) is None
+    dealt = raw(
+        "11|-1|41|7|XYZ|OPT|0|0|?||SMART|USD|XYZ|XYZ|0000e0d5.67fe667b.01.01|20250415  19:38:31|DU1234567|"
+        "IEX|SLD|1|0.4|600745656|0|1|1|0.4|||||2|"
+    )
+    found = reports.execution(dealt, AT, ACCOUNT)
+    assert found is not None
+    assert (found.option, found.is_combo, found.symbol) == (None, False, "XYZ")
+
+
 def test_order_message() -> None:
     fields = ["4", "2", "5", "201", "Order rejected - reason:", ""]
     assert reports.order_message(fields, AT) == OrderMessage(AT, 5, 201, "Order rejected - reason:")
