@@ -640,6 +640,47 @@ def test_a_contract_that_is_not_found_while_its_farm_is_lost_may_be_there() -> N
     run(scenario())
 
 
+def test_an_answer_that_cannot_be_read_is_as_good_as_none() -> None:
+    """It ended the run with a traceback, and whoever asked anew met it again."""
+    details = "10|{}|SPX|IND||0||CBOE|USD|SPX|SPX|SPX|416904|0.01||rest"
+
+    async def scenario() -> None:
+        answers: dict[str, Callable[[Fields], list[tuple[object, ...]]]] = {
+            "9": lambda fields: [tuple(details.format(fields[2]).split("|")), (52, 1, fields[2])],
+            "78": lambda fields: [(75, fields[1], "SMART", 416904, "SPXW", "100", 1, "soon", 0), (76, fields[1])],
+            "20": lambda fields: [(17, fields[1], "", "", 1, "Monday", 1, 1, 1, 1, 0, 0, 0)],
+        }
+        async with fake_tws(answers=answers) as fake, connected(fake.port, lockstep=False) as (world, _):
+            with pytest.raises(BrokerError, match="the option expiries of SPX could not be read"):
+                await world.feed.listing("SPX", "SPXW")
+            with pytest.raises(BrokerError, match="daily closes of SPX could not be read"):
+                await world.feed.closes("SPX", 5)
+            fake.answers["9"] = lambda fields: [
+                (
+                    "10",
+                    fields[2],
+                    "SPX",
+                    "OPT",
+                    "soon",
+                    "0",
+                    "?",
+                    "SMART",
+                    "USD",
+                    "X",
+                    "SPXW",
+                    "SPXW",
+                    "99",
+                    "0.05",
+                    "100",
+                ),
+                (52, 1, fields[2]),
+            ]
+            with pytest.raises(BrokerError, match=f"the strikes of SPXW {DAY} could not be read"):
+                await world.feed.strikes(Listing("SPX", "SPXW", (DAY,)), DAY)
+
+    run(scenario())
+
+
 def test_a_question_without_an_answer_is_given_up() -> None:
     async def scenario() -> None:
         async with fake_tws() as fake, connected(fake.port, lockstep=False, request_seconds=0.1) as (world, _):

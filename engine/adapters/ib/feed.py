@@ -20,7 +20,7 @@ from engine.adapters.ib.contracts import (
 from engine.adapters.ib.hours import ToldHours, hours_in
 from engine.adapters.ib.no_data import DISCONNECTED, ELSEWHERE, LINES_USED_UP, PARTLY, why_not
 from engine.adapters.ib.opens import Opens
-from engine.adapters.ib.requests import NO_CONTRACT, RefusedError
+from engine.adapters.ib.requests import NO_CONTRACT, RefusedError, reading
 from engine.adapters.ib.rules import MarketRules
 from engine.adapters.ib.settings import IbSettings
 from engine.adapters.ib.silence import Silence
@@ -80,6 +80,20 @@ def _named(contracts: Sequence[Contract]) -> str:
 def _has_price(board: Board, row: int) -> bool:
     """Say whether a row has any price: what comes on a line before its refusal has none."""
     return any(column[row] == column[row] for column in (board.bid, board.ask, board.last))
+
+
+def _listed(symbol: str, trading_class: str, rows: list[list[str]]) -> Listing:
+    """Return the expiries of a class listed in option parameters (75). Raises: UnavailableError."""
+    ours = [row for row in rows if row[4] == trading_class]
+    row = next((each for each in ours if each[2] == "SMART"), ours[0] if ours else None)
+    if row is None:
+        if not rows:
+            raise UnavailableError(symbol, f"the broker lists no options on {symbol}")
+        classes = ", ".join(sorted({each[4] for each in rows}))
+        words = f"the broker lists no options {trading_class} on {symbol}; it lists {classes}"
+        raise UnavailableError(symbol, words)
+    expiries = row[7 : 7 + convert.whole(row[6])]
+    return Listing(symbol, trading_class, tuple(sorted(convert.day(each) for each in expiries)))
 
 
 class IbFeed:
@@ -346,9 +360,11 @@ class IbFeed:
             if refusal.code != NO_CONTRACT:
                 raise
             raise UnavailableError(symbol, refusal.message) from refusal
-        ours, contract = in_america(rows, self._version), Underlying(symbol)
-        if len(ours) == 1:
-            self._book.learn_details(ours, self._version)
+        contract = Underlying(symbol)
+        with reading(f"the contract of {symbol}"):
+            ours = in_america(rows, self._version)
+            if len(ours) == 1:
+                self._book.learn_details(ours, self._version)
         found = self._book.con_id(contract)
         if len(ours) != 1 or not found:
             raise UnavailableError(symbol, f"the broker lists {len(rows)} contracts for {symbol}, one is needed")
@@ -380,16 +396,8 @@ class IbFeed:
             f"the option expiries of {symbol}",
             lambda wire, req_id: wire.client.reqSecDefOptParams(req_id, name, "", kind, con_id),
         )
-        ours = [row for row in rows if row[4] == trading_class]
-        row = next((each for each in ours if each[2] == "SMART"), ours[0] if ours else None)
-        if row is None:
-            if not rows:
-                raise UnavailableError(symbol, f"the broker lists no options on {symbol}")
-            classes = ", ".join(sorted({each[4] for each in rows}))
-            words = f"the broker lists no options {trading_class} on {symbol}; it lists {classes}"
-            raise UnavailableError(symbol, words)
-        expiries = row[7 : 7 + convert.whole(row[6])]
-        return Listing(symbol, trading_class, tuple(sorted(convert.day(each) for each in expiries)))
+        with reading(f"the option expiries of {symbol}"):
+            return _listed(symbol, trading_class, rows)
 
     async def strikes(self, listing: Listing, expiry: date) -> Listing:
         """Return the listing with the strikes that exist for `expiry` and the price grid, and learn contract ids."""
@@ -403,7 +411,8 @@ class IbFeed:
             if refusal.code != NO_CONTRACT:
                 raise
             rows = []
-        options = self._book.learn_details(rows, self._version)
+        with reading(f"the strikes of {listing.trading_class} {expiry}"):
+            options = self._book.learn_details(rows, self._version)
         strikes = both_rights([each for each in options if each.trading_class == listing.trading_class])
         ticks = None if self._wire is None else await self._rules.grid(self._wire, rows, listing.trading_class)
         return replace(listing, strikes={**listing.strikes, expiry: strikes}, ticks=ticks or listing.ticks)
@@ -451,7 +460,8 @@ class IbFeed:
                 needed = f"subscribe to {subscription(contract)}"
                 raise UnavailableError(contract.symbol, refusal.message, needed) from refusal
             raise
-        return history.read_bars(rows[0])
+        with reading(wanted.what):
+            return history.read_bars(rows[0])
 
     def _present(self) -> datetime:
         if self._time is None:

@@ -8,11 +8,12 @@ seen (330): that is no answer then.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from engine.adapters.ib import convert
-from engine.adapters.ib.quotes import Handler
+from engine.adapters.ib.quotes import FAULTS, Handler
 from engine.model.errors import BrokerError
 
 INFORMATION = frozenset((165, 366, 399, 10167))
@@ -29,6 +30,15 @@ class RefusedError(BrokerError):
         super().__init__(f"the broker refused {what}: {text} (error {code})")
         self.code = code
         self.text = text
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Read an answer; one that cannot be read is as good as none. Raises: BrokerError, which says so."""
+    try:
+        yield
+    except FAULTS as problem:
+        raise BrokerError(f"what the broker answered about {what} could not be read: {problem!r}") from problem
 
 
 def _rule(number: str) -> str:
