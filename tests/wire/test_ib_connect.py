@@ -169,7 +169,6 @@ def test_a_client_id_in_use_is_named_at_once() -> None:
     ("request_kind", "name"),
     [
         ("16", "open orders"),
-        ("99", "completed orders"),
         ("6", "account values"),
         ("7", "executions"),
     ],
@@ -178,7 +177,22 @@ def test_a_list_that_never_ends_is_named(request_kind: str, name: str) -> None:
     async def scenario() -> None:
         async with fake_tws(answers={request_kind: lambda _: []}) as fake:
             problem = await refusal(fake.port, request_seconds=0.1)
-            assert name in problem.message
+            assert problem.message.endswith(f"did not send all of: {name}"), "and no list that nobody asked for"
+
+    run(scenario())
+
+
+def test_completed_orders_that_never_end_keep_nobody_out() -> None:
+    """Gateways were seen that never end that list: no connection was ever made to them."""
+
+    async def scenario() -> None:
+        async with (
+            fake_tws(answers={"99": lambda _: []}) as fake,
+            connected(fake.port, lockstep=False, request_seconds=0.1) as (_, events),
+        ):
+            assert isinstance(events[-1], LinkUp)
+            assert len(await fake.until_asked("99")) == 1, "it is not waited for in each round"
+            assert len(await fake.until_asked("7")) == 2
 
     run(scenario())
 

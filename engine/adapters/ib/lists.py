@@ -3,10 +3,16 @@
 A broker that has only just logged in tells complete lists of an account that it has not loaded yet. So outside lockstep
 every list is read again after some seconds, until two rounds on end say the same. In
 lockstep no time passes between two rounds: one is enough.
+
+The list of completed orders is wished for, and no more: gateways were seen that never end it, one since another
+request for it was pending there (ib_insync 224 and 355). It tells how orders ended that are listed no more; executions,
+what the account holds and the answers to cancels tell that, too.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from ib_async import ExecutionFilter
@@ -17,7 +23,10 @@ from engine.adapters.ib.settings import IbSettings
 from engine.adapters.ib.wire import Wire
 from engine.model.event import Event
 
+log = logging.getLogger("rulebot.ib")
+
 MOST_ROUNDS = 6
+OPEN, COMPLETED, POSITIONS, VALUES, EXECUTIONS = (ENDS[kind] for kind in (53, 102, 62, 54, 55))
 
 
 async def settled(
@@ -40,16 +49,21 @@ async def settled(
 
 
 async def ask_all(wire: Wire, account: str) -> None:
-    """Ask for every list and see each one's end; what they say is in the inbox. Raises: BrokerError."""
+    """Ask for every list and see each one's end; what they say is in the inbox. Raises: BrokerError.
+
+    One that never ends is waited for once: nothing is asked after it, but after that of completed orders.
+    """
     ib = wire.ib
     ours = ExecutionFilter(acctCode=account)
-    questions: tuple[Callable[[], Awaitable[Any]], ...] = (
-        ib.reqAllOpenOrdersAsync,
-        lambda: ib.reqCompletedOrdersAsync(False),
-        ib.reqPositionsAsync,
-        lambda: ib.reqAccountUpdatesAsync(account),
-        lambda: ib.reqExecutionsAsync(ours),
-    )
+    questions: dict[str, Callable[[], Awaitable[Any]]] = {
+        OPEN: ib.reqAllOpenOrdersAsync,
+        COMPLETED: lambda: ib.reqCompletedOrdersAsync(False),
+        POSITIONS: ib.reqPositionsAsync,
+        VALUES: lambda: ib.reqAccountUpdatesAsync(account),
+        EXECUTIONS: lambda: ib.reqExecutionsAsync(ours),
+    }
+    if not wire.tells_completed:
+        del questions[COMPLETED]
     refused: list[str] = []
 
     def noticed(words: str) -> None:
@@ -59,14 +73,19 @@ async def ask_all(wire: Wire, account: str) -> None:
 
     wire.inbox.ends.clear()
     wire.inbox.noticed = noticed
-    for question in questions:
-        try:
+    missing = ""
+    for name, question in questions.items():
+        with suppress(TimeoutError, ConnectionError):
             await asyncio.wait_for(question(), wire.settings.request_seconds)
-        except (TimeoutError, ConnectionError):
+        if name in wire.inbox.ends:
+            continue
+        if name != COMPLETED or not wire.is_up:
+            missing = name
             break
+        wire.tells_completed = False
+        log.warning("%s does not tell completed orders: it goes on without them", wire.settings.where)
     wire.inbox.noticed = None
-    missing = [name for name in ENDS.values() if name not in wire.inbox.ends]
     if refused:
         raise trouble.read_only(wire.settings)
     if missing:
-        raise trouble.incomplete(wire.settings, missing)
+        raise trouble.incomplete(wire.settings, [missing])

@@ -73,7 +73,10 @@ class _Greeting:
 
 
 class Wire:
-    """A connection and what hangs on it. Use one object for one connection."""
+    """A connection and what hangs on it. Use one object for one connection.
+
+    tells_completed: False once it has left its list of completed orders without an end.
+    """
 
     def __init__(self, settings: IbSettings, board: Board) -> None:
         self.settings = settings
@@ -86,6 +89,7 @@ class Wire:
         self.pace = Pace(settings.messages_per_second)
         self.arrived = asyncio.Event()
         self.lost: str | None = None
+        self.tells_completed = True
         self._clock = asyncio.get_running_loop().time
         self.heard_at = self.asked_at = self._clock()
         self._messages: int | None = None
