@@ -14,7 +14,7 @@ from typing import NamedTuple
 from engine.evaluate.listings import forget_listings
 from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit, Watch
 from engine.model.counted import counted
-from engine.model.errors import BrokerError, RulebotError, UnwrittenError
+from engine.model.errors import BrokerError, RulebotError, UnavailableError, UnwrittenError
 from engine.model.event import Event
 from engine.model.facts import Facts
 from engine.model.session import exchange_date
@@ -41,6 +41,8 @@ INBOX_EVERY = timedelta(seconds=0.25)
 RESTS = timedelta(seconds=15)
 """How long we do without the simulated gateway's clock at most, in its time: then people's requests are looked for."""
 PREPARE_AHEAD, PREPARE_AGAIN = timedelta(hours=1), timedelta(minutes=1)
+LACKING_AGAIN = timedelta(minutes=10)
+"""How long after it is asked again for what the broker does not have, when all else is known."""
 STOP_PATIENCE = timedelta(seconds=30)
 """How long after a stop was asked for cancels of entries may still be answered, however often the market moves."""
 
@@ -101,6 +103,10 @@ class Loop:
     _prepare_again: datetime | None = None
     _asking: "asyncio.Task[list[Event]] | None" = None
     _asked_for: date | None = None
+    _lacking: list[UnavailableError] = field(default_factory=list)
+    _lacking_on: date | None = None
+    _told_lacking: set[tuple[date | None, str]] = field(default_factory=set)
+    _is_told_late: bool = False
     _bars: BarWatch = field(init=False)
 
     def __post_init__(self) -> None:
@@ -265,11 +271,29 @@ class Loop:
     async def _facts(self, at: datetime) -> list[Event]:
         state = self.state
         held = tuple(state.positions.values())
-        known = Facts(opening_moves=state.facts.opening_moves, hours=state.facts.hours)
-        return [event async for event in prepare(self.program, self.feed, state.session, at, known, held)]
+        known = self._known(at)
+        self._lacking = []
+        lacks = None if self._ends_without() else self._lacking.append
+        return [event async for event in prepare(self.program, self.feed, state.session, at, known, held, lacks)]
+
+    def _known(self, at: datetime) -> Facts:
+        """Return what need not be asked for: little on a new day, all but what was lacking where it is asked again."""
+        facts = self.state.facts
+        if self._lacking_on != exchange_date(at):
+            return Facts(opening_moves=facts.opening_moves, hours=facts.hours)
+        lacking = {error.symbol for error in self._lacking}
+        listings = {key: each for key, each in facts.listings.items() if key[0] not in lacking}
+        bars = {key: each for key, each in facts.bars.items() if key[0] not in lacking}
+        return replace(facts, listings=listings, bars=bars)
+
+    def _ends_without(self) -> bool:
+        """Say whether the run ends where the broker does not have what it reads."""
+        return self.link.is_lockstep or (self._prepared is None and self.link.is_up and not self.is_patient)
 
     def _take_facts(self, at: datetime) -> None:
         """Take the answers when they are there. A gateway that cannot answer now is asked again.
+
+        So is one that lacks something, as a stock that has another name since today: all else it tells counts.
 
         Raises: BrokerError for what a run begins without and the broker does not have.
         """
@@ -279,18 +303,37 @@ class Loop:
         try:
             facts = asked.result()
         except BrokerError as error:
-            if self.link.is_lockstep or (self._prepared is None and self.link.is_up and not self.is_patient):
+            if self._ends_without():
                 raise
             log.warning("%s; asked again in a minute", error.message)
-            if self._prepared is None and self._prepare_again is None and self.link.is_up:
-                text = f"{error.message}; it is asked again every minute, and no bot enters before the answer"
+            is_late = self._prepared is not None and at >= self.state.session.open
+            if (self._prepared is None or is_late) and self.link.is_up and not self._is_told_late:
+                then = "what it is of today is unknown" if is_late else "no bot enters"
+                text = f"{error.message}; it is asked again every minute, and {then} before the answer"
                 self.note(Record(at, Kind.ALARM, data={"text": text}))
+                self._is_told_late = True
             self._prepare_again = at + PREPARE_AGAIN
             return
         forget_listings()
         for event in facts:
             self._handle(replace(event, at=at))
         self._prepared, self._prepared_on, self._prepare_again = self._asked_for, exchange_date(at), None
+        self._is_told_late = False
+        self._lacking_on = None
+        if self._lacking:
+            self._prepared_on, self._prepare_again = None, at + LACKING_AGAIN
+            self._lacking_on = exchange_date(at)
+            self._tell_lacking(at)
+
+    def _tell_lacking(self, at: datetime) -> None:
+        """Say once a session what the broker does not have, while bots that do not read it trade."""
+        told = {each for each in self._told_lacking if each[0] == self._asked_for}
+        for words in dict.fromkeys(error.whole for error in self._lacking):
+            if (self._asked_for, words) not in told:
+                told.add((self._asked_for, words))
+                text = f"{words}; what reads it is unknown, all else goes on, and it is asked again every ten minutes"
+                self.note(Record(at, Kind.ALARM, data={"text": text}))
+        self._told_lacking = told
 
     async def _take_bars(self, at: datetime) -> None:
         """Take bars that have ended, and ask for those that are due while there is a broker to ask."""

@@ -1,12 +1,14 @@
 """Before a session: the slow facts every bot needs, asked for once and handed to the engine as events."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from datetime import date, datetime, timedelta
+from typing import TypeVar
 
 from engine.compile.series import DAY, Series
 from engine.evaluate.listings import expiry_on
 from engine.evaluate.measure_options import SESSIONS
 from engine.model.contract import Option
+from engine.model.errors import UnavailableError
 from engine.model.event import (
     BarsReport,
     ClosesReport,
@@ -25,6 +27,9 @@ from engine.turn.settling import ended_earlier
 
 OPENING_MINUTE = timedelta(minutes=1)
 
+T = TypeVar("T")
+Lacking = Callable[[UnavailableError], None]
+"""Is told what the broker does not have."""
 
 NOTHING_KNOWN = Facts()
 
@@ -41,32 +46,20 @@ async def prepare(
     at: datetime,
     known: Facts = NOTHING_KNOWN,
     positions: Iterable[Position] = (),
+    lacks: Lacking | None = None,
 ) -> AsyncIterator[Event]:
     """Yield listings with the strikes of the expiries in question, daily closes, and the open's expected move if it is
     past, as far as they are not `known` yet. Raises: BrokerError naming what could not be had.
 
     positions: what is open. Its exits read the expiry that is held, which need not be one that is entered today, and
-    what the text reads that it was opened under.
+    what the text reads that it was opened under. lacks: is told what the broker does not have, and the rest is had all
+    the same; None raises.
     """
     held = [(program.governing(position), position) for position in positions if not position.is_flat]
     texts = (*program.bots.values(), *(bot for bot, _ in held))
-    listings: dict[tuple[str, str], Listing] = dict(known.listings)
-    for bot in texts:
-        for symbol, trading_class, rule in bot.plan.needs.chains:
-            key = (symbol, trading_class)
-            listing = listings.get(key) or await feed.listing(symbol, trading_class)
-            expiry = expiry_on(rule, listing.expiries, session.date)
-            if expiry is not None and expiry not in listing.strikes:
-                listing = await feed.strikes(listing, expiry)
-            listings[key] = listing
-    for symbol, trading_class, expiry in _held_chains(held):
-        key = (symbol, trading_class)
-        listing = listings.get(key) or await feed.listing(symbol, trading_class)
-        if expiry in listing.expiries and expiry not in listing.strikes:
-            listing = await feed.strikes(listing, expiry)
-        listings[key] = listing
+    listings = await _listings(texts, held, feed, session, known, lacks)
     for symbol in dict.fromkeys(symbol for symbol, _ in listings):
-        hours = await feed.hours(symbol, session)
+        hours = await _had(feed.hours(symbol, session), lacks)
         if hours is not None and (hours.is_less(session_from(session.date)) or symbol in known.hours):
             yield HoursReport(at, symbol, hours)
     for key, listing in listings.items():
@@ -74,28 +67,73 @@ async def prepare(
             yield ListingReport(at, listing)
     for symbol, count in _daily(texts).items():
         if len(known.closes.get(symbol, ())) < count:
-            yield ClosesReport(at, symbol, await feed.closes(symbol, count))
+            closes = await _had(feed.closes(symbol, count), lacks)
+            if closes is not None:
+                yield ClosesReport(at, symbol, closes)
     for (symbol, seconds), count in _with_settlements(needed_bars(texts), held, session).items():
         if seconds == DAY and len(_known_days(known, symbol)) < count:
-            yield BarsReport(at, symbol, DAY, await feed.bars(symbol, DAY, count, session))
+            bars = await _had(feed.bars(symbol, DAY, count, session), lacks)
+            if bars is not None:
+                yield BarsReport(at, symbol, DAY, bars)
     for symbol in dict.fromkeys(symbol for bot in texts for symbol in bot.plan.needs.implied):
         if symbol not in known.implied:
-            yield ImpliedReport(at, symbol, await feed.implied(symbol, SESSIONS))
+            implied = await _had(feed.implied(symbol, SESSIONS), lacks)
+            if implied is not None:
+                yield ImpliedReport(at, symbol, implied)
     if at < session.open + OPENING_MINUTE:
         return
     told = set(known.opening_moves)
     for text in [each for bot in program.bots.values() for each in bot.expiries()]:
-        async for event in _opening_moves(text, feed, listings, session, at):
+        async for event in _opening_moves(text, feed, listings, session, at, lacks):
             if (event.symbol, event.expiry) not in known.opening_moves:
                 told.add((event.symbol, event.expiry))
                 yield event
     for symbol, trading_class, expiry in _held_moves(held):
-        if (symbol, expiry) in told:
+        read = listings.get((symbol, trading_class))
+        if (symbol, expiry) in told or read is None:
             continue
         told.add((symbol, expiry))
-        points = await feed.opening_move(listings[symbol, trading_class], expiry, session)
+        points = await _had(feed.opening_move(read, expiry, session), lacks)
         if points is not None:
             yield OpeningMoveReport(at, symbol, expiry, round(points, 4))
+
+
+async def _had(asked: Awaitable[T], lacks: Lacking | None) -> T | None:
+    """Return the answer; None where the broker does not have it and `lacks` is told so."""
+    try:
+        return await asked
+    except UnavailableError as error:
+        if lacks is None:
+            raise
+        lacks(error)
+        return None
+
+
+async def _listings(
+    texts: Iterable[CompiledBot], held: Held, feed: Feed, session: Session, known: Facts, lacks: Lacking | None
+) -> dict[tuple[str, str], Listing]:
+    """Return the listings that texts and open positions read, with the strikes of their expiries."""
+    listings: dict[tuple[str, str], Listing] = dict(known.listings)
+    missing: set[tuple[str, str]] = set()
+
+    async def listed(key: tuple[str, str]) -> Listing | None:
+        found = listings.get(key)
+        if found is None and key not in missing and (found := await _had(feed.listing(*key), lacks)) is None:
+            missing.add(key)
+        return found
+
+    for symbol, trading_class, rule in (chain for bot in texts for chain in bot.plan.needs.chains):
+        if (listing := await listed((symbol, trading_class))) is not None:
+            expiry = expiry_on(rule, listing.expiries, session.date)
+            if expiry is not None and expiry not in listing.strikes:
+                listing = await feed.strikes(listing, expiry)
+            listings[symbol, trading_class] = listing
+    for symbol, trading_class, expiry in _held_chains(held):
+        if (listing := await listed((symbol, trading_class))) is not None:
+            if expiry in listing.expiries and expiry not in listing.strikes:
+                listing = await feed.strikes(listing, expiry)
+            listings[symbol, trading_class] = listing
+    return listings
 
 
 def _held_chains(held: Held) -> Iterator[Chain]:
@@ -158,7 +196,12 @@ def _with_settlements(counts: dict[Series, int], held: Held, session: Session) -
 
 
 async def _opening_moves(
-    bot: CompiledBot, feed: Feed, listings: dict[tuple[str, str], Listing], session: Session, at: datetime
+    bot: CompiledBot,
+    feed: Feed,
+    listings: dict[tuple[str, str], Listing],
+    session: Session,
+    at: datetime,
+    lacks: Lacking | None,
 ) -> AsyncIterator[OpeningMoveReport]:
     for symbol in bot.plan.needs.opening_move:
         leg = bot.plan.nearest_leg(symbol)
@@ -166,6 +209,6 @@ async def _opening_moves(
         expiry = None if listing is None else expiry_on(bot.plan.expiry, listing.expiries, session.date)
         if listing is None or expiry is None:
             continue
-        points = await feed.opening_move(listing, expiry, session)
+        points = await _had(feed.opening_move(listing, expiry, session), lacks)
         if points is not None:
             yield OpeningMoveReport(at, symbol, expiry, round(points, 4))

@@ -10,7 +10,7 @@ from hand_desk import DAY, Desk, clock
 from store_day import at
 
 from engine.evaluate.listings import options_of
-from engine.model.errors import BrokerError
+from engine.model.errors import BrokerError, UnavailableError
 from engine.model.event import OperatorRequest, Request
 from engine.record.record import Kind, Record
 from engine.run.loop import PREPARE_AGAIN, STOPPED, Loop
@@ -87,6 +87,54 @@ def test_a_service_asks_again_and_tells_it_once() -> None:
     text = "SPX has no options yet; it is asked again every minute, and no bot enters before the answer"
     assert [(record.kind, record.data["text"]) for record in journal.kept] == [(Kind.ALARM, text)]
     assert loop._prepare_again == at("09:00") + 3 * PREPARE_AGAIN
+
+
+def test_what_the_broker_lacks_is_told_and_asked_for_again_while_all_else_counts() -> None:
+    """It was asked for each minute, nothing of the day was known to any bot, and only the log said so."""
+    journal = Journal()
+    loop = loop_that_asked(journal, is_patient=False)
+    loop.state = Desk().state
+    loop._prepared = DAY - timedelta(days=1)
+
+    async def lacking(at: datetime) -> None:
+        loop._asking, loop._asked_for = asyncio.ensure_future(asyncio.sleep(0, [])), DAY
+        loop._lacking = [UnavailableError("SQ", "the broker refused the contract of SQ")]
+        await asyncio.wait((loop._asking,))
+        loop._take_facts(at)
+
+    asyncio.run(lacking(clock("08:30")))
+    assert [loop._is_prepare_due(clock(each)) for each in ("08:39", "08:40")] == [False, True]
+    facts = loop.state.facts
+    assert facts.listings.keys() == {("SPX", "SPXW"), ("SPY", "SPY")}
+    assert loop._known(clock("08:40")).listings == facts.listings, "only what was lacking is asked for again"
+    loop._lacking = [UnavailableError("SPY", "the broker lists no options on SPY")]
+    assert loop._known(clock("08:40")).listings.keys() == {("SPX", "SPXW")}
+    assert loop._known(clock("08:40") + timedelta(days=1)).listings == {}
+    asyncio.run(lacking(clock("08:40")))
+    words = "what reads it is unknown, all else goes on, and it is asked again every ten minutes"
+    assert [record.data["text"] for record in journal.kept] == [f"the broker refused the contract of SQ; {words}"]
+
+
+def test_what_a_gateway_cannot_answer_of_a_later_day_is_told_once_the_session_is_on() -> None:
+    """At half past eight it may have been started a moment ago."""
+    journal = Journal()
+    loop = loop_that_asked(journal, is_patient=False)
+    loop.state = Desk().state
+    loop._prepared = DAY - timedelta(days=1)
+
+    async def fails() -> Any:
+        raise BrokerError("the broker did not answer the strikes of SPXW within 30 s")
+
+    async def failing(at: datetime) -> None:
+        loop._asking = asyncio.ensure_future(fails())
+        await asyncio.wait((loop._asking,))
+        loop._take_facts(at)
+
+    for each in ("08:30", "09:29", "09:30", "09:31"):
+        asyncio.run(failing(clock(each)))
+    (record,) = journal.kept
+    assert (record.kind, record.at) == (Kind.ALARM, clock("09:30"))
+    assert "asked again every minute, and what it is of today is unknown before the answer" in str(record.data["text"])
 
 
 def test_what_was_made_of_yesterdays_listings_is_forgotten_when_todays_have_come() -> None:

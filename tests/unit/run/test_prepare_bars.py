@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from hand_desk import DAY, Desk, bot_of, clock, text_of
 
+from engine.model.errors import UnavailableError
 from engine.model.event import BarsReport, ClosesReport, Event, HoursReport, ImpliedReport, OpeningMoveReport
 from engine.model.facts import Bar, Bars, Facts, Listing
 from engine.model.session import Hours, Session, as_told, session_after, session_from, session_on
-from engine.run.prepare import NOTHING_KNOWN, prepare
+from engine.run.prepare import NOTHING_KNOWN, Lacking, prepare
 from engine.turn.program import AccountLimits, Program
 
 
@@ -43,13 +44,15 @@ def program(*conditions: str) -> Program:
     return Program(bots={"spread": bot}, pinned={}, limits=AccountLimits(), install="test")
 
 
-def told(asking: Program, feed: Answers, known: Facts = NOTHING_KNOWN) -> list[Event]:
+def told(
+    asking: Program, feed: Answers, known: Facts = NOTHING_KNOWN, lacks: Lacking | None = None
+) -> list[BarsReport | ImpliedReport | ClosesReport | OpeningMoveReport]:
     now = clock("08:30")
     session = session_on(now.date())
     assert session is not None
 
     async def ask() -> list[Event]:
-        return [event async for event in prepare(asking, feed, session, now, known)]  # type: ignore[arg-type]
+        return [event async for event in prepare(asking, feed, session, now, known, lacks=lacks)]  # type: ignore[arg-type]
 
     return [
         e for e in asyncio.run(ask()) if isinstance(e, BarsReport | ImpliedReport | ClosesReport | OpeningMoveReport)
@@ -119,3 +122,28 @@ def test_the_daily_bars_of_what_expired_days_ago_are_asked_for() -> None:
 
         asyncio.run(ask())
         assert feed.asked == asked
+
+
+def test_what_the_broker_lacks_of_one_symbol_keeps_nothing_from_bots_that_do_not_read_it() -> None:
+    """A stock got another name overnight: no bot knew anything of the day, whatever it traded."""
+
+    class Renamed(Answers):
+        async def listing(self, symbol: str, trading_class: str) -> Listing:
+            if symbol == "SQ":
+                raise UnavailableError(symbol, "no security definition of SQ")
+            return await super().listing(symbol, trading_class)
+
+        async def bars(self, symbol: str, seconds: int, count: int, session: Session) -> Bars:
+            if symbol == "SQ":
+                raise UnavailableError(symbol, "no security definition of SQ")
+            return await super().bars(symbol, seconds, count, session)
+
+    entry = '\n  at: "10:00"\n  when:\n    - sma: {window: 20, above: 50}\n'
+    bots = {name: bot_of(text_of(name, underlying=name.upper(), entry=entry)) for name in ("sq", "spx")}
+    both = Program(bots=bots, pinned={}, limits=AccountLimits(), install="test")
+    feed, lacking = Renamed(), list[UnavailableError]()
+    events = told(both, feed, lacks=lacking.append)
+    assert {event.symbol for event in events} == {"SPX"}
+    assert {error.symbol for error in lacking} == {"SQ"}
+    with pytest.raises(UnavailableError, match="SQ"):
+        told(both, Renamed())
