@@ -154,8 +154,15 @@ class Tape(Protocol):
     def exchanged(self, at: datetime, data: Mapping[str, Json], records: Sequence[Record]) -> None:
         """Take that other texts have taken over: what they are, and what was recorded of it."""
 
-    def close(self) -> None:
-        """Keep what is left; nothing more comes."""
+    def end(self) -> None:
+        """Keep what is left; nothing more comes. What is done with it beyond that goes on beside, until `is_kept`."""
+
+    @property
+    def is_kept(self) -> bool:
+        """True once nothing more is done with what was kept."""
+
+    def close(self, patience: float | None = None) -> None:
+        """End, and give up what is still done after so many seconds; None waits for it."""
 
 
 class NoTape:
@@ -170,5 +177,13 @@ class NoTape:
     def exchanged(self, at: datetime, data: Mapping[str, Json], records: Sequence[Record]) -> None:
         """Keep nothing."""
 
-    def close(self) -> None:
+    def end(self) -> None:
+        """Nothing is left."""
+
+    @property
+    def is_kept(self) -> bool:
+        """Always True."""
+        return True
+
+    def close(self, patience: float | None = None) -> None:
         """Nothing is left."""

@@ -53,6 +53,9 @@ from engine.turn.state import State
 
 log = logging.getLogger("rulebot.run")
 
+LAYOUT_PATIENCE = 2.0
+"""Seconds that a run which is stopped waits for its recording to be laid out smaller."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
@@ -193,13 +196,22 @@ async def _drive(run: Run, first: Batch, journal: SqlJournal) -> None:
         days.end()
         run.reloader.close()
         run.inbox.close()
-        run.loop.tape.close()
+        run.loop.tape.end()
         try:
             if is_clean and run.loop.reason != STOPPED:
+                await _kept(run)
                 await days.finish()
         finally:
+            run.loop.tape.close(LAYOUT_PATIENCE)
             with suppress(UnwrittenError) if is_unwritten else nullcontext():  # what has ended the run is told, once
                 _note_end(run, journal, is_clean=is_clean or run.loop.reason == STOPPED)
+
+
+async def _kept(run: Run) -> None:
+    """Wait until the recording is laid out, while the process shows that it is well: of a long day it takes minutes."""
+    while not run.loop.tape.is_kept:
+        run.loop.heartbeat.beat()
+        await asyncio.sleep(0.05)
 
 
 def _assemble(

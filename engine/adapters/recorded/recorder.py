@@ -2,7 +2,8 @@
 
 The loop's thread only copies what will have changed by the time it is written; a thread of the recorder packs and
 writes. What is not yet written when the process dies, at most some seconds, is lost to the recording and not to the
-journal.
+journal. A day that is over is laid out smaller by a thread of its own: that takes minutes, and frames of the next day
+must not wait for it, nor the loop for them.
 """
 
 import json
@@ -12,10 +13,12 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from datetime import date, datetime, timedelta
 from datetime import time as clock
 from math import nan
 from pathlib import Path
+from threading import Event as Flag
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,7 +96,10 @@ class Recorder:
         self._last: Floats = np.full((0, len(COLUMNS)), np.nan)
         self._thread = ThreadPoolExecutor(1, "recorder")
         self._waiting: deque[Future[None]] = deque()
-        self._is_closed = False
+        self._layer = ThreadPoolExecutor(1, "recorder-layer")
+        self._laying: deque[Future[None]] = deque()
+        self._gives_up = Flag()
+        self._is_ended = False
         self.is_on = True
 
     # ------------------------------------------------------------ what the loop tells
@@ -121,17 +127,30 @@ class Recorder:
         """Wait until all frames that are full have been written."""
         self._look(wait=True)
 
-    def close(self) -> None:
-        """Write what is left, and close."""
-        if self._is_closed:
+    def end(self) -> None:
+        """Write what is left, and close the file; it is laid out beside."""
+        if self._is_ended:
             return
-        self._is_closed = True
+        self._is_ended = True
         if self._items and self.is_on:
             self._flush()
         self._waiting.append(self._thread.submit(self._finish))
         self._thread.shutdown(wait=True)
         self._look(wait=True)
         self.is_on = False
+
+    @property
+    def is_kept(self) -> bool:
+        """True once every file that is closed is laid out, or stays as it is."""
+        return all(each.done() for each in self._laying)
+
+    def close(self, patience: float | None = None) -> None:
+        """End; what is not laid out within so many seconds stays as it was written. None: however long it takes."""
+        self.end()
+        wait_for(self._laying, patience)
+        self._gives_up.set()
+        self._layer.shutdown(wait=True)
+        self._tell_unlaid()
 
     # ------------------------------------------------------------ copying
 
@@ -229,10 +248,15 @@ class Recorder:
         self._last = np.full((0, len(COLUMNS)), np.nan)
 
     def _finish(self) -> None:
-        """Close the file that is written, and lay it out smaller."""
+        """Close the file that is written, and have it laid out smaller."""
         writer, self._writer = self._writer, None
         if writer is not None and writer.close():
-            repack(writer.file)
+            self._laying.append(self._layer.submit(repack, writer.file, self._gives_up.is_set))
+
+    def _tell_unlaid(self) -> None:
+        while self._laying and self._laying[0].done():
+            if (problem := self._laying.popleft().exception()) is not None:
+                self._told(f"a recording stays larger than it could be: {problem}")
 
     def _flush(self) -> None:
         items, rows, at, values = self._items, self._rows, self._at, self._values
@@ -249,6 +273,7 @@ class Recorder:
 
     def _look(self, *, wait: bool = False) -> None:
         """See what has been written; stop, and tell it, when something could not be."""
+        self._tell_unlaid()
         while self._waiting and (wait or self._waiting[0].done()):
             try:
                 self._waiting.popleft().result()

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,11 @@ SMALL = 4_000
 """Entries a frame has on average below which a file of several frames is worth the work."""
 
 
-def repack(file: Path) -> None:
-    """Lay a file out anew if that is worth it; it is replaced at once, or left as it is. Raises: StoreError."""
+def repack(file: Path, is_over: Callable[[], bool] = lambda: False) -> None:
+    """Lay a file out anew if that is worth it; it is replaced at once, or left as it is. Raises: StoreError.
+
+    It takes some ten seconds for a million entries. is_over: whether to give it up.
+    """
     _, _, entries, frames = span(file)
     if frames < 2 or entries > SMALL * frames:
         return
@@ -30,21 +33,28 @@ def repack(file: Path) -> None:
     fresh = file.with_name(f"{file.name}.new")
     try:
         fresh.unlink(missing_ok=True)
-        _write(file, head, fresh)
-        fresh.replace(file)
+        if _write(file, head, fresh, is_over):
+            fresh.replace(file)
+        else:
+            fresh.unlink()
     except OSError as error:
         raise StoreError(f"the recording {file} cannot be laid out anew: {in_words(error)}") from error
 
 
-def _write(file: Path, head: Mapping[str, Json], fresh: Path) -> None:
+def _write(file: Path, head: Mapping[str, Json], fresh: Path, is_over: Callable[[], bool]) -> bool:
+    """Write what a file has into another one; say whether it is whole."""
     writer = TapeWriter(fresh, head)
     last = np.full((0, len(COLUMNS)), np.nan)
     for items, numbers in _groups(file):
+        if is_over():
+            writer.close()
+            return False
         last = grown(last, numbers.rows)
         body = pack(numbers, last, 9)
         ops = zlib.compress(json.dumps(items, separators=(",", ":"), allow_nan=False).encode(), 9)
         writer.add(Frame(items[0][1], items[-1][1], len(numbers.rows), ops, body))
     writer.close()
+    return True
 
 
 def grown(last: Floats, rows: Ints) -> Floats:

@@ -1,8 +1,10 @@
 """Recordings: what enters comes out again, after a crash too; what is damaged is named."""
 
 import sqlite3
+import threading
+import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -131,11 +133,14 @@ def test_what_was_written_outlives_a_process_that_does_not_close(
 
 def test_a_file_laid_out_anew_holds_the_same(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording_side, "FRAME_ITEMS", 1)
-    monkeypatch.setattr(recording_side, "repack", lambda file: None)
+    monkeypatch.setattr(recording_side, "repack", lambda *_: None)
     live(desk)
     desk.recorder.close()
     (file,) = (tmp_path / "run").glob("*.tape")
     before, frames = list(play((file,), Board())), span(file)[3]
+    repack(file, lambda: True)
+    assert span(file)[3] == frames, "given up, it is as it was written"
+    assert [each.name for each in file.parent.iterdir()] == [file.name]
     repack(file)
     assert span(file)[3] == 1 < frames
     assert list(play((file,), Board())) == before
@@ -402,17 +407,55 @@ def test_a_disk_that_fails_is_told_once_and_the_engine_goes_on(tmp_path: Path) -
     assert desk.told[0].startswith("nothing more is recorded: no recording can be written to")
 
 
-def test_an_end_that_fails_is_told_and_ends_no_engine(
+def test_a_day_that_cannot_be_laid_out_is_told_and_the_next_one_is_recorded(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(file: Path) -> None:
-        raise StoreError(f"no space for {file.name}")
+    """It takes a third more of the disk for a while; nothing was recorded any more where that was not there."""
+
+    def fails(file: Path, _: object) -> None:
+        if file.name == "2026-10-21.tape":
+            raise StoreError(f"no space for {file.name}")
 
     monkeypatch.setattr(recording_side, "repack", fails)
     live(desk)
+    desk.at = START + timedelta(days=1)
+    desk.hear(MarketMoved(desk.at))
     desk.recorder.close()
-    assert desk.told == ["nothing more is recorded: no space for 2026-10-21.tape"]
-    assert list(play((tmp_path / "run" / "2026-10-21.tape",), Board()))
+    assert desk.told == ["a recording stays larger than it could be: no space for 2026-10-21.tape"]
+    for day in (21, 22):
+        assert list(play((tmp_path / "run" / f"2026-10-{day}.tape",), Board()))
+
+
+def test_the_loop_waits_for_no_day_that_is_laid_out(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day of 90 lines takes minutes: at midnight the loop stood still, and was ended after half a minute."""
+    monkeypatch.setattr(recording_side, "FRAME_ITEMS", 1)
+    released, has_waited = threading.Event(), list[bool]()
+
+    def takes_long(*_: object) -> None:
+        has_waited.append(not released.wait(5.0))
+
+    monkeypatch.setattr(recording_side, "repack", takes_long)
+    live(desk)
+    desk.at = START + timedelta(days=1)
+    for _ in range(3 * recording_side.WAITING):
+        desk.wait(1)
+        desk.hear(MarketMoved(desk.at))
+    released.set()
+    desk.recorder.close()
+    assert has_waited[0] is False
+
+
+def test_a_run_that_is_stopped_leaves_a_long_day_as_it_is(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def takes_long(_: Path, is_over: Callable[[], bool]) -> None:
+        while not is_over():
+            time.sleep(0.005)
+
+    monkeypatch.setattr(recording_side, "repack", takes_long)
+    live(desk)
+    desk.recorder.end()
+    assert not desk.recorder.is_kept
+    desk.recorder.close(0.02)
+    assert desk.recorder.is_kept
 
 
 def test_every_kind_of_event_comes_back(desk: Desk, tmp_path: Path) -> None:
