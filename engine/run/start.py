@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
@@ -209,8 +210,12 @@ async def _drive(run: Run, first: Batch, journal: SqlJournal) -> None:
 
 async def _kept(run: Run) -> None:
     """Wait until the recording is laid out, while the process shows that it is well: of a long day it takes minutes."""
+    begun, is_said = time.monotonic(), False
     while not run.loop.tape.is_kept:
         run.loop.heartbeat.beat()
+        if not is_said and time.monotonic() - begun >= LAYOUT_PATIENCE:
+            run.says(" the recording of the day is laid out smaller: Ctrl+C ends it")
+            is_said = True
         await asyncio.sleep(0.05)
 
 
