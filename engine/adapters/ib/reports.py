@@ -190,13 +190,19 @@ def completed_order(fields: list[str], at: datetime, version: int, account: str)
 
 
 def execution(fields: list[str], at: datetime, account: str) -> ExecutionReport | None:
-    """Return what execDetails (11) says; None for another account's. Raises: ValueError."""
+    """Return what execDetails (11) says; None for another account's. Raises: ValueError.
+
+    None as well where it cannot be read what was dealt in for an order with a reference: of one of ours it counts once
+    it is told in readable words, and till then, or else, the order is filled by the status that says so.
+    """
     if fields[16] != account:
         return None
     quantity, price = convert.decimal(fields[19]), convert.decimal(fields[20])
     if quantity is None or price is None or fields[18] not in ("BOT", "SLD"):
         raise ValueError(f"an execution is due, side is {fields[18]!r}, {fields[19]!r} at {fields[20]!r}")
-    contract = _contract(fields[3:14])
+    contract, is_read = _contract(fields[3:14])
+    if not is_read and fields[26]:
+        return None
     return ExecutionReport(
         at=at,
         exec_id=fields[14],
@@ -215,16 +221,16 @@ def execution(fields: list[str], at: datetime, account: str) -> ExecutionReport 
     )
 
 
-def _contract(fields: list[str]) -> Contract | None:
-    """Return what a position or an execution is of; None as well where that cannot be read, which is logged once.
+def _contract(fields: list[str]) -> tuple[Contract | None, bool]:
+    """Return what a position or an execution is of, and whether that could be read; where not it is logged once.
 
     It is told again with every connection: none would ever be made.
     """
     try:
-        return convert.contract(fields)
+        return convert.contract(fields), True
     except ValueError as problem:
         _log_passed_over(" ".join(each for each in fields if each), str(problem))
-        return None
+        return None, False
 
 
 @lru_cache(maxsize=100)
@@ -247,7 +253,7 @@ def commission(fields: list[str], at: datetime) -> CommissionReport | None:
 
 def position(fields: list[str], at: datetime, account: str) -> PositionReport | None:
     """Return what position (61) says; None for another account's and for what no bot trades."""
-    contract = _contract(fields[3:14]) if fields[2] == account else None
+    contract = _contract(fields[3:14])[0] if fields[2] == account else None
     if contract is None:
         return None
     quantity, cost = convert.decimal(fields[14]), convert.decimal(fields[15])

@@ -173,6 +173,8 @@ def test_what_cannot_be_known_of_somebody_s_contract_keeps_nobody_out() -> None:
     found = reports.execution(dealt, AT, ACCOUNT)
     assert found is not None
     assert (found.option, found.is_combo, found.symbol) == (None, False, "XYZ")
+    dealt[26] = "rb:abc123:000002"
+    assert reports.execution(dealt, AT, ACCOUNT) is None, "it was told as dealt by somebody else"
 
 
 def test_order_message() -> None:
