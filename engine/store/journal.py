@@ -5,8 +5,10 @@ when a second has passed, whichever is first; the order is kept. Projections cha
 person reads never disagrees with the journal.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+import logging
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -28,6 +30,8 @@ from engine.store.refresh import rebuild, refresh
 from engine.store.store import Store
 from engine.store.tables import journal
 
+log = logging.getLogger("rulebot.store")
+
 _LAG = timedelta(seconds=1)
 _MANY = 5000
 _Rows = list[tuple[object, ...]]
@@ -38,8 +42,8 @@ class SqlJournal:
 
     It takes the store's lease: `epoch` is higher than that of every journal before, and only the highest can write.
     `lag`: how long a record that need not be durable may wait, in the time of the run. `logs`: the folder of the JSON
-    Lines; they follow from the journal, so when they cannot be written nothing stops: `log_problem` says so, and the
-    next start adds what is missing.
+    Lines; they follow from the journal, so when they cannot be written nothing stops: `log_problem` says so, they are
+    tried again, and the next start adds what is missing.
     """
 
     def __init__(self, store: Store, *, lag: timedelta = _LAG, logs: Path | None = None) -> None:
@@ -119,6 +123,8 @@ class SqlJournal:
         """Commit what waits and close the store. Raises: StoreError."""
         try:
             self.flush()
+            if self._lines is not None and self._lines.is_behind:
+                self._try_lines(self._lines.settle)
         finally:
             self.abandon()
 
@@ -174,12 +180,21 @@ class SqlJournal:
             self._write(rows, head, durable, again=False)
 
     def _write_lines(self, records: Sequence[Record]) -> None:
-        if self._lines is None or self.log_problem is not None:
-            return
+        if self._lines is not None:
+            self._try_lines(partial(self._lines.write, records))
+
+    def _try_lines(self, write: Callable[[], None]) -> None:
+        """Write lines of the logs; that it fails, and that nothing is owed any more, is said once."""
         try:
-            self._lines.write(records)
+            write()
         except StoreError as error:
+            if self.log_problem is None:
+                log.warning("%s: the store has everything, and it is tried again every minute", error.message)
             self.log_problem = error
+            return
+        if self.log_problem is not None and self._lines is not None and not self._lines.is_behind:
+            log.warning("the logs are written again, with what was owed")
+            self.log_problem = None
 
     def _end_after_loss(self, head: tuple[int, str]) -> tuple[int, str] | None:
         """Return where the journal ends when the connection to a server was lost, None when it was not.

@@ -7,7 +7,7 @@ run that was killed did not write is added when the store is opened again: the f
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +22,8 @@ from engine.store.order_row import execution
 from engine.store.recall import LINES_KEPT
 
 TRADES, RISKS = "trades.jsonl", "risk_events.jsonl"
+AGAIN = timedelta(minutes=1)
+"""How long after lines could not be written they are tried again."""
 ENGINE = "engine"
 """The folder of what concerns no single bot."""
 
@@ -134,21 +136,40 @@ class LineMaker:
 
 
 class JsonLines:
-    """The files below one log folder, kept in step with a journal."""
+    """The files below one log folder, kept in step with a journal.
+
+    What cannot be written, as on a disk that is full for a while, is owed, and tried again every minute of the records.
+    """
 
     def __init__(self, folder: Path, records: Iterable[Record]) -> None:
         """Start from all records there are; lines that the files lack are added. Raises: StoreError."""
         self._folder = folder
+        self._owed: dict[Path, list[str]] = {}
+        self._failed_at: datetime | None = None
         self._maker = LineMaker()
         self._catch_up(self._maker.lines(record for record in records if record.kind in KINDS))
 
     def write(self, records: Sequence[Record]) -> None:
-        """Append the lines of records that were just committed. Raises: StoreError."""
-        by_file: dict[Path, list[str]] = {}
+        """Append the lines of records that were just committed, and those that are owed. Raises: StoreError."""
         for line in self._maker.lines(record for record in records if record.kind in KINDS):
-            by_file.setdefault(self._path(line), []).append(line.text)
-        for path, texts in by_file.items():
-            self._append(path, texts)
+            self._owed.setdefault(self._path(line), []).append(line.text)
+        at, failed_at = records[-1].at, self._failed_at
+        if failed_at is None or abs(at - failed_at) >= AGAIN:
+            self._failed_at = at  # unless it succeeds
+            self.settle(is_again=failed_at is not None)
+            self._failed_at = None
+
+    def settle(self, *, is_again: bool = True) -> None:
+        """Write what is owed; `is_again`: a part of it may be there already. Raises: StoreError."""
+        for path, texts in list(self._owed.items()):
+            found = set(_complete_lines(path)) if is_again else frozenset[str]()
+            self._append(path, [text for text in texts if text not in found])
+            del self._owed[path]
+
+    @property
+    def is_behind(self) -> bool:
+        """True while lines are owed."""
+        return bool(self._owed)
 
     def _path(self, line: Line) -> Path:
         return self._folder / (line.bot or ENGINE) / line.file
@@ -178,14 +199,14 @@ def _complete_lines(path: Path) -> list[str]:
     """Return the lines of a file; a last one that was torn is cut off, so that it can be written whole."""
     try:
         whole = path.read_bytes()
+        end = whole.rfind(b"\n") + 1
+        if end < len(whole):
+            with path.open("r+b") as file:
+                file.truncate(end)
     except FileNotFoundError:
         return []
     except OSError as error:
         raise StoreError(f"the log {path} cannot be read: {error.strerror or error}", "see to its folder") from error
-    end = whole.rfind(b"\n") + 1
-    if end < len(whole):
-        with path.open("r+b") as file:
-            file.truncate(end)
     return whole[:end].decode("utf-8", "replace").split("\n")
 
 

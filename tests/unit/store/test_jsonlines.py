@@ -11,7 +11,7 @@ from engine.model.position import Position
 from engine.record.codec import decode
 from engine.record.record import Json, Kind, Record
 from engine.store.journal import SqlJournal
-from engine.store.jsonlines import LineMaker
+from engine.store.jsonlines import AGAIN, LineMaker
 from engine.store.open import open_store
 from engine.store.recall import LINES_KEPT
 
@@ -209,4 +209,25 @@ def test_logs_that_cannot_be_written_stop_nothing(tmp_path: Path) -> None:
     journal.append(small_day(), durable=True)
     assert journal.log_problem is not None
     assert len(journal.read()) == len(small_day())
+    journal.close()
+
+
+def test_logs_that_could_not_be_written_for_a_while_have_all_lines_afterwards(tmp_path: Path) -> None:
+    """A disk was full for a minute: nothing came into the files any more, for weeks, and nobody was told."""
+    run(tmp_path / "a.db", tmp_path / "whole", small_day())
+    whole = texts(tmp_path / "whole")
+    (tmp_path / "logs").mkdir()
+    in_the_way = tmp_path / "logs" / CONDOR
+    in_the_way.write_text("a file where a folder should be")
+    journal = SqlJournal(open_store(tmp_path / "b.db"), logs=tmp_path / "logs")
+    *first, last = small_day()
+    journal.append(first, durable=True)
+    assert journal.log_problem is not None
+    in_the_way.unlink()
+    in_the_way.mkdir()
+    torn = whole[f"{CONDOR}/trades.jsonl"][0]
+    (in_the_way / "trades.jsonl").write_text(f"{torn}\n{torn[:20]}")
+    journal.append([replace(last, at=last.at + AGAIN)], durable=True)
+    assert journal.log_problem is None
+    assert texts(tmp_path / "logs") == whole
     journal.close()
