@@ -75,6 +75,11 @@ class DailySeries:
             return None
         return self.bar(place)
 
+    def range_over(self, first: date, before: date) -> tuple[float, float] | None:
+        """Return the lowest low and the highest high from one day on and before another; None where there is none."""
+        bars = self.bars[self.before(first) : self.before(before), 1:]  # a bare close has neither of both
+        return (float(np.nanmin(bars)), float(np.nanmax(bars))) if bars.size else None
+
     def begins(self, place: int) -> int:
         """Return the place from which on bars are of the same shares as the one at a place."""
         return max((split for split in self.splits if split <= place), default=0)

@@ -23,6 +23,7 @@ from engine.model.contract import Right
 from engine.model.errors import MisuseError, StoreError
 from engine.model.session import sessions
 
+REAL = Path(__file__).parents[3] / "examples" / "data" / "daily"
 FIRST, LAST = date(2014, 1, 2), date(2014, 6, 30)
 
 
@@ -245,6 +246,25 @@ def test_third_fridays_that_settle_at_the_close_are_listed_for_months() -> None:
     assert ("SPXW", date(2018, 2, 16)) in {
         (each.trading_class, each.last) for each in expiries(date(2018, 2, 16), 0, 0)
     }
+
+
+@pytest.mark.parametrize(
+    ("symbol", "sold", "until", "expiry"),
+    [
+        ("SPX", date(2008, 9, 22), date(2008, 10, 16), date(2008, 10, 16)),  # a quarter down
+        ("SPY", date(2008, 9, 2), date(2008, 11, 20), date(2008, 11, 21)),  # two fifths down
+        ("SPX", date(2018, 1, 2), date(2018, 2, 15), date(2018, 2, 15)),
+    ],
+)
+def test_no_strike_goes_while_somebody_may_hold_it(symbol: str, sold: date, until: date, expiry: date) -> None:
+    """What a crash left behind lost its quotes, soonest in its last week: exits saw nothing and closed nothing."""
+    source = open_source(f"model:{REAL}?symbol={symbol}&step=390&dte=0..90")
+    first = source.day(sold)
+    level = float(first.levels[symbol][0])
+    held = {each for each in first.strikes(symbol, symbol, expiry) if 0.8 < float(each) / level < 1.1}
+    assert len(held) > 30
+    for day in source.dates(sold, until):
+        assert held <= {*source.day(day).strikes(symbol, symbol, expiry)}, day
 
 
 def test_the_skew_is_one_at_the_money_and_lifts_the_index() -> None:

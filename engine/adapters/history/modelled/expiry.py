@@ -57,9 +57,14 @@ def variance_left(session: Session, times: Columns) -> Columns:
 
 
 class ModelledExpiry:
-    """The puts and calls of one expiry. `ends`: the epoch second at which they settle."""
+    """The puts and calls of one expiry. `ends`: the epoch second at which they settle.
 
-    def __init__(self, expiry: Expiry, ends: float, conditions: Conditions) -> None:
+    seen: the lowest and the highest level of sessions since it is listed, before this one.
+    """
+
+    def __init__(
+        self, expiry: Expiry, ends: float, conditions: Conditions, seen: tuple[float, float] | None = None
+    ) -> None:
         self.name = (expiry.trading_class, expiry.last)
         self.trading_class, self.last = self.name
         self._conditions = conditions
@@ -69,8 +74,7 @@ class ModelledExpiry:
         spread = _passing(self._variance_years(), self._calendar)
         total = at.term.total(max(self._days, 1.0)) / max(self._days, 1.0) * 365.0 * spread
         usual = np.maximum(at_the_money(total, self._days), 1e-5)
-        days = (self.last - at.session.date).days
-        self.strikes = strikes(at.opened, float(usual[0]), days, at.of.unit, at.of.stays)
+        self.strikes = strikes(at.opened, float(usual[0]), at.of.unit, at.of.stays, seen)
         self._deviation: Columns = usual * at.volatility
 
     def _variance_years(self) -> Columns:

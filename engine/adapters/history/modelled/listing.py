@@ -45,15 +45,14 @@ _OF_SPY = (
 
 
 class Stays(NamedTuple):
-    """How far away strikes stay listed that the market has left, in logarithms; soon: in its last week."""
+    """How far around the levels that the market has had strikes stay listed, in logarithms."""
 
     down: float
     up: float
-    soon: float
 
 
-_STAY = Stays(0.30, 0.14, 0.08)
-_STAY_LONG = Stays(0.35, 0.35, 0.35)
+_STAY = Stays(0.30, 0.14)
+_STAY_LONG = Stays(0.35, 0.35)
 """Of options that are held to be assigned, whatever has come of the market."""
 
 
@@ -157,15 +156,18 @@ def _moved(named: date) -> date:
     return session_after(named).date if named.weekday() == _MONDAY else session_before(named).date
 
 
-def strikes(level: float, deviation: float, days: int, unit: float = 5.0, stays: Stays = _STAY) -> list[float]:
+def strikes(
+    level: float, deviation: float, unit: float = 5.0, stays: Stays = _STAY, seen: tuple[float, float] | None = None
+) -> list[float]:
     """Return the strikes listed around a level: a unit apart near it, five units far away.
 
-    They reach seven deviations down and five up, and at least as far as strikes stay when the market has moved away.
+    They reach seven deviations down and five up, and at least as far as strikes stay. seen: the lowest and the highest
+    level since the expiry is listed, around which they were listed too: no strike goes while somebody may hold it.
     """
-    down = max(7.0 * deviation, stays.down if days > _SOON else stays.soon)
-    up = max(5.0 * deviation, stays.up if days > _SOON else stays.soon)
-    lowest, highest = level * exp(-min(down, 1.0)), level * exp(min(up, 0.5))
-    near_low, near_high = max(lowest, level * exp(-stays.down)), min(highest, level * exp(stays.up))
+    low, high = (level, level) if seen is None else (min(level, seen[0]), max(level, seen[1]))
+    near_low, near_high = low * exp(-stays.down), high * exp(stays.up)
+    lowest = min(near_low, level * exp(-min(7.0 * deviation, 1.0)))
+    highest = max(near_high, level * exp(min(5.0 * deviation, 0.5)))
     far = 5.0 * unit
     fine = range(ceil(near_low / unit), floor(near_high / unit) + 1)
     coarse = range(ceil(lowest / far), floor(highest / far) + 1)
@@ -174,4 +176,7 @@ def strikes(level: float, deviation: float, days: int, unit: float = 5.0, stays:
     return [*below, *(unit * step for step in fine), *above]
 
 
-_SOON = 7
+def days_listed(expiry: Expiry) -> int:
+    """Return how many days before its last one an expiry is listed, or some more."""
+    named = expiry.settles
+    return 366 if named == third_friday(named.year, named.month) else _WEEKS_LISTED * 7 + _MOVES

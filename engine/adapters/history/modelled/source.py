@@ -5,7 +5,7 @@ the day's open, high, low and close.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property, reduce
 from math import isnan
 from pathlib import Path
@@ -19,7 +19,7 @@ from engine.adapters.history.missing import missing_sessions
 from engine.adapters.history.modelled.chain import ModelledChain
 from engine.adapters.history.modelled.day import ModelledDay
 from engine.adapters.history.modelled.expiry import Conditions, ModelledExpiry, settles_at, variance_left
-from engine.adapters.history.modelled.listing import MODELLED, SYMBOL, expiries
+from engine.adapters.history.modelled.listing import MODELLED, SYMBOL, days_listed, expiries
 from engine.adapters.history.modelled.path import level_path, vix_path
 from engine.adapters.history.modelled.rates import Rates
 from engine.adapters.history.modelled.term import NODES, term_of
@@ -201,7 +201,12 @@ class ModelSource:
         asked = self.options
         listed = expiries(conditions.session.date, asked.shortest, asked.longest, asked.symbol)
         ending = [(each, ends) for each in listed if (ends := settles_at(each)) is not None]
-        return ModelledChain(len(conditions.times), [ModelledExpiry(*each, conditions) for each in ending])
+        series, day = self.background.series[asked.symbol], conditions.session.date
+        made = [
+            ModelledExpiry(each, ends, conditions, series.range_over(each.last - timedelta(days_listed(each)), day))
+            for each, ends in ending
+        ]
+        return ModelledChain(len(conditions.times), made)
 
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
         """Return finished sessions from the daily files."""
