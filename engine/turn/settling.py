@@ -9,7 +9,7 @@ from engine.compile.series import DAY
 from engine.fill.apply import ASSIGNED, DELIVERING, Settled, assigned, delivered, how_settled, settled
 from engine.model.contract import Option, Settlement, Underlying, product
 from engine.model.money import ZERO
-from engine.model.position import CLOSED_BY_HAND, ESTIMATED, Position, PositionLeg
+from engine.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position, PositionLeg
 from engine.model.session import Session, exchange_date, session_after, session_before, session_from
 from engine.model.values import replace
 from engine.record.record import CLOSING, Kind
@@ -247,9 +247,17 @@ def _after_settlement(work: Work, position: Position, told: str) -> None:
         return
     levels_of = ((leg, settlement_level(work, leg.option)) for leg in position.legs if leg.settled)
     hows = {how_settled(leg, level) for leg, level in levels_of if level is not None}
-    reason = CLOSED_BY_HAND if position.on_hold and not is_stopped(position) else position.exit_reason
+    reason = CLOSED_BY_HAND if position.on_hold and not is_stopped(position) else _left_by(work, position)
     reason = ESTIMATED if is_estimate else reason if is_settled else told
     if not reason:
         reason = next((how for how in (ASSIGNED, "exercised") if how in hows), "settled")
         reason = "expired_worthless" if hows <= {"worthless"} else reason
     closed(work, replace(position, exit_reason=reason), "settled")
+
+
+def _left_by(work: Work, position: Position) -> str:
+    """Return what ended a position of which the rest has settled; "" where the exit at work had closed none of it."""
+    if position.state != "exiting" or position.exit_reason in PAST_US:
+        return position.exit_reason
+    orders = work.orders_of(position.id)
+    return position.exit_reason if any(each.has_fills for each in orders if each.reason == position.exit_reason) else ""

@@ -267,6 +267,23 @@ def test_a_fill_before_the_expiry_that_is_told_after_it_takes_its_place(executed
         assert list(folded(tape_of(records))) == list(never_more_than_held(tape_of(records))) == []
 
 
+@pytest.mark.parametrize("level", [5930.0, 5990.0])
+def test_an_exit_that_closed_nothing_has_not_ended_what_expired(level: float) -> None:
+    """Books, page, digest and backtests said `time` of a spread that was settled at its full width after that."""
+    desk = Desk((text_of(exits='[{time: "15:45"}]'),))
+    desk.opened()
+    desk.until("15:45")
+    desk.ack(desk.submitted[-1])
+    desk.until("15:59")
+    desk.board.last[desk.board.rows[Underlying("SPX")]] = level
+    desk.until("16:01")
+    for leg in desk.position.legs:
+        desk.holds(leg.option, 0)
+    assert desk.position.exit_reason == ("settled" if level < 5940.0 else "expired_worthless")
+    (bot,) = day_outcome(desk.state, desk.now).bots
+    assert "time" not in bot.lines[0].parts[1]
+
+
 @pytest.mark.parametrize("began", ["16:00", "16:02"])
 @pytest.mark.parametrize(("close", "how"), [(598.0, "assigned"), (602.0, "worthless")])
 def test_a_fill_that_is_told_after_the_expiry_takes_its_place_over_a_start_too(
