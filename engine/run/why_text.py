@@ -163,14 +163,23 @@ def _end_words(trade: Row, session: date) -> str:
     if trade["exit_name"] == CLOSED_BY_HAND:
         is_settled = any(leg["settled"] for leg in json.loads(trade["legs"]))
         return f"closed by hand{', counted as settled' if is_settled else ''} at {cost} {closed}"
-    if trade["exit_reason"] in ("EXPIRED_WORTHLESS", "CASH_SETTLED") and _is_dealt(trade):
-        return f"{_dealt_words(trade)} (the rest expired) {closed}"
+    if trade["exit_reason"] in settled and _is_dealt(trade):
+        return f"{_dealt_words(trade)} {_rest_words(trade, closed)}"
     if trade["exit_reason"] in settled:
         return settled[trade["exit_reason"]]
     if any(leg["settled"] for leg in json.loads(trade["legs"])):
         left = f" {_on(trade['left'], session)}" if "left" in trade else ""
         return f"{_dealt_words(trade)}{left}: {trade['exit_name']} (the rest expired {closed})"
     return f"{_dealt_words(trade)} {closed}: {trade['exit_name']}"
+
+
+def _rest_words(trade: Row, closed: str) -> str:
+    """Return `(the rest expired) 16:05`; where it became shares before an exit closed what was left, that exit too."""
+    how = str(trade["exit_reason"])
+    if how not in ("ASSIGNED", "EXERCISED"):
+        return f"(the rest expired) {closed}"
+    rest = f"(the rest {how.lower()})"
+    return f"{rest} {closed}" if trade["exit_name"] == how.lower() else f"{closed}: {trade['exit_name']} {rest}"
 
 
 def _is_dealt(trade: Row) -> bool:

@@ -303,6 +303,10 @@ def test_a_trade_of_which_one_side_was_bought_back_did_not_expire_worthless() ->
     assert "12:00, bought back at 2.40: stop (the rest expired 16:00)   -$12.40" in line
     (_, line, *_) = story_lines(WATCHER, DAY, WhyDay(told, [{**left, "left": f"{DAY} 14:10:31"}]))
     assert "12:00, bought back at 2.40 14:10: stop (the rest expired 16:00)   -$12.40" in line
+    for name, words in (("target", "16:00: target (the rest assigned)"), ("assigned", "(the rest assigned) 16:00")):
+        of_shares = {**row, "legs": json.dumps(legs), "exit_name": name, "exit_reason": "ASSIGNED"}
+        (_, line, *_) = story_lines(WATCHER, DAY, WhyDay(told, [of_shares]))
+        assert f"12:00, bought back at 2.40 {words}   -$12.40" in line
 
 
 def test_a_watch_cut_short_still_shows_the_last_look() -> None:
