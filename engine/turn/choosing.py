@@ -171,9 +171,9 @@ def note_missed(
 def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
     """Judge `when`, the choice and `require` again on what is being entered; in a halt it does not hold.
 
-    Of what an operator has had entered, `when` is not asked.
+    Of what an operator has had entered, `when` is not asked. The shares that it needs itself are free to it.
     """
-    view = work.view()
+    view = work.view(entering=position.id)
     name = position.bot
     if reason := not_trading(work, bot.plan.underlyings):
         skip(work, name, reason, bot.symbol)

@@ -7,6 +7,7 @@ records keep the order in which things happened.
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -87,10 +88,10 @@ class Work:
 
     # ------------------------------------------------------------ reading
 
-    def view(self) -> View:
-        """Return a fresh snapshot of this instant."""
-        state = self.state
-        view = View(now=self.now, session=state.session, board=state.board, facts=state.facts, shares_of=self.shares_of)
+    def view(self, entering: str = "") -> View:
+        """Return a fresh snapshot of this instant. entering: the position whose own calls are to need no shares yet."""
+        state, shares = self.state, partial(self.shares_of, aside=entering)
+        view = View(now=self.now, session=state.session, board=state.board, facts=state.facts, shares_of=shares)
         view.bot_view = self.bot_view
         return view
 
@@ -99,9 +100,13 @@ class Work:
         rows = self.state.board.rows
         return tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.sign, x.ratio) for x in position.legs)
 
-    def shares_of(self, symbol: str) -> Shares | None:
-        """Return the account's shares of an underlying, with those that calls need; None while not in step."""
-        return account_shares(self.state, self.positions.values(), self.is_opening, self.at, symbol)
+    def shares_of(self, symbol: str, aside: str = "") -> Shares | None:
+        """Return the account's shares of an underlying, with those that calls need; None while not in step.
+
+        aside: a position that is left out.
+        """
+        counted = (position for position in self.positions.values() if position.id != aside)
+        return account_shares(self.state, counted, self.is_opening, self.at, symbol)
 
     def held_legs(self) -> list[PositionLeg]:
         """Return the legs that any position holds: a closed one, too, where the broker closed more than was held."""

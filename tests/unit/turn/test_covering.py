@@ -143,6 +143,36 @@ def test_a_call_not_under_what_its_shares_cost_says_that_there_are_none() -> Non
     assert why(desk) == "short_call: not_below is not known: the account holds no SPY shares"
 
 
+WHEEL = """
+  expiry: {dte: 0}
+  choose:
+    - name: covered_call
+      when: [{shares_held: {at_least: 100}}]
+      short_call: {sell: call, strike: {delta: 0.20}}
+    - name: secured_put
+      short_put: {sell: put, strike: {delta: 0.20}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("held", "sections"),
+    [
+        (100, {"quantity": "1", "legs": WHEEL, "risk": "{daily_loss: $500, undefined_risk: allow}"}),
+        (200, {"entry": '{window: {from: "10:00", to: "11:00"}, when: [{shares_held: {at_least: 200}}]}'}),
+    ],
+)
+def test_an_entry_at_work_takes_no_shares_from_its_own_conditions(held: int, sections: dict[str, str]) -> None:
+    """The call of a wheel was taken back before its second try, each day: its own order needed the shares."""
+    desk = desk_of(held, **sections)
+    desk.until("10:00")
+    desk.ack(desk.last)
+    desk.tick(12)
+    assert (desk.last.attempt, desk.last.status, desk.last.legs[0].name) == (2, OrderStatus.WORKING, "short_call")
+    shares(desk, held - 100)
+    desk.tick(10)
+    assert [order.message for order in desk.cancels] == ["its conditions no longer hold"]
+
+
 def test_an_entry_at_work_is_taken_back_when_its_shares_are_sold() -> None:
     desk = desk_of(1000)
     desk.until("10:00")
