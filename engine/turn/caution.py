@@ -99,14 +99,21 @@ def go_on(work: Work, bot: str) -> None:
 
 
 def begin_session(work: Work, session: Session) -> None:
-    """Count anew, but for positions that are stopped, and those of bots whose day began before a restart."""
+    """Count anew, but for positions that are stopped, and those of bots whose day began before a restart.
+
+    The ladder of an exit that was not done by the close begins anew: else it would go on at market at the open, at
+    whatever price trading begins with.
+    """
     for position in work.active_positions():
         state = work.bots.get(position.bot)
-        has_begun = state is not None and state.day.date == session.date
-        if position.setbacks and not is_stopped(position) and not has_begun:
+        if state is not None and state.day.date == session.date:
+            continue
+        if position.setbacks and not is_stopped(position):
             position = work.put_position(replace(position, setbacks=0))
-        if position.passed and not has_begun:
-            work.put_position(replace(position, passed=()))
+        if position.passed:
+            position = work.put_position(replace(position, passed=()))
+        if position.state == "exiting" and position.attempts:
+            work.put_position(replace(position, attempts=0))
 
 
 def remind(work: Work, *, again: bool = False) -> None:

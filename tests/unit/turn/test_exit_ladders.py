@@ -1,5 +1,6 @@
 """How exits are worked: the ladder of all, an exit's own, pauses, priorities and endings (language.md, Exits)."""
 
+from datetime import timedelta
 from decimal import Decimal
 from math import nan
 
@@ -7,6 +8,7 @@ import pytest
 from hand_desk import CONDOR, SELLER, Desk, call, put, text_of
 
 from engine.model.order import Order, OrderStatus, OrderType, Purpose
+from engine.model.session import session_after
 
 STOP = '\n  - time: "15:45"\n    order: market\n  - stop: {cost: 2x credit}\n'
 
@@ -302,3 +304,28 @@ def test_a_price_to_start_at_stays_a_credit_when_the_mid_falls_below_zero() -> N
     desk.quote(call(6055), 1.00, 1.20, 0.10)
     wait(desk, 10)
     assert [desk.submitted[0].limit_price, *(order.limit_price for order in desk.replaced)] == [-Decimal("0.10")]
+
+
+@pytest.mark.parametrize("is_started_anew", [False, True])
+def test_a_ladder_that_the_close_has_cut_short_begins_anew_at_the_next_open(is_started_anew: bool) -> None:
+    """It went on where it was: a market order left with the first quotes of the day."""
+    ladder = "{start: mid, step: 0.01, wait: 10s, tries: 3, then: market}"
+    desk = Desk((text_of("seller", **{**SELLER, "exits": f'\n  - time: "15:59:30"\n    order: {ladder}\n'}),))
+    desk.opened("10:01")
+    desk.until("15:59:30")
+    desk.ack(desk.last)
+    desk.until("15:59:50", step=10)
+    assert desk.last.attempt == 3
+    desk.until("16:00")
+    desk.cancelled(desk.last)
+    desk.tick(1)
+    opens = session_after(desk.day).open
+    desk.now = opens - timedelta(hours=2)
+    if is_started_anew:
+        desk.start_again()
+        desk.link()
+    desk.tick(0)
+    desk.now = opens
+    desk.tick(0)
+    assert len(closing(desk)) == 2
+    assert (desk.last.kind, desk.last.attempt) == (OrderType.LIMIT, 1)
