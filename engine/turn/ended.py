@@ -8,7 +8,7 @@ from engine.model.position import Position
 from engine.model.session import exchange_date
 from engine.model.values import replace
 from engine.record.record import Kind
-from engine.turn.caution import FIRST_RETRY, note_setback, retry_after
+from engine.turn.caution import EXIT_NOT_BY_US, FIRST_RETRY, note_setback, retry_after
 from engine.turn.closed import closed, count_closed, count_realized
 from engine.turn.closing import (
     CLOSING,
@@ -194,28 +194,49 @@ def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool)
         work.alarm(position.bot, text, position.id)
         position = work.put_position(replace(position, retry_at=work.at + retry_after(work, position)))
         position = _try_another_way(work, position, order)
-    elif order.status is OrderStatus.CANCELLED and not asked:
-        text = "a closing order was cancelled, and not by us: it is sent again"
-        if is_by_broker := is_ended_by_broker(order):
-            text = "the broker cancelled a closing order: it is sent again"
-        if work.at >= work.state.session.close:  # all orders of the day end there
-            text = "a closing order was at work up to the close: it is sent again at the next open"
-            if all(option_has_expired(work, leg.option) for leg in order.legs):
-                text = "a closing order was at work up to the close: what it was to close has expired"
-        words = broker_words(order)
-        work.alarm(position.bot, f"{text} ({words})" if words else text, position.id)
-        wait = retry_after(work, position) if is_by_broker else FIRST_RETRY
-        position = work.put_position(replace(position, retry_at=work.at + wait))
-        if is_by_broker:
-            position = _try_another_way(work, position, order)
-        elif is_trading(work):  # at the close all orders of the day are
-            position = note_setback(work, position, "a closing order was cancelled, and not by us")
+    elif order.status is OrderStatus.CANCELLED and (_is_over_unclosed(work, position, order) or not asked):
+        position = _closing_cancelled(work, position, order, asked=asked)
     elif order.status is OrderStatus.FILLED:
         position = work.put_position(replace(position, attempts=0))
     elif taken_back_for(order.message) == NEXT_TRY and order.reason == position.exit_reason:
         pause = exit_ladder(work.governing(position), order.reason).pause
         position = work.put_position(replace(position, retry_at=work.at + timedelta(seconds=pause)))
     _after_closing(work, position)
+
+
+def _closing_cancelled(work: Work, position: Position, order: Order, *, asked: bool) -> Position:
+    """Tell of a closing order that was cancelled by others, or that the close has ended: a person must know of it."""
+    session = work.state.session
+    text = "a closing order was cancelled, and not by us: it is sent again"
+    if is_by_broker := is_ended_by_broker(order):
+        text = "the broker cancelled a closing order: it is sent again"
+    if _has_ended_with_its_day(work, order):
+        text = "a closing order was at work up to the close: it is sent again"
+        if not session.open <= work.at < session.close:
+            text = "a closing order was at work up to the close: it is sent again at the next open"
+        if all(option_has_expired(work, leg.option) for leg in order.legs):
+            text = "a closing order was at work up to the close: what it was to close has expired"
+    words = "" if asked else broker_words(order)
+    work.alarm(position.bot, f"{text} ({words})" if words else text, position.id)
+    wait = retry_after(work, position) if is_by_broker else FIRST_RETRY
+    position = work.put_position(replace(position, retry_at=work.at + wait))
+    if is_by_broker:
+        return _try_another_way(work, position, order)
+    if is_trading(work) and not asked:  # at the close all orders of the day are
+        return note_setback(work, position, EXIT_NOT_BY_US)
+    return position
+
+
+def _is_over_unclosed(work: Work, position: Position, order: Order) -> bool:
+    """Say whether the close has ended an order that was being taken back for the next one, which is sent no more."""
+    is_closed = position.state != "exiting" or position.is_let_be or position.is_flat
+    return not is_closed and _has_ended_with_its_day(work, order)
+
+
+def _has_ended_with_its_day(work: Work, order: Order) -> bool:
+    """Say whether an order of the day was over by the close, at which the broker ends all, however late it is told."""
+    session = work.state.session
+    return work.at >= session.close or (order.sent_at is not None and exchange_date(order.sent_at) < session.date)
 
 
 def _try_another_way(work: Work, position: Position, order: Order) -> Position:
@@ -281,11 +302,12 @@ def _roll_ended(work: Work, position: Position, order: Order, *, asked: bool) ->
         _after_closing(work, work.put_position(replace(position, attempts=0)))
         return
     if order.status is OrderStatus.REFUSED or (order.status is OrderStatus.CANCELLED and not asked):
-        is_over = work.at >= work.state.session.close and not broker_words(order)  # all orders of the day end there
+        is_over = _has_ended_with_its_day(work, order) and not broker_words(order)
         why = "it was at work up to the close" if is_over else why_over(order, asked=asked)
         work.alarm(position.bot, f"{order.ref} to roll {position.id}: {why}", position.id)
     assert planned is not None
-    why, is_put_off = why_over(order, asked=asked), taken_back_for(order.message).endswith(WITHOUT)
+    why = why_over(order, asked=asked)
+    is_put_off = taken_back_for(order.message).endswith(WITHOUT) or _has_ended_with_its_day(work, order)
     is_final = not (asked and is_kept_out(work, position))
     found = Found(None, refused=why, is_final=is_final, is_put_off=is_put_off)
     nothing_to_roll_into(work, work.positions[position.id], planned, found)

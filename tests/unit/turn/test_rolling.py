@@ -289,6 +289,27 @@ def test_what_is_at_work_up_to_the_close_nobody_has_cancelled_and_it_is_left_to_
     assert (both(desk)[0].state, both(desk)[0].passed, no_rolls(desk)) == ("open", (), [])
 
 
+@pytest.mark.parametrize("otherwise", ["hold", "close"])
+def test_one_whose_end_at_the_close_is_told_after_a_restart_is_left_to_the_session_that_is_on(otherwise: str) -> None:
+    """It was not rolled in that one either, or closed at its open with `else: close`."""
+    roll = f"{{strikes: {{short_put: {{otm: 20 pts}}}}, else: {otherwise}}}"
+    own = f"\n  - vix: {{above: 20}}\n    roll: {roll}\n    order: {{start: mid, wait: 1h, tries: 3}}\n"
+    desk = Desk((text_of("seller", **{**SELLER, "exits": f"{own}  - at_expiry: settle\n"}),))
+    desk.opened("10:01")
+    desk.until("15:59")
+    frighten(desk)
+    desk.ack(desk.last)
+    desk.unlink()
+    desk.now = clock("09:00", date(2026, 11, 19))
+    desk.start_again()
+    desk.link(refs=[])
+    assert (both(desk)[0].state, both(desk)[0].passed, no_rolls(desk)) == ("open", (), [])
+    assert desk.alarms[-1].endswith(": it was at work up to the close")
+    desk.now = clock("09:30", date(2026, 11, 19))
+    desk.tick(0)
+    assert [order.purpose for order in desk.submitted[1:]] == [Purpose.ROLL, Purpose.ROLL]
+
+
 def test_one_that_the_broker_refuses_or_somebody_cancels_is_told_and_holds_until_the_next_session() -> None:
     told = []
     for is_refused in (True, False):
