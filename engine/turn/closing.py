@@ -208,13 +208,20 @@ def is_back(position: Position) -> bool:
     return any(leg.held > 0 for leg in position.legs if leg.name in position.parted)
 
 
+def names_to_close(work: Work, position: Position) -> set[str]:
+    """Return the legs that the present exit closes now: none between two sessions, in which it sends nothing."""
+    session = work.state.session
+    if not session.open <= work.at < session.close:
+        return set()
+    return {leg.name for leg, _ in legs_to_close(position, work.governing(position))}
+
+
 def stands_apart(work: Work, position: Position, order: Order) -> bool:
-    """Say whether an order is a protective stop on a leg that the present exit leaves open: it stays where it is."""
+    """Say whether an order is a protective stop on a leg that the present exit does not close now: it stays there."""
     if order.purpose is not Purpose.PROTECT or order.status is OrderStatus.CANCELLING:
         return False
-    closing = {leg.name for leg, _ in legs_to_close(position, work.governing(position))}
     held = {leg.name for leg in position.legs if leg.held}
-    return order.legs[0].name in held - closing
+    return order.legs[0].name in held - names_to_close(work, position)
 
 
 def at_work(work: Work, position: Position) -> list[Order]:

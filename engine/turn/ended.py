@@ -19,6 +19,7 @@ from engine.turn.closing import (
     is_back,
     is_unwound,
     legs_to_close,
+    names_to_close,
     rolled_legs,
     rolling_exit,
 )
@@ -368,8 +369,7 @@ def _protection_ended(work: Work, position: Position, order: Order, *, asked: bo
     if _leaves_a_rest(work, position, order):
         leave(work, position, PROTECT, f"the protective stop of {order.legs[0].option} was hit")
     elif position.state == "exiting":
-        closing = {leg.name for leg, _ in legs_to_close(position, work.governing(position))}
-        if not order.has_fills and order.legs[0].name not in closing:
+        if not order.has_fills and order.legs[0].name not in names_to_close(work, position):
             note_gone(work, position, order, asked=asked)
         _after_closing(work, work.positions[position.id])
     elif position.state == "open" and position.is_flat:

@@ -1,9 +1,10 @@
 """Protection: a wide stop at the broker on each short leg, or on one, so that a dead engine leaves no naked risk.
 
 Each rests by itself, GTC, as a single-leg stop order: that stops on a combo, or one group across combos, work at the
-broker is not known. An exit takes them back before it closes (`pursue`). One that fills has
-bought a short leg back: what is left of the position is closed by the engine. While one has given way to an entry, or
-waits for another exit to be over, the engine watches its price, and closes the position where it would have been hit.
+broker is not known. An exit takes them back before it closes (`pursue`); over the night they rest under it. One that
+fills has bought a short leg back: what is left of the position is closed by the engine. While one has given way to an
+entry, or waits for another exit to be over, the engine watches its price, and closes the position where it would have
+been hit.
 """
 
 from collections.abc import Collection, Iterable

@@ -28,6 +28,7 @@ from engine.turn.closing import (
     is_back,
     is_dead,
     legs_to_close,
+    names_to_close,
     of_structure,
     partners,
     rolling_exit,
@@ -161,12 +162,12 @@ def _closes_too_much(work: Work, position: Position, order: Order) -> bool:
 def protect_the_rest(work: Work, position: Position) -> None:
     """Keep stops on the short legs that an exit leaves open, or cannot close: it may have begun before they had any.
 
-    What its order may still close, though it is being taken back, gets none beside it.
+    So it is with all of them from the close to the next open, should no engine be there then. What its order may still
+    close, though it is being taken back, gets none beside it.
     """
-    bot = work.governing(position)
     if position.state != "exiting":
         return
-    closing = set() if position.is_let_be else {leg.name for leg, _ in legs_to_close(position, bot)}
+    closing = set() if position.is_let_be else names_to_close(work, position)
     at_work = (order for order in work.live_orders(position.id) if order.purpose in CLOSING)
     closing |= {leg.name for order in at_work for leg in order.legs_of(position.id)}
     place_protection(work, position, closing)

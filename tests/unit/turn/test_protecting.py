@@ -9,6 +9,7 @@ from hand_desk import CONDOR, Desk, call, order_report, put, text_of
 from engine.model.command import Inquire
 from engine.model.event import BrokerStatus, Request
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
+from engine.model.session import session_after
 from engine.record.record import Kind
 
 RISK = "{max_loss_per_trade: $2000, protect: {cost: 4x credit}}"
@@ -206,6 +207,45 @@ def test_an_exit_takes_it_back_and_closes_only_then() -> None:
     desk.fill(desk.last)
     assert desk.position.state == "closed"
     assert not desk.live
+
+
+@pytest.mark.parametrize("is_started_anew", [False, True])
+def test_what_an_exit_has_not_closed_by_the_close_is_protected_until_it_goes_on(is_started_anew: bool) -> None:
+    """Its stop was gone for the exit, and over the night none was at the broker, should no engine be there at the open.
+
+    is_started_anew: in the evening another engine takes over.
+    """
+    legs = """
+  expiry: {dte: {nearest: 90}}
+  short_put: {sell: put, strike: {delta: 0.15}}
+  long_put: {buy: put, strike: {below: short_put, by: 5 pts}}
+"""
+    desk = opened(underlying="SPY", legs=legs, exits='\n  - time: "15:59:30"\n')
+    ack_all(desk)
+    desk.until("15:59:30")
+    desk.cancelled(desk.last)
+    desk.tick(1)
+    leaving = desk.last
+    assert leaving.purpose is Purpose.EXIT
+    desk.ack(leaving)
+    assert not guards(desk)
+    desk.until("16:00")
+    if is_started_anew:
+        desk.unlink()
+        desk.start_again()
+        desk.link(refs=[leaving.ref])
+    desk.cancelled(leaving)
+    desk.tick(2)
+    (guard,) = guards(desk)
+    desk.ack(guard)
+    desk.tick(3600)
+    assert guards(desk) == [desk.order(guard.ref)]
+    desk.now = session_after(desk.day).open
+    desk.tick(0)
+    assert desk.order(guard.ref).status is OrderStatus.CANCELLING
+    desk.cancelled(guard)
+    desk.tick(1)
+    assert [order.purpose for order in desk.live] == [Purpose.EXIT]
 
 
 @pytest.mark.parametrize(
