@@ -152,8 +152,10 @@ def _missing_at_first(work: Work, order: Order) -> None:
 
 def _must_be_over(work: Work, order: Order) -> bool:
     """Say whether an order that is not listed cannot work: nothing was sent, all has filled, or its day is over."""
-    if order.status is OrderStatus.PREPARED or order.filled >= order.quantity:
-        return True
+    return order.status is OrderStatus.PREPARED or order.filled >= order.quantity or _is_of_earlier_day(work, order)
+
+
+def _is_of_earlier_day(work: Work, order: Order) -> bool:
     is_of_a_day = order.time_in_force is TimeInForce.DAY and order.sent_at is not None
     return is_of_a_day and exchange_date(order.sent_at or work.at) < exchange_date(work.at)
 
@@ -197,7 +199,8 @@ def not_found(work: Work, order: Order) -> None:
     """An order that the broker does not list: its final report may have been missed while we were away.
 
     One that was never acknowledged may still be on its way: it stays UNKNOWN for its grace, then it is taken back.
-    What the broker says to that is believed: that there is none, that it was over, or that it had filled.
+    What the broker says to that is believed: that there is none, that it was over, or that it had filled. What was for
+    an earlier day alone is on no way any more.
     """
     asked = order.status is OrderStatus.CANCELLING
     if order.ended is not None:
@@ -209,7 +212,7 @@ def not_found(work: Work, order: Order) -> None:
     elif order.perm_id and is_told_filled(order):  # by that word, unless the next answer has its executions
         work.put_order(replace(order, ended=OrderStatus.FILLED, reported=order.quantity))
         return
-    elif order.perm_id or is_told_over(order):
+    elif order.perm_id or is_told_over(order) or _is_of_earlier_day(work, order):
         ended = OrderStatus.CANCELLED
     else:
         if order.status is OrderStatus.SENDING:

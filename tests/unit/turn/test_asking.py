@@ -277,3 +277,18 @@ def test_a_given_up_order_in_a_list_is_taken_back() -> None:
     assert desk.last.status is OrderStatus.ABANDONED
     answer(desk, order.ref)
     assert desk.last.status is OrderStatus.CANCELLING
+
+
+def test_an_entry_of_an_earlier_day_that_was_never_acknowledged_is_over_and_halts_nothing() -> None:
+    """It "may still come to life", and its bot entered nothing on the next day."""
+    desk = Desk((text_of("seller", **WITHOUT_ORDERS),), at="10:00")
+    desk.until("10:01")
+    assert desk.last.status is OrderStatus.SENDING
+    desk.unlink()
+    next_morning(desk)
+    desk.start_again()
+    desk.link(refs=())
+    assert desk.order(desk.submitted[0].ref).status is OrderStatus.CANCELLED
+    assert desk.state.bots["seller"].day.halted == ""
+    desk.until("10:01")
+    assert [order.purpose for order in desk.submitted] == [Purpose.ENTRY, Purpose.ENTRY]
