@@ -19,7 +19,7 @@ from engine.turn.entering import is_entering
 from engine.turn.giving_way import clear_the_way, in_the_way, opposing_exit
 from engine.turn.grids import is_off_grid
 from engine.turn.judging import wake
-from engine.turn.opening import comes_too_late, kept_back, next_stage, send_opening
+from engine.turn.opening import PAST_EXITS, comes_too_late, is_past_exits, kept_back, next_stage, send_opening
 from engine.turn.profit import bot_today
 from engine.turn.program import CompiledBot
 from engine.turn.pursuing import is_trading, pursue
@@ -136,6 +136,9 @@ def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
         return reason
     if not position.is_flat:
         return ""
+    sent = (order.prepared_at for order in work.orders_of(position.id))
+    if is_past_exits(work, bot, min(sent, default=work.at)):
+        return PAST_EXITS
     return (
         waits_for_reload(work, position.bot)
         or _no_room(work, bot, position)

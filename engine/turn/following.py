@@ -18,7 +18,7 @@ from engine.turn.caution import has_waited_for_price, price_is_there
 from engine.turn.choosing import still_holds
 from engine.turn.closing import CLOSING, closing_bound, exit_ladder, is_unwound
 from engine.turn.judging import wake
-from engine.turn.opening import OUT_OF_BAND, comes_too_late, no_price
+from engine.turn.opening import OUT_OF_BAND, PAST_EXITS, comes_too_late, is_past_exits, no_price
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import not_trading, waits_for_reload
 from engine.turn.reports import conclude, has_reason, is_not_found
@@ -53,6 +53,9 @@ def follow(work: Work, order: Order) -> None:
         else:
             wake(work, order.bot, left)
         return
+    if order.purpose is Purpose.ENTRY and order.status is not OrderStatus.CANCELLING and _is_past_exits(work, order):
+        cancel(work, order, PAST_EXITS)
+        return
     if order.status is OrderStatus.SENDING and order.sent_at is not None and work.at - order.sent_at >= SILENCE:
         _doubt(work, order)
         return
@@ -67,6 +70,12 @@ def follow(work: Work, order: Order) -> None:
         _next_entry_try(work, order)
     elif order.status is OrderStatus.WORKING and order.purpose in CLOSING:
         _next_closing_try(work, order)
+
+
+def _is_past_exits(work: Work, order: Order) -> bool:
+    """Say whether an entry of which nothing has filled works on past the time at which exits close all."""
+    position = work.positions[order.position]
+    return position.is_flat and is_past_exits(work, work.governing(position), order.prepared_at)
 
 
 def _doubt(work: Work, order: Order) -> None:

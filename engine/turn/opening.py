@@ -26,9 +26,10 @@ from engine.turn.work import Work
 
 LATE = timedelta(minutes=1)
 """How long after it was due a try is still sent once the window is over."""
+PAST_EXITS = "the time has come at which its exits close all"
 OUT_OF_BAND = "too far from the mid (price_band)"
 PAST_ZERO = "below zero, as it may cost less than one tick"
-"""Why an order is sent at no such price."""
+"""Why an entry is taken back, and why an order is sent at no such price."""
 
 
 def send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, quote: NetQuote) -> None:
@@ -194,6 +195,13 @@ def comes_too_late(work: Work, bot: CompiledBot, due: datetime | None) -> bool:
         return False
     start, end = bot.window(work.state.session, due)
     return not start <= due <= work.at < end
+
+
+def is_past_exits(work: Work, bot: CompiledBot, prepared_at: datetime) -> bool:
+    """Say whether `time` exits close all since an entry was made: what it opens would be closed at once."""
+    session = work.state.session
+    latest = bot.latest_entry(session)
+    return prepared_at < latest < session.close and latest <= work.at
 
 
 def entry_worst_case(selection: Selection, net: Decimal, *, is_covered: bool) -> Decimal | None:

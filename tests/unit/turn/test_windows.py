@@ -9,7 +9,7 @@ from hand_desk import SELLER, Desk, clock, put, text_of
 from engine.decide.opportunity import opportunity
 from engine.model.contract import Option
 from engine.model.event import Request
-from engine.model.order import Purpose
+from engine.model.order import OrderStatus, Purpose
 from engine.model.session import session_on
 from engine.record.record import Kind
 from engine.run.glance import glance
@@ -405,3 +405,30 @@ def test_what_kept_a_bot_out_of_its_window_is_told_after_it_too() -> None:
     desk.until("11:05", step=60)
     (bot,) = day_outcome(desk.state, None).bots
     assert [line.parts for line in bot.lines] == [("1 of 1 a week",)]
+
+
+@pytest.mark.parametrize("ladder", ["wait: 10m, tries: 1", "wait: 20s, pause: 20s, tries: 9"])
+def test_an_entry_at_work_is_taken_back_as_the_time_comes_at_which_all_is_closed(ladder: str) -> None:
+    """It worked on, and what it opened at 15:50 was closed as it filled."""
+    entry = '{window: {from: "15:44", to: "16:00"}}'
+    desk = Desk((text_of(entry=entry, order=f"{{start: mid, step: 0.01, {ladder}, then: cancel}}"),), at="15:43")
+    desk.enter("15:44")
+    for _ in range(10):
+        answer(desk)
+        desk.tick(5)
+    assert desk.position.state == "entering"
+    desk.now = clock("15:45")
+    desk.tick(0, quiet=True)
+    answer(desk)
+    desk.settle(600)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "unfilled")
+    assert all(order.sent_at < clock("15:45") for order in desk.submitted if order.sent_at)
+    assert desk.said(Kind.DECISION, "unfilled")[-1].data["reason"] == "the time has come at which its exits close all"
+
+
+def answer(desk: Desk) -> None:
+    for order in desk.live:
+        if order.status is OrderStatus.CANCELLING:
+            desk.cancelled(order)
+        elif order.status is OrderStatus.SENDING:
+            desk.ack(order)
