@@ -264,6 +264,14 @@ def step_halts(work: Work, bot: CompiledBot) -> str:
     return shut_today(work, bot) or f"halt condition {unknown.rule.name} unknown: {first_missing(unknown.verdict)}"
 
 
+def halts_at_a_try(work: Work, name: str) -> str:
+    """Return why a further try of an entry is not made, by what halts its bot as it is judged now; "" when it is."""
+    bot = work.program.bots.get(name)
+    reason = "" if bot is None else step_halts(work, bot)
+    halted = work.bots[name].day.halted if name in work.bots else ""
+    return f"halted: {halted}" if halted else reason
+
+
 def _halt_by(work: Work, bot: CompiledBot, true: Sequence[Reading]) -> None:
     """Halt a bot for the first of these conditions that closes what is open, else for the first."""
     exits = {planned.name for planned in bot.plan.exits}

@@ -15,6 +15,7 @@ from engine.turn.by_hand import ask_on
 from engine.turn.choosing import still_holds
 from engine.turn.closing import UNWIND, is_unwound
 from engine.turn.covering import no_cover
+from engine.turn.daily import halts_at_a_try
 from engine.turn.entering import is_entering
 from engine.turn.giving_way import clear_the_way, in_the_way, opposing_exit
 from engine.turn.grids import is_off_grid
@@ -142,6 +143,7 @@ def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
     return (
         waits_for_reload(work, position.bot)
         or _no_room(work, bot, position)
+        or halts_at_a_try(work, position.bot)
         or ("" if still_holds(work, bot, position) else "its conditions no longer hold")
     )
 

@@ -17,6 +17,7 @@ from engine.turn.bounds import entry_bound
 from engine.turn.caution import has_waited_for_price, price_is_there
 from engine.turn.choosing import still_holds
 from engine.turn.closing import CLOSING, closing_bound, exit_ladder, is_unwound
+from engine.turn.daily import halts_at_a_try
 from engine.turn.judging import wake
 from engine.turn.opening import OUT_OF_BAND, PAST_EXITS, comes_too_late, is_past_exits, no_price
 from engine.turn.program import CompiledBot
@@ -116,6 +117,9 @@ def _next_entry_try(work: Work, order: Order) -> None:
         return
     if position.is_flat and (reason := waits_for_reload(work, order.bot)):
         cancel(work, order, reason)
+        return
+    if position.is_flat and (reason := halts_at_a_try(work, order.bot)):
+        cancel(work, work.orders[order.ref], reason)
         return
     is_legged = bool(ladder.leg_by_leg) and order.legs[0].name != ladder.leg_by_leg[0]
     if not is_legged and position.is_flat and not still_holds(work, bot, position):

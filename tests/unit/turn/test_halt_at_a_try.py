@@ -1,6 +1,7 @@
 """A halt, or a loss of the day, at the instant at which a further try or leg of an entry is due: none is sent."""
 
 from decimal import Decimal
+from math import nan
 
 import pytest
 from hand_desk import NO_LIMITS, Desk, put, text_of
@@ -45,6 +46,21 @@ def test_no_further_try_is_sent_at_the_instant_of_a_halt(how: str) -> None:
     desk.until("15:45", step=300)
     desk.fill(desk.last)
     assert [found for found in audit(enumerate(desk.records, 1)) if not found.holds] == []
+
+
+@pytest.mark.parametrize("order", [PAUSES, "{start: mid, step: 0.05, wait: 10s, tries: 3, then: cancel}"])
+def test_no_further_try_is_made_while_what_halts_cannot_be_judged(order: str) -> None:
+    """Its price went on step by step, though no entry would have been sent: what is unknown never enters."""
+    desk = Desk((text_of(entry='{window: {from: "10:00", to: "13:00"}}', order=order, exits=EXITS, risk=RISK),))
+    desk.ack(desk.enter())
+    desk.tick(5)
+    desk.level("VIX", nan)
+    desk.tick(5)
+    desk.cancelled(desk.last)
+    for _ in range(3):
+        desk.tick(5)
+    assert (len(desk.submitted), desk.replaced, desk.position.state) == (1, [], "closed")
+    assert desk.said(Kind.DECISION, "unfilled")[0].data["reason"] == "halt condition vix unknown: VIX: no price"
 
 
 def test_no_next_leg_is_sent_past_the_days_loss() -> None:
