@@ -1,5 +1,6 @@
 """The structure an entry would take: recorded, priced, and held against `require`."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 from engine.compile.plan import Plan
@@ -28,8 +29,13 @@ from engine.turn.offering import PLACE as OFFER
 from engine.turn.offering import still_offers
 from engine.turn.program import CompiledBot, CompiledRule
 from engine.turn.refusing import not_trading, skip
-from engine.turn.state import Confirming, Reading
+from engine.turn.state import HALTS, Confirming, Reading, position_of
 from engine.turn.work import Work
+
+NO_LONGER = "its conditions no longer hold"
+"""Why an entry is taken back."""
+FIRST_QUOTES = timedelta(seconds=10)
+"""How long after a connection the quotes that conditions read may take to come."""
 
 
 def held_or_entering(work: Work, position: Position) -> list[PositionLeg]:
@@ -196,6 +202,20 @@ def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
         skip(work, name, reason, bot.symbol)
         return False
     return bool(quote.missing) or require_holds(work, bot, view, selection, quote, readings, quantity=position.quantity)
+
+
+def awaits_quotes(work: Work, name: str) -> bool:
+    """Say whether a try that may not be made is only not judged yet: the connection has just come, and quotes have not.
+
+    Nothing that was judged at this instant of what leads to the entry is false, and some of it is unknown.
+    """
+    linked_at = work.state.linked_at
+    if linked_at is None or work.at - linked_at > FIRST_QUOTES or work.bots[name].day.halted:
+        return False
+    readings = work.readings_of(name).items()
+    truths = {key: each.verdict.truth for key, each in readings if each.at == work.at and not position_of(key[0])}
+    is_false = any(truth is False for (place, _), truth in truths.items() if place != HALTS)
+    return None in truths.values() and not is_false
 
 
 def _was_confirmed(work: Work, whole: CompiledBot, bot: CompiledBot) -> None:

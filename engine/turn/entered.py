@@ -12,7 +12,7 @@ from engine.model.position import Position, count_trades
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.by_hand import ask_on
-from engine.turn.choosing import still_holds
+from engine.turn.choosing import NO_LONGER, awaits_quotes, still_holds
 from engine.turn.closing import UNWIND, is_unwound
 from engine.turn.covering import no_cover
 from engine.turn.daily import halts_at_a_try
@@ -70,7 +70,8 @@ def next_opening(work: Work, position: Position) -> None:
     if position.bot in work.bots and not work.bots[position.bot].day.halted:
         stop_runaway(work, position.bot)
     if reason := _no_more(work, bot, position):
-        _entry_over(work, position, reason, refused=False)
+        if not (position.is_flat and awaits_quotes(work, position.bot)):
+            _entry_over(work, position, reason, refused=False)
     elif reason := _is_opposed(work, bot, position):
         wake(work, position.bot, 1.0)
         _count_unsent(work, bot, position, reason)
@@ -144,7 +145,7 @@ def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
         waits_for_reload(work, position.bot)
         or _no_room(work, bot, position)
         or halts_at_a_try(work, position.bot)
-        or ("" if still_holds(work, bot, position) else "its conditions no longer hold")
+        or ("" if still_holds(work, bot, position) else NO_LONGER)
     )
 
 

@@ -15,7 +15,7 @@ from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Then
 from engine.turn.bounds import entry_bound
 from engine.turn.caution import has_waited_for_price, price_is_there
-from engine.turn.choosing import still_holds
+from engine.turn.choosing import NO_LONGER, awaits_quotes, still_holds
 from engine.turn.closing import CLOSING, closing_bound, exit_ladder, is_unwound
 from engine.turn.daily import halts_at_a_try
 from engine.turn.judging import wake
@@ -118,12 +118,13 @@ def _next_entry_try(work: Work, order: Order) -> None:
     if position.is_flat and (reason := waits_for_reload(work, order.bot)):
         cancel(work, order, reason)
         return
-    if position.is_flat and (reason := halts_at_a_try(work, order.bot)):
-        cancel(work, work.orders[order.ref], reason)
-        return
+    reason = halts_at_a_try(work, order.bot) if position.is_flat else ""
     is_legged = bool(ladder.leg_by_leg) and order.legs[0].name != ladder.leg_by_leg[0]
-    if not is_legged and position.is_flat and not still_holds(work, bot, position):
-        cancel(work, order, "its conditions no longer hold")
+    if not reason and not is_legged and position.is_flat and not still_holds(work, bot, position):
+        reason = NO_LONGER
+    if reason:
+        if not awaits_quotes(work, order.bot):
+            cancel(work, work.orders[order.ref], reason)
         return
     if is_unwound(position) and comes_too_late(work, bot, order.attempt_until):
         cancel(work, order, OVER)

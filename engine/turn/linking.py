@@ -100,6 +100,7 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     work.next_order_id = max(work.next_order_id, event.next_order_id)
     return {
         "is_linked": True,
+        "linked_at": work.at,
         "down_at": None,
         "is_unwatched_told": False,
         "is_ready": True,

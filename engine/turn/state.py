@@ -325,7 +325,8 @@ class State(NamedTuple):
     cancels still to be answered that left while their order may have been on its way. rivals: installs of others who
     trade this account, and refs of ours that no record knows; accepted: those that a person lets be. named_above:
     orders and positions bear numbers above it, since the store was put back. clocks_apart: seconds our clock is ahead
-    of the broker's. down_at: when the connection was lost, None while it stands; is_unwatched_told: a person knows that
+    of the broker's. linked_at: when the connection came last; down_at: when it was lost, None while it stands;
+    is_unwatched_told: a person knows that
     nobody watches since; is_short_told: and in this session that market data lines do not do. hook_ids: of today's web
     hooks.
     indexed: the version of the board that `dependents` (bots by board row) and `structures` (what rules see of
@@ -346,6 +347,7 @@ class State(NamedTuple):
     board: Board
     facts: Facts = Facts()
     is_linked: bool = False
+    linked_at: datetime | None = None
     is_ready: bool = False
     lockstep: bool = False
     clocks_apart: float = 0.0

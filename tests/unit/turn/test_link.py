@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from math import nan
 
 import pytest
 from hand_desk import SELLER, Desk, clock, order_report, put, text_of
@@ -42,6 +43,56 @@ def test_sending_becomes_unknown_and_is_adopted_by_its_reference() -> None:
     desk.link([order.ref])
     assert desk.last.status is OrderStatus.WORKING
     assert len(desk.submitted) == 1
+
+
+VIX_BELOW = {"entry": '{window: {from: "10:00", to: "11:00"}, when: [{vix: {below: 25}}]}'}
+VIX_HALTS = {
+    "entry": '{window: {from: "10:00", to: "11:00"}}',
+    "risk": "{max_loss_per_trade: $2000, halt_when: [{vix: {above: 25}}]}",
+}
+
+
+def cut_off_at_a_try(sections: dict[str, str], *, is_started_anew: bool, pause: str = "") -> Desk:
+    """Return a desk whose connection is back, after a try of its entry was due, and on which nothing is quoted yet."""
+    ladder = f"{{start: mid, step: 0.05, wait: 10s, {pause}tries: 6, then: cancel}}"
+    desk = Desk((text_of(**sections, order=ladder),))
+    desk.ack(desk.enter())
+    if pause:
+        desk.tick(10)
+        desk.cancelled(desk.last)
+    desk.tick(3)
+    desk.unlink()
+    desk.now += timedelta(seconds=20)
+    if is_started_anew:
+        desk.start_again()
+    desk.level("VIX", nan)
+    desk.link()
+    desk.tick(1)
+    return desk
+
+
+@pytest.mark.parametrize("is_started_anew", [False, True])
+@pytest.mark.parametrize("pause", ["", "pause: 15s, "])
+@pytest.mark.parametrize("sections", [VIX_BELOW, VIX_HALTS])
+def test_an_entry_at_work_waits_with_its_next_try_for_the_first_quotes(
+    sections: dict[str, str], pause: str, is_started_anew: bool
+) -> None:
+    """It was taken back as soon as the connection came, since "its conditions no longer hold": none was known yet."""
+    desk = cut_off_at_a_try(sections, is_started_anew=is_started_anew, pause=pause)
+    assert not desk.cancels[1 if pause else 0 :]
+    assert desk.position.state == "entering"
+    desk.level("VIX", 16.0)
+    desk.tick(1)
+    assert desk.last.attempt == 2
+    assert not desk.cancels[1 if pause else 0 :]
+
+
+@pytest.mark.parametrize("vix", [nan, 30.0])
+def test_what_is_not_quoted_for_long_or_no_longer_holds_ends_it_all_the_same(vix: float) -> None:
+    desk = cut_off_at_a_try(VIX_BELOW, is_started_anew=False)
+    desk.level("VIX", vix)
+    desk.tick(1 if vix == vix else 11)
+    assert [order.message for order in desk.cancels] == ["its conditions no longer hold"]
 
 
 @pytest.mark.parametrize("client", [0, 8])
