@@ -14,6 +14,7 @@ from engine.record.record import Kind
 from engine.turn.alternatives import take_alternative
 from engine.turn.entering import choose_and_send, enter_window, is_entering
 from engine.turn.judging import wake
+from engine.turn.opening import PAST_EXITS
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import not_trading
 from engine.turn.work import Work
@@ -96,6 +97,8 @@ def _spent(work: Work, bot: CompiledBot) -> str:
     session = work.state.session
     if not session.open <= work.at < session.close:
         return "the market is closed"
+    if bot.latest_entry(session) <= work.at:
+        return PAST_EXITS
     entry = replace(bot.plan.entry, days=())
     open_now = count_trades(work.positions_of(name))
     day = replace(work.bots[name].day, decided="")

@@ -247,6 +247,16 @@ def test_a_limit_of_the_trade_holds() -> None:
     assert "max_loss_per_trade" in skipped(desk)[-1]
 
 
+def test_after_the_time_at_which_its_exits_close_all_it_is_refused() -> None:
+    """It was entered, and closed at market as it filled."""
+    desk = Desk((text_of(entry=LATER),), at="15:44")
+    desk.until("15:45")
+    desk.ask(Request.ENTER, "spread")
+    desk.tick(1)
+    assert not desk.submitted
+    assert skipped(desk) == ["asked by the operator: the time has come at which its exits close all"]
+
+
 def test_out_of_hours_it_is_refused() -> None:
     desk = Desk((text_of(entry=LATER),), at="08:00")
     desk.ask(Request.ENTER, "spread")
