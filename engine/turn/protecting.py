@@ -86,9 +86,21 @@ def place_protection(work: Work, position: Position, closing: Collection[str] = 
                 _wait_for_exit(work, position)
             elif not is_let_be:
                 _place(work, position, leg, plan)
-        elif order.is_working and (order.remaining > leg.held or (order.remaining < leg.held and not is_let_be)):
-            changed = work.put_order(order.with_terms(order.filled + leg.held, order.stop_price))
-            work.commands.append(Replace(changed))
+        elif order.is_working:
+            _fit(work, position, leg, order, None if is_let_be else plan)
+
+
+def _fit(work: Work, position: Position, leg: PositionLeg, order: Order, plan: ProtectPlan | None) -> None:
+    """Change a stop that is of another size than what is held, or priced otherwise than by all fills so far.
+
+    plan: None where nothing but fewer contracts may be put at risk.
+    """
+    count, price = min(order.remaining, leg.held), order.stop_price
+    if plan is not None:
+        count, price = leg.held, stop_price(position, leg, plan, work.state.facts.ticks) or price
+    if (order.remaining, order.stop_price) != (count, price):
+        changed = work.put_order(order.with_terms(order.filled + count, price))
+        work.commands.append(Replace(changed))
 
 
 def _wait_for_exit(work: Work, position: Position) -> None:
@@ -186,7 +198,7 @@ def watched_stop_hit(work: Work, position: Position) -> Hit | None:
         return None
     for leg in position.legs:
         if _is_at_risk(work, leg) and plan.covers(leg.name):
-            price = _price_of_last(work, position, leg) or stop_price(position, leg, plan, work.state.facts.ticks)
+            price = stop_price(position, leg, plan, work.state.facts.ticks) or _price_of_last(work, position, leg)
             if price is not None and _is_bid(work, position, leg, price):
                 return Hit(leg.option, price)
     return None

@@ -218,6 +218,17 @@ def test_a_protective_stop_that_has_given_way_to_an_entry_is_watched_and_the_ent
     assert unfilled.data["reason"] == f"watched_stop of {guard.position} goes first"
 
 
+def test_29_a_stop_that_has_given_way_is_watched_at_the_price_that_the_exchange_corrects() -> None:
+    desk, guard, _ = given_way()
+    assert guard.stop_price is not None
+    (sold,) = (order for order in desk.state.orders.values() if order.is_of(guard.position) and order.has_fills)
+    desk.send(desk.execution(sold, sold.legs[0], 1, (guard.stop_price - 1) / 4, exec_id="0001.0001.02"))
+    bid(desk, guard, -1.0)
+    desk.tick(1)
+    desk.tick(1)
+    assert desk.state.positions[guard.position].exit_reason == "watched_stop"
+
+
 def one_below(desk: Desk, guard: Order) -> None:
     bid(desk, guard)
     desk.tick(1)

@@ -46,6 +46,19 @@ def test_29_a_stop_is_made_smaller_with_the_fill_that_is_taken_back(legs: str, *
     assert {order.legs[0].name: order.quantity for order in desk.replaced}["short_put"] == 2, "the broker hears of it"
 
 
+def test_29_a_stop_is_moved_with_the_price_that_the_exchange_corrects() -> None:
+    """It stayed at so many times what the broker had told first, while a target or stop that rests was moved."""
+    desk = Desk((text_of(legs=PUT, exits=LAST, risk=RISK),))
+    told = desk.fill(desk.enter(), price="2.00")
+    desk.tick(1)
+    desk.ack(stops(desk)["short_put"])
+    assert stops(desk)["short_put"].stop_price == Decimal("10.00")
+    desk.send(replace(told[0], exec_id=f"{told[0].exec_id[:-1]}2", price=Decimal("1.20")))
+    for _ in range(3):
+        desk.tick(1)
+    assert [(order.quantity, order.stop_price) for order in desk.replaced] == [(1, Decimal("6.00"))]
+
+
 def test_29_a_stop_is_taken_back_with_the_last_that_it_was_for() -> None:
     """It was a moment later: one was at work to buy back what was not sold (seed 8101901)."""
     desk = Desk((text_of(legs=STRANGLE, exits=LAST, quantity="2", risk=RISK),))
