@@ -73,6 +73,12 @@ def off_tick(day: Day) -> list[str]:
     return found
 
 
+def grids_told(day: Day) -> dict[str, TickRule]:
+    """Return the price grids of options as the broker has told them, by trading class, the latest of each."""
+    told = (record.data for record in day.records if record.kind is Kind.FACTS and record.data.get("what") == TICKS)
+    return {str(data["trading_class"]): decode(TickRule, data["value"]) for data in told}
+
+
 def unfinished(day: Day) -> list[str]:
     """Return positions that end their last day between two states."""
     return [f"{p.id} ends {p.state}" for p in day.positions.values() if p.state in ("entering", "exiting")]

@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from engine.compile.size import loss_budget
+from engine.model.facts import Grids
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.session import exchange_date, session_from, trades_no_more
 from engine.model.values import dataclass
+from engine.record.record import Kind
 from engine.run.aftermath.at_once import entries_at_once, exits_at_once
 from engine.run.aftermath.books import PREFIX, base_of, compare_books, fills_that_differ
 from engine.run.aftermath.covered import calls_without_shares
@@ -16,6 +18,7 @@ from engine.run.aftermath.day import Day
 from engine.run.aftermath.delivered import deliveries_that_differ
 from engine.run.aftermath.exposure import closed_too_much, closed_what_was_gone, uncovered_shorts
 from engine.run.aftermath.findings import (
+    grids_told,
     left_to_a_person,
     not_numbers,
     off_tick,
@@ -31,6 +34,7 @@ from engine.run.aftermath.outside import (
     unknown_to_broker,
     unknown_to_store,
 )
+from engine.run.asked import standing_of
 from engine.run.audit.audit import INVARIANTS as AUDITED
 from engine.run.audit.audit import audit
 from engine.run.audit.tape import Finding
@@ -38,6 +42,7 @@ from engine.run.chaos.aftermath import Aftermath
 from engine.run.desk import Desk
 from engine.turn.closing import leaves_to_expire
 from engine.turn.protecting import stop_price
+from engine.turn.resting import level_price
 
 PATIENCE = timedelta(minutes=1)
 """How long an order may be neither at work nor over in the quiet without anything being done about it."""
@@ -174,7 +179,7 @@ def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     yield from (f"{order.ref} ends {order.status.value}" for order in unsettled)
     yield from unknown_to_broker(day.orders, outside)
     yield from at_work_otherwise(day, outside)
-    told = told_of(day)
+    told, grids = told_of(day), grids_told(day)
     for position in day.positions.values():
         if position.id in told or position.on_hold:
             continue
@@ -189,6 +194,9 @@ def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
         if position.state == "open" and not position.suspended:
             yield from _unprotected(position, live, desk)
             yield from _without_stop(position, live, desk, outside.last)
+            yield from _priced_otherwise(position, live, desk, grids)
+        if position.state == "open" and not position.is_flat:
+            yield from _overdue(position, desk, day, outside.last)
     excused = {name for name in told if name not in day.positions or day.positions[name].state != "open"}
     excused |= left_to_a_person(day)
     yield from taken_over_without_end(day)
@@ -237,6 +245,40 @@ def _without_stop(position: Position, live: list[Order], desk: Desk, now: dateti
             yield f"{position.id} of {position.bot} holds {leg.held} of {leg.name} and has stops for {stopped}"
 
 
+def _priced_otherwise(position: Position, live: list[Order], desk: Desk, grids: Grids) -> Iterator[str]:
+    """Return resting orders of an open position at another price than its spec makes of all its fills."""
+    bot = desk.bots.get(position.bot)
+    if bot is None:
+        return
+    plan, legs = bot.of(position).plan, {leg.name: leg for leg in position.legs}
+    for order in (each for each in live if each.purpose in RESTING and each.is_working):
+        leg, price = legs[order.legs[0].name], None
+        planned = next((each for each in plan.exits if each.name == order.reason), None)
+        if planned is not None:
+            price = level_price(position, leg, planned, grids)
+        elif order.purpose is Purpose.PROTECT and plan.risk.protect is not None:
+            price = stop_price(position, leg, plan.risk.protect, grids)
+        if price not in (None, order.terms.price):
+            yield f"{order.ref} of {position.id} rests at {order.terms.price}, and {price} is asked for"
+
+
+def _overdue(position: Position, desk: Desk, day: Day, now: datetime) -> Iterator[str]:
+    """Return an open position that the clock, or a person, wants closed: an engine was there, and has not begun."""
+    session, bot = session_from(exchange_date(now)), desk.bots.get(position.bot)
+    if bot is None or position.waits_for_expiry or not session.open <= now < session.close:
+        return
+    starts = [record.at for record in day.records if record.kind in (Kind.RUN_STARTED, Kind.LINK)]
+    there = now - PATIENCE
+    if there < max([session.open, *starts[-1:]]):
+        return
+    closes = bot.of(position).latest_entry(session)
+    if closes < session.close and closes <= there:
+        yield f"{position.id} of {position.bot} is open, its time to be closed was {closes:%H:%M:%S} UTC"
+    asked = [record for record in day.records if record.kind is Kind.OPERATOR]
+    if asked and asked[-1].at <= there and standing_of(asked).must_close(position.bot, position.id):
+        yield f"{position.id} of {position.bot} is open, and a person has asked for it to be closed"
+
+
 def _troubles(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
     return aftermath.troubles
 
@@ -251,7 +293,7 @@ CHECKS: Mapping[int, tuple[str, Check]] = {
     9: ("working exits never exceed the position", _exits),
     11: ("nothing is sent outside the session, entries keep to their window", _in_session),
     13: ("orders are of the size, number and price that is allowed", _as_asked),
-    23: ("when faults are over, nothing stays unknown, between two states or unprotected", _settled),
+    23: ("when faults are over, nothing stays unknown, between two states, unprotected or overdue", _settled),
     26: ("no engine fails by itself", _troubles),
 }
 _SAYS = {each.number: each.says for each in AUDITED} | {number: says for number, (says, _) in CHECKS.items()}

@@ -80,10 +80,10 @@ def said(desk: Desk, held: Position, sizes: Mapping[tuple[Purpose, str], int], w
     return judged(desk, Day((), {held.id: held}, at_broker(held, sizes), (), NOTHING, {}), word)
 
 
-def judged(desk: Desk, day: Day, word: str) -> list[str]:
-    """Return what is said with this word in it of a day."""
+def judged(desk: Desk, day: Day, word: str, at: datetime = NOON) -> list[str]:
+    """Return what is said with this word in it of a day that ends at this instant."""
     left = Aftermath(
-        storm=STORM, day=day, outside=Outside((), (), NOON), tables=(), starts=(), untold=(), fired={}, deaths=(),
+        storm=STORM, day=day, outside=Outside((), (), at), tables=(), starts=(), untold=(), fired={}, deaths=(),
         lives=1, points=cast(Points, None),
     )  # fmt: skip
     return [each for each in SETTLED(left, desk) if word in each]
@@ -130,6 +130,56 @@ def test_resting_exits_fit_what_is_held(desk: Desk) -> None:
     assert "1 of 2 resting orders" in found
     (found,) = said(desk, held, {**pair, (Purpose.STOP, "short_put"): 1}, "rest")
     assert "rests for 1, resting_put-1 holds 2" in found
+
+
+@pytest.mark.parametrize(
+    ("bot", "purpose", "price", "is_right"),
+    [
+        ("protected_condor", Purpose.PROTECT, "6.00", True),  # the leg brought 1.50
+        ("protected_condor", Purpose.PROTECT, "5.90", False),
+        ("resting_put", Purpose.TARGET, "0.50", True),
+        ("resting_put", Purpose.TARGET, "0.45", False),
+    ],
+)
+def test_what_rests_at_another_price_than_is_asked_for_is_seen(
+    desk: Desk, bot: str, purpose: Purpose, price: str, *, is_right: bool
+) -> None:
+    legs = CREDIT if bot == "protected_condor" else (leg("short_put", 600, -1, symbol="SPY"),)
+    held = position(desk, bot, legs)
+    (order,) = at_broker(held, {(purpose, "short_put"): 2}).values()
+    is_stop = purpose is Purpose.PROTECT
+    order = replace(order, reason=purpose.value, kind=OrderType.STOP if is_stop else OrderType.LIMIT)
+    order = order.with_terms(2, Decimal(price))
+    day = Day((), {held.id: held}, {order.ref: order}, (), NOTHING, {})
+    assert (judged(desk, day, "is asked for") == []) is is_right
+    suspended = replace(held, suspended=True)
+    assert judged(desk, replace(day, positions={held.id: suspended}), "is asked for") == []
+
+
+TIME_IS_UP = datetime(2026, 10, 21, 19, 45, tzinfo=UTC)
+IS_THERE = Record(NOON, Kind.LINK, data={"up": True})
+FLATTEN = Record(NOON, Kind.OPERATOR, data={"request": "flatten"})
+
+
+@pytest.mark.parametrize(
+    ("at", "records", "is_seen"),
+    [
+        (TIME_IS_UP + timedelta(minutes=1), (IS_THERE,), True),
+        (TIME_IS_UP + timedelta(seconds=59), (IS_THERE,), False),
+        (TIME_IS_UP + timedelta(minutes=1), (replace(IS_THERE, at=TIME_IS_UP + timedelta(seconds=1)),), False),
+        (TIME_IS_UP + timedelta(minutes=20), (IS_THERE,), False),  # the session is over
+        (NOON + timedelta(minutes=1), (IS_THERE, FLATTEN), True),
+        (NOON + timedelta(minutes=1), (FLATTEN, replace(FLATTEN, data={"request": "resume"})), False),
+    ],
+)
+def test_what_the_clock_or_a_person_wants_closed_and_is_left_open_is_seen(
+    desk: Desk, at: datetime, records: tuple[Record, ...], *, is_seen: bool
+) -> None:
+    """An engine that never acted by its exits broke nothing that was looked at."""
+    held = position(desk, "protected_condor", CREDIT)
+    day = Day(records, {held.id: held}, {}, (), NOTHING, {})
+    assert bool(judged(desk, day, "to be closed", at)) is is_seen
+    assert judged(desk, replace(day, positions={held.id: replace(held, state="exiting")}), "to be closed", at) == []
 
 
 @pytest.mark.parametrize(("number", "purpose"), [(1, Purpose.ENTRY), (9, Purpose.EXIT)])
