@@ -1,7 +1,8 @@
 """Judge what a trial left by the invariants, by number: from the store's journal and the broker's ledger alone."""
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from engine.compile.size import loss_budget
@@ -46,6 +47,7 @@ from engine.turn.resting import level_price
 
 PATIENCE = timedelta(minutes=1)
 """How long an order may be neither at work nor over in the quiet without anything being done about it."""
+_NEVER = datetime.max.replace(tzinfo=UTC)
 RESTING = (Purpose.TARGET, Purpose.STOP, Purpose.PROTECT)
 SHOWN = 3
 """Offences that are kept of one invariant and trial."""
@@ -148,28 +150,61 @@ def _as_asked(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     caps = {name: bot.plan.entry.per_day for name, bot in desk.bots.items()}
     yield from more_than_cap(aftermath.day, aftermath.outside.rows, caps)
     yield from _too_large(aftermath.day, desk)
+    yield from _too_many_open(aftermath.day, desk)
     yield from off_tick(aftermath.day)
     yield from not_numbers(aftermath.day)
 
 
 def _too_large(day: Day, desk: Desk) -> Iterator[str]:
-    """Return positions of more structures than their text allows, or whose worst case is more than its budget.
+    """Return positions of more structures than their text allows, or whose worst case is more than may be lost.
 
     How many calls shares allow is judged by the shares. What the broker filled worse than an order's limit may cost
     more than anybody could have asked for: of that a person was told.
     """
-    told = told_of(day)
+    told, corrected = told_of(day), _corrected(day)
     for position in day.positions.values():
         bot = desk.bots.get(position.bot)
         if bot is None or bot.plan.digest != position.digest:
             continue
         if bot.plan.overwrite is None and position.quantity > bot.plan.quantity:
             yield f"{position.id} is for {position.quantity} structures, at most {bot.plan.quantity} are asked for"
-        budget = loss_budget(bot.plan)
-        if budget is None or position.id in told:
+        budget, limit = loss_budget(bot.plan), bot.plan.risk.max_loss_per_trade
+        if position.id in told:
             continue
-        if position.max_risk is None or position.max_risk * position.quantity > budget:
+        risk = None if position.max_risk is None else position.max_risk * position.quantity
+        if budget is not None and (risk is None or risk > budget):
             yield f"{position.id} could lose more than ${budget:,}, which its quantity counts by"
+        is_entered = not position.rolled_from and position.id not in corrected
+        if is_entered and limit is not None and risk is not None and risk > limit:
+            yield f"{position.id} could lose ${risk:,.2f}, max_loss_per_trade is ${limit:,}"
+
+
+def _corrected(day: Day) -> set[str]:
+    """Return positions of which the broker has told a trade otherwise than first."""
+    fills = [record for record in day.records if record.kind is Kind.FILL]
+    times = Counter((record.position, base_of(record.data["exec_id"])) for record in fills)
+    return {position for (position, _), count in times.items() if count > 1}
+
+
+def _too_many_open(day: Day, desk: Desk) -> Iterator[str]:
+    """Return which bot, or all together, had more trades open at once than may be, and nobody was told of one."""
+    told = {day.positions[name].entered_as for name in told_of(day) if name in day.positions}
+    trades: dict[str, list[Position]] = defaultdict(list)
+    for position in day.positions.values():
+        if position.opened_at is not None and position.entered_as not in told:
+            trades[position.entered_as].append(position)
+    caps = [(name, bot.plan.entry.max_open) for name, bot in desk.bots.items()]
+    for name, most in (*caps, ("", desk.limits().max_open)):
+        spans = [_span(each) for each in trades.values() if name in ("", each[0].bot)]
+        count = max((sum(one[0] <= begins < one[1] for one in spans) for begins, _ in spans), default=0)
+        if most is not None and count > most:
+            yield f"{count} trades of {name or 'all bots'} were open at once, max_open is {most}"
+
+
+def _span(trade: Iterable[Position]) -> tuple[datetime, datetime]:
+    """Return from when to when something of a trade was open."""
+    spans = [(each.opened_at or _NEVER, each.closed_at or _NEVER) for each in trade]
+    return min(opened for opened, _ in spans), max(closed for _, closed in spans)
 
 
 def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:

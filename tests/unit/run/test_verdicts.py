@@ -156,6 +156,48 @@ def test_what_rests_at_another_price_than_is_asked_for_is_seen(
     assert judged(desk, replace(day, positions={held.id: suspended}), "is asked for") == []
 
 
+def as_asked(desk: Desk, positions: tuple[Position, ...], records: tuple[Record, ...] = ()) -> list[str]:
+    """Return what is said of the size and number of positions."""
+    day = Day(records, {each.id: each for each in positions}, {}, (), NOTHING, {})
+    left = SimpleNamespace(day=day, outside=Outside((), (), NOON))
+    return list(CHECKS[13][1](cast(Aftermath, left), desk))
+
+
+def test_what_could_lose_more_than_a_trade_may_is_seen(desk: Desk) -> None:
+    legs = tuple(replace(each, opened=1) for each in CREDIT)
+    held = replace(position(desk, "protected_condor", legs), quantity=1)
+    fits, is_more = (replace(held, max_risk=Decimal(most)) for most in ("1000", "1000.01"))
+    assert as_asked(desk, (fits,)) == []
+    assert as_asked(desk, (is_more,)) == [f"{held.id} could lose $1,000.01, max_loss_per_trade is $1,000"]
+    assert as_asked(desk, (replace(is_more, rolled_from="x"),)) == [], "of a roll the trade counts as a whole"
+    fill = Record(NOON, Kind.FILL, held.bot, held.id, {"exec_id": "a.1.01"})
+    assert as_asked(desk, (is_more,), (fill,)) != []
+    assert as_asked(desk, (is_more,), (fill, replace(fill, data={"exec_id": "a.1.02"}))) == [], "it was corrected"
+
+
+def test_more_trades_open_at_once_than_may_be_are_seen() -> None:
+    files = [str(shipped("examples") / name) for name in ("resting_put.yaml", "short_nights.yaml")]
+    desk = load_desk(files, {}, shipped("examples") / "account.yaml")
+    assert desk.account is not None
+    desk = replace(desk, account=replace(desk.account, max_open=3))
+    put = (leg("short_put", 600, -1, held=1, symbol="SPY"),)
+    nights = [
+        replace(position(desk, "short_nights", put), id=f"n{number}", quantity=1, opened_at=NOON + timedelta(number))
+        for number in range(3)
+    ]
+    assert as_asked(desk, (*nights[:2],)) == []
+    assert as_asked(desk, (*nights,)) == ["3 trades of short_nights were open at once, max_open is 2"]
+    assert as_asked(desk, (replace(nights[0], closed_at=NOON + timedelta(2)), *nights[1:])) == []
+    rolled = replace(nights[2], trade="n1", rolled_from="n1")
+    assert as_asked(desk, (*nights[:2], rolled)) == [], "a roll is no trade of its own"
+    told = Record(NOON, Kind.ALARM, "short_nights", "n2", {"text": "a person must look"})
+    assert as_asked(desk, (*nights,), (told,)) == []
+    puts = [
+        replace(position(desk, "resting_put", put), id=f"p{number}", quantity=1, opened_at=NOON) for number in range(2)
+    ]
+    assert "4 trades of all bots were open at once, max_open is 3" in as_asked(desk, (*nights[:2], *puts))
+
+
 TIME_IS_UP = datetime(2026, 10, 21, 19, 45, tzinfo=UTC)
 IS_THERE = Record(NOON, Kind.LINK, data={"up": True})
 FLATTEN = Record(NOON, Kind.OPERATOR, data={"request": "flatten"})
