@@ -16,7 +16,9 @@ from engine.record.codec import decode
 from engine.record.record import TICKS, Json, Kind, Record
 from engine.run.aftermath.day import Day
 from engine.run.aftermath.others import left_to_go_on
+from engine.run.asked import after_record
 from engine.run.audit.audit import audit
+from engine.turn.state import Standing, Trading
 
 OWED = "does not tell the fills of all its legs: a person must look"
 """What the alarm says of a combo of which the broker owes fills."""
@@ -82,6 +84,26 @@ def grids_told(day: Day) -> dict[str, TickRule]:
 def unfinished(day: Day) -> list[str]:
     """Return positions that end their last day between two states."""
     return [f"{p.id} ends {p.state}" for p in day.positions.values() if p.state in ("entering", "exiting")]
+
+
+def goes_on_after_kill(day: Day) -> list[str]:
+    """Return orders that may open something and, after a kill of all, have gone on to another try, or work on."""
+    standing, tries = Standing(), dict[str, int]()
+    found: dict[str, None] = {}
+    for record in day.records:
+        if record.kind is Kind.OPERATOR:
+            standing = after_record(standing, record)
+        if record.kind is not Kind.ORDER:
+            continue
+        order = decode(Order, dict(record.data))
+        is_next = tries.get(order.ref, order.attempt) != order.attempt and order.is_working
+        tries[order.ref] = order.attempt
+        if is_next and order.may_open and standing.trading is not Trading.ACTIVE:
+            found[f"{order.ref} of {order.bot} has gone on to another try after a kill"] = None
+    if standing.trading is not Trading.ACTIVE:
+        left = (order for order in day.orders.values() if order.may_open and order.is_working)
+        found |= {f"{order.ref} of {order.bot} works on after a kill": None for order in left}
+    return list(found)
 
 
 def taken_over_without_end(day: Day) -> list[str]:

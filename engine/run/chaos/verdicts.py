@@ -19,6 +19,7 @@ from engine.run.aftermath.day import Day
 from engine.run.aftermath.delivered import deliveries_that_differ
 from engine.run.aftermath.exposure import closed_too_much, closed_what_was_gone, uncovered_shorts
 from engine.run.aftermath.findings import (
+    goes_on_after_kill,
     grids_told,
     left_to_a_person,
     not_numbers,
@@ -129,6 +130,10 @@ def _covered(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
 def _reduced(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
     rows = aftermath.outside.rows
     return (*closed_too_much(aftermath.day, rows), *closed_what_was_gone(aftermath.day, rows))
+
+
+def _killed(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+    return goes_on_after_kill(aftermath.day)
 
 
 def _in_session(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
@@ -326,6 +331,7 @@ CHECKS: Mapping[int, tuple[str, Check]] = {
     7: ("no short leg is ever without its long one, or the shares that cover it", _covered),
     8: ("exits never close more than is held", _reduced),
     9: ("working exits never exceed the position", _exits),
+    10: ("after kill or pause nothing enters, after a kill nothing goes on to", _killed),
     11: ("nothing is sent outside the session, entries keep to their window", _in_session),
     13: ("orders are of the size, number and price that is allowed", _as_asked),
     23: ("when faults are over, nothing stays unknown, between two states, unprotected or overdue", _settled),

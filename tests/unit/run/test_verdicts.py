@@ -12,7 +12,8 @@ import pytest
 from engine.model.contract import Option, Right
 from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
 from engine.model.position import Position, PositionLeg
-from engine.record.record import Kind, Record
+from engine.record.codec import encode
+from engine.record.record import Json, Kind, Record
 from engine.run.aftermath.day import Day
 from engine.run.aftermath.outside import Outside
 from engine.run.chaos.aftermath import Aftermath
@@ -196,6 +197,41 @@ def test_more_trades_open_at_once_than_may_be_are_seen() -> None:
         replace(position(desk, "resting_put", put), id=f"p{number}", quantity=1, opened_at=NOON) for number in range(2)
     ]
     assert "4 trades of all bots were open at once, max_open is 3" in as_asked(desk, (*nights[:2], *puts))
+
+
+def as_data(order: Order) -> dict[str, Json]:
+    data = encode(order)
+    assert isinstance(data, dict)
+    return data
+
+
+KILL = Record(NOON, Kind.OPERATOR, data={"request": "kill"})
+RESUME = Record(NOON, Kind.OPERATOR, data={"request": "resume"})
+
+
+def test_an_entry_that_is_not_taken_back_after_a_kill_is_seen(desk: Desk) -> None:
+    held = position(desk, "protected_condor", CREDIT)
+    (order,) = at_broker(held, {(Purpose.ENTRY, "short_put"): 1}).values()
+    following, leaving = replace(order, attempt=2), replace(order, attempt=2, status=OrderStatus.CANCELLING)
+
+    def said_of(*happened: Order | Record) -> list[str]:
+        records = [
+            each if isinstance(each, Record) else Record(NOON, Kind.ORDER, each.bot, each.position, as_data(each))
+            for each in happened
+        ]
+        orders = {each.ref: each for each in happened if isinstance(each, Order)}
+        day = Day(tuple(records), {held.id: held}, orders, (), NOTHING, {})
+        return list(CHECKS[10][1](cast(Aftermath, SimpleNamespace(day=day)), desk))
+
+    works = "rb:a:1 of protected_condor works on after a kill"
+    assert said_of(order, KILL) == [works]
+    assert said_of(order, KILL, following) == [
+        "rb:a:1 of protected_condor has gone on to another try after a kill", works
+    ]  # fmt: skip
+    assert said_of(order, KILL, leaving) == []
+    assert said_of(order, following, KILL, leaving) == []
+    assert said_of(order, KILL, RESUME, following) == []
+    assert said_of(replace(order, purpose=Purpose.EXIT), KILL) == []
 
 
 TIME_IS_UP = datetime(2026, 10, 21, 19, 45, tzinfo=UTC)
