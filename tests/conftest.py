@@ -34,6 +34,9 @@ _WITHOUT_SIGN = pytest.StashKey[list[str]]()
 settings.register_profile("however slow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("however slow")  # no test fails because the machine has other work
 
+LOGS = [logging.getLogger(name) for name in ("", "rulebot")]
+LEVELS = [log.level for log in LOGS]
+
 gc.set_threshold(50_000, 20, 20)  # thousands of tests and modules live to the end: looking through them finds nothing
 
 _program = sys.modules["__main__"]  # pytest, which each process that a test spawns would import again before its work
@@ -130,11 +133,15 @@ def _folder_of_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _levels_of_logs() -> Iterator[None]:
-    """Leave logs as they were: a command sets levels and handlers of its process, which here goes on."""
-    logs = [logging.getLogger(name) for name in ("", "rulebot")]
-    kept = [(log.level, list(log.handlers)) for log in logs]
+    """Leave logs as they were: a command sets levels and handlers of its process, which here goes on.
+
+    So does one that a fixture of a whole file runs, before this.
+    """
+    kept = [list(log.handlers) for log in LOGS]
+    for log, level in zip(LOGS, LEVELS, strict=True):
+        log.setLevel(level)
     yield
-    for log, (level, handlers) in zip(logs, kept, strict=True):
+    for log, level, handlers in zip(LOGS, LEVELS, kept, strict=True):
         log.setLevel(level)
         log.handlers[:] = [
             each for each in log.handlers if each in handlers or type(each).__module__ == "_pytest.logging"

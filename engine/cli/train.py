@@ -1,5 +1,6 @@
 """`rulebot train`: a model of when a bot's trades end well, tried forward in time, and written as plain numbers."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from engine.cli.paths import SPECS
 from engine.cli.say import say
 from engine.cli.typed import is_typed
 from engine.cli.width import echo
-from engine.model.errors import MisuseError
+from engine.model.errors import MisuseError, RulebotError, StoreError
 
 if TYPE_CHECKING:
     from engine.run.desk import Desk
@@ -118,34 +119,62 @@ def train(spec: str, **options: Any) -> None:
     version = library()
     logging.getLogger("rulebot").setLevel(logging.ERROR)
     desk = _desk(spec, options)
-    samples = _samples(desk, options)
-    if options["form"] == "text" and samples.findings:
-        for line in (*finding_lines(samples.findings), ""):
-            echo(line)
-    if options["table"] is not None:
-        write_file(options["table"], table_of(samples))
-    model, report = trained(samples, asked)
+    samples, tried = _samples(desk, options)
+    lines = [f" {tried}"] if tried else []
+    if samples.findings:
+        lines += [*finding_lines(samples.findings), ""]
+    if options["form"] == "json":
+        lines.clear()
+    try:
+        if options["table"] is not None:
+            write_file(options["table"], table_of(samples))
+        model, report = trained(samples, asked)
+    except RulebotError:  # the flaws of the data may be the reason
+        _show(lines)
+        raise
     own = [] if options["every"] is not None else _own_models(desk)
     origin = _origin(desk, samples, asked, options["target"], version, figures(report))
     text = text_of_model(model, {**origin, "let_through_by": own})
-    if out is not None:
-        write_file(out, text)
+    unwritten = _unwritten(out, text)  # before anything is shown: whoever reads it may go away
+    kept = None if unwritten else out
     if options["form"] == "json":
-        sha256 = digest_of(text) if out is not None else None
+        sha256 = digest_of(text) if kept is not None else None
         data = {key: samples.settings.get(key) for key in DATA}
-        file, findings = None if out is None else str(out), {"findings": samples.findings}
+        file, findings = None if kept is None else str(kept), {"findings": samples.findings}
         told = {"file": file, "sha256": sha256, **data, "let_through_by": own, **figures(report), **findings}
         say(json.dumps(told, indent=1, default=str))
-        return
-    for line in report_lines(report, samples.settings, own):
+    else:
+        _show([*lines, *report_lines(report, samples.settings, own)])
+        if kept is not None:
+            _show_condition(kept, Path(desk.texts[0].file), samples.place, digest_of(text), report.rate)
+    if unwritten is not None:
+        raise unwritten
+
+
+def _show(lines: Iterable[str]) -> None:
+    for line in lines:
         echo(line)
-    if out is not None:
-        say("")
-        say(f" {out} is written. In {'entry.when' if samples.place == 'when' else 'legs.require'}:")
-        text_file = Path(desk.texts[0].file)
-        say(f"   - model: {{file: {_named_by(text_file, out)}, sha256: {digest_of(text)}, above: {report.rate:.2f}}}")
-        if not _is_beside(text_file, out):
-            say(f" Put it beside {text_file}, or in a folder beside it: a condition names no file elsewhere.")
+
+
+def _unwritten(out: Path | None, text: str) -> StoreError | None:
+    """Write a model where one is asked for, and return why that could not be done: its report is told all the same."""
+    from engine.cli.past_options import write_file
+
+    try:
+        if out is not None:
+            write_file(out, text)
+    except StoreError as error:
+        return error
+    return None
+
+
+def _show_condition(out: Path, spec: Path, place: str, sha256: str, rate: float) -> None:
+    """Show the condition that names a model, and where the model has to stand for it."""
+    say("")
+    say(f" {out} is written. In {'entry.when' if place == 'when' else 'legs.require'}:")
+    say(f"   - model: {{file: {_named_by(spec, out)}, sha256: {sha256}, above: {rate:.2f}}}")
+    if not _is_beside(spec, out):
+        say(f" Put it beside {spec}, or in a folder beside it: a condition names no file elsewhere.")
 
 
 def _asked(options: dict[str, Any]) -> "Asked":
@@ -181,8 +210,11 @@ def _desk(spec: str, options: dict[str, Any]) -> "Desk":
     return desk
 
 
-def _samples(desk: "Desk", options: dict[str, Any]) -> "Samples":
-    """Return the trades to train on, after a backtest if data was named. Raises: MisuseError, StoreError."""
+def _samples(desk: "Desk", options: dict[str, Any]) -> "tuple[Samples, str]":
+    """Return the trades to train on, after a backtest if data was named, and of minutes how many were tried, in words.
+
+    Raises: MisuseError, StoreError.
+    """
     from tempfile import TemporaryDirectory
 
     from engine.run.learn.samples import only, read_samples
@@ -201,11 +233,11 @@ def _samples(desk: "Desk", options: dict[str, Any]) -> "Samples":
         if is_typed("place") and options["place"] != found.place:
             help = f"run it again with --features {options['place']}"
             raise MisuseError(f"{options['store']} holds features for {found.place}, not {options['place']}", help)
-        return only(found, named) if named else found
+        return only(found, named) if named else found, ""
     with TemporaryDirectory() as folder:
         store = options["store"] or Path(folder) / "backtest.db"
         _backtest(desk, store, named, options)
-        return read_samples(store, name, digest)
+        return read_samples(store, name, digest), ""
 
 
 def _refuse_of_sessions() -> None:
@@ -216,8 +248,8 @@ def _refuse_of_sessions() -> None:
             raise MisuseError(f"{flag} is of past sessions, and a store alone holds those that it has", help)
 
 
-def _of_minutes(desk: "Desk", named: list[str], options: dict[str, Any]) -> "Samples":
-    """Return what an entry at each minute would have brought. Raises: MisuseError, StoreError."""
+def _of_minutes(desk: "Desk", named: list[str], options: dict[str, Any]) -> "tuple[Samples, str]":
+    """Return what an entry at each minute would have brought, and of how many. Raises: MisuseError, StoreError."""
     from functools import partial
 
     from engine.adapters.sources import open_source
@@ -243,9 +275,7 @@ def _of_minutes(desk: "Desk", named: list[str], options: dict[str, Any]) -> "Sam
     )
     with sessions_bar(options["form"]) as told:
         found, tried = sampled(asked, options["workers"] or cores(), told)
-    if options["form"] == "text":
-        say(f" {tried.words}")
-    return found
+    return found, tried.words
 
 
 def _backtest(desk: "Desk", store: Path, named: list[str], options: dict[str, Any]) -> None:

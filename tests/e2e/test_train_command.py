@@ -12,7 +12,9 @@ from click.testing import CliRunner, Result
 from past_days import PastDays
 
 from engine.adapters.history.write import write_day
+from engine.cli.exit_codes import NOBODY_READS
 from engine.cli.main import main
+from engine.model.errors import StoreError
 from engine.model.learned import digest_of, model_of
 from engine.record.record import Kind, Record
 from engine.run.desk import load_desk
@@ -188,6 +190,47 @@ def test_ci_from_sessions_to_a_condition_that_trades(data: Path, tmp_path: Path)
     assert "file: models/learned.json," in condition
     checked = typed("validate", spec(tmp_path, times=TIMES, require=condition))
     assert checked.exit_code == 0, checked.output
+
+
+@pytest.fixture(scope="module")
+def many(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return a bot and the backtest of enough trades of it to train on."""
+    folder = tmp_path_factory.mktemp("many")
+    bare, store = spec(folder, times=TIMES), folder / "many.db"
+    words = ("--data", data, "--fills", "mid", "--workers", 1, "--features", "when", "--store", store)
+    assert typed("backtest", bare, *words).exit_code == 0
+    return bare, store
+
+
+def test_the_model_is_there_where_nobody_reads_the_report_on(
+    many: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`rulebot train .. --out FILE | head` ended without the model that it had worked for."""
+
+    def gone(_: str) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("engine.cli.train.echo", gone)
+    monkeypatch.setattr("engine.cli.main._print_nowhere", lambda: None)
+    bare, store = many
+    out = tmp_path / "m.json"
+    found = typed("train", bare, "--store", store, "--folds", 2, "--embargo", 0, "--out", out)
+    assert found.exit_code == NOBODY_READS
+    assert model_of(out.read_text()).trained["bot"] == "noon"
+
+
+def test_a_model_that_cannot_be_written_costs_no_report(
+    many: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: Path, _: str) -> None:
+        raise StoreError(f"{file} cannot be written: No space left on device")
+
+    monkeypatch.setattr("engine.cli.past_options.write_file", full)
+    bare, store = many
+    found = typed("train", bare, "--store", store, "--folds", 2, "--embargo", 0, "--out", tmp_path / "m.json")
+    assert (found.exit_code, "No space left" in found.stderr) == (3, True), found.output
+    assert "; fills mid\n" in found.stdout, "the report is what was worked for"
+    assert "is written" not in found.stdout
 
 
 @pytest.mark.parametrize(
