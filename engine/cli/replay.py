@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Sequence
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -298,7 +299,9 @@ def _drift(what: str, folder: Path, *, is_json: bool) -> None:
     files = meant(what, folder)
     found = []
     for file in files:
-        found.append(compared(open_recording(file)))
+        recording = open_recording(file)
+        begun = partial(_say_begun, recording.day)
+        found.append(compared(recording, begun))
         if not is_json:
             if len(files) > 1:
                 echo(f" {shown_path(file)}")
@@ -309,6 +312,10 @@ def _drift(what: str, folder: Path, *, is_json: bool) -> None:
         print_json({**last, "earlier": earlier})
     if any(trade.differs for each in found for trade in each.trades):
         raise click.exceptions.Exit(1)
+
+
+def _say_begun(day: date, words: str) -> None:
+    say(f"{day}: {words} ...", err=True)
 
 
 # ---------------------------------------------------------------- one instant

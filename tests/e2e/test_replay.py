@@ -298,7 +298,11 @@ def test_files_of_other_names_beside_recordings_are_passed_over(store: Path, tmp
 
 
 def test_drift_sets_what_was_done_beside_what_the_spec_makes(store: Path) -> None:
-    told = replay(store, "2026-10-21", "--drift").output
+    done = replay(store, "2026-10-21", "--drift")
+    told = done.stdout
+    begun = [line.partition(": ")[2] for line in done.stderr.splitlines()]
+    assert begun[0] == "living through it again ...", "a day of eight bots takes minutes on a busy machine"
+    assert begun[1:] == ["walking through it with the answers of then ...", "walking through it at natural ..."]
     assert "put_lite  as the spec says" in told
     assert "+$0.00 beside what the specs make; their fills made " in told
     (found,) = json.loads(replay(store, "2026-10-21", "--drift", "--format", "json").stdout)["trades"]

@@ -12,7 +12,7 @@ A difference is explained when its cause is known: prices alone, what an operato
 itself and not in the walk, what the recording lacks, or a trade before it that already differs.
 """
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -156,12 +156,16 @@ class _Watcher:
         return self.told.see(found, at)
 
 
-def compared(recording: Recording) -> Compared:
-    """Return what a recording's last day comes to beside its texts. Raises: StoreError, CodecError."""
+def compared(recording: Recording, told: Callable[[str], None] = lambda words: None) -> Compared:
+    """Return what a recording's last day comes to beside its texts; `told` hears what is begun, each takes a while.
+
+    Raises: StoreError, CodecError.
+    """
     session = session_on(recording.day)
     if session is None:
         return Compared(day=recording.day, since=None, until=None, trades=())
     watcher = _Watcher(session.open - BEFORE_OPEN)
+    told("living through it again")
     found = replay(recording, watcher=watcher.see)
     began = utc_time(recording.head["at"])
     since = began if began - session.open > SOON else None
@@ -171,9 +175,12 @@ def compared(recording: Recording) -> Compared:
         return Compared(day=recording.day, since=since, until=until, trades=(), is_other=is_other)
     at, state, program, count = watcher.stood
     stood = Stood(at=at, state=state, program=program, records=found.records[count:])
+    told("walking through it with the answers of then")
     walked = answered(recording, stood)
-    is_whole = since is None and until is None
-    natural = at_natural(recording, stood) if is_whole else None
+    natural = None
+    if since is None and until is None:
+        told("walking through it at natural")
+        natural = at_natural(recording, stood)
     known = Known(told=watcher.told, walked=walked, since=since, until=until)
     trades = list(_trades(session, found.state, stood, known, natural))
     trades += _not_entered(session.date, found.state, program, known, natural, {each.bot for each in trades})
