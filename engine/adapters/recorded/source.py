@@ -3,7 +3,7 @@
 Only what was streamed is there: some ninety contracts at a time, chosen for the bots that ran. An option that was given
 up again is missing from the next instant on: a bot that looks at full instants finds its strikes a moment later than
 the one that ran, and by what that one had seen on its way. Of what several runs recorded of a day, each instant is that
-of the last run to begin.
+of the last run to begin (`together.py` says which of them count).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
@@ -24,6 +24,7 @@ from engine.adapters.history.missing import missing_sessions
 from engine.adapters.recorded.file import SUFFIX, day_of, file_at, named_day, read_head
 from engine.adapters.recorded.recording import Decided, Heard, Moved, Step, play
 from engine.adapters.recorded.streamed import Streamed
+from engine.adapters.recorded.together import Counting, counting
 from engine.model.contract import Contract, Settlement, Underlying, product
 from engine.model.errors import StoreError
 from engine.model.event import (
@@ -79,9 +80,10 @@ class RecordingSource:
         self._files: dict[date, list[Path]] = {}
         if path.is_file():
             self._files[day_of(path)] = [path, *more]
-        for file in sorted(path.rglob(f"*{SUFFIX}")):
+        for file in sorted(path.rglob(f"*{SUFFIX}"), key=lambda each: (each.parent.name, each)):
             if (day := named_day(file)) is not None:
                 self._files.setdefault(day, []).append(file)
+        self._counting: dict[date, Counting] = {}
         self._facts: dict[date, Facts] = {}
 
     @property
@@ -99,8 +101,13 @@ class RecordingSource:
         return [day for day in sorted(self._files) if first <= day <= last and session_on(day) is not None]
 
     def files(self, day: date) -> Sequence[Path]:
-        """Return the files of a day, those of the run that began first in front."""
-        return self._files.get(day, ())
+        """Return the files of a day that count, those of the run that began first in front. Raises: StoreError."""
+        return self._count(day).files
+
+    def _count(self, day: date) -> Counting:
+        if day not in self._counting:
+            self._counting[day] = counting(self._files.get(day, ()), session_on(day))
+        return self._counting[day]
 
     def gaps(self, first: date, last: date) -> Sequence[Finding]:
         """Return which sessions between recorded ones are missing."""
@@ -109,19 +116,19 @@ class RecordingSource:
 
     def day(self, day: date) -> HistoryDay:
         """Return one session. Raises: StoreError when nothing is recorded of it, or a file is damaged."""
-        files = self._files.get(day)
-        if not files:
+        if day not in self._files:
             raise StoreError(f"nothing is recorded of {day} in {self._path}")
         session = session_on(day)
         if session is None:
             raise StoreError(f"{day} is no session")
+        files, overlaps = self._count(day)
         tape = _Tape()
         for file in files:
             tape.read(file, session.close.timestamp())
         found = tape.day(day)
         self._facts[day] = tape.facts(found.levels)
         holes = _holes(files, found.times, session.open.timestamp(), session.close.timestamp(), tape.lost)
-        return replace(found, ran=_ran(files), findings=(*tape.findings, *holes))
+        return replace(found, ran=_ran(files), findings=(*overlaps, *tape.findings, *holes))
 
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
         """Return finished sessions before a day as the broker told them on it; bare closes are bars of one price.
