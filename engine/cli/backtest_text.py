@@ -14,6 +14,7 @@ from engine.run.backtest.results import (
     Trade,
     brought_words,
     ruined_words,
+    sessions_words,
     span_words,
     undivided_words,
     unfilled_words,
@@ -53,8 +54,8 @@ def result_lines(results: Results, *, width: int | None = None) -> Iterator[str]
 
 def _head(results: Results) -> Iterator[str]:
     told = results.settings
-    source, sessions = named(told["source"], told["is_modelled"]), counted(len(results.days), "session")
-    yield f" {told['from']} to {told['to']}, {sessions} of {source}"
+    sessions = sessions_words([day.has_data for day in results.days], named(told["source"], told["is_modelled"]))
+    yield f" {told['from']} to {told['to']}, {sessions}"
     if words := span_words(told, [day.date for day in results.days]):
         yield f" {words}"
     sharpe = "-" if results.sharpe is None else f"{results.sharpe:.2f} +/- {results.sharpe_error or 0.0:.2f}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -18,6 +18,8 @@ from engine.model.money import CENT
 from engine.model.position import Position
 from engine.model.quotes import middle
 from engine.model.session import Session, session_after, session_from
+from engine.record.record import Kind, Record
+from engine.run.backtest.notes import NO_DATA
 
 NEAR = 900.0
 """Seconds from the open or close within which a level may stand for it, or one and a half distances of two instants."""
@@ -100,6 +102,11 @@ def empty_day(session: Session) -> HistoryDay:
     """Return a session of which there is no data."""
     nothing = np.empty((0, 0))
     return HistoryDay(date=session.date, times=np.empty(0), levels={}, bid=nothing, ask=nothing)
+
+
+def no_data(at: datetime) -> Record:
+    """Return the note that a session is lived through without data, for what is held."""
+    return Record(at, Kind.FACTS, data={"symbol": "", "what": NO_DATA, "value": True})
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from engine.model.counted import counted
 from engine.model.errors import StoreError
 from engine.model.money import ZERO, cents
 from engine.model.performance import expectancy, sharpe, sharpe_error, win_rate
@@ -23,7 +24,7 @@ from engine.run.backtest import funnel
 from engine.run.backtest.alarmed import alarms_of
 from engine.run.backtest.fills import NATURAL, RECORDED
 from engine.run.backtest.funnel import Funnel
-from engine.run.backtest.notes import FINDING, HELD, REGIME
+from engine.run.backtest.notes import FINDING, HELD, NO_DATA, REGIME
 from engine.run.backtest.waking import SETTLES
 from engine.run.desk import compile_text
 from engine.run.in_shares import InShares, read_in_shares
@@ -78,7 +79,10 @@ class Trade:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """One session of the account: its value at the end, what that changed, trades opened and closed."""
+    """One session of the account: its value at the end, what that changed, trades opened and closed.
+
+    has_data: else it was lived through for what was held alone.
+    """
 
     date: date
     equity: Decimal
@@ -86,6 +90,7 @@ class Day:
     vix: float | None
     opened: int
     closed: int
+    has_data: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +159,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
     )
     closed = [trade for trade in found if trade.left is not None]
     days = _days(records, settings, vix, found)
-    profits = [day.profit for day in days]
+    profits = of_sessions(days)
     entered = {name: frozenset(_day_of(each.entered) for each in found if each.bot == name) for name in bots}
     specs: Any = started.data["specs"]
     return Results(
@@ -168,7 +173,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         by_reason=_grouped(closed, lambda trade: trade.exits),
         by_vix=by_regime(closed),
         by_hour=_grouped(closed, lambda trade: trade.entered[11:13] + ":00"),
-        profit=sum(profits, ZERO),
+        profit=sum((day.profit for day in days), ZERO),
         max_drawdown=max((fall for _, fall in drawdowns(days)), default=ZERO),
         sharpe=sharpe(profits),
         sharpe_error=sharpe_error(profits),
@@ -240,6 +245,30 @@ def sums(trades: Sequence[Trade]) -> Sums:
         worst=min(made, default=None),
         profit_factor=round(float(won / lost), 6) if lost else None,
     )
+
+
+def of_sessions(days: Iterable[Day]) -> list[Decimal]:
+    """Return what each session with data has changed; what one without changed counts in the next one that has some.
+
+    So a sweep counts, too. Behind the last one with data it counts there.
+    """
+    found, before = [], ZERO
+    for day in days:
+        before += day.profit
+        if day.has_data:
+            found.append(before)
+            before = ZERO
+    if found:
+        found[-1] += before
+    return found
+
+
+def sessions_words(have_data: Sequence[bool], source: str) -> str:
+    """Return how many sessions there were, of which data. have_data: of each whether it had some."""
+    words = f"{counted(sum(have_data), 'session')} of {source}"
+    if lacks := len(have_data) - sum(have_data):
+        words += f", and {lacks} without data, for what was held"
+    return words
 
 
 def drawdowns(days: Iterable[Day]) -> list[tuple[date, Decimal]]:
@@ -352,6 +381,7 @@ def _days(
     every = list(records)
     is_recorded = settings["fills"] == RECORDED.name
     started, ended = _worths(every, is_recorded=is_recorded)
+    unseen = {exchange_date(record.at) for record in every if _is_fact(record, NO_DATA)}
     order = dict.fromkeys(exchange_date(record.at) for record in every if record.kind is Kind.SESSION)
     equity = cash = Decimal(str(settings["cash"]))
     if is_recorded:
@@ -371,6 +401,7 @@ def _days(
                 vix=vix.get(day),
                 opened=sum(_day_of(trade.entered) == day for trade in trades),
                 closed=sum(trade.left is not None and _day_of(trade.left) == day for trade in trades),
+                has_data=day not in unseen,
             )
         )
     return tuple(found)

@@ -28,7 +28,7 @@ from engine.model.session import Session, session_before, sessions
 from engine.record.record import Json, Kind, Record
 from engine.run.backtest.broker import ACCOUNT, BacktestBroker
 from engine.run.backtest.brought import bought_at
-from engine.run.backtest.ending import empty_day, keep_marks, marks_now, settlement, told_at, was_split
+from engine.run.backtest.ending import empty_day, keep_marks, marks_now, no_data, settlement, told_at, was_split
 from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import FillModel
 from engine.run.backtest.hearing import SOON, Hearing, at_once
@@ -142,7 +142,8 @@ class Walk(Hearing):
             if found is not None:
                 yield self.live_through(found, session, findings)
             elif self.holds_something():
-                yield self.live_through(empty_day(session), session, findings)
+                done = self.live_through(empty_day(session), session, findings)
+                yield replace(done, records=(no_data(session.open - BEFORE_OPEN), *done.records))
             elif findings:
                 yield DayDone(date=session.date, records=(), findings=findings)
 

@@ -59,8 +59,24 @@ def trade(number: int, net: float, left: str | None = "2026-09-02 12:00:00") -> 
 
 def document() -> dict[str, Any]:
     days = [
-        {"date": "2026-09-01", "equity": 1040.0, "profit": 40.0, "vix": 17.0, "opened": 1, "closed": 1},
-        {"date": "2026-09-02", "equity": 980.0, "profit": -60.0, "vix": None, "opened": 1, "closed": 1},
+        {
+            "date": "2026-09-01",
+            "equity": 1040.0,
+            "profit": 40.0,
+            "vix": 17.0,
+            "opened": 1,
+            "closed": 1,
+            "has_data": True,
+        },
+        {
+            "date": "2026-09-02",
+            "equity": 980.0,
+            "profit": -60.0,
+            "vix": None,
+            "opened": 1,
+            "closed": 1,
+            "has_data": True,
+        },
     ]
     funnel = {"bot": "a<b", "sessions": 2, "watched": 2, "tried": 2, "entered": 2, "minutes": 30.0}
     stopped = {"rule": "vix & more", "false": 12.0, "unknown": 0.0, "sessions": 1}

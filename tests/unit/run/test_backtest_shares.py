@@ -20,7 +20,7 @@ from engine.run.backtest.document import text_of
 from engine.run.backtest.fills import RECORDED, fill_model
 from engine.run.backtest.notes import HELD
 from engine.run.backtest.report.page import report_page
-from engine.run.backtest.results import Results, read_results
+from engine.run.backtest.results import Results, of_sessions, read_results
 from engine.run.backtest.run import BacktestOptions, run_backtest
 from engine.run.calendars import shipped_dates
 from engine.run.desk import load_desk
@@ -163,6 +163,8 @@ def test_shares_are_held_beside_a_bot_that_carries_nothing_over_a_night(
     terms = terms_of(source)
     (variant,) = evaluate([(0, ("one",), OF_SPX)], terms)
     assert sum(variant.profits) == pytest.approx(made, abs=0.05)
+    assert variant.profits == tuple(map(float, of_sessions(found.days))), "both count the same sessions"
+    assert [day.date for day in found.days if not day.has_data] == [*missing]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from engine.run.backtest.results import (
     brought_words,
     exits_words,
     ruined_words,
+    sessions_words,
     span_words,
     undivided_words,
     unfilled_words,
@@ -112,7 +113,7 @@ def falls_of(days: Sequence[Mapping[str, Any]]) -> list[float]:
 
 def _about(document: Document) -> str:
     told = document["settings"]
-    sources = f"{counted(len(document['days']), 'session')} of {told['source']} ({told['data']})"
+    sources = sessions_words([day["has_data"] for day in document["days"]], f"{told['source']} ({told['data']})")
     words = f"<p>{escape(sources)}. Fills: {escape(told['fills'])}. rulebot {escape(document['version'])}.</p>"
     if told["is_modelled"]:
         words += '<p class="warn">Its option prices are <b>modelled</b>: nobody ever quoted them.</p>'
