@@ -364,13 +364,13 @@ def _write_page(
     from engine.cli.past_options import write_file
     from engine.cli.sweep_text import ordered
     from engine.run.sweep.page import sweep_page
-    from engine.run.sweep.statistics import deflated, expected_best_of
+    from engine.run.sweep.statistics import expected_best_of, merit
     from engine.run.sweep.sweep import findings_of
     from engine.run.sweep.variant import not_run_lines
 
     best = ordered(found, options["sort"])
     by_chance = expected_best_of(each.profits for each in best)
-    merits = {each.number: deflated(each.profits, by_chance) for each in best}
+    merits = {each.number: merit(each.profits, each.trades, by_chance) for each in best}
     title = f"{data.bot}: {counted(len(found), 'variant')}"
     flaws = [data_of(each) for each in findings_of(found)]
     warning = [] if search is None else [search.warning]

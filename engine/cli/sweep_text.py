@@ -12,7 +12,7 @@ from engine.cli.width import table
 from engine.model.counted import counted
 from engine.model.money import dollars
 from engine.run.columns import aligned, signed
-from engine.run.sweep.statistics import Forward, deflated, expected_best_of
+from engine.run.sweep.statistics import Forward, expected_best_of, merit
 from engine.run.sweep.sweep import findings_of
 from engine.run.sweep.variant import (
     CELLS,
@@ -20,6 +20,7 @@ from engine.run.sweep.variant import (
     Variant,
     alarm_lines,
     apart_lines,
+    few_lines,
     in_map,
     map_words,
     not_run_lines,
@@ -79,7 +80,7 @@ def sweep_lines(
     if len(best) > top:
         yield f" shown are the first {top}: --top {len(best)} shows all, --format json has them too"
     yield from _ways(best, sessions)
-    yield from (f" {words}" for words in (*apart_lines(best), *alarm_lines(best)))
+    yield from (f" {words}" for words in (*apart_lines(best), *few_lines(best), *alarm_lines(best)))
     if len(axes) == 2:
         yield ""
         if max(len(each.values) for each in axes) <= WIDEST:
@@ -135,7 +136,7 @@ def _table(best: Sequence[Variant], axes: Sequence[Axis], by: str, top: int, wid
 
 def _row(each: Variant, by_chance: float) -> tuple[str, ...]:
     won = "-" if each.win_rate is None else f"{each.win_rate * 100:.0f} %"
-    found = deflated(each.profits, by_chance)
+    found = merit(each.profits, each.trades, by_chance)
     return (
         *each.point,
         str(each.trades),
@@ -191,7 +192,7 @@ def document_of(found: Sequence[Variant], axes: Sequence[Axis], walked: Forward 
         told = asdict(each)
         del told["findings"], told["sessions"]
         told["point"] = dict(zip(names, each.point, strict=True))
-        told["deflated"] = None if each.problem else deflated(each.profits, by_chance)
+        told["deflated"] = None if each.problem else merit(each.profits, each.trades, by_chance)
         variants.append(told)
     sessions = sessions_of(found)
     forward = None if walked is None else {**asdict(walked), "sharpe": walked.sharpe}

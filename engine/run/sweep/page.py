@@ -19,6 +19,7 @@ from engine.run.sweep.variant import (
     Variant,
     alarm_lines,
     apart_lines,
+    few_lines,
     in_map,
     map_words,
     sessions_of,
@@ -60,7 +61,7 @@ def _body(
 ) -> Iterator[str]:
     yield "".join(f"<p>{escape(line.strip())}</p>" for line in data)
     yield f"<p>{counted(len(best), 'variant')}, each with an account of its own; ordered by {escape(by)}.</p>"
-    yield from (f"<p>{escape(words)}.</p>" for words in apart_lines(best))
+    yield from (f"<p>{escape(words)}.</p>" for words in (*apart_lines(best), *few_lines(best)))
     yield from (f"<p>{escape(words)}</p>" for words in alarm_lines(best))
     if best:
         days = sessions_of(best)

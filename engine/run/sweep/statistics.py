@@ -3,7 +3,10 @@
 Deflated Sharpe ratio: the probability that the best of N variants has a Sharpe ratio above zero once it is known that
 it is the best of N, by the spread of all their ratios, and how skewed and heavy its tails are. Source: D. Bailey and M.
 Lopez de Prado, "The Deflated Sharpe Ratio", Journal of Portfolio Management 40 (2014), 94-107. Variants that are alike
-count as N all the same, which makes it the more careful.
+count as N all the same, which makes it the more careful. It takes the ratio's error for that of a normal distribution,
+which it nears as observations become many (Bailey and Lopez de Prado, "The Sharpe Ratio Efficient Frontier", Journal of
+Risk 15 (2012), 3-44, have the track record that it takes). Of a few trades, all of them won, tails that nobody has seen
+yet count as none, and sessions without a trade as evidence: it comes out near 1 whatever the merit, so none is told.
 
 Walk forward: the variant that was best in one stretch of sessions is taken in the next, and so on; what that made is
 what a person could have had. Between the two stretches sessions are left out (purged), so that no trade counts in both.
@@ -20,6 +23,9 @@ from engine.model.values import dataclass
 EULER = 0.5772156649015329
 LEAST = 20
 """Sessions below which no ratio is told."""
+FEWEST = 30
+"""Closed trades, and sessions that made or lost something, below which no deflated ratio is told: by the usual rule of
+thumb of when means are distributed nearly as the normal is."""
 
 
 def ratio(profits: Sequence[float]) -> float | None:
@@ -56,6 +62,16 @@ def deflated(profits: Sequence[float], by_chance: float) -> float | None:
     if variance <= 0.0:
         return None
     return NormalDist().cdf((found - by_chance) * sqrt(len(profits) - 1) / sqrt(variance))
+
+
+def is_few(profits: Sequence[float], trades: int) -> bool:
+    """Say whether trades, or the sessions of which something came, are too few for a deflated ratio."""
+    return min(trades, sum(each != 0.0 for each in profits)) < FEWEST
+
+
+def merit(profits: Sequence[float], trades: int, by_chance: float) -> float | None:
+    """Return the deflated Sharpe ratio of a variant, None of one with too few trades for it."""
+    return None if is_few(profits, trades) else deflated(profits, by_chance)
 
 
 # ---------------------------------------------------------------- walking forward

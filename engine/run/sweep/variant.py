@@ -13,6 +13,7 @@ from engine.model.money import ZERO, cents
 from engine.model.performance import expectancy, sharpe, win_rate
 from engine.model.values import dataclass
 from engine.run.backtest.alarmed import SHOWN, most_often
+from engine.run.sweep.statistics import FEWEST, is_few
 
 FALLING = ("max_drawdown",)
 """Figures of which less is better."""
@@ -166,6 +167,15 @@ def apart_lines(found: Sequence[Variant]) -> Iterator[str]:
         yield f"{words}: what those made is in drawdown and Sharpe, and in no net"
     if found and found[0].profits and not any(each.trades or each.still_open or each.in_shares for each in found):
         yield "none of them ever traded: 'rulebot backtest' on these sessions says what kept the bot out"
+
+
+def few_lines(found: Sequence[Variant]) -> Iterator[str]:
+    """Yield how many variants have too few trades for a deflated ratio, though they have a ratio."""
+    few = sum(each.sharpe is not None and is_few(each.profits, each.trades) for each in found)
+    if few:
+        words = f"{few} of {counted(len(found), 'variant')} closed fewer than {FEWEST} trades"
+        more = f"or made or lost something in fewer than {FEWEST} sessions"
+        yield f"{words}, {more}: too few for a deflated ratio, and for much else"
 
 
 def alarm_lines(found: Sequence[Variant]) -> Iterator[str]:

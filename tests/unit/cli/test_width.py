@@ -115,7 +115,7 @@ def test_a_sweep_names_its_places_shortly_before_it_leaves_out_figures() -> None
         axis("exits.stop.net=1,2"),
     ]
     sums = {"trades": 1234, "wins": 1000, "net": -12345.67, "expectancy": -10.01, "win_rate": 0.81, "sharpe": -0.5}
-    found = [Variant(number=1, point=("0.10", "40", "1"), profits=(1.0,) * 9, max_drawdown=23456.78, **sums)]  # type: ignore[arg-type]
+    found = [Variant(number=1, point=("0.10", "40", "1"), profits=(1.0,) * 40, max_drawdown=23456.78, **sums)]  # type: ignore[arg-type]
 
     def lines(width: int | None, by: str = "net") -> list[str]:
         return list(sweep_lines(found, axes, None, by, 20, width))

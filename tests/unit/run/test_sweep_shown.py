@@ -101,7 +101,7 @@ def test_what_the_best_would_be_by_chance_is_reckoned_once_for_all(monkeypatch: 
     monkeypatch.setattr(statistics, "expected_best", counted)
     chance = Random(5)
     rows = [tuple(chance.gauss(1.0, 9.0) for _ in range(30)) for _ in range(40)]
-    found = [Variant(number=number, point=(f"{number}",), profits=row) for number, row in enumerate(rows)]
+    found = [Variant(number=number, point=(f"{number}",), profits=row, trades=30) for number, row in enumerate(rows)]
     data = Data("a", date(2026, 1, 2), date(2026, 3, 2), "b", False, "mid")
     told = json.loads(document_of(found, [axis("a=0..39/1")], None, "sharpe", data))
     assert asked == [40]
@@ -109,6 +109,22 @@ def test_what_the_best_would_be_by_chance_is_reckoned_once_for_all(monkeypatch: 
     assert {each["number"]: each["deflated"] for each in told["variants"]} == {
         number: deflated(row, beat) for number, row in enumerate(rows)
     }
+
+
+@pytest.mark.parametrize(("sold", "trades", "is_told"), [(30, 30, True), (29, 29, False), (60, 3, False)])
+def test_a_deflated_ratio_of_a_few_trades_is_none_and_that_is_said(sold: int, trades: int, is_told: bool) -> None:
+    """Of three trades, all of them won, it was 1.00 beside a ratio that a person takes for a find."""
+    row = [*[50.0 + each for each in range(sold)], *[0.0] * (90 - sold)]
+    assert round(deflated([0.0] * 57 + [48.0, 52.0, 55.0], 0.0) or 0.0, 2) == 1.0
+    found = [Variant(number=0, point=("1",), profits=tuple(row), trades=trades, sharpe=9.0)]
+    lines = list(sweep_lines(found, [axis("a=1,2")], None, "net", 20))
+    assert (lines[1].split()[-1] == "1.00", lines[1].split()[-1] == "-") == (is_told, not is_told)
+    data = Data("a", date(2026, 1, 2), date(2026, 3, 2), "b", False, "mid")
+    (told,) = json.loads(document_of(found, [axis("a=1,2")], None, "net", data))["variants"]
+    assert (told["deflated"] is not None) == is_told
+    said = "1 of 1 variant closed fewer than 30 trades, or made or lost something in fewer than 30 sessions"
+    page = sweep_page("a", found, [axis("a=1,2")], "net", {}, None, [], [])
+    assert [any(said in line for line in lines), said in page] == [not is_told] * 2
 
 
 def test_a_page_says_that_nothing_ever_traded() -> None:
