@@ -28,7 +28,7 @@ from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.requests import box_of
 from engine.web import pages
-from engine.web.picture import BotLine
+from engine.web.picture import BotLine, PositionLine
 from tests.e2e.worlds import run_days, spec_files
 from tests.scan_rows import kept, row
 
@@ -324,6 +324,37 @@ def test_ci_what_was_never_answered_may_have_been_asked_for(tmp_path: Path, brow
             sign_in(page, f"{serving.address}trades/1")
             expect(page).to_have_url(f"{serving.address}trades/1")
         assert len(box_of(store).found()) == 1
+
+
+@pytest.mark.parametrize("width", [1280, 1440, 1600])
+def test_a_long_name_hides_no_column_of_what_is_open(width: int, browser: Any) -> None:
+    """Above 1440 pixels nothing was broken into lines, and up to five columns lay beyond the right edge."""
+    row = PositionLine(
+        id="a-20261021-1",
+        bot="a_bot_with_a_name_of_just_forty_letters1",
+        structure="5890/5900p 6035/6045c 2026-10-21",
+        state="open",
+        since="Oct 21 09:45",
+        dte=0,
+        entry=0.55,
+        mark=0.42,
+        profit=-1253.71,
+        exits="target 0.28 (now 0.42); stop 1.10",
+        max_loss=12945.0,
+        at_target=1127.0,
+        at_stop=-1255.0,
+        **dict.fromkeys(("delta", "gamma", "theta", "vega"), -123.4),
+    )
+    sums = {"without_target": 0, "without_stop": 0, "at_targets": 1127.0, "at_stops": -1255.0, "max_loss": 12945.0}
+    greeks = dict.fromkeys(("delta", "gamma", "theta", "vega"), -123.4)
+    picture = SimpleNamespace(positions=(row,), engine="running", profit=-1253.71, greeks=greeks, **sums)
+    words, known = SimpleNamespace(close="close {} of {}".format), SimpleNamespace(open_trades={row.id: 123})
+    template = pages.TEMPLATES.get_template("parts/positions.html")
+    shown = template.render(picture=picture, shown=known, words=words)
+    style = (Path(pages.__file__).parent / "static" / "page.css").read_text(encoding="utf-8")
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    page.set_content(f'<style>{style}</style><main><section class="card of-positions">{shown}</section></main>')
+    assert page.locator(".scroll").evaluate("each => each.scrollWidth - each.clientWidth") <= 0
 
 
 def test_a_long_name_and_a_condor_hide_no_button_of_a_bot(browser: Any) -> None:
