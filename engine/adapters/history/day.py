@@ -99,6 +99,8 @@ class HistoryDay:
     (T,) for each underlying; bid, ask, iv, delta, gamma, vega, theta (T, C) in the order of `options`; volume and
     open_interest (T, C) or (C,). Units: those of the board (`model/market.py`). Missing is nan; None where the source
     has no such column: `run/backtest/` then computes iv from the mid, and greeks from iv.
+    quoted_at: of which instant the quotes are that stand at each, nan where none do; None where each has its own. So it
+    is of levels that come oftener than quotes.
     told: columns (T,) named in OF_UNDERLYING, by underlying, as the broker told them; None where nobody did: then the
     VIX stands for the 30-day volatility of SPX, XSP and SPY, VXN for that of NDX and QQQ, RVX for RUT's, and ranges are
     those of the levels.
@@ -127,6 +129,7 @@ class HistoryDay:
     theta: Columns | None = None
     volume: Columns | None = None
     open_interest: Columns | None = None
+    quoted_at: Columns | None = None
     told: Mapping[str, Mapping[str, Columns]] | None = None
     bars: Mapping[tuple[str, int], ToldBars] | None = None
     listings: Mapping[tuple[str, str], Listing] | None = None

@@ -18,9 +18,11 @@ from engine.adapters.history.day import Columns, Finding, HistoryDay, Severity
 from engine.adapters.history.finding import refusal, refused
 from engine.adapters.history.hours import hour_off
 from engine.adapters.history.levels import known_level
+from engine.adapters.history.middle import median
 from engine.adapters.history.pairs import near_pairs
 from engine.adapters.history.rows import BY_QUOTE, Rows, grid
 from engine.adapters.history.scale import impossible, scaled
+from engine.model.quotes import FEED_SILENCE, OPTION_AGE
 from engine.model.session import Session
 
 SEVERAL = 3
@@ -60,6 +62,7 @@ def session_day(
         known = at[~np.isnan(values)]
         if len(times) >= SEVERAL and not (np.array_equal(times, known) or np.isin(times, known).all()):
             all_findings += holes(rows.file, known, session, f"the level of {symbol}")
+    of_quotes = times
     aligned, times, columns = _with_levels(times, columns, levels)
     of_level = aligned.get(rows.symbol)
     if of_level is not None:
@@ -73,11 +76,13 @@ def session_day(
         if words is not None:
             all_findings.append(refused(rows.file, 0, words))
     _refuse(all_findings)
+    quoted_at = None if times is of_quotes else _standing(times, of_quotes, columns)
     return HistoryDay(
         date=session.date,
         times=times,
         levels=aligned,
         options=options,
+        quoted_at=quoted_at,
         told=None,
         bars=None,
         listings=None,
@@ -114,6 +119,29 @@ def _with_levels(
         spread[name] = np.full((len(every), values.shape[1]), np.nan)
         spread[name][places] = values
     return aligned, every, spread
+
+
+def _standing(times: Columns, of_quotes: Columns, columns: Mapping[str, Columns]) -> Columns | None:
+    """Let quotes stand at the instants of levels between theirs, as they do between two instants.
+
+    Return of when those are that stand at each instant, None where each has its own.
+    """
+    found = at_instants(times, of_quotes, of_quotes, stands_for(spacing_of(of_quotes)))
+    later = np.flatnonzero(found < times)
+    origins = np.searchsorted(times, found[later])
+    for column in columns.values():
+        column[later] = column[origins]
+    return None if np.array_equal(found, times) else found
+
+
+def spacing_of(times: Columns) -> float:
+    """Return the usual seconds between two instants."""
+    return median(np.diff(times)) if len(times) > 1 else OPTION_AGE
+
+
+def stands_for(spacing: float) -> float:
+    """Return for how many seconds stands what is told so often."""
+    return FEED_SILENCE if spacing <= FEED_SILENCE else min(1.5 * spacing, OPTION_AGE)
 
 
 def at_instants(times: Columns, at: Columns, values: Columns, age: float = LEVEL_AGE) -> Columns:

@@ -76,7 +76,7 @@ def lacking(
 
 def unseen_windows(bots: Iterable[CompiledBot], market: DayMarket) -> Iterator[str]:
     """Yield which bots may enter in a session, and not while any quote of it stands."""
-    times, session = market.day.times, market.session
+    times, session = market.quoted, market.session
     if not len(times):
         return
     for bot in bots:

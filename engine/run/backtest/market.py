@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from engine.adapters.history.daily import IMPLIED_BY
 from engine.adapters.history.day import Columns, HistoryDay, Places, is_unknown
-from engine.adapters.history.middle import median
+from engine.adapters.history.sessions import spacing_of, stands_for
 from engine.model.contract import Contract, Option, Right, Underlying
 from engine.model.market import Board
-from engine.model.quotes import FEED_SILENCE, OPTION_AGE, usual_age
+from engine.model.quotes import FEED_SILENCE, usual_age
 from engine.model.session import Session
 from engine.run.backtest.surface import GREEKS, surface_of
 
@@ -36,7 +36,8 @@ _STAMPED = ("bid", "ask", "delta")
 class DayMarket:
     """One session's columns, and where in them time stands: `place` is that of the last instant, -1 before the first.
 
-    spacing: usual seconds between two instants. previous: closes of the session before, by symbol.
+    quoted: instants with quotes of their own. spacing: usual seconds between two of these. previous: closes of the
+    session before, by symbol.
     """
 
     def __init__(self, day: HistoryDay, session: Session, board: Board, previous: dict[str, float]) -> None:
@@ -47,7 +48,9 @@ class DayMarket:
         self.place = -1
         self.is_behind = False
         times = day.times
-        self.spacing = spacing_of(times)
+        self._quoted_at = times if day.quoted_at is None else day.quoted_at
+        self.quoted = np.unique(self._quoted_at[~np.isnan(self._quoted_at)])
+        self.spacing = spacing_of(self.quoted)
         self.is_dense = self.spacing <= FEED_SILENCE
         self.stands_for = stands_for(self.spacing)
         self._columns = day.places()
@@ -260,7 +263,7 @@ class DayMarket:
         span = slice(place, place + self._ahead)
         given = with_sizes({name: column[span].take(self._places, axis=1) for name, column in self._told.items()})
         self._names = (*given, "model_at")
-        at = self.day.times[span, None]
+        at = self._quoted_at[span, None]
         quoted, modelled = (np.where(np.isnan(given[name]), nan, at) for name in ("ask", "delta"))
         return np.array((quoted, *given.values(), modelled))
 
@@ -299,16 +302,6 @@ def with_sizes(given: dict[str, Columns]) -> dict[str, Columns]:
 def _is_running(volume: Columns | None) -> bool:
     """Say whether a volume is told instant by instant: one for the whole day is not known before its end."""
     return volume is not None and volume.ndim == 2 and not is_unknown(volume)
-
-
-def spacing_of(times: Columns) -> float:
-    """Return the usual seconds between two instants."""
-    return median(np.diff(times)) if len(times) > 1 else OPTION_AGE
-
-
-def stands_for(spacing: float) -> float:
-    """Return for how many seconds stands what is told so often."""
-    return FEED_SILENCE if spacing <= FEED_SILENCE else min(1.5 * spacing, OPTION_AGE)
 
 
 def known_places(level: Columns) -> "array[int]":

@@ -536,6 +536,24 @@ def test_a_hole_within_the_session_is_told(tmp_path: Path) -> None:
     assert np.isnan(found.bid[110]).all()
 
 
+def test_quotes_stand_at_the_levels_between_theirs(tmp_path: Path) -> None:
+    """Quotes of each minute, none for ten of them, and levels of every 15 seconds: they stand for 90 seconds."""
+    day, file = a_day(390), tmp_path / f"{DAY}.parquet"
+    write_day(day, file)
+    rows = parquet.read_table(file)
+    is_hole = pyarrow.array([100 <= place // len(OPTIONS) < 110 for place in range(len(rows))])
+    parquet.write_table(rows.filter(pyarrow.compute.invert(is_hole)), file)
+    at = np.arange(day.times[0], day.times[-1] + 1, 15.0)
+    levels = {"time": at, "symbol": ["SPX"] * len(at), "level": 2826.0 + np.sin(np.arange(len(at)) / 28.0)}
+    parquet.write_table(pyarrow.table(levels), tmp_path / f"{DAY}.levels.parquet")
+    found = open_source(str(tmp_path)).day(DAY)
+    assert found.quoted_at is not None
+    for quarter, minute in ((392, 98), (395, 98), (396, 99), (402, 99), (403, None), (439, None), (440, 110)):
+        quoted, of = (np.full(4, np.nan), np.nan) if minute is None else (day.bid[minute], day.times[minute])
+        assert np.array_equal(found.bid[quarter], quoted, equal_nan=True)
+        assert np.array_equal(found.quoted_at[quarter], of, equal_nan=True)
+
+
 @pytest.mark.parametrize(
     ("since", "what"), [(360, None), (340, "the level of SPX and all quotes are"), (341, "the level of SPX is")]
 )

@@ -12,16 +12,19 @@ from math import nan
 from pathlib import Path
 
 import numpy as np
+import pyarrow
 import pytest
 from leaks import FutureQuotes, LeakyFeed, NextLevels
 from past_days import PastDays
 from plain_specs import ASSIGNED, WITH_SHARES
+from pyarrow import parquet
 
 from benchmarks.engine_desk import compiled
 from benchmarks.task import variants
 from engine.adapters.history.day import DailyBar, Finding, HistoryDay, Source
 from engine.adapters.history.finding import told
-from engine.adapters.sources import written
+from engine.adapters.history.write import write_day
+from engine.adapters.sources import open_source, written
 from engine.cli.backtest_text import result_lines
 from engine.model.contract import Underlying, product
 from engine.model.errors import MisuseError
@@ -196,6 +199,24 @@ def test_sessions_of_which_one_takes_long_go_to_processes_by_default(
         assert text_of(found) == whole
     run(desk, tmp_path / "told.db", source, workers=2)
     assert shared[-1] == days  # whoever names a number of processes has them at once
+
+
+def test_levels_that_come_oftener_than_quotes_keep_no_exit_from_acting(tmp_path: Path) -> None:
+    """Beside levels of every 15 seconds quotes of every minute were gone in between: what was open stayed so."""
+    day, desk, found = PastDays(strikes=25).day(FIRST), desk_of(tmp_path, CONDOR), []
+    for seconds in (60.0, 15.0):
+        file = tmp_path / f"{seconds:.0f}" / f"{FIRST}.parquet"
+        write_day(day, file)
+        at = np.arange(day.times[0], day.times[-1] + 1.0, seconds)
+        levels = {symbol: np.interp(at, day.times, level) for symbol, level in day.levels.items()}
+        columns = {"time": np.tile(at, len(levels)), "symbol": np.repeat([*levels], len(at)).tolist()}
+        table = pyarrow.table({**columns, "level": np.concatenate([*levels.values()])})
+        parquet.write_table(table, file.with_name(f"{FIRST}.levels.parquet"))
+        opens = partial(open_source, f"parquet:{file.parent}")
+        found.append(run(desk, tmp_path / f"{seconds:.0f}.db", PastDays(), opens=opens, last=FIRST))
+    assert [each.reason for each in found[1].trades] == ["stop"]
+    assert found[1].trades == found[0].trades
+    assert not found[1].alarms
 
 
 def test_an_interruption_changes_nothing(tmp_path: Path) -> None:

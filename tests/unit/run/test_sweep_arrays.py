@@ -317,6 +317,7 @@ def test_an_order_works_on_while_the_market_moves(
         (holed, "its data has gaps"),
         (lambda day: replace(day, levels={**day.levels, "VIX": np.full(len(day.times), np.nan)}), "a level is missing"),
         (lambda day: replace(day, times=day.times[0] + np.arange(len(day.times)) * 5.0), "its data is dense"),
+        (lambda day: replace(day, quoted_at=day.times - 30.0), "its levels come oftener than its quotes"),
     ],
 )
 def test_a_day_says_why_it_does_not_go_by_arrays(change: Callable[[HistoryDay], HistoryDay], says: str) -> None:

@@ -74,6 +74,8 @@ class ArrayDay:
         day = self.day
         if day.told is not None or day.ran is not None or day.moves or day.halts or day.hours:
             return "its data is a recording"
+        if day.quoted_at is not None:
+            return "its levels come oftener than its quotes"
         gaps = np.diff(self.times[self.first : self.end])
         if not len(gaps) or self._market.is_dense or gaps.min() < LEAST_SPACING:
             return "its data is dense"
