@@ -276,16 +276,19 @@ class DayMarket:
         return found
 
     def _traded(self, symbol: str) -> tuple[Columns, Columns]:
-        """Return the running volume of all calls and of all puts on an underlying."""
+        """Return the running volume of all calls and of all puts on an underlying.
+
+        An option without a row at an instant has traded what it had before; nan while nobody told of any.
+        """
+        return self._traded_of(symbol, Right.CALL), self._traded_of(symbol, Right.PUT)
+
+    def _traded_of(self, symbol: str, right: Right) -> Columns:
         volume = self.day.volume
         assert volume is not None
-        of = {
-            right: [
-                place for option, place in self._columns.items() if option.symbol == symbol and option.right is right
-            ]
-            for right in Right
-        }
-        return np.nansum(volume[:, of[Right.CALL]], axis=1), np.nansum(volume[:, of[Right.PUT]], axis=1)
+        places = [place for option, place in self._columns.items() if option.symbol == symbol and option.right is right]
+        so_far = np.fmax.accumulate(volume[:, places], axis=0)
+        found: Columns = np.where(np.isnan(so_far).all(axis=1), nan, np.nansum(so_far, axis=1))
+        return found
 
 
 def with_sizes(given: dict[str, Columns]) -> dict[str, Columns]:

@@ -26,7 +26,7 @@ from engine.adapters.history.finding import told
 from engine.adapters.history.write import write_day
 from engine.adapters.sources import open_source, written
 from engine.cli.backtest_text import result_lines
-from engine.model.contract import Underlying, product
+from engine.model.contract import Right, Underlying, product
 from engine.model.errors import MisuseError
 from engine.model.event import OpeningMoveReport
 from engine.model.events import event_calendar
@@ -199,6 +199,30 @@ def test_sessions_of_which_one_takes_long_go_to_processes_by_default(
         assert text_of(found) == whole
     run(desk, tmp_path / "told.db", source, workers=2)
     assert shared[-1] == days  # whoever names a number of processes has them at once
+
+
+def test_an_option_without_a_row_at_an_instant_has_traded_what_it_had_before() -> None:
+    """Where rows of calls were missing for a minute their volume was gone: puts over calls doubled, and bots acted."""
+    day, session, board = PastDays(strikes=5).day(FIRST), session_on(FIRST), Board()
+    assert session is not None
+    calls = np.array([option.right is Right.CALL for option in day.options])
+    volume = np.outer(np.arange(len(day.times)), np.where(calls, 10.0, 20.0))
+    volume[5, np.flatnonzero(calls)[:5]], volume[7], volume[:3] = nan, nan, nan
+    market = markets.DayMarket(replace(day, volume=volume), session, board, {})
+    market.watch([Underlying("SPX"), Underlying("VIX")])
+    found = []
+    for place in range(9):
+        market.write(place)
+        found.append((board.call_volume[0], board.put_volume[0]))
+    assert np.isnan([*found[:3], (board.call_volume[1], board.put_volume[1])]).all()
+    assert found[3:] == [
+        (330.0, 660.0),
+        (440.0, 880.0),
+        (500.0, 1100.0),
+        (660.0, 1320.0),
+        (660.0, 1320.0),
+        (880.0, 1760.0),
+    ]
 
 
 def test_levels_that_come_oftener_than_quotes_keep_no_exit_from_acting(tmp_path: Path) -> None:
