@@ -12,8 +12,9 @@ from typing import Any
 from engine.model.session import exchange_date
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record
+from engine.run.backtest.notes import NO_DATA
 
-KINDS = (Kind.VERDICT, Kind.DECISION, Kind.NEAREST, Kind.SESSION, Kind.BOT_DAY)
+KINDS = (Kind.VERDICT, Kind.DECISION, Kind.NEAREST, Kind.SESSION, Kind.BOT_DAY, Kind.FACTS)
 HALTED = "halted"
 NOT_JUDGED = "nothing was judged"
 LATER = "legs, limits or order"
@@ -40,7 +41,10 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Funnel:
-    """One bot: sessions in all, those in which it watched, sent an entry and held a position; minutes it watched."""
+    """One bot: sessions with data, those in which it watched, sent an entry and opened a position; minutes it watched.
+
+    In a session without data nothing can be entered, and no condition is what kept it out.
+    """
 
     bot: str
     sessions: int
@@ -207,8 +211,13 @@ def funnels(
     """
     found = {name: _Bot(is_free=name in free) for name in bots}
     days: set[date] = set()
+    unseen: date | None = None
     for record in records:
-        if record.kind is Kind.SESSION:
+        if record.kind is Kind.FACTS and record.data["what"] == NO_DATA:
+            unseen = exchange_date(record.at)
+        elif unseen is not None and exchange_date(record.at) == unseen:
+            continue
+        elif record.kind is Kind.SESSION:
             day = date.fromisoformat(str(record.data["date"]))
             days.add(day)
             for each in found.values():

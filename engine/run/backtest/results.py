@@ -37,7 +37,7 @@ from engine.store.queries import Row, StoreReader
 
 VIX_EDGES = (12.0, 15.0, 20.0, 25.0, 35.0)
 """Between which a session's first VIX is told apart."""
-_KINDS = (*funnel.KINDS, Kind.ACCOUNT, Kind.FACTS, Kind.ALARM, Kind.RUN_STARTED)
+_KINDS = (*funnel.KINDS, Kind.ACCOUNT, Kind.ALARM, Kind.RUN_STARTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

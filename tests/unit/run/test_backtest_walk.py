@@ -693,6 +693,16 @@ def test_what_two_positions_hold_against_each_other_settles_on_its_day(text: str
         assert found.all.net == found.profit
 
 
+def test_no_condition_keeps_a_bot_out_of_a_session_without_data(tmp_path: Path) -> None:
+    """A spread held over two of them: it watched there for half an hour, kept out by a VIX that nobody could know."""
+    source = PastDays(every=5, expiries=5, strikes=25, missing=frozenset((date(2026, 9, 2), date(2026, 9, 3))))
+    found = run(desk_of(tmp_path, HELD.replace("dte: 1", "dte: 2")), tmp_path / "x.db", source, last=date(2026, 9, 4))
+    assert [day.has_data for day in found.days] == [True, False, False, True]
+    (funnel,) = found.funnels
+    assert (funnel.sessions, funnel.watched, funnel.entered) == (2, 2, 1)
+    assert [(each.rule, each.sessions, each.unknown) for each in funnel.stopped] == [("expiry", 1, 0.0)]
+
+
 def test_what_two_positions_hold_against_each_other_settles_without_data_too(tmp_path: Path) -> None:
     gone = date(2026, 9, 4)
     found = net_of_both(tmp_path, SELLER, missing=frozenset((gone,)))
