@@ -5,15 +5,18 @@ that were told later, and daily bars and volatilities of that day and later ones
 it could not know.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from itertools import islice
+from operator import itemgetter
 from random import Random
 from typing import Any
 
 import numpy as np
 
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, Source, ToldBars
+from engine.model.errors import StoreError
 from engine.model.facts import Bar
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record
@@ -138,19 +141,15 @@ def _each(strange: Callable[[Columns], Columns], columns: Mapping[str, Columns])
 def check_look_ahead(walks: Walks, source: Source, first: date, last: date, seed: int = 7) -> Checked:
     """Walk with the data as it is and with it garbled after drawn instants, and compare what was recorded until then.
 
-    walks: makes a walk over a source; nothing of one may reach another. Raises: what a walk raises.
+    walks: makes a walk over a source; nothing of one may reach another. Raises: what a walk raises, StoreError where no
+    session can be read.
     """
-    days = list(source.dates(first, last))
     walk = walks(source)
     apart = is_independent(walk.program, walk.brought)
     chance = Random(seed)
-    drawn = days if apart else sorted(chance.sample(days, min(DRAWS, len(days))))
     compared, count = 0, 0
     leaks: list[Leak] = []
-    for day in drawn:
-        times = source.day(day).times
-        if not len(times):
-            continue
+    for day, times in _drawn(source, source.dates(first, last), chance, apart=apart):
         since = day if apart else first
         known = _recorded(walks(source), since, day)
         for place in _places(times, known, chance):
@@ -160,7 +159,23 @@ def check_look_ahead(walks: Walks, source: Source, first: date, last: date, seed
             now = _until(_recorded(walks(Garbled(source, until, seed)), since, day), end)
             count, compared = count + 1, compared + len(was)
             leaks += _differences(was, now, until)
+    if not count:
+        raise StoreError(f"{source.name} has no session from {first} to {last} that can be read: nothing is compared")
     return Checked(count, compared, tuple(leaks))
+
+
+def _drawn(source: Source, days: Sequence[date], chance: Random, *, apart: bool) -> Iterable[tuple[date, Columns]]:
+    """Return the sessions that are drawn, with their instants; one that is refused is passed by, as by a backtest."""
+    order = days if apart else chance.sample(days, len(days))
+    found = ((day, times) for day in order if len(times := _instants(source, day)))
+    return found if apart else sorted(islice(found, DRAWS), key=itemgetter(0))
+
+
+def _instants(source: Source, day: date) -> Columns:
+    try:
+        return source.day(day).times
+    except StoreError:
+        return np.empty(0)
 
 
 def _places(times: Columns, records: Sequence[Record], chance: Random) -> list[int]:

@@ -27,7 +27,7 @@ from engine.adapters.history.write import write_day
 from engine.adapters.sources import open_source, written
 from engine.cli.backtest_text import result_lines
 from engine.model.contract import Right, Underlying, product
-from engine.model.errors import MisuseError
+from engine.model.errors import MisuseError, StoreError
 from engine.model.event import OpeningMoveReport
 from engine.model.events import event_calendar
 from engine.model.facts import Bar, Bars, EventCalendar, Listing
@@ -1206,6 +1206,16 @@ def test_features_that_are_noted_are_looked_at_too(tmp_path: Path) -> None:
     plain, noting = (options(tmp_path / "x.db", source, sampling=each) for each in (None, sampling("when", ["vix"])))
     counts = [check_look_ahead(walks_of(desk, each), source, *days).records for each in (plain, noting)]
     assert counts[1] == counts[0] + 4
+
+
+@pytest.mark.parametrize("text", [CONDOR, HELD])
+def test_a_session_that_is_refused_does_not_end_the_check_of_all_others(text: str, tmp_path: Path) -> None:
+    """A backtest passes it by. Where there is no other one nothing was compared, and `nothing looks ahead` was said."""
+    desk, days = desk_of(tmp_path, text), (FIRST, date(2026, 9, 2))
+    source = PastDays(every=15, strikes=25, expiries=2, refused=frozenset(days[1:]))
+    assert check_look_ahead(lambda each: walk(desk, each), source, *days).leaks == ()
+    with pytest.raises(StoreError, match="has no session from 2026-09-02 to 2026-09-02 that can be read"):
+        check_look_ahead(lambda each: walk(desk, each), source, days[1], days[1])
 
 
 @pytest.mark.parametrize(("kind", "text"), [(FutureQuotes, CONDOR), (WholeRange, RANGED)])
