@@ -28,6 +28,8 @@ _COUNTS = ("open_interest", "volume")
 _SIZES = {"bid_size": "bid", "ask_size": "ask"}
 _STILL, _AGAIN = 1800.0, 3
 """Seconds for which a level that moves may stand still, and how often it may come again, before it is told."""
+_SHARED = 0.5
+"""Which part of the options of an instant the next one has as well, where they are of states of a chain."""
 TOO_DEAR = 1.5
 """How many times what it is on, or its strike if that is more, an option is quoted at that cannot be."""
 DEAR = "the ask is dearer than the underlying and the strike"
@@ -302,6 +304,21 @@ def holes(file: File, times: Columns, session: Session, what: str = "it") -> Ite
         since, until = _clock(times[place], session), _clock(times[place + 1], session)
         words = "there is nothing" if what == "it" else f"{what} is missing"
         yield told(file, 0, f"{words} between {since} and {until}")
+
+
+def scattered(file: File, ask: Columns) -> Iterator[Finding]:
+    """Yield that quotes of one time have each an instant of their own: most options of one are not in the next.
+
+    So it is not of options that are given up once, as those of a recording. Shape: ask (T, options).
+    """
+    known = ~np.isnan(ask)
+    counts = known.sum(axis=1)
+    has_some = counts[:-1] > 0
+    shared = (known[1:] & known[:-1]).sum(axis=1)[has_some] / counts[:-1][has_some]
+    if median(shared) < _SHARED:
+        usual = median(counts[counts > 0].astype(np.float64))
+        text = f"an instant has quotes of {usual:g} of {ask.shape[1]} options, the next one of others"
+        yield told(file, 0, f"{text}: bots see those of one instant alone; have one time for what stood together")
 
 
 def repeated(

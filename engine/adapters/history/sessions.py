@@ -10,6 +10,7 @@ from engine.adapters.history.checks import (
     listed_on,
     ordered,
     repeated,
+    scattered,
     sound,
     within,
     wrong_columns,
@@ -20,7 +21,7 @@ from engine.adapters.history.hours import hour_off
 from engine.adapters.history.levels import known_level
 from engine.adapters.history.middle import median
 from engine.adapters.history.pairs import near_pairs
-from engine.adapters.history.rows import BY_QUOTE, Rows, grid
+from engine.adapters.history.rows import BY_QUOTE, Rows, grid, width_of
 from engine.adapters.history.scale import impossible, scaled
 from engine.model.quotes import FEED_SILENCE, OPTION_AGE
 from engine.model.session import Session
@@ -57,6 +58,8 @@ def session_day(
         all_findings += more
     times, options, columns = grid(rows)
     all_findings += holes(rows.file, times, session)
+    if width_of(rows) is None:
+        all_findings += scattered(rows.file, columns["ask"])
     for symbol in sorted({rows.symbol, "VIX"} & levels.keys()):
         at, values = levels[symbol]
         known = at[~np.isnan(values)]

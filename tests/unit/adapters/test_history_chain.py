@@ -554,6 +554,23 @@ def test_quotes_stand_at_the_levels_between_theirs(tmp_path: Path) -> None:
         assert np.array_equal(found.quoted_at[quarter], of, equal_nan=True)
 
 
+@pytest.mark.parametrize("apart", [0, 7])
+def test_quotes_that_have_each_a_time_of_their_own_are_told(apart: int, tmp_path: Path) -> None:
+    """A bot sees no two of them at once: it entered nothing, and nobody said why."""
+
+    def spoil(rows: dict[str, list[object]]) -> None:
+        seconds = [timedelta(seconds=apart * (place % len(OPTIONS))) for place in range(len(rows["time"]))]
+        rows["time"] = [at + each for at, each in zip(rows["time"], seconds, strict=True)]  # type: ignore[operator]
+        for values in rows.values():
+            del values[40]  # so that it is no even grid
+
+    said = "an instant has quotes of 1 of 4 options, the next one of others: bots see those of one instant alone"
+    texts = [each.text for each in changed(tmp_path, spoil, 380).findings]
+    assert [text for text in texts if text.startswith("an instant")] == [
+        f"{said}; have one time for what stood together" for _ in range(bool(apart))
+    ]
+
+
 @pytest.mark.parametrize(
     ("since", "what"), [(360, None), (340, "the level of SPX and all quotes are"), (341, "the level of SPX is")]
 )
