@@ -1,7 +1,7 @@
 """What trading came to by day, week or month, beside what the account document expects of a bot (row B11)."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import groupby
@@ -60,17 +60,19 @@ def periods(
     bot: str = "",
     expected: Iterable[Demand] = (),
     in_shares: Iterable[InShares] = (),
+    unseen: Collection[date] = (),
 ) -> tuple[Period, ...]:
     """Return every period in which the engine was there or a trade was closed, oldest first; `bot` "" is all of them.
 
     expected: of the demands on a record those on the win rate and on the expectancy are compared with each period that
-    has a trade. in_shares: the trades that ended in shares. Raises: StoreError.
+    has a trade. in_shares: the trades that ended in shares. unseen: sessions without data, which count as none. Raises:
+    StoreError.
     """
     of_bot = {"strategy_id": bot} if bot else {}
     trades = reader.trades(**of_bot)
     closed = [row for row in trades if row["final_pnl"] is not None and row["exit_time"]]
     opened = {str(row["entry_time"])[:10] for row in trades if is_opened(row)}
-    days = {str(row["date"]) for row in reader.view("bot_days", **of_bot)}
+    days = {str(row["date"]) for row in reader.view("bot_days", **of_bot)} - {each.isoformat() for each in unseen}
     alarms = [
         f"{record.at.astimezone(EXCHANGE_ZONE):%Y-%m-%d}"
         for record in reader.records((Kind.ALARM,))

@@ -7,7 +7,7 @@ a trade, of which `worth` says how far its strikes were from the market.
 """
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from decimal import Decimal
@@ -146,7 +146,8 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         records = reader.records(_KINDS)
         trades, orders = reader.view("trades"), _by_position(reader.view("orders"))
         bots, in_shares = reader.bots(), {each.position: each for each in read_in_shares(reader)}
-        months = periods(reader, "month", expected=expected, in_shares=in_shares.values())
+        unseen = {exchange_date(record.at) for record in records if _is_fact(record, NO_DATA)}
+        months = periods(reader, "month", expected=expected, in_shares=in_shares.values(), unseen=unseen)
     started = next((record for record in reversed(records) if record.kind is Kind.RUN_STARTED), None)
     settings: Any = None if started is None else started.data.get("settings")
     if started is None or not settings or settings.get("mode") != "backtest":
@@ -158,7 +159,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         if is_opened(row)
     )
     closed = [trade for trade in found if trade.left is not None]
-    days = _days(records, settings, vix, found)
+    days = _days(records, settings, vix, found, unseen)
     profits = of_sessions(days)
     entered = {name: frozenset(_day_of(each.entered) for each in found if each.bot == name) for name in bots}
     specs: Any = started.data["specs"]
@@ -375,13 +376,19 @@ def _trade(row: Row, orders: Sequence[Row], vix: Mapping[date, float], shown: st
 
 
 def _days(
-    records: Iterable[Record], settings: Mapping[str, Any], vix: Mapping[date, float], trades: Sequence[Trade]
+    records: Iterable[Record],
+    settings: Mapping[str, Any],
+    vix: Mapping[date, float],
+    trades: Sequence[Trade],
+    unseen: Collection[date],
 ) -> tuple[Day, ...]:
-    """Return the sessions of the account. Where they are apart, each began with the same; what they made adds up."""
+    """Return the sessions of the account. Where they are apart, each began with the same; what they made adds up.
+
+    unseen: those without data.
+    """
     every = list(records)
     is_recorded = settings["fills"] == RECORDED.name
     started, ended = _worths(every, is_recorded=is_recorded)
-    unseen = {exchange_date(record.at) for record in every if _is_fact(record, NO_DATA)}
     order = dict.fromkeys(exchange_date(record.at) for record in every if record.kind is Kind.SESSION)
     equity = cash = Decimal(str(settings["cash"]))
     if is_recorded:

@@ -701,6 +701,7 @@ def test_no_condition_keeps_a_bot_out_of_a_session_without_data(tmp_path: Path) 
     (funnel,) = found.funnels
     assert (funnel.sessions, funnel.watched, funnel.entered) == (2, 2, 1)
     assert [(each.rule, each.sessions, each.unknown) for each in funnel.stopped] == [("expiry", 1, 0.0)]
+    assert [(each.sessions, each.idle, each.trades) for each in found.months] == [(2, 1, 1)]
 
 
 def test_what_two_positions_hold_against_each_other_settles_without_data_too(tmp_path: Path) -> None:
