@@ -46,9 +46,11 @@ def class_of(symbol: str, context: Context) -> str:
 
 
 def class_at(view: View, symbol: str, context: Context) -> str:
-    """Return the trading class that is read: that of the structure, else of the legs to be chosen."""
-    found = (leg.option for leg in view.legs if leg.option.symbol == symbol and not leg.option.is_share)
-    return next((option.trading_class for option in found), class_of(symbol, context))
+    """Return the trading class that is read: that of the leg that ends first, held or else to be chosen."""
+    held = [leg.option for leg in view.legs if leg.option.symbol == symbol and not leg.option.is_share]
+    if not held:
+        return class_of(symbol, context)
+    return min(held, key=lambda option: (option.expiry, option.settles_at_open)).trading_class
 
 
 def at_the_money(view: View, symbol: str, expiry: date, spot: float, context: Context) -> Atm | Unknown:

@@ -11,7 +11,7 @@ from market_view import CONTEXT, DAY, NAN, NOW, condor, level, option, quote, re
 from engine.compile.plan import Call, Quantity
 from engine.evaluate.measure import reader_of
 from engine.evaluate.reading import AtLeast, Unknown
-from engine.evaluate.snapshot import Ledger, View
+from engine.evaluate.snapshot import Ledger, LegView, View
 from engine.model.contract import Option, Right, Underlying
 
 
@@ -129,6 +129,17 @@ def test_expected_move_without_a_sound_straddle_is_unknown() -> None:
     at = view()
     quote(at.board, option(6000, Right.PUT), 18.1, 17.9)
     assert unknown(read(at, "expected_move")) == "SPXW 2026-11-18 6000: crossed"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_volatility_of_two_classes_is_that_of_the_leg_that_ends_first(order: int) -> None:
+    at = view()
+    back = Option("SPX", "SPX", date(2026, 12, 17), Decimal(6000), Right.CALL)
+    front = option(6000, Right.CALL)
+    row = quote(at.board, back, 60.0, 61.0)
+    at.legs = (LegView("back", back, row, 1, 1), LegView("front", front, at.board.rows[front], -1, 1))[::order]
+    assert read(at, "expected_move") == pytest.approx(38.0 * sqrt(pi / 2.0))
+    assert read(at, "iv") == pytest.approx(13.68, abs=0.01)
 
 
 def test_iv_by_the_forward_of_parity_and_expected_move_by_iv() -> None:
