@@ -5,7 +5,7 @@ from math import isnan
 
 from engine.compile.plan import Call, Quantity
 from engine.evaluate.evaluation import NOT_OPEN
-from engine.evaluate.measure_structure import legs_named, mark, names_of, net_price, worst
+from engine.evaluate.measure_structure import entry_of, legs_named, mark, names_of, net_price, worst
 from engine.evaluate.reading import Context, Read, Reading, Unknown, exact
 from engine.evaluate.snapshot import Held, LegView, View
 from engine.model.contract import LOT
@@ -67,20 +67,13 @@ def _gain(call: Call, context: Context, sign: float) -> Read:
         if in_dollars is not None:
             made = in_dollars(view, held, found)
             return exact(sign * made) if isinstance(made, float) else made
-        entry = _entry_of(view, held, names)
+        entry = entry_of(view, held, names)
         if quantity is Quantity.PRICE:
             return exact(sign * (entry + found))
         base = abs(entry)
         return exact(sign * (entry + found) / base) if base > 0.0 else Unknown("the entry price is 0")
 
     return read
-
-
-def _entry_of(view: View, held: Held, names: tuple[str, ...] | None) -> float:
-    """Return the entry price of what is measured and still open."""
-    if names is None and len(view.legs) >= len(held.legs):
-        return held.entry_price
-    return sum(held.legs[leg.name].entry_price for leg in view.legs if names is None or leg.name in names)
 
 
 def _dollars(call: Call, context: Context) -> Callable[[View, Held, float], Reading]:

@@ -1,7 +1,7 @@
 """Measures of what a structure may bring for its risk: return on risk, probability of profit.
 
 Both are of the structure at its price and before commissions: in `require` at the price the order would start from,
-after a fill as filled.
+after a fill as filled. Once legs are closed the probability is that of those left, at what they were filled at.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from engine.compile.plan import Call
 from engine.evaluate.measure_market import spot_of
-from engine.evaluate.measure_structure import entry_price, risk_of
+from engine.evaluate.measure_structure import entry_of, entry_price, risk_of
 from engine.evaluate.measure_volatility import Outlook, expiry_in, outlook
 from engine.evaluate.reading import Context, Read, Reading, Unknown
 from engine.evaluate.snapshot import View
@@ -54,7 +54,9 @@ def probability_of_profit(call: Call, context: Context) -> Read:
     def read(view: View) -> Reading:
         if not view.legs:
             return Unknown("no structure")
-        price, spot = entry_price(view, "start", limit), level(view)
+        held = view.held
+        price = entry_price(view, "start", limit) if held is None else entry_of(view, held)
+        spot = level(view)
         if not isinstance(price, float):
             return price
         if not isinstance(spot, float):

@@ -10,7 +10,7 @@ from math import isnan
 from engine.compile.plan import Call, Quantity
 from engine.evaluate.evaluation import NOT_OPEN
 from engine.evaluate.reading import AtLeast, AtMost, Context, Read, Reading, Unknown, exact
-from engine.evaluate.snapshot import LegView, View
+from engine.evaluate.snapshot import Held, LegView, View
 from engine.model.contract import LOT
 from engine.model.cover import covered_parts
 from engine.model.payoff import worst_case
@@ -119,6 +119,13 @@ def entry_price(view: View, at: str, limit: float) -> Reading:
     if view.held is not None:
         return view.held.entry_price
     return start_price(view, limit) if at == "start" or view.is_offered else net_price(view, at, False, limit)
+
+
+def entry_of(view: View, held: Held, names: tuple[str, ...] | None = None) -> float:
+    """Return the entry price of what is measured and still open."""
+    if names is None and len(view.legs) >= len(held.legs):
+        return held.entry_price
+    return sum(held.legs[leg.name].entry_price for leg in view.legs if names is None or leg.name in names)
 
 
 def start_price(view: View, limit: float) -> Reading:

@@ -83,7 +83,8 @@ OF_STRUCTURE = (
         places=STRUCTURE,
         reads=("spot", "strikes", "legs", "time"),
         formula="Probability that the structure gains at expiry at its price: of a lognormal price with the forward F "
-        "and the volatility s at the money, P(S < K) = N((ln(K / F) + s^2 T / 2) / (s sqrt(T))).",
+        "and the volatility s at the money, P(S < K) = N((ln(K / F) + s^2 T / 2) / (s sqrt(T))); once legs "
+        "are closed it is of those left, at what they were filled at.",
     ),
     Measure(
         name="margin",

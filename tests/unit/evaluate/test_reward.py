@@ -6,12 +6,12 @@ from math import pi, sqrt
 
 import numpy as np
 import pytest
-from market_view import condor, option, quote, read, view
+from market_view import DAY, NOW, condor, option, quote, read, view
 
 from engine.evaluate.measure_reward import chance
 from engine.evaluate.measure_volatility import Outlook
 from engine.evaluate.reading import Reading, Unknown
-from engine.evaluate.snapshot import LegView
+from engine.evaluate.snapshot import Held, Ledger, LegView
 from engine.model.black import years_until
 from engine.model.contract import Right
 from engine.model.payoff import Part, best_case, gaining_ranges
@@ -89,6 +89,19 @@ def test_where_it_gains() -> None:
 )
 def test_best_case(held: tuple[Part, ...], net: str, best: str | None) -> None:
     assert best_case(held, Decimal(net)) == (None if best is None else Decimal(best))
+
+
+def test_the_probability_of_what_is_left_is_at_what_that_was_filled_at() -> None:
+    """Of a straddle sold at 20 and 18 the put alone gains above 5982, whatever the call brought."""
+    at = view()
+    legs = ((name, option(6000, right)) for name, right in (("call", CALL), ("put", PUT)))
+    at.legs = tuple(LegView(name, contract, at.board.rows[contract], -1, 1) for name, contract in legs)
+    ledgers = {"call": Ledger(20.0, 0.0, 0, DAY), "put": Ledger(18.0, 0.0, -1, DAY)}
+    at.held = Held(38.0, 1, 0.0, 0.0, NOW, None, legs=ledgers)
+    market = Outlook(6002.0, 5.5 / 6.5 / 252, float(str(read(at, "iv"))) / 100.0)
+    assert read(at, "probability_of_profit") == chance(parts((6000, CALL, -1), (6000, PUT, -1)), 38.0, market)
+    at.legs = at.legs[1:]
+    assert read(at, "probability_of_profit") == chance(parts((6000, PUT, -1)), 18.0, market)
 
 
 def test_return_on_risk() -> None:
