@@ -347,6 +347,8 @@ def _is_further(leg: Leg, near: Leg, group: list[Leg]) -> bool:
         return False
     if any(edge is not None for each in (one, other) for edge in (each.not_below, each.not_above)):
         return False
+    if (other.at_least_from_spot or 0) > (one.at_least_from_spot or 0):  # it may be moved past the other
+        return False
     if one.by in (StrikeBy.DELTA, StrikeBy.PREMIUM):
         return one.target < other.target
     return one.by in (StrikeBy.EXPECTED_MOVE, StrikeBy.OTM) and one.target > other.target

@@ -123,6 +123,10 @@ RATIO = """\
   long_put: {buy: put, strike: {delta: 0.30}}
   short_puts: {sell: put, ratio: 2, strike: {delta: 0.15}}
 """
+PUSHED = """\
+  short_put: {sell: put, strike: {delta: 0.30, at_least_from_spot: 100 pts}}
+  long_put: {buy: put, strike: {delta: 0.10}}
+"""
 DIAGONAL = """\
   front: {sell: put, strike: {delta: 0.30}}
   back: {buy: put, expiry: {dte: {at_least: 3}}, strike: {below: front, by: 30 pts}}
@@ -313,6 +317,7 @@ FOUND = [
     (legs(REVERSAL).replace("profit: 50%", "profit: 500%"), "RB353", "500%"),
     (legs(REVERSAL).replace("target: {profit: 50%}", "stop: {give_back: 20%}\n    name: trail"), "RB353", "20%"),
     (legs(RATIO), "RB353", "50%"),
+    (legs(PUSHED), "RB353", "50%"),
     (legs(BOX).replace(BREACH, ""), "RB356", None),
     (legs(DIAGONAL).replace(BREACH, ""), "RB353", "50%"),
     (exits(LAST, "- move: {since: open, above: -5 pts}"), "RB352", "-5 pts"),
