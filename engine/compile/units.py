@@ -98,10 +98,13 @@ def _coerce_product(product: Arithmetic, quantity: Quantity) -> Number | None:
     if is_comparable(product.quantity, quantity):
         return product
     left, right = product.operands
-    if number_quantity(right) in _FACTORS and (new := coerce(left, quantity)) is not None:
-        return Arithmetic(product.operator, (new, right), quantity)
-    if product.operator == "*" and number_quantity(left) in _FACTORS and (new := coerce(right, quantity)) is not None:
-        return Arithmetic("*", (left, new), quantity)
+    ways = [(left, right), (right, left)] if product.operator == "*" else [(left, right)]
+    if is_bare(left):  # of `2 * loss` the loss takes the unit, where it can
+        ways.reverse()
+    for measured, factor in ways:
+        if number_quantity(factor) in _FACTORS and (new := coerce(measured, quantity)) is not None:
+            pair = (new, factor) if measured is left else (factor, new)
+            return Arithmetic(product.operator, pair, quantity)
     return None
 
 

@@ -38,6 +38,20 @@ def test_the_unit_chooses_the_quantity() -> None:
     assert plan.exits[3].level_quantity is Quantity.DOLLARS
 
 
+@pytest.mark.parametrize(
+    ("text", "quantity"), [("max_risk", Quantity.PRICE), ("0.01 * net_liquidation", Quantity.DOLLARS)]
+)
+def test_so_many_times_a_loss_takes_the_unit_of_what_it_is_compared_with(text: str, quantity: Quantity) -> None:
+    """It stayed a fraction where the number came first, and was held against a price or dollars."""
+    loss = Call("loss", (("at", "mid"),), quantity)
+    for written in (f"2 * loss > {text}", f"loss * 2 > {text}"):
+        rule = plan_of(changed("- breach: {spot_within: 5 pts}", f"- {{name: e, expr: {written}}}")).exits[1].rule
+        assert rule is not None
+        assert isinstance(rule.test, Compare)
+        assert isinstance(rule.test.left, Arithmetic)
+        assert set(rule.test.left.operands) == {Constant(2.0, Quantity.PLAIN), loss}
+
+
 def test_legs_resolve_behind_the_one_they_refer_to() -> None:
     names = [leg.name for leg in plan_of(CONDOR).legs]
     assert names.index("short_put") < names.index("long_put")
