@@ -19,6 +19,7 @@ from engine.compile.plan import (
     Text,
     Truth,
 )
+from engine.compile.reads import calls_of
 from engine.compile.units import number_quantity
 from engine.compile.vocabulary import VOCABULARY
 from engine.evaluate.evaluation import Verdict
@@ -59,14 +60,26 @@ def _words_of(test: Truth) -> str:
     """Return the sentence of a test inside a group, which has no text of its own."""
     match test:
         case Compare(op, left, right) if op is not Op.IS:
-            ends = [shown(end.value, left) for end in right if isinstance(end, Constant)]
-            return f"{OP_WORDS[op]} {' to '.join(ends)}"
+            return f"{OP_WORDS[op]} {' to '.join(_end_words(end, left) for end in right)}"
         case Compare():
             return " ".join(end.value for end in test.right if isinstance(end, Text))
         case Holds(call):
             return call.measure
         case _:
             return ""
+
+
+def _end_words(end: Number | Text, left: Number) -> str:
+    """Return what a comparison is with, whatever it comes to: `12.0%`, `0.95 x VIX`."""
+    match end:
+        case Constant(value):
+            return shown(value, left)
+        case Call():
+            return phrase(end)
+        case Arithmetic("*", (Constant(factor), Call() as call)):
+            return f"{factor:g} x {phrase(call)}"
+        case _:
+            return f"what is made of {' and '.join(dict.fromkeys(map(phrase, calls_of(end))))}"
 
 
 def _compared(test: Compare, verdict: Verdict, text: str) -> str:
@@ -97,11 +110,12 @@ def _more_digits(test: Compare, verdict: Verdict) -> int:
 
 def _bound_words(test: Compare, verdict: Verdict, text: str, more: int) -> str:
     bound = test.right[0]
-    if all(not isinstance(number, Call | Arithmetic) for number in test.right) or verdict.low is None:
+    last = verdict.low if len(test.right) == 1 else verdict.high
+    if verdict.low is None or last is None or not any(isinstance(each, Call | Arithmetic) for each in test.right):
         return text
     op = OP_WORDS[test.op]
     if len(test.right) > 1:
-        ends = [shown(end, test.left, bare=True, more=more) for end in (verdict.low, verdict.high) if end is not None]
+        ends = [shown(end, test.left, bare=True, more=more) for end in (verdict.low, last)]
         return f"{op} {' to '.join(ends)}"
     match bound:
         case Arithmetic("*", (Constant(factor), Call() as call)) if factor:

@@ -368,6 +368,17 @@ def test_unknown_is_told_with_its_reason_and_has_no_shortfall() -> None:
     assert shortfall(named, verdict) is None
 
 
+def test_a_bound_that_is_unknown_is_named_within_a_group() -> None:
+    times = Arithmetic("*", (Constant(0.95, Quantity.PLAIN), NEVER), Quantity.LEVEL)
+    more = Arithmetic("+", (NEVER, Constant(1.0, Quantity.LEVEL)), Quantity.LEVEL)
+    ends = {"VIX9D": NEVER, "0.95 x VIX9D": times, "what is made of VIX9D": more}
+    for words, end in ends.items():
+        group = rule(AllOf((Compare(Op.BELOW, VIX, (end,)),), ("a",)))
+        assert describe(group, judged(group.test)) == f"a unknown (unknown   below {words}: VIX9D: not streamed)"
+    between = rule(AllOf((Compare(Op.BETWEEN, VIX, (Constant(10.0, Quantity.LEVEL), NEVER)),), ("a",)))
+    assert "(unknown   in 10.00 to VIX9D: " in describe(between, judged(between.test))
+
+
 def test_groups_and_breaches_are_told() -> None:
     at = condor(view())
     named = rule(breach(spot_within=15.0), "spot_within 15 pts")
