@@ -11,9 +11,13 @@ from functools import lru_cache
 from math import erfc, exp, isfinite, log, pi, sqrt
 from typing import NamedTuple
 
-from engine.model.session import CalendarError, Session, exchange_date, session_from, session_on, sessions
+from engine.model.exchange_days import LAST_YEAR
+from engine.model.session import CalendarError, Session, exchange_date, session_from, sessions, trades_on
 
-YEAR_SECONDS = 252.0 * 6.5 * 3600.0
+_SESSION_SECONDS = 6.5 * 3600.0
+YEAR_SECONDS = 252.0 * _SESSION_SECONDS
+_FARTHEST = 3_700
+"""Days ahead, ten years, up to which anything ends: options are listed for three, and shares have no end."""
 MEAN_MOVE = sqrt(pi / 2.0)
 """A straddle is worth the mean absolute move; of a normal move that is the deviation / sqrt(pi / 2) (Brenner and
 Subrahmanyam 1988)."""
@@ -127,23 +131,28 @@ def years_until(expiry: date, now: float, at_hand: Session | None = None) -> flo
     252) = 41.7 points). at_hand: the session that is on, which may be shorter than the calendar has it.
     """
     try:
-        last = session_on(expiry)
         today = session_from(exchange_date(datetime.fromtimestamp(now, UTC)))
     except CalendarError:
         return None
-    if last is None or today.date > last.date:
+    if not 0 <= (expiry - today.date).days <= _FARTHEST or not trades_on(expiry):
         return None
     if at_hand is not None and at_hand.date == today.date:
         today = at_hand
     opened, close = today.open.timestamp(), today.close.timestamp()
-    seconds = max(close - max(now, opened), 0.0) + _seconds_between(today.date, last.date)
+    seconds = max(close - max(now, opened), 0.0) + _seconds_between(today.date, expiry)
     return seconds / YEAR_SECONDS if seconds > 0.0 else None
 
 
 @lru_cache(maxsize=512)
 def _seconds_between(first: date, last: date) -> float:
-    """Return the seconds of the sessions after `first` up to and including `last`."""
-    return 60.0 * sum(session.minutes for session in sessions(first + timedelta(days=1), last))
+    """Return the seconds of the sessions after `first` up to and including `last`.
+
+    Past the table every weekday is one: some nine of a year too many, a volatility that is too low by 2 % at most.
+    """
+    known = min(last, date(LAST_YEAR, 12, 31))
+    beyond = (known + timedelta(days=ahead) for ahead in range(1, (last - known).days + 1))
+    listed = 60.0 * sum(session.minutes for session in sessions(first + timedelta(days=1), known))
+    return listed + _SESSION_SECONDS * sum(map(trades_on, beyond))
 
 
 def has_followed(spot: float, strike: float, call: float, put: float) -> bool:

@@ -69,6 +69,14 @@ def test_without_time_value_there_is_no_volatility() -> None:
     assert implied_volatility(5.0, 6000.0, 6100.0, 0.0, True) is None
 
 
+def test_years_past_the_table_of_sessions_are_counted_by_weekdays() -> None:
+    at = session_on(date(2028, 12, 28))
+    assert at is not None
+    assert years_until(date(2029, 1, 5), at.open.timestamp()) == pytest.approx(7 / 252), "1 January counts"
+    assert years_until(date(2029, 1, 6), at.open.timestamp()) is None, "a Saturday"
+    assert years_until(date(2029, 1, 5), at.open.timestamp() + 7 * 86400) is None, "no session is known to be on"
+
+
 def test_years_are_trading_time_to_the_close() -> None:
     session = session_on(date(2026, 11, 18))
     assert session is not None
@@ -84,7 +92,6 @@ def test_years_are_trading_time_to_the_close() -> None:
     assert years_until(date(2026, 11, 20), opened, short) == pytest.approx((3.5 / 6.5 + 2) / 252)
     assert years_until(date(2026, 11, 20), opened + 86400, short) == years_until(date(2026, 11, 20), opened + 86400)
     assert years_until(date(2026, 11, 21), session.close.timestamp()) is None
-    assert years_until(date(2090, 1, 3), session.close.timestamp()) is None
 
 
 def test_prices_agree_with_scipy() -> None:
