@@ -43,6 +43,7 @@ _ORDERED: dict[type[ast.cmpop], Op] = {
     ast.Gt: Op.ABOVE,
     ast.GtE: Op.AT_LEAST,
 }
+_MIRRORED = {Op.BELOW: Op.ABOVE, Op.AT_MOST: Op.AT_LEAST, Op.ABOVE: Op.BELOW, Op.AT_LEAST: Op.AT_MOST}
 _EQUAL: dict[type[ast.cmpop], Op] = {ast.Eq: Op.BETWEEN, ast.NotEq: Op.OUTSIDE}
 _SIGNS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 _PLAIN_NUMBER = re.compile(r"(0|[1-9][0-9]*)(\.[0-9]+)?")
@@ -265,6 +266,8 @@ class _Reader:
         if equal is None and ordered is None:
             raise self._fault("RB210", "'is' and 'in' are not allowed in an expression", columns, _ONLY)
         pair = self._unified(nodes, numbers, "compare")
+        if ordered is not None and is_bare(numbers[0]):  # what is measured stands first, whichever way it is written
+            return Compare(_MIRRORED[ordered], pair[1], (pair[0],))
         if ordered is not None:
             return Compare(ordered, pair[0], (pair[1],))
         self._refuse_equal(pair, columns)

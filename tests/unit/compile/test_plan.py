@@ -52,6 +52,17 @@ def test_so_many_times_a_loss_takes_the_unit_of_what_it_is_compared_with(text: s
         assert set(rule.test.left.operands) == {Constant(2.0, Quantity.PLAIN), loss}
 
 
+def test_a_number_may_stand_on_either_side_of_an_expression() -> None:
+    """Of several legs, one of them unknown, the one that is known decides: of what is measured, not of its bound."""
+    pairs = (("0.30 < leg_delta", "leg_delta > 0.30"), ("2 * 15 >= dte", "dte <= 2 * 15"))
+    for written in pairs:
+        texts = [changed("- breach: {spot_within: 5 pts}", f"- {{name: e, expr: {text}}}") for text in written]
+        one, other = (plan_of(text).exits[1].rule for text in texts)
+        assert one is not None
+        assert other is not None
+        assert one.test == other.test
+
+
 def test_legs_resolve_behind_the_one_they_refer_to() -> None:
     names = [leg.name for leg in plan_of(CONDOR).legs]
     assert names.index("short_put") < names.index("long_put")

@@ -67,7 +67,7 @@ AS_OFTEN = "it holds when it held before"
     [
         (VIX, "    - {name: v, not: {vix: {at_least: 22}}}\n", AS_OFTEN),
         (VIX, "    - {name: v, all: [{vix: {below: 22}}]}\n", AS_OFTEN),
-        (VIX, "    - {name: v, expr: 22 > vix}\n", AS_OFTEN),
+        (VIX, "    - {name: v, expr: 44 > 2 * vix}\n", AS_OFTEN),
         ('    - time: "11:00"\n', "    - time: open + 90m\n", AS_OFTEN),
         ('    - time: "13:15"\n', "    - time: close - 165m\n", AS_OFTEN),
         ('    - time: "13:15"\n', "    - time: open + 225m\n", "it holds less often: fewer entries"),
