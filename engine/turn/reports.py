@@ -47,7 +47,7 @@ TOLD_AT_THE_END = (*CLOSING, *RESTING)
 """Orders of which why the broker has cancelled them is told with what follows: one alarm for both."""
 PARTNERS = timedelta(seconds=5)
 """How long the legs of a combo that is over may still be told: those of one fill follow each other at once."""
-NOT_CHANGED = "its quantity could not be changed"
+NOT_CHANGED = "it could not be changed"
 
 
 def find_order(work: Work, event: OrderReport | ExecutionReport) -> Order | None:
@@ -265,7 +265,7 @@ def _answers_cancel(order: Order, code: int) -> bool:
 
 def _said_of_working(work: Work, order: Order, event: OrderMessage) -> None:
     """Take an error of an order that works on: a change of it was refused, if there was one, so it has its terms of
-    before. Of what rests the quantity matters; it is placed anew. So is one of a ladder that takes no change at all.
+    before. What rests is placed anew. So is an order of a ladder that takes no change at all.
     """
     if event.code in (FILLED_BEFORE, NO_SUCH_ORDER) or _is_in_question(order):
         work.ask_broker()
@@ -286,7 +286,7 @@ def _said_of_working(work: Work, order: Order, event: OrderMessage) -> None:
         if is_tried_anew:
             _try_anew(work, order)
     elif is_refused:
-        _place_anew(work, order, before)
+        _place_anew(work, order)
 
 
 def _try_anew(work: Work, order: Order) -> None:
@@ -296,11 +296,11 @@ def _try_anew(work: Work, order: Order) -> None:
     cancel(work, replace(order, attempt=attempt), NEXT_TRY)
 
 
-def _place_anew(work: Work, order: Order, before: Terms) -> None:
-    """Take a resting order back that the broker works in another quantity than is held."""
-    if before.quantity != order.quantity and order.purpose is Purpose.PROTECT:
+def _place_anew(work: Work, order: Order) -> None:
+    """Take a resting order back that the broker works in another quantity than is held, or at another price."""
+    if order.purpose is Purpose.PROTECT:
         cancel(work, order, NOT_CHANGED)
-    elif before.quantity != order.quantity:
+    else:
         take_back(work, work.positions[order.position], NOT_CHANGED)
 
 
@@ -326,7 +326,7 @@ def _as_told(work: Work, order: Order, event: OrderReport) -> Order:
     if told == order.terms:
         return order
     if order.purpose in RESTING:
-        _place_anew(work, order, told)
+        _place_anew(work, order)
         return work.orders[order.ref]
     return work.put_order(order.with_terms(told.quantity, told.price))
 

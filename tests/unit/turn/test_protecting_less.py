@@ -57,6 +57,12 @@ def test_29_a_stop_is_moved_with_the_price_that_the_exchange_corrects() -> None:
     for _ in range(3):
         desk.tick(1)
     assert [(order.quantity, order.stop_price) for order in desk.replaced] == [(1, Decimal("6.00"))]
+    guard = stops(desk)["short_put"]
+    desk.refuse(guard)
+    desk.cancelled(guard)
+    desk.tick(1)
+    again = stops(desk)["short_put"]
+    assert (again.ref != guard.ref, again.stop_price) == (True, Decimal("6.00")), "the broker had it at 10.00"
 
 
 def test_29_a_stop_is_taken_back_with_the_last_that_it_was_for() -> None:

@@ -477,6 +477,24 @@ def test_a_stop_that_may_not_shrink_is_placed_anew() -> None:
     assert len(desk.submitted) == 5
 
 
+def test_a_pair_whose_price_may_not_be_changed_is_placed_anew() -> None:
+    """Our books had the new prices, the broker the old ones, for as long as the two rested."""
+    desk = seller()
+    told = desk.fill(desk.enter("10:01"), price="2.00")
+    target, stop = desk.submitted[-2:]
+    for order in (target, stop):
+        desk.ack(order)
+    desk.send(replace(told[0], exec_id=f"{told[0].exec_id[:-1]}2", price=Decimal("1.00")))
+    desk.tick(1)
+    assert [order.terms.price for order in desk.replaced] == [Decimal("0.40"), Decimal("3.00")]
+    desk.message(stop, 201, "Order rejected - reason:no")
+    assert {order.ref for order in desk.cancels} == {target.ref, stop.ref}
+    for order in (target, stop):
+        desk.cancelled(order)
+    desk.settle()
+    assert [order.terms.price for order in desk.submitted[3:]] == [Decimal("0.40"), Decimal("3.00")]
+
+
 def test_nothing_rests_before_the_link_is_up() -> None:
     """What is sent before LinkUp would be missing from its lists, given up, and sent a second time."""
     desk = seller()
