@@ -20,6 +20,7 @@ from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Start, Then
 from engine.turn.program import CompiledBot
 from engine.turn.protecting import AT_MARKET
+from engine.turn.resting import RESTING, is_between_sessions
 from engine.turn.turned_away import is_refused_as_it_is
 from engine.turn.work import Work
 
@@ -210,22 +211,21 @@ def is_back(position: Position) -> bool:
 
 def names_to_close(work: Work, position: Position) -> set[str]:
     """Return the legs that the present exit closes now: none between two sessions, in which it sends nothing."""
-    session = work.state.session
-    if not session.open <= work.at < session.close:
+    if is_between_sessions(work):
         return set()
     return {leg.name for leg, _ in legs_to_close(position, work.governing(position))}
 
 
 def stands_apart(work: Work, position: Position, order: Order) -> bool:
-    """Say whether an order is a protective stop on a leg that the present exit does not close now: it stays there."""
-    if order.purpose is not Purpose.PROTECT or order.status is OrderStatus.CANCELLING:
+    """Say whether an order rests on a leg that the present exit does not close now: it stays there."""
+    if order.purpose not in RESTING or order.status is OrderStatus.CANCELLING:
         return False
     held = {leg.name for leg in position.legs if leg.held}
     return order.legs[0].name in held - names_to_close(work, position)
 
 
 def at_work(work: Work, position: Position) -> list[Order]:
-    """Return the position's live orders but for protective stops on legs that the present exit leaves open."""
+    """Return the position's live orders but for what rests on legs that the present exit does not close now."""
     return [order for order in work.live_orders(position.id) if not stands_apart(work, position, order)]
 
 

@@ -33,6 +33,7 @@ from engine.turn.resting import (
     RESTING,
     cancel,
     has_expired,
+    is_between_sessions,
     option_has_expired,
     partner_has_filled,
     place_resting,
@@ -153,7 +154,7 @@ def _closed_after_all(work: Work, position: Position, order: Order) -> None:
         if position.is_flat or names & {leg.name for leg in other.legs}:
             cancel(work, other, "an earlier order has filled after all")
     if position.is_flat and not live and position.state in ("open", "exiting"):
-        closed(work, replace(position, exit_reason=position.exit_reason or order.reason), "closed_out")
+        closed(work, replace(position, exit_reason=_ended_by(work, position) or order.reason), "closed_out")
     elif position.state == "exiting" and position.exit_reason == UNWIND and is_unwound(position) and not live:
         _after_closing(work, position)  # all of it was taken back by now, and nothing stands without its partner
     elif _leaves_a_rest(work, position, order):
@@ -258,9 +259,19 @@ def _after_closing(work: Work, position: Position) -> None:
         if work.live_orders(position.id):
             pursue(work, position)
         else:
-            closed(work, position, "filled")
+            closed(work, replace(position, exit_reason=_ended_by(work, position)), "filled")
     elif not part_is_closed(work, position):
         pursue(work, position)
+
+
+def _ended_by(work: Work, position: Position) -> str:
+    """Return what has closed a position: the exit at work, unless that has closed none, and what rested the last."""
+    if any(order.has_fills for order in work.orders_of(position.id) if order.reason == position.exit_reason):
+        return position.exit_reason
+    fills = (each for each in work.booked.values() if each.position == position.id and not each.is_entry)
+    refs = [each.ref for each in fills if each.quantity]
+    last = work.orders.get(refs[-1]) if refs else None
+    return last.reason if last is not None and last.purpose in RESTING else position.exit_reason
 
 
 def part_is_closed(work: Work, position: Position) -> bool:
@@ -340,8 +351,10 @@ def _rolled_into(work: Work, position: Position, order: Order) -> None:
 def _resting_ended(work: Work, position: Position, order: Order, *, asked: bool) -> None:
     if position.state == "exiting":
         _after_closing(work, position)
-        return
-    if position.state != "open":
+        position = work.positions[position.id]
+        if position.state != "exiting" or position.is_flat or not is_between_sessions(work):
+            return
+    if position.state not in ("open", "exiting"):
         return
     if position.is_flat:
         if not take_back(work, position, "the position is closed"):
@@ -418,12 +431,19 @@ def _watched_instead(work: Work, position: Position, order: Order, how: str) -> 
     if position.suspended:
         return
     count = position.rearmed + (order.status is not OrderStatus.REFUSED)
-    then = "the engine watches its price" if count <= REARM_LIMIT else "the engine watches its price from now on"
+    then = _instead(position)
+    if count > REARM_LIMIT and position.state == "open":
+        then += " from now on"
     text = f"a resting order was {how}, {then}: {taken_back_for(order.message)}"
     work.alarm(position.bot, text, position.id)
     take_back(work, position, f"its partner was {how}")
-    retry_at = work.at + timedelta(minutes=1)
+    retry_at = work.at + timedelta(minutes=1) if position.state == "open" else position.retry_at
     work.put_position(replace(position, suspended=True, rearmed=count, retry_at=retry_at))
+
+
+def _instead(position: Position) -> str:
+    """Return in words who closes a position for which nothing rests: no exit waits for that."""
+    return "the engine watches its price" if position.state == "open" else "its exit goes on at the next open"
 
 
 def _somebody_cancelled(work: Work, position: Position, order: Order) -> None:
@@ -431,7 +451,7 @@ def _somebody_cancelled(work: Work, position: Position, order: Order) -> None:
     count = position.rearmed + 1
     position = work.put_position(replace(position, rearmed=count, suspended=count > REARM_LIMIT))
     text = f"a resting order of {position.legs[0].option} was cancelled at the broker"
-    then = " again: the engine watches its price" if position.suspended else ": it is put back once"
+    then = f" again: {_instead(position)}" if position.suspended else ": it is put back once"
     words = broker_words(order)
     work.alarm(position.bot, text + then + (f" ({words})" if words else ""), position.id)
     _put_back_anew(work, position, "its partner was cancelled")

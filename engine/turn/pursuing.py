@@ -41,7 +41,7 @@ from engine.turn.opening import ticket
 from engine.turn.program import CompiledBot
 from engine.turn.protecting import place_protection
 from engine.turn.refusing import not_trading
-from engine.turn.resting import cancel
+from engine.turn.resting import cancel, place_resting
 from engine.turn.rolling import Found, begin_to_look, end_looking, note_nothing, seek, send_roll
 from engine.turn.unknown import known_again, note_unknown
 from engine.turn.work import Work
@@ -162,11 +162,13 @@ def _closes_too_much(work: Work, position: Position, order: Order) -> bool:
 def protect_the_rest(work: Work, position: Position) -> None:
     """Keep stops on the short legs that an exit leaves open, or cannot close: it may have begun before they had any.
 
-    So it is with all of them from the close to the next open, should no engine be there then. What its order may still
-    close, though it is being taken back, gets none beside it.
+    So it is with all of them, and with what rests of one leg, from the close to the next open, should no engine be
+    there then. What its order may still close, though it is being taken back, gets none beside it.
     """
     if position.state != "exiting":
         return
+    place_resting(work, position)
+    position = work.positions[position.id]
     closing = set() if position.is_let_be else names_to_close(work, position)
     at_work = (order for order in work.live_orders(position.id) if order.purpose in CLOSING)
     closing |= {leg.name for order in at_work for leg in order.legs_of(position.id)}

@@ -2,7 +2,8 @@
 
 They are GTC, sized to what is open, priced from the entry's fills. When today's entry would stand against them in the
 same contract, which the broker refuses (requirement A4), they are taken back for as long as the entry works, and the
-engine watches their prices meanwhile; then they are put back.
+engine watches their prices meanwhile; then they are put back. An exit takes them back before it closes; over the night
+they rest under one that was not done.
 """
 
 from collections.abc import Iterable
@@ -92,7 +93,7 @@ def place_resting(work: Work, position: Position, *, at_once: bool = False) -> N
 
     `at_once`: a fill has just made the position, and they do not wait until the account shows it.
     """
-    if position.state != "open" or position.suspended or position.is_let_be or not work.state.is_linked:
+    if not _may_rest(work, position) or position.suspended or position.is_let_be or not work.state.is_linked:
         return
     if not at_once and work.is_doubted(position):
         return
@@ -109,12 +110,26 @@ def place_resting(work: Work, position: Position, *, at_once: bool = False) -> N
     if has_expired(work, position) or position.structures == 0 or position.entry_price is None:
         return
     if is_against_exit(work, position, position.legs):
-        suspend(work, position, "an exit")
+        if position.state == "open":
+            suspend(work, position, "an exit")
         return
     group = f"rb:{work.program.install}:oca:{work.next_number:06d}"
     for each in planned:
         _place(work, position, each, group)
     work.put_position(position)
+
+
+def is_between_sessions(work: Work) -> bool:
+    """Say whether nothing is dealt now by the clock: what an exit has not closed it closes from the next open on."""
+    session = work.state.session
+    return not session.open <= work.at < session.close
+
+
+def _may_rest(work: Work, position: Position) -> bool:
+    """Say whether targets and stops are to rest: not while an exit is at it, whose last order may still fill."""
+    if position.state != "exiting" or not is_between_sessions(work):
+        return position.state == "open"
+    return all(order.purpose in RESTING for order in work.live_orders(position.id))
 
 
 def is_against_exit(work: Work, position: Position, legs: Iterable[PositionLeg]) -> bool:

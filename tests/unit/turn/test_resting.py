@@ -1,7 +1,7 @@
 """Targets and stops that rest at the broker (requirement A4)."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -9,6 +9,7 @@ from hand_desk import SELLER, Desk, put, text_of
 
 from engine.model.event import BrokerStatus, CommissionReport
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
+from engine.model.session import session_after
 from engine.record.record import Kind
 from engine.run.levels import dollars_at
 from engine.spec.nouns.exits import ExitKind
@@ -506,6 +507,120 @@ def test_nothing_rests_before_the_link_is_up() -> None:
     desk.link()
     desk.tick(0)
     assert [order.purpose for order in desk.submitted[1:]] == [Purpose.TARGET, Purpose.STOP]
+
+
+# ---------------------------------------------------------------- under an exit that was not done by the close
+
+LATE = RESTING_TILL.replace("15:45", "15:59:30")
+
+
+def left_over(**sections: str) -> Desk:
+    """Return a desk after a close before which an exit took the pair back, and closed nothing."""
+    desk, target, stop = protected(exits=LATE, **sections)
+    desk.until("15:59:30")
+    for order in (target, stop):
+        desk.cancelled(order)
+    desk.tick(1)
+    leaving = desk.last
+    assert (leaving.purpose, leaving.reason) == (Purpose.EXIT, "time")
+    desk.ack(leaving)
+    desk.until("16:00")
+    assert desk.live == [desk.order(leaving.ref)], "it may still fill"
+    desk.cancelled(leaving)
+    desk.tick(2)
+    return desk
+
+
+def pair_of(desk: Desk) -> list[Order]:
+    """Return the pair that rests, acknowledged."""
+    for order in desk.live:
+        desk.ack(order)
+    assert [order.purpose for order in desk.live] == [Purpose.TARGET, Purpose.STOP]
+    return desk.live
+
+
+@pytest.mark.parametrize("is_started_anew", [False, True])
+def test_the_pair_rests_over_the_night_under_an_exit_that_was_not_done(is_started_anew: bool) -> None:
+    """Nothing was at the broker until the exit went on, should no engine be there at the open."""
+    desk = left_over()
+    pair = pair_of(desk)
+    desk.tick(3600)
+    if is_started_anew:
+        desk.unlink()
+        desk.start_again()
+        desk.link()
+    desk.now = session_after(desk.day).open - timedelta(seconds=2)
+    desk.tick(0)
+    assert [order.ref for order in desk.live] == [order.ref for order in pair]
+    desk.tick(2)
+    assert {order.status for order in desk.live} == {OrderStatus.CANCELLING}
+    for order in pair:
+        desk.cancelled(order)
+    desk.tick(1)
+    assert [(order.purpose, order.reason) for order in desk.live] == [(Purpose.EXIT, "time")]
+    assert desk.position.rearmed == 0
+
+
+def test_what_fills_before_an_exit_can_take_it_back_is_told_as_what_closed_the_position() -> None:
+    desk, target, stop = protected(exits=LATE)
+    desk.until("15:59:30")
+    assert desk.position.exit_reason == "time"
+    desk.fill(target)
+    desk.message(stop, 202, GROUP_FILLED)
+    desk.cancelled(stop)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "target")
+
+
+@pytest.mark.parametrize("is_started_anew", [False, True])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_pair_that_fills_before_the_exit_goes_on_is_booked_to_it(count: int, is_started_anew: bool) -> None:
+    """It was told as closed by the exit, which had closed nothing; of a part the exit closes the rest."""
+    desk = left_over(quantity="2")
+    target, stop = pair_of(desk)
+    desk.now = session_after(desk.day).open
+    if is_started_anew:
+        desk.unlink()
+        desk.start_again()
+        desk.send(desk.execution(target, target.legs[0], count, "0.80"))
+        desk.link(refs=[target.ref, stop.ref] if count == 1 else [])
+    else:
+        desk.tick(0)
+        desk.send(desk.execution(target, target.legs[0], count, "0.80"))
+    desk.report(target, BrokerStatus.FILLED if count == 2 else BrokerStatus.CANCELLED, count)
+    desk.cancelled(stop)
+    desk.tick(1)
+    if count == 2:
+        assert (desk.position.state, desk.position.exit_reason, desk.live) == ("closed", "target", [])
+        return
+    assert [(order.purpose, order.quantity) for order in desk.live] == [(Purpose.EXIT, 1)]
+    desk.fill(desk.last)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "time")
+
+
+def test_a_pair_that_the_broker_will_not_hold_over_the_night_is_not_asked_for_on_and_on() -> None:
+    desk = left_over()
+    target, stop = desk.live
+    desk.refuse(target)
+    desk.cancelled(stop)
+    for _ in range(20):
+        desk.tick(60)
+    assert desk.live == []
+    assert desk.alarms[-1].startswith("a resting order was refused, its exit goes on at the next open")
+    desk.now = session_after(desk.day).open
+    desk.tick(0)
+    assert [(order.purpose, order.reason) for order in desk.live] == [(Purpose.EXIT, "time")]
+
+
+def test_a_pair_that_somebody_cancels_in_the_night_is_put_back_once() -> None:
+    desk = left_over()
+    for then in (": it is put back once", " again: its exit goes on at the next open"):
+        target, stop = pair_of(desk)
+        desk.cancelled(target)
+        desk.tick(2)
+        desk.cancelled(stop)
+        desk.tick(2)
+        assert any(text.endswith(f"was cancelled at the broker{then}") for text in desk.alarms)
+    assert desk.live == []
 
 
 # ---------------------------------------------------------------- the other side
