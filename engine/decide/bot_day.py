@@ -36,15 +36,15 @@ class BotDay:
     """One bot on one trading day (an entity of the journal).
 
     entries: entry orders sent. opened: positions opened (filled at least in part). last_end: how the last entry or
-    position ended ("unfilled", "filled", or the name of an exit) and when; `again` counts from there. agains: entries
-    beyond the first. decided: the opportunity was decided once and for all (`try: once`), with the reason. halted: why
-    no more entries today, "" while free. realized: dollars that closing has made today, after commissions. skipped: why
-    the day is over without an entry, in words. closing: the exit that a halt with `close: all` comes to, from that halt
-    on: what still fills is closed by it, too; closing_text: the digest of the text whose halt it was, since what was
-    opened under another one is closed by the halts of that alone. window: which of the session's windows `tried`,
-    `agains`, `last_end` and `decided` are of; before: entries sent in earlier ones. week: positions opened earlier in
-    this week. members: with a universe each of its symbols has opportunities of its own, and keeps here what is of the
-    present window.
+    position ended ("unfilled", "filled", the name of an exit, or that another strike is tried) and when; `again` counts
+    from there. agains: entries beyond the first. decided: the opportunity was decided once and for all (`try: once`),
+    with the reason. halted: why no more entries today, "" while free. realized: dollars that closing has made today,
+    after commissions. skipped: why the day is over without an entry, in words. closing: the exit that a halt with
+    `close: all` comes to, from that halt on: what still fills is closed by it, too; closing_text: the digest of the
+    text whose halt it was, since what was opened under another one is closed by the halts of that alone. window: which
+    of the session's windows `tried`, `agains`, `last_end` and `decided` are of; before: entries sent in earlier ones.
+    week: positions opened earlier in this week. members: with a universe each of its symbols has opportunities of its
+    own, and keeps here what is of the present window.
     window_from, window_to: when that window begins and ends, kept from its first use on: by these it is known again
     once an edit of the text has given it another number, or moved it. None while nothing of it is used.
     """

@@ -18,6 +18,8 @@ ANY_END = "any"
 """What `again: {after: [any]}` names: whatever the one before came to."""
 
 
+ANOTHER_STRIKE = "another strike"
+"""How an entry has ended of which the broker would not have the contracts: nothing was sent, another one is tried."""
 AHEAD = "its window, from"
 """What a bot waits for whose window is still to come, and what the time of its begin follows."""
 
@@ -148,11 +150,12 @@ def _again(entry: EntryPlan, session: Session, day: BotDay, now: datetime) -> Op
         return Opportunity(False, f"entered again {counted(day.agains, 'time')}, at most {again.at_most}", None, True)
     if not day.last_end or day.last_end_at is None:
         return Opportunity(False, "its entry is at work")
-    if day.last_end not in again.after and ANY_END not in again.after:
+    is_sent = day.last_end != ANOTHER_STRIKE
+    if is_sent and day.last_end not in again.after and ANY_END not in again.after:
         return Opportunity(False, f"not again after {day.last_end}", None, True)
     if again.until is not None and now >= again.until.on(session):
         return Opportunity(False, f"not again from {again.until} on", None, True)
     due = day.last_end_at + timedelta(seconds=again.wait)
-    if now < due:
+    if is_sent and now < due:
         return Opportunity(False, f"again after {day.last_end}, after a wait", due)
     return Opportunity(True)

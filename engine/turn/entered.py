@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from engine.decide.bot_day import OVER
 from engine.decide.limits import day_problem
-from engine.decide.opportunity import cap
+from engine.decide.opportunity import ANOTHER_STRIKE, cap
 from engine.model.contract import Option
 from engine.model.order import NEXT_TRY, Order, OrderStatus, Purpose
 from engine.model.position import Position, count_trades
@@ -231,7 +231,10 @@ def _try_another_strike(work: Work, position: Position) -> None:
     """Orders that are not ours work on the other side of this contract: nothing was sold, the next strike is tried."""
     state = work.bots[position.bot]
     blocked = state.blocked | {leg.option for leg in position.legs}
-    day = state.day.count(work.governing(position).symbol, -1)
+    symbol = work.governing(position).symbol
+    day = state.day.count(symbol, -1)
+    if (own := day.of_member(symbol)).tried:  # it was one of `again`
+        day = day.note(symbol, agains=max(own.agains - 1, 0), last_end=ANOTHER_STRIKE, last_end_at=work.at)
     work.set_bot(position.bot, replace(state, blocked=blocked))
     work.put_day(day)
     if state.hand_entered == position.id:

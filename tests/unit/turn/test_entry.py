@@ -237,6 +237,26 @@ def test_again_at_most() -> None:
     assert len(desk.submitted) == 3
 
 
+@pytest.mark.parametrize("at_most", ["", ", at_most: 1"])
+def test_again_tries_another_strike_for_orders_of_others_like_the_first_entry(at_most: str) -> None:
+    """It said that its entry was at work, or that it had entered again, and sent nothing more that day."""
+    entry = f'{{window: {{from: "10:00", to: "11:00"}}, again: {{after: [unfilled], wait: 1m{at_most}}}}}'
+    legs = "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {delta: 0.10}}\n"
+    desk = Desk((text_of(entry=entry, legs=legs, exits='\n  - time: "15:45"\n', risk="{undefined_risk: allow}"),))
+    desk.enter()
+    unfilled(desk)
+    desk.tick(61)
+    refused = desk.last
+    desk.refuse(refused, 201, "Order rejected - reason:Cannot have open orders on both sides of the same US contract")
+    desk.settle(1.0)
+    assert len(desk.submitted) == 3
+    assert desk.last.legs[0].option != refused.legs[0].option
+    assert (desk.state.bots["spread"].day.entries, desk.state.bots["spread"].day.agains) == (2, 1)
+    unfilled(desk)
+    desk.tick(61)
+    assert len(desk.submitted) == (3 if at_most else 4)
+
+
 def test_again_until() -> None:
     entry = '{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m, until: "10:30"}}'
     desk = Desk((text_of(entry=entry),))
