@@ -26,6 +26,7 @@ from engine.run.heartbeat import Heartbeat
 from engine.run.inbox import Asked
 from engine.run.prepare import prepare
 from engine.run.unwatched import unwatched_for
+from engine.turn.giving_way import has_given_way
 from engine.turn.linking import UNWATCHED, unwatched_text
 from engine.turn.program import Program
 from engine.turn.state import State
@@ -44,7 +45,8 @@ PREPARE_AHEAD, PREPARE_AGAIN = timedelta(hours=1), timedelta(minutes=1)
 LACKING_AGAIN = timedelta(minutes=10)
 """How long after it is asked again for what the broker does not have, when all else is known."""
 STOP_PATIENCE = timedelta(seconds=30)
-"""How long after a stop was asked for cancels of entries may still be answered, however often the market moves."""
+"""How long after a stop was asked for cancels of entries may still be answered, however often the market moves, and
+what rests be put back that has given way to them."""
 
 
 @dataclass(slots=True)
@@ -153,7 +155,7 @@ class Loop:
                 return
             if self.state.is_stopping:
                 stops_by = stops_by or batch.at + STOP_PATIENCE
-                if batch.at >= stops_by or not self._works_on_entries():
+                if batch.at >= stops_by or not (self._works_on_entries() or has_given_way(self.state, batch.at)):
                     self.reason = STOPPED
                     return
 

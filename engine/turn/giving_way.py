@@ -5,6 +5,7 @@ watched by the engine, and put back as soon as its contract is free.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from engine.evaluate.snapshot import LegView
 from engine.model.contract import Option
@@ -15,6 +16,7 @@ from engine.record.record import Kind
 from engine.turn.closing import is_dead, legs_to_close
 from engine.turn.judging import wake
 from engine.turn.program import CompiledBot
+from engine.turn.protecting import place_protection
 from engine.turn.resting import (
     REARM_LIMIT,
     RESTING,
@@ -25,6 +27,7 @@ from engine.turn.resting import (
     suspend,
     take_back,
 )
+from engine.turn.state import State
 from engine.turn.work import Work
 
 Legs = Sequence[LegView] | Sequence[PositionLeg]
@@ -124,13 +127,24 @@ def put_back(work: Work) -> None:
             continue
         work.record(Kind.DECISION, position.bot, position.id, what="resume", reason="its contract is free", values=[])
         place_resting(work, work.put_position(replace(position, suspended=False, retry_at=None)))
+        place_protection(work, work.positions[position.id])
         work.set_wake(position.bot, work.at)
 
 
+def has_given_way(state: State, at: datetime) -> bool:
+    """Say whether something that has given way to an order of ours is still to be put back."""
+    positions = (state.positions[name] for name in state.active)
+    return any(each.suspended and each.state == "open" and _may_rest_again(each, at) for each in positions)
+
+
 def _may_be_put_back(work: Work, position: Position) -> bool:
-    """Say no to what has expired, was refused a moment ago, or was cancelled by somebody too often."""
-    waits = position.retry_at is not None and work.at < position.retry_at
-    return not waits and not position.is_let_be and position.rearmed <= REARM_LIMIT and not has_expired(work, position)
+    return _may_rest_again(position, work.at) and not has_expired(work, position)
+
+
+def _may_rest_again(position: Position, at: datetime) -> bool:
+    """Say no to what was refused a moment ago, or was cancelled by somebody too often."""
+    waits = position.retry_at is not None and at < position.retry_at
+    return not waits and not position.is_let_be and position.rearmed <= REARM_LIMIT
 
 
 def _is_wanted(work: Work, contracts: set[Option]) -> bool:

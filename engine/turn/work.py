@@ -199,7 +199,7 @@ class Work:
 
     def is_about_to_enter(self, bot: str) -> bool:
         """Say whether the bot waits only for resting orders to be taken back before it enters."""
-        return self.bots[bot].is_clearing
+        return self.bots[bot].is_clearing and not self.state.is_stopping
 
     def positions_of(self, bot: str) -> list[Position]:
         """Return the bot's positions that are not closed, oldest first."""

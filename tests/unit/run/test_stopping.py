@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hand_desk import Desk, order_report, put, text_of
+from hand_desk import SELLER, Desk, order_report, put, text_of
 
 from engine.model.event import BrokerStatus, MarketMoved, OperatorRequest, Request
 from engine.model.order import Order, OrderStatus, Purpose
@@ -64,6 +64,20 @@ def rolling() -> Desk:
     return desk
 
 
+def clearing() -> Desk:
+    """Return a desk with a protective stop that is being taken back for an entry of another bot, not sent yet."""
+    kept = {"exits": "\n  - at_expiry: settle\n", "risk": "{undefined_risk: allow, protect: {cost: 4x credit}}"}
+    second = {"entry": '{window: {from: "10:10", to: "10:20"}, max_open: 5}', "exits": '\n  - time: "15:45"\n'}
+    texts = (text_of("seller", **{**SELLER, **kept}), text_of("second", **{**SELLER, **second}))
+    desk = Desk(texts, at="10:00")
+    desk.opened("10:01")
+    desk.tick(1)
+    desk.ack(desk.last)
+    desk.until("10:10")
+    assert [(order.purpose, order.status) for order in desk.live] == [(Purpose.PROTECT, OrderStatus.CANCELLING)]
+    return desk
+
+
 def stopped(
     every: timedelta, answers: timedelta | None, make: Callable[[], Desk] = entering
 ) -> tuple[Loop, OrderStatus, timedelta]:
@@ -89,6 +103,14 @@ def test_a_cancel_is_waited_for_in_a_busy_market_as_in_a_quiet_one(every: timede
     loop, status, took = stopped(every, answers=timedelta(seconds=2))
     assert (loop.reason, status) == (STOPPED, OrderStatus.CANCELLED)
     assert took < timedelta(seconds=2.5)
+
+
+def test_what_gives_way_to_an_entry_is_put_back_before_the_engine_ends() -> None:
+    """It ended at once: nothing rested until the next start, though exits were said to stay."""
+    loop, status, _ = stopped(QUIET, timedelta(seconds=2), clearing)
+    assert (loop.reason, status) == (STOPPED, OrderStatus.CANCELLED)
+    live = [loop.state.orders[ref] for ref in loop.state.live]
+    assert [order.purpose for order in live] == [Purpose.PROTECT]
 
 
 def test_the_cancel_of_a_roll_is_waited_for_too() -> None:

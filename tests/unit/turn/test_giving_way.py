@@ -229,6 +229,15 @@ def test_29_a_stop_that_has_given_way_is_watched_at_the_price_that_the_exchange_
     assert desk.state.positions[guard.position].exit_reason == "watched_stop"
 
 
+def test_a_stop_is_put_back_where_the_entry_it_gives_way_to_is_not_sent_since_the_engine_is_to_stop() -> None:
+    """It waited for that entry all the same, and nothing was at the broker when the engine had ended."""
+    desk, guard = asked_for_more()
+    desk.ask(Request.STOP)
+    desk.cancelled(guard)
+    desk.tick(2)
+    assert [(order.purpose, order.position) for order in desk.live] == [(Purpose.PROTECT, guard.position)]
+
+
 def one_below(desk: Desk, guard: Order) -> None:
     bid(desk, guard)
     desk.tick(1)
