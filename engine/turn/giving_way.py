@@ -118,7 +118,7 @@ def _give_way(work: Work, orders: Sequence[Order], to: str) -> None:
 def put_back(work: Work) -> None:
     """Put suspended resting orders back as soon as nothing of the other side works in their contract."""
     for position in work.active_positions():
-        if not position.suspended or position.state != "open" or not _may_be_put_back(work, position):
+        if not position.suspended or not _may_be_put_back(work, position):
             continue
         contracts = {leg.option for leg in position.legs if leg.held}
         if resting_orders(work, position.id) or _is_wanted(work, contracts) or _is_left(work, position):
@@ -126,8 +126,10 @@ def put_back(work: Work) -> None:
         if is_against_exit(work, position, position.legs):
             continue
         work.record(Kind.DECISION, position.bot, position.id, what="resume", reason="its contract is free", values=[])
-        place_resting(work, work.put_position(replace(position, suspended=False, retry_at=None)))
-        place_protection(work, work.positions[position.id])
+        position = work.put_position(replace(position, suspended=False))
+        if position.state == "open":
+            place_resting(work, work.put_position(replace(position, retry_at=None)))
+            place_protection(work, work.positions[position.id])
         work.set_wake(position.bot, work.at)
 
 
@@ -138,7 +140,11 @@ def has_given_way(state: State, at: datetime) -> bool:
 
 
 def _may_be_put_back(work: Work, position: Position) -> bool:
-    return _may_rest_again(position, work.at) and not has_expired(work, position)
+    """Say whether it is to rest again now; of what an exit closes a part of, protective stops on the others are."""
+    if position.state == "exiting":
+        is_of_others = not (position.is_let_be or work.governing(position).resting)
+        return is_of_others and position.rearmed <= REARM_LIMIT
+    return position.state == "open" and _may_rest_again(position, work.at) and not has_expired(work, position)
 
 
 def _may_rest_again(position: Position, at: datetime) -> bool:

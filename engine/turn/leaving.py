@@ -15,7 +15,7 @@ from engine.model.position import FLATTENED, Position
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.spec.nouns.exits import Otherwise
-from engine.turn.closing import at_work, closing_stage, is_dead, is_left_unwanted, takes_over
+from engine.turn.closing import at_work, closing_stage, is_dead, is_left_unwanted, names_to_close, takes_over
 from engine.turn.doubting import has_delivered
 from engine.turn.judging import confirmed, first_missing, judge, wake
 from engine.turn.profit import structure
@@ -62,7 +62,8 @@ def step_exits(work: Work, position: Position) -> None:
         if is_unprotected_too_long(work, position, limit) and position.exit_reason != UNPROTECTED:
             leave(work, position, UNPROTECTED, "a short leg has stood without protection for too long")
             return
-    if hit := watched_stop_hit(work, position):
+    closing = names_to_close(work, position) if position.state == "exiting" else ()
+    if hit := watched_stop_hit(work, position, closing):
         where = "where its protective stop has given way to another order"
         leave(work, position, WATCHED_STOP, f"{hit.option} is bid at {hit.price:f}, {where}")
         return
@@ -73,14 +74,14 @@ def step_exits(work: Work, position: Position) -> None:
         view.held = structure(work, position).held
     true: list[ExitPlan] = []
     protected = bool(bot.resting and resting_orders(work, position.id)) and not position.suspended
-    place, closing = exits_of(position.id), work.bots[position.bot].day.closing_of(position.digest)
+    place, halting = exits_of(position.id), work.bots[position.bot].day.closing_of(position.digest)
     for planned, compiled, arming in zip(bot.plan.exits, bot.exits, bot.arming, strict=True):
         if compiled is None or (planned.resting and protected):
             continue
         if arming and not _is_armed(work, position, planned, arming, view):
             continue
         reading = judge(work, position.bot, place, compiled, view, position.id)
-        truth = planned.name == closing or confirmed(work, position.bot, place, reading, view)
+        truth = planned.name == halting or confirmed(work, position.bot, place, reading, view)
         if truth is None:
             if first_missing(reading.verdict).endswith(NOT_OPEN) or closed(work, _symbols_held(position)):
                 continue  # no quote is to come

@@ -191,13 +191,16 @@ class Hit(NamedTuple):
     price: Decimal
 
 
-def watched_stop_hit(work: Work, position: Position) -> Hit | None:
-    """Return which protective stop of a position, taken back for a while, would have been hit."""
+def watched_stop_hit(work: Work, position: Position, closing: Collection[str]) -> Hit | None:
+    """Return which protective stop of a position, taken back for a while, would have been hit.
+
+    closing: names of legs that an exit at work closes, which have none.
+    """
     plan = work.governing(position).plan.risk.protect
-    if plan is None or not position.suspended or position.state != "open":
+    if plan is None or not position.suspended or position.state not in ("open", "exiting"):
         return None
     for leg in position.legs:
-        if _is_at_risk(work, leg) and plan.covers(leg.name):
+        if _is_at_risk(work, leg) and plan.covers(leg.name) and leg.name not in closing:
             price = stop_price(position, leg, plan, work.state.facts.ticks) or _price_of_last(work, position, leg)
             if price is not None and _is_bid(work, position, leg, price):
                 return Hit(leg.option, price)

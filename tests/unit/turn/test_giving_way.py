@@ -238,6 +238,59 @@ def test_a_stop_is_put_back_where_the_entry_it_gives_way_to_is_not_sent_since_th
     assert [(order.purpose, order.position) for order in desk.live] == [(Purpose.PROTECT, guard.position)]
 
 
+PAIR = """
+  expiry: {dte: {nearest: 90}}
+  if_held: allow
+  short_put: {sell: put, strike: {delta: 0.15}}
+  low_put: {sell: put, strike: {below: short_put, by: 5 pts}}
+"""
+OF_EACH = {
+    "legs": PAIR,
+    "order": BOUGHT["order"],
+    "exits": '\n  - time: "10:20"\n    close: [low_put]\n  - at_expiry: settle\n',
+    "risk": "{undefined_risk: allow, protect: {cost: 4x credit, of: each_short}}",
+}
+
+
+def given_way_beside_an_exit() -> tuple[Desk, Order, Order]:
+    """Return a desk on which an exit closes one short leg, and the other's stop has given way; that, and the entry."""
+    desk = Desk((text_of("first", **{**GUARDED, **OF_EACH}), text_of("second", **MORE)), at="10:00")
+    desk.opened("10:01")
+    desk.tick(1)
+    for order in desk.live:
+        desk.ack(order)
+    guard, other = desk.live
+    desk.until("10:20")
+    desk.cancelled(other)
+    desk.tick(1)
+    desk.ack(desk.last)
+    desk.until("10:30")
+    desk.cancelled(guard)
+    desk.tick(1)
+    entry = desk.last
+    assert [order.purpose for order in desk.live] == [Purpose.EXIT, Purpose.ENTRY]
+    desk.ack(entry)
+    return desk, guard, entry
+
+
+def test_a_stop_on_what_an_exit_leaves_open_is_put_back_while_that_exit_is_at_work() -> None:
+    """It was once the exit was done, which may be the next day, or never; until then nobody watched its price."""
+    desk, guard, entry = given_way_beside_an_exit()
+    desk.fill(entry)
+    for _ in range(3):
+        desk.tick(1)
+    assert [(order.purpose, order.bot) for order in desk.live] == [(Purpose.EXIT, "first"), (Purpose.PROTECT, "first")]
+    assert desk.last.legs[0].option == guard.legs[0].option
+
+
+def test_a_stop_on_what_an_exit_leaves_open_is_watched_where_it_has_given_way() -> None:
+    desk, guard, _ = given_way_beside_an_exit()
+    bid(desk, guard)
+    desk.tick(1)
+    desk.tick(1)
+    assert desk.state.positions[guard.position].exit_reason == "watched_stop"
+
+
 def one_below(desk: Desk, guard: Order) -> None:
     bid(desk, guard)
     desk.tick(1)
