@@ -22,6 +22,7 @@ from engine.turn.resting import (
     RESTING,
     has_expired,
     is_against_exit,
+    is_between_sessions,
     place_resting,
     resting_orders,
     suspend,
@@ -172,7 +173,9 @@ def _is_wanted(work: Work, contracts: set[Option]) -> bool:
 
 
 def _is_left(work: Work, position: Position) -> bool:
-    """Say whether an exit of another position closes what this one holds on the other side."""
+    """Say whether an exit of another position closes what this one holds on the other side: none over the night."""
+    if is_between_sessions(work):
+        return False
     held = {leg.option: leg.sign for leg in position.legs if leg.held}
     for other in work.active_positions():
         if other.id == position.id or other.state != "exiting" or other.is_let_be:

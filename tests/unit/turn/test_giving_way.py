@@ -9,6 +9,7 @@ from hand_desk import SELLER, Desk, text_of
 from engine.model.contract import Option
 from engine.model.event import ReloadWaits, Request
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side
+from engine.model.session import session_after
 from engine.record.record import Kind
 
 BOUGHT = {
@@ -147,6 +148,32 @@ def test_what_is_sold_beside_an_exit_rests_only_once_that_is_over(resting: str, 
     )
     assert {order.side for order in desk.live} == {Side.BUY}
     assert not desk.alarms
+
+
+def test_what_has_given_way_to_an_exit_that_was_not_done_rests_over_the_night() -> None:
+    """It waited for that exit, which goes on at the next open: nothing was at the broker meanwhile."""
+    desk = both(BOUGHT, {**SOLD, "exits": '\n  - time: "15:59:30"\n    order: market\n'})
+    target = resting(desk)
+    desk.until("15:59:30")
+    desk.cancelled(target)
+    desk.tick(1)
+    leaving = desk.last
+    assert (leaving.bot, leaving.purpose) == ("second", Purpose.EXIT)
+    desk.ack(leaving)
+    desk.until("16:00")
+    desk.tick(1)
+    assert [order.ref for order in desk.live] == [leaving.ref]
+    desk.cancelled(leaving)
+    desk.tick(2)
+    again = desk.last
+    assert ([order.ref for order in desk.live], again.purpose, again.bot) == ([again.ref], Purpose.TARGET, "first")
+    desk.ack(again)
+    desk.now = session_after(desk.day).open
+    desk.tick(0)
+    assert [order.status for order in desk.live] == [OrderStatus.CANCELLING]
+    desk.cancelled(again)
+    desk.tick(1)
+    assert [(order.purpose, order.bot) for order in desk.live] == [(Purpose.EXIT, "second")]
 
 
 # ---------------------------------------------------------------- the price of a protective stop that has given way
