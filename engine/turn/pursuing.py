@@ -77,13 +77,18 @@ def leave_shares(work: Work, position: Position) -> bool:
 def begin_closing(
     work: Work, position: Position, reason: str, kind: str, why: str = "", legs: tuple[str, ...] = ()
 ) -> Position:
-    """Record why the position, or these legs of it, is closed, and move it there."""
+    """Record why the position, or these legs of it, is closed, and move it there.
+
+    What has given way to another order waits on for its contract where legs stay open.
+    """
     work.record(Kind.DECISION, position.bot, position.id, what="exit", reason=reason, kind=kind, values=[*legs])
     if why:
         then = "nothing is sent for it, a person must look" if position.is_let_be else "the position is closed"
         work.alarm(position.bot, f"{why}: {then}", position.id)
+    leaves_some = bool(legs) and any(leg.held for leg in position.legs if leg.name not in legs)
+    is_waiting = position.suspended and leaves_some
     position = work.put_position(
-        replace(position, exit_reason=reason, attempts=0, retry_at=None, suspended=False, keep=0)
+        replace(position, exit_reason=reason, attempts=0, retry_at=None, suspended=is_waiting, keep=0)
     )
     return position if position.state == "exiting" else work.move(position, "exit")
 

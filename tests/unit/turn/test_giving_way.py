@@ -318,6 +318,30 @@ def test_a_stop_on_what_an_exit_leaves_open_is_watched_where_it_has_given_way() 
     assert desk.state.positions[guard.position].exit_reason == "watched_stop"
 
 
+def test_an_exit_of_another_leg_lets_a_stop_that_has_given_way_wait_for_its_contract() -> None:
+    """It was sent at once against that entry, refused twice, and never put back."""
+    later = OF_EACH["exits"].replace("10:20", "10:31")
+    desk = Desk((text_of("first", **{**GUARDED, **OF_EACH, "exits": later}), text_of("second", **MORE)), at="10:00")
+    desk.opened("10:01")
+    desk.tick(1)
+    for order in desk.live:
+        desk.ack(order)
+    desk.until("10:30")
+    for order in desk.live:
+        desk.cancelled(order)
+    desk.tick(1)
+    entry = desk.last
+    assert (entry.purpose, entry.bot) == (Purpose.ENTRY, "second")
+    desk.ack(entry)
+    desk.until("10:31")
+    desk.tick(1)
+    assert [order.purpose for order in desk.live] == [Purpose.ENTRY, Purpose.EXIT]
+    desk.fill(entry)
+    for _ in range(2):
+        desk.tick(1)
+    assert [(order.purpose, order.bot) for order in desk.live] == [(Purpose.EXIT, "first"), (Purpose.PROTECT, "first")]
+
+
 def one_below(desk: Desk, guard: Order) -> None:
     bid(desk, guard)
     desk.tick(1)
