@@ -146,10 +146,16 @@ def margin_text(after: Standing) -> str:
 
 
 def margin_problem(desk: Desk, order: WorkingOrder) -> str | None:
-    """Return why the account cannot carry the order, None when it can or when the order only closes."""
-    if not desk.settings.check_margin or _only_closes(desk, order):
+    """Return why the account cannot carry the order, None when it can or when it closes what needs margin.
+
+    What closes without that is asked as any other: a long that covers a short, shares under a call, and a covered call,
+    whose price is paid in cash.
+    """
+    if not desk.settings.check_margin:
         return None
     before, after, _ = preview(desk, order)
+    if after.needs.initial < before.needs.initial and _only_closes(desk, order):
+        return None
     return margin_text(after) if after.available < 0 and after.available < before.available else None
 
 

@@ -116,7 +116,7 @@ def test_twenty_orders_per_contract_and_side() -> None:
     assert codes(desk.place(P4990, "BUY", limit=1.0)) == []
 
 
-def test_what_the_account_cannot_carry_is_refused_and_closing_never_is() -> None:
+def test_what_the_account_cannot_carry_is_refused_and_closing_what_it_carries_is_not() -> None:
     desk = Desktop(cash=Decimal(5000))
     reports = desk.place(SPY_P, "SELL", limit=4.0)
     assert codes(reports) == [201]
@@ -130,6 +130,24 @@ def test_what_the_account_cannot_carry_is_refused_and_closing_never_is() -> None
     short.place(SPY_P, "SELL", limit=4.0)
     short.step()
     assert codes(short.place(SPY_P, "SELL", limit=4.0)) == [201], "what is like what is held closes nothing"
+
+
+def test_closing_what_covers_a_short_needs_the_margin_of_what_is_left() -> None:
+    """Users of IBKR could not sell a long leg first, nor buy back a covered call for more than was free."""
+    desk = Desktop(cash=Decimal(3000))
+    desk.broker.place(desk.combo(((P5000, 1, "SELL"), (P4990, 1, "BUY")), limit=-0.4))
+    desk.step()
+    assert codes(desk.place(P4990, "SELL", limit=1.4)) == [201], "P5000 would be left without cover"
+    assert codes(desk.place(P5000, "BUY", limit=2.2)) == []
+    desk.step()
+    assert codes(desk.place(P4990, "SELL", limit=1.4)) == []
+    covered = Desktop(cash=Decimal(25_300))
+    covered.place(SPY, "BUY", 100, limit=505.01)
+    covered.step()
+    covered.place(SPY_C, "SELL", limit=0.5)
+    covered.step()
+    covered.market.quotes[SPY_C] = (3.0, 3.1, 100, 100)
+    assert codes(covered.place(SPY_C, "BUY", limit=3.1)) == [201], "its price is more than the account has free"
 
 
 def test_a_stop_rests_as_far_from_the_market_as_it_likes() -> None:
