@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from engine.decide.bot_day import OVER
 from engine.model.command import Replace
-from engine.model.order import NEXT_TRY, TRIES_USED_UP, Order, OrderStatus, OrderType, Purpose
+from engine.model.order import NEXT_TRY, TRIES_USED_UP, Order, OrderStatus, OrderType, Purpose, TimeInForce
 from engine.model.quotes import NO_BID
 from engine.model.values import replace
 from engine.order.draft import parts_of, wire_price
@@ -35,6 +35,10 @@ NOT_FOUND_PATIENCE = timedelta(minutes=1)
 """How long after "not found" an order that the broker has acknowledged is to be cancelled again."""
 REASON_PATIENCE = timedelta(seconds=1)
 """How long a refused order waits for the message that says why; it may come after the status."""
+AT_CLOSE = "the session is over"
+PAST_CLOSE = timedelta(seconds=5)
+"""How long after the close an order of the day may take to be told over by itself. Options on indices and on some funds
+are dealt in for a quarter of an hour more, and so long the broker lets it work."""
 SILENCE = timedelta(seconds=10)
 """How long an order may stay without an answer before it is UNKNOWN."""
 
@@ -57,6 +61,9 @@ def follow(work: Work, order: Order) -> None:
     if order.purpose is Purpose.ENTRY and order.status is not OrderStatus.CANCELLING and _is_past_exits(work, order):
         cancel(work, order, PAST_EXITS)
         return
+    if _outlives_its_session(work, order):
+        _end_with_its_session(work, order)
+        return
     if order.status is OrderStatus.SENDING and order.sent_at is not None and work.at - order.sent_at >= SILENCE:
         _doubt(work, order)
         return
@@ -77,6 +84,21 @@ def _is_past_exits(work: Work, order: Order) -> bool:
     """Say whether an entry of which nothing has filled works on past the time at which exits close all."""
     position = work.positions[order.position]
     return position.is_flat and is_past_exits(work, work.governing(position), order.prepared_at)
+
+
+def _outlives_its_session(work: Work, order: Order) -> bool:
+    """Say whether an order of the day works on after the close: it has no further try, and nobody follows its fills."""
+    is_of_the_day = order.status is OrderStatus.WORKING and order.time_in_force is TimeInForce.DAY
+    return is_of_the_day and work.at >= work.state.session.close
+
+
+def _end_with_its_session(work: Work, order: Order) -> None:
+    """Take an order of the day back once the broker has had time to say that it is over."""
+    left = (work.state.session.close + PAST_CLOSE - work.at).total_seconds()
+    if left > 0:
+        wake(work, order.bot, left)
+    else:
+        cancel(work, order, OVER if order.purpose is Purpose.ENTRY else AT_CLOSE)
 
 
 def _doubt(work: Work, order: Order) -> None:

@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from engine.model.session import FULL_CLOSE, OPEN_TIME, at_exchange_time, exchange_date, is_tabled, session_from
 
+LATER = timedelta(minutes=15)
+"""How long after the close orders of the day live in options that trade so long."""
+
 
 class Hours(NamedTuple):
     """Open and close of a session, UTC."""
@@ -22,13 +25,14 @@ def hours_of(day: date) -> Hours:
 
 
 def next_time(after: datetime, delivery_delay: timedelta) -> datetime:
-    """Return the next open, close, delivery or midnight of the exchange strictly after an instant."""
+    """Return the next open, close, delivery, late close or midnight of the exchange strictly after an instant."""
     today = exchange_date(after)
     session = session_from(today)
     times = (
         session.open,
         session.close,
         session.close + delivery_delay,
+        session.close + LATER,
         at_exchange_time(today + timedelta(days=1), time(0)),
     )
     return min(moment for moment in times if moment > after)

@@ -1,7 +1,7 @@
 """Tickets come in: new orders, brackets, modifications and what-ifs."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from engine.model.session import (
     EXCHANGE_ZONE,
@@ -12,7 +12,7 @@ from engine.model.session import (
     session_after,
     session_from,
 )
-from engine.sim.exchange.agenda import hours_of
+from engine.sim.exchange.agenda import LATER, hours_of
 from engine.sim.exchange.book import WorkingOrder
 from engine.sim.exchange.checks import Problem, entry_problem, rejected, resolve_legs, ticket_problem
 from engine.sim.exchange.combo import Leg
@@ -20,6 +20,7 @@ from engine.sim.exchange.desk import Desk
 from engine.sim.exchange.lifecycle import end_refused
 from engine.sim.exchange.standing import margin_answer, margin_problem
 from engine.sim.exchange.tick_rules import combo_tick_rule, tick_rule
+from engine.sim.instrument import Instrument
 from engine.sim.seams import Report, Status, Ticket, WhatIfAnswer
 
 DUPLICATE = Problem(103, "Duplicate order id")
@@ -30,6 +31,11 @@ IGNORED = (
     "Order Event Warning:Attribute '{}' is ignored based on the order type and destination. "
     "PlaceOrder is now being processed."
 )
+_LATE_SYMBOLS = frozenset({"SPX", "XSP", "VIX", "RUT", "NDX", "SPY", "QQQ", "IWM"})
+"""Whose options trade for `LATER` after the close, but on the day they expire. Nobody quotes them then in this market.
+
+Source: Cboe, US Options Hours, and its specifications; Nasdaq, NDX.
+"""
 OUTSIDE = "Outside Regular Trading Hours"
 NOT_ACTED_ON = {
     "Conditions": "Conditions",
@@ -91,8 +97,13 @@ def _expires(desk: Desk, ticket: Ticket, legs: tuple[Leg, ...]) -> datetime | No
     if ticket.tif == "GTD":
         ends += [ticket.good_till] if ticket.good_till is not None else []
     elif ticket.tif != "GTC":
-        ends.append(_close_after(max(desk.now, ticket.good_after or desk.now)))
+        later = LATER if all(_trades_later(leg.instrument) for leg in legs) else timedelta(0)
+        ends.append(_close_after(max(desk.now, ticket.good_after or desk.now)) + later)
     return min(ends, default=None)
+
+
+def _trades_later(instrument: Instrument) -> bool:
+    return instrument.is_option and instrument.symbol in _LATE_SYMBOLS
 
 
 def _close_after(at: datetime) -> datetime:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from fake_market import CLOSE, DAY, P5000, SPX_AM, SPY, SPY_P, TEN, Desktop
+from fake_market import AAPL_P, CLOSE, DAY, P5000, SPX_AM, SPY, SPY_C, SPY_P, TEN, Desktop
 
 from engine.sim.exchange.settings import ExchangeSettings
 from engine.sim.seams import Commissioned, Executed, OrderChanged, OrderError, PositionChanged, Report, Status
@@ -133,15 +133,29 @@ def test_global_cancel_ends_the_orders_of_every_client() -> None:
 
 def test_day_orders_expire_at_the_close_and_gtc_orders_survive_the_night() -> None:
     desk = Desktop()
-    desk.place(SPY_P, "BUY", limit=3.0)
-    desk.place(SPY_P, "BUY", limit=3.0, tif="GTC")
+    desk.place(AAPL_P, "BUY", limit=3.0)
+    desk.place(AAPL_P, "BUY", limit=3.0, tif="GTC")
     desk.step()
     reports = desk.to(CLOSE)
     assert (statuses(reports), codes(reports)) == (["Cancelled"], [202])
     desk.to(datetime(2024, 5, 7, 13, 30, tzinfo=UTC))
     assert [view.ticket.tif for view in desk.broker.open_orders()] == ["GTC"]
-    desk.market.quotes[SPY_P] = (2.9, 3.0, 10, 10)
+    desk.market.quotes[AAPL_P] = (2.9, 3.0, 10, 10)
     assert "Executed" in names(desk.step())
+
+
+def test_day_orders_in_options_that_trade_until_a_quarter_past_four_live_as_long() -> None:
+    """Those of SPX and SPY, unless they expire today, do at the broker: one that is left there may fill."""
+    desk = Desktop()
+    desk.place(SPY_P, "BUY", limit=3.0)
+    desk.place(SPY_C, "BUY", limit=0.4)
+    desk.step()
+    reports = desk.to(CLOSE)
+    assert (statuses(reports), codes(reports)) == (["Cancelled"], [202])
+    assert codes(desk.to(CLOSE + timedelta(minutes=14))) == []
+    assert [view.ticket.con_id for view in desk.broker.open_orders()] == [SPY_P]
+    assert codes(desk.to(CLOSE + timedelta(minutes=15))) == [202]
+    assert len(desk.broker.completed_orders()) == 2
 
 
 def test_an_order_good_till_a_time_ends_then_and_one_good_after_a_time_waits_for_it() -> None:
@@ -166,7 +180,7 @@ def test_an_order_of_the_day_that_is_good_after_another_day_is_for_that_day() ->
     assert codes(desk.to(CLOSE)) == []
     assert codes(desk.to(datetime(2024, 5, 7, 19, 59, tzinfo=UTC))) == []
     assert [view.status.value for view in desk.broker.open_orders()] == ["Submitted"]
-    assert codes(desk.to(datetime(2024, 5, 7, 20, 0, tzinfo=UTC))) == [202]
+    assert codes(desk.to(datetime(2024, 5, 7, 20, 15, tzinfo=UTC))) == [202]
     assert codes(desk.place(SPY_P, "BUY", limit=3.0, good_after=datetime(2099, 1, 2, tzinfo=UTC))) == [399]
 
 
@@ -203,7 +217,7 @@ def test_an_order_of_the_evening_is_for_the_next_session() -> None:
     assert "until 2024-05-07 09:30:00" in reports[-1].text
     desk.to(datetime(2024, 5, 7, 19, 59, tzinfo=UTC))
     assert len(desk.broker.open_orders()) == 1
-    assert codes(desk.to(datetime(2024, 5, 7, 20, 0, tzinfo=UTC))) == [202]
+    assert codes(desk.to(datetime(2024, 5, 7, 20, 15, tzinfo=UTC))) == [202]
 
 
 def test_outside_rth_is_ignored_with_a_warning() -> None:

@@ -209,11 +209,12 @@ def test_an_exit_takes_it_back_and_closes_only_then() -> None:
     assert not desk.live
 
 
-@pytest.mark.parametrize("is_started_anew", [False, True])
-def test_what_an_exit_has_not_closed_by_the_close_is_protected_until_it_goes_on(is_started_anew: bool) -> None:
+@pytest.mark.parametrize("how", ["ends", "started anew", "works on"])
+def test_what_an_exit_has_not_closed_by_the_close_is_protected_until_it_goes_on(how: str) -> None:
     """Its stop was gone for the exit, and over the night none was at the broker, should no engine be there at the open.
 
-    is_started_anew: in the evening another engine takes over.
+    started anew: in the evening another engine takes over. works on: SPY's options trade until 16:15, and a run ends
+    at 16:06.
     """
     legs = """
   expiry: {dte: {nearest: 90}}
@@ -230,10 +231,13 @@ def test_what_an_exit_has_not_closed_by_the_close_is_protected_until_it_goes_on(
     desk.ack(leaving)
     assert not guards(desk)
     desk.until("16:00")
-    if is_started_anew:
+    if how == "started anew":
         desk.unlink()
         desk.start_again()
         desk.link(refs=[leaving.ref])
+    if how == "works on":
+        desk.tick(6)
+        assert desk.order(leaving.ref).status is OrderStatus.CANCELLING
     desk.cancelled(leaving)
     desk.tick(2)
     (guard,) = guards(desk)

@@ -426,6 +426,19 @@ def test_an_entry_at_work_is_taken_back_as_the_time_comes_at_which_all_is_closed
     assert desk.said(Kind.DECISION, "unfilled")[-1].data["reason"] == "the time has come at which its exits close all"
 
 
+def test_an_entry_at_work_is_taken_back_at_the_close() -> None:
+    """Options on SPX and SPY trade until 16:15: what filled there had no exit judged before the next open."""
+    entry = '{window: {from: "15:58", to: "16:00"}}'
+    ladder = "{start: mid, step: 0.01, wait: 60s, tries: 40, then: cancel}"
+    desk = Desk((text_of(entry=entry, order=ladder, exits="\n  - at_expiry: settle\n"),), at="15:57")
+    desk.enter("15:58")
+    while desk.now < clock("16:00:08"):
+        answer(desk)
+        desk.tick(1)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "unfilled")
+    assert desk.said(Kind.DECISION, "unfilled")[-1].data["reason"] == "its window is over"
+
+
 def answer(desk: Desk) -> None:
     for order in desk.live:
         if order.status is OrderStatus.CANCELLING:
