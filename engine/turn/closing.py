@@ -179,15 +179,18 @@ def is_dead(work: Work, leg: PositionLeg) -> bool:
     return leg.sign > 0 and row >= 0 and quote_problem(board, row, work.now) == NO_BID
 
 
+def exit_has_dealt(work: Work, position: Position) -> bool:
+    """Say whether an order of the exit at work has had a fill: what rested and filled is none of it."""
+    return any(order.has_fills for order in work.orders_of(position.id) if order.reason == position.exit_reason)
+
+
 def is_left_unwanted(work: Work, position: Position) -> bool:
     """Say whether the exit at work has dealt, and has left only what nobody bid for when it was quoted last.
 
     However long ago that was: without a newer quote no limit can be sent for it, by whichever exit. One that has closed
     nothing yet, or that keeps a part, leaves more than that: another one that comes true takes over all the same.
     """
-    orders = work.orders_of(position.id)
-    has_dealt = any(order.has_fills for order in orders if order.reason == position.exit_reason)
-    if not has_dealt or work.live_orders(position.id):
+    if not exit_has_dealt(work, position) or work.live_orders(position.id):
         return False
     closing = dict(legs_to_close(position, work.governing(position)))
     return all(closing.get(leg) == leg.held and _was_unwanted(work, leg) for leg in position.legs if leg.held)

@@ -14,6 +14,7 @@ from engine.turn.closing import (
     CLOSING,
     UNWIND,
     at_work,
+    exit_has_dealt,
     exit_ladder,
     goes_apart,
     is_back,
@@ -208,13 +209,12 @@ def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool)
 
 def _closing_cancelled(work: Work, position: Position, order: Order, *, asked: bool) -> Position:
     """Tell of a closing order that was cancelled by others, or that the close has ended: a person must know of it."""
-    session = work.state.session
     text = "a closing order was cancelled, and not by us: it is sent again"
     if is_by_broker := is_ended_by_broker(order):
         text = "the broker cancelled a closing order: it is sent again"
     if _has_ended_with_its_day(work, order):
         text = "a closing order was at work up to the close: it is sent again"
-        if not session.open <= work.at < session.close:
+        if is_between_sessions(work):
             text = "a closing order was at work up to the close: it is sent again at the next open"
         if all(option_has_expired(work, leg.option) for leg in order.legs):
             text = "a closing order was at work up to the close: what it was to close has expired"
@@ -266,7 +266,7 @@ def _after_closing(work: Work, position: Position) -> None:
 
 def _ended_by(work: Work, position: Position) -> str:
     """Return what has closed a position: the exit at work, unless that has closed none, and what rested the last."""
-    if any(order.has_fills for order in work.orders_of(position.id) if order.reason == position.exit_reason):
+    if exit_has_dealt(work, position):
         return position.exit_reason
     fills = (each for each in work.booked.values() if each.position == position.id and not each.is_entry)
     refs = [each.ref for each in fills if each.quantity]

@@ -24,6 +24,7 @@ from engine.turn.closing import (
     are_whole_beside_dead,
     closing_bound,
     closing_stage,
+    exit_has_dealt,
     exit_ladder,
     is_back,
     is_dead,
@@ -135,7 +136,7 @@ def waits_for_first_quote(work: Work, position: Position) -> bool:
         known_again(work, position, NO_QUOTE)
     if not unseen or not all(leg in unseen or is_dead(work, leg) for leg in held):
         return False
-    if not any(order.has_fills for order in work.orders_of(position.id) if order.reason == position.exit_reason):
+    if not exit_has_dealt(work, position):
         return False
     left = FIRST_QUOTE - (work.at - note_unknown(work, position, NO_QUOTE)).total_seconds()
     if left > 0:

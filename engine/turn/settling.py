@@ -15,6 +15,7 @@ from engine.model.values import replace
 from engine.record.record import CLOSING, Kind
 from engine.turn.caution import is_stopped
 from engine.turn.closed import closed, count_closed
+from engine.turn.closing import exit_has_dealt
 from engine.turn.doubting import doubt_anew
 from engine.turn.ended import part_is_closed
 from engine.turn.past_us import book_before_expiry, book_estimate, has_estimates
@@ -259,5 +260,4 @@ def _left_by(work: Work, position: Position) -> str:
     """Return what ended a position of which the rest has settled; "" where the exit at work had closed none of it."""
     if position.state != "exiting" or position.exit_reason in PAST_US:
         return position.exit_reason
-    orders = work.orders_of(position.id)
-    return position.exit_reason if any(each.has_fills for each in orders if each.reason == position.exit_reason) else ""
+    return position.exit_reason if exit_has_dealt(work, position) else ""

@@ -59,8 +59,7 @@ def off_tick(day: Day) -> list[str]:
     told: dict[str, TickRule] = {}
     seen: set[tuple[str, Decimal]] = set()
     for record in day.records:
-        if record.kind is Kind.FACTS and record.data.get("what") == TICKS:
-            told[str(record.data["trading_class"])] = decode(TickRule, record.data["value"])
+        told.update(_grid_told(record))
         if record.kind is not Kind.ORDER:
             continue
         order = decode(Order, dict(record.data))
@@ -77,8 +76,14 @@ def off_tick(day: Day) -> list[str]:
 
 def grids_told(day: Day) -> dict[str, TickRule]:
     """Return the price grids of options as the broker has told them, by trading class, the latest of each."""
-    told = (record.data for record in day.records if record.kind is Kind.FACTS and record.data.get("what") == TICKS)
-    return {str(data["trading_class"]): decode(TickRule, data["value"]) for data in told}
+    return {name: grid for record in day.records for name, grid in _grid_told(record).items()}
+
+
+def _grid_told(record: Record) -> dict[str, TickRule]:
+    """Return the price grid a record tells, under its trading class; nothing of any other record."""
+    if record.kind is not Kind.FACTS or record.data.get("what") != TICKS:
+        return {}
+    return {str(record.data["trading_class"]): decode(TickRule, record.data["value"])}
 
 
 def unfinished(day: Day) -> list[str]:
