@@ -50,6 +50,10 @@ ENDING = """
   - time: "15:45"
     order: market
 """
+BOTH_SIDES = DOWN.partition("  - name: further_down")[0] + EACH.replace(
+    "each_side}", "short_call}\n    close: call_side"
+)
+"""Rolls of the puts and of the calls, each by an exit of its own."""
 
 
 def held(rolls: str = UNTESTED, quantity: int = 2, ending: str = ENDING, **sections: str) -> Desk:
@@ -64,6 +68,15 @@ def held(rolls: str = UNTESTED, quantity: int = 2, ending: str = ENDING, **secti
         desk.quote(short, 3.95, 4.05, -0.30 if short.right.value == "put" else 0.30)
         desk.quote(long, 1.95, 2.05, -0.20 if short.right.value == "put" else 0.20)
     desk.freshen()
+    return desk
+
+
+def puts_rolled() -> Desk:
+    """Return a desk whose trade may lose $2500 at most, and whose puts have been rolled at a VIX of 21."""
+    desk = held(BOTH_SIDES, risk="{max_loss_per_trade: $2500}", quantity=1)
+    desk.level("VIX", 21.0)
+    desk.tick(1)
+    desk.fill(desk.last)
     return desk
 
 
@@ -266,10 +279,8 @@ def test_the_limit_of_a_trade_is_asked_of_the_new_side_beside_the_one_that_stays
 
 def test_the_limit_of_a_trade_is_asked_of_all_that_its_parts_were_rolled_into() -> None:
     """Puts of today and calls of another day may both be lost."""
-    puts = DOWN.partition("  - name: further_down")[0]
-    calls = EACH.replace("each_side}", "short_call}\n    close: call_side")
     for limit, count in ((2500, 2), (1500, 1)):
-        desk = held(puts + calls, risk=f"{{max_loss_per_trade: ${limit}}}", quantity=1)
+        desk = held(BOTH_SIDES, risk=f"{{max_loss_per_trade: ${limit}}}", quantity=1)
         desk.quote(later(6055), 0.50, 0.60, 0.30)
         desk.quote(later(6065), 0.10, 0.20, 0.20)
         desk.level("VIX", 21.0)
@@ -282,12 +293,7 @@ def test_the_limit_of_a_trade_is_asked_of_all_that_its_parts_were_rolled_into() 
 
 def test_no_try_of_a_roll_goes_on_where_what_its_trade_could_lose_is_not_known() -> None:
     """Nobody quotes what another part of the trade is being rolled into: the next try was sent all the same."""
-    puts = DOWN.partition("  - name: further_down")[0]
-    calls = EACH.replace("each_side}", "short_call}\n    close: call_side")
-    desk = held(puts + calls, risk="{max_loss_per_trade: $2500}", quantity=1)
-    desk.level("VIX", 21.0)
-    desk.tick(1)
-    desk.fill(desk.last)
+    desk = puts_rolled()
     desk.level("VIX", 16.0)
     spot(desk, 6050)
     desk.ack(desk.last)
@@ -303,12 +309,7 @@ def test_no_try_of_a_roll_goes_on_where_what_its_trade_could_lose_is_not_known()
 
 def test_a_roll_whose_trade_could_lose_nobody_knows_what_says_so() -> None:
     """It said that its loss has no bound, and that the spec does not allow that."""
-    puts = DOWN.partition("  - name: further_down")[0]
-    calls = EACH.replace("each_side}", "short_call}\n    close: call_side")
-    desk = held(puts + calls, risk="{max_loss_per_trade: $2500}", quantity=1)
-    desk.level("VIX", 21.0)
-    desk.tick(1)
-    desk.fill(desk.last)
+    desk = puts_rolled()
     spot(desk, 6030)
     desk.ack(desk.last)
     _, of_puts = rolls(desk)
