@@ -14,8 +14,8 @@ Journal 58 (2002), 36-52.
 
 from collections.abc import Sequence
 from decimal import Decimal
-from math import sqrt
-from statistics import fmean, stdev
+from math import fsum, sqrt
+from statistics import fmean
 
 SESSIONS_IN_A_YEAR = 252
 LEAST_SESSIONS = 20
@@ -49,7 +49,8 @@ def win_rate(profits: Sequence[Decimal]) -> Decimal | None:
 
 
 def _of_a_session(profits: Sequence[Decimal]) -> float | None:
-    if len(profits) < LEAST_SESSIONS or len(set(profits)) == 1:
+    if len(profits) < LEAST_SESSIONS or min(profits) == max(profits):
         return None
-    values = [float(profit) for profit in profits]
-    return fmean(values) / stdev(values)
+    values = list(map(float, profits))
+    mean = fmean(values)
+    return mean / sqrt(fsum((value - mean) ** 2 for value in values) / (len(values) - 1))

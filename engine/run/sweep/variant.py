@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 from engine.adapters.history.day import Finding
 from engine.model.counted import counted
@@ -55,6 +56,32 @@ class Part:
     unclear: tuple[tuple[str, int], ...] = ()
     sessions: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+    def __getstate__(self) -> object:
+        """Return what is pickled: a row of numbers as one text, in a fifth of the time that they take one by one."""
+        told = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        nets, entered, left = zip(*self.trades, strict=True) if self.trades else ((), (), ())
+        return {**told, "profits": _text_of(self.profits), "trades": (_text_of(nets), _days(entered), _days(left))}
+
+    def __setstate__(self, told: dict[str, Any]) -> None:
+        """Become what was pickled."""
+        nets, entered, left = told["trades"]
+        days = (map(date.fromordinal, each) for each in (entered, left))
+        rows = {"profits": _read(told["profits"]), "trades": tuple(map(Trade, _read(nets), *days))}
+        for name, value in (told | rows).items():
+            object.__setattr__(self, name, value)
+
+
+def _text_of(row: Iterable[Decimal]) -> str:
+    return " ".join(map(str, row))
+
+
+def _read(text: str) -> tuple[Decimal, ...]:
+    return tuple(map(Decimal, text.split()))
+
+
+def _days(row: Iterable[date]) -> tuple[int, ...]:
+    return tuple(map(date.toordinal, row))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +139,7 @@ def whole(parts: Sequence[Part]) -> Variant:
     return Variant(
         number=first.number,
         point=first.point,
-        profits=tuple(float(each) for each in profits),
+        profits=tuple(map(float, profits)),
         trades=len(made),
         wins=sum(each > 0 for each in made),
         net=float(sum(made, ZERO)),
@@ -215,9 +242,5 @@ def _sums(parts: Iterable[Iterable[tuple[str, int]]]) -> Counter[str]:
 
 
 def _drawdown(profits: Sequence[Decimal]) -> Decimal:
-    total = best = deepest = ZERO
-    for each in profits:
-        total += each
-        best = max(best, total)
-        deepest = max(deepest, best - total)
-    return deepest
+    totals = list(accumulate(profits, initial=ZERO))
+    return max(best - total for best, total in zip(accumulate(totals, max), totals, strict=True))
