@@ -16,6 +16,7 @@ from engine.run.backtest.results import (
     ruined_words,
     sessions_words,
     span_words,
+    strained_words,
     undivided_words,
     unfilled_words,
 )
@@ -61,11 +62,10 @@ def _head(results: Results) -> Iterator[str]:
     sharpe = "-" if results.sharpe is None else f"{results.sharpe:.2f} +/- {results.sharpe_error or 0.0:.2f}"
     drawdown = dollars(results.max_drawdown)
     yield f" fills {told['fills']}; account {signed(float(results.profit))}, drawdown {drawdown}, Sharpe {sharpe}"
-    if words := ruined_words({f"{day.date}": day.equity for day in results.days}):
-        yield f" {words}"
-    if words := brought_words(told):
-        yield f" {words}"
-    if words := undivided_words(holds_shares=results.holds_shares):
+    short = ruined_words({f"{day.date}": day.equity for day in results.days}) or strained_words(
+        [f"{day.date}" for day in results.days if day.is_strained]
+    )
+    for words in filter(None, (short, brought_words(told), undivided_words(holds_shares=results.holds_shares))):
         yield f" {words}"
     if still := sum(trade.left is None for trade in results.trades):
         yield f" open at the end: {counted(still, 'position')}, which the account counts at the last mid"

@@ -81,7 +81,8 @@ class Trade:
 class Day:
     """One session of the account: its value at the end, what that changed, trades opened and closed.
 
-    has_data: else it was lived through for what was held alone.
+    has_data: else it was lived through for what was held alone. is_strained: what was held once left the account
+    nothing free, by the estimate of its margin.
     """
 
     date: date
@@ -91,6 +92,7 @@ class Day:
     opened: int
     closed: int
     has_data: bool = True
+    is_strained: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +230,15 @@ def ruined_words(equities: Mapping[str, Decimal | float]) -> str:
         return ""
     when = f"on {below[0]}" if len(below) == 1 else f"at the end of {len(below)} sessions, first on {below[0]}"
     return f"the account was below zero {when}: no broker would have let these bots go on"
+
+
+def strained_words(days: Sequence[str]) -> str:
+    """Return what to say of sessions in which what was held left the account nothing free, "" where there is none."""
+    if not days:
+        return ""
+    when = f"on {days[0]}" if len(days) == 1 else f"in {len(days)} sessions, first on {days[0]}"
+    took = f"the margin of what was held, an estimate, took all that the account had {when}"
+    return f"{took}: a broker would have refused entries, or closed some of it"
 
 
 def sums(trades: Sequence[Trade]) -> Sums:
@@ -389,6 +400,7 @@ def _days(
     every = list(records)
     is_recorded = settings["fills"] == RECORDED.name
     started, ended = _worths(every, is_recorded=is_recorded)
+    strained = frozenset() if is_recorded else _strained(every)
     order = dict.fromkeys(exchange_date(record.at) for record in every if record.kind is Kind.SESSION)
     equity = cash = Decimal(str(settings["cash"]))
     if is_recorded:
@@ -409,6 +421,7 @@ def _days(
                 opened=sum(_day_of(trade.entered) == day for trade in trades),
                 closed=sum(trade.left is not None and _day_of(trade.left) == day for trade in trades),
                 has_data=day not in unseen,
+                is_strained=day in strained,
             )
         )
     return tuple(found)
@@ -434,6 +447,13 @@ def _worths(records: Iterable[Record], *, is_recorded: bool) -> tuple[dict[date,
         elif record.at < settled and record.data.get("cash") is not None:
             started.setdefault(day, Decimal(str(record.data["cash"])))
     return started, ended
+
+
+def _strained(records: Iterable[Record]) -> frozenset[date]:
+    """Return the sessions in which the account once had nothing to buy with: its margin was all it had, or more."""
+    told = (record for record in records if record.kind is Kind.ACCOUNT)
+    powers = ((exchange_date(record.at), record.data.get("buying_power")) for record in told)
+    return frozenset(day for day, power in powers if power is not None and not Decimal(str(power)))
 
 
 def _finding(record: Record) -> Mapping[str, Any]:

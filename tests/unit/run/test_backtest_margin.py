@@ -8,6 +8,7 @@ import pytest
 from past_days import PastDays
 from test_backtest_walk import CONDOR, desk_of, run
 
+from engine.cli.backtest_text import result_lines
 from engine.model.command import AskMargin
 from engine.model.contract import Contract, Option, Right, Underlying, share
 from engine.model.event import MarginReport
@@ -127,6 +128,18 @@ def test_buying_power_goes_down_with_each_entry_of_a_day(tmp_path: Path) -> None
     found = run(desk_of(tmp_path, text), tmp_path / "one.db", PastDays(), last=DAY, cash=Decimal(3_000))
     assert len(found.trades) == 2
     assert [day.equity for day in found.days] == [3_000 + found.all.net]
+
+
+def test_sessions_in_which_the_margin_takes_all_are_told(tmp_path: Path) -> None:
+    """A backtest refuses nothing for margin: of $900 condors of $1,000 each were sold, and nothing said so."""
+    text = CONDOR.partition("exits:")[0] + "exits:\n  - at_expiry: settle\nrisk: {max_loss_per_trade: $1000}\n"
+    poor = run(desk_of(tmp_path, text), tmp_path / "poor.db", PastDays(), last=NEXT, cash=Decimal(500))
+    rich = run(desk_of(tmp_path, text), tmp_path / "rich.db", PastDays(), last=NEXT, cash=Decimal(3_000))
+    assert [day.is_strained for day in poor.days] == [True, True]
+    assert [day.is_strained for day in rich.days] == [False, False]
+    words = "took all that the account had in 2 sessions, first on 2026-09-01: a broker would have refused entries"
+    assert words in "\n".join(result_lines(poor))
+    assert "took all that the account had" not in "\n".join(result_lines(rich))
 
 
 def test_options_that_were_bought_buy_nothing_more() -> None:

@@ -67,6 +67,7 @@ def document() -> dict[str, Any]:
             "opened": 1,
             "closed": 1,
             "has_data": True,
+            "is_strained": False,
         },
         {
             "date": "2026-09-02",
@@ -76,6 +77,7 @@ def document() -> dict[str, Any]:
             "opened": 1,
             "closed": 1,
             "has_data": True,
+            "is_strained": False,
         },
     ]
     funnel = {"bot": "a<b", "sessions": 2, "watched": 2, "tried": 2, "entered": 2, "minutes": 30.0}
@@ -353,6 +355,17 @@ def test_an_account_below_zero_is_told() -> None:
     days = [{**day, "equity": day["equity"] - 1000.0} for day in document()["days"]]
     words = "The account was below zero on 2026-09-02: no broker would have let these bots go on."
     assert f'<p class="warn">{words}</p>' in report_page({**document(), "days": days}, {})
+
+
+def test_an_account_whose_margin_took_all_is_told() -> None:
+    assert "The margin of" not in report_page(document(), {})
+    days = [{**day, "is_strained": day["vix"] is None} for day in document()["days"]]
+    words = (
+        "The margin of what was held, an estimate, took all that the account had on 2026-09-02: a broker would have "
+    )
+    assert f'<p class="warn">{words}refused entries, or closed some of it.</p>' in report_page(
+        {**document(), "days": days}, {}
+    )
 
 
 def test_a_result_that_lacks_what_a_report_shows_is_refused(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from engine.run.backtest.results import (
     ruined_words,
     sessions_words,
     span_words,
+    strained_words,
     undivided_words,
     unfilled_words,
 )
@@ -117,8 +118,9 @@ def _about(document: Document) -> str:
     words = f"<p>{escape(sources)}. Fills: {escape(told['fills'])}. rulebot {escape(document['version'])}.</p>"
     if told["is_modelled"]:
         words += '<p class="warn">Its option prices are <b>modelled</b>: nobody ever quoted them.</p>'
-    if ruined := ruined_words({day["date"]: day["equity"] for day in document["days"]}):
-        words += f'<p class="warn">{escape(ruined[0].upper() + ruined[1:])}.</p>'
+    ruined = ruined_words({day["date"]: day["equity"] for day in document["days"]})
+    if short := ruined or strained_words([day["date"] for day in document["days"] if day["is_strained"]]):
+        words += f'<p class="warn">{escape(short[0].upper() + short[1:])}.</p>'
     if still := sum(trade["left"] is None for trade in document["trades"]):
         words += f"<p>Open at the end, and in no sum of trades: {counted(still, 'position')}.</p>"
     ended = "; ".join(in_shares_lines([_in_shares(trade) for trade in document["trades"] if trade["in_shares"]]))
