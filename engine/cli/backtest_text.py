@@ -7,11 +7,12 @@ from engine.cli.width import table
 from engine.model.counted import counted
 from engine.model.money import dollars
 from engine.run.backtest.alarmed import SHOWN
+from engine.run.backtest.figures import figure_words
 from engine.run.backtest.funnel import Funnel
+from engine.run.backtest.lived import Trade
 from engine.run.backtest.results import (
     Results,
     Sums,
-    Trade,
     brought_words,
     ruined_words,
     sessions_words,
@@ -62,6 +63,8 @@ def _head(results: Results) -> Iterator[str]:
     sharpe = "-" if results.sharpe is None else f"{results.sharpe:.2f} +/- {results.sharpe_error or 0.0:.2f}"
     drawdown = dollars(results.max_drawdown)
     yield f" fills {told['fills']}; account {signed(float(results.profit))}, drawdown {drawdown}, Sharpe {sharpe}"
+    if figures := figure_words(results.figures):
+        yield f" {', '.join(f'{name} {value}' for name, value in figures)}"
     short = ruined_words({f"{day.date}": day.equity for day in results.days}) or strained_words(
         [f"{day.date}" for day in results.days if day.is_strained]
     )

@@ -12,8 +12,9 @@ of independent, identically distributed sessions: A. W. Lo, "The Statistics of S
 Journal 58 (2002), 36-52.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from itertools import accumulate, groupby
 from math import fsum, sqrt
 from statistics import fmean
 
@@ -46,6 +47,28 @@ def expectancy(profits: Sequence[Decimal]) -> Decimal | None:
 def win_rate(profits: Sequence[Decimal]) -> Decimal | None:
     """Return the part of trades that made money after commissions, 0 to 1; None without trades."""
     return Decimal(sum(profit > 0 for profit in profits)) / len(profits) if profits else None
+
+
+def average_win(profits: Sequence[Decimal]) -> Decimal | None:
+    """Return the mean net profit of the trades that made money; None where none did."""
+    return expectancy([profit for profit in profits if profit > 0])
+
+
+def average_loss(profits: Sequence[Decimal]) -> Decimal | None:
+    """Return the mean net profit of the trades that lost money, below zero; None where none did."""
+    return expectancy([profit for profit in profits if profit < 0])
+
+
+def losing_streak(profits: Iterable[Decimal]) -> int:
+    """Return how many trades in a row lost money at most. profits: in the order in which the trades were left."""
+    return max((len(list(run)) for is_loss, run in groupby(profits, lambda profit: profit < 0) if is_loss), default=0)
+
+
+def longest_below(values: Iterable[Decimal]) -> int:
+    """Return for how many values in a row the account stood below its best until then, at most."""
+    values = list(values)
+    below = (value < best for value, best in zip(values, accumulate(values, max), strict=True))
+    return max((len(list(run)) for is_below, run in groupby(below) if is_below), default=0)
 
 
 def _of_a_session(profits: Sequence[Decimal]) -> float | None:

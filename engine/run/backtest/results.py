@@ -22,8 +22,10 @@ from engine.model.values import dataclass
 from engine.record.record import Kind, Record
 from engine.run.backtest import funnel
 from engine.run.backtest.alarmed import alarms_of
+from engine.run.backtest.figures import Figures, figures_of
 from engine.run.backtest.fills import NATURAL, RECORDED
 from engine.run.backtest.funnel import Funnel
+from engine.run.backtest.lived import Day, Trade
 from engine.run.backtest.notes import FINDING, HELD, NO_DATA, REGIME
 from engine.run.backtest.waking import SETTLES
 from engine.run.desk import compile_text
@@ -38,61 +40,6 @@ from engine.store.queries import Row, StoreReader
 VIX_EDGES = (12.0, 15.0, 20.0, 25.0, 35.0)
 """Between which a session's first VIX is told apart."""
 _KINDS = (*funnel.KINDS, Kind.ACCOUNT, Kind.ALARM, Kind.RUN_STARTED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trade:
-    """One position from its first fill until it was left, or to the last session if it is open then (`left` is None).
-
-    Units: entry and exit are net prices per share as the views have them; given: how far from the mid its entry filled,
-    in dollars a share, positive when it cost something; None of what was rolled into, by an order that closed something
-    too. parts: the exits that closed a part before `reason` closed the rest, each once. vix: at the first instant of
-    the session. in_shares: it was assigned or exercised; what the shares make or lose is in the account, and no part of
-    `net`. worth: dollars by which their strikes were better than the market then, None of other trades and where nobody
-    knew (`InShares`).
-    """
-
-    name: str
-    bot: str
-    symbol: str
-    structure: str
-    quantity: int
-    entered: str
-    left: str | None
-    entry: float | None
-    exit: float | None
-    given: float | None
-    parts: tuple[str, ...]
-    reason: str
-    commissions: Decimal
-    net: Decimal
-    vix: float | None
-    in_shares: bool
-    worth: Decimal | None
-    why: str
-
-    @property
-    def exits(self) -> str:
-        """All that closed it, in their order: `half, target`."""
-        return exits_words(self.parts, self.reason)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Day:
-    """One session of the account: its value at the end, what that changed, trades opened and closed.
-
-    has_data: else it was lived through for what was held alone. is_strained: what was held once left the account
-    nothing free, by the estimate of its margin.
-    """
-
-    date: date
-    equity: Decimal
-    profit: Decimal
-    vix: float | None
-    opened: int
-    closed: int
-    has_data: bool = True
-    is_strained: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +76,7 @@ class Results:
     by_hour: Mapping[str, Sums]
     profit: Decimal
     max_drawdown: Decimal
+    figures: Figures
     sharpe: float | None
     sharpe_error: float | None
     holds_shares: bool
@@ -178,6 +126,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         by_hour=_grouped(closed, lambda trade: trade.entered[11:13] + ":00"),
         profit=sum((day.profit for day in days), ZERO),
         max_drawdown=max((fall for _, fall in drawdowns(days)), default=ZERO),
+        figures=figures_of(found, days),
         sharpe=sharpe(profits),
         sharpe_error=sharpe_error(profits),
         holds_shares=_holds_shares(records, days),
@@ -187,11 +136,6 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         findings=tuple(_finding(record) for record in records if _is_fact(record, FINDING)),
         shown=shown,
     )
-
-
-def exits_words(parts: Iterable[str], reason: str) -> str:
-    """Return the exits that closed a trade in words: those that closed parts of it, and the one that ended it."""
-    return ", ".join([*parts, reason])
 
 
 def span_words(settings: Mapping[str, Any], days: Sequence[date]) -> str:

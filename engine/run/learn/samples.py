@@ -11,8 +11,9 @@ from engine.model.money import ZERO
 from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record
+from engine.run.backtest.lived import Trade
 from engine.run.backtest.notes import FEATURES
-from engine.run.backtest.results import Trade, read_results
+from engine.run.backtest.results import read_results
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 

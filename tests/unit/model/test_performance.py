@@ -5,7 +5,16 @@ from math import sqrt
 
 import pytest
 
-from engine.model.performance import expectancy, sharpe, sharpe_error, win_rate
+from engine.model.performance import (
+    average_loss,
+    average_win,
+    expectancy,
+    longest_below,
+    losing_streak,
+    sharpe,
+    sharpe_error,
+    win_rate,
+)
 
 
 def dollars(*amounts: int) -> list[Decimal]:
@@ -50,3 +59,20 @@ def test_trades() -> None:
     assert expectancy(dollars(40, -25, 0)) == 5
     assert win_rate(dollars(40, -25, 0, 10)) == Decimal("0.5")
     assert (expectancy([]), win_rate([])) == (None, None)
+
+
+def test_winners_and_losers_apart() -> None:
+    made = dollars(40, -25, 0, 20, -75)
+    assert (average_win(made), average_loss(made)) == (30, -50)
+    assert (average_win(dollars(0, -1)), average_loss(dollars(0, 1))) == (None, None)
+
+
+def test_losses_in_a_row_end_with_what_is_none() -> None:
+    assert losing_streak(dollars(-1, -1, 5, -1, -1, -1, 0, -1)) == 3
+    assert losing_streak([]) == losing_streak(dollars(1, 0, 2)) == 0
+
+
+def test_how_long_an_account_stood_below_its_best() -> None:
+    """As high as the best so far is not below it."""
+    assert longest_below(dollars(100, 90, 95, 100, 99, 98, 97, 101, 100)) == 3
+    assert longest_below([]) == longest_below(dollars(1, 1, 2)) == 0

@@ -86,6 +86,14 @@ def document() -> dict[str, Any]:
         "settings": {"from": "2026-09-01", "to": "2026-09-02", "source": "x", "data": "y", "fills": "mid"}
         | {"is_modelled": True},
         "version": "0.1.0",
+        "figures": {
+            "average_win": 40.0,
+            "average_loss": -60.0,
+            "losing_streak": 1,
+            "premium_kept": -0.1,
+            "held": 190.0,
+            "below_best": 1,
+        },
         "days": days,
         "trades": [trade(1, 40.0), trade(2, -60.0), trade(3, 0.0, None)],
         "all": SUMS,

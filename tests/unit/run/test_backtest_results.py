@@ -13,8 +13,9 @@ from store_day import CONDOR, DAY, at, small_day
 from engine.cli.backtest_text import SHOWN_RULES, result_lines
 from engine.record.record import Kind, Record
 from engine.run.backtest.funnel import LATER, Funnel, Stopped, funnels
+from engine.run.backtest.lived import Day, Trade
 from engine.run.backtest.report.whys import whys_of
-from engine.run.backtest.results import Day, Results, Trade, by_regime, choosing_freely, drawdowns, read_results, sums
+from engine.run.backtest.results import Results, by_regime, choosing_freely, drawdowns, read_results, sums
 from engine.run.why_day import parts_told
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store

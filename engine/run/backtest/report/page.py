@@ -9,13 +9,14 @@ from typing import Any
 from engine.model.counted import counted
 from engine.model.money import dollars, signed_dollars
 from engine.run.backtest.alarmed import most_often
+from engine.run.backtest.figures import Figures, figure_words
+from engine.run.backtest.lived import exits_words
 from engine.run.backtest.report import tables
 from engine.run.backtest.report.charts import calendar, curves, falls, histogram, key
 from engine.run.backtest.report.style import STYLE
 from engine.run.backtest.results import (
     REGIMES,
     brought_words,
-    exits_words,
     ruined_words,
     sessions_words,
     span_words,
@@ -148,6 +149,7 @@ def _figures(document: Document) -> str:
         ("deepest drawdown", dollars(document["max_drawdown"])),
         ("Sharpe ratio", "-" if sharpe is None else f"{sharpe:.2f} \N{PLUS-MINUS SIGN} {error or 0.0:.2f}"),
         ("commissions", dollars(all_trades["commissions"])),
+        *figure_words(Figures(**document["figures"])),
     )
     cells = "".join(f"<div><span>{escape(name)}</span><b>{escape(value)}</b></div>" for name, value in told)
     return f'<div class="figures">{cells}</div>'
@@ -193,9 +195,10 @@ def _trades(trades: Sequence[Mapping[str, Any]], whys: Mapping[str, str]) -> Ite
 
 
 _FORMULAS = """Net is after commissions. Average trade: the mean net. Profit factor: dollars won by dollars lost.
-Drawdown: how far the account stood below its best so far at the end of a session. Sharpe ratio: mean by sample
-deviation of the account's change by session, times the root of 252, with its standard error (W. F. Sharpe 1994; A. W.
-Lo 2002). What has been is no promise."""
+Premium kept: the net of what was sold for a credit, by that credit. Time in a trade: from its first fill until it was
+left, nights included. Drawdown: how far the account stood below its best so far at the end of a session. Sharpe ratio:
+mean by sample deviation of the account's change by session, times the root of 252, with its standard error (W. F.
+Sharpe 1994; A. W. Lo 2002). What has been is no promise."""
 
 
 def _formulas() -> str:

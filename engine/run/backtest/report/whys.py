@@ -10,7 +10,7 @@ from functools import lru_cache
 from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.record.explain import state_at
 from engine.record.record import Kind, Record
-from engine.run.backtest.results import Trade
+from engine.run.backtest.lived import Trade
 from engine.run.why_text import instant_lines
 from engine.store.place import Place
 from engine.store.queries import StoreReader

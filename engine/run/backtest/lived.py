@@ -1,0 +1,67 @@
+"""What a backtest has lived through, as its results tell it: a trade, and a session of the account."""
+
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+
+from engine.model.values import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """One position from its first fill until it was left, or to the last session if it is open then (`left` is None).
+
+    Units: entry and exit are net prices per share as the views have them; given: how far from the mid its entry filled,
+    in dollars a share, positive when it cost something; None of what was rolled into, by an order that closed something
+    too. parts: the exits that closed a part before `reason` closed the rest, each once. vix: at the first instant of
+    the session. in_shares: it was assigned or exercised; what the shares make or lose is in the account, and no part of
+    `net`. worth: dollars by which their strikes were better than the market then, None of other trades and where nobody
+    knew (`InShares`).
+    """
+
+    name: str
+    bot: str
+    symbol: str
+    structure: str
+    quantity: int
+    entered: str
+    left: str | None
+    entry: float | None
+    exit: float | None
+    given: float | None
+    parts: tuple[str, ...]
+    reason: str
+    commissions: Decimal
+    net: Decimal
+    vix: float | None
+    in_shares: bool
+    worth: Decimal | None
+    why: str
+
+    @property
+    def exits(self) -> str:
+        """All that closed it, in their order: `half, target`."""
+        return exits_words(self.parts, self.reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """One session of the account: its value at the end, what that changed, trades opened and closed.
+
+    has_data: else it was lived through for what was held alone. is_strained: what was held once left the account
+    nothing free, by the estimate of its margin.
+    """
+
+    date: date
+    equity: Decimal
+    profit: Decimal
+    vix: float | None
+    opened: int
+    closed: int
+    has_data: bool = True
+    is_strained: bool = False
+
+
+def exits_words(parts: Iterable[str], reason: str) -> str:
+    """Return the exits that closed a trade in words: those that closed parts of it, and the one that ended it."""
+    return ", ".join([*parts, reason])
