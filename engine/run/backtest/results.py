@@ -181,8 +181,8 @@ def strained_words(days: Sequence[str]) -> str:
     if not days:
         return ""
     when = f"on {days[0]}" if len(days) == 1 else f"in {len(days)} sessions, first on {days[0]}"
-    took = f"the margin of what was held, an estimate, took all that the account had {when}"
-    return f"{took}: a broker would have refused entries, or closed some of it"
+    took = f"the margin of what was held, by its worst case, took all that the account had {when}"
+    return f"{took}: a broker may refuse such entries, or close some of it"
 
 
 def sums(trades: Sequence[Trade]) -> Sums:

@@ -137,7 +137,7 @@ def test_sessions_in_which_the_margin_takes_all_are_told(tmp_path: Path) -> None
     rich = run(desk_of(tmp_path, text), tmp_path / "rich.db", PastDays(), last=NEXT, cash=Decimal(3_000))
     assert [day.is_strained for day in poor.days] == [True, True]
     assert [day.is_strained for day in rich.days] == [False, False]
-    words = "took all that the account had in 2 sessions, first on 2026-09-01: a broker would have refused entries"
+    words = "took all that the account had in 2 sessions, first on 2026-09-01: a broker may refuse such entries"
     assert words in "\n".join(result_lines(poor))
     assert "took all that the account had" not in "\n".join(result_lines(rich))
 

@@ -368,10 +368,8 @@ def test_an_account_below_zero_is_told() -> None:
 def test_an_account_whose_margin_took_all_is_told() -> None:
     assert "The margin of" not in report_page(document(), {})
     days = [{**day, "is_strained": day["vix"] is None} for day in document()["days"]]
-    words = (
-        "The margin of what was held, an estimate, took all that the account had on 2026-09-02: a broker would have "
-    )
-    assert f'<p class="warn">{words}refused entries, or closed some of it.</p>' in report_page(
+    words = "The margin of what was held, by its worst case, took all that the account had on 2026-09-02: a broker may "
+    assert f'<p class="warn">{words}refuse such entries, or close some of it.</p>' in report_page(
         {**document(), "days": days}, {}
     )
 
