@@ -1,10 +1,12 @@
 """What several files of whole days look at."""
 
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -12,6 +14,9 @@ from engine.run import worlds
 from engine.run.aftermath.day import Day
 from tests.e2e.findings import problems_of
 from tests.e2e.worlds import run_days, spec_files
+
+NEEDED = bool(os.environ.get("RULEBOT_NEEDS_BROWSER"))
+"""Set where a browser is owed: then its absence is a fault, and no skip."""
 
 
 class Lived(NamedTuple):
@@ -50,3 +55,27 @@ def two_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_days(folder, spec_files(["put_lite"]), seed=3, days=2, data_seconds=15, tapes=folder / "s-tapes")
     next(folder.glob("*.db")).rename(folder / "s.db")
     return folder
+
+
+def browser_path() -> str:
+    """Return where Chromium is; skips, or fails where one is owed."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        assert not NEEDED, "no Chromium is installed"
+        pytest.skip("needs Chromium")
+    return found
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    """Return Debian's Chromium, driven by playwright."""
+    if not NEEDED:
+        pytest.importorskip("playwright")
+    from playwright.sync_api import sync_playwright
+
+    path = browser_path()
+    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-quic", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=path, args=quiet)
+        yield found
+        found.close()

@@ -5,7 +5,6 @@ Screenshots go to the folder that RULEBOT_SCREENSHOTS names, else to the test's 
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from engine.store.open import open_store
 from engine.store.requests import box_of
 from engine.web import pages
 from engine.web.picture import BotLine, PositionLine
+from tests.e2e.conftest import NEEDED
 from tests.e2e.worlds import run_days, spec_files
 from tests.scan_rows import kept, row
 
@@ -58,17 +58,6 @@ CUT = """[...document.querySelectorAll(".scroll, .told, pre")]
 UNDER_HEADER = """document.querySelector("#why h2").getBoundingClientRect().top
     - document.querySelector("header").getBoundingClientRect().bottom"""
 """How far below the line at the top a heading stands that a link leads to."""
-NEEDED = bool(os.environ.get("RULEBOT_NEEDS_BROWSER"))
-"""Set where a browser is owed: then its absence is a fault, and no skip."""
-
-
-def browser_path() -> str:
-    """Return where Chromium is; skips, or fails where one is owed."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None:
-        assert not NEEDED, "no Chromium is installed"
-        pytest.skip("needs Chromium")
-    return found
 
 
 def axe_script() -> Path:
@@ -118,21 +107,6 @@ def desk(folder: Path, *arguments: str) -> Iterator[Desk]:
         yield found
     finally:
         found.end()
-
-
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    """Return Debian's Chromium, driven by playwright."""
-    if not NEEDED:
-        pytest.importorskip("playwright")
-    from playwright.sync_api import sync_playwright
-
-    path = browser_path()
-    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-quic", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=path, args=quiet)
-        yield found
-        found.close()
 
 
 def keep_scan(folder: Path) -> None:

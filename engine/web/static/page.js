@@ -65,7 +65,7 @@ function replace(place, html) {
   const scrolled = [...place.querySelectorAll(".scroll, .told")].map((each) => [each.scrollLeft, each.scrollTop]);
   place.innerHTML = html;
   [...place.querySelectorAll(".scroll, .told")].forEach((each, at) => { if (scrolled[at]) [each.scrollLeft, each.scrollTop] = scrolled[at]; });
-  if (focused) [...place.querySelectorAll("button, a, [tabindex]")].find((each) => keyOf(each) === focused)?.focus();
+  if (focused) [...place.querySelectorAll("button, a, [tabindex]")].find((each) => keyOf(each) === focused)?.focus({ preventScroll: true }); // who reads on below is not taken back to it
 }
 
 const keyOf = (each) => `${each.tagName} ${each.dataset.action ?? each.getAttribute("href") ?? each.getAttribute("aria-label")} ${each.dataset.position ?? each.dataset.bot ?? each.dataset.id ?? ""}`;
@@ -99,8 +99,12 @@ async function ask(path, body) {
   return [answer, await answer.json().catch(() => ({}))];
 }
 
-// Other parameters of a bot: what they change is shown first, as a difference of its text in words.
+// Other parameters of a bot: what they change is shown first, as a difference of its text in words. One at a time: a
+// second question would take the place of the first, and one yes would answer both.
+let isChanging = false;
 async function change(bot, values) {
+  if (isChanging) { say("One moment: what changes is being looked at"); return; }
+  isChanging = true;
   try {
     const [looked, seen] = await ask("/api/parameters/preview", { bot, values });
     if (!looked.ok) { say(`Not possible: ${seen.message ?? looked.status}`); return; }
@@ -108,6 +112,7 @@ async function change(bot, values) {
     const [asked, said] = await ask("/api/parameters", { bot, values });
     say(asked.ok ? said.message : `It was refused: ${said.message ?? asked.status}`);
   } catch { say(LOST); }
+  finally { isChanging = false; }
 }
 
 document.addEventListener("submit", (event) => {

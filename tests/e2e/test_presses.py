@@ -1,0 +1,70 @@
+"""What a person presses and reads while page.js replaces parts of the page, and asks: in a real browser, no server."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.web import pages
+
+DESK = "http://desk.test/"
+SCRIPT = Path(pages.__file__).parent / "static" / "page.js"
+ROWS = '<div class="scroll"><button data-action="/api/action/pause" data-bot="a">Pause</button></div>'
+LONG = f'<div id="part-bots">{ROWS}</div><p style="height: 4000px">'
+PARAMETERS = """<form class="parameters" data-bot="a"><input name="delta" value="0.07"
+  data-now="0.06" aria-label="delta">
+<button type="button" data-back="wing">As in the file</button><p><button>Show what changes</button></p></form>"""
+
+
+@pytest.fixture
+def page(browser: Any) -> Any:
+    """Return a page, of which `open_page` gives the text."""
+    return browser.new_page(viewport={"width": 1280, "height": 800})
+
+
+def open_page(page: Any, main: str) -> None:
+    """Open the page that all pages of ours are made of, with these contents and the script."""
+    base = pages.TEMPLATES.get_template("base.html").render()
+    text = base.replace('<main id="main">', f'<main id="main">{main}')
+    page.route(DESK, lambda route: route.fulfill(body=text, content_type="text/html"))
+    page.goto(DESK)
+    page.add_script_tag(path=SCRIPT)  # the one that the page itself asks for is not served, and would be a module
+
+
+def test_who_reads_on_is_not_taken_back_to_what_was_pressed(page: Any) -> None:
+    """The page sprang back to the button four times a second, whoever scrolled on."""
+    open_page(page, LONG)
+    button = page.get_by_role("button", name="Pause")
+    button.focus()
+    page.evaluate("scrollTo(0, 2000)")
+    old = button.element_handle()
+    page.evaluate("html => replace(byId('part-bots'), html)", ROWS)
+    assert not old.evaluate("each => each.isConnected")
+    assert page.evaluate("document.activeElement.dataset.bot") == "a"
+    assert page.evaluate("scrollY") == 2000
+
+
+def test_one_yes_changes_what_it_was_asked_for_and_nothing_else(page: Any) -> None:
+    """Two looks at once asked two questions in one place: the yes to the one was taken for the other as well."""
+    asked: list[Any] = []
+
+    def answer(route: Any) -> None:
+        asked.append((route.request.url.removeprefix(DESK), json.loads(route.request.post_data)["values"]))
+        route.fulfill(json={"text": f"what changes: {asked[-1][1]}", "message": "asked"})
+
+    page.route(f"{DESK}api/**", answer)
+    open_page(page, PARAMETERS)
+    show, back = (page.get_by_role("button", name=name) for name in ("Show what changes", "As in the file"))
+    page.evaluate(
+        "([one, two]) => { one.click(); two.click(); one.click(); }", [show.element_handle(), back.element_handle()]
+    )
+    page.locator("#ask-words").filter(has_text="what changes").wait_for()
+    page.wait_for_load_state("networkidle")
+    page.locator("#ask-yes").click()
+    page.locator("#said").filter(has_text="asked").wait_for()
+    page.wait_for_load_state("networkidle")
+    delta = {"delta": "0.07"}
+    assert asked == [("api/parameters/preview", delta), ("api/parameters", delta)]
+    back.click()
+    page.locator("#ask-words").filter(has_text="wing").wait_for()  # the next one is asked as ever
