@@ -106,6 +106,7 @@ def _shown(seen: Timeline, day: date, clock: time | None) -> dict[str, Any]:
         "told": [(_clock(each.at, seconds=True), each) for each in reversed(told[-MOST_HAPPENED:])],
         "left_out": max(len(told) - MOST_HAPPENED, 0),
         "problem": seen.problem if seen.problem and moment.at == seen.instants[-1] else _not_recorded(seen, wanted, at),
+        "unread": seen.unread,
         "conditions": {bot: [each for each in moment.conditions if each.bot == bot] for bot in moment.ran},
     }
 

@@ -74,7 +74,7 @@ class Gap:
 class Timeline:
     """A day: its instants, rising, each with a `Moment` packed.
 
-    problem: why it ends where it does, "" at the end of what is recorded.
+    problem: why it ends where it does, "" at the end of what is recorded. unread: why a recording of it is left out.
     """
 
     instants: tuple[datetime, ...]
@@ -82,6 +82,7 @@ class Timeline:
     happened: tuple[Happened, ...]
     problem: str = ""
     gaps: tuple[Gap, ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -156,30 +157,45 @@ class _Keeper:
 def live_through(files: Sequence[Path], told: Callable[[datetime], None] = lambda _: None) -> Timeline:
     """Return the timeline of a day of which these are the recordings, of runs in the order of their beginning.
 
-    What an earlier run recorded of the time from the beginning of a later one on is left out. Raises: RulebotError.
+    What an earlier run recorded of the time from the beginning of a later one on is left out, and so is one that cannot
+    be read, unless there is no other. Raises: RulebotError.
     """
     moments: dict[datetime, bytes] = {}
     happened: list[Happened] = []
     problem = ""
     gaps: list[Gap] = []
     ended: datetime | None = None
+    unread: list[RulebotError] = []
     for file in files:
-        first, last = (instant(each) for each in span(file)[:2])
+        try:
+            first, last, keeper, is_otherwise = _lived(file, told)
+        except RulebotError as error:
+            unread.append(error)
+            continue
         if ended is not None and ended < first:
             gaps.append(Gap(ended, first, problem))
         ended, problem = last, ""
-        recording = open_recording(file)
-        keeper = _Keeper(first, deque(_minutes(recording.day, first, last)), told)
-        found = replay(recording, marks=keeper.marks, glimpse=keeper.glimpse, watcher=keeper.see)
-        keeper.end(found)
-        for at in keeper.marks if found.difference is None else ():
-            keeper.glimpse(found, at)  # nothing came after it
         moments = {at: packed for at, packed in moments.items() if at < first} | keeper.moments
         happened = [*(each for each in happened if each.at < first), *keeper.happened]
-        if found.difference is not None:
+        if is_otherwise:
             ended, problem = max(keeper.moments, default=first), OTHERWISE
+    if len(unread) == len(files):
+        raise unread[0]
     instants = tuple(sorted(moments))
-    return Timeline(instants, tuple(moments[at] for at in instants), tuple(happened), problem, tuple(gaps))
+    packed = tuple(moments[at] for at in instants)
+    return Timeline(instants, packed, tuple(happened), problem, tuple(gaps), tuple(each.whole for each in unread))
+
+
+def _lived(file: Path, told: Callable[[datetime], None]) -> tuple[datetime, datetime, _Keeper, bool]:
+    """Return when a recording begins and ends, what it shows, and whether this version decides otherwise."""
+    first, last = (instant(each) for each in span(file)[:2])
+    recording = open_recording(file)
+    keeper = _Keeper(first, deque(_minutes(recording.day, first, last)), told)
+    found = replay(recording, marks=keeper.marks, glimpse=keeper.glimpse, watcher=keeper.see)
+    keeper.end(found)
+    for at in keeper.marks if found.difference is None else ():
+        keeper.glimpse(found, at)  # nothing came after it
+    return first, last, keeper, found.difference is not None
 
 
 def _minutes(day: date, first: datetime, last: datetime) -> list[datetime]:
@@ -254,6 +270,14 @@ class Underway:
     reached: datetime | None
 
 
+def _has_frames(file: Path) -> bool:
+    """Say whether anything is recorded in a file; why one cannot be read is said of its day."""
+    try:
+        return bool(span(file)[3])
+    except StoreError:
+        return True
+
+
 class Days:
     """The days that are recorded beside a store, and the timelines of those that were looked at."""
 
@@ -275,7 +299,7 @@ class Days:
 
         Raises: StoreError when nothing is recorded of it, when it cannot be read, and when too many are asked for.
         """
-        files = sorted(file for file in self._folder.glob(f"*/{day}{SUFFIX}") if span(file)[3])
+        files = sorted(file for file in self._folder.glob(f"*/{day}{SUFFIX}") if _has_frames(file))
         if not files:
             raise NothingRecordedError(f"nothing is recorded of {day}", "/days lists what is")
         building = self._built(day, files)

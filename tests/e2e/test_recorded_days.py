@@ -215,6 +215,22 @@ def test_a_damaged_recording_is_told_and_tried_again(store: Path, tmp_path: Path
             days.timeline(DAY, 60.0)
 
 
+def test_a_recording_that_cannot_be_read_takes_no_other_of_its_day_away(store: Path, tmp_path: Path) -> None:
+    """A file without a letter, as a start that was killed leaves it, kept the whole day from its page."""
+    copied = Path(shutil.copytree(store.parent, tmp_path / "of")) / store.name
+    (good,) = copied.with_name("s-tapes").glob(f"*/{DAY}.tape")
+    empty = good.parent.with_name("0-killed") / good.name
+    empty.parent.mkdir()
+    empty.touch()
+    server = Server(lambda stopping: application(copied, Access(token=TOKEN), stopping=stopping), Bind(port=0))
+    try:
+        text = page(f"{server.start()}days/{DAY}?at=10:31")
+    finally:
+        server.stop()
+    assert "At 10:31:00" in text
+    assert f"Left out: {empty} is no recording: no such table: frames" in text
+
+
 def test_not_too_many_days_are_lived_through_at_once(
     store: Path, may_come: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
