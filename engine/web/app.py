@@ -47,6 +47,8 @@ _CODES = {
     429: "rate",
     501: "not_installed",
 }
+UNREAD = "There was an error parsing the body"
+"""What FastAPI says of a body that is not in UTF-8, or nested so deeply that nobody reads it."""
 
 
 def application(
@@ -196,6 +198,8 @@ async def _refused(request: Request, error: Exception) -> Response:
     words = str(error.detail)
     if words == HTTPStatus(error.status_code).phrase:  # of an address that no route has, or of another method
         words = f"nothing answers {request.method} {request.url.path[:100]}"
+    if words == UNREAD:
+        words = "body: it cannot be read: it is JSON in UTF-8, without one list or object in another a hundred times"
     help = error.help if isinstance(error, HelpfulError) else ""
     return _answer(request, error.status_code, _body(code, words, help), error.headers)
 

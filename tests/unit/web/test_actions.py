@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import served
 from store_day import at, small_day
-from web_client import Client
+from web_client import TOKEN, Client
 
 from engine.record.record import Json, Kind, Record
 from engine.run.desk import load_desk
@@ -128,6 +128,25 @@ def test_what_nobody_knows_is_refused_and_named(client: Client, path: str, body:
     answer = client.post(path, body, key=KEY)
     assert (answer.status, answer.json["code"]) == (422, "parameter")
     assert said in answer.json["message"]
+    assert asked(client) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("/api/action/close_all", b'{"bot": "dte0_condor", "bot": "spx_spy_parity"}', "bot: it is given 2 times: once"),
+        ("/api/parameters", b'{"bot": "a", "values": {"d": "1", "d": "2", "d": "3"}}', "d: it is given 3 times: once"),
+        ("/api/action/stop", b'{"bot": "\xff"}', "body: it cannot be read: it is JSON in UTF-8"),
+        ("/api/action/stop", b"[" * 9000, "body: it cannot be read: it is JSON in UTF-8, without one list or object"),
+        ("/api/action/stop", b"", "body: Field required"),
+    ],
+)
+def test_a_body_that_says_two_things_or_none_is_refused(client: Client, path: str, body: bytes, said: str) -> None:
+    """Of a bot that was named twice the second was taken, and nobody told of the first."""
+    told = {"Authorization": f"Bearer {TOKEN}", "X-Rulebot": "1", "Content-Type": "application/json"}
+    answer = client.send("POST", path, {**told, "Idempotency-Key": KEY}, body)
+    assert answer.status in (400, 422)
+    assert answer.json["message"].startswith(said)
     assert asked(client) == []
 
 
