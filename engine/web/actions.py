@@ -6,18 +6,20 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from fastapi import HTTPException
 
 from engine.model.errors import MisuseError
 from engine.model.event import Request
+from engine.record.record import Kind
 from engine.run.asking import UnknownNameError, leave
 from engine.run.inbox import NoEngineError, post
 from engine.store.open import is_in_use
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.store.requests import waiting_requests
-from engine.web.answers import Asked, NobodyError
+from engine.web.answers import Asked, ChangedError, NobodyError
 from engine.web.parameters import preview
 
 KEPT = 1000
@@ -64,11 +66,13 @@ class Actions:
             bot = known[0]
         return self._once(key, ("enter", bot, ""), partial(self._left, Request.ENTER, bot, ""))
 
-    def set_values(self, bot: str, values: Mapping[str, str], key: str) -> Asked:
-        """Ask for other parameters of a bot. Raises: as `preview`; HTTPException 409 without an engine, or a key."""
-        preview(self._store, bot, values)
-        ask = partial(self._left_values, bot, values)
-        return self._once(key, ("set", bot, json.dumps(dict(values), sort_keys=True)), ask)
+    def set_values(self, bot: str, values: Mapping[str, str], key: str, of: str = "") -> Asked:
+        """Ask for other parameters of a bot. of: what a preview of them was held against, "" of none.
+
+        Raises: as `preview`; HTTPException 409 without an engine, for a key, and where others are set by now.
+        """
+        ask = partial(self._left_values, bot, values, of)
+        return self._once(key, ("set", bot, _sorted(values)), ask)
 
     def _once(self, key: str, what: tuple[str, str, str], ask: Callable[[str], Asked]) -> Asked:
         """Ask under the identity of a key, unless that was done. Raises: HTTPException 409 for a key with two uses."""
@@ -83,16 +87,22 @@ class Actions:
                 self._asked.popitem(last=False)
             return asked
 
-    def _left_values(self, bot: str, values: Mapping[str, str], identity: str) -> Asked:
-        if not is_in_use(self._store):
-            raise NobodyError("no engine runs: there is nobody to take it up")
-        self._check_use(Request.SET, bot, "", identity)
-        post(self._store, Request.SET, bot, identity, values=values)
+    def _left_values(self, bot: str, values: Mapping[str, str], of: str, identity: str) -> Asked:
         message = f"{bot} is asked to take it up as soon as it has nothing in flight"
-        return Asked(id=identity, message=message, engine_runs=True)
+        asked = Asked(id=identity, message=message, engine_runs=is_in_use(self._store))
+        if self._was_asked(Request.SET, bot, _sorted(values), identity):
+            return asked
+        looked = preview(self._store, bot, values)
+        if not asked.engine_runs:
+            raise NobodyError("no engine runs: there is nobody to take it up")
+        if of and of != looked.of:
+            now = f"{bot} has other parameters than those that this was held against, now {looked.now}"
+            raise ChangedError(f"{now}: load its page again, and look at what it changes")
+        post(self._store, Request.SET, bot, identity, values=values)
+        return asked
 
     def _left(self, request: Request, bot: str, position: str, identity: str) -> Asked:
-        self._check_use(request, bot, position, identity)
+        self._was_asked(request, position or bot, "", identity)
         try:
             left = leave(self._store, request, bot, position, identity)
         except UnknownNameError as error:
@@ -103,19 +113,27 @@ class Actions:
             raise HTTPException(422, error.message) from error
         return Asked(id=identity, message=left.message, engine_runs=left.engine_runs)
 
-    def _check_use(self, request: Request, bot: str, position: str, identity: str) -> None:
-        """Refuse a key that has asked for something else before this page was started: the engine would let it be.
+    def _was_asked(self, request: Request, whose: str, values: str, identity: str) -> bool:
+        """Say whether a key has asked for this before this page was started; the engine lets be what it knows.
 
-        Raises: HTTPException 409; StoreError.
+        Raises: HTTPException 409 for a key that has asked for something else; StoreError.
         """
-        what = (request.value, position or bot)
         with StoreReader(self._store) as reader:
             run = reader.run()
-        told = [each.data for each in (*run.earlier, *run.requests)] + waiting_requests(self._store)
-        uses = {
-            (each.get("request"), each.get("position") or each.get("bot", ""))
-            for each in told
-            if each.get("id") == identity
-        }
-        if uses and what not in uses:
+            kinds = (Kind.RELOAD,) if request is Request.SET else ()  # they are long: nobody else waits
+            reloads = [{"request": Request.SET.value, **each.data} for each in reader.records(kinds)]
+        told = [each.data for each in (*run.earlier, *run.requests)] + reloads + waiting_requests(self._store)
+        uses = {_use(each) for each in told if each.get("id") == identity}
+        if uses and uses != {(request.value, whose, values)}:
             raise HTTPException(409, OTHER_USE)
+        return bool(uses)
+
+
+def _use(told: Mapping[str, Any]) -> tuple[Any, Any, str]:
+    """Return what a request of the box, or on record, has asked for: what, of whom, and which values."""
+    values = told.get("values")
+    return told.get("request"), told.get("position") or told.get("bot", ""), _sorted(values) if values else ""
+
+
+def _sorted(values: Any) -> str:
+    return json.dumps(values, sort_keys=True)

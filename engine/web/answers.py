@@ -277,11 +277,18 @@ class Values(Sent):
     values: dict[Text, Text] = Field(min_length=1, max_length=100)
 
 
+class Change(Values):
+    """The same to be taken up. of: what a preview of them was held against; once that is another, nothing is."""
+
+    of: Name = UNNAMED
+
+
 class Preview(BaseModel):
-    """What other values would change, in words."""
+    """What other values would change, in words. of: names what they were held against."""
 
     bot: str
     text: str
+    of: str
 
 
 class Trigger(Sent):
@@ -335,6 +342,13 @@ class Refused(BaseModel):
 
 class NobodyError(HTTPException):
     """Nobody is there who could do it: no engine runs. Another key changes nothing of that."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(409, message)
+
+
+class ChangedError(HTTPException):
+    """Somebody else was first: it is not any more what a person has looked at."""
 
     def __init__(self, message: str) -> None:
         super().__init__(409, message)

@@ -29,7 +29,7 @@ from engine.web.access import (
     own_path,
     sender_of,
 )
-from engine.web.answers import HelpfulError, NobodyError
+from engine.web.answers import ChangedError, HelpfulError, NobodyError
 from engine.web.hooks import Door
 from engine.web.live import Live
 from engine.web.metrics import exposition as metrics
@@ -47,6 +47,7 @@ _CODES = {
     429: "rate",
     501: "not_installed",
 }
+_OF_ERRORS: dict[type[Exception], str] = {NobodyError: "no_engine", ChangedError: "changed"}
 UNREAD = "There was an error parsing the body"
 """What FastAPI says of a body that is not in UTF-8, or nested so deeply that nobody reads it."""
 
@@ -194,7 +195,7 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    code = "no_engine" if isinstance(error, NobodyError) else _CODES.get(error.status_code, "refused")
+    code = _OF_ERRORS.get(type(error)) or _CODES.get(error.status_code, "refused")
     words = str(error.detail)
     if words == HTTPStatus(error.status_code).phrase:  # of an address that no route has, or of another method
         words = f"nothing answers {request.method} {request.url.path[:100]}"

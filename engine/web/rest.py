@@ -75,7 +75,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         401: "no token, or a wrong one",
         403: "another host, another origin, or a header missing",
         404: "nothing has that name",
-        409: "the same key with another request, or no engine runs that could do it",
+        409: "the same key with another request, no engine that could do it, or somebody else has changed it first",
         413: "too large",
         415: "not JSON",
         422: "a parameter is wrong",
@@ -215,15 +215,17 @@ def router(store: Place, live: Live) -> APIRouter:
     @found.post("/api/parameters/preview")
     def look_ahead(what: answers.Values) -> answers.Preview:
         """Say what other parameters of a bot would change; nothing does."""
-        return answers.Preview(bot=what.bot, text=preview(store, what.bot, what.values))
+        looked = preview(store, what.bot, what.values)
+        return answers.Preview(bot=what.bot, text=looked.text, of=looked.of)
 
     @found.post("/api/parameters", status_code=202)
-    def parameters(what: answers.Values, key: Key) -> answers.Asked:
+    def parameters(what: answers.Change, key: Key) -> answers.Asked:
         """Ask for other parameters of a bot: kept in the store over restarts, taken up at a quiet point.
 
-        Open positions keep the text that they were opened under. The spec's file is not written.
+        Open positions keep the text that they were opened under. The spec's file is not written. With the `of` of a
+        preview it is refused (409, `changed`) once the bot's parameters are others than those it was held against.
         """
-        return actions.set_values(what.bot, what.values, key)
+        return actions.set_values(what.bot, what.values, key, what.of)
 
     @found.post("/api/trade/trigger", status_code=202)
     def trigger(what: answers.Trigger, key: Key) -> answers.Asked:

@@ -109,7 +109,7 @@ async function change(bot, values) {
     const [looked, seen] = await ask("/api/parameters/preview", { bot, values });
     if (!looked.ok) { say(`Not possible: ${seen.message ?? looked.status}`); return; }
     if (!(await isMeant("Take it up", seen.text))) return;
-    const [asked, said] = await ask("/api/parameters", { bot, values });
+    const [asked, said] = await ask("/api/parameters", { bot, values, of: seen.of });
     say(asked.ok ? said.message : `It was refused: ${said.message ?? asked.status}`);
   } catch { say(LOST); }
   finally { isChanging = false; }

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from conftest import served
 from store_day import at
-from web_client import Client
+from web_client import Answer, Client
 
-from engine.record.record import Kind, Record
+from engine.record.record import Json, Kind, Record
 from engine.run.desk import load_desk
 from engine.run.reread import told_specs
 from engine.spec.shipped import shipped
@@ -22,17 +22,23 @@ BOT = "dte0_condor"
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[Client]:
-    """Return a client of a store that an engine holds, with a shipped bot that has parameters."""
+def journal(tmp_path: Path) -> Iterator[SqlJournal]:
+    """Return the journal of an engine that holds its store, with a shipped bot that has parameters."""
     desk = load_desk([str(shipped("specs") / f"{BOT}.yaml")], {f"{BOT}.wing": "15 pts"}, None)
     data = {"version": "0.1", "specs": told_specs(desk), "settings": {}, "account": "DU1", "install": "x"}
     journal = SqlJournal(open_store(tmp_path / "a.db"))
     journal.append([Record(at("09:25"), Kind.RUN_STARTED, data=data)], durable=True)
     kept = {"what": "applied", "kept": {f"{BOT}.wing": "15 pts"}, "changes": [], "limit_changes": []}
     journal.append([Record(at("09:26"), Kind.RELOAD, data=kept)], durable=True)
+    yield journal
+    journal.close()
+
+
+@pytest.fixture
+def client(journal: SqlJournal, tmp_path: Path) -> Iterator[Client]:
+    """Return a client of that store."""
     with served(tmp_path / "a.db") as found:
         yield found
-    journal.close()
 
 
 def test_the_page_has_them_as_in_the_file_and_as_they_are(client: Client) -> None:
@@ -101,3 +107,63 @@ def test_a_value_is_asked_for_once_for_each_key(client: Client) -> None:
     said = json.loads(body)
     assert (said["request"], said["bot"], said["values"]) == ("set", BOT, {"delta": "0.10"})
     assert client.post("/api/parameters", {"bot": BOT, "values": {"delta": "0.11"}}, key=KEY).status == 409
+
+
+def ask(client: Client, key: str, of: str = "", **values: str) -> Answer:
+    """Ask for other values of a bot's parameters, as a person does who has looked at what they were held against."""
+    return client.post("/api/parameters", {"bot": BOT, "values": values} | ({"of": of} if of else {}), key=key)
+
+
+def look(client: Client, **values: str) -> dict[str, str]:
+    found: dict[str, str] = client.post("/api/parameters/preview", {"bot": BOT, "values": values}).json
+    return found
+
+
+def test_of_two_people_who_change_a_bot_at_once_the_second_is_told(client: Client) -> None:
+    """Both read `0.06 -> ..` and said yes: the later value stood, and nobody was told of the other."""
+    mine, theirs = look(client, delta="0.10"), look(client, delta="0.12")
+    assert ask(client, KEY, mine["of"], delta="0.10").status == 202
+    late = ask(client, f"{KEY}-2", theirs["of"], delta="0.12")
+    assert (late.status, late.json["code"]) == (409, "changed")
+    assert f"{BOT} has other parameters than those that this was held against, now delta 0.10, " in late.json["message"]
+    assert len(box_of(client.place).found()) == 1
+    again = look(client, delta="0.12", wing="")
+    assert "Asked for before, and not taken up yet: delta 0.10" in again["text"]
+    assert "0.10 -> 0.12" in again["text"]
+    assert ask(client, f"{KEY}-3", again["of"], delta="0.12", wing="").status == 202
+    assert look(client, delta="0.06")["of"] != again["of"]
+    assert ask(client, f"{KEY}-4", delta="0.14").status == 202  # a program that has looked at nothing
+
+
+@pytest.mark.parametrize(
+    ("told", "owed"),
+    [
+        ([{"what": "asked"}, {"what": "waits", "reason": "an order"}], "delta 0.10"),
+        ([{"what": "asked"}, {"what": "refused", "id": "x", "reason": "another"}], "delta 0.10"),
+        ([{"what": "asked"}, {"what": "refused", "reason": "no such symbol"}], ""),
+        ([{"what": "asked"}, {"what": "applied", "kept": {f"{BOT}.delta": "0.10"}}], ""),
+        ([{"what": "asked", "bot": "another"}], ""),
+    ],
+)
+def test_what_waits_to_be_taken_up_is_what_values_are_held_against(
+    client: Client, journal: SqlJournal, told: list[dict[str, Json]], owed: str
+) -> None:
+    asked: dict[str, Json] = {"bot": BOT, "values": {"delta": "0.10"}, "changes": [], "limit_changes": []}
+    journal.append([Record(at("09:40"), Kind.RELOAD, data=asked | each) for each in told], durable=True)
+    text = look(client, delta="0.12")["text"]
+    assert (f"not taken up yet: {owed}" in text) is bool(owed)
+    assert f"{'0.10' if owed else '0.06'} -> 0.12" in text
+
+
+def test_a_key_sets_once_also_after_the_page_was_started_anew(client: Client, journal: SqlJournal) -> None:
+    """Sent again it set a value that had been taken back meanwhile, or was answered and let be with another value."""
+    first = ask(client, KEY, delta="0.10")
+    box = box_of(client.place)
+    assert all(box.remove(name) for name, _ in box.found())
+    data: dict[str, Json] = {"what": "asked", "id": first.json["id"], "bot": BOT, "values": {"delta": "0.10"}}
+    journal.append([Record(at("09:40"), Kind.RELOAD, data=data)], durable=True)
+    with served(client.place) as again:
+        assert ask(again, KEY, delta="0.10").json == first.json
+        other = ask(again, KEY, delta="0.11")
+        assert (other.status, other.json["code"]) == (409, "key")
+    assert box.found() == []
