@@ -20,6 +20,7 @@ from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.store.requests import waiting_requests
 from engine.web.answers import Asked, ChangedError, NobodyError
+from engine.web.entries import entries
 from engine.web.parameters import preview
 
 KEPT = 1000
@@ -53,10 +54,11 @@ class Actions:
         ask = partial(self._left, _ACTIONS[name], bot, position)
         return self._once(key, (name, bot, position), ask)
 
-    def enter(self, bot: str, key: str) -> Asked:
-        """Ask a bot to enter at once; "" is the one bot of the store.
+    def enter(self, bot: str, key: str, after: int | None = None) -> Asked:
+        """Ask a bot to enter at once; "" is the one bot of the store. after: how many `entries` it had for who asks.
 
-        Raises: as `leave`; 409 without an engine, 422 for a bot that chooses among symbols.
+        Raises: as `leave`; 409 without an engine, and where it has others by now; 422 for a bot that chooses among
+        symbols.
         """
         if not bot:
             with StoreReader(self._store) as reader:
@@ -64,7 +66,7 @@ class Actions:
             if len(known) != 1:
                 raise HTTPException(422, f"name the bot: {', '.join(known)}" if known else "no bot runs on this store")
             bot = known[0]
-        return self._once(key, ("enter", bot, ""), partial(self._left, Request.ENTER, bot, ""))
+        return self._once(key, ("enter", bot, ""), partial(self._left_entry, bot, after))
 
     def set_values(self, bot: str, values: Mapping[str, str], key: str, of: str = "") -> Asked:
         """Ask for other parameters of a bot. of: what a preview of them was held against, "" of none.
@@ -100,6 +102,15 @@ class Actions:
             raise ChangedError(f"{now}: load its page again, and look at what it changes")
         post(self._store, Request.SET, bot, identity, values=values)
         return asked
+
+    def _left_entry(self, bot: str, after: int | None, identity: str) -> Asked:
+        if after is not None and not self._was_asked(Request.ENTER, bot, "", identity):
+            with StoreReader(self._store) as reader:
+                found = entries(reader.view("trades", strategy_id=bot), reader.run(), waiting_requests(self._store))
+            if found[bot] != after:
+                now = f"{bot} has entered, or was asked to, since this page was made"
+                raise ChangedError(f"{now}: look at what it has, and ask again if it is still meant")
+        return self._left(Request.ENTER, bot, "", identity)
 
     def _left(self, request: Request, bot: str, position: str, identity: str) -> Asked:
         self._was_asked(request, position or bot, "", identity)

@@ -292,9 +292,13 @@ class Preview(BaseModel):
 
 
 class Trigger(Sent):
-    """Which bot is to enter; without one it is the only one of the store."""
+    """Which bot is to enter; without one it is the only one of the store.
+
+    after: how many entries it has had, or was asked for, as the page says: with another number by now nothing is asked.
+    """
 
     bot: Name = UNNAMED
+    after: int | None = Field(default=None, ge=0, le=2**53)
 
 
 class Asked(BaseModel):

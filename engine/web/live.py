@@ -23,6 +23,7 @@ from engine.run.preview import Preview, preview_now
 from engine.store.place import Place
 from engine.store.queries import Row, StoreReader
 from engine.web.alert_list import AlertList, alert_list
+from engine.web.entries import entries
 from engine.web.picture import Picture, Told
 from engine.web.picture_of_run import picture_of_run
 from engine.web.picture_of_store import alarms_of, picture_of_store
@@ -46,7 +47,7 @@ PREVIEW_PATIENCE = 6.0
 class Shown:
     """Everything on the first page. trades: newest first; days: profit by day; number: grows with each.
 
-    open_trades: the number of the trade of each open position.
+    open_trades: the number of the trade of each open position; entries: how many each bot has had, or was asked for.
     """
 
     number: int
@@ -56,6 +57,7 @@ class Shown:
     days: tuple[tuple[str, float], ...]
     trades_today: int
     open_trades: Mapping[str, int]
+    entries: Mapping[str, int]
     alerts: AlertList = AlertList()
 
 
@@ -184,6 +186,7 @@ class Live:
         with StoreReader(self._store) as reader:
             rows = reader.trades()[::-1]
             today = sum(int(row["trades_today"] or 0) for row in reader.view("system_state"))
+            had = entries(rows, reader.run())
             days = tuple((str(row["date"]), float(row["net_pnl"])) for row in reader.view("daily_summary"))
             seen = picture_of_store(reader) if picture is None else picture
             if (waits := self.waits_for()) is not None:
@@ -199,6 +202,7 @@ class Live:
             days=days,
             trades_today=today,
             open_trades={row["position"]: row["id"] for row in rows if row["status"] == "OPEN"},
+            entries=had,
             alerts=self._alerts,
         )
 

@@ -17,6 +17,7 @@ from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.store.scans import Row, rows_of, scan_numbered, scans, scans_file
 from engine.web.answers import HelpfulError
+from engine.web.entries import entries
 from engine.web.live import Live
 from engine.web.pages import TEMPLATES
 from engine.web.picture import BotLine, Picture
@@ -45,13 +46,17 @@ class Way:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What is known of a trade. row: of a scan; engine: what the engine sees; shown: the better of both; way: next."""
+    """What is known of a trade. row: of a scan; engine: what the engine sees; shown: the better of both; way: next.
+
+    after: how many entries its bot has had, or was asked for.
+    """
 
     is_known: bool
     row: Row | None
     engine: Preview | None
     shown: Preview | None
     way: Way
+    after: int
 
 
 def router(store: Place, live: Live) -> APIRouter:
@@ -64,6 +69,7 @@ def router(store: Place, live: Live) -> APIRouter:
         with StoreReader(store) as reader:
             run = reader.run()
             is_known = bot in reader.bots()
+            after = entries(reader.view("trades", strategy_id=bot), run)[bot]
         if seen is None and kept is None and not is_known:
             raise HTTPException(404, f"neither an engine, nor this store, nor the last scan knows a bot '{bot[:60]}'")
         shown = _better(seen, None if kept is None or head is None else preview_of_row(kept, head))
@@ -71,7 +77,7 @@ def router(store: Place, live: Live) -> APIRouter:
         picture = live.now().picture
         is_simulated = picture.is_simulated if head is None else _is_simulated(head)
         way = next_step(bot, shown, picture, file, store, is_simulated=is_simulated)
-        return Look(is_known=is_known, row=kept, engine=seen, shown=shown, way=way)
+        return Look(is_known=is_known, row=kept, engine=seen, shown=shown, way=way, after=after)
 
     @found.get("/api/preview/{bot}")
     def preview(bot: str, scan: Scan = 0, row: Number = None) -> PreviewTold:
@@ -93,6 +99,7 @@ def router(store: Place, live: Live) -> APIRouter:
             "seen": found.shown,
             "engine": found.engine,
             "way": found.way,
+            "after": found.after,
         }
         return HTMLResponse(TEMPLATES.get_template("preview.html").render(**context, **_drawn(found.shown)))
 

@@ -234,6 +234,6 @@ def router(store: Place, live: Live) -> APIRouter:
         The caps of the day, what its legs must offer, its limits and those of the account hold; `/api/trades` and the
         page say what came of it.
         """
-        return actions.enter(what.bot, key)
+        return actions.enter(what.bot, key, what.after)
 
     return found

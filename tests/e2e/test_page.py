@@ -342,7 +342,8 @@ def test_a_long_name_and_a_condor_hide_no_button_of_a_bot(browser: Any) -> None:
         waits="target 0.28 (now 0.35); stop 1.10; time 15:45; breach within 15 pts (now 57.4)",
     )
     picture = SimpleNamespace(bots=(left, replace(left, doing="watching")), engine="running", trading="active")
-    shown = pages.TEMPLATES.get_template("parts/bots.html").render(picture=picture)
+    known = SimpleNamespace(entries={})
+    shown = pages.TEMPLATES.get_template("parts/bots.html").render(picture=picture, shown=known)
     style = (Path(pages.__file__).parent / "static" / "page.css").read_text(encoding="utf-8")
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.set_content(f'<style>{style}</style><main><section class="card of-bots">{shown}</section></main>')

@@ -68,3 +68,27 @@ def test_one_yes_changes_what_it_was_asked_for_and_nothing_else(page: Any) -> No
     assert asked == [("api/parameters/preview", delta), ("api/parameters", delta)]
     back.click()
     page.locator("#ask-words").filter(has_text="wing").wait_for()  # the next one is asked as ever
+
+
+@pytest.mark.parametrize(
+    ("data", "body"),
+    [
+        ('data-action="/api/trade/trigger" data-bot="a" data-after="0"', {"bot": "a", "after": 0}),
+        ('data-action="/api/action/pause" data-bot="a"', {"bot": "a"}),
+        ('data-action="/api/action/close" data-position="a-1"', {"position": "a-1"}),
+        ('data-action="/api/action/stop"', {}),
+    ],
+)
+def test_a_press_asks_for_what_its_button_says(page: Any, data: str, body: object) -> None:
+    asked: list[Any] = []
+
+    def answer(route: Any) -> None:
+        asked.append(json.loads(route.request.post_data))
+        route.fulfill(json={"message": "asked"})
+
+    page.route(f"{DESK}api/**", answer)
+    open_page(page, f'<button {data} data-ask="Is it meant?">Press</button>')
+    page.get_by_role("button", name="Press").click()
+    page.locator("#ask-yes").click()
+    page.locator("#said").filter(has_text="Press: asked").wait_for()
+    assert asked == [body]

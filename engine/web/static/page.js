@@ -73,7 +73,7 @@ const keyOf = (each) => `${each.tagName} ${each.dataset.action ?? each.getAttrib
 const LOST = "no answer came, and it may have been asked for all the same: look before you ask again";
 
 async function act(button) {
-  const { action, ask: words, bot, id, position, until, then } = button.dataset;
+  const { action, ask: words, bot, id, position, until, after, then } = button.dataset;
   const name = button.textContent;
   const key = keyOf(button);
   const isYes = await isMeant(name, words);
@@ -83,7 +83,7 @@ async function act(button) {
   if (!isYes) return;
   button.disabled = true;
   try {
-    const [answer, said] = await ask(action, position ? { position } : bot ? { bot } : id ? { id: Number(id) } : until ? { until: Number(until) } : {});
+    const [answer, said] = await ask(action, position ? { position } : after ? { bot, after: Number(after) } : bot ? { bot } : id ? { id: Number(id) } : until ? { until: Number(until) } : {});
     if (answer.ok && then) { location.assign(then); return; }
     say(answer.ok ? `${name}: ${said.message ?? "asked for"}` : `${name} was refused: ${said.message ?? answer.status}`);
   } catch { say(`${name}: ${LOST}`); }

@@ -1,6 +1,7 @@
 """What is asked for on the page: a request in the engine's box, once for each key, and nothing else."""
 
 import json
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -181,6 +182,24 @@ def test_an_entry_by_hand_is_left_for_the_engine(client: Client) -> None:
         assert (found["request"], found["bot"]) == ("enter", "dte0_condor")
     finally:
         journal.close()
+
+
+def test_of_two_people_who_ask_for_one_entry_the_second_is_told(client: Client) -> None:
+    """A bot with `again` entered twice: the page of the second was made before the first had asked."""
+    asking = {"bot": "dte0_condor", "after": 1}  # it has one trade
+    with closing(SqlJournal(open_store(client.place), logs=None)) as journal:
+        answer = client.post("/api/trade/trigger", asking, key=KEY)
+        assert answer.status == 202
+        late = client.post("/api/trade/trigger", asking, key=f"{KEY}-2")
+        assert (late.status, late.json["code"]) == (409, "changed")
+        assert "dte0_condor has entered, or was asked to, since this page was made" in late.json["message"]
+        data: dict[str, Json] = {"id": answer.json["id"], "request": "enter", "bot": "dte0_condor"}
+        journal.append([Record(at("15:50"), Kind.OPERATOR, "dte0_condor", "", data)], durable=True)
+        assert client.post("/api/trade/trigger", asking, key=f"{KEY}-3").status == 409
+        with served(client.place) as again:
+            assert again.post("/api/trade/trigger", asking, key=KEY).json == answer.json
+        assert len({each["id"] for each in asked(client)}) == 1
+        assert client.post("/api/trade/trigger", {**asking, "after": 2}, key=f"{KEY}-4").status == 202
 
 
 def test_a_bot_that_chooses_among_symbols_is_not_asked_to_enter(client: Client) -> None:

@@ -1,0 +1,22 @@
+"""How often bots have entered, or were asked to: what a person knows who asks for one by hand, and may be second."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from engine.model.event import Request
+from engine.store.queries import Row, Run
+
+
+def entries(trades: Iterable[Row], run: Run, waiting: Iterable[Mapping[str, Any]] = ()) -> Counter[str]:
+    """Return by bot how many trades it has, and how many entries were asked for since the run began.
+
+    waiting: what lies in the box of the store; a request on record may lie there still, and counts once.
+    """
+    asked = {str(each.get("id")): str(each.get("bot")) for each in waiting if _is_entry(each)}
+    asked |= {str(each.data.get("id")): each.bot for each in run.requests if _is_entry(each.data)}
+    return Counter(str(row["strategy_id"]) for row in trades) + Counter(asked.values())
+
+
+def _is_entry(told: Mapping[str, Any]) -> bool:
+    return told.get("request") == Request.ENTER.value
