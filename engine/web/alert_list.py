@@ -14,10 +14,14 @@ SHOWN = 12
 
 @dataclass(frozen=True, slots=True)
 class AlertList:
-    """The newest alerts, newest first. is_told: whether anybody tells of this store, or ever did."""
+    """The newest alerts, newest first. is_told: whether anybody tells of this store, or ever did.
+
+    problem: why they cannot be read, "" where they can.
+    """
 
     alerts: tuple[AlertTold, ...] = ()
     is_told: bool = False
+    problem: str = ""
 
     @property
     def waiting(self) -> int:
@@ -31,18 +35,15 @@ class AlertList:
 
 
 def alert_list(store: Place) -> AlertList:
-    """Return the alerts of a store; one whose outbox cannot be read has none to show."""
+    """Return the alerts of a store. Raises: StoreError."""
     path = outbox_path(store)
     if not path.is_file():
         return AlertList()
+    outbox = Outbox(path)
     try:
-        outbox = Outbox(path)
-        try:
-            found = outbox.newest(SHOWN)
-        finally:
-            outbox.close()
-    except StoreError:
-        return AlertList((), is_told=True)
+        found = outbox.newest(SHOWN)
+    finally:
+        outbox.close()
     return AlertList(
         tuple(
             AlertTold(
@@ -59,6 +60,14 @@ def alert_list(store: Place) -> AlertList:
         ),
         is_told=True,
     )
+
+
+def shown_alerts(store: Place) -> AlertList:
+    """Return the same, or why they cannot be read: the rest of the page is there without them."""
+    try:
+        return alert_list(store)
+    except StoreError as error:
+        return AlertList(is_told=True, problem=error.message)
 
 
 def acknowledge(store: Place, id: int | None, until: int | None) -> int:

@@ -22,7 +22,7 @@ from engine.run.heartbeat import Heartbeat, Stage
 from engine.run.preview import Preview, preview_now
 from engine.store.place import Place
 from engine.store.queries import Row, StoreReader
-from engine.web.alert_list import AlertList, alert_list
+from engine.web.alert_list import AlertList, shown_alerts
 from engine.web.entries import entries
 from engine.web.picture import Picture, Told
 from engine.web.picture_of_run import picture_of_run
@@ -174,7 +174,7 @@ class Live:
                     self._head = (reader.head()[0], reader.run().state())
             except StoreError as error:
                 self._fault = error
-            self._alerts = alert_list(self._store)
+            self._alerts = shown_alerts(self._store)
         if self._fault is not None:
             raise self._fault.with_traceback(None)
 

@@ -74,3 +74,17 @@ def test_all_that_were_shown_are_acknowledged_and_none_that_came_since(client: C
     found = {each["text"]: each["acknowledged"] for each in client.get("/api/alerts").json}
     assert found == {"came later": False, "lost": True, "opened 5900p": True, "<b>torn</b>": True}
     outbox.close()
+
+
+def test_alerts_that_cannot_be_read_are_not_told_as_none(client: Client) -> None:
+    """Of a damaged outbox the page said that nothing had been worth telling, and that no grave alert waits."""
+    outbox_of(client).close()
+    for each in outbox_path(client.place).parent.glob(f"{outbox_path(client.place).name}*"):
+        each.write_bytes(b"no database" * 1000)
+    answer = client.get("/api/alerts")
+    assert (answer.status, answer.json["code"]) == (503, "store")
+    assert "the outbox of alerts" in answer.json["message"]
+    parts = Parts(Live(client.place)).now()[1]
+    assert "They cannot be shown, and there may be grave ones: the outbox of alerts" in parts["alerts"]
+    assert "alerts cannot be shown" in parts["status"]
+    assert client.get("/").status == 200
