@@ -17,6 +17,7 @@ from engine.record.codec import utc_text, utc_time
 from engine.record.record import TAKEN_BACK, Json, Kind, Record
 from engine.run.before_open import BEFORE
 from engine.run.columns import one_line, price
+from engine.run.happening import asked_words
 from engine.run.position_text import shares_moved
 from engine.run.trade_text import (
     error_text,
@@ -41,7 +42,7 @@ _WITHOUT_EXIT = {
     "exercised": "exercised",
 }
 """How trades end by no exit of their bot, by the reason that the store has."""
-KINDS = (Kind.ALARM, Kind.DECISION, Kind.LINK, Kind.OPERATOR, Kind.RUN_ENDED, Kind.SESSION)
+KINDS = (Kind.ALARM, Kind.DECISION, Kind.LINK, Kind.OPERATOR, Kind.RELOAD, Kind.RUN_ENDED, Kind.SESSION)
 AFTER_CLOSE = timedelta(minutes=5)
 """How long after the close a day is told of: settlements and assignments are known by then."""
 WAITED = "'rulebot why' tells what it waited for"
@@ -135,6 +136,9 @@ def _of_record(reader: StoreReader, number: int, record: Record) -> Iterator[Ale
     elif kind is Kind.OPERATOR:
         why = data.get("reason") or "asked by the operator"
         bot, text = bot or str(data.get("bot") or ""), f"{why}: {data['request']}"
+    elif kind is Kind.RELOAD and data["what"] == "asked":
+        event, bot = Kind.OPERATOR.value, str(data.get("bot") or "")
+        text = f"asked by the operator: {asked_words(data)}"
     elif kind is Kind.RUN_ENDED and not data.get("is_clean", True):
         grade, text = Grade.GRAVE, f"the engine ended ({_open(reader)}): {data.get('reason')}"
     if text:

@@ -1,6 +1,6 @@
 """What happened, for people: a record of the journal becomes one line, or none when it matters to machines only."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -155,11 +155,10 @@ def _reload(record: Record, _: State) -> Happening | None:
     if record.bot:
         return None
     data = record.data
-    found: Any = data.get("changes") or ()
+    if data["what"] == "asked" and data.get("values"):
+        return Happening(record.at, str(data["bot"]), f"asked by the operator: {asked_words(data)}")
     reason = str(data.get("reason") or "").partition("\n")[0]
-    changes = [BotChange(str(each["bot"]), str(each["was"]), str(each["now"])).words for each in found]
-    limits: Any = data.get("limit_changes") or ()
-    what = "; ".join((*changes, *limits))
+    what = _changed(data)
     texts = {
         "asked": (f"reload asked for: {what}", Tone.PLAIN),
         "waits": (f"reload waits for {reason}", Tone.PLAIN),
@@ -169,6 +168,21 @@ def _reload(record: Record, _: State) -> Happening | None:
     }
     text, tone = texts[str(data["what"])]
     return Happening(record.at, "", text, tone)
+
+
+def asked_words(data: Mapping[str, Any]) -> str:
+    """Return what a person has asked to be taken up: other values of a bot, or texts; of a record of that."""
+    values = sorted(dict(data.get("values") or {}).items())
+    if values:
+        return "set " + ", ".join(f"{name} {value or 'as in the file'}" for name, value in values)
+    return f"reload: {_changed(data)}"
+
+
+def _changed(data: Mapping[str, Any]) -> str:
+    """Return which bots and limits a reload changes."""
+    found = data.get("changes") or ()
+    changes = [BotChange(str(each["bot"]), str(each["was"]), str(each["now"])).words for each in found]
+    return "; ".join((*changes, *(data.get("limit_changes") or ())))
 
 
 def retold(record: Record, state: State) -> Happening | None:

@@ -155,6 +155,21 @@ def test_a_message_is_as_urgent_as_the_gravest_of_it(world: World) -> None:
     assert world.grades == [Grade.WARNING, Grade.GRAVE]
 
 
+def test_what_an_operator_changes_is_told(world: World) -> None:
+    """A pause was told, and that somebody doubled a bot's risk was not."""
+    change: dict[str, Json] = {"bot": "a_bot", "change": "changed", "was": "1" * 64, "now": "2" * 64}
+    told: dict[str, Json] = {"changes": [change], "limit_changes": []}
+    world.after(0)
+    data: dict[str, Json] = {"what": "asked", "id": "1", "bot": "a_bot", "values": {"delta": "0.20"}, **told}
+    world.journal.append([Record(world.now, Kind.RELOAD, data=data)], durable=True)
+    ((_, title, body),) = world.after(20)
+    assert (title, body.partition(" ")[2]) == ("rulebot: notice", "a_bot: asked by the operator: set delta 0.20")
+    world.record(Kind.RELOAD, what="asked", id="2", **told)
+    world.record(Kind.RELOAD, what="applied", **told)
+    ((_, _, body),) = world.after(20)
+    assert body.partition(" ")[2] == "asked by the operator: reload: a_bot changed, 11111111 to 22222222"
+
+
 def test_what_was_there_before_this_run_is_not_told(tmp_path: Path) -> None:
     journal = SqlJournal(open_store(tmp_path / "old.db"))
     journal.append([*small_day(), Record(NOW, Kind.RUN_ENDED, data={"reason": "x", "is_clean": True})], durable=True)

@@ -69,6 +69,19 @@ def test_a_day_that_is_lived_through_again_tells_which_text_took_over() -> None:
     assert (told.bot, told.text) == ("", f"reloaded: {CONDOR} changed, 11111111 to 22222222")
 
 
+def test_which_values_an_operator_has_set_is_told() -> None:
+    """What happened named the digests of two texts, and nowhere stood what a person had set."""
+    change = {"bot": CONDOR, "change": "changed", "was": "1" * 64, "now": "2" * 64}
+    asked: dict[str, Json] = {"what": "asked", "id": "1", "changes": [change], "limit_changes": []}
+    of_set: dict[str, Json] = {**asked, "bot": CONDOR, "values": {"wing": "", "delta": "0.10"}}
+    state = State(session=session_from(DAY), board=Board())
+    told = [happening(Record(at("11:42"), Kind.RELOAD, data=data), state) for data in (of_set, asked)]
+    assert [(each.bot, each.text) for each in told if each is not None] == [
+        (CONDOR, "asked by the operator: set delta 0.10, wing as in the file"),
+        ("", f"reload asked for: {CONDOR} changed, 11111111 to 22222222"),
+    ]
+
+
 def test_a_web_hook_that_no_bot_asks_for_is_told_so() -> None:
     """A name misspelt in an alert was taken like any other, and nothing ever followed from it."""
     state = State(session=session_from(DAY), board=Board())
