@@ -16,7 +16,7 @@ MOST = 3
 _TEXT = """rulebot: 1
 name: gauge
 about: Reads the market for the page; nothing ever runs it.
-underlying: {symbol}
+underlying: "{symbol}"
 entry:
   window: {{from: open, to: close}}
   when:

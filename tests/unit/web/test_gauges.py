@@ -1,5 +1,6 @@
 """What the market does beside what was expected: the figures are those that a bot reads, or none."""
 
+import pytest
 from hand_desk import Desk, text_of
 
 from engine.turn.work import Work
@@ -26,6 +27,14 @@ def test_the_range_of_the_day_is_what_a_bot_reads() -> None:
     assert (gauge.symbol, gauge.day_range) == ("SPX", 30.0)
     assert (gauge.expected, gauge.used) == (None, None)  # nobody told what the open expected
     assert gauge.iv_rank is None
+
+
+@pytest.mark.parametrize("symbol", ["TRUE", "NULL", "BF.B"])
+def test_any_symbol_that_a_spec_may_name_is_read(symbol: str) -> None:
+    """TRUE is a share, and a word of YAML: an engine that ran a bot on it was ended by its own page."""
+    desk = Desk((text_of().replace("underlying: SPX", f'underlying: "{symbol}"'),))
+    assert [bot.plan.underlyings for bot in desk.program.bots.values()] == [(symbol,)]
+    assert gauges(desk.program, Work(desk.program, desk.state, desk.now).view()) == ()
 
 
 def test_the_part_of_the_expected_move_that_is_used() -> None:
