@@ -3,6 +3,7 @@
 The engine's loop calls `show` between two batches and never waits; the web server's thread takes what was shown last.
 """
 
+import logging
 import threading
 import time
 from collections import deque
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from engine.run.start import Run
     from engine.run.vitals import Vitals
 
+log = logging.getLogger(__name__)
+
 EVERY = 0.25
 """Real seconds between two pictures of an engine at the least: they cost its loop what they cost."""
 LOOK_EVERY = 1.0
@@ -41,6 +44,9 @@ KEPT = 60
 TRADES_SHOWN = 25
 PREVIEW_PATIENCE = 6.0
 """Real seconds in which an engine ends a batch, and then has time for a question."""
+NOT_DRAWN = (
+    "this program failed as it drew its engine, which goes on: its log has the details, and this is of the store"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +81,7 @@ class Live:
         self._elapsed = elapsed
         self._lock = threading.Lock()
         self._picture: Picture | None = None
+        self._trouble = ""
         self._told: deque[Told] = deque(maxlen=KEPT)
         self._count = 0
         self._drawn_at = float("-inf")
@@ -108,15 +115,23 @@ class Live:
         now = self._batch_at = self._elapsed()
         if now - self._drawn_at >= EVERY or run.loop.state.is_linked is not self.is_linked:
             self._drawn_at, self.is_linked = now, run.loop.state.is_linked
-            self._picture = picture_of_run(run, at)
+            self._draw(run, at)
 
         while self._previews:
             bot, symbol, answer = self._previews.popleft()
             _answer(answer, partial(preview_now, run.loop.program, run.loop.state, at, bot, symbol))
 
+    def _draw(self, run: "Run", at: datetime) -> None:
+        try:
+            self._picture, self._trouble = picture_of_run(run, at), ""
+        except Exception as error:
+            if not self._trouble:
+                log.error("the page cannot show its engine: %s", type(error).__name__, exc_info=error)
+            self._picture, self._trouble = None, NOT_DRAWN
+
     def end(self) -> None:
         """Say that the engine of this process is gone: from now on the store is shown."""
-        self._picture = self.vitals = None
+        self._picture, self.vitals, self._trouble = None, None, ""
         while self._previews:
             self._previews.popleft()[2].cancel()
 
@@ -149,7 +164,7 @@ class Live:
         with self._lock:
             self._look()
             picture = self._picture
-            key = (id(picture), self._count, self._head, self._alerts, self.waits_for())
+            key = (id(picture), self._count, self._head, self._alerts, self.waits_for(), self._trouble)
             if self._shown is None or key != self._of or (picture is not None and picture is not self._shown.picture):
                 self._shown = self._made(picture)
                 self._of = key
@@ -189,6 +204,8 @@ class Live:
             had = entries(rows, reader.run())
             days = tuple((str(row["date"]), float(row["net_pnl"])) for row in reader.view("daily_summary"))
             seen = picture_of_store(reader) if picture is None else picture
+            if self._trouble:
+                seen = replace(seen, notice="; ".join(filter(None, (self._trouble, seen.notice))))
             if (waits := self.waits_for()) is not None:
                 trading = asked_of(reader.run())
                 seen = replace(seen, engine=Stage.CONNECTING.value, trading=trading, is_linked=False, notice=waits)

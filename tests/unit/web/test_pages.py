@@ -24,6 +24,7 @@ from engine.run.happening import Happening, Tone
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
+from engine.web import live as pages_live
 from engine.web import pages
 from engine.web.chart import days_svg
 from engine.web.live import Live
@@ -253,6 +254,25 @@ def test_a_page_that_could_not_be_made_is_made_again(live: Live, monkeypatch: py
             with pytest.raises(StoreError):
                 live.now()
     assert live.now().picture.engine == "running"
+
+
+def test_a_page_that_cannot_draw_its_engine_does_not_end_it(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever failed in the drawing of a picture ended the run, and nobody watched what was open."""
+    live = Live(client.place, client.elapsed)
+    with monkeypatch.context() as patched:
+        patched.setattr(pages_live, "picture_of_run", Mock(side_effect=KeyError("a symbol")))
+        for _ in range(3):
+            client.elapsed.now += 1
+            live.show(run_at("12:00"), at("12:00"))
+        shown = Parts(live).now()[1]
+    assert "this program failed as it drew its engine, which goes on" in shown["status"]
+    assert "spy_put_seller" in shown["positions"]  # of the store
+    assert [each.getMessage() for each in caplog.records] == ["the page cannot show its engine: KeyError"]
+    client.elapsed.now += 1
+    live.show(run_at("12:00"), at("12:00"))
+    assert (live.now().picture.engine, live.now().picture.notice) == ("running", "")
 
 
 def test_profit_by_day_is_drawn_with_its_words() -> None:
