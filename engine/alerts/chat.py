@@ -70,8 +70,13 @@ class TelegramChat:
             except (ChatError, RulebotError) as error:
                 self.trouble = str(error)
                 log.warning("the chat: %s", error)
-                stop.wait(wait)
-                wait = min(2 * wait, LAST_WAIT)
+            except Exception as error:  # of one message that it fails at others are answered all the same
+                self.trouble = f"this program failed ({type(error).__name__}), and its log has the details"
+                log.error("the chat: this program failed", exc_info=error)
+            else:
+                continue
+            stop.wait(wait)
+            wait = min(2 * wait, LAST_WAIT)
 
     def step(self, outbox: Outbox, poll: int) -> None:
         """Ask once for messages, and answer each. Raises: ChatError; StoreError of the outbox."""

@@ -255,7 +255,7 @@ class Telling:
 
 
 def work(teller: Teller, stop: threading.Event, seconds: float = 10.0) -> None:
-    """Tell until `stop` is set. A store or an outbox that fails is tried again; what was wrong stays in `trouble`."""
+    """Tell until `stop` is set. What fails is tried again, and why it did stays in `trouble`."""
     outbox: Outbox | None = None
     if (chat := teller.chat()) is not None:
         threading.Thread(target=_listen, args=(chat, teller, stop), name="rulebot-chat", daemon=True).start()
@@ -264,15 +264,25 @@ def work(teller: Teller, stop: threading.Event, seconds: float = 10.0) -> None:
             outbox = outbox or teller.open()
             teller.step(outbox)
             teller.goes_on()
-        except StoreError as error:
-            teller.fails(error.message)
+        except Exception as error:  # noqa: BLE001 - whatever it was, people are told that they are told nothing
+            teller.fails(_why(error, teller.trouble))
     try:
         outbox = outbox or teller.open()
         teller.finish(outbox, seconds)
-    except StoreError as error:
-        teller.last_words(error.message, seconds)
+    except Exception as error:  # noqa: BLE001 - as above
+        teller.last_words(_why(error, teller.trouble), seconds)
     if outbox is not None:
         outbox.close()
+
+
+def _why(error: Exception, before: str) -> str:
+    """Return why nobody can be told; what this program has failed at goes into the log, once. before: the last why."""
+    if isinstance(error, StoreError):
+        return error.message
+    words = f"this program failed ({type(error).__name__}), and its log has the details"
+    if words != before:
+        log.error("alerts: this program failed", exc_info=error)
+    return words
 
 
 def _listen(chat: TelegramChat, teller: Teller, stop: threading.Event) -> None:

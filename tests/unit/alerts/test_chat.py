@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from store_day import DAY, at, entity, small_day
 
+from engine.alerts import chat as chat_file
 from engine.alerts.chat import LONGEST, ChatError, TelegramChat, in_parts, status_words
 from engine.alerts.outbox import Outbox
 from engine.alerts.people import Chat, People, Person, people_of
@@ -196,6 +197,32 @@ def test_a_chat_whose_outbox_cannot_be_opened_at_once_listens_later(tmp_path: Pa
     stop.set()
     listening.join(10)
     teller.close()
+
+
+def test_what_this_program_fails_at_makes_no_chat_deaf(
+    tmp_path: Path, telegram: Telegram, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The thread that listens ended by one message, and no later kill was heard."""
+    answers: list[object] = [KeyError("what"), "engine running"]
+
+    def words(*_: object) -> str:
+        if isinstance(found := answers.pop(0), Exception):
+            raise found
+        return str(found)
+
+    monkeypatch.setattr(chat_file, "status_words", words)
+    monkeypatch.setattr(chat_file, "FIRST_WAIT", 0.01)
+    desk, stop = Desk(tmp_path, telegram), threading.Event()
+    telegram.write("/status")
+    telegram.write("/status")
+    desk.outbox.close()
+    listening = threading.Thread(target=lambda: desk.chat.listen(stop, Outbox(tmp_path / "out.db")))
+    listening.start()
+    assert telegram.answered.wait(10)
+    stop.set()
+    listening.join(10)
+    assert telegram.sent == [(LISTED, "engine running")]
+    assert "the chat: this program failed" in caplog.text
 
 
 def test_who_is_not_listed_is_not_answered(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from store_day import small_day
 
+from engine.alerts import teller as teller_file
 from engine.alerts.alert import Grade
 from engine.alerts.outbox import Outbox
 from engine.alerts.people import People, Person
@@ -98,6 +99,34 @@ def test_at_its_end_it_does_not_wait(world: World) -> None:
     stop.set()
     assert [person for person, _ in world.after(0, lambda: work(world.teller, stop, 5))] == ["desk", "phone"]
     world.teller.close()
+
+
+class Torn(Teller):
+    """A teller that meets what this program has no words for, for a while."""
+
+    steps = 0
+
+    def step(self, outbox: Outbox) -> None:
+        self.steps += 1
+        if self.steps <= 2:
+            raise KeyError("what")
+        super().step(outbox)
+
+
+def test_what_this_program_fails_at_ends_no_teller(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The thread that tells ended, `rulebot alerts --send` with it, and nobody was told of anything any more."""
+    monkeypatch.setattr(teller_file, "LOOK_EVERY", 0.01)
+    world.teller.close()
+    teller = Torn(world.teller._store, world.teller._people, world.send, lambda: world.now)
+    stop, said = threading.Event(), list[str]()
+    monkeypatch.setattr(teller, "goes_on", lambda: (said.append(teller.trouble), Teller.goes_on(teller), stop.set()))
+    work(teller, stop, 0.1)
+    teller.close()
+    assert said == ["this program failed (KeyError), and its log has the details"]
+    assert teller.trouble == ""
+    assert caplog.text.count("alerts: this program failed\n") == 1
 
 
 def test_before_the_first_run_of_a_store_nobody_is_told(world: World) -> None:
