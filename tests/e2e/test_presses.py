@@ -45,6 +45,30 @@ def test_who_reads_on_is_not_taken_back_to_what_was_pressed(page: Any) -> None:
     assert page.evaluate("scrollY") == 2000
 
 
+def row(bot: str, action: str, *, is_position: bool = False) -> str:
+    subject = f'data-position="{bot}-1"' if is_position else f'data-bot="{bot}"'
+    return (
+        f'<p><a href="/bots/{bot}">{bot}</a> <button data-action="/api/action/{action}" {subject}>{action}</button></p>'
+    )
+
+
+def test_the_focus_stays_where_a_button_became_another(page: Any) -> None:
+    """After Pause by keyboard there was Resume in its place, and the focus was at the beginning of the table."""
+
+    def replaced(rows: str) -> Any:
+        page.evaluate("html => replace(byId('part-bots'), html)", f'<div tabindex="0">{rows}</div>')
+        return page.evaluate("[document.activeElement.tagName, document.activeElement.textContent]")
+
+    open_page(page, '<div id="part-bots"></div>')
+    replaced(row("a", "pause") + row("b", "pause"))
+    page.get_by_role("button").last.focus()
+    assert replaced(row("a", "pause") + row("b", "resume")) == ["BUTTON", "resume"]
+    assert replaced(row("a", "pause"))[0] == "DIV"
+    replaced(row("a", "close", is_position=True) + row("b", "close", is_position=True))
+    page.get_by_role("button").last.focus()
+    assert replaced(row("a", "close", is_position=True))[0] == "DIV"  # and not on the position of another
+
+
 def test_one_yes_changes_what_it_was_asked_for_and_nothing_else(page: Any) -> None:
     """Two looks at once asked two questions in one place: the yes to the one was taken for the other as well."""
     asked: list[Any] = []

@@ -61,24 +61,32 @@ document.addEventListener("selectionchange", () => { if (isSelected()) hold(); }
 
 function replace(place, html) {
   if (held !== undefined) { waiting.set(place, html); return; }
-  const focused = place.contains(document.activeElement) ? keyOf(document.activeElement) : null;
+  const focused = place.contains(document.activeElement) ? document.activeElement : null;
   const scrolled = [...place.querySelectorAll(".scroll, .told")].map((each) => [each.scrollLeft, each.scrollTop]);
   place.innerHTML = html;
   [...place.querySelectorAll(".scroll, .told")].forEach((each, at) => { if (scrolled[at]) [each.scrollLeft, each.scrollTop] = scrolled[at]; });
-  if (focused) [...place.querySelectorAll("button, a, [tabindex]")].find((each) => keyOf(each) === focused)?.focus({ preventScroll: true }); // who reads on below is not taken back to it
+  if (focused) heirOf(focused, place)?.focus({ preventScroll: true }); // who reads on below is not taken back to it
 }
 
-const keyOf = (each) => `${each.tagName} ${each.dataset.action ?? each.getAttribute("href") ?? each.getAttribute("aria-label")} ${each.dataset.position ?? each.dataset.bot ?? each.dataset.id ?? ""}`;
+const keyOf = (each) => `${each.tagName} ${each.dataset.action ?? each.getAttribute("href") ?? each.getAttribute("aria-label")} ${subjectOf(each) ?? ""}`;
+const subjectOf = (each) => each.dataset.position ?? each.dataset.bot ?? each.dataset.id;
+
+// What has the place of what is gone: it itself, sent anew; another button of its bot, position or alert; the whole part.
+function heirOf(gone, place) {
+  const all = [...place.querySelectorAll("button, a, [tabindex]")];
+  const subject = subjectOf(gone);
+  return all.find((each) => keyOf(each) === keyOf(gone)) ?? all.find((each) => subject && subjectOf(each) === subject) ?? place.querySelector("[tabindex], button");
+}
 
 const LOST = "no answer came, and it may have been asked for all the same: look before you ask again";
 
 async function act(button) {
   const { action, ask: words, bot, id, position, until, after, then } = button.dataset;
   const name = button.textContent;
-  const key = keyOf(button);
+  const place = button.closest("[id^='part-']");
   const isYes = await isMeant(name, words);
   // The parts go on being replaced behind a question: the focus goes to the button that is there now.
-  if (!button.isConnected) button = [...document.querySelectorAll("button[data-action]")].find((each) => keyOf(each) === key) ?? button;
+  if (!button.isConnected && place) button = heirOf(button, place) ?? button;
   button.focus();
   if (!isYes) return;
   button.disabled = true;
