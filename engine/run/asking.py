@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from engine.model.errors import MisuseError, RulebotError
+from engine.model.errors import MisuseError, RulebotError, StoreError
 from engine.model.event import Request
 from engine.model.values import dataclass
 from engine.run import asking_words
@@ -20,6 +20,9 @@ _WILL = {
     Request.FLATTEN: "to close what is held, and to open nothing until Start or 'rulebot resume', also after a restart",
     Request.ENTER: "to enter at once; its limits and what its legs must offer hold",
 }
+
+LEFT_UNSEEN = (Request.PAUSE, Request.FLATTEN)
+"""What is left for an engine also where its store cannot be read: nothing is opened by it, and it cannot wait."""
 
 
 class UnknownNameError(MisuseError):
@@ -43,6 +46,20 @@ def leave(store: Place, request: Request, bot: str = "", position: str = "", ide
     """
     if (request is Request.CLOSE) is not bool(position):
         raise MisuseError("close says which position, by its `position`; nothing else does")
+    try:
+        bot, held = _checked(store, request, bot, position)
+    except StoreError:
+        if request not in LEFT_UNSEEN:
+            raise
+        held = []
+    is_running = post(store, request, bot, identity, position)
+    whose = position or (f"{bot} is asked" if bot else "all bots are asked")
+    later = "" if is_running else "; no engine runs: the next one does so before anything else"
+    return Left("; but ".join([f"{whose} {_WILL[request]}{later}", *held]), is_running)
+
+
+def _checked(store: Place, request: Request, bot: str, position: str) -> tuple[str, list[str]]:
+    """Return the bot that is meant, and what of it will not be closed all the same. Raises: as `leave`."""
     with StoreReader(store) as reader:
         run = reader.run()
         if request is Request.ENTER and run.state() == "stopped":
@@ -57,17 +74,13 @@ def leave(store: Place, request: Request, bot: str = "", position: str = "", ide
         if request is Request.ENTER and _has_universe(run, bot):
             raise MisuseError(asking_words.enters_by_itself(bot))
         closes = request in (Request.CLOSE, Request.FLATTEN)
-        held = [*held_back(reader, bot, position)] if closes else []
-    is_running = post(store, request, bot, identity, position)
-    whose = position or (f"{bot} is asked" if bot else "all bots are asked")
-    later = "" if is_running else "; no engine runs: the next one does so before anything else"
-    return Left("; but ".join([f"{whose} {_WILL[request]}{later}", *held]), is_running)
+        return bot, [*held_back(reader, bot, position)] if closes else []
 
 
 def held_back(reader: StoreReader, bot: str = "", position: str = "") -> Iterator[str]:
     """Yield of each open position that is to be closed, and for which nothing is sent, why that is so."""
     for name, why in reader.on_hold().items():
-        if name == position or (not position and bot in ("", _bot_of(reader, name))):
+        if name == position or (not position and bot in ("", *_owners(reader, name))):
             yield f"{name} is on hold: {why}"
 
 
@@ -79,6 +92,11 @@ def _has_universe(run: Run, bot: str) -> bool:
         return bool(compile_text(spec_texts({bot: run.specs[bot]})[0]).members)
     except RulebotError:
         return False
+
+
+def _owners(reader: StoreReader, position: str) -> list[str]:
+    """Return the bot of a position, open or over by now."""
+    return [str(row["strategy_id"]) for row in reader.view("trades", position=position)]
 
 
 def _bot_of(reader: StoreReader, position: str) -> str:

@@ -5,15 +5,16 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from fastapi import HTTPException
 
-from engine.model.errors import MisuseError
+from engine.model.errors import MisuseError, StoreError
 from engine.model.event import Request
 from engine.record.record import Kind
-from engine.run.asking import UnknownNameError, leave
+from engine.run.asking import LEFT_UNSEEN, UnknownNameError, leave
 from engine.run.inbox import NoEngineError, post
 from engine.store.open import is_in_use
 from engine.store.place import Place
@@ -113,7 +114,8 @@ class Actions:
         return self._left(Request.ENTER, bot, "", identity)
 
     def _left(self, request: Request, bot: str, position: str, identity: str) -> Asked:
-        self._was_asked(request, position or bot, "", identity)
+        with suppress(*(StoreError,) if request in LEFT_UNSEEN else ()):
+            self._was_asked(request, position or bot, "", identity)
         try:
             left = leave(self._store, request, bot, position, identity)
         except UnknownNameError as error:

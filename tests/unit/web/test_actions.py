@@ -162,6 +162,24 @@ def test_one_position_is_asked_to_be_closed_once(client: Client) -> None:
     assert client.post("/api/action/close_all", {}, key=KEY).status == 409
 
 
+@pytest.mark.parametrize(
+    ("name", "request_name", "status"),
+    [("close_all", "flatten", 202), ("stop", "pause", 202), ("pause", "pause", 202), ("start", "resume", 503)],
+)
+def test_what_cannot_wait_is_left_for_an_engine_whose_store_cannot_be_read(
+    client: Client, name: str, request_name: str, status: int
+) -> None:
+    """`rulebot kill --flatten` was left there, and *Close all* on the page was refused."""
+    with closing(SqlJournal(open_store(client.place), logs=None)):  # an engine holds the store
+        assert isinstance(client.place, Path)
+        kept = client.place.read_bytes()
+        client.place.write_bytes(b"no database" * 1000)
+        answer = client.post(f"/api/action/{name}", key=KEY)
+        client.place.write_bytes(kept)
+    assert answer.status == status
+    assert [each["request"] for each in asked(client)] == ([request_name] if status == 202 else [])
+
+
 def test_an_entry_by_hand_needs_an_engine_and_a_bot(client: Client) -> None:
     refused = client.post("/api/trade/trigger", {"bot": "dte0_condor"}, key=KEY)
     assert (refused.status, refused.json["code"]) == (409, "no_engine")
