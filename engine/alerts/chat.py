@@ -17,7 +17,7 @@ from typing import Any
 from engine.adapters.clock import WallClock
 from engine.alerts.outbox import Outbox
 from engine.alerts.people import Chat
-from engine.model.errors import RulebotError
+from engine.model.errors import RulebotError, StoreError
 from engine.model.event import Request
 from engine.model.money import dollars
 from engine.model.session import exchange_date
@@ -112,13 +112,24 @@ class TelegramChat:
         if name not in _REQUESTS or len(words) > 2:
             return HELP
         bot = words[1] if len(words) == 2 else ""
-        with StoreReader(self._store) as reader:
-            known = reader.bots()
-        if bot and bot not in known:
+        if bot and (known := self._bots(name)) and bot not in known:
             return f"no bot '{bot}'; there are {', '.join(known)}"
         is_running = post(self._store, _REQUESTS[name], bot, f"telegram-{number}")
         later = "" if is_running else ". No engine runs: the next one does so first"
         return f"{bot or 'every bot'} {_DONE[name]}{later}"
+
+    def _bots(self, name: str) -> list[str]:
+        """Return the bots of the store; none of one that cannot be read, which keeps no kill and no pause from anybody.
+
+        Raises: StoreError.
+        """
+        try:
+            with StoreReader(self._store) as reader:
+                return reader.bots()
+        except StoreError:
+            if _REQUESTS[name] is Request.RESUME:
+                raise
+            return []
 
     def _call(self, method: str, body: Mapping[str, Any], seconds: float) -> Any:
         request = urllib.request.Request(

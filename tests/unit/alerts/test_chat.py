@@ -199,6 +199,24 @@ def test_a_chat_whose_outbox_cannot_be_opened_at_once_listens_later(tmp_path: Pa
     teller.close()
 
 
+@pytest.mark.parametrize(
+    ("text", "asked"), [("kill", "kill"), ("kill dte0_condor", "kill"), ("pause", "pause"), ("resume dte0_condor", "")]
+)
+def test_a_kill_is_left_for_an_engine_whose_store_cannot_be_read(
+    tmp_path: Path, telegram: Telegram, text: str, asked: str
+) -> None:
+    """`rulebot kill` was left there, and a kill from the chat was not."""
+    desk = Desk(tmp_path, telegram)
+    with closing(SqlJournal(open_store(desk.place), logs=None)):  # an engine holds the store
+        kept = desk.place.read_bytes()
+        desk.place.write_bytes(b"no database" * 1000)
+        telegram.write(text)
+        (answer,) = desk.step()
+        desk.place.write_bytes(kept)
+    assert [each for _, each, _ in desk.asked] == ([asked] if asked else [])
+    assert answer.startswith("nothing was done") is not bool(asked)
+
+
 def test_what_this_program_fails_at_makes_no_chat_deaf(
     tmp_path: Path, telegram: Telegram, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
