@@ -101,8 +101,11 @@ def _owners(reader: StoreReader, position: str) -> list[str]:
 
 def _bot_of(reader: StoreReader, position: str) -> str:
     rows = reader.view("trades", position=position)
-    if not rows or rows[0]["status"] == "CLOSED":
+    if not rows:
         raise UnknownNameError(f"nothing open is called '{position[:60]}'")
+    if rows[0]["status"] == "CLOSED":
+        how, at = rows[0]["exit_name"] or rows[0]["exit_reason"], rows[0]["exit_time"]
+        raise UnknownNameError(f"{position} is closed already: {how}, {at} New York")
     if wrong := error_text(rows[0]):
         raise UnknownNameError(f"{position} is over, {wrong}", "nothing is sent for it: see to it in TWS")
     return str(rows[0]["strategy_id"])

@@ -44,6 +44,12 @@ def test_a_position_names_its_bot(store: Path) -> None:
     assert asked(store) == [{"id": "t-1", "request": "close", "bot": "spy_put_seller", "position": "P2"}]
 
 
+def test_of_a_position_that_is_closed_it_is_said_how(store: Path) -> None:
+    """Who pressed Close second was told that nothing is called so."""
+    with pytest.raises(UnknownNameError, match=r"P1 is closed already: \w+, 2026-11-18 \d\d:\d\d:\d\d New York"):
+        leave(store, Request.CLOSE, position="P1")
+
+
 def test_of_a_position_that_nothing_is_sent_for_it_is_said_that_it_is_not_closed(store: Path) -> None:
     """It was called closed as soon as it can be, and nothing ever came."""
     journal = SqlJournal(open_store(store))
