@@ -45,6 +45,17 @@ def test_who_reads_on_is_not_taken_back_to_what_was_pressed(page: Any) -> None:
     assert page.evaluate("scrollY") == 2000
 
 
+def test_whose_session_is_over_is_told_what_to_do(page: Any) -> None:
+    """It was said that a token is needed, on a page that has no place for one."""
+    page.route(f"{DESK}api/**", lambda route: route.fulfill(status=401, json={"message": "a token is needed"}))
+    open_page(page, f'{PARAMETERS}<button data-action="/api/action/stop" data-ask="Is it meant?">Stop</button>')
+    page.get_by_role("button", name="Stop").click()
+    page.locator("#ask-yes").click()
+    page.locator("#said").filter(has_text="Stop was refused: this session is over; load the page again").wait_for()
+    page.get_by_role("button", name="Show what changes").click()
+    page.locator("#said").filter(has_text="Not possible: this session is over; load the page again").wait_for()
+
+
 def row(bot: str, action: str, *, is_position: bool = False) -> str:
     subject = f'data-position="{bot}-1"' if is_position else f'data-bot="{bot}"'
     return (

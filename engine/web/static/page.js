@@ -104,7 +104,8 @@ async function ask(path, body) {
     headers: { "Content-Type": "application/json", "X-Rulebot": "1", "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()).slice(2) + Date.now() },
     body: JSON.stringify(body),
   });
-  return [answer, await answer.json().catch(() => ({}))];
+  const said = await answer.json().catch(() => ({}));
+  return [answer, answer.status === 401 ? { message: "this session is over; load the page again, and sign in" } : said];
 }
 
 // Other parameters of a bot: what they change is shown first, as a difference of its text in words. One at a time: a
