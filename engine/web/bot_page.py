@@ -19,6 +19,7 @@ from engine.run.why_text import story_lines
 from engine.spec.load import load_text
 from engine.store.place import Place
 from engine.store.queries import StoreReader
+from engine.web.known import standing_by
 from engine.web.parameters import parameter_lines
 
 SHOWN_VERDICTS = 200
@@ -60,7 +61,7 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
     ]
     return {
         "name": name,
-        "mark": run.mark,
+        **standing_by(run),
         "path": str(text.get("path") or ""),
         "text": str(text.get("text") or ""),
         "state": run.state(name, holds=bool(states)),

@@ -15,6 +15,7 @@ from engine.run.chart.svg import chart_svg, mark_words
 from engine.run.trade_text import error_text, left_at
 from engine.store.place import Place
 from engine.store.queries import StoreReader
+from engine.web.known import standing_by
 from engine.web.pages import TEMPLATES, session_of
 
 Number = Annotated[int, Path(ge=1, le=2**31)]
@@ -35,9 +36,11 @@ def router(store: Place) -> APIRouter:
             opened = [order for ref in rolls.orders for order in reader.view("orders", ref=ref)]
             orders = opened + list(reader.view("orders", position=row["position"]))
             came_from = _opened_trades(reader, (rolls.came_from,) if rolls.came_from else ())
+            standing = standing_by(reader.run())
             went_into = _opened_trades(reader, rolls.went_into)
         left = left_at(row, orders)
         shown = {
+            **standing,
             "row": row,
             "wrong": error_text(row),
             "left": left if left is not None and left < str(row["exit_time"]) else None,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date, datetime
+from typing import Any
 
 from engine.model.errors import RulebotError
 from engine.model.money import ZERO
@@ -93,6 +94,13 @@ def bot_of(run: Run, name: str) -> CompiledBot | None:
         return compile_text(text)
     except RulebotError:
         return None
+
+
+def standing_by(run: Run) -> dict[str, str]:
+    """Return what stands on each page of a run: the world it trades in, and the mark of one that sends nothing."""
+    data: Any = {} if run.started is None else run.started.data
+    words = ("simulated" if data.get("simulated") else "", str((data.get("settings") or {}).get("mode") or ""))
+    return {"its_world": " ".join(filter(None, words)), "mark": run.mark}
 
 
 def next_window(run: Run, name: str, at: datetime | None) -> datetime | None:

@@ -1,5 +1,6 @@
 """A trade previewed: what a bot, or a row of a scan, would enter now, and the one button or command that does it."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query
@@ -18,6 +19,7 @@ from engine.store.queries import StoreReader
 from engine.store.scans import Row, rows_of, scan_numbered, scans, scans_file
 from engine.web.answers import HelpfulError
 from engine.web.entries import entries
+from engine.web.known import standing_by
 from engine.web.live import Live
 from engine.web.pages import TEMPLATES
 from engine.web.picture import BotLine, Picture
@@ -48,7 +50,7 @@ class Way:
 class Look:
     """What is known of a trade. row: of a scan; engine: what the engine sees; shown: the better of both; way: next.
 
-    after: how many entries its bot has had, or was asked for.
+    after: how many entries its bot has had, or was asked for; standing: what stands on each page of its run.
     """
 
     is_known: bool
@@ -57,6 +59,7 @@ class Look:
     shown: Preview | None
     way: Way
     after: int
+    standing: Mapping[str, str]
 
 
 def router(store: Place, live: Live) -> APIRouter:
@@ -77,7 +80,9 @@ def router(store: Place, live: Live) -> APIRouter:
         picture = live.now().picture
         is_simulated = picture.is_simulated if head is None else _is_simulated(head)
         way = next_step(bot, shown, picture, file, store, is_simulated=is_simulated)
-        return Look(is_known=is_known, row=kept, engine=seen, shown=shown, way=way, after=after)
+        return Look(
+            is_known=is_known, row=kept, engine=seen, shown=shown, way=way, after=after, standing=standing_by(run)
+        )
 
     @found.get("/api/preview/{bot}")
     def preview(bot: str, scan: Scan = 0, row: Number = None) -> PreviewTold:
@@ -100,6 +105,7 @@ def router(store: Place, live: Live) -> APIRouter:
             "engine": found.engine,
             "way": found.way,
             "after": found.after,
+            **found.standing,
         }
         return HTMLResponse(TEMPLATES.get_template("preview.html").render(**context, **_drawn(found.shown)))
 

@@ -11,6 +11,7 @@ from engine.store.place import Place
 from engine.store.queries import Row, StoreReader
 from engine.web.book import is_between
 from engine.web.chart import days_svg
+from engine.web.known import standing_by
 
 SHOWN = 500
 STATES = ("OPEN", "CLOSED", "PENDING", "ERROR")
@@ -29,7 +30,7 @@ def trades_page(
     equal = {name: value for name, value in (("strategy_id", bot), ("status", state)) if value}
     with StoreReader(store) as reader:
         rows = [row for row in reader.trades(**equal) if is_between(row["trade_date"], first, last)]
-        bots, mark = reader.bots(), reader.run().mark
+        bots, standing = reader.bots(), standing_by(reader.run())
     closed = sorted((row for row in rows if row["final_pnl"] is not None and row["exit_time"]), key=_exit)
     sums = [
         (name, sum(float(row["final_pnl"]) for row in group))
@@ -46,7 +47,7 @@ def trades_page(
         "in_error": sum(row["status"] == "ERROR" for row in rows),
         "drawing": days_svg(sums),
         "bots": bots,
-        "mark": mark,
+        **standing,
         "states": STATES,
         "spans": SPANS,
         "asked": {"bot": bot, "from": first or "", "to": last or "", "status": state, "period": span},

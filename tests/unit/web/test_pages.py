@@ -5,12 +5,14 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from conftest import served
 from jinja2 import FileSystemLoader
 from run_day import run_at
 from store_day import at, small_day
@@ -19,7 +21,7 @@ from web_client import TOKEN, Client, Elapsed
 from engine.model.contract import Underlying
 from engine.model.errors import StoreError
 from engine.model.money import dollars
-from engine.record.record import Kind
+from engine.record.record import Json, Kind
 from engine.run.happening import Happening, Tone
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
@@ -160,6 +162,28 @@ def test_the_first_page_and_a_bot(client: Client) -> None:
         assert client.get(f"/bots/dte0_condor/chart.pine?day={day}").status == 400
     assert client.get("/bots/..%2F..%2Fetc%2Fpasswd").status == 404
     assert client.get("/static/..%2Fpages.py").status == 404
+
+
+OBSERVED = "observed: nothing was sent, and orders filled by a model"
+
+
+@pytest.mark.parametrize("path", ["bots/dte0_condor", "trades", "trades/1", "preview/dte0_condor"])
+def test_each_page_says_whose_money_it_is(tmp_path: Path, path: str) -> None:
+    """Pages of trades, and with buttons that trade, looked alike on paper and with real money."""
+    begun, *rest = small_day()
+    said = {}
+    for mode, simulated in (("paper", True), ("live", False), ("observe", False)):
+        data: dict[str, Json] = {**begun.data, "settings": {"mode": mode, "fills": "mid"}, "simulated": simulated}
+        with closing(SqlJournal(open_store(tmp_path / f"{mode}.db"), logs=None)) as journal:
+            journal.append([replace(begun, data=data), *rest], durable=True)
+        with served(tmp_path / f"{mode}.db") as client:
+            header = client.get(f"/{path}").body.decode().partition("</header>")[0]
+            said[mode] = re.findall(r'<span class="(mode \w+|mark)">([^<]*)</span>', header)
+    assert said == {
+        "paper": [("mode paper", "simulated paper")],
+        "live": [("mode live", "live")],
+        "observe": [("mode observe", "observe"), ("mark", f"{OBSERVED} (mid)")],
+    }
 
 
 def events(client: Client, count: int) -> Iterator[str]:
