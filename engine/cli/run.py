@@ -23,7 +23,7 @@ from engine.cli.say import say
 from engine.cli.shares import shares_option
 from engine.cli.stopper import Stopper
 from engine.cli.stores import STORE, is_written
-from engine.model.errors import MisuseError
+from engine.model.errors import MisuseError, RulebotError
 from engine.store.place import Place, beside
 
 if TYPE_CHECKING:
@@ -426,7 +426,11 @@ async def _run(
         journal = open_journal(options) if struck is None else struck.journal(options)
         if options.waits_for_gateway:
             remember_engine(options.store)
+        try:
             screen.opened()
+        except RulebotError:
+            journal.close()
+            raise
         stopper.heed(options.store)
         return journal
 

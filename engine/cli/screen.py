@@ -75,7 +75,7 @@ class Screen:
     # ------------------------------------------------------------ the start
 
     def opened(self) -> None:
-        """Show the store before there is a connection."""
+        """Show the store before there is a connection: where that cannot be nothing begins. Raises: RulebotError."""
         if self._page is not None:
             self._page.opened(self._options.store)
 

@@ -15,7 +15,9 @@ from click.testing import CliRunner
 
 from engine.cli.main import main
 from engine.model.errors import MisuseError, StoreError
+from engine.spec.shipped import shipped
 from engine.store.open import open_store
+from engine.store.queries import StoreReader
 from engine.web.access import Access, Receive, Scope, Send
 from engine.web.app import application
 from engine.web.by_proxy import ByProxy
@@ -235,6 +237,19 @@ def test_a_file_that_the_environment_names_is_taken_as_a_container_gives_it(tmp_
 def test_a_token_that_is_no_secret_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(MisuseError, match="no secret"):
         read_token(tmp_path / "token", {VARIABLE: text})
+
+
+def test_a_page_that_cannot_be_served_begins_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine had connected, its run was on record, and it was told as gone without a word."""
+    monkeypatch.setenv("RULEBOT_DATA", str(tmp_path))
+    monkeypatch.setenv(VARIABLE, "short")
+    store, spec = tmp_path / "a.db", shipped("specs") / "put_lite.yaml"
+    asked = ["serve", "--paper", "--sim", "--plain", "--port", "0", "--store", str(store), str(spec)]
+    done = CliRunner().invoke(main, asked)
+    assert (done.exit_code, "is no secret" in done.output) == (2, True)
+    with StoreReader(store) as reader:
+        assert reader.run().started is None
+    open_store(store).close()  # nobody holds it
 
 
 def test_the_environment_comes_first(tmp_path: Path) -> None:
