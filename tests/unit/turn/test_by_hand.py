@@ -6,6 +6,7 @@ from hand_desk import SELLER, Desk, put, text_of
 from engine.model.event import Request
 from engine.model.order import OrderStatus, Purpose
 from engine.record.record import Kind
+from engine.run.asking_words import START_ALL
 from engine.turn.state import Standing, after_request
 
 LATER = '{window: {from: "12:00", to: "13:00"}, when: [{vix: {above: 90}}]}'
@@ -111,6 +112,22 @@ def test_a_position_that_is_not_there_is_recorded_and_does_nothing() -> None:
     desk.tick(5)
     assert len(desk.submitted) == sent
     assert len(desk.said(Kind.OPERATOR)) == 1
+
+
+def test_what_a_resume_of_all_takes_back_is_what_it_says() -> None:
+    """One asked to close a position while the broker was away, another pressed Start, and was told of nothing."""
+    for is_away in (True, False):
+        desk = Desk()
+        desk.opened()
+        if is_away:
+            desk.unlink()
+        desk.ask(Request.CLOSE, position=desk.position.id)
+        desk.tick(1)
+        desk.ask(Request.RESUME)
+        desk.link()
+        desk.tick(5)
+        assert desk.position.state == ("open" if is_away else "exiting")
+    assert "What was asked to be closed, and is not being closed yet, is left to its exits." in START_ALL
 
 
 def test_a_start_knows_what_is_to_be_closed_until_all_is_resumed() -> None:
