@@ -108,6 +108,7 @@ class SessionFile:
                 fresh.unlink(missing_ok=True)
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)  # rather another login than one that was ended
+                self._seen = None  # it was us who took it away: this server still knows them
 
 
 def _is_open(span: Span, now: float) -> bool:

@@ -172,6 +172,24 @@ def test_what_cannot_be_kept_is_a_session_of_this_server_alone(
     assert not SessionFile(path, clock).has(name_of("before", TOKEN))
 
 
+def test_who_signs_in_on_a_full_disk_is_signed_in(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first login led back to the login, and whoever was signed in before was so no more."""
+
+    def full(*_: object, **__: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    kept, before, now = SessionFile(path, Clock()), name_of("before", TOKEN), name_of("now", TOKEN)
+    kept.add(before)
+    monkeypatch.setattr(session_module.os, "open", full)
+    kept.add(now)
+    assert (kept.has(before), kept.has(now)) == (True, True)
+    kept.end(before)
+    assert (kept.has(before), kept.has(now)) == (False, True)
+    monkeypatch.undo()
+    kept.add(name_of("later", TOKEN))  # once there is room again all that is open is kept
+    assert [SessionFile(path, Clock()).has(each) for each in (before, now)] == [False, True]
+
+
 # ---------------------------------------------------------------- the server
 
 
