@@ -110,7 +110,7 @@ class Actions:
                 found = entries(reader.view("trades", strategy_id=bot), reader.run(), waiting_requests(self._store))
             if found[bot] != after:
                 now = f"{bot} has entered, or was asked to, since this page was made"
-                raise ChangedError(f"{now}: look at what it has, and ask again if it is still meant")
+                raise ChangedError(f"{now}: load it again, look at what it has, and ask again if it is still meant")
         return self._left(Request.ENTER, bot, "", identity)
 
     def _left(self, request: Request, bot: str, position: str, identity: str) -> Asked:

@@ -207,6 +207,16 @@ def test_no_table_is_called_as_the_part_around_it(client: Client) -> None:
     assert (len(tables) > 2, parts & {each.lower() for each in tables}) == (True, set())
 
 
+def test_a_button_to_enter_knows_how_often_its_bot_has(client: Client, live: Live) -> None:
+    live.show(run_at("09:30:30"), at("09:30:30"))
+    shown = Parts(live).now()[1]["bots"]
+    found = dict(re.findall(r'trigger" data-bot="(\w+)" data-after="(\d+)"', shown))
+    with StoreReader(client.place) as reader:
+        trades = [row["strategy_id"] for row in reader.trades()]
+    assert found == {bot: str(trades.count(bot)) for bot in found}
+    assert "1" in found.values()
+
+
 def test_no_two_buttons_have_one_name(live: Live) -> None:
     """Who hears the page, or speaks to it, met as many of the name Pause as there are bots."""
     live.show(run_at("12:00"), at("12:00"))
