@@ -80,6 +80,28 @@ def test_the_focus_stays_where_a_button_became_another(page: Any) -> None:
     assert replaced(row("a", "close", is_position=True))[0] == "DIV"  # and not on the position of another
 
 
+def test_the_focus_stays_on_a_button_that_was_meant(page: Any) -> None:
+    """After each yes by keyboard the focus was nowhere: the button had been disabled until the answer came."""
+    asked: list[str] = []
+
+    def answer(route: Any) -> None:
+        asked.append(route.request.url)
+        page.evaluate("[...document.querySelectorAll('#main button')].forEach((each) => each.click())")  # meanwhile
+        route.fulfill(json={"message": "asked"})
+
+    page.route(f"{DESK}api/**", answer)
+    open_page(page, '<button data-action="/api/action/stop" data-ask="Is it meant?">Stop</button>')
+    page.get_by_role("button", name="Stop").focus()
+    for key in ("Enter", "Tab", "Enter"):
+        page.keyboard.press(key)
+    page.locator("#said").filter(has_text="Stop: asked").wait_for()
+    assert page.evaluate("document.activeElement.dataset.action") == "/api/action/stop"
+    assert page.locator("dialog[open]").count() == 0
+    assert len(asked) == 1
+    page.keyboard.press("Enter")  # it can be pressed again
+    page.get_by_role("dialog").wait_for()
+
+
 def test_one_yes_changes_what_it_was_asked_for_and_nothing_else(page: Any) -> None:
     """Two looks at once asked two questions in one place: the yes to the one was taken for the other as well."""
     asked: list[Any] = []

@@ -89,13 +89,13 @@ async function act(button) {
   if (!button.isConnected && place) button = heirOf(button, place) ?? button;
   button.focus();
   if (!isYes) return;
-  button.disabled = true;
+  button.ariaDisabled = "true"; // one that is `disabled` has no focus, and does not get it back
   try {
     const [answer, said] = await ask(action, position ? { position } : after ? { bot, after: Number(after) } : bot ? { bot } : id ? { id: Number(id) } : until ? { until: Number(until) } : {});
     if (answer.ok && then) { location.assign(then); return; }
     say(answer.ok ? `${name}: ${said.message ?? "asked for"}` : `${name} was refused: ${said.message ?? answer.status}`);
   } catch { say(`${name}: ${LOST}`); }
-  button.disabled = false;
+  button.ariaDisabled = null;
 }
 
 async function ask(path, body) {
@@ -160,7 +160,7 @@ function say(words) {
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-action]");
-  if (button) act(button);
+  if (button && button.ariaDisabled !== "true") act(button);
 });
 if (document.querySelector("[data-live]")) watch();
 
