@@ -182,6 +182,13 @@ class StoreReader:
         rows, owed = self.view("trades", **equal), self.owed()
         return [{**row, "commissions_owed": owed.get(row["position"], 0)} for row in rows]
 
+    def entered(self, bot: str = "") -> dict[str, int]:
+        """Return how many trades each bot has, or one of them."""
+        where = " WHERE strategy_id = :bot" if bot else ""
+        query = f"SELECT strategy_id, count(*) FROM trades{where} GROUP BY strategy_id"
+        with self._connection.begin():
+            return {str(name): int(count) for name, count in self._connection.execute(text(query), {"bot": bot})}
+
     def owed(self) -> dict[str, int]:
         """Return of how many fills of a position the broker has not told the commission, by position, of those alone.
 
@@ -400,6 +407,12 @@ class StoreReader:
         with self._connection.begin():
             found = self._connection.execute(query).first()
         return (0, "") if found is None else (found.seq, found.hash)
+
+    def is_beyond(self, number: int, without: Collection[Kind]) -> bool:
+        """Say whether there are records after a number, but for those of some kinds."""
+        query = select(journal.c.seq).where(journal.c.seq > number, journal.c.kind.not_in(_values(without)))
+        with self._connection.begin():
+            return self._connection.execute(query.limit(1)).first() is not None
 
     def numbered(self, without: Collection[Kind] = ()) -> list[tuple[int, Record | str]]:
         """Return all records with their numbers; in the place of one that cannot be read, why.

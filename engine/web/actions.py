@@ -107,7 +107,7 @@ class Actions:
     def _left_entry(self, bot: str, after: int | None, identity: str) -> Asked:
         if after is not None and not self._was_asked(Request.ENTER, bot, "", identity):
             with StoreReader(self._store) as reader:
-                found = entries(reader.view("trades", strategy_id=bot), reader.run(), waiting_requests(self._store))
+                found = entries(reader.entered(bot), reader.run(), waiting_requests(self._store))
             if found[bot] != after:
                 now = f"{bot} has entered, or was asked to, since this page was made"
                 raise ChangedError(f"{now}: load it again, look at what it has, and ask again if it is still meant")

@@ -5,17 +5,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.model.event import Request
-from engine.store.queries import Row, Run
+from engine.store.queries import Run
 
 
-def entries(trades: Iterable[Row], run: Run, waiting: Iterable[Mapping[str, Any]] = ()) -> Counter[str]:
-    """Return by bot how many trades it has, and how many entries were asked for since the run began.
+def entries(entered: Mapping[str, int], run: Run, waiting: Iterable[Mapping[str, Any]] = ()) -> Counter[str]:
+    """Return by bot how many trades it has (`entered`), and how many entries were asked for since the run began.
 
     waiting: what lies in the box of the store; a request on record may lie there still, and counts once.
     """
     asked = {str(each.get("id")): str(each.get("bot")) for each in waiting if _is_entry(each)}
     asked |= {str(each.data.get("id")): each.bot for each in run.requests if _is_entry(each.data)}
-    return Counter(str(row["strategy_id"]) for row in trades) + Counter(asked.values())
+    return Counter(entered) + Counter(asked.values())
 
 
 def _is_entry(told: Mapping[str, Any]) -> bool:

@@ -6,17 +6,18 @@ The engine's loop calls `show` between two batches and never waits; the web serv
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from engine.model.errors import StoreError
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
+from engine.record.record import Kind
 from engine.run.asked import asked_of
 from engine.run.happening import Happening
 from engine.run.heartbeat import Heartbeat, Stage
@@ -47,6 +48,26 @@ PREVIEW_PATIENCE = 6.0
 NOT_DRAWN = (
     "this program failed as it drew its engine, which goes on: its log has the details, and this is of the store"
 )
+
+
+_NO_TRADES = frozenset((Kind.ACCOUNT, Kind.MARK, Kind.VERDICT))
+"""Records that come by the minute, and change no trade."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trading:
+    """What the store has of trades at a record: read again once another one may have changed them, or on another day.
+
+    newest: `TRADES_SHOWN` of them, newest first; entered: how many each bot has; days, today, open_trades: see `Shown`.
+    """
+
+    number: int
+    day: date | None
+    newest: tuple[Row, ...]
+    entered: Mapping[str, int]
+    today: int
+    days: tuple[tuple[str, float], ...]
+    open_trades: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +114,7 @@ class Live:
         self._fault: StoreError | None = None
         self._alerts = AlertList()
         self._shown: Shown | None = None
+        self._trading: Trading | None = None
         self._of: object = None
         self.is_linked = False
         self._previews: deque[tuple[str, str, Future[Preview | None]]] = deque(maxlen=KEPT)
@@ -199,10 +221,8 @@ class Live:
             old = self._shown
             return replace(old, number=number, picture=picture, told=tuple(self._told), alerts=self._alerts)
         with StoreReader(self._store) as reader:
-            rows = reader.trades()[::-1]
-            today = sum(int(row["trades_today"] or 0) for row in reader.view("system_state"))
-            had = entries(rows, reader.run())
-            days = tuple((str(row["date"]), float(row["net_pnl"])) for row in reader.view("daily_summary"))
+            found = self._trading = _trading(reader, self._trading)
+            had = entries(found.entered, reader.run())
             seen = picture_of_store(reader) if picture is None else picture
             if self._trouble:
                 seen = replace(seen, notice="; ".join(filter(None, (self._trouble, seen.notice))))
@@ -215,13 +235,31 @@ class Live:
             number=number,
             picture=seen,
             told=told,
-            trades=tuple(rows[:TRADES_SHOWN]),
-            days=days,
-            trades_today=today,
-            open_trades={row["position"]: row["id"] for row in rows if row["status"] == "OPEN"},
+            trades=found.newest,
+            days=found.days,
+            trades_today=found.today,
+            open_trades=found.open_trades,
             entries=had,
             alerts=self._alerts,
         )
+
+
+def _trading(reader: StoreReader, known: Trading | None) -> Trading:
+    """Return what the store has of trades now; what is known of them while nothing can have changed it."""
+    (number, _), day = reader.head(), reader.last_day()
+    is_of_now = known is not None and known.number <= number and known.day == day
+    if known is not None and is_of_now and not reader.is_beyond(known.number, _NO_TRADES):
+        return known
+    rows = reader.trades()[::-1]
+    return Trading(
+        number=number,
+        day=day,
+        newest=tuple(rows[:TRADES_SHOWN]),
+        entered=Counter(str(row["strategy_id"]) for row in rows),
+        today=sum(int(row["trades_today"] or 0) for row in reader.view("system_state")),
+        days=tuple((str(row["date"]), float(row["net_pnl"])) for row in reader.view("daily_summary")),
+        open_trades={row["position"]: row["id"] for row in rows if row["status"] == "OPEN"},
+    )
 
 
 def _answer(answer: "Future[Preview | None]", ask: Callable[[], Preview | None]) -> None:

@@ -72,7 +72,7 @@ def router(store: Place, live: Live) -> APIRouter:
         with StoreReader(store) as reader:
             run = reader.run()
             is_known = bot in reader.bots()
-            after = entries(reader.view("trades", strategy_id=bot), run)[bot]
+            after = entries(reader.entered(bot), run)[bot]
         if seen is None and kept is None and not is_known:
             raise HTTPException(404, f"neither an engine, nor this store, nor the last scan knows a bot '{bot[:60]}'")
         shown = _better(seen, None if kept is None or head is None else preview_of_row(kept, head))
