@@ -17,6 +17,9 @@ from engine.model.values import dataclass
 from engine.sim.instrument import Instrument
 from engine.sim.seams import Catalogue, Ticket
 
+MOST = Decimal(10**9)
+"""What no number of the file may pass, up or down: JSON also knows Infinity and NaN."""
+
 
 class PositionsError(ValueError):
     """A start file that cannot be used; the text names the file, the row and what to write."""
@@ -79,9 +82,22 @@ def _optional(row: Mapping[str, object], name: str, where: str) -> Decimal | Non
     if value is None:
         return None
     try:
-        return Decimal(str(value))
+        found = Decimal(str(value))
     except InvalidOperation as error:
         raise PositionsError(f"{where}: '{name}' must be a number, is {value!r}") from error
+    if not found.is_finite() or abs(found) > MOST:
+        raise PositionsError(f"{where}: '{name}' must be a number from -{MOST:,} to {MOST:,}, is {value!r}")
+    return found
+
+
+def _whole(row: Mapping[str, object], name: str, where: str, default: int | None = None) -> int:
+    """Return a whole number; without a default it must be there."""
+    found = _number(row, name, where) if default is None else _optional(row, name, where)
+    if found is None:
+        return int(default or 0)
+    if found % 1:
+        raise PositionsError(f"{where}: '{name}' must be a whole number, is {row[name]!r}")
+    return int(found)
 
 
 def _contract(row: Mapping[str, object], catalogue: Catalogue, where: str) -> Instrument:
@@ -122,8 +138,8 @@ def _ticket(row: Mapping[str, object], catalogue: Catalogue, where: str) -> Tick
     if action not in ("BUY", "SELL"):
         raise PositionsError(f"{where}: 'action' must be BUY or SELL, is {action!r}")
     return Ticket(
-        client_id=int(_optional(row, "client_id", where) or 0),
-        order_id=int(_number(row, "order_id", where)),
+        client_id=_whole(row, "client_id", where, default=0),
+        order_id=_whole(row, "order_id", where),
         con_id=contract.con_id,
         symbol=contract.symbol,
         sec_type=contract.sec_type.value,
@@ -134,7 +150,7 @@ def _ticket(row: Mapping[str, object], catalogue: Catalogue, where: str) -> Tick
         aux_price=_optional(row, "aux_price", where),
         tif=str(row.get("tif", "GTC")),
         oca_group=str(row.get("oca_group", "")),
-        oca_type=int(_optional(row, "oca_type", where) or 1),
+        oca_type=_whole(row, "oca_type", where, default=1) or 1,
         account="",
         order_ref=str(row.get("order_ref", "")),
     )

@@ -573,6 +573,9 @@ def test_positions_and_resting_exits_from_a_file(tmp_path: Path) -> None:
         ({"quantity": "two"}, "'quantity' must be a number, is 'two'"),
         ({"average_cost": None}, "'average_cost' is missing"),
         ({"average_cost": -3}, "must not be negative"),
+        ({"average_cost": NAN}, "'average_cost' must be a number from -1,000,000,000 to 1,000,000,000, is nan"),
+        ({"quantity": float("inf")}, "'quantity' must be a number from .*, is inf"),
+        ({"quantity": 10**30}, "'quantity' must be a number from"),
     ],
 )
 def test_errors_of_a_start_file_say_where(tmp_path: Path, change: dict[str, Any], text: str) -> None:
@@ -588,6 +591,17 @@ def test_a_start_file_must_be_readable(tmp_path: Path) -> None:
     bad = ROW | {"order_id": 1, "action": "HOLD"}
     with pytest.raises(PositionsError, match="'action' must be BUY or SELL"):
         load_positions(written(tmp_path, {"orders": [bad]}), FakeMarket().catalogue)
+
+
+def test_a_number_of_a_start_file_is_one_that_an_account_can_have(tmp_path: Path) -> None:
+    """JSON knows NaN and Infinity: they ended the gateway with a traceback."""
+    for name in ("client_id", "order_id", "quantity", "limit_price", "oca_type"):
+        odd = ROW | {"action": "BUY", "order_id": 1, name: float("inf")}
+        with pytest.raises(PositionsError, match=f"order 1: '{name}' must be a number from"):
+            load_positions(written(tmp_path, {"orders": [odd]}), FakeMarket().catalogue)
+    half = ROW | {"action": "BUY", "order_id": 1.5}
+    with pytest.raises(PositionsError, match=r"order 1: 'order_id' must be a whole number, is 1\.5"):
+        load_positions(written(tmp_path, {"orders": [half]}), FakeMarket().catalogue)
 
 
 def test_positions_of_one_contract_add_up_at_the_start() -> None:
