@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from math import nan
 
 from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
 from engine.model.commission import dealt
@@ -335,25 +336,27 @@ class PretendBroker(ABC):
         )
 
     def expire(self, options: Iterable[Option], at: datetime) -> Iterator[Event]:
-        """Yield that these are gone, and the shares that exercise and assignment have moved."""
+        """Yield that these are gone, and the shares that they move at the level that their underlying has now."""
         for option in options:
-            count = self.holdings.get(option, 0)
-            if count:
-                yield from self._deliver(option, count, at)
-            self.costs.pop(option, None)
-            yield from self.holds(option, 0, at)
+            row = self.board.rows.get(Underlying(option.symbol), -1)
+            level = self.board.last[row] if row >= 0 else nan
+            yield from self.ended(option, Decimal(f"{level:.4f}") if level == level else None, at)
 
-    def _deliver(self, option: Option, count: int, at: datetime) -> Iterator[Event]:
+    def ended(self, option: Option, level: Decimal | None, at: datetime) -> Iterator[Event]:
+        """Yield that an option has ended at a level, and the shares that exercise and assignment have moved."""
+        count = self.holdings.get(option, 0)
+        if count and delivers(option) and level is not None and intrinsic(option, level) >= CENT:
+            yield from self._delivered(option, count, at)
+        self.costs.pop(option, None)
+        yield from self.holds(option, 0, at)
+
+    def _delivered(self, option: Option, count: int, at: datetime) -> Iterator[Event]:
         """Yield the shares that an option moves. What it has brought, or cost, is part of what they cost.
 
         Source: IBKR Reporting Reference, Trades, Realized P/L.
         """
-        underlying = Underlying(option.symbol)
-        row = self.board.rows.get(underlying, -1)
-        level = self.board.last[row] if row >= 0 else 0.0
-        if delivers(option) and level == level and intrinsic(option, Decimal(f"{level:.4f}")) >= CENT:
-            shares, premium = moved_by(option, count), self.costs.get(option, ZERO) * count
-            yield from self._moved(underlying, shares, option.strike * shares, at, premium=premium)
+        shares, premium = moved_by(option, count), self.costs.get(option, ZERO) * count
+        yield from self._moved(Underlying(option.symbol), shares, option.strike * shares, at, premium=premium)
 
 
 def average_cost(held: int, cost: Decimal, count: int, paid: Decimal) -> Decimal:

@@ -101,10 +101,10 @@ class BacktestBroker(PretendBroker):
     # ------------------------------------------------------------ cash
 
     def settle(self, option: Option, level: Decimal, at: datetime) -> Iterator[Event]:
-        """Yield that an option that has expired is gone; what is settled in cash pays its worth at `level`."""
+        """Yield that an option that has expired is gone at a level; what is settled in cash pays its worth there."""
         if not delivers(option):
             self.cash += intrinsic(option, level) * self.holdings.get(option, 0) * option.multiplier
-        yield from self.expire((option,), at)
+        yield from self.ended(option, level, at)
 
     def end_of_day(self, at: datetime) -> Iterator[Event]:
         """Yield that orders for the day work no more."""

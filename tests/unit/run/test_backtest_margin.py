@@ -11,7 +11,7 @@ from test_backtest_walk import CONDOR, desk_of, run
 from engine.cli.backtest_text import result_lines
 from engine.model.command import AskMargin
 from engine.model.contract import Contract, Option, Right, Underlying, share
-from engine.model.event import MarginReport
+from engine.model.event import MarginReport, PositionReport
 from engine.model.market import Board
 from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side
 from engine.model.session import session_on
@@ -147,3 +147,15 @@ def test_options_that_were_bought_buy_nothing_more() -> None:
     found = broker({of(590): 2, SPY: 10, put(590): -1, put(580): 1}).told({of(590): 12.5, SPY: 600.0, put(590): 3.0})
     assert found.net_liquidation == 100_000 + 2_500 + 6_000 - 300
     assert found.available_funds == found.buying_power == 100_000 + 6_000 - 1_000
+
+
+def test_shares_come_by_the_level_at_which_an_option_is_settled() -> None:
+    """One of the session before, whose close was told late, went by what its underlying was at that evening."""
+    found = broker({of(600, Right.PUT): -1})
+    row = found.board.add(SPY)
+    found.board.last[row] = 610.0
+    session = session_on(NEXT)
+    assert session is not None
+    told = list(found.settle(of(600, Right.PUT), Decimal(590), session.close))
+    assert [each.contract for each in told if isinstance(each, PositionReport)] == [SPY, of(600, Right.PUT)]
+    assert (found.holdings[SPY], found.cash) == (100, Decimal(40_000))
