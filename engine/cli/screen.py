@@ -82,7 +82,8 @@ class Screen:
     def started(self, run: "Run") -> None:
         """Say where we are connected, what runs and how to stop; then draw."""
         self._diary = Diary(run.first, observed if is_observing(run) else happening)
-        run.loop.recorded, run.says = self._recorded, self.say
+        run.loop.recorded.append(self._recorded)
+        run.says = self.say
         for line in start_lines(self._desk, run):
             self.say(line)
         if self._page is not None:

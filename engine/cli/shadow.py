@@ -115,7 +115,7 @@ class Shadow:
         from engine.run.observe.telling import observed, title
 
         self._run, self._diary = run, Diary(run.first, observed)
-        run.loop.recorded = self._diary.write
+        run.loop.recorded.append(self._diary.write)
         assert self._screen is not None
         names = ", ".join(f"{name}{ENDING}" for name in sorted(self._desk.bots))
         self._screen.say(f" beside them {names}: {title(run.options.settings)}")

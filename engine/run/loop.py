@@ -74,10 +74,10 @@ class Loop:
     """The engine running: the newest state and the four ports around it.
 
     inbox: returns operator requests and web hooks that have come. watcher: is shown every batch's end (state, at).
-    recorded: is told what has been written, before the state follows. guard: is asked at every batch whether we may go
-    on, and raises when not. between: is given the time between two batches, and may `exchange` the program. is_patient:
-    also what the first session needs to know is asked for again, where a run that a person has started ends. tape:
-    keeps what enters. unwritten: what was done at the end before it was on record. A Loop is used once.
+    recorded: each is told what has been written, before the state follows. guard: is asked at every batch whether we
+    may go on, and raises when not. between: is given the time between two batches, and may `exchange` the program.
+    is_patient: also what the first session needs to know is asked for again, where a run that a person has started
+    ends. tape: keeps what enters. unwritten: what was done at the end before it was on record. A Loop is used once.
     """
 
     program: Program
@@ -88,7 +88,7 @@ class Loop:
     journal: Journal
     inbox: Callable[[datetime], Sequence[Asked]]
     watcher: Callable[["Loop", datetime], None]
-    recorded: Callable[[Sequence[Record]], None] = lambda _: None
+    recorded: list[Callable[[Sequence[Record]], None]] = field(default_factory=list)
     guard: Callable[[], None] = lambda: None
     between: Callable[[datetime], Awaitable[None]] = _nothing
     inbox_every: timedelta = INBOX_EVERY
@@ -404,7 +404,8 @@ class Loop:
         leaves = any(not isinstance(command, Watch | Inquire | AskMargin) for command in commands)
         durable = leaves or any(record.kind in DURABLE for record in records)
         self.journal.append(records, durable=durable)
-        self.recorded(records)
+        for told in self.recorded:
+            told(records)
 
     def _do(self, command: Command) -> None:
         if isinstance(command, Submit):

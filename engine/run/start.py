@@ -273,6 +273,8 @@ def _assemble(
     run = Run(desk, options, world, loop, inbox, at, last, resumed, reloader)
     if world.observer is not None:
         world.observer.broker.tells = loop.note
+        hears = world.observer.broker.hears
+        loop.recorded.append(lambda records: hears(records, loop.state.positions))
     _guard(run, journal)
     journal.append([_start_record(run, journal.epoch)], durable=True)
     return run

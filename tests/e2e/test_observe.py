@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +17,7 @@ from engine.adapters.ib.contracts import ContractBook
 from engine.alerts.find import find
 from engine.alerts.message import message
 from engine.cli.main import main
+from engine.model.contract import Underlying
 from engine.model.errors import InvariantError
 from engine.model.event import Request
 from engine.model.order import OrderStatus
@@ -49,19 +50,29 @@ CANCELS_ORDER = "4"
 SPEC = str(Path(__file__).parents[2] / "specs" / "put_lite.yaml")
 MARK = "observed: nothing was sent, and orders filled by a model (natural)"
 NEVER = new_york(19, 0)
+A_PUT = """rulebot: 1
+name: {name}
+about: Sells a same-day SPY put, and takes the shares.
+underlying: SPY
+entry: {{at: "10:00", for: 30m, days: [{day}]}}
+legs: {{expiry: {{dte: 0}}, short_put: {{sell: put, strike: {{at: spot}}}}}}
+order: {{start: natural, wait: 30s, tries: 3, then: cancel}}
+exits: [{{at_expiry: settle}}]
+risk: {{undefined_risk: allow}}
+"""
 
 
 class KilledError(Exception):
     """The engine is gone."""
 
 
-async def observe(port: int, store: Path, killed_at: datetime) -> Run:
-    """Observe a session, or until an instant at which the engine is gone."""
-    desk = load_desk(spec_files(BOTS), {}, None)
+async def observe(port: int, store: Path, killed_at: datetime, specs: Sequence[str] = (), sessions: int = 1) -> Run:
+    """Observe a session, or until an instant at which the engine is gone. specs: others than the shipped BOTS."""
+    desk = load_desk(specs or spec_files(BOTS), {}, None)
     options = RunOptions(
         store=store,
         logs=None,
-        sessions=1,
+        sessions=sessions,
         install="obs-t",
         tapes=store.with_name("tapes"),
         settings={"mode": "observe", "fills": "natural"},
@@ -155,6 +166,31 @@ def test_a_restart_in_a_quiet_moment_changes_nothing(observed: tuple[Path, list[
     assert len(tallies) == 3
     assert sum(each.kinds[PLACES_ORDER] for each in tallies) == 0
     assert trades(tmp_path / "s.db", *columns) == trades(observed[0], *columns)
+
+
+def test_shares_of_a_put_that_expired_while_nobody_looked_are_in_its_account(tmp_path: Path) -> None:
+    """Books and journal said assigned, and `shares_held` was 0 until the next start."""
+    files = [tmp_path / f"{name}.yaml" for name in ("bot", "other")]
+    for file, day_of_week in zip(files, ("wed", "fri"), strict=True):
+        file.write_text(A_PUT.format(name=file.stem, day=day_of_week), encoding="utf-8")
+    next_day, ends = (new_york(9, minute) + timedelta(days=1) for minute in (20, 35))
+
+    async def body() -> Run:
+        settings = GatewaySettings(first_day=DAY, days=2, seed=7, data_seconds=30, market_file="trend_down")
+        gateway = await start_gateway(settings)
+        try:
+            for file, until in ((files[0], new_york(15, 50)), (files[1], next_day), (files[0], ends)):
+                async with tallied(gateway) as (port, _):
+                    run = await observe(port, tmp_path / f"{file.stem}.db", until, [str(file)], sessions=2)
+            return run
+        finally:
+            await gateway.stop()
+
+    state = asyncio.run(body()).loop.state
+    assert [each.exit_reason for each in state.positions.values()] == ["assigned"]
+    assert {each.symbol: count for each, count in state.holdings.items() if isinstance(each, Underlying)} == {
+        "SPY": 100
+    }
 
 
 @pytest.mark.long

@@ -4,15 +4,18 @@ It holds no connection, so there is nothing by which an order could leave. How o
 need as margin is as in a backtest (`backtest/broker.py`), so that both say the same of the same quotes.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from engine.fill.apply import DELIVERING, leg_of
 from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
 from engine.model.contract import Contract, Option, Underlying
+from engine.model.cover import delivers
 from engine.model.event import BrokerStatus, CommissionReport, Event, ExecutionReport
 from engine.model.order import Order, OrderStatus, Purpose, Side, TimeInForce
+from engine.model.position import Position
 from engine.model.session import Session, exchange_date, session_before
 from engine.model.structure import strike_of, structure_text
 from engine.order.draft import net_price, parts_of
@@ -33,12 +36,14 @@ WOULD_ENTER = "would enter"
 class ObservingBroker(BacktestBroker):
     """The Broker port without a broker: what it answers waits in `answers` for the link to hand on.
 
-    tells: is given the decision that stands for an entry that is not sent.
+    tells: is given the decision that stands for an entry that is not sent. owed: options that have expired while nobody
+    looked, and may still move shares.
     """
 
     answers: list[Event] = field(default_factory=list, kw_only=True)
     tells: Callable[[Record], None] = field(default=lambda _: None, kw_only=True)
     unpaid: tuple[tuple[str, Decimal], ...] = field(default=(), kw_only=True)
+    owed: set[Option] = field(default_factory=set, kw_only=True)
     now: datetime = field(kw_only=True)
 
     # ------------------------------------------------------------ the port
@@ -98,7 +103,12 @@ class ObservingBroker(BacktestBroker):
         yield from self.fill(at)
         if at >= session.close:
             yield from self.end_of_day(at)
-        yield from self.expire(sorted(self._gone(session, at), key=str), at)
+        for option in sorted(self._gone(session, at), key=str):
+            if option.expiry < session.date and delivers(option):
+                self.owed.add(option)
+                yield from self.holds(option, 0, at)
+            else:
+                yield from self.expire((option,), at)
 
     def due_at(self, at: datetime) -> datetime | None:
         """Return when something may happen by itself next in this session, None when nothing does."""
@@ -133,9 +143,23 @@ class ObservingBroker(BacktestBroker):
                 self._work_on(state.orders[ref], at)
         self.paid = paid_so_far(state)
         self.costs = dict(memory.costs)
-        for option in self._gone(session, at):  # the engine settles by itself what went while nobody looked
+        gone = self._gone(session, at)
+        for option in gone:  # the engine settles by itself what went while nobody looked
             self.holdings.pop(option)
+        self.owed.update(filter(delivers, gone))
         self.unpaid = memory.unpaid
+
+    def hears(self, records: Iterable[Record], positions: Mapping[str, Position]) -> None:
+        """Move the shares of what has expired while nobody looked, as the engine settles it: it asks for the close.
+
+        positions: as they stood before.
+        """
+        for record in records if self.owed else ():
+            if record.kind is Kind.SETTLEMENT and record.data["how"] in DELIVERING:
+                leg = leg_of(positions[record.position], str(record.data["leg"]))
+                if leg.option in self.owed:
+                    count = leg.sign * int(str(record.data["quantity"]))
+                    self.answers += self._delivered(leg.option, count, self.now)
 
     def _hold(self, option: Option, count: int) -> None:
         held: Contract = Underlying(option.symbol) if option.is_share else option

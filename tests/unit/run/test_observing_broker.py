@@ -223,6 +223,40 @@ def test_shares_that_options_moved_are_counted(right: Right, sign: int, how: str
     assert delivered_shares(settled, {"p": position}) == {"SPY": shares}
 
 
+def assigned(found: ObservingBroker, how: str = "assigned") -> list[Event]:
+    """Return what the broker answers once the engine has settled two short puts on SPY, of the day before."""
+    put = option(550, trading_class="SPY", expiry=date(2026, 10, 20))
+    leg = PositionLeg(name="short_put", option=put, sign=-1, ratio=1, opened=2)
+    position = Position(id="p", bot="one", digest="d", session=DAY, quantity=2, legs=(leg,), state="open")
+    if not found.holdings:
+        state = State(session=SESSION, board=Board())._replace(positions={"p": position})  # type: ignore[arg-type]
+        found.remember(Memory(state, {}, {put: Decimal(480)}, ()), SESSION, NOON)  # type: ignore[arg-type]
+    settled = Record(NOON, Kind.SETTLEMENT, "one", "p", {"leg": "short_put", "quantity": 2, "how": how})
+    found.hears([settled], {"p": position})
+    return found.answers
+
+
+@pytest.mark.parametrize(("how", "shares"), [("assigned", [200]), ("worthless", [])])
+def test_what_was_assigned_while_nobody_looked_brings_its_shares(how: str, shares: list[int]) -> None:
+    """The books said assigned, and the account had no shares before the next start."""
+    told = assigned(broker(), how)
+    assert [(each.contract, int(each.quantity)) for each in told if isinstance(each, PositionReport)] == [
+        (SPY, count) for count in shares
+    ]
+
+
+def test_what_expired_on_an_earlier_day_is_judged_by_the_close_of_that_day() -> None:
+    """A connection that was lost over the close: shares came by the level of the morning after."""
+    assert SESSION is not None
+    put = option(550, trading_class="SPY", expiry=date(2026, 10, 20))
+    found = broker((put, -2))
+    row = found.board.add(SPY)
+    found.board.last[row] = 560.0
+    assert [each.contract for each in found.step(SESSION, NOON) if isinstance(each, PositionReport)] == [put]
+    assert [each.contract for each in assigned(found) if isinstance(each, PositionReport)] == [SPY]
+    assert found.holdings == {put: 0, SPY: 200}
+
+
 # ---------------------------------------------------------------- the link
 
 
