@@ -42,6 +42,10 @@ class BacktestBroker(PretendBroker):
     taken: dict[Option, tuple[float, int]] = field(default_factory=dict, kw_only=True)
     grids: Grids = field(default_factory=dict, kw_only=True)
 
+    def begin(self, session: Session) -> None:
+        """Go on with another session."""
+        self.session, self.executions = session, 0
+
     def _submit(self, order: Order, at: datetime) -> Iterator[Event]:
         self.paid.pop(order.ref, None)
         yield from super()._submit(order, at)

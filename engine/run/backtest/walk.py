@@ -211,7 +211,7 @@ class Walk(Hearing):
         if self.state is None:
             self._start(session)
         assert self.broker is not None
-        self.broker.session = session
+        self.broker.begin(session)
         self._hear(MarketMoved(self.now))
         self._hear(AccountReport(self.now, self.broker.told(self.marks)))
         for event in self._prepared(session):

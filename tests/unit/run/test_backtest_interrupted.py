@@ -17,11 +17,13 @@ from engine.model.contract import Option, Right
 from engine.model.errors import MisuseError
 from engine.model.events import Published, event_calendar
 from engine.model.facts import EventCalendar, EventDay
+from engine.record.record import Kind, Record
 from engine.run.backtest.fills import fill_model
 from engine.run.backtest.results import Results, read_results
 from engine.run.backtest.run import BacktestOptions, run_backtest
 from engine.run.calendars import shipped_dates
 from engine.run.desk import Desk, load_desk
+from engine.store.queries import StoreReader
 
 FIRST, LAST = date(2026, 9, 1), date(2026, 9, 10)
 SPREAD = """rulebot: 1
@@ -91,6 +93,12 @@ def told(found: Results) -> tuple[Sequence[object], ...]:
     return trades, worth, wrong
 
 
+def executed(store: Path) -> Sequence[Record]:
+    """Return what was told of executions, each with its id."""
+    with StoreReader(store) as reader:
+        return reader.records((Kind.FILL, Kind.COMMISSION))
+
+
 def interrupted(seed: int, folder: Path) -> int:
     """Run a bot as a whole and in parts, and compare; return how many trades it made."""
     chance = Random(seed)
@@ -110,6 +118,7 @@ def interrupted(seed: int, folder: Path) -> int:
     for day in (*parts, LAST):
         gone_on = run(desk, folder / f"{seed}-parts.db", source, last=day, resumes=True)
     assert told(gone_on) == told(whole), f"seed {seed}"
+    assert executed(folder / f"{seed}-parts.db") == executed(folder / f"{seed}-whole.db"), f"seed {seed}"
     return len(whole.trades)
 
 

@@ -99,7 +99,7 @@ class RecordedWalk(Walk):
         else:
             self._hear(MarketMoved(self.now))
         broker = self._broker
-        broker.session = session
+        broker.begin(session)
         self._come_back()
         self.told_there.read(files)
         self.told_series = frozenset((fact[1], fact[2]) for fact in self.told_there.facts if fact[0] is BarsReport)
