@@ -1,7 +1,7 @@
 """A recorded day as Parquet files of chains, one folder for each underlying, which any program and `backtest` read."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from engine.spec.whole_file import write_whole
 DAILY = "daily"
 SESSIONS = 400
 """Finished sessions before the day that are written at most."""
+_COLUMNS = ("date", "open", "high", "low", "close")
 _BY_OPTION = ("bid", "ask", "bid_size", "ask_size", "iv", "delta", "gamma", "vega", "theta", "volume", "open_interest")
 
 
@@ -25,8 +26,8 @@ def export(tapes: Sequence[Path], folder: Path) -> list[tuple[Path, int, int]]:
 
     Instants are those of the session, which is all that a source of chains has. Levels of everything that was streamed
     stand beside each, with what else the broker told; daily bars in `daily`.
-    Raises: MisuseError for a file that is there already; StoreError when nothing was quoted, at the disk, or without
-    pyarrow.
+    Raises: MisuseError for a file that is there already, or daily bars that no export wrote; StoreError when nothing
+    was quoted, at the disk, or without pyarrow.
     """
     source = RecordingSource(*tapes)
     day = _within_session(source.day(day_of(tapes[0])))
@@ -38,33 +39,52 @@ def export(tapes: Sequence[Path], folder: Path) -> list[tuple[Path, int, int]]:
         raise MisuseError(f"{there[0]} is there already", "name another folder: nothing is written over")
     if not len(day.times):
         raise StoreError(f"nothing is recorded of {day.date} within its session", "a chain has quotes of regular hours")
+    told = sorted(day.levels.keys() | source.told_of(day.date))
+    daily = {symbol: folder / DAILY / f"{symbol.lower()}_daily.csv" for symbol in told}
+    known = {symbol: _known(file) for symbol, file in daily.items()}
     implied = {each: source.implied(each, day.date, SESSIONS) for each in day.levels}
     written = []
     for symbol, file in found:
         part = of_symbol(day, symbol)
         write_day(part, file, implied)
         written.append((file, len(part.times), len(part.options)))
-    for symbol in sorted(day.levels.keys() | source.told_of(day.date)):
-        _write_daily(folder / DAILY / f"{symbol.lower()}_daily.csv", source.daily(symbol, day.date, SESSIONS))
+    for symbol, file in daily.items():
+        _write_daily(file, source.daily(symbol, day.date, SESSIONS), known[symbol])
     return written
 
 
-def _write_daily(file: Path, bars: Sequence[DailyBar]) -> None:
-    """Write the finished sessions that the broker told of, with those of the file that is there from another day.
+def _known(file: Path) -> dict[str, list[str]]:
+    """Return the rows of a daily file that an export of another day wrote, by day; of one that is not there none.
 
-    Of a session of which this day has a close alone, a whole bar that is there stays.
+    Raises: MisuseError for any other file, whose columns would be taken for others; StoreError.
+    """
+    try:
+        with file.open(encoding="utf-8", newline="") as stream:
+            head, *rows = csv.reader(stream)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise StoreError(f"{file} cannot be read: {error.strerror or error}") from error
+    except (ValueError, csv.Error):  # empty, or no text
+        head, rows = [], []
+    if head != [*_COLUMNS] or any(len(row) != len(_COLUMNS) for row in rows):
+        text = f"{file} was not written by an export: its columns are not {', '.join(_COLUMNS)} alone"
+        raise MisuseError(text, "name another folder: daily bars are added to those of exports only")
+    return {row[0]: row for row in rows}
+
+
+def _write_daily(file: Path, bars: Sequence[DailyBar], known: Mapping[str, list[str]]) -> None:
+    """Write the finished sessions that the broker told of, with those that are known from other days, by day.
+
+    Of a session of which this day has a close alone, a whole bar that is known stays.
     """
     if not bars:
         return
     try:
-        known = {}
-        if file.exists():
-            with file.open(encoding="utf-8", newline="") as stream:
-                known = {row[0]: row for row in list(csv.reader(stream))[1:]}
         told = {str(bar.date): [str(bar.date), *map(repr, (bar.open, bar.high, bar.low, bar.close))] for bar in bars}
-        known |= {day: row for day, row in told.items() if day not in known or _is_whole(row)}
+        both = {**known, **{day: row for day, row in told.items() if day not in known or _is_whole(row)}}
         file.parent.mkdir(parents=True, exist_ok=True)
-        rows = (("date", "open", "high", "low", "close"), *(known[day] for day in sorted(known)))
+        rows = (_COLUMNS, *(both[day] for day in sorted(both)))
         write_whole(file, "".join(f"{','.join(row)}\n" for row in rows).encode())
     except OSError as error:
         raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error

@@ -10,7 +10,7 @@ from engine.adapters.recorded.recorder import Recorder
 from engine.adapters.recorded.source import RecordingSource
 from engine.adapters.sources import open_source
 from engine.model.contract import Option, Right, Underlying
-from engine.model.errors import StoreError
+from engine.model.errors import MisuseError, StoreError
 from engine.model.event import BarsReport, ClosesReport, ImpliedReport, MarketMoved
 from engine.model.facts import Bar, Bars
 from engine.model.market import Board
@@ -113,3 +113,26 @@ def test_a_close_alone_of_a_later_day_takes_no_whole_bar_away(tmp_path: Path) ->
         "2026-10-19,1.0,4.0,0.5,2.0",
         "2026-10-20,1.0,4.0,0.5,2.0",
     ]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param(b"date,close,open,high,low\n2026-10-16,5900,5890,5950,5880\n", id="in another order"),
+        pytest.param(b"date,close\n2026-10-16,5900\n", id="closes alone"),
+        pytest.param(b"date,open,high,low,close\n2026-10-16,1,2,1,2\n\n", id="a row without anything"),
+        pytest.param(b"date,\xff\n", id="no text"),
+        pytest.param(b"", id="nothing"),
+    ],
+)
+def test_daily_bars_that_no_export_wrote_stay_as_they_are(told: bytes, tmp_path: Path) -> None:
+    """Their rows were put under the columns of an export, so that opens were taken for closes."""
+    tapes, out = tmp_path / "tapes", tmp_path / "out"
+    recorded(tapes, "1", 1, 2, first_bar=date(2026, 10, 19))
+    daily = out / "daily" / "spx_daily.csv"
+    daily.parent.mkdir(parents=True)
+    daily.write_bytes(told)
+    with pytest.raises(MisuseError, match=r"spx_daily\.csv was not written by an export: its columns are not date,"):
+        export(meant("2026-10-21", tapes), out)
+    assert daily.read_bytes() == told
+    assert not (out / "SPX").exists()
