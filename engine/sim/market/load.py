@@ -275,12 +275,15 @@ def read_bars(text: str, name: str) -> Scenario:
     Raises: ScenarioError.
     """
     rows = csv.DictReader(text.splitlines())
-    header = {(each or "").strip().lower(): each for each in rows.fieldnames or ()}
+    try:
+        header, found = {(each or "").strip().lower(): each for each in rows.fieldnames or ()}, list(rows)
+    except csv.Error as problem:
+        raise ScenarioError(f"{name}: is no CSV: {problem}; look for a quote that nothing closes") from problem
     for column in _COLUMNS:
         if column not in header:
             raise ScenarioError(f"{name}:1: {column}: no such column; the first line names {', '.join(_COLUMNS)}")
     bars: dict[str, list[tuple[int, float, float, float, float]]] = {}
-    for line, row in enumerate(rows, 2):
+    for line, row in enumerate(found, 2):
         cells = {column: (row[original] or "").strip() for column, original in header.items()}
         symbol = cells.get("symbol", "") or "SPX"
         if symbol not in UNDERLYINGS:

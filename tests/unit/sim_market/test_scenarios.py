@@ -190,6 +190,7 @@ def test_a_bad_scenario_is_refused_with_advice(text: str, says: str) -> None:
         ("time,open,high,low,close\nsoon,1,2,1,1\n", "x.csv:2: time: is 'soon'; write exchange time"),
         ("time,open,high,low,close\n09:31,1,2,1,1\n09:30,1,2,1,1\n", "x.csv: time: the bars of SPX are not in order"),
         ("time,open,high,low,close,symbol\n09:31,1,2,1,1,SPY\n", "x.csv: no bars of SPX"),
+        ('time,open,high,low,close\n"' + 20_000 * "09:31,1,2,1,1\n", "x.csv: is no CSV: field larger than field limit"),
     ],
 )
 def test_bad_bars_are_refused_with_advice(text: str, says: str) -> None:
