@@ -322,6 +322,8 @@ def _goes_on_at(options: BacktestOptions, started: Record) -> date:
             "another --store begins anew; --resume goes on with a backtest that was interrupted",
         )
     with StoreReader(options.store) as reader:
+        if reader.last_at() is None:  # ended before it wrote anything
+            return options.first
         before = reader.records((Kind.RUN_STARTED,))
         lived = reader.records((Kind.SESSION,))
     if not before:

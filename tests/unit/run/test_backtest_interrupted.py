@@ -23,6 +23,7 @@ from engine.run.backtest.results import Results, read_results
 from engine.run.backtest.run import BacktestOptions, run_backtest
 from engine.run.calendars import shipped_dates
 from engine.run.desk import Desk, load_desk
+from engine.store.open import open_store
 from engine.store.queries import StoreReader
 
 FIRST, LAST = date(2026, 9, 1), date(2026, 9, 10)
@@ -141,6 +142,17 @@ def test_a_backtest_is_not_gone_on_with_when_other_dates_of_its_events_are_known
             run(desk, store, source, second, resumes=True, calendar=after)
     found = run(desk, store, source, second, resumes=True, calendar=before if asks else after)
     assert [bool(each.opened) for each in found.days] == [not asks, True]
+
+
+def test_one_that_was_killed_before_it_wrote_anything_is_begun(tmp_path: Path) -> None:
+    """Its store was there, and held no backtest: neither with --resume nor without could it be gone on with."""
+    file, store, source = tmp_path / "bot.yaml", tmp_path / "x.db", PastDays(every=5, strikes=25)
+    file.write_text(SPREAD, encoding="utf-8")
+    open_store(store).close()
+    desk = load_desk([str(file)], {}, None)
+    with pytest.raises(MisuseError, match="is there already"):
+        run(desk, store, source, FIRST)
+    assert len(run(desk, store, source, FIRST, resumes=True).days) == 1
 
 
 def test_what_was_quoted_last_before_months_is_worth_that_after_an_interruption(tmp_path: Path) -> None:
