@@ -105,10 +105,12 @@ def _expires(option: Option) -> str:
 
 
 def _levels(arrow: Any, day: HistoryDay) -> Any:
-    known = {symbol: ~np.isnan(levels) for symbol, levels in day.levels.items()}
-    symbols = [symbol for symbol in day.levels for _ in range(int(known[symbol].sum()))]
-    at = [day.times[known[symbol]] for symbol in day.levels]
-    values = [levels[known[symbol]] for symbol, levels in day.levels.items()]
+    """Return a row for each level; of what a broker told also one without, where he told none that still stood."""
+    is_told = day.told is not None
+    written = {symbol: is_told | ~np.isnan(levels) for symbol, levels in day.levels.items()}
+    symbols = [symbol for symbol in day.levels for _ in range(int(written[symbol].sum()))]
+    at = [day.times[written[symbol]] for symbol in day.levels]
+    values = [levels[written[symbol]] for symbol, levels in day.levels.items()]
     columns = {
         "time": _times(arrow, np.concatenate(at) if at else np.zeros(0)),
         "symbol": arrow.array(symbols, type=arrow.string()),
@@ -117,7 +119,7 @@ def _levels(arrow: Any, day: HistoryDay) -> Any:
     if day.told is not None and values:
         nothing, told = np.full(len(day.times), np.nan), day.told
         for name in OF_UNDERLYING:
-            of = [told.get(symbol, {}).get(name, nothing)[known[symbol]] for symbol in day.levels]
+            of = [told.get(symbol, {}).get(name, nothing)[written[symbol]] for symbol in day.levels]
             columns[name] = np.concatenate(of)
     return arrow.table(columns)
 

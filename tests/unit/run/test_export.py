@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine.adapters.recorded.recorder import Recorder
@@ -136,3 +137,25 @@ def test_daily_bars_that_no_export_wrote_stay_as_they_are(told: bytes, tmp_path:
         export(meant("2026-10-21", tapes), out)
     assert daily.read_bytes() == told
     assert not (out / "SPX").exists()
+
+
+def test_a_level_that_had_grown_old_is_none_in_the_export_either(tmp_path: Path) -> None:
+    """The last one stood for 90 seconds more: a backtest of the export entered by a VIX that was stale live."""
+    tapes, out = tmp_path / "tapes", tmp_path / "out"
+    board = Board()
+    recorder = Recorder(tapes / "1", {}, board, pytest.fail)
+    spx, vix, put = (board.add(each) for each in (Underlying("SPX"), Underlying("VIX"), PUT))
+    for number in range(30):
+        at = OPEN + timedelta(seconds=15 * number)
+        board.last[spx], board.last_at[spx] = 5900.0 + number, at.timestamp()
+        if not number:
+            board.last[vix], board.last_at[vix] = 16.0, at.timestamp()
+        board.bid[put], board.ask[put], board.quote_at[put] = 10.0 + number / 10, 11.0 + number / 10, at.timestamp()
+        board.alive_at = at.timestamp()
+        board.unread |= {spx, vix, put}
+        recorder.took(MarketMoved(at, (spx, vix, put)), (), changed=True)
+    recorder.close()
+    export(meant("2026-10-21", tapes), out)
+    found, tape = open_source(f"parquet:{out / 'SPX'}").day(DAY), RecordingSource(tapes).day(DAY)
+    assert np.isnan(tape.levels["VIX"]).tolist() == [number > 12 for number in range(30)]
+    assert np.array_equal(found.levels["VIX"], tape.levels["VIX"], equal_nan=True)
