@@ -206,7 +206,10 @@ class _Tape:
         self._same: dict[Bar, Bar] = {}
 
     def read(self, file: Path, close: float) -> None:
-        """Take a file; what an earlier one says of the time from its beginning on is left out."""
+        """Take a file; what an earlier one says of the time from its beginning on is left out.
+
+        What is told after the close is of the next session, whose run may have begun then: its closes end a day later.
+        """
         self.moves += _recalled(file)
         board, streamed = Board(), self.streamed
         at, version, frozen = nan, -1, set[int]()
@@ -215,7 +218,7 @@ class _Tape:
         for step in steps:
             if isinstance(step, Decided):
                 self.moves += _measured(step)
-            if isinstance(step, Heard):
+            if isinstance(step, Heard) and step.at.timestamp() <= close:
                 self._take(step)
                 self._tell_clocks(step, file)
             if not isinstance(step, Moved):

@@ -159,3 +159,18 @@ def test_a_level_that_had_grown_old_is_none_in_the_export_either(tmp_path: Path)
     found, tape = open_source(f"parquet:{out / 'SPX'}").day(DAY), RecordingSource(tapes).day(DAY)
     assert np.isnan(tape.levels["VIX"]).tolist() == [number > 12 for number in range(30)]
     assert np.array_equal(found.levels["VIX"], tape.levels["VIX"], equal_nan=True)
+
+
+def test_what_is_told_to_a_run_that_begins_after_the_close_is_of_the_next_session(tmp_path: Path) -> None:
+    """Its closes end with that of the day itself, which was taken for that of the day before."""
+    tapes = tmp_path / "tapes"
+    recorded(tapes, "2026-10-21T133000Z", 2, 3)
+    evening = OPEN + timedelta(hours=8, minutes=30)
+    for name, at, closes in (("2026-10-21T133100Z", OPEN, (2.0, 5.0)), ("2026-10-21T220000Z", evening, (5.0, 7.0))):
+        recorder = Recorder(tapes / name, {}, Board(), pytest.fail)
+        recorder.took(ClosesReport(at, "SPX", closes), (), changed=True)
+        recorder.took(ImpliedReport(at, "SPX", tuple(each / 100 for each in closes)), (), changed=True)
+        recorder.close()
+    source = RecordingSource(tapes)
+    assert [(bar.date, bar.close) for bar in source.daily("SPX", DAY, 1)] == [(date(2026, 10, 20), 5.0)]
+    assert source.implied("SPX", DAY, 2) == (0.02, 0.05)
