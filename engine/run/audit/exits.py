@@ -134,11 +134,11 @@ def never_more_at_work(tape: Tape) -> Iterator[Finding]:
                 is_linked = entry.record.data.get("up") is True
             if entry.kind is Kind.FILL and (_takes_back(books, entry) or _is_late(working, entry)):
                 busted.add(entry.record.position)
+            if entry.kind is Kind.FILL:
+                _note_fill(working, entry, _added(books, entry))
             if entry.kind in (Kind.POSITION, Kind.FILL, Kind.SETTLEMENT):
                 books.take(entry)
                 touched[entry.record.position] = entry
-            if entry.kind is Kind.FILL:
-                _note_fill(working, entry)
             if entry.order is not None and entry.order.purpose is not Purpose.ENTRY:
                 given_up.note(entry.order, entry.record.at)
                 _note_order(working, entry.order, is_unawaited=entry.order.ref in given_up or entry.order.ref in ended)
@@ -168,20 +168,28 @@ def _counts(each: _Working, live: Iterable[_Working]) -> bool:
 
 def _takes_back(books: Books, entry: Entry) -> bool:
     """Say whether this fill is a correction to fewer contracts."""
+    return _added(books, entry) < 0
+
+
+def _added(books: Books, entry: Entry) -> int:
+    """Return how many contracts a fill adds: a correction takes the place of what it corrects."""
     before = books.fills.get(entry.text("exec_id").rpartition(".")[0])
-    return before is not None and int(entry.text("quantity")) < before.quantity
+    return int(entry.text("quantity")) - (before.quantity if before is not None else 0)
 
 
-def _note_fill(working: dict[str, _Working], entry: Entry) -> None:
-    """Count a fill against its order, and against the others of its OCA group: the broker takes them back."""
+def _note_fill(working: dict[str, _Working], entry: Entry, added: int) -> None:
+    """Count a fill against its order, and against the others of its OCA group: the broker takes them back.
+
+    A trade that is taken back leaves nothing more at work.
+    """
     filled = working.get(entry.text("ref"))
     if filled is None or entry.text("purpose") == Purpose.ENTRY.value:
         return
     group = filled.order.oca_group
-    leg, count = entry.text("leg"), int(entry.text("quantity"))
+    leg = entry.text("leg")
     for each in working.values():
         if each is filled or (group and each.order.oca_group == group):
-            each.since[leg] = each.since.get(leg, 0) + count
+            each.since[leg] = each.since.get(leg, 0) + max(added, 0)
 
 
 def _note_order(working: dict[str, _Working], order: Order, *, is_unawaited: bool) -> None:

@@ -103,17 +103,24 @@ def final_is_final(tape: Tape) -> Iterator[Finding]:
 
 
 def only_what_reduces(tape: Tape) -> Iterator[Finding]:
-    """10: Between kill or pause and resume no entry leaves."""
+    """10: Between kill or pause and resume no entry leaves, nor another try of one that works."""
     standing = Standing()
-    known: set[str] = set()
+    last: dict[str, Order] = {}
     for entry in tape.of(Kind.ORDER, Kind.OPERATOR):
         if entry.order is None:
             standing = after_record(standing, entry.record)
-        elif entry.order.ref not in known:
-            known.add(entry.order.ref)
-            is_barred = not standing.may_enter(entry.order.bot)
-            if is_barred and entry.order.may_open:
-                yield entry.finding(f"{entry.order.ref} enters although the operator allows only what reduces")
+            continue
+        order = entry.order
+        before = last.get(order.ref)
+        last[order.ref] = order
+        if order.may_open and _leaves(before, order) and not standing.may_enter(order.bot):
+            what = "enters" if before is None or before.sent_at is None else f"has try {order.attempt}"
+            yield entry.finding(f"{order.ref} {what} although the operator allows only what reduces")
+
+
+def _leaves(before: Order | None, order: Order) -> bool:
+    """Say whether an order is new with this record, or is sent with it, or again at the price of its next try."""
+    return before is None or order.attempt > before.attempt or (before.sent_at is None and order.sent_at is not None)
 
 
 def only_with_a_link(tape: Tape) -> Iterator[Finding]:

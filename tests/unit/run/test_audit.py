@@ -10,6 +10,7 @@ from engine_day import (
     FLAT,
     ID,
     RESTING,
+    WORKING,
     at,
     changed,
     engine_record,
@@ -129,6 +130,20 @@ def after_kill() -> Days:
     return with_one(day, 2, engine_record("9:31", Kind.OPERATOR, id="1", request="kill", bot=""))
 
 
+def tried_after_kill() -> Days:
+    day = sound_day()
+    kill = engine_record("10:00:02", Kind.OPERATOR, id="1", request="kill", bot="")
+    tried = entity("10:00:03", order(1, Purpose.ENTRY, **WORKING, attempt=2, limit_price=Decimal("1.10")))
+    return with_one(day, index_of(day, of(Kind.ORDER), 1), kill, tried)
+
+
+def sent_after_kill() -> Days:
+    day = sound_day()
+    first = index_of(day, of(Kind.ORDER), 0)
+    prepared = entity("10:00", order(1, Purpose.ENTRY, status=OrderStatus.PREPARED, sent_at=None))
+    return with_one(day, first - 1, prepared, engine_record("10:00", Kind.OPERATOR, id="1", request="kill", bot=""))
+
+
 def after_pause_of_it() -> Days:
     pause = Record(at("9:31"), Kind.OPERATOR, BOT, "", {"id": "1", "request": "pause", "bot": BOT})
     return with_one(sound_day(), 2, pause)
@@ -215,6 +230,8 @@ def silent_fill() -> Days:
         (alone_at_work, 9, "4 of put work to be closed"),
         (larger_exit, 9, "3 of put work to be closed (rb:a:000002, rb:a:000003), 2 are held"),
         (after_kill, 10, "rb:a:000001 enters although the operator allows only what reduces"),
+        (tried_after_kill, 10, "rb:a:000001 has try 2 although the operator allows only what reduces"),
+        (sent_after_kill, 10, "rb:a:000001 enters although the operator allows only what reduces"),
         (after_pause_of_it, 10, "rb:a:000001 enters"),
         (before_the_open, 11, "rb:a:000001 enters outside the session"),
         (without_session, 11, "rb:a:000001 enters outside the session"),
@@ -267,6 +284,16 @@ def test_a_correction_replaces_what_it_corrects() -> None:
         "11:00", order(2, Purpose.TARGET, **RESTING, status=OrderStatus.WORKING, perm_id=901, leg_filled=(1,))
     )
     assert broken([*day[:index], wrong, right, day[index + 1], told, *day[index + 3 :]]) == {}
+
+
+def test_what_is_told_anew_of_a_fill_leaves_an_exit_as_much_at_work_as_before() -> None:
+    """Half of the target has filled, so one is held, and the target has one left: beside it nothing may be closed."""
+    day = sound_day()
+    half = day[: index_of(day, of(Kind.POSITION), 3)]
+    anew = fill("11:00:30", 2, "e.2.02", "0.61", Purpose.TARGET)
+    beside = entity("11:01", order(4, Purpose.EXIT, **{**RESTING, "oca_group": "", "quantity": 1}))
+    assert "2 of put work to be closed" in broken([*half, beside])[9]
+    assert "2 of put work to be closed" in broken([*half, anew, beside])[9]
 
 
 def test_an_exit_that_is_cancelled_for_a_trade_taken_back_is_not_too_much() -> None:
