@@ -1,7 +1,8 @@
 """The account's statement against our store: every execution and every ending, to the cent.
 
 An execution is known by its id without the part that counts corrections, an estimate by its order and contract. What
-the statement has under an order reference of this store is ours, known or not; all else is somebody else's.
+the statement has under an order reference of this store is ours, known or not, also of an order that it has lost; all
+else is somebody else's.
 """
 
 from collections.abc import Iterable, Iterator
@@ -53,14 +54,18 @@ class Tie:
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """How orders of this store are known: by our reference, and by the broker's permanent id."""
+    """How orders of this store are known: by our reference, and by the broker's permanent id.
+
+    begin: how the references begin that this store gives out, be it to orders that it has lost, as a backup has.
+    """
 
     refs: frozenset[str]
     perm_ids: frozenset[int]
+    begin: tuple[str, ...] = ()
 
     def has(self, told: Told) -> bool:
-        """Say whether an execution is of one of these orders."""
-        return told.ref in self.refs or told.order_id in self.perm_ids
+        """Say whether an execution is of an order of this store."""
+        return told.ref in self.refs or told.order_id in self.perm_ids or told.ref.startswith(self.begin)
 
 
 def tie(books: Books, orders: Orders, statement: Statement) -> Tie:
@@ -81,7 +86,7 @@ def tie(books: Books, orders: Orders, statement: Statement) -> Tie:
     endings, strange = endings_that_differ(books, statement, contracts, strangers)
     differences = [
         *_of_executions(within, theirs, contracts),
-        *(replace(_lost(told), mend=mend_ending(told, unknown, books.endings, contracts)) for told in unknown),
+        *(replace(_lost(told), mend=_mend(told, orders, unknown, books.endings, contracts)) for told in unknown),
         *(_cancelled(told) for told in statement.orphans if orders.has(told)),
         *endings,
     ]
@@ -97,6 +102,11 @@ def tie(books: Books, orders: Orders, statement: Statement) -> Tie:
         strange_events=tuple(strange),
         others=statement.others,
     )
+
+
+def _mend(told: Told, orders: Orders, unknown: Iterable[Told], endings: Iterable[Ending], contracts: Contracts) -> str:
+    """Return the command that mends what the store lacks of an order that it has; "" of one that it has lost."""
+    return mend_ending(told, unknown, endings, contracts) if told.ref in orders.refs else ""
 
 
 def _is_in(ending: Ending, statement: Statement) -> bool:

@@ -83,6 +83,20 @@ def test_it_does_not(statement: Path) -> None:
     assert " 1 difference" in lines
 
 
+def test_a_trade_of_an_order_that_the_store_has_lost_is_not_somebody_else_s(statement: Path) -> None:
+    """As of a backup that was put in place: what was traded after it was made is in no record."""
+    text = statement.read_text()
+    lost = text[text.index("<Trade ") : text.index("/>") + 2].replace("rb-1", "rb:t:000044")
+    statement.write_text(text.replace("<Trades>\n", f"<Trades>\n{lost}\n"))
+    found = tie(statement)
+    assert found.exit_code == 1
+    wanted = "SPXW  261118C06075000  execution: bought 1 at 0.30 on 2026-11-18, order rb:t:000044"
+    assert [line.split("  ", 2)[2] for line in found.stdout.splitlines() if "NOT IN THE STORE" in line] == [wanted]
+    assert "to mend it" not in found.stdout, "nothing can be put right of an order that the store has not"
+    statement.write_text(text.replace("<Trades>\n", f"<Trades>\n{lost.replace('rb:t:', 'rb:a1b2c3:')}\n"))
+    assert tie(statement).exit_code == 0, "another rulebot with a store of its own"
+
+
 def test_for_machines(statement: Path) -> None:
     statement.write_text(statement.read_text().replace('"0.85"', '"0.86"'))
     found = tie(statement, "--format", "json")
