@@ -1,15 +1,17 @@
 """A bot's sessions on paper, judged: was each whole, did the bot do as its plan says, and what did it make.
 
-A session is **compliant** when it was whole and nothing is held against it. It is **left out** when the engine was not
-there for all that the bot could have done, a condition was unknown in all of its windows, a person held the bot back,
-or the broker has not told all commissions: it neither counts nor ends a row of compliant ones. Anything else is held
-against it, and ends the row. What is made and lost counts in any case, except by what a person had the bot enter.
+A session is **compliant** when it was whole and nothing is held against it. It is **left out** when the bot could do
+nothing in it by its plan, the engine was not there for all that it could have done, a condition was unknown in all of
+its windows, a person held the bot back, or the broker has not told all commissions: it neither counts nor ends a row of
+compliant ones. Anything else is held against it, and ends the row. What is made and lost counts in any case, except by
+what a person had the bot enter.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from engine.decide.opportunity import shut
 from engine.model.counted import counted
 from engine.model.errors import RulebotError
 from engine.model.money import ZERO, dollars
@@ -153,12 +155,15 @@ def _limits(
 
 
 def _missed(paper: Paper, key: Key, bot: CompiledBot | None, session: Session, own: Sequence[Position]) -> str:
-    if bot is not None and (shut := bot.barred_by(paper.shut.get(session.date, ()))):
-        return f"by the broker's hours there was no trading in {', '.join(shut)}"
+    if bot is not None and (barred := bot.barred_by(paper.shut.get(session.date, ()))):
+        return f"by the broker's hours there was no trading in {', '.join(barred)}"
     start = session.open
     is_held = any(position.session < session.date and position.is_begun for position in own)
     if bot is not None and not is_held:
-        start = min(max(bot.windows(session)[0][0], session.open), session.close)
+        windows = bot.windows(session)
+        if idle := shut(bot.plan.entry, session, windows):
+            return f"there was nothing to do: {idle}"
+        start = max(min(begin for begin, end in windows if begin < end), session.open)
     gap = _gap(paper.up.get(key, ()), start, session.close)
     if gap is not None:
         return f"not running, or not connected, from {_clock(gap.start)} to {_clock(gap.end)}"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from paper_days import BOT, FIRST, alarm, at, days, entity, halt, position, put, request, session, spec_text, together
 
+from engine.compile.build import build_plan
 from engine.model.event import Request
 from engine.model.performance import sharpe
 from engine.record.record import BY_HAND, HOURS, Json, Kind, Record
@@ -19,6 +20,7 @@ from engine.run.promotion.figures import Figures, compare, figures
 from engine.run.promotion.paper import Key, Paper, Span, closed_trades, read_paper
 from engine.run.promotion.promotion import Promotion, good_until, keep, read_live_store
 from engine.run.promotion.sessions import BotSession, audit_faults, judge
+from engine.spec.load import load_text
 from engine.spec.nouns.account import Demand, Shown
 from engine.spec.nouns.condition import Op
 from engine.store.journal import SqlJournal
@@ -93,6 +95,46 @@ def test_a_day_that_ends_early_is_whole_for_who_is_there_until_then() -> None:
 
 def test_a_start_after_the_close_is_no_session() -> None:
     assert judged(*session(A, starts="17:00", ends="17:05")) == ()
+
+
+def entering(entry: str, run: list[Record]) -> BotSession:
+    """Return the session of a run whose bot enters at other times than it does."""
+    text = spec_text().text.replace('window: {from: "10:30", to: "13:30"}', entry)
+    spec = load_text(text, f"{BOT}.yaml").spec
+    assert spec is not None
+    plan, _ = build_plan(spec)
+    assert plan is not None
+    specs: Any = run[0].data["specs"]
+    changed = {BOT: {**specs[BOT], "text": text, "digest": plan.digest}}
+    records = [replace(run[0], data={**run[0].data, "specs": changed}), *run[1:]]
+    (found,) = judge(paper(records), Key(BOT, plan.digest), {})
+    return found
+
+
+def test_a_week_day_on_which_it_does_not_enter_shows_nothing() -> None:
+    """Whoever enters on Mondays alone would have five sessions in a row each week, four of them for being there."""
+    mondays = 'window: {from: "10:30", to: "13:30"}\n  days: [mon]'
+    assert entering(mondays, session(A)).is_compliant
+    assert entering(mondays, session(B)).missed == "there was nothing to do: it does not enter on a Tuesday"
+    assert entering(mondays, session(B, starts="15:59")).missed.startswith("there was nothing to do")
+
+
+@pytest.mark.parametrize(
+    ("window", "starts", "missed"),
+    [
+        ('[{from: "12:00", to: "12:30"}, {from: close - 2h, to: close - 1h}]', "10:59", ""),
+        ('[{from: "12:00", to: "12:30"}, {from: close - 2h, to: close - 1h}]', "11:30", "from 11:00 to 11:30"),
+        ('{from: "13:30", to: "15:00"}', "09:30", "there was nothing to do: its window is empty today (early close)"),
+    ],
+)
+def test_on_a_half_day_the_window_that_comes_first_counts_wherever_it_is_written(
+    window: str, starts: str, missed: str
+) -> None:
+    day = date(2026, 11, 27)
+    times: dict[str, Json] = {"open": at(day, "09:30").isoformat(), "close": at(day, "13:00").isoformat()}
+    short = Record(at(day, starts), Kind.SESSION, data={"date": day.isoformat(), "half": True, **times})
+    found = entering(f"window: {window}", session(day, None, short, starts=starts, ends="13:06"))
+    assert (found.missed.endswith(missed), found.is_compliant) == (True, not missed)
 
 
 def test_a_short_gap_is_passed_over_and_a_long_one_is_not() -> None:
