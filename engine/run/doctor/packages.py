@@ -1,4 +1,4 @@
-"""Python and the packages it finds: versions, what is too old, which extras are there."""
+"""Python and the packages it finds: versions, what is too old or too new, which extras are there."""
 
 import importlib.metadata as installed
 import re
@@ -13,18 +13,21 @@ OLDEST = (3, 11)
 NAME = "rulebot"
 OF_WORK = frozenset(("gates", "test"))
 """Extras for who works on rulebot; the others are for who trades with it."""
-_REQUIREMENT = re.compile(
-    r"(?P<name>[A-Za-z0-9._-]+)(\[[^]]*\])?\s*(>=\s*(?P<least>[0-9][0-9.]*))?[^;]*(;(?P<marker>.*))?$"
-)
+_REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[[^]]*\])?\s*(?P<versions>[^;\[]*)(;(?P<marker>.*))?$")
+_LEAST, _BELOW = (re.compile(rf"(?:^|,)\s*{sign}\s*([0-9][0-9.]*)") for sign in (">=", "<"))
 _EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
 
 
 class Requirement(NamedTuple):
-    """A package that is asked for. least: its oldest version, "" for any. extra: which extra asks for it."""
+    """A package that is asked for. least: its oldest version, below: the first that is too new; "" for any.
+
+    extra: which extra asks for it.
+    """
 
     name: str
     least: str
     extra: str
+    below: str = ""
 
 
 def python_and_packages(store: Place | None) -> Iterator[Finding]:
@@ -57,19 +60,22 @@ def requirements(lines: list[str], platform: str) -> list[Requirement]:
         marker = match["marker"] or ""
         if ("== 'win32'" in marker) if platform != "win32" else ("!= 'win32'" in marker):
             continue
-        extra = _EXTRA.search(marker)
-        found.append(Requirement(match["name"], match["least"] or "", extra[1] if extra else ""))
+        extra, versions = _EXTRA.search(marker), match["versions"]
+        least, below = (bound[1] if (bound := sign.search(versions)) else "" for sign in (_LEAST, _BELOW))
+        found.append(Requirement(match["name"], least, extra[1] if extra else "", below))
     return found
 
 
 def problem_with(asked: Requirement) -> str:
-    """Return what is wrong with a package, "" when it is there and new enough."""
+    """Return what is wrong with a package, "" when it is there and neither too old nor too new."""
     try:
         found = installed.version(asked.name)
     except installed.PackageNotFoundError:
         return f"{asked.name} is not installed"
     if asked.least and _numbers(found) < _numbers(asked.least):
         return f"{asked.name} {found} is too old, {asked.least} is needed"
+    if asked.below and _numbers(found) >= _numbers(asked.below):
+        return f"{asked.name} {found} is too new, one below {asked.below} is needed"
     return ""
 
 

