@@ -49,7 +49,7 @@ def pine_script(chart: Chart, symbol: str = "") -> str:
         "size = size.small)",
         "",
         "if barstate.islastconfirmedhistory and fits",
-        *(f"    {line}" for line in _drawn(chart, symbol, marks)),
+        *(f"    {line}" for line in _drawn(chart, symbol, marks) or ["int nothing = 0"]),  # a block must have a line
         "",
         "if barstate.islast and not fits",
         "    var table told = table.new(position.top_right, 1, 1)",
@@ -58,20 +58,19 @@ def pine_script(chart: Chart, symbol: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
-def _drawn(chart: Chart, symbol: str, marks: list[Mark]) -> Iterator[str]:
-    for mark in marks:
-        form, place, paint = _STYLES[mark.kind]
-        if mark.kind is MarkKind.EXIT and mark.gain is not None and mark.gain < 0:
-            paint = _LOST
-        words = "" if mark.kind in (MarkKind.REFUSED, MarkKind.UNFILLED) else _cut(mark.words, SHORT)
-        more = _cut(f"{mark.kind.value}: {mark.words}", LONGEST)
-        y = "na" if mark.price is None else f"{mark.price:.2f}"
-        place = place if mark.price is None else "yloc.price"
-        yield f"mark({_time(mark.at)}, {y}, {_quoted(words)}, {_quoted(more)}, {form}, {place}, {paint})"
-    for held in chart.held:
-        yield from _levels(chart, held, symbol)
-    if not marks and not any(held.strikes for held in chart.held):
-        yield "int nothing = 0"  # a block must have a line
+def _drawn(chart: Chart, symbol: str, marks: list[Mark]) -> list[str]:
+    return [*map(_mark, marks), *(line for held in chart.held for line in _levels(chart, held, symbol))]
+
+
+def _mark(mark: Mark) -> str:
+    form, place, paint = _STYLES[mark.kind]
+    if mark.kind is MarkKind.EXIT and mark.gain is not None and mark.gain < 0:
+        paint = _LOST
+    words = "" if mark.kind in (MarkKind.REFUSED, MarkKind.UNFILLED) else _cut(mark.words, SHORT)
+    more = _cut(f"{mark.kind.value}: {mark.words}", LONGEST)
+    y = "na" if mark.price is None else f"{mark.price:.2f}"
+    place = place if mark.price is None else "yloc.price"
+    return f"mark({_time(mark.at)}, {y}, {_quoted(words)}, {_quoted(more)}, {form}, {place}, {paint})"
 
 
 def _levels(chart: Chart, held: Held, symbol: str) -> Iterator[str]:

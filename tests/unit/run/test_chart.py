@@ -336,6 +336,7 @@ def test_a_long_list_keeps_to_what_pine_allows_and_an_empty_one_is_a_script(stor
     assert pine_script(many).count("    mark(timestamp(") == 450
     empty = pine_script(replace(chart, marks=(), held=()))
     assert "    int nothing = 0" in empty
+    assert "    int nothing = 0" in pine_script(chart, "XSP"), "all that was decided and held is of another symbol"
 
 
 def test_a_loss_is_red_and_another_symbol_has_its_own_script(store: Path) -> None:
