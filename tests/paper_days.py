@@ -15,7 +15,7 @@ from engine.model.position import Position, PositionLeg
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.codec import encode
 from engine.record.record import Json, Kind, Record
-from engine.run.desk import SpecText, load_desk
+from engine.run.desk import SpecText, compile_text, load_desk
 from engine.spec.shipped import shipped
 
 BOT = "put_lite"
@@ -74,6 +74,7 @@ def sound_trade(day: date, made: str) -> list[Record]:
     parts = ((Purpose.ENTRY, "10:30", "1.00"), (Purpose.EXIT, "12:00", f"{-leg.exit_cash / 100}"))
     sold, bought = (_dealt(day, closed, *part) for part in parts)
     return [
+        *_judged(day),
         _decided(day, "10:30", closed.id, "enter", "all conditions hold"),
         _decided(day, "10:30", closed.id, "state", "enter", "flat", "entering"),
         sold[0],
@@ -91,6 +92,16 @@ def sound_trade(day: date, made: str) -> list[Record]:
         _decided(day, "12:00", closed.id, "state", "closed_out", "exiting", "closed"),
         bought[3],
         entity(at(day, "12:00"), closed),
+    ]
+
+
+def _judged(day: date) -> list[Record]:
+    """Return that each condition of an entry was true when it was looked at."""
+    plan = compile_text(spec_text()).plan
+    asked = [("when", each.name) for each in plan.entry.when] + [("require", each.name) for each in plan.require]
+    return [
+        Record(at(day, "10:30"), Kind.VERDICT, BOT, data={"place": place, "rule": rule, "truth": True, "missing": ""})
+        for place, rule in asked
     ]
 
 

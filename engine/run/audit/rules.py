@@ -93,15 +93,21 @@ class _Rule(NamedTuple):
 def unknown_is_never_true(tape: Tape) -> Iterator[Finding]:
     """16: No rule is true of what is missing, and a bot enters only when each of its conditions was true last."""
     truths: dict[_Rule, object] = {}
+    judged: set[tuple[str, str, str]] = set()
+    bots: dict[str, CompiledBot | None] = {}
     for entry in tape.of(Kind.RUN_STARTED, Kind.RELOAD, Kind.VERDICT, Kind.DECISION):
         truth = entry.record.data.get("truth")
+        if entry.kind in (Kind.RUN_STARTED, Kind.RELOAD):
+            bots |= {name: _compiled(name, found) for name, found in _specs(entry.record).items()}
         if entry.kind is Kind.RUN_STARTED:
             truths.clear()
+            judged.clear()
         elif entry.kind is Kind.RELOAD:
             truths = {key: last for key, last in truths.items() if key.bot != entry.record.bot}
         elif entry.kind is Kind.VERDICT:
-            names = (entry.text(name) for name in ("place", "rule", "symbol", "alternative"))
-            truths[_Rule(entry.record.bot, *names)] = truth
+            place, rule, *of = (entry.text(name) for name in ("place", "rule", "symbol", "alternative"))
+            truths[_Rule(entry.record.bot, place, rule, *of)] = truth
+            judged.add((entry.record.bot, place, rule))
             if truth is True and entry.text("missing"):
                 yield entry.finding(f"{entry.record.bot}: {entry.text('rule')} is true without {entry.text('missing')}")
         elif entry.text("what") == "enter":
@@ -109,6 +115,22 @@ def unknown_is_never_true(tape: Tape) -> Iterator[Finding]:
                 if key.is_asked(entry) and last is not True:
                     word = "unknown" if last is None else "false"
                     yield entry.finding(f"{entry.record.position} is entered while {key.rule} is {word}")
+            for place, rule in _owed(bots.get(entry.record.bot), entry):
+                if (entry.record.bot, place, rule) not in judged:
+                    yield entry.finding(f"{entry.record.position} is entered and {rule} was never judged")
+
+
+def _owed(bot: CompiledBot | None, entry: Entry) -> Iterator[tuple[str, str]]:
+    """Yield the conditions that were to be judged before an entry, with their places: of a bot without a universe.
+
+    What a structure requires is told of those alone that have no others to choose from.
+    """
+    if bot is None or bot.members:
+        return
+    if not entry.record.data.get("by_hand"):
+        yield from (("when", rule.name) for rule in bot.plan.entry.when)
+    if not bot.plan.choices:
+        yield from (("require", rule.name) for rule in bot.plan.require)
 
 
 def declared_moves(tape: Tape) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ from engine_day import (
 
 from engine.model.order import OrderStatus, Purpose
 from engine.model.session import session_from
-from engine.record.record import Kind, Record
+from engine.record.record import Json, Kind, Record
 from engine.run.audit.audit import INVARIANTS, SHOWN, audit
 from engine.run.desk import SpecText, compile_text, load_desk
 from engine.spec.shipped import shipped
@@ -406,6 +406,28 @@ def test_entries_keep_to_the_window_of_the_text_they_ran_under() -> None:
     ((start, end),) = compile_text(text).windows(session_from(entered("15:58")[0].at.date()))
     assert 11 not in broken([replace(r, at=start) if of(Kind.DECISION, what="enter")(r) else r for r in day])
     assert 11 in broken([replace(r, at=end) if of(Kind.DECISION, what="enter")(r) else r for r in day])
+
+
+def test_an_entry_without_a_word_of_one_of_its_conditions_is_told() -> None:
+    """Whatever else was true: of what was never judged nobody knows it, and a reload judges nothing."""
+    (text,) = load_desk([str(shipped("specs") / "put_lite.yaml")], {}, None).texts
+    specs: Json = {BOT: {"digest": text.digest, "path": text.file, "text": text.text, "overrides": {}}}
+    day = changed(sound_day(), of(Kind.RUN_STARTED), 0, specs=specs)
+    plan = compile_text(text).plan
+    asked = [("when", rule.name) for rule in plan.entry.when] + [("require", rule.name) for rule in plan.require]
+    assert len(asked) == 6
+    told = [
+        Record(at("9:59"), Kind.VERDICT, BOT, "", {"rule": rule, "place": place, "truth": True, "missing": ""})
+        for place, rule in asked
+    ]
+    index = index_of(day, of(Kind.VERDICT))
+    assert 16 not in broken(with_one(day, index, *told))
+    assert broken(with_one(day, index, *told[:-1]))[16] == f"{ID} is entered and {asked[-1][1]} was never judged"
+    assert broken(with_one(day, index, *told[1:]))[16] == f"{ID} is entered and {asked[0][1]} was never judged"
+    by_hand = changed(day, of(Kind.DECISION, what="enter"), 0, by_hand=True)
+    assert 16 not in broken(with_one(by_hand, index, *told[4:]))
+    reload = Record(at("9:59"), Kind.RELOAD, BOT, "", {"specs": specs})
+    assert 16 not in broken(with_one(day, index, *told, reload))
 
 
 def test_verdicts_of_halts_and_exits_are_asked_of_no_entry() -> None:
