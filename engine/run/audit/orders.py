@@ -7,7 +7,7 @@ from engine.model.order import Order, OrderStatus, Purpose
 from engine.record.record import Kind
 from engine.run.asked import after_record
 from engine.run.audit.tape import Entry, Finding, Tape
-from engine.turn.state import Standing
+from engine.turn.state import Standing, Trading
 
 _UNTOLD = (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.DENIED)
 _LEAVING = (OrderStatus.PREPARED, OrderStatus.SENDING)
@@ -103,24 +103,28 @@ def final_is_final(tape: Tape) -> Iterator[Finding]:
 
 
 def only_what_reduces(tape: Tape) -> Iterator[Finding]:
-    """10: Between kill or pause and resume no entry leaves, nor another try of one that works."""
+    """10: Between kill or pause and resume no entry leaves, and after a kill none that works has another try."""
     standing = Standing()
     last: dict[str, Order] = {}
     for entry in tape.of(Kind.ORDER, Kind.OPERATOR):
         if entry.order is None:
             standing = after_record(standing, entry.record)
             continue
-        order = entry.order
-        before = last.get(order.ref)
+        order, before = entry.order, last.get(entry.order.ref)
         last[order.ref] = order
         if order.may_open and _leaves(before, order) and not standing.may_enter(order.bot):
-            what = "enters" if before is None or before.sent_at is None else f"has try {order.attempt}"
-            yield entry.finding(f"{order.ref} {what} although the operator allows only what reduces")
+            yield entry.finding(f"{order.ref} enters although the operator allows only what reduces")
+        elif order.may_open and _is_tried_again(before, order) and standing.trading is not Trading.ACTIVE:
+            yield entry.finding(f"{order.ref} has try {order.attempt} after a kill")
 
 
 def _leaves(before: Order | None, order: Order) -> bool:
-    """Say whether an order is new with this record, or is sent with it, or again at the price of its next try."""
-    return before is None or order.attempt > before.attempt or (before.sent_at is None and order.sent_at is not None)
+    """Say whether an order is new with this record, or is sent with it."""
+    return before is None or (before.sent_at is None and order.sent_at is not None)
+
+
+def _is_tried_again(before: Order | None, order: Order) -> bool:
+    return before is not None and order.attempt > before.attempt and order.is_working
 
 
 def only_with_a_link(tape: Tape) -> Iterator[Finding]:

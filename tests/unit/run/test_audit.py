@@ -130,9 +130,9 @@ def after_kill() -> Days:
     return with_one(day, 2, engine_record("9:31", Kind.OPERATOR, id="1", request="kill", bot=""))
 
 
-def tried_after_kill() -> Days:
+def tried_after_kill(request: str = "kill") -> Days:
     day = sound_day()
-    kill = engine_record("10:00:02", Kind.OPERATOR, id="1", request="kill", bot="")
+    kill = engine_record("10:00:02", Kind.OPERATOR, id="1", request=request, bot="")
     tried = entity("10:00:03", order(1, Purpose.ENTRY, **WORKING, attempt=2, limit_price=Decimal("1.10")))
     return with_one(day, index_of(day, of(Kind.ORDER), 1), kill, tried)
 
@@ -230,7 +230,7 @@ def silent_fill() -> Days:
         (alone_at_work, 9, "4 of put work to be closed"),
         (larger_exit, 9, "3 of put work to be closed (rb:a:000002, rb:a:000003), 2 are held"),
         (after_kill, 10, "rb:a:000001 enters although the operator allows only what reduces"),
-        (tried_after_kill, 10, "rb:a:000001 has try 2 although the operator allows only what reduces"),
+        (tried_after_kill, 10, "rb:a:000001 has try 2 after a kill"),
         (sent_after_kill, 10, "rb:a:000001 enters although the operator allows only what reduces"),
         (after_pause_of_it, 10, "rb:a:000001 enters"),
         (before_the_open, 11, "rb:a:000001 enters outside the session"),
@@ -252,6 +252,10 @@ def silent_fill() -> Days:
 )
 def test_tampering_is_found(tampered: Callable[[], Days], number: int, words: str) -> None:
     assert words in broken(tampered()).get(number, "nothing")
+
+
+def test_an_entry_at_work_goes_on_after_a_pause() -> None:
+    assert 10 not in broken(tried_after_kill("pause"))
 
 
 def test_the_larger_of_an_oca_group_counts_and_its_fills_with_it() -> None:
