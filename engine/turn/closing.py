@@ -13,8 +13,8 @@ from engine.model.position import Position, PositionLeg
 from engine.model.quotes import NO_BID, quote_problem
 from engine.model.session import exchange_date
 from engine.order.draft import closing_legs, parts_of
-from engine.order.ladder import UNBOUND, Bound
-from engine.order.price import surely_lost_below
+from engine.order.ladder import UNBOUND, Bound, is_past_zero, rung
+from engine.order.price import NetQuote, Part, surely_lost_below
 from engine.spec.nouns.exits import ExitKind
 from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Start, Then
@@ -97,6 +97,21 @@ def closing_bound(work: Work, position: Position, bot: CompiledBot, legs: tuple[
     if floor is None:
         return UNBOUND
     return Bound(floor if len(closed) > 1 else floor / closed[0].weight)
+
+
+def closing_net(
+    ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...], attempt: int, bound: Bound
+) -> tuple[Decimal | None, str]:
+    """Return the net price of a try at closing, and why there is none, "" if there is.
+
+    There is none either where a single option may cost nothing at all (`closing_bound`): no broker takes such a price.
+    """
+    net = rung(ladder, quote, parts, attempt, bound)
+    if net is None:
+        return None, quote.missing.split(" for ")[0]
+    if is_past_zero(net, parts):
+        return None, f"{parts[0].option} alone is worth nothing beside what covers it and nobody bids for"
+    return net, ""
 
 
 def goes_apart(work: Work, position: Position, *, before: Order | None = None) -> bool:

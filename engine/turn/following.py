@@ -16,7 +16,7 @@ from engine.spec.nouns.order import Then
 from engine.turn.bounds import entry_bound
 from engine.turn.caution import has_waited_for_price, price_is_there
 from engine.turn.choosing import NO_LONGER, awaits_quotes, still_holds
-from engine.turn.closing import CLOSING, closing_bound, exit_ladder, is_unwound
+from engine.turn.closing import CLOSING, closing_bound, closing_net, exit_ladder, is_unwound
 from engine.turn.daily import halts_at_a_try
 from engine.turn.judging import wake
 from engine.turn.opening import OUT_OF_BAND, PAST_EXITS, comes_too_late, is_past_exits, no_price
@@ -224,12 +224,15 @@ def _reprice(work: Work, order: Order, ladder: Ladder, bound: Bound) -> None:
     parts = parts_of(order.legs, order.side)
     closing = order.purpose in CLOSING
     quote = net_quote(parts, work.state.board, work.now, closing=closing, told=work.state.facts.ticks)
-    net = rung(ladder, quote, parts, order.attempt + 1, bound)
+    if closing:
+        net, missing = closing_net(ladder, quote, parts, order.attempt + 1, bound)
+    else:
+        net, missing = rung(ladder, quote, parts, order.attempt + 1, bound), quote.missing.split(" for ")[0]
     if net is None:
         if closing and order.is_combo and quote.missing.endswith(NO_BID):
             cancel(work, order, f"{quote.missing}: the rest is closed without it")
         else:
-            text = f"no price for the next try: {quote.missing.split(' for ')[0]}"
+            text = f"no price for the next try: {missing}"
             work.alarm_of_price(order.bot, text, order.position)
             if closing:
                 _go_to_market_blind(work, order, ladder)

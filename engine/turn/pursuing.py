@@ -12,7 +12,7 @@ from engine.model.order import Order, OrderType, Purpose
 from engine.model.position import Position, PositionLeg
 from engine.model.values import replace
 from engine.order.draft import draft, parts_of
-from engine.order.ladder import priority, rung
+from engine.order.ladder import UNBOUND, priority
 from engine.order.price import net_quote
 from engine.record.record import Kind
 from engine.spec.nouns.exits import Otherwise
@@ -23,6 +23,7 @@ from engine.turn.closing import (
     UNWIND,
     are_whole_beside_dead,
     closing_bound,
+    closing_net,
     closing_stage,
     exit_has_dealt,
     exit_ladder,
@@ -234,9 +235,10 @@ def _send_closing(work: Work, position: Position) -> None:
     at_market = ladder.start is Start.MARKET or (ladder.then is Then.MARKET and attempt > ladder.tries)
     parts = parts_of(legs, legs[0].side)
     quote = net_quote(parts, work.state.board, work.now, closing=True, told=work.state.facts.ticks)
-    net = None if at_market else rung(ladder, quote, parts, attempt, closing_bound(work, position, bot, legs))
+    bound = UNBOUND if at_market else closing_bound(work, position, bot, legs)
+    net, missing = (None, "") if at_market else closing_net(ladder, quote, parts, attempt, bound)
     if net is None and not at_market:
-        text = f"no price to close at: {quote.missing.split(' for ')[0]}; '{position.exit_reason}' waits for one"
+        text = f"no price to close at: {missing}; '{position.exit_reason}' waits for one"
         work.alarm_of_price(position.bot, text, position.id)
         if not has_waited_for_price(work, position, ladder, attempt):
             wake(work, position.bot, RECHECK)  # a quote that comes has it judged at once

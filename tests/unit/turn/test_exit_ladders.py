@@ -288,6 +288,45 @@ def test_what_leaves_a_dead_wing_costs_no_more_than_all_of_it_could() -> None:
     assert desk.alarms == [said]
 
 
+DEBIT = """
+  expiry: {dte: 0}
+  long_put: {buy: put, strike: {delta: 0.10}}
+  short_put: {sell: put, strike: {below: long_put, by: 10 pts}}
+"""
+
+
+def unwanted_long_leg(then: str = "") -> Desk:
+    """Return a desk that closes a debit spread of which nobody bids for the long leg, and the short one costs 0.30."""
+    ladder = f"{{start: mid, step: 0.05, wait: 10s, tries: 2{then}}}"
+    desk = Desk((text_of(legs=DEBIT, exits=f'\n  - time: "11:00"\n    order: {ladder}\n'),))
+    desk.opened()
+    desk.until("10:59:50")
+    desk.quote(put(5935), 0.20, 0.30, -0.07)
+    desk.quote(put(5945), nan, 0.45)
+    desk.board.bid_size[desk.board.rows[put(5945)]] = 0.0
+    desk.until("11:00")
+    return desk
+
+
+def test_a_short_leg_that_costs_nothing_beside_its_long_one_is_not_bought_back_for_less_than_nothing() -> None:
+    """A debit spread is worth nothing at least: a limit of -0.05 was sent, refused, and sent again."""
+    desk = unwanted_long_leg()
+    assert closing(desk) == []
+    wait(desk, 300)
+    why = f"{put(5935)} alone is worth nothing beside what covers it and nobody bids for"
+    assert desk.alarms == [f"no price to close at: {why}; 'time' waits for one"]
+    desk.quote(put(5945), 0.35, 0.45, -0.10)
+    desk.tick(0)
+    assert [order.is_combo for order in closing(desk)] == [True]
+
+
+def test_a_ladder_that_ends_at_market_does_so_without_a_price_too() -> None:
+    desk = unwanted_long_leg(", then: market")
+    assert closing(desk) == []
+    wait(desk, 60)
+    assert [order.kind for order in closing(desk)] == [OrderType.MARKET]
+
+
 def test_a_price_to_start_at_stays_a_credit_when_the_mid_falls_below_zero() -> None:
     """A structure worth about nothing was offered for a credit, and at its next try bought for as much."""
     legs = """
