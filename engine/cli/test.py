@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 FAILED = 1
 
 
-def _floor(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
+def _floor(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
     if value is None:
         return None
     found = re.fullmatch(r"([0-9]{1,2}|100)%", value)
     if found is None:
         raise click.BadParameter(f"a floor is a percentage, as in 90%, is '{value}'")
-    return int(found[1]) / 100.0
+    return int(found[1])
 
 
 @click.command("test", short_help="Run the tests of specs.")
@@ -37,7 +37,7 @@ def _floor(_: click.Context, __: click.Parameter, value: str | None) -> float | 
 @click.option("--floor", callback=_floor, metavar="PERCENT", help="Fail below this coverage; with --coverage.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write the results to a JUnit file.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For whom.")
-def test(paths: tuple[str, ...], part: str, coverage: bool, floor: float | None, junit: Path | None, form: str) -> None:
+def test(paths: tuple[str, ...], part: str, coverage: bool, floor: int | None, junit: Path | None, form: str) -> None:
     """Run the tests in PATH: test documents, folders with all below them, patterns; or specs with tests beside them.
 
     Exit code: 0 when all pass, 1 when one fails, a document has errors or coverage is below the floor, 2 when PATH
@@ -58,7 +58,7 @@ def test(paths: tuple[str, ...], part: str, coverage: bool, floor: float | None,
         from engine.cli.test_text import junit_text
 
         _write(junit, junit_text(results))
-    is_low = floor is not None and any(each.part < floor for each in found)
+    is_low = floor is not None and any(each.percent < floor for each in found)
     if is_low or not all(result.is_passed for result in every):
         raise click.exceptions.Exit(FAILED)
 

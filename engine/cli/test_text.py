@@ -94,7 +94,7 @@ def coverage_lines(found: Iterable["Covered"]) -> list[str]:
     lines = []
     for each in found:
         tried = each.count - len(each.lacking)
-        lines.append(f"{each.bot}: {tried} of {each.count} tried, {each.part:.0%}")
+        lines.append(f"{each.bot}: {tried} of {each.count} tried, {each.percent}%")
         lines += [f"  {lacking}" for lacking in each.lacking]
     return lines
 

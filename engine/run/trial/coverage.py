@@ -29,9 +29,9 @@ class Covered:
     lacking: tuple[str, ...]
 
     @property
-    def part(self) -> float:
-        """How much of it is tried, 0 to 1."""
-        return 1.0 - len(self.lacking) / self.count
+    def percent(self) -> int:
+        """How much of it is tried, whole percents, rounded down: 100 is all of it."""
+        return 100 * (self.count - len(self.lacking)) // self.count
 
 
 def covered(results: Iterable[Result]) -> tuple[Covered, ...]:

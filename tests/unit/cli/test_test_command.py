@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from engine.cli.main import main
 from engine.compile.lifecycle import LIFECYCLE
-from engine.run.trial.coverage import CHAOS, WALKS
+from engine.run.trial.coverage import CHAOS, WALKS, Covered
 from engine.spec.shipped import shipped
 
 FINE = """
@@ -179,6 +179,13 @@ def test_coverage_lists_what_no_test_tries_and_may_fail(tests: Path) -> None:
     assert "  exit target: never acts" in result.stdout
     assert rulebot(tests, "--floor", "90%").exit_code == 2
     assert rulebot(tests, "--coverage", "--floor", "90").exit_code == 2
+
+
+def test_a_floor_is_met_by_as_much_and_by_nothing_less() -> None:
+    """17 of 25 were below 68%, as 0.32 taken from 1 is, and 43 of 48 were told as the 90% that they are not."""
+    assert Covered("bot", 25, ("never",) * 8).percent == 68
+    assert Covered("bot", 48, ("never",) * 5).percent == 89
+    assert [Covered("bot", 3, ("never",) * lacking).percent for lacking in range(4)] == [100, 66, 33, 0]
 
 
 @pytest.mark.parametrize(
