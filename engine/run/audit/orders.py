@@ -112,18 +112,19 @@ def only_what_reduces(tape: Tape) -> Iterator[Finding]:
             continue
         order, before = entry.order, last.get(entry.order.ref)
         last[order.ref] = order
-        if order.may_open and _leaves(before, order) and not standing.may_enter(order.bot):
+        if order.may_open and leaves(before, order) and not standing.may_enter(order.bot):
             yield entry.finding(f"{order.ref} enters although the operator allows only what reduces")
-        elif order.may_open and _is_tried_again(before, order) and standing.trading is not Trading.ACTIVE:
+        elif order.may_open and is_tried_again(before, order) and standing.trading is not Trading.ACTIVE:
             yield entry.finding(f"{order.ref} has try {order.attempt} after a kill")
 
 
-def _leaves(before: Order | None, order: Order) -> bool:
+def leaves(before: Order | None, order: Order) -> bool:
     """Say whether an order is new with this record, or is sent with it."""
     return before is None or (before.sent_at is None and order.sent_at is not None)
 
 
-def _is_tried_again(before: Order | None, order: Order) -> bool:
+def is_tried_again(before: Order | None, order: Order) -> bool:
+    """Say whether an order that works has its next try with this record."""
     return before is not None and order.attempt > before.attempt and order.is_working
 
 

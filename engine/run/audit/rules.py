@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 
 from engine.compile.lifecycle import LIFECYCLE
 from engine.model.errors import RulebotError
+from engine.model.order import Order
 from engine.model.session import Session, exchange_date
 from engine.record.record import Kind, Record
+from engine.run.audit.orders import is_tried_again, leaves
 from engine.run.audit.tape import Entry, Finding, Tape
 from engine.run.desk import SpecText, compile_text
 from engine.turn.program import CompiledBot
@@ -19,9 +21,12 @@ _MOVES = frozenset((row.state, row.trigger, row.next) for row in LIFECYCLE.rows)
 
 
 def inside_the_session(tape: Tape) -> Iterator[Finding]:
-    """11: No entry leaves outside the session, and none begins outside the window of its bot, but by hand."""
+    """11: No entry leaves outside the session, nor has another try, and none begins outside the window of its bot.
+
+    One that is entered by hand begins when it is asked for.
+    """
     session: Session | None = None
-    known: set[str] = set()
+    last: dict[str, Order] = {}
     bots: dict[str, CompiledBot | None] = {}
     for entry in tape.of(Kind.RUN_STARTED, Kind.RELOAD, Kind.SESSION, Kind.ORDER, Kind.DECISION):
         if entry.kind in (Kind.RUN_STARTED, Kind.RELOAD):
@@ -30,10 +35,12 @@ def inside_the_session(tape: Tape) -> Iterator[Finding]:
             session = session_told(entry)
         elif entry.text("what") == "enter" and not entry.record.data.get("by_hand"):
             yield from _outside_window(entry, session, bots.get(entry.record.bot))
-        elif entry.order is not None and entry.order.ref not in known:
-            known.add(entry.order.ref)
-            if entry.order.may_open and not _is_within(session, entry.record.at):
-                yield entry.finding(f"{entry.order.ref} enters outside the session")
+        elif entry.order is not None:
+            order, before = entry.order, last.get(entry.order.ref)
+            last[order.ref] = order
+            is_sent = leaves(before, order) or is_tried_again(before, order)
+            if order.may_open and is_sent and not _is_within(session, entry.record.at):
+                yield entry.finding(f"{order.ref} {'enters' if before is None else 'is sent'} outside the session")
 
 
 def _specs(record: Record) -> Mapping[str, Any]:

@@ -153,6 +153,12 @@ def before_the_open() -> Days:
     return changed(sound_day(), of(Kind.SESSION), 0, open=at("10:30").isoformat())
 
 
+def tried_after_the_close() -> Days:
+    tried = entity("15:00", order(1, Purpose.ENTRY, **WORKING, attempt=2, limit_price=Decimal("1.10")))
+    day = changed(sound_day(), of(Kind.SESSION), 0, close=at("14:59").isoformat())
+    return [*day[:9], tried, *day[9:]]
+
+
 def without_session() -> Days:
     return without(sound_day(), of(Kind.SESSION))
 
@@ -234,6 +240,7 @@ def silent_fill() -> Days:
         (sent_after_kill, 10, "rb:a:000001 enters although the operator allows only what reduces"),
         (after_pause_of_it, 10, "rb:a:000001 enters"),
         (before_the_open, 11, "rb:a:000001 enters outside the session"),
+        (tried_after_the_close, 11, "rb:a:000001 is sent outside the session"),
         (without_session, 11, "rb:a:000001 enters outside the session"),
         (without_link, 14, "rb:a:000001 enters while there is no connection"),
         (unknown_condition, 16, "is entered while calm is unknown"),
