@@ -47,9 +47,11 @@ def next_check(after: datetime) -> datetime:
 
 async def found_wrong(command: Sequence[str]) -> str:
     """Return what a check-up says of faults, in one sentence; "" when it finds none."""
-    process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
+    pipe, none = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+    try:
+        process = await asyncio.create_subprocess_exec(*command, stdin=none, stdout=pipe, stderr=pipe)
+    except OSError as error:
+        return f"before the open: 'rulebot doctor' could not be started: {error.strerror or error}"
     try:
         out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
     except TimeoutError:

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,12 +69,14 @@ class Clock:
         return 0.0
 
 
-def mornings(clock: Clock, monkeypatch: pytest.MonkeyPatch, seconds: float = 1.5) -> list[str]:
+def mornings(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, seconds: float = 1.5, words: Sequence[str] = ()
+) -> list[str]:
     told: list[str] = []
     monkeypatch.setattr(before_open, "LOOK_EVERY", 0.001)
 
     async def body() -> None:
-        await asyncio.wait_for(check_mornings(says([row("VIX")]), told.append, clock), seconds)
+        await asyncio.wait_for(check_mornings(words or says([row("VIX")]), told.append, clock), seconds)
 
     with pytest.raises(TimeoutError):
         asyncio.run(body())
@@ -88,3 +92,13 @@ def test_each_morning_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_a_sleep_has_passed_over_is_not_checked_hours_later(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(datetime(2026, 11, 18, 13, 0, tzinfo=UTC), timedelta(hours=7))
     assert mornings(clock, monkeypatch, 0.3) == []
+
+
+def test_a_check_up_that_cannot_be_started_is_told_each_morning(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The first one ended all later ones, and nobody heard of it."""
+    clock = Clock(datetime(2026, 11, 18, 13, 0, tzinfo=UTC), timedelta(minutes=20))
+    told = mornings(clock, monkeypatch, 0.3, [str(tmp_path / "gone")])
+    assert len(told) > 1
+    assert set(told) == {"before the open: 'rulebot doctor' could not be started: No such file or directory"}
