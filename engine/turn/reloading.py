@@ -21,7 +21,7 @@ from engine.turn.missing import end_watch
 from engine.turn.program import Program
 from engine.turn.state import HALTS, NEVER, BotState, State, of_positions
 from engine.turn.surplus import note_surplus
-from engine.turn.work import Turn, Work
+from engine.turn.work import Turn, Work, is_of_alarm
 
 _IN_FLIGHT = (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.CANCELLING, OrderStatus.UNKNOWN)
 
@@ -129,7 +129,9 @@ def _begin(work: Work, name: str) -> None:
             readings=of_positions(before.readings),
             confirming=of_positions(before.confirming),
             unknown_since=before.unknown_since,
+            told_unknown=before.told_unknown,
             trailing=before.trailing,
+            alarmed=frozenset(filter(is_of_alarm, before.alarmed)),
             blocked=before.blocked,
             agenda=agenda_of(work, name, session),
         ),

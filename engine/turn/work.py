@@ -412,6 +412,12 @@ def alarm_key(position: str, text: str) -> str:
     return f"{position}: {text}"
 
 
+def is_of_alarm(key: str) -> bool:
+    """Say whether a key is that of an alarm: others, of what was skipped or chosen, begin with a word and a space."""
+    position, colon, _ = key.partition(": ")
+    return bool(colon) and " " not in position
+
+
 def live_refs(orders: Mapping[str, Order]) -> tuple[str, ...]:
     """Return the refs of those orders that may still fill, oldest first."""
     return tuple(ref for ref, order in orders.items() if order.status.is_live)

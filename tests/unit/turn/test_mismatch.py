@@ -5,10 +5,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hand_desk import SECTIONS, SELLER, Desk, text_of
+from hand_desk import SECTIONS, SELLER, Desk, bot_of, text_of
 
 from engine.model.event import BrokerStatus, OrderReport
 from engine.model.order import Order, OrderStatus, Purpose, Side
+from engine.turn.reloading import BotChange, reload
 
 WIDE = "{max_loss_per_trade: $9000}"
 
@@ -103,6 +104,21 @@ def test_51_an_exit_with_other_terms_stays_as_it_is() -> None:
     assert "day instead of gtc" in desk.alarms[-1]
     assert "left as it is" in desk.alarms[-1]
     assert not desk.cancels
+
+
+def test_51_what_was_told_of_an_exit_before_a_reload_is_not_told_again_as_the_doing_of_a_person() -> None:
+    """Nor does a start tell it again."""
+    desk = seller()
+    stop = next(order for order in desk.live if order.purpose is Purpose.STOP)
+    desk.send(echo(desk, stop, time_in_force="day"))
+    (told,) = desk.alarms
+    later = bot_of(text_of("seller", **{**SELLER, "entry": "{at: open + 90m, max_open: 5}"}))
+    change = BotChange("seller", desk.position.digest, later.plan.digest)
+    old = desk.program
+    desk.program = replace(old, bots={"seller": later}, pinned={desk.position.digest: old.bots["seller"]})
+    desk.take(reload(desk.program, desk.state, desk.now, [change]))
+    desk.send(echo(desk, stop, time_in_force="day"))
+    assert desk.alarms == [told]
 
 
 def test_51_a_resting_exit_that_would_close_too_much_is_taken_back_and_watched() -> None:
