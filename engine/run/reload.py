@@ -28,6 +28,7 @@ ASK_AGAIN = timedelta(minutes=1)
 """How long after the broker could not answer it is asked again."""
 WAITS_LONG = timedelta(minutes=5)
 """How long after it was asked for a plan may wait before a person is told."""
+_ANSWERS = "the broker's answers on what the new specs read"
 
 
 @dataclass(slots=True)
@@ -35,7 +36,8 @@ class Plan:
     """What is to be taken up. is_set: also since an operator has set parameters.
 
     asked_at: when it was asked for; is_told: that it waits for long.
-    asking: the question for the facts that it needs; facts: the answer, None until it is here, good for one `session`.
+    asking: the question for the facts that it needs; facts: the answer, None until it is here, good for the `session`
+    in which it was asked.
     """
 
     desk: Desk
@@ -189,19 +191,20 @@ class Reloader:
             return ""
         if plan.asking is None and (plan.ask_at is None or at >= plan.ask_at):
             plan.asking = asyncio.ensure_future(self._facts(plan, at))
+            plan.facts, plan.session = None, today
         if plan.asking is not None and self.loop.link.is_lockstep:
             await asyncio.wait((plan.asking,))
         if plan.asking is None or not plan.asking.done():
-            return plan.waits or "the broker's answers on what the new specs read"
+            return plan.waits or _ANSWERS
         asked, plan.asking = plan.asking, None
         try:
-            plan.facts, plan.session = asked.result(), today
+            plan.facts = asked.result()
         except UnavailableError:
             raise
         except BrokerError as error:
             plan.ask_at = at + ASK_AGAIN
             return f"the broker's answers: {error.message}"
-        return ""
+        return "" if plan.session == today else _ANSWERS
 
     async def _facts(self, plan: Plan, at: datetime) -> list[Event]:
         state = self.loop.state

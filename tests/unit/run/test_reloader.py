@@ -16,7 +16,7 @@ from hand_desk import Desk as HandDesk
 from engine.model.errors import BrokerError, MisuseError, RulebotError, SpecError, StoreError, UnavailableError
 from engine.model.event import OperatorRequest, Request
 from engine.model.facts import Listing
-from engine.model.session import Session
+from engine.model.session import Session, session_after
 from engine.record.record import Kind, Record
 from engine.run.desk import Sources, load_desk
 from engine.run.inbox import clear_box, post
@@ -180,6 +180,27 @@ def test_a_broker_that_cannot_answer_is_asked_again_in_a_minute(tmp_path: Path) 
         await engine.step()
         assert engine.said[-1][0] == "applied"
         assert engine.feed.asked == 2
+
+    played(body, tmp_path)
+
+
+def test_what_was_asked_for_on_an_earlier_day_is_asked_for_anew(tmp_path: Path) -> None:
+    """An exit began meanwhile and was waited for over the night: closes of the day before took the place of today's."""
+
+    async def body(engine: Engine) -> None:
+        forget_listings(engine)
+        engine.write(other=text_of("other", entry=LATER))
+        engine.ask()
+        await engine.step()
+        assert engine.feed.asked == 1
+        engine.feed.may_answer.set()
+        await asyncio.sleep(0)
+        engine.loop.state = engine.loop.state._replace(session=session_after(engine.loop.state.session.date))
+        await engine.step()
+        assert engine.said[-1][0] == "waits"
+        for _ in range(2):
+            await engine.step()
+        assert (engine.said[-1][0], engine.feed.asked) == ("applied", 2)
 
     played(body, tmp_path)
 
