@@ -21,10 +21,11 @@ from engine.turn.program import USUAL_BAND, AccountLimits, CompiledBot, Program,
 
 
 class ProblemsError(SpecError):
-    """Documents that cannot be run; `found` are their problems by file, the fine ones with none."""
+    """Documents that cannot be run, by their errors; `found` are all problems by file, of the fine ones none."""
 
     def __init__(self, found: Mapping[str, tuple[Diagnostic, ...]]) -> None:
-        super().__init__("\n".join(render(each) for problems in found.values() for each in problems))
+        every = (each for problems in found.values() for each in problems)
+        super().__init__("\n".join(render(each) for each in every if each.is_error))
         self.found = found
 
 

@@ -391,6 +391,20 @@ def test_with_nothing_left_it_is_refused(tmp_path: Path) -> None:
         reread(sources(tmp_path / "gone", "one.yaml"))
 
 
+def test_why_it_is_refused_begins_with_an_error_and_not_with_warnings_before_it(tmp_path: Path) -> None:
+    """Of the reason one line is shown: it named what is no reason."""
+
+    async def body(engine: Engine) -> None:
+        engine.write(a_bot=text_of("a_bot", parameters="{unused: 1}"), spread=text_of(entry="{windw: 1}"))
+        engine.ask()
+        what, reason = engine.said[-1]
+        assert what == "refused"
+        assert "error" in reason.splitlines()[0]
+        assert "warning" not in reason
+
+    played(body, tmp_path)
+
+
 def test_the_account_stays_what_it_is(tmp_path: Path) -> None:
     (tmp_path / "specs").mkdir()
     (tmp_path / "specs" / "one.yaml").write_text(text_of("one"), encoding="utf-8")
