@@ -197,7 +197,7 @@ class CompiledBot:
 
     def latest_entry(self, session: Session) -> datetime:
         """Return when entries end at the latest: once time exits have closed all that was entered, else the close."""
-        found = [(at.before_close(session), planned) for planned in self.plan.exits for at in _closing_times(planned)]
+        found = [(at.before_close(session), planned) for planned in self.plan.exits for at in closing_times(planned)]
         of_legs = ([at for at, planned in found if self._is_rid_of(leg.name, planned)] for leg in self.plan.legs)
         return max(min(times, default=session.close) for times in of_legs)
 
@@ -458,7 +458,7 @@ def _sharing(plan: Plan, pool: Pool) -> Plan:
     )
 
 
-def _closing_times(planned: ExitPlan) -> list[DayTime]:
+def closing_times(planned: ExitPlan) -> list[DayTime]:
     """Return the time of day at which an exit surely closes something for good, none where it may not."""
     test = None if planned.rule is None else planned.rule.test
     return _times(test) if isinstance(test, Holds) and planned.roll is None and not planned.armed_by else []

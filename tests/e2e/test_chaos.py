@@ -23,6 +23,7 @@ from engine.model.session import session_after, session_from
 from engine.record.record import Kind
 from engine.run.chaos.aftermath import Aftermath
 from engine.run.chaos.draw import CHOICE, NEED_TIME, draw
+from engine.run.chaos.edits import Reload
 from engine.run.chaos.seeds import try_storm
 from engine.run.chaos.storm import Crash, Moment, Storm
 from engine.run.chaos.trial import live_through, live_through_sockets
@@ -57,7 +58,15 @@ def morning(desk: Desk, **changes: object) -> Storm:
     begins, start = (desk.bots[name].windows(SESSION)[0][0] for name in (SELLER, CONDOR))
     until = start + timedelta(minutes=3)
     bare = replace(
-        draw(7, desk, CHOICE), day=SESSION.date, market=None, faults=(), crashes=(), acts=(), lockstep=True, delay=0.0
+        draw(7, desk, CHOICE),
+        day=SESSION.date,
+        market=None,
+        faults=(),
+        crashes=(),
+        acts=(),
+        reloads=(),
+        lockstep=True,
+        delay=0.0,
     )
     return replace(bare, begins=begins, calm_at=until, **changes)  # type: ignore[arg-type]
 
@@ -141,6 +150,29 @@ def test_an_engine_that_dies_in_its_work_and_in_its_start_goes_on(desk: Desk) ->
     assert found.violations == {}
     assert found.fired == {"crash after write": 1, "crash in start, after write": 1, "power_cut before write": 1}
     assert found.starts == 4
+
+
+def test_specs_that_change_govern_what_is_opened_by_them_also_over_ends_of_the_engine(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """The condor's new time comes while it is open: its old text governs it. A broken file changes nothing."""
+    at = session_from(DEFAULT_DATE).open
+    time = Reload(kind="reload", bot=CONDOR, at=at + timedelta(minutes=17), path=("exits", 0, "time"), text='"09:50"')
+    target = Reload(
+        kind="reload", bot=SELLER, at=at + timedelta(seconds=10), path=("parameters", "take_profit"), text="40%"
+    )
+    broken = Reload(kind="reload_broken", bot=SELLER, at=at + timedelta(minutes=8), breaks="half", away=60)
+    ends = [Crash(moment=Moment.AT_TIME, at=each.at + timedelta(seconds=4)) for each in (target, broken, time)]
+    storm = morning(desk, reloads=(target, broken, time), crashes=tuple(ends))
+    storm = replace(storm, calm_at=at + timedelta(minutes=25))
+    left = live_through(storm, desk, tmp_path)
+    assert judge(left, desk) == {}
+    assert [left.kinds_fired[kind] for kind in ("reload", "reload_broken", "crash at")] == [2, 1, 3]
+    came = [record.data["what"] for record in left.day.records if record.kind is Kind.RELOAD and not record.bot]
+    assert came.count("refused") == 1
+    seller, condor = (next(each for each in left.day.positions.values() if each.bot == bot) for bot in (SELLER, CONDOR))
+    assert seller.digest != desk.digests[SELLER]
+    assert (condor.digest, condor.state) == (desk.digests[CONDOR], "open")
 
 
 def test_an_engine_whose_connection_is_cut_is_started_again(desk: Desk) -> None:

@@ -66,7 +66,7 @@ def test_a_storm_on_a_server_ends_as_in_a_file(seed: int, tmp_path: Path, postgr
     """
     desk = load_desk(spec_files(["spy_put_seller", "dte0_condor"]), {}, None)
     kills = tuple(Crash(moment=each, number=5 + 3 * at) for at, each in enumerate(KILLS))
-    storm = replace(draw(seed, desk, CHOICE), acts=(), crashes=kills)
+    storm = replace(draw(seed, desk, CHOICE), acts=(), reloads=(), crashes=kills)
     place = postgres_server.place()
     there = live_through(storm, desk, tmp_path, place)
     here = live_through(storm, desk, tmp_path)

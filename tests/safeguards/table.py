@@ -18,6 +18,7 @@ from engine.run import loop, resume
 from engine.turn import (
     asking,
     closing,
+    daily,
     doubting,
     entering,
     executions,
@@ -25,12 +26,14 @@ from engine.turn import (
     linking,
     mismatch,
     pursuing,
+    reloading,
     reports,
     resting,
     reviving,
     torn,
     work,
 )
+from engine.turn.program import Program
 from tests.safeguards.swap import method, swapped
 
 Off = Callable[[], AbstractContextManager[None]]
@@ -232,6 +235,21 @@ def _one_more(old: Any) -> Any:
     return lambda position, bot: [(leg, count + 1) for leg, count in old(position, bot)]
 
 
+# ---------------------------------------------------------------- specs that change
+
+
+def _newest_text(self: Program, bot: str, digest: str) -> Any:
+    return self.bots.get(bot) or self.pinned[digest]
+
+
+def _fresh_day(at_work: work.Work, name: str) -> None:
+    _BEGIN_BOT(at_work, name)
+    at_work.put_day(daily.fresh_day(at_work, name, at_work.state.session))
+
+
+_BEGIN_BOT = reloading._begin
+
+
 def _switch(function: Any, make: Any) -> Off:
     return lambda: swapped((function, make(function)))
 
@@ -371,6 +389,18 @@ SAFEGUARDS = (
         "preset",
     ),
     Safeguard("a fill beyond the order is told", "nobody looks", _off((mismatch.check_count, _nothing)), "overfill"),
+    Safeguard(
+        "an open position keeps its text",
+        "that of a reload governs it",
+        lambda: method(Program, "text", _newest_text),
+        "reload,reload_broken",
+    ),
+    Safeguard(
+        "what was entered counts on over a reload",
+        "it enters once more",
+        _off((reloading._begin, _fresh_day)),
+        "reload,reload_broken",
+    ),
     Safeguard(
         "the account is checked",
         "another account is traded",

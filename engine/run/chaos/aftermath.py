@@ -4,14 +4,19 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import field
 
+from engine.model.position import Position
 from engine.model.values import dataclass
 from engine.record.record import Kind
 from engine.run.aftermath.day import Day
 from engine.run.aftermath.outside import Outside
 from engine.run.chaos.fate import Points
 from engine.run.chaos.storm import Storm
+from engine.run.chaos.versions import Told
+from engine.run.desk import Desk
 from engine.sim.exchange.ledger import Row
+from engine.turn.program import CompiledBot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +26,9 @@ class Aftermath:
     tables: those that differ from their journal. starts: what the next one would know otherwise. untold: commissions
     that the broker kept from us. unheard: orders, executions and commissions of an earlier session that no engine was
     there to hear, and that nobody tells the next day. fired: how often each fault did something, by its place. deaths:
-    crashes and acts that happened. points: where it could have died. troubles: what no engine may do, in words.
+    crashes, acts and reloads that happened. points: where it could have died. troubles: what no engine may do, in
+    words. texts: all that the files of specs have said, by digest, and told: what they said at each request; nothing
+    of files that stayed as they were.
     """
 
     storm: Storm
@@ -36,6 +43,8 @@ class Aftermath:
     lives: int
     points: Points
     troubles: tuple[str, ...] = ()
+    texts: Mapping[str, CompiledBot] = field(default_factory=dict)
+    told: tuple[Told, ...] = ()
 
     def __repr__(self) -> str:
         """Return its seed alone: asyncio prints what the coroutine of a run has returned."""
@@ -46,6 +55,10 @@ class Aftermath:
         """A hash over everything that was decided, everything that happened, and all that the broker wrote down."""
         rows = json.dumps([self.day.decisions, *self.outside.rows], sort_keys=True)
         return hashlib.sha256(rows.encode()).hexdigest()
+
+    def governing(self, position: Position, desk: Desk) -> CompiledBot | None:
+        """Return the text that a position was opened under; None of a bot that the trial does not know."""
+        return self.texts.get(position.digest, desk.bots.get(position.bot))
 
     @property
     def fills(self) -> int:

@@ -1,4 +1,4 @@
-"""Draw a trial from a seed: the day, the market, the stretch around an entry window, faults, crashes and acts."""
+"""Draw a trial from a seed: the day, the market, the stretch around an entry window, faults, crashes, acts, reloads."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -8,6 +8,7 @@ from typing import NamedTuple
 from engine.model.errors import MisuseError
 from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, session_after, session_from
 from engine.run.chaos.acts import ACTS, REQUESTS, Act
+from engine.run.chaos.edits import EDITED, RELOADS, Reload, drawn
 from engine.run.chaos.storm import Crash, Entry, Moment, Storm
 from engine.run.desk import Desk
 from engine.sim.gateway.fault_kinds import KINDS, STANDING, labels
@@ -23,7 +24,7 @@ LABELS_NOT_DRAWN = frozenset({"wrong_account none"})
 """A client that waits for an account stops the clock of a lockstep run."""
 NOT_DRAWN = "short_day"
 """What changes a whole day, by which a trial's other times are drawn."""
-CHOICE = (*(kind for kind in KINDS if kind != NOT_DRAWN), *CRASHES, *ACTS)
+CHOICE = (*(kind for kind in KINDS if kind != NOT_DRAWN), *CRASHES, *ACTS, *RELOADS)
 DELAYS = (0.0, 0.0, 0.002, 0.05, 0.4)
 """Seconds that what is said is under way, while time runs by itself."""
 
@@ -73,7 +74,7 @@ def labels_of(kinds: Sequence[str]) -> tuple[str, ...]:
     for kind in kinds:
         if kind in CRASHES:
             found += [f"{kind} {moment.value}" for moment in Moment]
-        elif kind in ACTS:
+        elif kind in ACTS or kind in RELOADS:
             found.append(kind)
         else:
             found += [each for each in labels(kind) if each not in LABELS_NOT_DRAWN]
@@ -113,7 +114,7 @@ def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False
     session = session_from(chance.choice(EVES if overnight else DAYS))
     market = chance.choice(MARKETS)
     stretch = (_over_night if overnight else _stretch)(chance, desk, session, whole_day=whole_day)
-    gateway = [kind for kind in kinds if kind not in CRASHES and kind not in ACTS]
+    gateway = [kind for kind in kinds if kind not in (*CRASHES, *ACTS, *RELOADS)]
     shares = shares_wanted(desk)
     structures = (each.plan for bot in desk.bots.values() for each in bot.structures())
     if not shares and not any(leg.is_shares for plan in structures for leg in plan.legs):
@@ -126,6 +127,7 @@ def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False
     crashes = tuple(_crash(chance, chance.choice(crashing), stretch) for _ in range(ends))
     doing = chance.choice((0, 0, 1, 1, 2) if gateway or crashing else (1, 2, 3)) if acting else 0
     acts = tuple(_act(chance, chance.choice(acting), stretch) for _ in range(doing))
+    reloads, ends_beside = _reloads(seed, desk, kinds, stretch)
     lockstep = not any(fault["kind"] in NEED_TIME for fault in faults) and chance.random() < 0.5
     if not lockstep:
         faults = tuple(_without_lockstep(chance, fault) for fault in faults)
@@ -137,8 +139,9 @@ def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False
         calm_at=stretch.calm_at,
         ends_with_day=whole_day,
         faults=faults,
-        crashes=crashes,
+        crashes=(*crashes, *ends_beside),
         acts=acts,
+        reloads=reloads,
         lockstep=lockstep,
         shares=shares,
         delay=0.0 if lockstep else chance.choice(DELAYS),
@@ -369,3 +372,41 @@ def _crash(chance: Random, kind: str, stretch: Stretch) -> Crash:
         power=kind == "power_cut",
         away=chance.choice((0, 0, 1, 3, 20, 90, 400)),
     )
+
+
+# ---------------------------------------------------------------- reloads
+
+
+def _reloads(
+    seed: int, desk: Desk, kinds: Sequence[str], stretch: Stretch
+) -> tuple[tuple[Reload, ...], tuple[Crash, ...]]:
+    """Return changes of the specs' files, and ends of the engine shortly before or after some of them.
+
+    They are of a stream of their own: all else of a seed is as without them.
+    """
+    changing = [kind for kind in kinds if kind in RELOADS]
+    crashing = [kind for kind in kinds if kind in CRASHES]
+    if not changing:
+        return (), ()
+    chance = Random(f"reloads {seed}")
+    count = chance.choice((1, 2) if len(changing) == len(kinds) else (0, 0, 1, 2))
+    texts = {text.name: text.text for text in desk.texts}
+    reloads: list[Reload] = []
+    ends: list[Crash] = []
+    for _ in range(count):
+        kind = chance.choice((*changing, EDITED) if EDITED in changing else changing)
+        found = drawn(chance, kind, texts, _instant(chance, stretch))
+        reloads += [] if found is None else [found]
+        if found is not None and crashing and chance.random() < 0.6:
+            ends += _end_beside(chance, chance.choice(crashing), found.at, stretch)
+    return tuple(sorted(reloads, key=lambda each: each.at)), tuple(ends)
+
+
+def _end_beside(chance: Random, kind: str, at: datetime, stretch: Stretch) -> list[Crash]:
+    """Return an end of the engine within a minute of an instant, none where it would fall out of the stretch."""
+    end = at + timedelta(seconds=chance.choice((-60, -5, 1, 4, 15, 60)))
+    away = chance.choice((0, 3, 20, 90))
+    is_night = stretch.night is not None and stretch.night[0] <= end <= stretch.night[1]
+    if is_night or not stretch.begins < end < stretch.calm_at:
+        return []
+    return [Crash(moment=Moment.AT_TIME, at=end, arrives=chance.random() < 0.6, power=kind == "power_cut", away=away)]

@@ -1,4 +1,4 @@
-"""What goes wrong in one trial: faults of the gateway and crashes of the engine, on a stretch of a day."""
+"""What happens in one trial: faults of the gateway, crashes of the engine, edits of its specs, on part of a day."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ from enum import Enum
 from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, sessions
 from engine.model.values import dataclass
 from engine.run.chaos.acts import Act
+from engine.run.chaos.edits import Reload
 from engine.sim.gateway.fault_plan import FaultPlan, read_faults
 
 Entry = Mapping[str, str | int | float | bool]
@@ -88,6 +89,7 @@ class Storm:
     faults: tuple[Entry, ...] = ()
     crashes: tuple[Crash, ...] = ()
     acts: tuple[Act, ...] = ()
+    reloads: tuple[Reload, ...] = ()
     lockstep: bool = True
     delay: float = 0.0
     shares: tuple[tuple[str, int], ...] = ()
@@ -104,25 +106,26 @@ class Storm:
 
     @property
     def pieces(self) -> int:
-        """How many faults, crashes and acts there are."""
-        return len(self.faults) + len(self.crashes) + len(self.acts)
+        """How many faults, crashes, acts and reloads there are."""
+        return len(self.faults) + len(self.crashes) + len(self.acts) + len(self.reloads)
 
     def keeping(self, places: Sequence[int]) -> "Storm":
-        """Return the same trial with some of its faults, crashes and acts; places count in this order, from 0."""
+        """Return the same trial with some of its faults, crashes, acts, reloads; places count in this order, from 0."""
         wanted, first = set(places), len(self.faults)
         second = first + len(self.crashes)
         faults = tuple(each for place, each in enumerate(self.faults) if place in wanted)
         crashes = tuple(each for place, each in enumerate(self.crashes, first) if place in wanted)
         acts = tuple(each for place, each in enumerate(self.acts, second) if place in wanted)
-        return replace(self, faults=faults, crashes=crashes, acts=acts)
+        reloads = tuple(each for place, each in enumerate(self.reloads, second + len(self.acts)) if place in wanted)
+        return replace(self, faults=faults, crashes=crashes, acts=acts, reloads=reloads)
 
 
 def yaml_of(storm: Storm) -> str:
-    """Return the file that `rulebot gateway --faults` takes; crashes and acts, not the gateway's, as comments."""
+    """Return the file that `rulebot gateway --faults` takes; what is not the gateway's, as comments."""
     lines = [] if storm.lockstep else [f"# time runs by itself, and all that is said takes {storm.delay:g} s"]
     if len(storm.sessions) > 1:
         lines.append(f"# over a night: --date {storm.day} --days {len(storm.sessions)}")
-    lines += [f"# {each}" for each in (*storm.crashes, *storm.acts)]
+    lines += [f"# {each}" for each in (*storm.crashes, *storm.acts, *storm.reloads)]
     lines.append("faults:" if storm.faults else "faults: []")
     for entry in storm.faults:
         pairs = [f"{key}: {json.dumps(value)}" for key, value in entry.items()]

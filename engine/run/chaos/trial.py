@@ -27,6 +27,7 @@ from engine.run.chaos.aftermath import Aftermath
 from engine.run.chaos.fate import CrashedError, Fate, MortalBroker, MortalJournal
 from engine.run.chaos.overheard import Overheard, in_short
 from engine.run.chaos.storm import Crash, Moment, Storm
+from engine.run.chaos.versions import Versions
 from engine.run.chaos.virtual_loop import VirtualLoop, run_virtually
 from engine.run.desk import Desk
 from engine.run.start import Run, RunOptions, execute
@@ -87,7 +88,7 @@ def live_through(
     Raises: ValueError for a storm no gateway can follow.
     """
     with Overheard() as heard:
-        trial = _Trial(storm, desk, place or folder / STORE, heard)
+        trial = _Trial(storm, desk, folder, place or folder / STORE, heard)
         trial.witness = witness
         with no_collection():
             return run_virtually(trial.run_in)
@@ -97,19 +98,19 @@ def live_through_sockets(storm: Storm, desk: Desk, folder: Path) -> Aftermath:
     """Run one trial in lockstep over TCP and on asyncio's own loop: the same trace, unless steps or sends count."""
     assert storm.lockstep
     with Overheard() as heard:
-        return asyncio.run(_Trial(storm, desk, folder / STORE, heard).run())
+        return asyncio.run(_Trial(storm, desk, folder, folder / STORE, heard).run())
 
 
 class _Trial:
     """One trial under way."""
 
-    def __init__(self, storm: Storm, desk: Desk, store: Place, heard: Overheard) -> None:
+    def __init__(self, storm: Storm, desk: Desk, folder: Path, store: Place, heard: Overheard) -> None:
         self.storm = storm
-        self.desk = desk
         self.store = store
         self.heard = heard
         self.fate = Fate(storm.crashes)
         self.acts = Acts(storm.acts)
+        self.versions = Versions(desk, storm.reloads, folder)
         self.troubles: list[str] = []
         self.lives = 0
         self.failures = 0
@@ -168,10 +169,12 @@ class _Trial:
             untold=gateway.untold,
             unheard=tuple(self._missed(gateway.ledger.rows)),
             fired=dict(gateway.fired),
-            deaths=(*(crash.label for crash in self.fate.deaths), *self.acts.done),
+            deaths=(*(crash.label for crash in self.fate.deaths), *self.acts.done, *self.versions.done),
             lives=self.lives,
             points=self.fate.points,
             troubles=(*self.troubles, *self.heard.found),
+            texts=self.versions.texts,
+            told=tuple(self.versions.told),
         )
 
     def _missed(self, rows: Sequence[Row]) -> Iterator[Row]:
@@ -235,7 +238,7 @@ class _Trial:
             rests=RESTS,
         )
         await execute(
-            self.desk,
+            self.versions.desk(_now(gateway)),
             options,
             self._mortal(gateway),
             self._started,
@@ -246,6 +249,7 @@ class _Trial:
     def _started(self, run: Run) -> None:
         run.loop.broker = MortalBroker(run.loop.broker, self.fate)
         self.acts.attend(run.loop)
+        self.versions.attend(run.reloader)
 
     async def _watch(self, engine: "asyncio.Future[None]", gateway: RunningGateway) -> None:
         """Wait for the end of an engine; one that does nothing any more is ended. Raises: what the engine raises."""
@@ -324,6 +328,7 @@ class _Trial:
             self.is_calm = True
             self.fate.calm()
             self.acts.calm()
+            self.versions.calm()
             gateway.calm()
 
     @asynccontextmanager

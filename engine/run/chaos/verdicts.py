@@ -41,8 +41,10 @@ from engine.run.audit.audit import INVARIANTS as AUDITED
 from engine.run.audit.audit import audit
 from engine.run.audit.tape import Finding
 from engine.run.chaos.aftermath import Aftermath
+from engine.run.chaos.governed import governed
 from engine.run.desk import Desk
 from engine.turn.closing import leaves_to_expire
+from engine.turn.program import CompiledBot
 from engine.turn.protecting import stop_price
 from engine.turn.resting import level_price
 
@@ -154,21 +156,22 @@ def _in_session(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
 def _as_asked(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     caps = {name: bot.plan.entry.per_day for name, bot in desk.bots.items()}
     yield from more_than_cap(aftermath.day, aftermath.outside.rows, caps)
-    yield from _too_large(aftermath.day, desk)
+    yield from _too_large(aftermath, desk)
     yield from _too_many_open(aftermath.day, desk)
     yield from off_tick(aftermath.day)
     yield from not_numbers(aftermath.day)
 
 
-def _too_large(day: Day, desk: Desk) -> Iterator[str]:
+def _too_large(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     """Return positions of more structures than their text allows, or whose worst case is more than may be lost.
 
     How many calls shares allow is judged by the shares. What the broker filled worse than an order's limit may cost
     more than anybody could have asked for: of that a person was told.
     """
+    day = aftermath.day
     told, corrected = told_of(day), _corrected(day)
     for position in day.positions.values():
-        bot = desk.bots.get(position.bot)
+        bot = aftermath.governing(position, desk)
         if bot is None or bot.plan.digest != position.digest:
             continue
         if bot.plan.overwrite is None and position.quantity > bot.plan.quantity:
@@ -224,7 +227,7 @@ def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
         if position.id in told or position.on_hold:
             continue
         live = [order for order in day.orders.values() if order.is_of(position.id) and order.status.is_live]
-        bot = desk.bots.get(position.bot)
+        bot = aftermath.governing(position, desk)
         is_left = position.waits_for_expiry if bot is None else leaves_to_expire(position, bot.of(position))
         is_between = position.state in ("entering", "exiting") and not is_left
         if is_between and not live and not _is_due(position, outside.last):
@@ -232,11 +235,11 @@ def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
         if position.state == "closed" and not position.is_flat:
             yield f"{position.id} of {position.bot} ends closed and holds something"
         if position.state == "open" and not position.suspended:
-            yield from _unprotected(position, live, desk)
-            yield from _without_stop(position, live, desk, outside.last)
-            yield from _priced_otherwise(position, live, desk, grids)
+            yield from _unprotected(position, live, bot)
+            yield from _without_stop(position, live, bot, outside.last)
+            yield from _priced_otherwise(position, live, bot, grids)
         if position.state == "open" and not position.is_flat:
-            yield from _overdue(position, desk, day, outside.last)
+            yield from _overdue(position, bot, day, outside.last)
     excused = {name for name in told if name not in day.positions or day.positions[name].state != "open"}
     excused |= left_to_a_person(day)
     yield from taken_over_without_end(day)
@@ -256,9 +259,8 @@ def _is_due(position: Position, now: datetime) -> bool:
     return position.retry_at is not None and position.retry_at + timedelta(seconds=5) >= now
 
 
-def _unprotected(position: Position, live: list[Order], desk: Desk) -> Iterator[str]:
+def _unprotected(position: Position, live: list[Order], bot: CompiledBot | None) -> Iterator[str]:
     """Return an open position whose resting exits do not all rest at the broker, for all that it holds."""
-    bot = desk.bots.get(position.bot)
     wanted = 0 if bot is None else len(bot.resting)
     resting = [order for order in live if order.purpose in (Purpose.TARGET, Purpose.STOP)]
     if len(resting) < wanted:
@@ -269,9 +271,8 @@ def _unprotected(position: Position, live: list[Order], desk: Desk) -> Iterator[
             yield f"{order.ref} rests for {order.remaining}, {position.id} holds {held[order.legs[0].name]}"
 
 
-def _without_stop(position: Position, live: list[Order], desk: Desk, now: datetime) -> Iterator[str]:
+def _without_stop(position: Position, live: list[Order], bot: CompiledBot | None, now: datetime) -> Iterator[str]:
     """Return short legs of an open position that are to have a stop at the broker, and have none of their size."""
-    bot = desk.bots.get(position.bot)
     plan = None if bot is None else bot.of(position).plan.risk.protect
     if plan is None:
         return
@@ -285,9 +286,8 @@ def _without_stop(position: Position, live: list[Order], desk: Desk, now: dateti
             yield f"{position.id} of {position.bot} holds {leg.held} of {leg.name} and has stops for {stopped}"
 
 
-def _priced_otherwise(position: Position, live: list[Order], desk: Desk, grids: Grids) -> Iterator[str]:
+def _priced_otherwise(position: Position, live: list[Order], bot: CompiledBot | None, grids: Grids) -> Iterator[str]:
     """Return resting orders of an open position at another price than its spec makes of all its fills."""
-    bot = desk.bots.get(position.bot)
     if bot is None:
         return
     plan, legs = bot.of(position).plan, {leg.name: leg for leg in position.legs}
@@ -302,9 +302,9 @@ def _priced_otherwise(position: Position, live: list[Order], desk: Desk, grids: 
             yield f"{order.ref} of {position.id} rests at {order.terms.price}, and {price} is asked for"
 
 
-def _overdue(position: Position, desk: Desk, day: Day, now: datetime) -> Iterator[str]:
+def _overdue(position: Position, bot: CompiledBot | None, day: Day, now: datetime) -> Iterator[str]:
     """Return an open position that the clock, or a person, wants closed: an engine was there, and has not begun."""
-    session, bot = session_from(exchange_date(now)), desk.bots.get(position.bot)
+    session = session_from(exchange_date(now))
     if bot is None or position.waits_for_expiry or not session.open <= now < session.close:
         return
     starts = [record.at for record in day.records if record.kind in (Kind.RUN_STARTED, Kind.LINK)]
@@ -317,6 +317,10 @@ def _overdue(position: Position, desk: Desk, day: Day, now: datetime) -> Iterato
     asked = [record for record in day.records if record.kind is Kind.OPERATOR]
     if asked and asked[-1].at <= there and standing_of(asked).must_close(position.bot, position.id):
         yield f"{position.id} of {position.bot} is open, and a person has asked for it to be closed"
+
+
+def _governed(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+    return governed(aftermath)
 
 
 def _troubles(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
@@ -334,6 +338,7 @@ CHECKS: Mapping[int, tuple[str, Check]] = {
     10: ("after kill or pause nothing enters, after a kill nothing goes on to", _killed),
     11: ("nothing is sent outside the session, entries keep to their window", _in_session),
     13: ("orders are of the size, number and price that is allowed", _as_asked),
+    18: ("a position is entered and left by one text, that of its time", _governed),
     23: ("when faults are over, nothing stays unknown, between two states, unprotected or overdue", _settled),
     26: ("no engine fails by itself", _troubles),
 }

@@ -12,6 +12,7 @@ from engine.model.session import session_from
 from engine.record.record import Kind, Record
 from engine.run.chaos.acts import ACTS
 from engine.run.chaos.draw import CHOICE, CRASHES, EVES, NEED_TIME, NOT_DRAWN, SELLS_SHARES, chosen_kinds, draw
+from engine.run.chaos.edits import RELOADS
 from engine.run.chaos.fate import CrashedError, Fate, MortalJournal
 from engine.run.chaos.shrink import shrink
 from engine.run.chaos.storm import Crash, Moment, Storm, yaml_of
@@ -58,12 +59,30 @@ def test_every_kind_is_drawn_and_every_plan_can_be_read(desk: Desk) -> None:
     assert set(faults) == set(KINDS) - {SELLS_SHARES, NOT_DRAWN}
     assert set(crashes) == set(CRASHES)
     assert {act.kind for each in drawn for act in each.acts} == set(ACTS)
+    assert {each.kind for drew in drawn for each in drew.reloads} == set(RELOADS)
     assert {crash.moment for each in drawn for crash in each.crashes} == set(Moment)
     for each in drawn:
         assert len(each.plan.faults) == len(each.faults)
         assert not (each.lockstep and NEED_TIME & {str(entry["kind"]) for entry in each.faults})
     assert {each.lockstep for each in drawn} == {True, False}
     assert any(entry.get("what") == "length" for each in drawn for entry in each.faults)
+
+
+def test_all_else_of_a_seed_is_as_without_reloads(desk: Desk) -> None:
+    """They are of a stream of their own, so that a seed of before is still the same trial where none is drawn."""
+    others = [kind for kind in CHOICE if kind not in RELOADS]
+    for seed in range(100):
+        found, without = draw(seed, desk, CHOICE), draw(seed, desk, others)
+        assert found.crashes[: len(without.crashes)] == without.crashes
+        assert replace(found, reloads=(), crashes=without.crashes) == without
+        assert found.reloads or found == without
+
+
+def test_a_reload_stands_in_the_plan_and_can_be_left_out(desk: Desk) -> None:
+    found = next(each for seed in range(100) if len((each := draw(seed, desk, RELOADS)).reloads) == 2)
+    assert found.pieces == 2
+    assert [str(each) in yaml_of(found) for each in found.reloads] == [True, True]
+    assert found.keeping([1]).reloads == found.reloads[1:]
 
 
 def test_only_an_account_with_shares_has_somebody_sell_them(desk: Desk) -> None:
@@ -95,7 +114,7 @@ def test_a_night_lies_between_the_evening_and_the_morning_and_nothing_happens_in
     for found in drawn:
         first, second = found.sessions
         assert found.begins < first.close < second.open < found.calm_at
-        acts = [each.at for each in (*found.crashes, *found.acts) if each.at is not None]
+        acts = [each.at for each in (*found.crashes, *found.acts, *found.reloads) if each.at is not None]
         assert not [at for at in acts if first.close + timedelta(minutes=6) < at < second.open - timedelta(minutes=1)]
     timed = [entry for found in drawn for entry in found.faults if "at" in entry]
     assert {entry.get("session") for entry in timed} == {None, 2}

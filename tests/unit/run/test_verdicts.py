@@ -81,13 +81,17 @@ def said(desk: Desk, held: Position, sizes: Mapping[tuple[Purpose, str], int], w
     return judged(desk, Day((), {held.id: held}, at_broker(held, sizes), (), NOTHING, {}), word)
 
 
-def judged(desk: Desk, day: Day, word: str, at: datetime = NOON) -> list[str]:
-    """Return what is said with this word in it of a day that ends at this instant."""
-    left = Aftermath(
+def left_by(day: Day, at: datetime = NOON) -> Aftermath:
+    """Return what a trial left whose store has this day, and whose broker has nothing, at this instant."""
+    return Aftermath(
         storm=STORM, day=day, outside=Outside((), (), at), tables=(), starts=(), untold=(), fired={}, deaths=(),
         lives=1, points=cast(Points, None),
     )  # fmt: skip
-    return [each for each in SETTLED(left, desk) if word in each]
+
+
+def judged(desk: Desk, day: Day, word: str, at: datetime = NOON) -> list[str]:
+    """Return what is said with this word in it of a day that ends at this instant."""
+    return [each for each in SETTLED(left_by(day, at), desk) if word in each]
 
 
 def test_a_short_leg_without_its_stop_of_its_size_is_seen(desk: Desk) -> None:
@@ -160,8 +164,7 @@ def test_what_rests_at_another_price_than_is_asked_for_is_seen(
 def as_asked(desk: Desk, positions: tuple[Position, ...], records: tuple[Record, ...] = ()) -> list[str]:
     """Return what is said of the size and number of positions."""
     day = Day(records, {each.id: each for each in positions}, {}, (), NOTHING, {})
-    left = SimpleNamespace(day=day, outside=Outside((), (), NOON))
-    return list(CHECKS[13][1](cast(Aftermath, left), desk))
+    return list(CHECKS[13][1](left_by(day), desk))
 
 
 def test_what_could_lose_more_than_a_trade_may_is_seen(desk: Desk) -> None:
