@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import date, datetime
 
 from engine.adapters.clock import Clock, WallClock
 from engine.model.errors import StoreError
@@ -36,7 +36,7 @@ def unwatched_for(since: datetime, now: datetime) -> float:
 async def told_when_unwatched(
     store: Place, write: Callable[[Record], None] | None = None, clock: Clock | None = None
 ) -> AsyncIterator[None]:
-    """Have an alarm recorded, once, when this takes long and positions are open.
+    """Have an alarm recorded, once in a session, when this takes long and positions are open.
 
     write: records; None opens the store for it, where nobody has it open.
     """
@@ -48,9 +48,17 @@ async def told_when_unwatched(
 
 
 async def _tell(store: Place, write: Callable[[Record], None], clock: Clock) -> None:
-    since = clock.now()
-    while (seconds := unwatched_for(since, clock.now())) < UNWATCHED.total_seconds():
+    since, told = clock.now(), date.min
+    while True:
+        now = clock.now()
+        seconds, today = unwatched_for(since, now), exchange_date(now)
+        if seconds >= UNWATCHED.total_seconds() and told != today:
+            told = today
+            _tell_once(store, write, clock, seconds)
         await asyncio.sleep(LOOK_EVERY)
+
+
+def _tell_once(store: Place, write: Callable[[Record], None], clock: Clock, seconds: float) -> None:
     try:
         with StoreReader(store) as reader:
             count = len(reader.view("open_positions"))
