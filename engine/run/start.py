@@ -54,6 +54,10 @@ from engine.turn.state import State
 
 log = logging.getLogger("rulebot.run")
 
+UNLIMITED = (
+    "the limits over all bots are off: the last run on this store had an account document, and this one has none. "
+    "If that is not meant, put it back and start again"
+)
 LAYOUT_PATIENCE = 2.0
 """Seconds that a run which is stopped waits for its recording to be laid out smaller."""
 
@@ -276,6 +280,7 @@ def _assemble(
         hears = world.observer.broker.hears
         loop.recorded.append(lambda records: hears(records, loop.state.positions))
     _guard(run, journal)
+    _tell_unlimited(run, journal)
     journal.append([_start_record(run, journal.epoch)], durable=True)
     return run
 
@@ -305,6 +310,16 @@ def _guard(run: Run, journal: SqlJournal) -> None:
     log.warning(WORDS)
     journal.append([Record(run.first, Kind.ALARM, data={"text": WORDS})], durable=True)
     run.inbox.ask(Request.KILL, REASON)
+
+
+def _tell_unlimited(run: Run, journal: SqlJournal) -> None:
+    """Tell that the last run had limits over all bots and this one has none: a reload refuses that, a start may not."""
+    if run.desk.account is not None or not run.desk.bots:
+        return
+    told = [each.data["limits"] for each in journal.read((Kind.RUN_STARTED, Kind.RELOAD)) if "limits" in each.data]
+    if told and told[-1] is not None:
+        log.warning(UNLIMITED)
+        journal.append([Record(run.first, Kind.ALARM, data={"text": UNLIMITED})], durable=True)
 
 
 def _is_over(run: Run, at: datetime) -> str:

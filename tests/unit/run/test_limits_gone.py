@@ -1,0 +1,59 @@
+"""A start whose account document is gone, where the last run on its store had one: a person is told."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from engine.record.record import Json, Kind, Record
+from engine.run import start
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+
+NOON = datetime(2026, 10, 21, 16, 0, tzinfo=UTC)
+LIMITS: Json = {"max_open": 3}
+STARTED, APPLIED = (Kind.RUN_STARTED, {}), (Kind.RELOAD, {"what": "applied"})
+NOTHING = (Kind.RELOAD, {"what": "nothing"})
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[SqlJournal]:
+    found = SqlJournal(open_store(tmp_path / "s.db"))
+    yield found
+    found.close()
+
+
+def told(journal: SqlJournal, account: object = None, bots: tuple[str, ...] = ("spread",)) -> list[str]:
+    run: Any = SimpleNamespace(desk=SimpleNamespace(account=account, bots=bots), first=NOON)
+    start._tell_unlimited(run, journal)
+    return [str(record.data["text"]) for record in journal.read((Kind.ALARM,))]
+
+
+def write(journal: SqlJournal, what: tuple[Kind, dict[str, Json]], **data: Json) -> None:
+    journal.append([Record(NOON, what[0], data={**what[1], **data})], durable=True)
+
+
+def test_who_starts_without_limits_that_were_there_is_told_once(journal: SqlJournal) -> None:
+    """Nothing said so: the daily loss, and how many may be open, were off from a service's next start on."""
+    write(journal, STARTED, limits=LIMITS)
+    write(journal, NOTHING)
+    (text,) = told(journal)
+    assert text.startswith("the limits over all bots are off")
+    write(journal, STARTED, limits=None)
+    assert told(journal) == [text]
+
+
+def test_limits_that_a_reload_has_brought_count(journal: SqlJournal) -> None:
+    write(journal, STARTED, limits=None)
+    assert told(journal) == []
+    write(journal, APPLIED, limits=LIMITS)
+    assert len(told(journal)) == 1
+
+
+def test_nobody_is_told_where_there_are_limits_or_nothing_is_entered(journal: SqlJournal) -> None:
+    assert told(journal) == []
+    write(journal, STARTED, limits=LIMITS)
+    assert told(journal, account=object()) == told(journal, bots=()) == []
