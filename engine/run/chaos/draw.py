@@ -46,6 +46,8 @@ CALM_BEFORE_CLOSE = timedelta(minutes=20)
 EVENINGS, MORNINGS = (15, 30, 45), (1, 5, 15, 30)
 """Minutes before a close and after the next open in which things go wrong over a night."""
 LEFT_OF_A_WINDOW = timedelta(minutes=10)
+EARLY = 120
+"""Seconds after the beginning within which half of the changes of specs come, more often than not before entries."""
 NEAR_NIGHT = 600
 """Seconds before and after a night that a third of the instants fall into."""
 MANY = frozenset({"duplicate", "execution_first", "late_commission", "unset_commission", "no_commission", "warning"})
@@ -395,11 +397,22 @@ def _reloads(
     ends: list[Crash] = []
     for _ in range(count):
         kind = chance.choice((*changing, EDITED) if EDITED in changing else changing)
-        found = drawn(chance, kind, texts, _instant(chance, stretch))
+        found = drawn(chance, kind, texts, _reload_at(chance, stretch, reloads))
         reloads += [] if found is None else [found]
         if found is not None and crashing and chance.random() < 0.6:
             ends += _end_beside(chance, chance.choice(crashing), found.at, stretch)
     return tuple(sorted(reloads, key=lambda each: each.at)), tuple(ends)
+
+
+def _reload_at(chance: Random, stretch: Stretch, before: Sequence[Reload]) -> datetime:
+    """Return an instant: often soon after another change, which may still wait, or before there are entries."""
+    if before and chance.random() < 0.4:
+        soon = before[-1].at + timedelta(seconds=chance.choice((1, 6, 30)))
+        if soon < stretch.calm_at and (stretch.night is None or not stretch.night[0] <= soon <= stretch.night[1]):
+            return soon
+    if chance.random() < 0.5:
+        return stretch.after(chance.randint(1, min(stretch.seconds, EARLY)))
+    return _instant(chance, stretch)
 
 
 def _end_beside(chance: Random, kind: str, at: datetime, stretch: Stretch) -> list[Crash]:
