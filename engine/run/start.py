@@ -49,6 +49,7 @@ from engine.run.worlds import World
 from engine.store.account_lock import hold_account
 from engine.store.journal import SqlJournal
 from engine.store.place import Place
+from engine.store.queries import StoreReader
 from engine.store.upkeep import opened_journal
 from engine.turn.state import State
 
@@ -316,8 +317,9 @@ def _tell_unlimited(run: Run, journal: SqlJournal) -> None:
     """Tell that the last run had limits over all bots and this one has none: a reload refuses that, a start may not."""
     if run.desk.account is not None or not run.desk.bots:
         return
-    told = [each.data["limits"] for each in journal.read((Kind.RUN_STARTED, Kind.RELOAD)) if "limits" in each.data]
-    if told and told[-1] is not None:
+    with StoreReader(run.options.store) as reader:
+        before = reader.run().limits
+    if before is not None:
         log.warning(UNLIMITED)
         journal.append([Record(run.first, Kind.ALARM, data={"text": UNLIMITED})], durable=True)
 

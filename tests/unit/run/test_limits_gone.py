@@ -15,19 +15,21 @@ from engine.store.open import open_store
 
 NOON = datetime(2026, 10, 21, 16, 0, tzinfo=UTC)
 LIMITS: Json = {"max_open": 3}
-STARTED, APPLIED = (Kind.RUN_STARTED, {}), (Kind.RELOAD, {"what": "applied"})
+STARTED, APPLIED = (Kind.RUN_STARTED, {}), (Kind.RELOAD, {"what": "applied", "specs": {}})
+STORE = "s.db"
 NOTHING = (Kind.RELOAD, {"what": "nothing"})
 
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[SqlJournal]:
-    found = SqlJournal(open_store(tmp_path / "s.db"))
+    found = SqlJournal(open_store(tmp_path / STORE))
     yield found
     found.close()
 
 
-def told(journal: SqlJournal, account: object = None, bots: tuple[str, ...] = ("spread",)) -> list[str]:
-    run: Any = SimpleNamespace(desk=SimpleNamespace(account=account, bots=bots), first=NOON)
+def told(journal: SqlJournal, folder: Path, account: object = None, bots: tuple[str, ...] = ("spread",)) -> list[str]:
+    options = SimpleNamespace(store=folder / STORE)
+    run: Any = SimpleNamespace(desk=SimpleNamespace(account=account, bots=bots), options=options, first=NOON)
     start._tell_unlimited(run, journal)
     return [str(record.data["text"]) for record in journal.read((Kind.ALARM,))]
 
@@ -36,24 +38,24 @@ def write(journal: SqlJournal, what: tuple[Kind, dict[str, Json]], **data: Json)
     journal.append([Record(NOON, what[0], data={**what[1], **data})], durable=True)
 
 
-def test_who_starts_without_limits_that_were_there_is_told_once(journal: SqlJournal) -> None:
+def test_who_starts_without_limits_that_were_there_is_told_once(journal: SqlJournal, tmp_path: Path) -> None:
     """Nothing said so: the daily loss, and how many may be open, were off from a service's next start on."""
     write(journal, STARTED, limits=LIMITS)
     write(journal, NOTHING)
-    (text,) = told(journal)
+    (text,) = told(journal, tmp_path)
     assert text.startswith("the limits over all bots are off")
     write(journal, STARTED, limits=None)
-    assert told(journal) == [text]
+    assert told(journal, tmp_path) == [text]
 
 
-def test_limits_that_a_reload_has_brought_count(journal: SqlJournal) -> None:
+def test_limits_that_a_reload_has_brought_count(journal: SqlJournal, tmp_path: Path) -> None:
     write(journal, STARTED, limits=None)
-    assert told(journal) == []
+    assert told(journal, tmp_path) == []
     write(journal, APPLIED, limits=LIMITS)
-    assert len(told(journal)) == 1
+    assert len(told(journal, tmp_path)) == 1
 
 
-def test_nobody_is_told_where_there_are_limits_or_nothing_is_entered(journal: SqlJournal) -> None:
-    assert told(journal) == []
+def test_nobody_is_told_where_there_are_limits_or_nothing_is_entered(journal: SqlJournal, tmp_path: Path) -> None:
+    assert told(journal, tmp_path) == []
     write(journal, STARTED, limits=LIMITS)
-    assert told(journal, account=object()) == told(journal, bots=()) == []
+    assert told(journal, tmp_path, account=object()) == told(journal, tmp_path, bots=()) == []
