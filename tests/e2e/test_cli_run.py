@@ -123,11 +123,17 @@ def test_ci_a_second_day_begins(tmp_path: Path) -> None:
     assert "held something on " in result.stdout
 
 
+HEARING = """import runpy, signal
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+runpy.run_module("engine.cli.main", run_name="__main__", alter_sys=True)"""
+"""Begins a command that is told of a terminal that is closed, also where these tests are to outlive theirs (nohup)."""
+
+
 def ended_by(store: Path, *signals: int) -> list[str]:
     """Return what a run says that these signals end, in order, as soon as something has filled."""
     arguments = ["run", "--paper", "--sim", "--speed", "3600", "--store", str(store), SPEC]
     with subprocess.Popen(
-        [sys.executable, "-m", "engine.cli.main", *arguments],
+        [sys.executable, "-c", HEARING, *arguments],
         stdout=subprocess.PIPE,
         text=True,
         cwd=store.parent,
