@@ -1,6 +1,7 @@
 """`rulebot top`: a store as a full screen of a terminal, with keys for what the page has buttons for."""
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 import click
@@ -16,10 +17,13 @@ from engine.cli.terminal import Keys, check_terminal, pressed_keys
 from engine.cli.top_keys import QUIT, Focus, Question, after_key, present
 from engine.cli.top_text import Seen, top_lines
 from engine.model.errors import RulebotError, StoreError
+from engine.model.event import Request
 from engine.run.asking import leave
 from engine.store.latest import shown_store
 from engine.store.place import Place, shown_path
 from engine.store.queries import StoreReader
+from engine.store.requests import waiting_requests
+from engine.web.entries import entries
 from engine.web.picture import Picture
 from engine.web.picture_of_store import alarms_of, picture_of_store
 
@@ -76,6 +80,7 @@ def _stay(desk: "Desk", keys: Keys, console: Console, live: Live) -> None:
                 focus = replace(focus, said=desk.do(answered))
             said = time.monotonic()
             if focus.question is not None and not was_asked:
+                desk.asks(focus.question)
                 break  # what was typed before a question could be read is no answer to it
 
 
@@ -85,6 +90,7 @@ class Desk:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._of: object = None
+        self._after: int | None = None
         self.seen = Seen(Picture(at=None, engine="stopped", trading="stopped"), store=shown_path(place))
 
     def look(self) -> None:
@@ -104,11 +110,25 @@ class Desk:
         except StoreError as error:
             self.seen = replace(self.seen, fault=error.message)
 
+    def asks(self, question: Question) -> None:
+        """Know how often a bot has entered as a person is asked whether it is to, who may be the second to say so."""
+        self._after = None
+        if question.request is Request.ENTER:
+            with suppress(StoreError):
+                self._after = self._entries(question.bot)
+
+    def _entries(self, bot: str) -> int:
+        with StoreReader(self._place) as reader:
+            return entries(reader.entered(bot), reader.run(), waiting_requests(self._place))[bot]
+
     def do(self, question: Question) -> str:
         """Do what was answered with yes; return what came of it."""
         try:
             if question.request is None:
                 return _acknowledged(self._place, question.until)
+            if question.request is Request.ENTER and self._after not in (None, self._entries(question.bot)):
+                text = f"{question.bot} has entered, or was asked to, since this was asked"
+                return f"{question.title} was refused: {text}; look at what it has, and ask again if it is still meant"
             left = leave(self._place, question.request, question.bot, question.position)
         except RulebotError as error:
             return f"{question.title} was refused: {error.message}"

@@ -56,6 +56,23 @@ def test_what_the_store_does_not_know_is_refused_in_a_sentence(day_store: Path) 
     assert box_of(day_store).found() == []
 
 
+def test_the_second_of_two_who_have_a_bot_enter_is_told(day_store: Path) -> None:
+    """Both had said yes to the same question, and a bot with `again` entered twice."""
+    first, second = seen(day_store), seen(day_store)
+    enter = Question("Enter it", "", Request.ENTER, WATCHER)
+    journal = SqlJournal(open_store(day_store))
+    for desk in (first, second):
+        desk.asks(enter)
+    assert first.do(enter).startswith(f"{WATCHER} is asked to enter at once")
+    assert second.do(enter).startswith(
+        f"Enter it was refused: {WATCHER} has entered, or was asked to, since this was asked; look at what it has"
+    )
+    assert len(box_of(day_store).found()) == 1
+    second.asks(enter)
+    assert second.do(enter).startswith(f"{WATCHER} is asked to enter at once")
+    journal.close()
+
+
 def test_grave_alerts_are_counted_and_acknowledged(day_store: Path) -> None:
     desk = seen(day_store)
     assert (desk.seen.waiting, outbox_path(day_store).exists()) == (0, False)
