@@ -28,7 +28,7 @@ from engine.model.values import dataclass
 from engine.run.happening import Happening
 from engine.run.replay.replay import Replayed, replay
 from engine.run.replay.retelling import Retelling
-from engine.run.replay.tapes import Tape, listed
+from engine.run.replay.tapes import Tape, listed, sizes_of
 from engine.web.moment import Moment, moment_of
 
 MINUTE = timedelta(minutes=1)
@@ -312,12 +312,7 @@ class Days:
         raise StoreError(f"{day}: {found}")
 
     def _built(self, day: date, files: Sequence[Path]) -> _Building:
-        key = tuple(
-            (file, each.stat().st_size)
-            for file in files
-            for each in sorted(file.parent.glob(f"{file.name}*"))
-            if each.is_file()
-        )
+        key = tuple((file, size) for file in files for size in sizes_of(file))
         now = self._elapsed()
         with self._lock:
             known = self._known.get(day)

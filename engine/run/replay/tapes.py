@@ -1,7 +1,9 @@
 """The recordings beside a store: which there are, and which one a person means."""
 
+from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
+from stat import S_ISREG
 
 from engine.adapters.recorded.file import ENDING, SUFFIX, instant, named_day, read_head, span
 from engine.model.errors import MisuseError, StoreError
@@ -58,8 +60,19 @@ def recorded_beside(store: Place) -> Path:
     return folder
 
 
+def sizes_of(file: Path) -> tuple[int, ...]:
+    """Return the bytes of each file of a recording; not of one that a recorder puts away at this moment."""
+    found = []
+    for each in sorted(file.parent.glob(f"{file.name}*")):
+        with suppress(OSError):
+            status = each.stat()
+            if S_ISREG(status.st_mode):
+                found.append(status.st_size)
+    return tuple(found)
+
+
 def _tape(file: Path, day: date) -> Tape:
-    size = sum(each.stat().st_size for each in file.parent.glob(f"{file.name}*") if each.is_file())
+    size = sum(sizes_of(file))
     try:
         head = read_head(file)
         first, last, entries, frames = span(file)

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from engine.adapters.recorded.file import TapeWriter
 from engine.cli.main import main
 from engine.model.errors import StoreError
-from engine.run.replay.tapes import EMPTY, listed, meant
+from engine.run.replay.tapes import EMPTY, listed, meant, sizes_of
 
 DAY = "2026-10-21.tape"
 
@@ -83,3 +83,14 @@ def test_a_day_that_is_not_there_says_where_it_was_looked_for(tmp_path: Path, da
     with pytest.raises(StoreError, match="nothing is recorded of 2026-10-20") as found:
         meant("2026-10-20", tmp_path)
     assert found.value.help == f"in {tmp_path} is {said}"
+
+
+def test_a_file_that_is_put_away_as_it_is_looked_at_counts_nothing(tmp_path: Path) -> None:
+    """A recorder lays it out anew: that it was gone ended who looked, and no drift was told any more."""
+    tape = tmp_path / "2026-10-21.tape"
+    tape.write_bytes(b"12345")
+    (tmp_path / f"{tape.name}-wal").write_bytes(b"123")
+    (tmp_path / f"{tape.name}-laid").symlink_to(tmp_path / "gone")
+    (tmp_path / f"{tape.name}-folder").mkdir()
+    assert sizes_of(tape) == (5, 3)
+    assert sizes_of(tmp_path / "2026-10-22.tape") == ()
