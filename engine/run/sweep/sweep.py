@@ -15,6 +15,7 @@ from typing import Any
 
 from engine.adapters.history.day import Finding, Severity
 from engine.adapters.sources import files_apart
+from engine.model.collector import seldom_collected
 from engine.model.errors import MisuseError, StoreError
 from engine.run.sweep.compiling import Terms, Way, way_of
 from engine.run.sweep.evaluate import Asked, Passed
@@ -88,6 +89,7 @@ def _days_of(terms: Terms) -> Sequence[date]:
     return terms.opens().dates(terms.first, terms.last)
 
 
+@seldom_collected()  # what comes from other processes is kept: rounds through it took longer than reading it
 def _try(
     asked: Sequence[Asked],
     found: dict[int, Variant],
