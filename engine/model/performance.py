@@ -17,7 +17,9 @@ from decimal import Decimal
 from itertools import accumulate, groupby
 from math import fsum, sqrt
 from statistics import fmean
+from typing import TypeVar
 
+Dollars = TypeVar("Dollars", Decimal, float)
 SESSIONS_IN_A_YEAR = 252
 LEAST_SESSIONS = 20
 
@@ -64,11 +66,21 @@ def losing_streak(profits: Iterable[Decimal]) -> int:
     return max((len(list(run)) for is_loss, run in groupby(profits, lambda profit: profit < 0) if is_loss), default=0)
 
 
+def below_best(values: Iterable[Dollars]) -> list[Dollars]:
+    """Return how far each value of an account stands below its best so far."""
+    values = list(values)
+    return [best - value for value, best in zip(values, accumulate(values, max), strict=True)]
+
+
+def drawdown(profits: Iterable[Decimal]) -> Decimal:
+    """Return how far what these have made fell below its best so far at the deepest, of nothing made at first."""
+    return max(below_best(accumulate(profits, initial=Decimal(0))))
+
+
 def longest_below(values: Iterable[Decimal]) -> int:
     """Return for how many values in a row the account stood below its best until then, at most."""
-    values = list(values)
-    below = (value < best for value, best in zip(values, accumulate(values, max), strict=True))
-    return max((len(list(run)) for is_below, run in groupby(below) if is_below), default=0)
+    runs = groupby(below_best(values), bool)
+    return max((len(list(run)) for is_below, run in runs if is_below), default=0)
 
 
 def _of_a_session(profits: Sequence[Decimal]) -> float | None:

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from engine.model.counted import counted
 from engine.model.money import ZERO, dollars
-from engine.model.performance import expectancy, win_rate
+from engine.model.performance import drawdown, expectancy, win_rate
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
 from engine.record.record import Kind
@@ -97,7 +97,7 @@ def periods(
                 win_rate=None if rate is None else Decimal(rate),
                 average=mean,
                 net=sum(made, ZERO),
-                drawdown=_drawdown(made),
+                drawdown=drawdown(made),
                 errors=sum(period_of(day, span) == name for day in alarms),
                 short=tuple(_shortfalls(wanted, by_name.get(name, ()), worths, is_named=is_named)),
             )
@@ -110,15 +110,6 @@ def _grouped(closed: Sequence[Row], span: str) -> Mapping[str, list[Row]]:
     return {
         name: list(rows) for name, rows in groupby(ordered, lambda row: period_of(str(row["exit_time"])[:10], span))
     }
-
-
-def _drawdown(made: Iterable[Decimal]) -> Decimal:
-    total = best = deepest = ZERO
-    for each in made:
-        total += each
-        best = max(best, total)
-        deepest = max(deepest, best - total)
-    return deepest
 
 
 def _shortfalls(

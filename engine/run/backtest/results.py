@@ -16,7 +16,7 @@ from typing import Any
 from engine.model.counted import counted
 from engine.model.errors import StoreError
 from engine.model.money import ZERO, cents
-from engine.model.performance import expectancy, sharpe, sharpe_error, win_rate
+from engine.model.performance import below_best, expectancy, sharpe, sharpe_error, win_rate
 from engine.model.session import exchange_date, session_after, session_from
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record
@@ -227,13 +227,11 @@ def sessions_words(have_data: Sequence[bool], source: str) -> str:
     return words
 
 
-def drawdowns(days: Iterable[Day]) -> list[tuple[date, Decimal]]:
+def drawdowns(days: Sequence[Day]) -> list[tuple[date, Decimal]]:
     """Return how far the account stood below its best so far at the end of each session, its start included."""
-    found, best = [], None
-    for day in days:
-        best = max(day.equity - day.profit if best is None else best, day.equity)
-        found.append((day.date, best - day.equity))
-    return found
+    began = [day.equity - day.profit for day in days[:1]]
+    fallen = below_best([*began, *(day.equity for day in days)])
+    return [(day.date, fall) for day, fall in zip(days, fallen[1:], strict=True)]
 
 
 def regime(vix: float | None) -> str:

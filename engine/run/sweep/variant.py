@@ -5,13 +5,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import date
 from decimal import Decimal
-from itertools import accumulate
 from typing import Any, NamedTuple
 
 from engine.adapters.history.day import Finding
 from engine.model.counted import counted
 from engine.model.money import ZERO, cents
-from engine.model.performance import expectancy, sharpe, win_rate
+from engine.model.performance import drawdown, expectancy, sharpe, win_rate
 from engine.model.values import dataclass
 from engine.run.backtest.alarmed import SHOWN, most_often
 from engine.run.sweep.statistics import FEWEST, is_few
@@ -145,7 +144,7 @@ def whole(parts: Sequence[Part]) -> Variant:
         net=float(sum(made, ZERO)),
         expectancy=None if mean is None else float(cents(mean)),
         win_rate=None if rate is None else round(float(rate), 6),
-        max_drawdown=float(_drawdown(profits)),
+        max_drawdown=float(drawdown(profits)),
         sharpe=sharpe(profits),
         longest=max(each.longest for each in parts),
         still_open=sum(each.still_open for each in parts) if first.is_apart else parts[-1].still_open,
@@ -239,8 +238,3 @@ def _sums(parts: Iterable[Iterable[tuple[str, int]]]) -> Counter[str]:
     for part in parts:
         found.update(dict(part))
     return found
-
-
-def _drawdown(profits: Sequence[Decimal]) -> Decimal:
-    totals = list(accumulate(profits, initial=ZERO))
-    return max(best - total for best, total in zip(accumulate(totals, max), totals, strict=True))

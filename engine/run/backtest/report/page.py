@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.model.counted import counted
 from engine.model.money import dollars, signed_dollars
+from engine.model.performance import below_best
 from engine.run.backtest.alarmed import most_often
 from engine.run.backtest.figures import Figures, figure_words
 from engine.run.backtest.lived import exits_words
@@ -106,11 +107,8 @@ def _one(document: Document, whys: Mapping[str, str], beside: Mapping[str, Docum
 
 def falls_of(days: Sequence[Mapping[str, Any]]) -> list[float]:
     """Return how far the account stood below its best so far, its start included."""
-    best, found = days[0]["equity"] - days[0]["profit"] if days else 0.0, []
-    for day in days:
-        best = max(best, day["equity"])
-        found.append(best - day["equity"])
-    return found
+    began = [day["equity"] - day["profit"] for day in days[:1]]
+    return below_best([*began, *(day["equity"] for day in days)])[1:]
 
 
 def _about(document: Document) -> str:
