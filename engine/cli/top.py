@@ -22,8 +22,7 @@ from engine.run.asking import leave
 from engine.store.latest import shown_store
 from engine.store.place import Place, shown_path
 from engine.store.queries import StoreReader
-from engine.store.requests import waiting_requests
-from engine.web.entries import entries
+from engine.web.entries import entries_by_now
 from engine.web.picture import Picture
 from engine.web.picture_of_store import alarms_of, picture_of_store
 
@@ -115,18 +114,14 @@ class Desk:
         self._after = None
         if question.request is Request.ENTER:
             with suppress(StoreError):
-                self._after = self._entries(question.bot)
-
-    def _entries(self, bot: str) -> int:
-        with StoreReader(self._place) as reader:
-            return entries(reader.entered(bot), reader.run(), waiting_requests(self._place))[bot]
+                self._after = entries_by_now(self._place, question.bot)
 
     def do(self, question: Question) -> str:
         """Do what was answered with yes; return what came of it."""
         try:
             if question.request is None:
                 return _acknowledged(self._place, question.until)
-            if question.request is Request.ENTER and self._after not in (None, self._entries(question.bot)):
+            if self._after is not None and entries_by_now(self._place, question.bot) != self._after:
                 text = f"{question.bot} has entered, or was asked to, since this was asked"
                 return f"{question.title} was refused: {text}; look at what it has, and ask again if it is still meant"
             left = leave(self._place, question.request, question.bot, question.position)

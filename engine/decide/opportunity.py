@@ -16,8 +16,6 @@ from engine.model.values import replace
 
 ANY_END = "any"
 """What `again: {after: [any]}` names: whatever the one before came to."""
-
-
 ANOTHER_STRIKE = "another strike"
 """How an entry has ended of which the broker would not have the contracts: nothing was sent, another one is tried."""
 AHEAD = "its window, from"

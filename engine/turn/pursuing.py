@@ -12,7 +12,7 @@ from engine.model.order import Order, OrderType, Purpose
 from engine.model.position import Position, PositionLeg
 from engine.model.values import replace
 from engine.order.draft import draft, parts_of
-from engine.order.ladder import UNBOUND, priority
+from engine.order.ladder import priority
 from engine.order.price import net_quote
 from engine.record.record import Kind
 from engine.spec.nouns.exits import Otherwise
@@ -235,15 +235,16 @@ def _send_closing(work: Work, position: Position) -> None:
     at_market = ladder.start is Start.MARKET or (ladder.then is Then.MARKET and attempt > ladder.tries)
     parts = parts_of(legs, legs[0].side)
     quote = net_quote(parts, work.state.board, work.now, closing=True, told=work.state.facts.ticks)
-    bound = UNBOUND if at_market else closing_bound(work, position, bot, legs)
-    net, missing = (None, "") if at_market else closing_net(ladder, quote, parts, attempt, bound)
-    if net is None and not at_market:
-        text = f"no price to close at: {missing}; '{position.exit_reason}' waits for one"
-        work.alarm_of_price(position.bot, text, position.id)
-        if not has_waited_for_price(work, position, ladder, attempt):
-            wake(work, position.bot, RECHECK)  # a quote that comes has it judged at once
-            return
-        at_market, attempt = True, ladder.tries + 1
+    net = None
+    if not at_market:
+        net, missing = closing_net(ladder, quote, parts, attempt, closing_bound(work, position, bot, legs))
+        if net is None:
+            text = f"no price to close at: {missing}; '{position.exit_reason}' waits for one"
+            work.alarm_of_price(position.bot, text, position.id)
+            if not has_waited_for_price(work, position, ladder, attempt):
+                wake(work, position.bot, RECHECK)  # a quote that comes has it judged at once
+                return
+            at_market, attempt = True, ladder.tries + 1
     if at_market and (reason := not_trading(work, [leg.option.symbol for leg in legs])):
         _wait_for_trading(work, position, reason)
         return

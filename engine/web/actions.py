@@ -21,7 +21,7 @@ from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.store.requests import waiting_requests
 from engine.web.answers import Asked, ChangedError, NobodyError
-from engine.web.entries import entries
+from engine.web.entries import entries_by_now
 from engine.web.parameters import preview
 
 KEPT = 1000
@@ -105,12 +105,10 @@ class Actions:
         return asked
 
     def _left_entry(self, bot: str, after: int | None, identity: str) -> Asked:
-        if after is not None and not self._was_asked(Request.ENTER, bot, "", identity):
-            with StoreReader(self._store) as reader:
-                found = entries(reader.entered(bot), reader.run(), waiting_requests(self._store))
-            if found[bot] != after:
-                now = f"{bot} has entered, or was asked to, since this page was made"
-                raise ChangedError(f"{now}: load it again, look at what it has, and ask again if it is still meant")
+        is_new = after is not None and not self._was_asked(Request.ENTER, bot, "", identity)
+        if is_new and entries_by_now(self._store, bot) != after:
+            now = f"{bot} has entered, or was asked to, since this page was made"
+            raise ChangedError(f"{now}: load it again, look at what it has, and ask again if it is still meant")
         return self._left(Request.ENTER, bot, "", identity)
 
     def _left(self, request: Request, bot: str, position: str, identity: str) -> Asked:

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.model.event import Request
-from engine.store.queries import Run
+from engine.store.place import Place
+from engine.store.queries import Run, StoreReader
+from engine.store.requests import waiting_requests
 
 
 def entries(entered: Mapping[str, int], run: Run, waiting: Iterable[Mapping[str, Any]] = ()) -> Counter[str]:
@@ -16,6 +18,12 @@ def entries(entered: Mapping[str, int], run: Run, waiting: Iterable[Mapping[str,
     asked = {str(each.get("id")): str(each.get("bot")) for each in waiting if _is_entry(each)}
     asked |= {str(each.data.get("id")): each.bot for each in run.requests if _is_entry(each.data)}
     return Counter(entered) + Counter(asked.values())
+
+
+def entries_by_now(store: Place, bot: str) -> int:
+    """Return how many a bot has now, and was asked for, those that lie in the box included. Raises: StoreError."""
+    with StoreReader(store) as reader:
+        return entries(reader.entered(bot), reader.run(), waiting_requests(store))[bot]
 
 
 def _is_entry(told: Mapping[str, Any]) -> bool:

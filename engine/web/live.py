@@ -6,7 +6,7 @@ The engine's loop calls `show` between two batches and never waits; the web serv
 import logging
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import replace
@@ -255,7 +255,7 @@ def _trading(reader: StoreReader, known: Trading | None) -> Trading:
         number=number,
         day=day,
         newest=tuple(rows[:TRADES_SHOWN]),
-        entered=Counter(str(row["strategy_id"]) for row in rows),
+        entered=reader.entered(),
         today=sum(int(row["trades_today"] or 0) for row in reader.view("system_state")),
         days=tuple((str(row["date"]), float(row["net_pnl"])) for row in reader.view("daily_summary")),
         open_trades={row["position"]: row["id"] for row in rows if row["status"] == "OPEN"},

@@ -35,7 +35,7 @@ def never_more_than_held(tape: Tape) -> Iterator[Finding]:
             continue
         is_exit = entry.kind is Kind.FILL and entry.text("purpose") != Purpose.ENTRY.value
         is_late = is_exit and (entry.text("ref") in over or entry.text("ref") in given_up)
-        if is_late or (entry.kind is Kind.FILL and _takes_back(books, entry)):
+        if is_late or (entry.kind is Kind.FILL and _added(books, entry) < 0):
             busted.add(entry.record.position)
         if is_exit:
             asked.fill(entry)
@@ -132,10 +132,11 @@ def never_more_at_work(tape: Tape) -> Iterator[Finding]:
         for entry in turn:
             if entry.kind is Kind.RUN_STARTED or entry.kind is Kind.LINK:
                 is_linked = entry.record.data.get("up") is True
-            if entry.kind is Kind.FILL and (_takes_back(books, entry) or _is_late(working, entry)):
-                busted.add(entry.record.position)
             if entry.kind is Kind.FILL:
-                _note_fill(working, entry, _added(books, entry))
+                added = _added(books, entry)
+                if added < 0 or _is_late(working, entry):
+                    busted.add(entry.record.position)
+                _note_fill(working, entry, added)
             if entry.kind in (Kind.POSITION, Kind.FILL, Kind.SETTLEMENT):
                 books.take(entry)
                 touched[entry.record.position] = entry
@@ -166,13 +167,8 @@ def _counts(each: _Working, live: Iterable[_Working]) -> bool:
     return each.beside is None or any(other is not each and other.order.ref not in each.beside for other in live)
 
 
-def _takes_back(books: Books, entry: Entry) -> bool:
-    """Say whether this fill is a correction to fewer contracts."""
-    return _added(books, entry) < 0
-
-
 def _added(books: Books, entry: Entry) -> int:
-    """Return how many contracts a fill adds: a correction takes the place of what it corrects."""
+    """Return how many contracts a fill adds, below 0 where a correction to fewer takes the place of another."""
     before = books.fills.get(entry.text("exec_id").rpartition(".")[0])
     return int(entry.text("quantity")) - (before.quantity if before is not None else 0)
 
