@@ -17,7 +17,7 @@ from typing import Any
 from engine.adapters.clock import WallClock
 from engine.alerts.outbox import Outbox
 from engine.alerts.people import Chat
-from engine.model.errors import RulebotError, StoreError
+from engine.model.errors import RulebotError, StoreError, own_failure
 from engine.model.event import Request
 from engine.model.money import dollars
 from engine.model.session import exchange_date
@@ -71,7 +71,7 @@ class TelegramChat:
                 self.trouble = str(error)
                 log.warning("the chat: %s", error)
             except Exception as error:  # of one message that it fails at others are answered all the same
-                self.trouble = f"this program failed ({type(error).__name__}), and its log has the details"
+                self.trouble = own_failure(error)
                 log.error("the chat: this program failed", exc_info=error)
             else:
                 continue

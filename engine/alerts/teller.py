@@ -20,7 +20,7 @@ from engine.alerts.find import find, of_waiting
 from engine.alerts.message import MOST_LINES, document, document_unkept, message, unkept
 from engine.alerts.outbox import LONGEST_WAIT, Delivery, Outbox
 from engine.alerts.people import People, Person
-from engine.model.errors import MisuseError, StoreError, in_words
+from engine.model.errors import MisuseError, StoreError, in_words, own_failure
 from engine.record.codec import utc_text
 from engine.record.record import Json
 from engine.store.folders import data_folder, give_to_owner, make_folder
@@ -279,7 +279,7 @@ def _why(error: Exception, before: str) -> str:
     """Return why nobody can be told; what this program has failed at goes into the log, once. before: the last why."""
     if isinstance(error, StoreError):
         return error.message
-    words = f"this program failed ({type(error).__name__}), and its log has the details"
+    words = own_failure(error)
     if words != before:
         log.error("alerts: this program failed", exc_info=error)
     return words

@@ -60,6 +60,11 @@ class InvariantError(RulebotError):
     """Our fault: what can never be was found. Halt, never go on."""
 
 
+def own_failure(error: Exception) -> str:
+    """Return in words that this program itself has failed at something; who says so logs the rest."""
+    return f"this program failed ({type(error).__name__}), and its log has the details"
+
+
 def in_words(error: Exception) -> str:
     """Return what an error says; that of a file without its number and its name, which the sentence around it has."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
