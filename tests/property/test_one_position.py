@@ -284,7 +284,8 @@ class OnePosition(RuleBasedStateMachine):
     @invariant()
     def closing_orders_fit(self) -> None:
         """9; a group counts once, and one that was over and works after all does not while it is taken back."""
-        over = {each.data["ref"] for each in self.desk.said(Kind.ORDER) if each.data["status"] == "cancelled"}
+        orders = self.desk.said(Kind.ORDER)
+        over = {each.data["ref"] for each in orders if each.data["status"] in ("cancelled", "abandoned")}
         counted = [o for o in self.desk.live if not (o.ref in over and o.status is OrderStatus.CANCELLING)]
         for position in self.desk.state.positions.values():
             live = [o for o in counted if o.position == position.id and o.purpose in self.closing]
@@ -450,6 +451,27 @@ class RollingOrClosing(Rolling):
     """The same, which closes where it finds nothing to roll into."""
 
     otherwise = "close"
+
+
+def test_a_roll_that_was_given_up_comes_to_life_beside_the_exit() -> None:
+    """It is taken back with the exit that was sent since: while both are on their way back they count once."""
+    day = RollingOrClosing()
+    day.start(filled=3)
+    day.somebody_asks(Request.FLATTEN)
+    (roll,) = day.street.in_state("transit")
+    day.street.cancel(roll)
+    day.everything_is_said()  # "not found" while it may be on its way, and once more after it was asked again
+    day.time_passes(60.0)
+    day.something_is_said_again(len(day.street.delivered) - 1)
+    assert day.desk.state.orders[roll.order.ref].status is OrderStatus.ABANDONED
+    (sent,) = (known for known in day.street.in_state("transit") if known is not roll)
+    day.street.arrive(sent)
+    day.everything_is_said()
+    day.the_engine_starts_again("working")
+    assert {order.ref for order in day.desk.live} == {roll.order.ref, sent.order.ref}
+    assert {order.status for order in day.desk.live} == {OrderStatus.CANCELLING}
+    day.closing_orders_fit()
+    day.teardown()
 
 
 class EachSide(OnePosition):
