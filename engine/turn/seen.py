@@ -18,6 +18,7 @@ from engine.turn.state import AccountSeen, State
 from engine.turn.work import Work
 
 C = TypeVar("C", bound=Contract)
+K = TypeVar("K")
 V = TypeVar("V")
 
 
@@ -39,7 +40,7 @@ def note_change(work: Work, before: State) -> None:
 def note_seen(work: Work, until: datetime | None = None) -> None:
     """Record what the account holds of our symbols. until: when that was known last, before now."""
     if symbols := _symbols(work):
-        value, of = encode(_seen(work.state, symbols)), {"until": until.isoformat()} if until else {}
+        value, of = encode(_in_order(_seen(work.state, symbols))), {"until": until.isoformat()} if until else {}
         work.record(Kind.FACTS, symbol="", what=ACCOUNT_SEEN, value=value, **of)
 
 
@@ -52,18 +53,34 @@ def _seen(state: State, symbols: set[str]) -> AccountSeen:
         _of(state.holdings, symbols),
         _by_symbol(state.costs, symbols),
         _of(state.at_last, symbols),
-        {option: state.doubts[option] for option in sorted(state.doubts, key=str) if option.symbol in symbols},
+        {option: doubt for option, doubt in state.doubts.items() if option.symbol in symbols},
         _by_symbol(state.shifts, symbols),
         _by_symbol(state.adjusted, symbols),
     )
 
 
 def _by_symbol(found: Mapping[str, V], symbols: set[str]) -> dict[str, V]:
-    return {symbol: found[symbol] for symbol in sorted(symbols) if symbol in found}
+    return {symbol: value for symbol, value in found.items() if symbol in symbols}
 
 
 def _of(counts: Mapping[C, Decimal], symbols: set[str]) -> dict[C, Decimal]:
-    return {each: counts[each] for each in sorted(counts, key=str) if counts[each] and each.symbol in symbols}
+    return {each: count for each, count in counts.items() if count and each.symbol in symbols}
+
+
+def _in_order(seen: AccountSeen) -> AccountSeen:
+    """Return the same, each by name, whatever came first."""
+    return AccountSeen(
+        _by_name(seen.holdings),
+        _by_name(seen.costs),
+        _by_name(seen.at_last),
+        _by_name(seen.doubts),
+        _by_name(seen.shifts),
+        _by_name(seen.adjusted),
+    )
+
+
+def _by_name(found: Mapping[K, V]) -> dict[K, V]:
+    return {each: found[each] for each in sorted(found, key=str)}
 
 
 def note_expired(work: Work, holdings: Mapping[Contract, Decimal]) -> None:

@@ -175,7 +175,9 @@ def _contrary(rows: Rows, delta: Columns | None) -> Mask:
 def endless(rows: Rows) -> Iterator[Finding]:
     """Yield where a value is infinite."""
     for name, values in rows.values.items():
-        if not is_unknown(values) and (is_none := np.isinf(values)).any():
+        if is_unknown(values) or not len(values) or np.isfinite(np.add.reduce(values)):
+            continue  # a sum is none where a value is none, or missing
+        if (is_none := np.isinf(values)).any():
             none = int(is_none.argmax())
             yield refused(rows.file, int(rows.row[none]), f"{name} is a number, is {values[none]:g}")
 
@@ -328,11 +330,12 @@ def repeated(
     last. Shape: level (T,), columns (T, options).
     """
     known = np.flatnonzero(~np.isnan(level) & (times <= session.close.timestamp()))
+    if not len(known):
+        return
     moved = np.flatnonzero(np.diff(level[known]))
-    spans = zip(known[np.append(0, moved + 1)], known[np.append(moved, -1)], strict=True) if len(known) else ()
-    for first, last in spans:
-        if times[last] - times[first] < _STILL or last - first < _AGAIN:
-            continue
+    firsts, lasts = known[np.append(0, moved + 1)], known[np.append(moved, -1)]
+    still = np.flatnonzero((times[lasts] - times[firsts] >= _STILL) & (lasts - firsts >= _AGAIN))
+    for first, last in zip(firsts[still], lasts[still], strict=True):
         quotes = np.hstack([columns[name][first : last + 1] for name in ("bid", "ask")])
         quotes = quotes[~np.isnan(quotes).all(axis=1)]
         is_same = len(quotes) > 1 and ((quotes == quotes[0]) | (np.isnan(quotes) & np.isnan(quotes[0]))).all()
