@@ -36,6 +36,7 @@ STEPS = "steps"
 BARS, LISTINGS, MOVES, HALTS, HOURS, IMPLIED, RAN = "bars", "listings", "moves", "halts", "hours", "implied", "ran"
 NAMES = ("levels", BARS, LISTINGS, MOVES, HALTS, HOURS, IMPLIED, RAN)
 """What stands before `.parquet` in the names of files that are no chains."""
+SETTLED = "*.settled.csv"
 _PRICES = ("open", "high", "low", "close", "volume", "average")
 _RIGHTS = frozenset(right.value for right in Right)
 _YEARS = 40 * 366 * 86400.0
@@ -59,10 +60,27 @@ def chain_of(file: Path) -> Path:
     return file.with_name(f"{_parts(file)[0]}.parquet")
 
 
-def told_beside(file: Path) -> str | None:
-    """Return the name of the chain beside which a file of what was told stands, None for chains and levels."""
-    chain, word = _parts(file)
-    return f"{chain}.parquet" if word in NAMES[1:] else None
+class Beside(NamedTuple):
+    """What stands beside chains: those that have levels, or what was told, beside them; what settled; and the files
+    beside which no chain stands.
+    """
+
+    levels: frozenset[Path]
+    told: frozenset[Path]
+    settled: frozenset[Path]
+    alone: tuple[Path, ...]
+
+
+def all_beside(chains: Sequence[Path], files: Sequence[Path]) -> Beside:
+    """Return what stands beside chains. files: all Parquet files of the source, these among them."""
+    words = [(file, chain_of(file), _parts(file)[1]) for file in files if is_beside(file)]
+    known = frozenset(chains)
+    return Beside(
+        levels=frozenset(chain for _, chain, word in words if word == NAMES[0]),
+        told=frozenset(chain for _, chain, word in words if word != NAMES[0]),
+        settled=frozenset(file for folder in {chain.parent for chain in chains} for file in folder.glob(SETTLED)),
+        alone=tuple(file for file, chain, _ in words if chain not in known),
+    )
 
 
 def _parts(file: Path) -> tuple[str, str]:

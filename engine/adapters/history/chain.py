@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from engine.adapters.history.beside import (
+    Beside,
+    all_beside,
     beside,
     chain_of,
     is_beside,
     read_implied,
     read_told,
     read_underlyings,
-    told_beside,
 )
 from engine.adapters.history.chain_rows import chain_rows, symbol_of
 from engine.adapters.history.chosen import class_of, underlying_of
@@ -79,7 +80,7 @@ class ChainSource:
 
     def __init__(self, path: Path, daily: Daily) -> None:
         self.path, self.background = path, daily
-        chains, self._told, self._alone = _chains(path)
+        chains, self._beside = _chains(path)
         self._parts: dict[date, list[Part]] = {}
         many: list[Path] = []
         for file in chains:
@@ -119,7 +120,7 @@ class ChainSource:
             yield told(self.path.name, 0, f"Parquet files in folders below are not read: {names}", len(others))
 
     def _beside_none(self, first: date, last: date) -> Iterator[Finding]:
-        for file in self._alone:
+        for file in self._beside.alone if self.path.is_dir() else ():
             if first <= (day_of(file) or first) <= last:
                 chain = chain_of(file).name
                 text = "chain of its name" if chain == ".parquet" else f"chain {chain}"
@@ -133,7 +134,7 @@ class ChainSource:
         if (other := apart(parts)) is not None:
             raise in_two_files(day, parts[0].file, other)
         rows, odd, session = _quotes(parts, day)
-        levelled = with_levels(parts, day)
+        levelled = with_levels(parts, day, self._beside.levels)
         of_levels = None if levelled is None else read_parquet(beside(levelled.file, "levels.parquet"), text="symbol")
         symbol = rows.symbol
         levels, findings = _levels(of_levels, rows, session)
@@ -143,7 +144,7 @@ class ChainSource:
         found = session_day(rows, session, levels=levels, findings=[*odd, *findings], settled=settled)
         if levelled is not None and of_levels is not None and levelled.groups is None:
             found = _with_underlyings(found, of_levels, session)
-        if (file := with_told(parts, day, self._told)) is not None:
+        if (file := with_told(parts, day, self._beside.told)) is not None:
             read_implied(file)  # what is wrong with it is said with the day it stands beside
             found = replace(found, **read_told(file, session)._asdict())
         return found
@@ -153,7 +154,7 @@ class ChainSource:
     ) -> dict[tuple[str, str], float]:
         symbol = rows.symbol
         found = self.background.settled(symbol, day, product(symbol).same_day_class, median(level))
-        if (there := file.with_name(f"{day}.settled.csv")).exists():
+        if self._beside.settled and (there := file.with_name(f"{day}.settled.csv")) in self._beside.settled:
             table = read_csv(there)
             for name in ("symbol", "trading_class", "level"):
                 if name not in table.names:
@@ -174,7 +175,7 @@ class ChainSource:
 
     def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
         """Return what was told of them on that day, else the closes of the volatility index from the daily files."""
-        file = with_told(self._parts.get(before, ()), before, self._told)
+        file = with_told(self._parts.get(before, ()), before, self._beside.told)
         if file is not None and (told := read_implied(file).get(symbol)):
             return told[-count:] if count else ()
         return self.background.implied(symbol, before, count)
@@ -379,15 +380,11 @@ def _date_of(table: ArrowTable, codes: Whole, place: int, text: str) -> date:
         raise refusal(refused(table.file, row, f"a date is like 2019-05-24, is {text!r}")) from None
 
 
-def _chains(path: Path) -> tuple[list[Path], frozenset[Path], list[Path]]:
-    """Return the chains, those beside which files of what was told stand, and files that stand beside none of them."""
+def _chains(path: Path) -> tuple[list[Path], Beside]:
+    """Return the chains, and what stands beside them."""
     files = sorted(path.parent.glob("*.parquet")) if path.is_file() else parquet_in(path)
-    told = frozenset(file.with_name(name) for file in files if (name := told_beside(file)) is not None)
-    if path.is_file():
-        return [path], told, []
-    chains = [file for file in files if not is_beside(file)]
-    known = frozenset(chains)
-    return chains, told, [file for file in files if is_beside(file) and chain_of(file) not in known]
+    chains = [path] if path.is_file() else [file for file in files if not is_beside(file)]
+    return chains, all_beside(chains, files)
 
 
 def _days_of_groups(path: Path) -> dict[date, list[int]]:

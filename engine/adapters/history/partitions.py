@@ -5,6 +5,7 @@ Folders with other names are never entered: nobody can say whether `old/` or `sp
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 from engine.adapters.history.missing import day_of_name
@@ -46,6 +47,7 @@ def day_of(file: Path) -> date | None:
     return day_of_name(parts) or day_of_name(file.name)
 
 
+@lru_cache(maxsize=256)
 def called(file: Path) -> str:
     """Return the name by which a person finds a file: with the partitions in which it lies, for all are `part-0`."""
     names: Sequence[str] = [folder.name for folder in file.parents[: len(columns_of(file))]]

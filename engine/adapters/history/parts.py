@@ -45,9 +45,12 @@ def apart(parts: Sequence[Part]) -> Path | None:
     return other if other is not None or len(parts) == 1 or columns_of(parts[0].file) else parts[1].file
 
 
-def with_levels(parts: Sequence[Part], day: date) -> Part | None:
-    """Return the part beside which a file of levels stands. Raises: StoreError where one stands beside two of them."""
-    found = [each for each in parts if beside(each.file, "levels.parquet").exists()]
+def with_levels(parts: Sequence[Part], day: date, having: frozenset[Path]) -> Part | None:
+    """Return the part beside which a file of levels stands, one of those `having` it.
+
+    Raises: StoreError where one stands beside two of them.
+    """
+    found = [each for each in parts if each.file in having]
     if len(found) > 1:
         first, own = (beside(each.file, "levels.parquet") for each in found[:2])
         text = f"levels of {day} stand in {first.name} as well: which ones count? have them beside one part"
