@@ -43,6 +43,41 @@ def test_first_set_of_an_option_then_only_changes():
     run(main)
 
 
+def test_lines_asked_for_in_one_piece_are_answered_as_one_by_one_and_quoted_once():
+    def asked(running):
+        yield from (subscribe(number, con_id(running, strike)) for number, strike in enumerate((5880, 5890, 5900), 1))
+        yield subscribe(4, 416904, sec_type="IND", exchange="CBOE")
+        yield subscribe(2, con_id(running, 5910))  # a ticker id that is taken
+        yield [1, 11, 5, "what", "is", "this"]
+        yield subscribe(6, 1)  # no such contract
+        yield subscribe(7, con_id(running, 5910, "C"), snapshot=1)
+
+    async def answers(*, together):
+        async with gateway() as running:
+            client, found = await _holder(running), []
+            ticks, quoted = running.market.ticks, []
+            running.market.ticks = lambda con_ids: quoted.append(tuple(con_ids)) or ticks(con_ids)
+            for message in asked(running):
+                client.send(*message)
+                if not together:
+                    client.send(8, 1, 1)
+                    found += (await client.until_kind(9))[:-1]
+            client.send(8, 1, 1)
+            found += (await client.until_kind(9))[:-1]
+            options = [con_id(running, strike) for strike in (5880, 5890, 5900, 5910)]
+            return found + (await client.fence(5)), quoted[0], (*options, con_id(running, 5910, "C"))
+
+    async def main():
+        apart, first, _ = await answers(together=False)
+        assert len(first) == 1
+        at_once, first, options = await answers(together=True)
+        assert first == options
+        assert at_once == apart
+        assert {message[3] for message in at_once if message[0] == "4"} == {"322", "320", "200"}
+
+    run(main)
+
+
 def test_between_data_instants_nothing_moves():
     async def main():
         async with gateway() as running:

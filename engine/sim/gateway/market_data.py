@@ -1,5 +1,6 @@
 """Market data requests: lines, snapshots, types, and the first full set of ticks of a line."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import chain
 
@@ -25,7 +26,7 @@ from engine.sim.gateway.tick_text import (
     in_lots,
     last_tail,
 )
-from engine.sim.gateway.wire import Fields, digits, text
+from engine.sim.gateway.wire import Fields, MalformedError, digits, text
 from engine.sim.instrument import Instrument, SecType
 from engine.sim.seams import TicketLeg
 
@@ -57,6 +58,28 @@ def market_data(hub: Hub, session: Session, fields: Fields) -> None:
         return
     session.wants.lines[line.req_id] = line
     hub.feed.lines_changed()
+
+
+def quote_together(hub: Hub, payloads: Sequence[bytes]) -> None:
+    """Quote at once what these requests of message 1 will show: one by one each costs about as much as all of them.
+
+    A contract has one quote in an instant, so nothing else comes of it.
+    """
+    asked = (_option_asked_for(hub, payload) for payload in payloads) if len(payloads) > 1 else ()
+    if con_ids := tuple(dict.fromkeys(each for each in asked if each is not None)):
+        hub.market.ticks(con_ids)
+
+
+def _option_asked_for(hub: Hub, payload: bytes) -> int | None:
+    """Return the option of a request, None of any other contract, and of what cannot be read: it is refused later."""
+    fields = Fields(payload)
+    try:
+        fields.skip(3)
+        query = contract_query(fields)
+    except MalformedError:
+        return None
+    found = matches(hub.market.catalogue, query) if query.sec_type == "OPT" else []
+    return found[0].con_id if len(found) == 1 else None
 
 
 def _generic_list(words: str) -> list[int] | None:

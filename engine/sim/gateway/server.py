@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import re
+from itertools import groupby
 
 from engine.model.session import EXCHANGE_ZONE
 from engine.sim.gateway.clock import Clock
 from engine.sim.gateway.hub import Hub
+from engine.sim.gateway.market_data import quote_together
 from engine.sim.gateway.orders import open_orders_unasked
 from engine.sim.gateway.requests import answer
 from engine.sim.gateway.session import Session
@@ -33,6 +35,7 @@ FARMS = (
 )
 _HELLO = re.compile(rb"v(\d{1,6})(?:\.\.(\d{1,6}))?(?: (.*))?", re.DOTALL)
 _CURRENT_TIME = b"49\x00"
+_MARKET_DATA = b"1\x00"
 
 
 def agreed_version(hello: bytes) -> tuple[int, str] | None:
@@ -197,21 +200,28 @@ class Connection(asyncio.Protocol):
     def _serve(self) -> None:
         if not self._prefixed and not self._take_prefix():
             return
-        faults = self._gateway.hub.faults
-        for payload in take_frames(self._buffer):
-            if self._session is None:
-                self._greet(payload)
-            elif not self._session.started:
-                self._start(self._session, payload)
-            elif payload.startswith(_CURRENT_TIME):
-                self._gateway.clock.ask(self._session, _rests_until(payload))
-            elif faults is None or not faults.holds(self._session, payload):
-                answer(self._gateway.hub, self._session, payload)
-            if self._over:
-                return
+        for opens_lines, payloads in groupby(take_frames(self._buffer), _opens_line):
+            if opens_lines and self._session is not None and self._session.started:
+                payloads = iter(together := tuple(payloads))
+                quote_together(self._gateway.hub, together)
+            for payload in payloads:
+                self._take(payload)
+                if self._over:
+                    return
         if self._session is not None:
             self._session.flush()
             self._gateway.clock.flush()
+
+    def _take(self, payload: bytes) -> None:
+        faults = self._gateway.hub.faults
+        if self._session is None:
+            self._greet(payload)
+        elif not self._session.started:
+            self._start(self._session, payload)
+        elif payload.startswith(_CURRENT_TIME):
+            self._gateway.clock.ask(self._session, _rests_until(payload))
+        elif faults is None or not faults.holds(self._session, payload):
+            answer(self._gateway.hub, self._session, payload)
 
     def _take_prefix(self) -> bool:
         head = bytes(self._buffer[:4])
@@ -249,6 +259,11 @@ class Connection(asyncio.Protocol):
             log.warning("message %s before startApi was passed over", fields.items[:1])
         elif not self._gateway.admit(session, client_id):
             self._over = True
+
+
+def _opens_line(payload: bytes) -> bool:
+    """Say whether this is reqMktData."""
+    return payload.startswith(_MARKET_DATA)
 
 
 def _rests_until(payload: bytes) -> int:
