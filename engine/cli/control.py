@@ -126,7 +126,10 @@ def pause(bot: str, store: Place | None) -> None:
 @_BOT
 @_STORE
 def resume(bot: str, store: Place | None) -> None:
-    """Let BOT (or all bots) enter again after a pause or a kill."""
+    """Let BOT (or all bots) enter again after a pause or a kill.
+
+    What was asked to be closed is closed all the same.
+    """
     _leave(Request.RESUME, bot, store, f"resume {bot or 'all bots'}")
 
 

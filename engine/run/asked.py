@@ -33,7 +33,9 @@ def after_record(standing: Standing, record: Record) -> Standing:
     """Return what stands after one record of an operator's request."""
     data = record.data
     position, reason = (str(data.get(name) or "") for name in ("position", "reason"))
-    return after_request(standing, Request(data["request"]), record.bot, position, reason)
+    closes = data.get("closes") or []
+    assert isinstance(closes, list)
+    return after_request(standing, Request(data["request"]), record.bot, position, reason, map(str, closes))
 
 
 def reason_of(standing: Standing) -> str | None:

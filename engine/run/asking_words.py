@@ -5,7 +5,7 @@ page and in the terminal.
 STOP_ALL = "No bot enters anything more. Entries at work are let be; open positions stay, and their exits go on."
 START_ALL = (
     "Bots may enter again, within their limits, also those that somebody has paused by name. What was asked to be "
-    "closed, and is not being closed yet, is left to its exits."
+    "closed is closed all the same."
 )
 CLOSE_ALL = (
     "Every entry is cancelled, resting orders are taken back, and every open position is closed: at natural prices, "

@@ -4,7 +4,7 @@ What must survive a restart (orders, positions, bot days) is recorded whole when
 confirmations, what is streamed) is made anew from the market.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -72,11 +72,19 @@ class Standing(NamedTuple):
         return self.is_flattening(bot) or position in self.closing
 
 
-def after_request(standing: Standing, request: Request, bot: str, position: str = "", reason: str = "") -> Standing:
+def after_request(
+    standing: Standing,
+    request: Request,
+    bot: str,
+    position: str = "",
+    reason: str = "",
+    closes: Iterable[str] = (),
+) -> Standing:
     """Return what stands after an operator's request; a restart folds the recorded ones the same way.
 
     A kill of one bot pauses that bot; one of all leaves only what reduces. To flatten is to kill, and to close.
-    To close one position changes nothing else. reason: of a kill that no person asked for.
+    To close one position changes nothing else. reason: of a kill that no person asked for. closes: positions that are
+    there as bots are resumed, and are to be closed all the same.
     """
     trading, paused, flattening, closing, known = standing
     if request is Request.CLOSE:
@@ -88,7 +96,9 @@ def after_request(standing: Standing, request: Request, bot: str, position: str 
     if request in (Request.KILL, Request.FLATTEN):
         return Standing(Trading.REDUCING, paused, flattening, closing, known or reason)
     if request is Request.RESUME:
-        return Standing(trading, paused - {bot}, flattening - {bot}, closing, known) if bot else Standing()
+        if not bot:
+            return Standing(closing=frozenset(closes))
+        return Standing(trading, paused - {bot}, flattening - {bot}, closing.union(closes), known)
     return standing
 
 

@@ -379,12 +379,16 @@ def _on_operator(work: Work, event: OperatorRequest) -> dict[str, Any]:
         work.rivals = frozenset()
     if event.reason:
         told["reason"] = event.reason
-    bot = event.bot
+    bot, closes = event.bot, _still_closed(work, event.bot) if event.request is Request.RESUME else []
+    if closes:
+        told["closes"] = [*closes]
     if event.request is Request.CLOSE:
         told["position"] = event.position
         bot = bot or (work.positions[event.position].bot if event.position in work.positions else "")
     work.record(Kind.OPERATOR, bot, "", id=event.id, request=event.request.value, bot=bot, **told)
-    changes["standing"] = after_request(work.state.standing, event.request, event.bot, event.position, event.reason)
+    changes["standing"] = after_request(
+        work.state.standing, event.request, event.bot, event.position, event.reason, closes
+    )
     if event.request is Request.CLOSE:
         changes["standing"] = _close_too(work, event, bot, changes["standing"])
         _close_one(work, event.position)
@@ -412,6 +416,17 @@ def _close_too(work: Work, event: OperatorRequest, bot: str, standing: Standing)
             work.record(Kind.OPERATOR, bot, "", id=event.id, request=event.request.value, bot=bot, **told)
             standing = after_request(standing, event.request, event.bot, order.into)
     return standing
+
+
+def _still_closed(work: Work, bot: str) -> list[str]:
+    """Return what was asked to be closed and is there: as bots may enter again it is closed all the same.
+
+    With what it is being rolled into, for the order that rolls may fill before it is taken back.
+    """
+    standing, held = work.state.standing, (each for each in work.positions.values() if bot in ("", each.bot))
+    found = {each.id for each in held if each.state != "closed" and standing.must_close(each.bot, each.id)}
+    rolled = {order.into for name in found for order in work.live_orders(name) if order.into}
+    return sorted(found | rolled)
 
 
 def _close_one(work: Work, name: str) -> None:

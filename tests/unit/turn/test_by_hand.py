@@ -6,6 +6,7 @@ from hand_desk import SELLER, Desk, put, text_of
 from engine.model.event import Request
 from engine.model.order import OrderStatus, Purpose
 from engine.record.record import Kind
+from engine.run.asked import standing_of
 from engine.run.asking_words import START_ALL
 from engine.turn.state import Standing, after_request
 
@@ -114,28 +115,58 @@ def test_a_position_that_is_not_there_is_recorded_and_does_nothing() -> None:
     assert len(desk.said(Kind.OPERATOR)) == 1
 
 
-def test_what_a_resume_of_all_takes_back_is_what_it_says() -> None:
-    """One asked to close a position while the broker was away, another pressed Start, and was told of nothing."""
-    for is_away in (True, False):
-        desk = Desk()
-        desk.opened()
-        if is_away:
-            desk.unlink()
-        desk.ask(Request.CLOSE, position=desk.position.id)
-        desk.tick(1)
-        desk.ask(Request.RESUME)
-        desk.link()
-        desk.tick(5)
-        assert desk.position.state == ("open" if is_away else "exiting")
-    assert "What was asked to be closed, and is not being closed yet, is left to its exits." in START_ALL
+@pytest.mark.parametrize("is_away", [True, False])
+@pytest.mark.parametrize("resumed", ["", "spread"])
+@pytest.mark.parametrize("asked", [Request.CLOSE, Request.FLATTEN])
+@pytest.mark.parametrize("bot", ["", "spread"])
+def test_what_was_asked_to_be_closed_is_closed_though_bots_may_enter_again(
+    asked: Request, bot: str, resumed: str, *, is_away: bool
+) -> None:
+    """While the broker was away one asked to close it, another pressed Start: it was left to its exits, until then."""
+    desk = Desk()
+    desk.opened()
+    if is_away:
+        desk.unlink()
+    desk.ask(asked, bot, position=desk.position.id if asked is Request.CLOSE else "")
+    desk.tick(1)
+    desk.ask(Request.RESUME, resumed)
+    assert desk.state.standing.must_close("spread", desk.position.id)
+    assert standing_of(desk.said(Kind.OPERATOR)) == desk.state.standing
+    desk.link()
+    desk.tick(5)
+    assert desk.position.state == "exiting"
+    assert desk.last.purpose is Purpose.EXIT
+    assert "What was asked to be closed is closed all the same." in START_ALL
 
 
-def test_a_start_knows_what_is_to_be_closed_until_all_is_resumed() -> None:
+def test_what_an_entry_still_opens_after_a_start_is_closed_as_was_asked_before_it() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    desk.ask(Request.FLATTEN)
+    desk.ask(Request.RESUME)
+    desk.fill(order)
+    desk.tick(1)
+    assert (desk.last.purpose, desk.last.reason) == (Purpose.EXIT, "flattened")
+
+
+def test_what_is_opened_after_a_start_is_not_closed() -> None:
+    desk = Desk()
+    desk.opened()
+    desk.ask(Request.FLATTEN)
+    desk.tick(1)
+    desk.fill(desk.last)
+    desk.ask(Request.RESUME)
+    assert desk.state.standing == Standing()
+
+
+def test_a_start_knows_what_is_to_be_closed() -> None:
     standing = after_request(Standing(), Request.CLOSE, "one", "one-1")
     assert standing.must_close("one", "one-1")
     assert not standing.must_close("one", "one-2")
     assert after_request(standing, Request.RESUME, "one").must_close("one", "one-1")
     assert after_request(standing, Request.PAUSE, "").must_close("one", "one-1")
+    assert after_request(standing, Request.RESUME, "", closes=["one-1"]).must_close("one", "one-1")
     assert after_request(standing, Request.RESUME, "") == Standing()
 
 

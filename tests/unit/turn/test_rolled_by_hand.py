@@ -77,15 +77,19 @@ def test_of_a_part_it_is_told_of_its_legs() -> None:
 
 @pytest.mark.parametrize("is_restarted", [False, True])
 @pytest.mark.parametrize("filled", [1, 2])
+@pytest.mark.parametrize(
+    "asked", [(Request.CLOSE,), (Request.CLOSE, Request.RESUME), (Request.FLATTEN, Request.RESUME)]
+)
 def test_what_an_operator_closes_is_closed_with_what_it_is_rolled_into_meanwhile(
-    filled: int, is_restarted: bool
+    asked: tuple[Request, ...], filled: int, *, is_restarted: bool
 ) -> None:
     """The roll was taken back, filled before that came there, and what it had opened stood as if nobody had asked."""
     desk = held()
     frighten(desk)
     desk.ack(desk.last)
     (order,) = rolls(desk)
-    desk.ask(Request.CLOSE, position=order.position)
+    for request in asked:
+        desk.ask(request, position=order.position if request is Request.CLOSE else "")
     if is_restarted:
         desk.unlink()
         desk.start_again()
