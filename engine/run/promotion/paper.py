@@ -25,7 +25,7 @@ from engine.turn.state import Standing
 PAPER, LIVE = "paper", "live"
 OTHERS = ("simulated", "real", LIVE, OBSERVE)
 """What the runs that are passed over may be: of the other world, with real money, or such that nothing was sent."""
-HALTS, WHEN = "halts", "when"
+HALTS, WHEN, CHOOSE = "halts", "when", "choose"
 
 
 class Span(NamedTuple):
@@ -37,6 +37,13 @@ class Span(NamedTuple):
     def meets(self, start: datetime, end: datetime) -> bool:
         """Say whether any of this lies between two instants."""
         return self.start < end and start < self.end
+
+
+class Look(NamedTuple):
+    """What was known of the conditions of `choose` at an instant, by their names; None is unknown."""
+
+    at: datetime
+    truths: Mapping[str, bool | None]
 
 
 class Key(NamedTuple):
@@ -68,7 +75,8 @@ class Paper:
 
     up: when a bot ran and the broker could be reached. daily_losses: what the account might lose a day meanwhile.
     barred: when a person let a bot enter nothing. unknown: when a condition of entry, or one that halts, could not
-    be decided, by bot, with its name: meanwhile it entered nothing. profits: what a position made in a session, an
+    be decided, by bot, with its name: meanwhile it entered nothing. looks: each change of what was known of the
+    conditions of its alternatives, by bot. profits: what a position made in a session, an
     open one at its marks, and shares that came or went at the market of that moment. in_shares: dollars by which
     that was better than their strikes, by position, None where nobody knows it. by_hand: positions that an operator
     had a bot enter. said: what stands against a bot in a session. alarms: how many were raised on a day, by bot, ""
@@ -83,6 +91,7 @@ class Paper:
     daily_losses: list[tuple[Span, Decimal]] = field(default_factory=list)
     barred: dict[str, list[Span]] = field(default_factory=lambda: defaultdict(list))
     unknown: dict[str, list[tuple[str, Span]]] = field(default_factory=lambda: defaultdict(list))
+    looks: dict[str, list[Look]] = field(default_factory=lambda: defaultdict(list))
     positions: dict[str, Position] = field(default_factory=dict)
     profits: dict[tuple[str, date], Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
     in_shares: dict[str, Decimal | None] = field(default_factory=dict)
@@ -144,6 +153,7 @@ class _Reader:
     standing: Standing = field(default_factory=Standing)
     barred_since: dict[str, datetime] = field(default_factory=dict)
     unknown_since: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
+    choosing: dict[str, dict[str, bool | None]] = field(default_factory=lambda: defaultdict(dict))
     worth: dict[str, Decimal] = field(default_factory=dict)
     halting: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     planned: set[tuple[str, date, str]] = field(default_factory=set)
@@ -293,6 +303,12 @@ class _Reader:
             else:
                 self._decided(key, entry.record.at)
 
+        if entry.text("place") == CHOOSE and not entry.text("symbol"):
+            bot, truth = entry.record.bot, entry.record.data.get("truth")
+            assert truth is None or isinstance(truth, bool)
+            known = self.choosing[bot] = {**self.choosing[bot], entry.text("rule"): truth}
+            self.paper.looks[bot].append(Look(entry.record.at, known))
+
     def _decided(self, key: tuple[str, str, str], at: datetime) -> None:
         if (since := self.unknown_since.pop(key, None)) is not None:
             self.paper.unknown[key[0]].append((key[2], Span(since, at)))
@@ -302,6 +318,9 @@ class _Reader:
         for key in list(self.unknown_since):
             if bots is None or key[0] in bots:
                 self._decided(key, at)
+        for bot in list(self.choosing):
+            if bots is None or bot in bots:
+                del self.choosing[bot]
 
     def _bot_day(self, entry: Entry) -> None:
         """Hold a halt against the bot unless a halt condition of its plan was true when it came."""

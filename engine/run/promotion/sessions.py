@@ -2,9 +2,9 @@
 
 A session is **compliant** when it was whole and nothing is held against it. It is **left out** when the bot could do
 nothing in it by its plan, the engine was not there for all that it could have done, a condition was unknown in all of
-its windows, a person held the bot back, or the broker has not told all commissions: it neither counts nor ends a row of
-compliant ones. Anything else is held against it, and ends the row. What is made and lost counts in any case, except by
-what a person had the bot enter.
+its windows, or which alternative to take whenever it was asked, a person held the bot back, or the broker has not told
+all commissions: it neither counts nor ends a row of compliant ones. Anything else is held against it, and ends the row.
+What is made and lost counts in any case, except by what a person had the bot enter.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ from engine.turn.program import CompiledBot
 from engine.turn.protecting import UNPROTECTED
 
 PATIENCE = timedelta(minutes=5)
-"""How long the engine, or its connection, may be away within a session that is whole."""
+"""How long the engine, or its connection, may be away within a session that is whole, all together."""
 AT_FIRST = timedelta(minutes=1)
 """Within which of a window's start its first look comes."""
 Audited = Mapping[tuple[str, date | None], Sequence[str]]
@@ -164,9 +164,8 @@ def _missed(paper: Paper, key: Key, bot: CompiledBot | None, session: Session, o
         if idle := shut(bot.plan.entry, session, windows):
             return f"there was nothing to do: {idle}"
         start = max(min(begin for begin, end in windows if begin < end), session.open)
-    gap = _gap(paper.up.get(key, ()), start, session.close)
-    if gap is not None:
-        return f"not running, or not connected, from {_clock(gap.start)} to {_clock(gap.end)}"
+    if away := _away(paper.up.get(key, ()), start, session.close):
+        return f"not running, or not connected, {away}"
     if any(span.meets(start, session.close) for span in paper.barred.get(key.bot, ())):
         return "a person held the bot back (pause or kill)"
     if blind := _unknown(paper, key.bot, bot, session):
@@ -184,21 +183,41 @@ def _unknown(paper: Paper, name: str, bot: CompiledBot | None, session: Session)
     start, end = min(spans)[0], max(end for _, end in spans)
     found = (rule for rule, span in paper.unknown.get(name, ()) if span.start <= start + AT_FIRST and span.end >= end)
     rule = next(found, "")
+    if not rule and bot is not None and (rule := _undecided(paper, bot, start, end)):
+        return f"nothing could be entered: {rule} was unknown whenever an alternative was to be chosen"
     return f"nothing could be entered: {rule} was unknown from {_clock(start)} to {_clock(end)}" if rule else ""
 
 
-def _gap(spans: Iterable[Span], start: datetime, end: datetime) -> Span | None:
-    """Return the first time between two instants that no span covers; short ones are passed over within it."""
-    at, is_first = start, True
-    for span in sorted(each for each in spans if each.meets(start, end)):
-        if span.end <= at:
-            continue
-        if span.start - at > (timedelta(0) if is_first else PATIENCE):
-            return Span(at, min(span.start, end))
-        at, is_first = span.end, False
-        if at >= end:
-            return None
-    return Span(at, end)
+def _undecided(paper: Paper, bot: CompiledBot, start: datetime, end: datetime) -> str:
+    """Return what ended the choice of an alternative, being unknown, each time that it was made; "" without any."""
+    known = {look.at: look.truths for look in paper.looks.get(bot.plan.name, ()) if start <= look.at < end}
+    ends = [_ends_choice(bot, truths) for truths in known.values()]
+    return ends[0] if ends and all(ends) else ""
+
+
+def _ends_choice(bot: CompiledBot, truths: Mapping[str, bool | None]) -> str:
+    """Return the condition that ends a choice since it is unknown: of the first alternative that is not false."""
+    for choice in bot.choices:
+        found = {compiled.rule.name: truths.get(compiled.rule.name) for compiled in choice.when}
+        if False not in found.values():
+            return next((name for name, truth in found.items() if truth is None), "")
+    return ""
+
+
+def _away(spans: Iterable[Span], start: datetime, end: datetime) -> str:
+    """Say when nobody was there between two instants, "" when all gaps within them are short, and so together."""
+    at, gone = start, timedelta(0)
+    for span in (*sorted(each for each in spans if each.meets(start, end)), Span(end, end)):
+        gap = Span(at, min(span.start, end))
+        if gap.end > gap.start:
+            gone += gap.end - gap.start
+            lasted = f"from {_clock(gap.start)} to {_clock(gap.end)}"
+            if gap.start == start or gap.end == end or gap.end - gap.start > PATIENCE:
+                return lasted
+            if gone > PATIENCE:
+                return f"for {gone.total_seconds() / 60:.0f} minutes in all, the last time {lasted}"
+        at = max(at, span.end)
+    return ""
 
 
 def _clock(at: datetime) -> str:

@@ -99,14 +99,18 @@ def test_a_start_after_the_close_is_no_session() -> None:
 
 def entering(entry: str, run: list[Record]) -> BotSession:
     """Return the session of a run whose bot enters at other times than it does."""
-    text = spec_text().text.replace('window: {from: "10:30", to: "13:30"}', entry)
+    return changed(spec_text().text.replace('window: {from: "10:30", to: "13:30"}', entry), run)
+
+
+def changed(text: str, run: list[Record]) -> BotSession:
+    """Return the session of a run under another text."""
     spec = load_text(text, f"{BOT}.yaml").spec
     assert spec is not None
     plan, _ = build_plan(spec)
     assert plan is not None
     specs: Any = run[0].data["specs"]
-    changed = {BOT: {**specs[BOT], "text": text, "digest": plan.digest}}
-    records = [replace(run[0], data={**run[0].data, "specs": changed}), *run[1:]]
+    others = {BOT: {**specs[BOT], "text": text, "digest": plan.digest}}
+    records = [replace(run[0], data={**run[0].data, "specs": others}), *run[1:]]
     (found,) = judge(paper(records), Key(BOT, plan.digest), {})
     return found
 
@@ -135,6 +139,20 @@ def test_on_a_half_day_the_window_that_comes_first_counts_wherever_it_is_written
     short = Record(at(day, starts), Kind.SESSION, data={"date": day.isoformat(), "half": True, **times})
     found = entering(f"window: {window}", session(day, None, short, starts=starts, ends="13:06"))
     assert (found.missed.endswith(missed), found.is_compliant) == (True, not missed)
+
+
+def test_short_gaps_that_are_long_together_leave_the_session_out() -> None:
+    """Away for four minutes of each ten a session was whole, and all that it had not seen nobody held against it."""
+
+    def gone(clock: str, back: str) -> list[Record]:
+        down = Record(at(A, clock), Kind.LINK, data={"up": False, "reason": "gone"})
+        return [down, Record(at(A, back), Kind.LINK, data={"up": True, "reason": ""})]
+
+    twice = [*gone("11:00", "11:02"), *gone("12:00", "12:03")]
+    assert only(*session(A, None, *twice)).is_compliant
+    found = only(*session(A, None, *twice, *gone("14:10", "14:11")))
+    assert found.missed == "not running, or not connected, for 6 minutes in all, the last time from 14:10 to 14:11"
+    assert only(*session(A, None, *twice, *gone("09:40", "10:20"))).is_compliant  # before the window
 
 
 def test_a_short_gap_is_passed_over_and_a_long_one_is_not() -> None:
@@ -204,6 +222,48 @@ def test_a_condition_that_was_unknown_in_all_of_the_window_leaves_the_session_ou
         anew = verdict(clock, "vix_spike", truth=truth, place=place, day=B)
         first, second = judged(*session(A, None, blind, ends="16:06"), *session(B, None, anew))
         assert (first.missed, second.missed) == (said, said if truth is None else "")
+
+
+CHOOSING = """\
+  choose:
+    - name: dear
+      when: [{iv_percentile: {at_least: 60}}, {vix: {above: 15}}]
+      short_put: {sell: put, strike: {delta: 0.10}}
+      long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+    - name: calm
+      when: [{vix: {below: 12}}]
+      short_put: {sell: put, strike: {delta: 0.05}}
+      long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+"""
+DEAR, FEARED, CALM = "dear.iv_percentile", "dear.vix", "calm.vix"
+
+
+@pytest.mark.parametrize(
+    ("told", "blind"),
+    [
+        ([("11:00", {DEAR: None, FEARED: True, CALM: False})], DEAR),
+        ([("11:00", {DEAR: None, FEARED: True, CALM: True})], DEAR),
+        ([("11:00", {DEAR: None, FEARED: False, CALM: None})], CALM),
+        ([("10:00", {DEAR: True, FEARED: True, CALM: None}), ("11:00", {DEAR: None})], DEAR),
+        ([("11:00", {DEAR: None, FEARED: None, CALM: True}), ("12:00", {FEARED: False})], ""),
+        ([("11:00", {DEAR: None, FEARED: False, CALM: False})], ""),
+        ([("11:00", {DEAR: True, FEARED: True, CALM: None})], ""),
+        ([("14:00", {DEAR: None, FEARED: True, CALM: False})], ""),
+        ([], ""),
+    ],
+)
+def test_a_choice_that_was_unknown_whenever_it_was_made_leaves_the_session_out(
+    told: list[tuple[str, dict[str, bool | None]]], blind: str
+) -> None:
+    """A bot whose first alternative needs a history that it never got had a row of compliant sessions, and no trade."""
+    verdicts = [
+        verdict(clock, rule, truth=truth, place="choose") for clock, truths in told for rule, truth in truths.items()
+    ]
+    text = spec_text().text
+    legs = text[text.index("  short_put:") : text.index("order:")]
+    found = changed(text.replace(legs, CHOOSING), session(A, None, *verdicts))
+    said = f"nothing could be entered: {blind} was unknown whenever an alternative was to be chosen"
+    assert found.missed == (said if blind else "")
 
 
 def test_a_condition_that_was_decided_when_the_window_began_leaves_nothing_out() -> None:
