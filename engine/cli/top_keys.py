@@ -169,8 +169,8 @@ def _close(chosen: Row | None, picture: Picture) -> Question | str:
     position = _position(chosen, picture)
     if isinstance(position, str):
         return position
-    if position.state == "exiting":
-        return f"{position.structure} of {position.bot} is being closed already"
+    if position.is_flattening:
+        return f"{position.structure} of {position.bot} is being closed already, as asked"
     title = f"Close {position.structure} of {position.bot}"
     asked = words.close(position.structure, position.bot)
     return Question(title, asked, Request.CLOSE, position.bot, position.id)

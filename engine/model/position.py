@@ -181,6 +181,11 @@ class Position:
         return self.is_split and option.is_share
 
     @property
+    def is_flattening(self) -> bool:
+        """True while all of it is being closed, as an operator has asked."""
+        return self.state == "exiting" and self.exit_reason == FLATTENED
+
+    @property
     def is_let_be(self) -> bool:
         """True when nothing is sent for it: it is on hold, or the broker has closed more of it than was held."""
         return bool(self.on_hold) or self.is_closed_too_far

@@ -43,8 +43,8 @@ def enters_by_itself(bot: str) -> str:
 def close(structure: str, bot: str) -> str:
     """Return what closing one position does."""
     return (
-        f"{structure} of {bot} is closed: at a limit, after 15 seconds at market. Resting orders are taken back first. "
-        f"{bot} may enter again when its spec says so: pause it if it shall not."
+        f"{structure} of {bot} is closed: at a limit, after 15 seconds at market. "
+        f"Its other orders are taken back first. {bot} may enter again when its spec says so: pause it if it shall not."
     )
 
 

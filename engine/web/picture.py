@@ -35,7 +35,8 @@ class PositionLine:
     dte: calendar days to the nearest expiry. exits: each exit with its level and the present value. profit: dollars
     since it was opened. mark: what closing costs of what was sold, or brings of what was bought. max_loss: dollars at
     expiry, None when it is not bounded or not known. at_target, at_stop: dollars that the position makes when these
-    act, before commissions, None without a price. count: structures that are open; as_of: New York time of its prices,
+    act, before commissions, None without a price. count: structures that are open; is_flattening: all of it is
+    being closed, as somebody has asked; as_of: New York time of its prices,
     "" before any, and of an engine that has no sound ones now.
     """
 
@@ -57,6 +58,7 @@ class PositionLine:
     at_target: float | None = None
     at_stop: float | None = None
     count: int = 0
+    is_flattening: bool = False
     as_of: str = ""
 
 

@@ -152,6 +152,7 @@ def _position_line(row: Row, orders: Sequence[Row], found: Known | None, at: dat
         at_stop=None if at_stop is None else float(at_stop),
         max_loss=worst,
         count=quantity,
+        is_flattening=position is not None and position.is_flattening,
         as_of=row["snapshot_time"] or "",
     )
 

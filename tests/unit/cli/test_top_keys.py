@@ -108,8 +108,13 @@ def test_what_cannot_be_done_is_said_and_not_asked(key: str, bot: str, picture: 
     assert (focus.question, focus.said, answered) == (None, said, [])
 
 
-def test_what_is_being_closed_is_not_closed_again() -> None:
-    assert pressed("c", "several", "several-2")[0].said == "2p of several is being closed already"
+def test_what_an_exit_is_closing_may_be_closed_at_once_and_what_is_so_already_not_again() -> None:
+    """Of a position whose half, or whose target, was at work nobody could have all of it closed."""
+    question = pressed("c", "several", "several-2")[0].question
+    assert question is not None
+    assert (question.request, question.position) == (Request.CLOSE, "several-2")
+    asked = replace(PICTURE, positions=(replace(PICTURE.positions[2], is_flattening=True),))
+    assert pressed("c", "several", "several-2", asked)[0].said == "2p of several is being closed already, as asked"
 
 
 def test_start_ends_the_pauses_of_single_bots_too() -> None:

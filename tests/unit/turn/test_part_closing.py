@@ -10,7 +10,7 @@ from hand_desk import CONDOR, Desk, call, kept, put, text_of
 
 from engine.alerts.find import digest
 from engine.cli.main import main
-from engine.model.event import BrokerStatus
+from engine.model.event import BrokerStatus, Request
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.record.record import Kind
 from engine.run.happening import happening
@@ -53,6 +53,18 @@ def closing(desk: Desk) -> list[Order]:
 
 def reasons(desk: Desk) -> list[str]:
     return [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "exit")]
+
+
+def test_all_is_closed_at_once_though_an_exit_is_closing_a_part() -> None:
+    desk = held("  - stop: {cost: 2x credit}\n    close: 50%\n")
+    cost(desk, 1.60)
+    part = desk.last
+    desk.ack(part)
+    desk.ask(Request.CLOSE, position=desk.position.id)
+    desk.tick(1)
+    desk.cancelled(part)
+    desk.tick(1)
+    assert [(order.quantity, order.reason) for order in closing(desk)] == [(2, "stop"), (3, "flattened")]
 
 
 def test_half_of_three_is_two_and_the_rest_stays_open() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import served
+from paper_days import entity
 from run_day import run_at
 from store_day import SELLER, at, small_day
 from web_client import TOKEN, Client
@@ -227,6 +228,27 @@ def test_a_position_without_target_and_stop_is_counted_beside_the_sums_of_the_ot
     assert (risk["without_target"], risk["without_stop"]) == (1, 1)
     assert shown.count("<small>1 without</small>") == 2
     assert f"{other.at_target:,.2f}" in shown
+
+
+@pytest.mark.parametrize(("reason", "is_offered"), [("target", True), ("flattened", False)])
+def test_what_an_exit_is_closing_may_be_closed_at_once_and_what_is_so_already_not_again(
+    reason: str, tmp_path: Path, *, is_offered: bool
+) -> None:
+    """While the half of a position, or its target, was at work its row had no button to close all of it."""
+    place, run = until("12:00", tmp_path / "a.db"), run_at("12:00")
+    held = replace(run.loop.state.positions["P1"], state="exiting", exit_reason=reason)
+    run.loop.state.positions["P1"] = held
+    live = Live(place)
+    live.show(run, at("12:00"))
+    with served(place, live) as client:
+        page = client.get("/").body.decode()
+    assert ('data-action="/api/action/close" data-position="P1"' in page) is is_offered
+    journal = SqlJournal(open_store(place))
+    journal.append([entity(at("12:01"), held)], durable=True)
+    journal.close()
+    with StoreReader(place) as reader:
+        (row,) = [each for each in picture_of_store(reader).positions if each.id == "P1"]
+    assert (row.state, row.is_flattening) == ("exiting", not is_offered)
 
 
 def test_what_a_running_engine_has_no_sound_price_of_is_told_as_of_its_last_snapshot(tmp_path: Path) -> None:
