@@ -54,20 +54,17 @@ def store() -> None:
 def audit(ctx: click.Context, store: Place | None, form: str) -> None:
     """Check that everything that must always be true was true; exit code 1 and the places where it was not."""
     from engine.run.audit.audit import audit_store
-    from engine.store.upkeep import has_tables_of_another
 
     path = chosen_store(store)
-    is_compared, found = not has_tables_of_another(path), audit_store(path)
+    found = audit_store(path)
     if form == "json":
         holds = all(each.holds for each in found)
         verdicts = [_document(each) for each in found]
+        is_compared = all(not each.unjudged for each in found)
         print_json({"store": shown_path(path), "holds": holds, "tables_compared": is_compared, "invariants": verdicts})
     else:
         for line in _lines(found):
             say(line)
-        if not is_compared:
-            say("\n another version of rulebot made the tables beside the journal: the next start makes them anew,")
-            say(" and until then they are not compared with it")
         say(f"\n store {shown_path(path)}")
     ctx.exit(0 if all(each.holds for each in found) else 1)
 
@@ -207,7 +204,8 @@ def _document(verdict: "Verdict") -> dict[str, Any]:
     return {
         "number": verdict.number,
         "invariant": verdict.says,
-        "holds": verdict.holds,
+        "holds": verdict.holds if verdict.is_judged else None,
+        "unjudged": verdict.unjudged,
         "violations": verdict.count,
         "first": first,
     }
@@ -216,7 +214,9 @@ def _document(verdict: "Verdict") -> dict[str, Any]:
 def _lines(found: Iterable["Verdict"]) -> list[str]:
     lines = []
     for each in found:
-        lines.append(f" {each.number:>2}  {'holds ' if each.holds else 'BROKEN'}  {each.says}")
+        word = "BROKEN" if not each.holds else "holds " if each.is_judged else "not judged"
+        lines.append(f" {each.number:>2}  {word}  {each.says}")
+        lines += [f"     {each.unjudged}"] * bool(each.unjudged)
         lines += [f"     {_place(one.seq, one.at)}{one.text}" for one in each.first]
         if each.count > len(each.first):
             lines.append(f"     and {each.count - len(each.first)} more")

@@ -1,9 +1,10 @@
 """`rulebot store audit`: which of the invariants a journal alone can show hold, and where one does not."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 
-from engine.model.values import dataclass
+from engine.model.values import dataclass, replace
 from engine.record.record import Record
 from engine.run.audit.books import changes_recorded, folded
 from engine.run.audit.exits import never_more_at_work, never_more_than_held
@@ -21,7 +22,7 @@ from engine.run.audit.tape import Check, Finding, Tape, tape_of
 from engine.store.chain import ChainBreak
 from engine.store.place import Place
 from engine.store.queries import StoreReader
-from engine.store.upkeep import differing_tables
+from engine.store.upkeep import differing_tables, has_tables_of_another
 
 SHOWN = 5
 """Offences that are kept of one invariant; all are counted."""
@@ -38,17 +39,26 @@ class Invariant:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether an invariant holds: how many offences, and the first of them."""
+    """Whether an invariant holds: how many offences, and the first of them.
+
+    unjudged: why it was not judged, or not in all that belongs to it, "" once it was.
+    """
 
     number: int
     says: str
     count: int
     first: tuple[Finding, ...]
+    unjudged: str = ""
 
     @property
     def holds(self) -> bool:
         """True without an offence."""
         return not self.count
+
+    @property
+    def is_judged(self) -> bool:
+        """True where it is known whether it holds: an offence is one, whatever else was not looked at."""
+        return not self.holds or not self.unjudged
 
 
 INVARIANTS = (
@@ -68,6 +78,8 @@ INVARIANTS = (
     Invariant(21, "each change has its record, each table its journal", (changes_recorded,)),
     Invariant(22, "a start goes on from what the whole journal says", ()),
 )
+CHAIN_IS_BROKEN = "not compared, for the hash chain is broken"
+OF_ANOTHER = "another version of rulebot made the tables, and they are not compared; the next start makes them anew"
 
 
 def audit_store(path: Place) -> tuple[Verdict, ...]:
@@ -75,8 +87,9 @@ def audit_store(path: Place) -> tuple[Verdict, ...]:
     with StoreReader(path) as reader:
         rows, broken = reader.numbered(), reader.verify()
     if broken:
-        return audit(rows, broken=broken)
-    return audit(rows, tables=differing_tables(path), starts=differing_starts(path))
+        return audit(rows, broken=broken, unjudged=dict.fromkeys((21, 22), CHAIN_IS_BROKEN))
+    unjudged = {21: OF_ANOTHER} if has_tables_of_another(path) else {}
+    return audit(rows, tables=differing_tables(path), starts=differing_starts(path), unjudged=unjudged)
 
 
 def audit(
@@ -85,13 +98,15 @@ def audit(
     broken: ChainBreak | None = None,
     tables: Sequence[str] = (),
     starts: Sequence[str] = (),
+    unjudged: Mapping[int, str] = MappingProxyType({}),
 ) -> tuple[Verdict, ...]:
     """Return a verdict of every invariant on numbered records.
 
     `broken`: where the hash chain breaks. `tables`: those that differ from what the journal makes of them.
-    `starts`: what a start would know otherwise, in words.
+    `starts`: what a start would know otherwise, in words. `unjudged`: why invariants were not judged, by number.
     """
-    return audit_tape(tape_of(rows), broken, tables, starts)
+    verdicts = audit_tape(tape_of(rows), broken, tables, starts)
+    return tuple(replace(each, unjudged=unjudged.get(each.number, "")) for each in verdicts)
 
 
 def audit_tape(

@@ -12,7 +12,6 @@ from engine.run.promotion.promotion import refuse_live_store
 from engine.store.open import is_there
 from engine.store.place import Place
 from engine.store.queries import StoreReader
-from engine.store.upkeep import has_tables_of_another
 from engine.turn.state import Standing, Trading
 
 _BROKEN = "stop trading on it; 'rulebot store audit' shows more, 'rulebot store restore' puts a backup back"
@@ -66,17 +65,18 @@ def _standing(standing: Standing) -> Finding:
 
 
 def _audited(store: Place) -> Iterator[Finding]:
-    if has_tables_of_another(store):
-        text = "another version of rulebot made those beside the journal: they are not compared with it"
-        yield unchecked(Group.STORE, "tables", text, "the next start makes them anew")
     verdicts = audit_store(store)
+    for each in (each for each in verdicts if each.unjudged):
+        yield unchecked(Group.STORE, f"invariant {each.number}", f"not judged ({each.says}): {each.unjudged}")
     broken = [each for each in verdicts if not each.holds]
     for each in broken:
         first = each.first[0].text if each.first else ""
         text = f"invariant {each.number} does not hold ({each.says}), {counted(each.count, 'time')}; first: {first}"
         yield fault(Group.STORE, "audit", text, _BROKEN)
     if not broken:
-        yield fine(Group.STORE, "audit", f"the hash chain is whole, all {len(verdicts)} invariants hold")
+        judged = sum(each.is_judged for each in verdicts)
+        held = f"all {judged}" if judged == len(verdicts) else f"all {judged} that were judged of {len(verdicts)}"
+        yield fine(Group.STORE, "audit", f"the hash chain is whole, {held} invariants hold")
 
 
 def not_kept() -> Finding:

@@ -43,7 +43,7 @@ def broken(path: Path) -> dict[int, str]:
     found = run("audit", "--store", str(path), "--format", "json")
     document = json.loads(found.stdout)
     assert (found.exit_code == 0) is document["holds"]
-    return {each["number"]: each["first"][0]["text"] for each in document["invariants"] if not each["holds"]}
+    return {each["number"]: each["first"][0]["text"] for each in document["invariants"] if each["holds"] is False}
 
 
 def test_a_sound_store_holds(sound: Path) -> None:
@@ -62,6 +62,30 @@ def test_a_flipped_byte_is_found(sound: Path) -> None:
     assert found.exit_code == 1
     assert " 20  BROKEN  the journal is whole and in order" in found.stdout
     assert "     number 10, 2026-11-18 15:00:05 UTC: its content is not what was written" in found.stdout
+
+
+def test_what_is_not_judged_of_a_broken_chain_is_not_said_to_hold(sound: Path) -> None:
+    """Tables and starts are not compared then; a table that was changed beside it was said to hold."""
+    change(sound, "UPDATE trade_rows SET commissions = 0")
+    change(sound, """UPDATE journal SET data = replace(data, '"1.20"', '"1.30"') WHERE kind = 'fill' AND seq = 10""")
+    shown = run("audit", "--store", str(sound)).stdout
+    why = "     not compared, for the hash chain is broken"
+    assert f" 22  not judged  a start goes on from what the whole journal says\n{why}" in shown
+    told = json.loads(run("audit", "--store", str(sound), "--format", "json").stdout)
+    found = {each["number"]: (each["holds"], each["unjudged"]) for each in told["invariants"]}
+    assert found[20] == (False, "")
+    assert found[22] == (None, why.strip())
+    assert not told["tables_compared"]
+    assert (found[21][0] is not True, found[21][1]) == (True, why.strip())
+
+
+def test_tables_that_another_version_made_are_not_said_to_hold(sound: Path) -> None:
+    change(sound, "UPDATE lease SET owner = 'process 7 on desk'")
+    found = run("audit", "--store", str(sound))
+    assert (
+        " 21  not judged  each change has its record, each table its journal\n     another version of" in found.stdout
+    )
+    assert found.exit_code == 0
 
 
 def test_a_removed_row_is_found(sound: Path) -> None:
