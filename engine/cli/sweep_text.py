@@ -25,11 +25,14 @@ from engine.run.sweep.variant import (
     map_words,
     not_run_lines,
     sessions_of,
+    strained_lines,
     turned,
 )
 from engine.run.sweep.vary import Axis, Point
 
 _FIGURES = ("trades", "won", "net", "average", "drawdown", "Sharpe", "deflated")
+_STRAINED = "strained"
+"""A figure that is there where any variant has such sessions."""
 _SORTED_BY = {"win_rate": "won", "expectancy": "average", "max_drawdown": "drawdown"}
 _FIRST_TO_GO = ("average", "won", "drawdown", "trades")
 """Figures that a narrow terminal does without, in this order, unless the variants are sorted by one."""
@@ -80,7 +83,9 @@ def sweep_lines(
     if len(best) > top:
         yield f" shown are the first {top}: --top {len(best)} shows all, --format json has them too"
     yield from _ways(best, sessions)
-    yield from (f" {words}" for words in (*apart_lines(best), *few_lines(best), *alarm_lines(best)))
+    yield from (
+        f" {words}" for words in (*apart_lines(best), *strained_lines(best), *few_lines(best), *alarm_lines(best))
+    )
     if len(axes) == 2:
         yield ""
         if max(len(each.values) for each in axes) <= WIDEST:
@@ -118,19 +123,20 @@ def _ways(best: Sequence[Variant], sessions: int) -> Iterator[str]:
 def _table(best: Sequence[Variant], axes: Sequence[Axis], by: str, top: int, width: int | None) -> Iterator[str]:
     """Yield a row for each variant; where all does not fit, places have the last part of their names, told below."""
     by_chance = expected_best_of(each.profits for each in best)
-    rows = [_row(each, by_chance) for each in best[:top]]
-    names = [each.name for each in axes]
-    right = frozenset(range(len(names) + len(_FIGURES)))
+    is_strained = any(each.strained for each in best)
+    rows = [(*_row(each, by_chance), *[f"{each.strained}"] * is_strained) for each in best[:top]]
+    names, figures = [each.name for each in axes], (*_FIGURES, *[_STRAINED] * is_strained)
+    right = frozenset(range(len(names) + len(figures)))
     going = [len(names) + _FIGURES.index(name) for name in _FIRST_TO_GO if name != _SORTED_BY.get(by)]
-    whole = aligned([(*names, *_FIGURES), *rows], right=right)
+    whole = aligned([(*names, *figures), *rows], right=right)
     if width is None or max(map(len, whole)) <= width:
         yield from whole
         return
     short = [name.rpartition(".")[2] for name in names]
     short = [
-        one if short.count(one) == 1 and one not in _FIGURES else name for one, name in zip(short, names, strict=True)
+        one if short.count(one) == 1 and one not in figures else name for one, name in zip(short, names, strict=True)
     ]
-    yield from table([(*short, *_FIGURES), *rows], width, going, right=right, whole="--format json")
+    yield from table([(*short, *figures), *rows], width, going, right=right, whole="--format json")
     yield from (f" {one}: {name}" for one, name in zip(short, names, strict=True) if one != name)
 
 

@@ -42,7 +42,7 @@ _EXACT = Decimal("0.0001")
 _AVERAGE = Decimal("0.000001")
 NO_MARGIN = 321
 """The code of a question that the broker does not answer."""
-_SHORT_PART = Decimal("0.20")
+SHORT_PART = Decimal("0.20")
 """Margin of an uncovered short option as a part of its strike. Source: FINRA Rule 4210(f)(2), roughly."""
 
 
@@ -54,8 +54,17 @@ def _of_what_is_sold(way: Way) -> Decimal:
     sold = dict.fromkeys(Right, ZERO)
     for option, count, _ in way:
         if count < 0 and not option.is_share:
-            sold[option.right] += _SHORT_PART * option.strike * -count * option.multiplier
+            sold[option.right] += SHORT_PART * option.strike * -count * option.multiplier
     return max(sold.values())
+
+
+def margin_of(way: Way) -> Decimal:
+    """Return the dollars of margin of options on one underlying that no shares cover (`PretendBroker.margin`)."""
+    total = ZERO
+    for part in ending_apart(way):
+        worst = worst_case(_dollars(part), ZERO)
+        total += _of_what_is_sold(part) if worst is None else worst
+    return total
 
 
 def natural_fill(order: Order, quote: NetQuote) -> Decimal | None:
@@ -179,9 +188,7 @@ class PretendBroker(ABC):
         total = ZERO
         for symbol in sorted({each.symbol for each, count in self.holdings.items() if count}):
             own = without_calls(self._options(symbol), {symbol: max(self._shares(symbol), 0)})
-            for part in ending_apart(own):
-                worst = worst_case(_dollars(part), ZERO)
-                total += _of_what_is_sold(part) if worst is None else worst
+            total += margin_of(own)
         return total
 
     def _options(self, symbol: str) -> Way:

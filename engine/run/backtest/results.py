@@ -342,7 +342,7 @@ def _days(
     every = list(records)
     is_recorded = settings["fills"] == RECORDED.name
     started, ended = _worths(every, is_recorded=is_recorded)
-    strained = frozenset() if is_recorded else _strained(every)
+    strained = frozenset() if is_recorded else strained_days(every)
     order = dict.fromkeys(exchange_date(record.at) for record in every if record.kind is Kind.SESSION)
     equity = cash = Decimal(str(settings["cash"]))
     if is_recorded:
@@ -391,7 +391,7 @@ def _worths(records: Iterable[Record], *, is_recorded: bool) -> tuple[dict[date,
     return started, ended
 
 
-def _strained(records: Iterable[Record]) -> frozenset[date]:
+def strained_days(records: Iterable[Record]) -> frozenset[date]:
     """Return the sessions in which the account once had nothing to buy with: its margin was all it had, or more."""
     told = (record for record in records if record.kind is Kind.ACCOUNT)
     powers = ((exchange_date(record.at), record.data.get("buying_power")) for record in told)

@@ -19,6 +19,7 @@ from engine.model.session import session_on, sessions_after
 from engine.run.backtest.alarmed import alarms_of
 from engine.run.backtest.independence import is_independent
 from engine.run.backtest.lacking import gaps_of
+from engine.run.backtest.results import strained_days
 from engine.run.backtest.run import alone
 from engine.run.backtest.walk import DayDone, Walk
 from engine.run.in_shares import worths_of
@@ -48,7 +49,8 @@ CHECKED = 2_000
 class _Lived:
     """One variant while its sessions pass. holding: trades of which it has shares.
 
-    unsettled: positions that sessions which are apart have left open, each at its end.
+    unsettled: positions that sessions which are apart have left open, each at its end. strained: sessions in which the
+    account once had nothing free.
     """
 
     number: int
@@ -66,6 +68,7 @@ class _Lived:
     holding: dict[str, Underlying] = field(default_factory=dict)
     by_arrays: int = 0
     unclear: Counter[str] = field(default_factory=Counter)
+    strained: set[date] = field(default_factory=set)
     findings: dict[Finding, None] = field(default_factory=dict)
     unsettled: int = 0
 
@@ -85,6 +88,7 @@ class _Lived:
             by_arrays=self.by_arrays,
             by_turns=self.by_turns,
             unclear=tuple(self.unclear.items()),
+            strained=len(self.strained),
             sessions=tuple(map(date.isoformat, sessions)),
         )
 
@@ -116,6 +120,8 @@ class _Lived:
             self._check(day, found)
         else:
             self.profits.append(found.change)
+            if self.walk.cash <= found.tied:
+                self.strained.add(day)
             if found.net is not None:
                 self.trades[f"{day}"] = Trade(found.net, day, day)
         self.by_arrays += 1
@@ -124,7 +130,8 @@ class _Lived:
         before = len(self.trades)
         self._turn_by_turn(day)
         nets = [trade.net for trade in list(self.trades.values())[before:]]
-        if self.profits[-1] != found.change or nets != [net for net in (found.net,) if net is not None]:
+        is_alike = self.profits[-1] == found.change and nets == [net for net in (found.net,) if net is not None]
+        if not is_alike or (self.walk.cash <= found.tied) is not (day in self.strained):
             raise InvariantError(
                 f"{day}, {', '.join(self.point)}: by arrays the account changes by {found.change}, turn by turn by "
                 f"{self.profits[-1]}",
@@ -137,6 +144,7 @@ class _Lived:
         for done in lived:  # sessions without data before it, too, while something is held
             self._keep_trades(done)
             self.alarms.update(alarms_of(done.records))
+            self.strained |= strained_days(done.records)
             self.findings |= dict.fromkeys(done.findings)
         self.since = day + timedelta(days=1)
         if walk.state is None or walk.broker is None:

@@ -23,6 +23,7 @@ from engine.run.sweep.variant import (
     in_map,
     map_words,
     sessions_of,
+    strained_lines,
 )
 from engine.run.sweep.vary import Axis, Point
 
@@ -61,7 +62,7 @@ def _body(
 ) -> Iterator[str]:
     yield "".join(f"<p>{escape(line.strip())}</p>" for line in data)
     yield f"<p>{counted(len(best), 'variant')}, each with an account of its own; ordered by {escape(by)}.</p>"
-    yield from (f"<p>{escape(words)}.</p>" for words in (*apart_lines(best), *few_lines(best)))
+    yield from (f"<p>{escape(words)}.</p>" for words in (*apart_lines(best), *strained_lines(best), *few_lines(best)))
     yield from (f"<p>{escape(words)}</p>" for words in alarm_lines(best))
     if best:
         days = sessions_of(best)
@@ -106,7 +107,9 @@ def _walk(walked: Forward, points: Mapping[int, Point], days: Sequence[str]) -> 
 
 
 def _table(best: Sequence[Variant], axes: Sequence[Axis], deflated: Mapping[int, float | None]) -> str:
-    head = (*(each.name for each in axes), "trades", "won", "net", "average", "drawdown", "Sharpe", "deflated")
+    head = [*(each.name for each in axes), "trades", "won", "net", "average", "drawdown", "Sharpe", "deflated"]
+    is_strained = any(each.strained for each in best)
+    head += ["strained"] * is_strained
     rows = [
         (
             *map(escape, each.point),
@@ -117,6 +120,7 @@ def _table(best: Sequence[Variant], axes: Sequence[Axis], deflated: Mapping[int,
             dollars(each.max_drawdown),
             ratio(each.sharpe),
             ratio(deflated.get(each.number)),
+            *[str(each.strained)] * is_strained,
         )
         for each in best
     ]

@@ -36,7 +36,7 @@ class Part:
     profits: the account's change by session. longest: sessions that its longest position, or the shares that came of
     one, were held over, also one that is still open. still_open: positions that are open at the end. is_apart: false
     where its sessions are not apart from each other: then it was not lived through, unless all sessions were asked for.
-    in_shares, alarms, by_turns, unclear, sessions, findings: see `Variant`.
+    in_shares, alarms, by_turns, unclear, strained, sessions, findings: see `Variant`.
     """
 
     number: int
@@ -53,6 +53,7 @@ class Part:
     by_arrays: int = 0
     by_turns: str = ""
     unclear: tuple[tuple[str, int], ...] = ()
+    strained: int = 0
     sessions: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -87,13 +88,14 @@ def _days(row: Iterable[date]) -> tuple[int, ...]:
 class Variant:
     """What came of one variant: the account's change by session in dollars, and its closed trades' sums.
 
-    problem: why it could not be run; then nothing else is told. longest: sessions that its longest trade, or the shares
-    that came of one, were held over, also one that is still open. still_open: positions that are open at the end, which
-    count in `profits` by their mids and in no sum of trades. in_shares: trades that ended in shares, whose worth is in
-    `profits` alone. alarms: what was raised, and how often. by_arrays: sessions that were lived through by arrays, not
-    turn by turn. by_turns: why none of them can be; unclear: why others were not, and how many sessions for each
-    reason. sessions: their days, and findings: what was wrong with the data, as the first variant of a task tells them
-    for all, which read the same.
+    problem: why it could not be run; then nothing else is told. longest: sessions that its longest trade, or the
+    shares that came of one, were held over, also one that is still open. still_open: positions that are open at the
+    end, which count in `profits` by their mids and in no sum of trades. in_shares: trades that ended in shares, whose
+    worth is in `profits` alone. alarms: what was raised, and how often. by_arrays: sessions that were lived through
+    by arrays, not turn by turn. strained: sessions in which the margin of what was held took all that the account
+    had. by_turns: why none of them can be; unclear: why others were not, and how many sessions for each reason.
+    sessions: their days, and findings: what was wrong with the data, as the first variant of a task tells them for
+    all, which read the same.
     """
 
     number: int
@@ -111,6 +113,7 @@ class Variant:
     still_open: int = 0
     in_shares: int = 0
     alarms: tuple[tuple[str, int], ...] = ()
+    strained: int = 0
     by_arrays: int = field(default=0, compare=False)
     by_turns: str = field(default="", compare=False)
     unclear: tuple[tuple[str, int], ...] = field(default=(), compare=False)
@@ -150,6 +153,7 @@ def whole(parts: Sequence[Part]) -> Variant:
         still_open=sum(each.still_open for each in parts) if first.is_apart else parts[-1].still_open,
         in_shares=sum(each.in_shares for each in parts),
         alarms=tuple(_sums(each.alarms for each in parts).items()),
+        strained=sum(each.strained for each in parts),
         by_arrays=sum(each.by_arrays for each in parts),
         by_turns=first.by_turns,
         unclear=tuple(_sums(each.unclear for each in parts).items()),
@@ -193,6 +197,15 @@ def apart_lines(found: Sequence[Variant]) -> Iterator[str]:
         yield f"{words}: what those made is in drawdown and Sharpe, and in no net"
     if found and found[0].profits and not any(each.trades or each.still_open or each.in_shares for each in found):
         yield "none of them ever traded: 'rulebot backtest' on these sessions says what kept the bot out"
+
+
+def strained_lines(found: Sequence[Variant]) -> Iterator[str]:
+    """Yield how many variants the account could not carry in some of their sessions, as `strained` of each has it."""
+    if strained := sum(each.strained > 0 for each in found):
+        every = counted(len(found), "variant")
+        words = f"{strained} of {every} {'has' if strained == 1 else 'have'} sessions that are strained"
+        took = "the margin of what was held, by its worst case, took all that the account had"
+        yield f"{words}: {took}, and a broker may refuse such entries, or close some of it"
 
 
 def few_lines(found: Sequence[Variant]) -> Iterator[str]:

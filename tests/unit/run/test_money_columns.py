@@ -8,15 +8,16 @@ import pytest
 
 from engine.model.commission import EDGES, estimate, fees_per_contract, per_contract
 from engine.model.contract import Option, Right, product
-from engine.model.money import CENT, Rounding
+from engine.model.money import CENT, ZERO, Rounding
 from engine.model.payoff import least_payoff
 from engine.model.values import replace
 from engine.order.ladder import Bound, start_net
 from engine.order.price import NetQuote, Part, limit_net, surely_lost_below, ticks_of
 from engine.run.backtest.fills import FillModel, fill_model
+from engine.run.pretend_broker import margin_of
 from engine.run.sweep.arrays.entry_order import EntryOrder, Look, Met
 from engine.run.sweep.arrays.ladder_columns import Orders
-from engine.run.sweep.arrays.money_columns import UNIT, Grid, Quotes, four_digits, least_payoffs
+from engine.run.sweep.arrays.money_columns import UNIT, Grid, Quotes, four_digits, least_payoffs, margins
 from engine.run.sweep.arrays.money_columns import surely_lost_below as columns_below
 from engine.run.sweep.arrays.working import SLACK, Fill, Outcome, Quoted, Unclear, Unfilled, work_exit
 from engine.spec.nouns.order import Order, Start, Then
@@ -123,6 +124,18 @@ def test_the_least_that_structures_pay_is_that_of_the_engine() -> None:
             parts = [(Option("SPX", "SPXW", date(2026, 9, 1), Decimal(k) / UNIT, right), n) for k, right, n in every]
             assert found[row] == least_payoff(parts) * UNIT
     assert least_payoffs(strikes, rights, (1, -1, -1, -1)) is None
+
+
+@pytest.mark.parametrize("signs", [(-1, 1, 1, -1), (1, -1, -1, 1), (1, -1, -1, -1), (-1, -1, -1, -1), (1, 1, 1, 1)])
+def test_margins_are_those_of_the_broker(signs: tuple[int, ...]) -> None:
+    chance = np.random.default_rng(5)
+    rights = [option.right for option in options(4)]
+    strikes = np.sort(chance.integers(80, 120, (COUNT, 4)) * 5 * UNIT, axis=1) + np.arange(4) * UNIT
+    found = margins(strikes, rights, signs)
+    for row in range(COUNT):
+        every = zip(strikes[row].tolist(), rights, signs, strict=True)
+        held = [(Option("SPX", "SPXW", date(2026, 9, 1), Decimal(k) / UNIT, right), n, ZERO) for k, right, n in every]
+        assert found[row] * 100 == margin_of(tuple(held)) * UNIT
 
 
 def test_the_price_under_which_all_is_lost_is_that_of_the_engine() -> None:

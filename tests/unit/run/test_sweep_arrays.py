@@ -19,6 +19,7 @@ from engine.model.market import COLUMNS, Board
 from engine.model.session import session_on
 from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import NATURAL, RECORDED
+from engine.run.sweep import evaluate as evaluating
 from engine.run.sweep.arrays import groups
 from engine.run.sweep.arrays.bot import ArrayBot, Numbers
 from engine.run.sweep.arrays.day import ArrayDay
@@ -26,7 +27,7 @@ from engine.run.sweep.arrays.entry_order import EntryOrder
 from engine.run.sweep.arrays.lived import ArraySession, Lived
 from engine.run.sweep.arrays.suits import unsuited
 from engine.run.sweep.compiling import program_of
-from engine.run.sweep.evaluate import evaluate
+from engine.run.sweep.evaluate import evaluate, live_through
 from engine.run.sweep.shared import Shared
 from engine.run.sweep.variant import Variant, turned
 
@@ -68,6 +69,49 @@ def same(seeds: range, fast: list[Variant], slow: list[Variant]) -> int:
 def together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Variants are judged together with those of their kind, however few they are."""
     monkeypatch.setattr(groups, "FEWEST", 1)
+
+
+BARE = PLAIN.replace("  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}\n", "").replace(
+    "max_loss_per_trade: $5000", "undefined_risk: allow"
+)
+SETTLED = PLAIN.partition("exits:")[0] + "exits:\n  - at_expiry: settle\nrisk: {max_loss_per_trade: $5000}\n"
+
+
+@pytest.mark.parametrize("fewest", [1, 1_000])
+@pytest.mark.parametrize(
+    ("text", "cash", "strained"),
+    [
+        (PLAIN, 5_000, 0),
+        (PLAIN, 700, 2),
+        (SETTLED, 700, 2),
+        (BARE, 1_000_000, 0),
+        (BARE, 300_000, 2),
+    ],
+)
+def test_sessions_in_which_the_margin_takes_all_are_those_of_turns(
+    text: str, cash: int, strained: int, fewest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep said nothing of margin: of $700 spreads of $1,000 each were sold, and a backtest told that."""
+    monkeypatch.setattr(groups, "FEWEST", fewest)
+    monkeypatch.setattr(evaluating, "CHECKED", 2)
+    fast, slow = both(
+        [text, text.replace("delta: 0.10", "delta: 0.12")], replace(terms(PastDays(), 2, "mid"), cash=Decimal(cash))
+    )
+    assert fast == slow
+    assert min(each.by_arrays for each in fast) >= 1
+    assert [each.trades for each in fast] == [2, 2]
+    assert [each.strained for each in fast] == [strained, strained]
+
+
+@pytest.mark.parametrize("cents", [0, 1])
+def test_what_is_left_free_beside_the_margin_is_reckoned_to_the_cent(cents: int) -> None:
+    rich = replace(terms(PastDays(), 1), every_turn=True)
+    (part,) = live_through([(0, ("0",), SETTLED)], rich, (rich.first, rich.last))
+    (trade,) = part.trades
+    least = Decimal(1_000) - trade.net + Decimal(cents) / 100  # what expired was worth nothing: the net is the credit
+    fast, slow = both([SETTLED], replace(rich, every_turn=False, cash=least))
+    assert fast == slow
+    assert [each.strained for each in fast] == [1 - cents]
 
 
 @pytest.mark.parametrize("number", range(3))

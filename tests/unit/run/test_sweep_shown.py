@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from html import escape
 from random import Random
@@ -31,6 +32,22 @@ def test_a_drawdown_has_no_sign_in_a_table_as_in_a_map() -> None:
     assert [row[5] for row in rows if row[:2] in (["1", "1"], ["2", "1"])] == ["$0.00", "$1,240.57"]
     page = sweep_page("a", found, [axis("a=1,2")], "max_drawdown", {}, None, [], [])
     assert ("$1,240.57" in page, "-$1,240.57" in page) == (True, False)
+
+
+def test_sessions_that_the_account_could_not_carry_are_shown_where_there_are_any() -> None:
+    found = [
+        Variant(number=at, point=(f"{at}",), trades=9, net=float(at), strained=each) for at, each in ((1, 0), (2, 7))
+    ]
+    words = "1 of 2 variants has sessions that are strained: the margin of what was held, by its worst case, took all "
+    lines = list(sweep_lines(found, [axis("a=1,2")], None, "net", 20))
+    assert (lines[0].split()[-1], lines[1].split()[-1], lines[2].split()[-1]) == ("strained", "7", "0")
+    assert sum(words in line for line in lines) == 1
+    page = sweep_page("a", found, [axis("a=1,2")], "net", {}, None, [], [])
+    assert (page.count("<th>strained</th>"), page.count(words)) == (1, 1)
+    rich = [replace(each, strained=0) for each in found]
+    told = ["\n".join(sweep_lines(rich, [axis("a=1,2")], None, "net", 20)),
+            sweep_page("a", rich, [axis("a=1,2")], "net", {}, None, [], [])]  # fmt: skip
+    assert not [each for each in told if "strained" in each]
 
 
 @pytest.mark.parametrize("by", ["net", "max_drawdown", "expectancy", "win_rate"])

@@ -9,13 +9,14 @@ from engine.adapters.history.day import Columns, Places
 from engine.evaluate.snapshot import Held
 from engine.model.contract import LOT, Option
 from engine.model.money import CENT
+from engine.model.payoff import ends_together
 from engine.model.session import Session
 from engine.run.arrays.may_hold import Mask, may_hold, surely_holds
 from engine.run.arrays.measures import Position
 from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.ladder_columns import Orders
 from engine.run.sweep.arrays.lived import NO_LEVEL, TOGETHER, Lived
-from engine.run.sweep.arrays.money_columns import UNIT, Cents, Units, payoffs, surely_lost_below
+from engine.run.sweep.arrays.money_columns import UNIT, Cents, Units, margins, payoffs, surely_lost_below
 from engine.run.sweep.arrays.sheet import Entries, Sheet
 
 AT_ONCE = 64
@@ -153,10 +154,17 @@ class LeavingTogether:
 
     def _over(self, held: Entries, net: Units, commissions: Cents) -> None:
         """Tell what came of positions that were closed at net prices."""
-        cents = (held.worked.net + net) * self._group.plan.quantity * LOT // (UNIT // 100)
-        for row, each in zip(held.rows.tolist(), (cents - held.commissions - commissions).tolist(), strict=True):
+        group, contracts = self._group, self._group.plan.quantity * LOT
+        if not ends_together((self._day.options[column], 1) for column in held.columns[:1].ravel().tolist()):
+            self._sheet.leave_alone(held.rows)
+            return
+        cents = (held.worked.net + net) * contracts // (UNIT // 100) - held.commissions - commissions
+        margin = margins(self._sheet.strikes(held.columns), group.rights, group.signs)
+        beside = (margin - held.worked.net) * contracts // (UNIT // 100) + held.commissions
+        bound = np.maximum(np.maximum(beside, -cents), 0)
+        for row, each, most in zip(held.rows.tolist(), cents.tolist(), bound.tolist(), strict=True):
             made = each * CENT
-            self._sheet.found[row] = Lived(made, made)
+            self._sheet.found[row] = Lived(made, made, most * CENT)
 
 
 def _column(numbers: Columns) -> float:

@@ -16,6 +16,7 @@ from engine.adapters.history.day import Columns
 from engine.compile.plan import ExitPlan, Truth
 from engine.evaluate.evaluation import NOT_OPEN
 from engine.evaluate.select import Selection
+from engine.evaluate.snapshot import LegView
 from engine.model.contract import Option
 from engine.model.facts import Facts
 from engine.model.money import CENT, ZERO
@@ -25,6 +26,7 @@ from engine.run.arrays.measures import Position, Structure
 from engine.run.backtest.ending import settlement
 from engine.run.backtest.fills import FillModel
 from engine.run.columns import clock
+from engine.run.pretend_broker import margin_of
 from engine.run.sweep.arrays.bot import ArrayBot, delay_of
 from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.entering import Entering
@@ -44,10 +46,14 @@ from engine.turn.judging import first_missing
 
 
 class Lived(NamedTuple):
-    """What came of a session. change: of the account, dollars; net: of the trade that was closed, None without one."""
+    """What came of a session. change: of the account, dollars; net: of the trade that was closed, None without one.
+
+    tied: dollars that the account had to begin with more than, so that something was left free beside the margin.
+    """
 
     change: Decimal
     net: Decimal | None
+    tied: Decimal = ZERO
 
 
 NOTHING = Lived(ZERO, None)
@@ -78,6 +84,7 @@ class ArraySession:
         self._masks: dict[tuple[int, object], Mask | None] = {}
         self._closings: dict[object, Outcome] = {}
         self._settled: dict[tuple[str, str], float | None] = {}
+        self._margins: dict[tuple[LegView, ...], Decimal] = {}
 
     def live(self, bot: ArrayBot) -> Lived | Unclear:
         """Return what came of the session for a bot."""
@@ -200,5 +207,18 @@ class ArraySession:
         return self._settled[key]
 
     def _over(self, entered: Entered, cash: Decimal, commissions: Sequence[Decimal]) -> Lived:
-        net = entered.cash + cash - sum(entered.fill.commissions, ZERO) - sum(commissions, ZERO)
-        return Lived(net.quantize(CENT), net)
+        opened = entered.cash - sum(entered.fill.commissions, ZERO)
+        net = opened + cash - sum(commissions, ZERO)
+        margin = self._margin(entered.selection.legs) * entered.held.quantity
+        return Lived(net.quantize(CENT), net, tied_of(margin, opened, net))
+
+    def _margin(self, legs: tuple[LegView, ...]) -> Decimal:
+        """Return the margin of one structure."""
+        if legs not in self._margins:
+            self._margins[legs] = margin_of(tuple((leg.option, leg.sign, ZERO) for leg in legs))
+        return self._margins[legs]
+
+
+def tied_of(margin: Decimal, opened: Decimal, net: Decimal) -> Decimal:
+    """Return what an account had to begin with more than (`Lived`). opened: what the entry brought; net: the trade."""
+    return max(margin - opened, -net, ZERO)

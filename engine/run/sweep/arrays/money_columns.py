@@ -15,6 +15,7 @@ from engine.model.contract import Option, Right
 from engine.model.money import TickRule
 from engine.model.payoff import ends_together
 from engine.run.arrays.may_hold import Mask
+from engine.run.pretend_broker import SHORT_PART
 
 Units = NDArray[np.int64]
 """Ten-thousandths of a dollar."""
@@ -26,6 +27,7 @@ UNIT = 10_000
 _NOISE = 4e-11
 """Dollars by which a float may be off what it stands for: `money.on_tick` reads ten decimals."""
 _DOUBT = 1e-8
+_SHORT_PERCENT = int(SHORT_PART * 100)
 _HALF = 1e-6
 
 
@@ -137,6 +139,19 @@ def least_payoffs(strikes: Units, rights: Sequence[Right], signs: Sequence[int])
         return None
     spots = np.hstack((np.zeros((len(strikes), 1), dtype=np.int64), strikes))
     return np.asarray(payoffs(strikes, rights, signs, spots).min(axis=1))
+
+
+def margins(strikes: Units, rights: Sequence[Right], signs: Sequence[int]) -> Units:
+    """Return the margin of each structure, whose options end together, per share (`run.pretend_broker`).
+
+    Shape: strikes (N, legs).
+    """
+    lowest = least_payoffs(strikes, rights, signs)
+    if lowest is not None:
+        return np.maximum(-lowest, 0)
+    legs = list(enumerate(zip(rights, signs, strict=True)))
+    sold = ([leg for leg, (right, sign) in legs if right is each and sign < 0] for each in Right)
+    return np.asarray(np.max([strikes[:, each].sum(axis=1) for each in sold], axis=0)) * _SHORT_PERCENT // 100
 
 
 def surely_lost_below(strikes: Units, quotes: Quotes) -> Columns:
