@@ -21,7 +21,7 @@ from engine.run.chart.chart import Chart, Held, Mark, MarkKind, Point
 from engine.run.columns import price, signed
 from engine.run.desk import SpecText, compile_text
 from engine.run.resume import spec_texts
-from engine.run.trade_text import left_at, structure_of
+from engine.run.trade_text import closing_text, left_at, structure_of
 from engine.run.why_day import parts_told
 from engine.store.queries import Row, StoreReader
 from engine.turn.program import CompiledBot
@@ -93,14 +93,20 @@ def _time(text: object) -> datetime | None:
 def _parts(reader: StoreReader, row: Row) -> list[tuple[datetime, str]]:
     """Return when exits closed a part of a trade that went on, and at which price."""
     parts = parts_told(row, reader).get("parts", ())
-    told = ((_time(each["time"]), f"{each['exit']}: {_part_words(each)}") for each in parts)
+    told = ((_time(each["time"]), f"{each['exit']}: {_part_words(each, row)}") for each in parts)
     return [(at, words) for at, words in told if at is not None]
 
 
-def _part_words(part: Mapping[str, Any]) -> str:
+def _part_words(part: Mapping[str, Any], row: Row) -> str:
     if "rolled" in part:
         return f"{' and '.join(part['rolled'])} rolled"
-    return f"a part at {_price(part['price'])}"
+    is_of_others = "contract" in part
+    return f"a part at {_price(part['price']) if is_of_others else _closed_at(part['price'], row)}"
+
+
+def _closed_at(cost: float | None, row: Row) -> str:
+    """Return a price at which a trade or a part of it was closed; where that went the other way it says so."""
+    return price(None) if cost is None else closing_text(cost, row["entry_price"] or 0.0)
 
 
 def _marks(
@@ -120,7 +126,7 @@ def _marks(
     if closed is not None and first <= exchange_date(closed) <= last:
         gain = row["final_pnl"]
         at = "in all at" if parts else "at"
-        words = f"{row['exit_name'] or row['exit_reason']} {at} {_price(row['exit_price'])}, {signed(gain)}"
+        words = f"{row['exit_name'] or row['exit_reason']} {at} {_closed_at(row['exit_price'], row)}, {signed(gain)}"
         yield Mark(at=closed, kind=MarkKind.EXIT, symbol=symbol, words=words, trade=row["id"], gain=gain)
 
 
