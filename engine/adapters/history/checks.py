@@ -89,6 +89,7 @@ def sound(rows: Rows, level: float) -> tuple[Rows, list[Finding]]:
     """Return the rows with quotes that can be traded on; what is not quoted is nan, and so is what is crossed.
 
     A bid of 0 beside an ask is no bid, as the exchange sends it, and no finding. One below 0 is told, and none at all.
+    Volatility, greeks and sizes of a quote that is not used are not known; where no ask is told at all they stay.
     level: of the underlying on that day, dearer than which no option is.
     """
     bid, ask = rows.values["bid"], rows.values["ask"]
@@ -112,10 +113,11 @@ def sound(rows: Rows, level: float) -> tuple[Rows, list[Finding]]:
         ):
             if mask.any():
                 findings.append(left_out(rows.file, rows.row[mask].tolist(), text))
-        bad = crossed | no_ask | dear
+        unquoted = crossed | no_ask | dear
+        bad = unquoted & ~np.isnan(values["ask"])  # what a broker models of an option without an ask stays known
         for name in values:
             if name not in ("volume", "open_interest"):
-                values[name] = np.where(bad, np.nan, values[name])
+                values[name] = np.where(unquoted if name == "bid" else bad, np.nan, values[name])
     for name in ("bid", "iv"):
         if name in values and not (values[name] > 0).all():
             if name == "iv" and (flat := np.flatnonzero(values[name] <= 0)).size:

@@ -2,11 +2,13 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from math import nan
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from engine.adapters.history.day import Severity
 from engine.adapters.recorded.recorder import Recorder
 from engine.adapters.recorded.source import RecordingSource
 from engine.adapters.sources import open_source
@@ -64,6 +66,33 @@ def test_what_several_runs_have_recorded_is_one_day(tmp_path: Path) -> None:
     assert found.bars == whole.bars
     assert [at for at, _ in (found.bars or {})["SPX", 60]] == [found.times[0], found.times[3]]
     assert source.implied("SPX", DAY, 2) == (0.15, 0.16)
+
+
+def test_what_a_broker_models_of_an_option_that_nobody_quotes_is_exported_too(tmp_path: Path) -> None:
+    """Its delta was lost while it had neither bid nor ask: an exit by delta waited there, and in no other world."""
+    board = Board()
+    recorder = Recorder(tmp_path / "tapes" / "one", {}, board, pytest.fail)
+    spx, put = board.add(Underlying("SPX")), board.add(PUT)
+    for minute, (bid, ask) in enumerate(((10.0, 11.0), (nan, nan), (0.5, nan), (10.0, 11.0)), 1):
+        at = OPEN + timedelta(minutes=minute)
+        board.last[spx], board.last_at[spx] = 5900.0 + minute, at.timestamp()
+        board.bid[put], board.ask[put], board.bid_size[put] = bid, ask, 0.0 if bid != bid else 3.0
+        board.iv[put], board.delta[put] = 0.2, -0.3 - minute / 100
+        board.quote_at[put] = board.model_at[put] = board.alive_at = at.timestamp()
+        board.unread |= {spx, put}
+        recorder.took(MarketMoved(at, (spx, put)), (), changed=True)
+    recorder.close()
+    export(meant("2026-10-21", tmp_path / "tapes"), tmp_path / "out")
+    found, tape = (
+        open_source(f"parquet:{tmp_path / 'out' / 'SPX'}").day(DAY),
+        RecordingSource(tmp_path / "tapes").day(DAY),
+    )
+    assert found.times.tolist() == tape.times.tolist()
+    for name in ("iv", "delta", "bid_size", "ask"):
+        assert np.array_equal(getattr(found, name), getattr(tape, name), equal_nan=True), name
+    assert np.array_equal(found.bid[:, 0], [10.0, nan, nan, 10.0], equal_nan=True)
+    left_out = [each.text for each in found.findings if each.severity is Severity.LEFT_OUT]
+    assert left_out == ["there is a bid and no ask"]
 
 
 def test_what_was_streamed_before_the_open_is_not_exported(tmp_path: Path) -> None:
