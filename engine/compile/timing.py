@@ -81,7 +81,7 @@ def _window_problems(spec: Spec) -> Iterator[Problem]:
     for window, where in zip(windows_of(entry), _places(entry), strict=True):
         start = window.start.on(session)
         at_start = (*where, "from") if window.end is not None else where
-        if not session.open <= start < session.close:
+        if not session.is_on(start):
             yield Problem("RB240", at_start, f"{window.start} is outside the session, 09:30 to 16:00")
             return
         if window.end is not None:

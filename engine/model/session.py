@@ -56,6 +56,10 @@ class Session:
         """Length of the session: 390, or 210 on a half day."""
         return int((self.close - self.open).total_seconds()) // 60
 
+    def is_on(self, at: datetime) -> bool:
+        """Say whether the exchange trades then: from the open on, and at the close no more."""
+        return self.open <= at < self.close
+
     def at(self, clock: time) -> datetime:
         """Return this clock time of exchange time on the session's date, in UTC."""
         return at_exchange_time(self.date, clock)

@@ -89,7 +89,7 @@ def glance(program: Program, state: State, at: datetime, first: datetime, last: 
     """Return the run as it stands at `at`; it began at `first` and ends at `last` (None: not by itself)."""
     return Glance(
         at=at,
-        is_in_hours=state.session.open <= at < state.session.close,
+        is_in_hours=state.session.is_on(at),
         progress=progress(state.session, at, first, last),
         net_liquidation=state.facts.account.net_liquidation if state.facts.account else None,
         levels=tuple(_levels(program, state.board, at)),

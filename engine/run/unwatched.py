@@ -29,7 +29,7 @@ LOOK_EVERY = 5.0
 def unwatched_for(since: datetime, now: datetime) -> float:
     """Return for how many seconds of the session that is on nobody has watched what is open; 0.0 where none is on."""
     session = session_from(exchange_date(now))
-    return (now - max(since, session.open)).total_seconds() if session.open <= now < session.close else 0.0
+    return (now - max(since, session.open)).total_seconds() if session.is_on(now) else 0.0
 
 
 @asynccontextmanager

@@ -331,7 +331,7 @@ def _times(source: Source, test: Tree, path: Path) -> Iterator[Diagnostic]:
     opening = _inner(test, "from", "open")
     at = day_time(opening.get("at", "12:00")) if opening else None
     begins = session.open if at is None else at.on(session)
-    if not session.open <= begins < session.close:
+    if not session.is_on(begins):
         yield _not_on(source, session, opening["at"], (*path, "from", "open", "at"))
         return
     yield from _expected(source, test, session, begins, path)

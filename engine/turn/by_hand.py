@@ -95,7 +95,7 @@ def _spent(work: Work, bot: CompiledBot) -> str:
     if is_entering(work, name):
         return "an entry of it is at work"
     session = work.state.session
-    if not session.open <= work.at < session.close:
+    if not session.is_on(work.at):
         return "the market is closed"
     if bot.latest_entry(session) <= work.at:
         return PAST_EXITS

@@ -242,7 +242,7 @@ def step_halts(work: Work, bot: CompiledBot) -> str:
     name = bot.plan.name
     state = work.bots[name]
     session = work.state.session
-    if state.day.halted or not session.open <= work.at < session.close:
+    if state.day.halted or not session.is_on(work.at):
         return ""
     bounds = bot.plan.risk.day
     if bounds.loss is not None or work.program.limits.daily_loss is not None:
@@ -290,7 +290,7 @@ def halt_by_account(work: Work) -> None:
     Also those that run no more and have something of today: they may be added again.
     """
     limits, session = work.program.limits, work.state.session
-    if not limits.bounds_a_day or not session.open <= work.at < session.close:
+    if not limits.bounds_a_day or not session.is_on(work.at):
         return
     going = [name for name, state in work.bots.items() if not (state.is_gone or state.day.halted)]
     if not going and not any(order.may_open for order in work.all_live_orders()):

@@ -336,7 +336,7 @@ def _is_closed_since(work: Work, since: datetime) -> bool:
     """Say whether no session was on from then until now."""
     session, at = work.state.session, work.at
     last = session if at >= session.close else session_before(session.date)
-    return since >= last.close and not session.open <= at < session.close
+    return since >= last.close and not session.is_on(at)
 
 
 def _is_there_again(work: Work, position: Position) -> bool:

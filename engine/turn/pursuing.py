@@ -59,7 +59,7 @@ FIRST_QUOTE = 30.0
 def is_trading(work: Work) -> bool:
     """Say whether the regular session is on and we are linked."""
     session = work.state.session
-    return session.open <= work.at < session.close and work.state.is_linked
+    return session.is_on(work.at) and work.state.is_linked
 
 
 def leave(work: Work, position: Position, reason: str, why: str = "") -> None:

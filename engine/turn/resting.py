@@ -122,7 +122,7 @@ def place_resting(work: Work, position: Position, *, at_once: bool = False) -> N
 def is_between_sessions(work: Work) -> bool:
     """Say whether nothing is dealt now by the clock: what an exit has not closed it closes from the next open on."""
     session = work.state.session
-    return not session.open <= work.at < session.close
+    return not session.is_on(work.at)
 
 
 def _may_rest(work: Work, position: Position) -> bool:

@@ -233,7 +233,7 @@ def _halt_and_enter(work: Work, bots: list[tuple[str, CompiledBot]], known: dict
 def _by_the_clock(work: Work, changes: dict[str, Any], *, moved: bool) -> None:
     state = work.state
     session = state.session
-    in_hours = session.open <= work.at < session.close
+    in_hours = session.is_on(work.at)
     if in_hours and (state.mark_at is None or (work.active and work.at >= state.mark_at)):
         since = daily.held_since(work.active_positions())
         is_due = daily.is_mark_due(state.mark_at, work.at, since)

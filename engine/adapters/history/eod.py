@@ -209,7 +209,7 @@ class EodSource:
         """Return when the quotes of a day stand."""
         if self._at is not None:
             found = session.at(self._at)
-            if not session.open <= found < session.close:
+            if not session.is_on(found):
                 raise refusal(
                     refused(self.path.name, 0, f"at={self._at:%H:%M} is outside of the session of {session.date}")
                 )

@@ -69,7 +69,7 @@ class Silence:
         self._looked = at
         if self._session is None or self._session.date != exchange_date(now):
             self._session = session_on(exchange_date(now))
-        if self._session is None or not self._session.open <= now < self._session.close:
+        if self._session is None or not self._session.is_on(now):
             return []
         if heard >= WHOLE_FEED and board.alive_at != self._none_since:
             self._none_speaks(board.alive_at)

@@ -64,7 +64,7 @@ def session_told(entry: Entry) -> Session:
 
 
 def _is_within(session: Session | None, at: datetime) -> bool:
-    return session is not None and session.date == exchange_date(at) and session.open <= at < session.close
+    return session is not None and session.date == exchange_date(at) and session.is_on(at)
 
 
 def _outside_window(entry: Entry, session: Session | None, bot: CompiledBot | None) -> Iterator[Finding]:

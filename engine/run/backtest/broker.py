@@ -54,7 +54,7 @@ class BacktestBroker(PretendBroker):
 
     def is_open(self, at: datetime) -> bool:
         """Say whether the session is on."""
-        return self.session.open <= at < self.session.close
+        return self.session.is_on(at)
 
     def price(self, found: Working, at: datetime) -> Decimal | None:
         """Return the net price that the model gives now."""

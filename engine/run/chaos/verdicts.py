@@ -149,7 +149,7 @@ def _in_session(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
         seen.add(ref)
         at = datetime.fromisoformat(str(row["at"]))
         session = session_from(exchange_date(at))
-        if not session.open <= at < session.close:
+        if not session.is_on(at):
             yield f"{ref} reached the broker at {at:%H:%M:%S} UTC, outside the session"
 
 
@@ -305,7 +305,7 @@ def _priced_otherwise(position: Position, live: list[Order], bot: CompiledBot | 
 def _overdue(position: Position, bot: CompiledBot | None, day: Day, now: datetime) -> Iterator[str]:
     """Return an open position that the clock, or a person, wants closed: an engine was there, and has not begun."""
     session = session_from(exchange_date(now))
-    if bot is None or position.waits_for_expiry or not session.open <= now < session.close:
+    if bot is None or position.waits_for_expiry or not session.is_on(now):
         return
     starts = [record.at for record in day.records if record.kind in (Kind.RUN_STARTED, Kind.LINK)]
     there = now - PATIENCE

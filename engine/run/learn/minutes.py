@@ -206,7 +206,7 @@ def minutes_of(bot: CompiledBot, day: date, every: int) -> Iterator[datetime]:
     for start, end in bot.windows(session):
         at = start
         while at < end:
-            if session.open <= at < session.close:
+            if session.is_on(at):
                 yield at
             at += every * MINUTE
 

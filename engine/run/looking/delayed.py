@@ -51,7 +51,7 @@ class DelayedSight:
     @property
     def is_in_hours(self) -> bool:
         """True when the quotes are of hours in which the exchange trades."""
-        return self.session.open <= self.at < self.session.close
+        return self.session.is_on(self.at)
 
     def work(self) -> Work:
         """Return what the functions of a turn read; nothing of it is kept."""

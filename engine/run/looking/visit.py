@@ -90,7 +90,7 @@ class Visit:
     @property
     def is_in_hours(self) -> bool:
         """True while the exchange trades."""
-        return self.session.open <= self.at < self.session.close
+        return self.session.is_on(self.at)
 
     async def pass_time(self, until: datetime | None = None) -> None:
         """Take what happens until then, in the next second unless told otherwise; less where a clock has ended.

@@ -50,7 +50,7 @@ def seen_day(recording: Recording, text: SpecText, at: datetime, others: Sequenc
     others: when other texts of it began to govern it. Raises: MisuseError, StoreError, CodecError.
     """
     session = session_on(recording.day)
-    if session is None or not session.open <= at < session.close:
+    if session is None or not session.is_on(at):
         asked = clock(at, seconds=False)
         raise MisuseError(f"a test is of a session, and {asked} of {recording.day} is outside of it")
     minutes = [session.open + MINUTE * number for number in range(int((session.close - session.open) / MINUTE) + 1)]

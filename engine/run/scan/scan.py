@@ -133,7 +133,7 @@ def _notes(visit: Visit, desk: Desk, looked: Looked) -> Iterator[str]:
 
 def hours_notes(session: Session, at: datetime, desk: Desk) -> Iterator[str]:
     """Yield that the exchange is closed, and which windows are not on."""
-    if not session.open <= at < session.close:
+    if not session.is_on(at):
         coming = session if at < session.open else session_after(session.date)
         opens = coming.open.astimezone(EXCHANGE_ZONE)
         yield f"the exchange is closed: the next session opens on {opens:%Y-%m-%d} at {opens:%H:%M}"

@@ -62,7 +62,7 @@ class Broker(PretendBroker):
 
     def is_open(self, at: datetime) -> bool:
         """Say whether the session of the test is on."""
-        return self.session.open <= at < self.session.close
+        return self.session.is_on(at)
 
     def count(self, found: Working, at: datetime) -> int:
         """Return the whole, or the part that the test lets fill."""

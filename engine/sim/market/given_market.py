@@ -54,7 +54,7 @@ class GivenMarket:
     @property
     def is_open(self) -> bool:
         """True in the regular session."""
-        return self._session.open <= self._now < self._session.close
+        return self._session.is_on(self._now)
 
     @property
     def is_still(self) -> bool:

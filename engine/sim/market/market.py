@@ -89,7 +89,7 @@ class SimMarket:
     @property
     def is_open(self) -> bool:
         """True in the regular session."""
-        return self._tape.session.open <= self._now < self._tape.session.close
+        return self._tape.session.is_on(self._now)
 
     @property
     def is_still(self) -> bool:

@@ -53,7 +53,7 @@ def samples_of_waiting(at: datetime) -> list[Sample]:
     """Return what is known of an engine that was never connected since it began: alert rules ask for both."""
     session = session_from(exchange_date(at))
     connected = Sample("rulebot_broker_connected", 0)
-    return [connected, Sample("rulebot_session_open", session.open <= at < session.close)]
+    return [connected, Sample("rulebot_session_open", session.is_on(at))]
 
 
 def _engine(vitals: Vitals, state: State, at: datetime, silence: float) -> Iterator[Sample]:
@@ -67,7 +67,7 @@ def _engine(vitals: Vitals, state: State, at: datetime, silence: float) -> Itera
     yield Sample("rulebot_engine_turn_seconds", run.loop.spent.turns)
     yield Sample("rulebot_engine_journal_seconds", run.loop.spent.journal)
     yield Sample("rulebot_engine_loop_lag_seconds", vitals.lag)
-    yield Sample("rulebot_session_open", session.open <= at < session.close)
+    yield Sample("rulebot_session_open", session.is_on(at))
 
 
 def _broker(vitals: Vitals, state: State) -> Iterator[Sample]:

@@ -92,6 +92,14 @@ def test_session_is_in_utc_summer_and_winter() -> None:
     assert (must(FULL_DAY).minutes, must(HALF_DAY).minutes) == (390, 210)
 
 
+def test_a_session_is_on_from_its_open_and_at_its_close_no_more() -> None:
+    half = session_on(date(2026, 11, 27))
+    assert half is not None
+    moment = timedelta(microseconds=1)
+    instants = (half.open - moment, half.open, half.close - moment, half.close)
+    assert [half.is_on(at) for at in instants] == [False, True, True, False]
+
+
 def test_neighbours_step_over_weekends_and_holidays() -> None:
     thanksgiving = date(2026, 11, 26)
     assert session_before(thanksgiving).date == FULL_DAY
