@@ -225,4 +225,4 @@ async def _broken(request: Request, error: Exception) -> Response:
     """Answer what failed; this answer alone does not go through the gate."""
     log.error("the page failed: %s", type(error).__name__, exc_info=error)
     headers = {name.decode(): value.decode() for name, value in (*HEADERS, NOT_KEPT)}
-    return _answer(request, 500, _body("fault", "this program failed; its log has the details"), headers)
+    return _answer(request, 500, _body("fault", "this program failed, and its log has the details"), headers)

@@ -22,7 +22,7 @@ from pathlib import Path
 from engine.adapters.recorded.file import SUFFIX, instant, span
 from engine.adapters.recorded.recording import open_recording
 from engine.model.collector import leave_at_end
-from engine.model.errors import RulebotError, StoreError
+from engine.model.errors import RulebotError, StoreError, own_failure
 from engine.model.session import session_on
 from engine.model.values import dataclass
 from engine.run.happening import Happening
@@ -222,7 +222,7 @@ def work(files: Sequence[Path], answers: Connection) -> None:
         except RulebotError as error:
             answers.send(". ".join(filter(None, (error.message, error.help))))
         except Exception as error:
-            answers.send(f"this program failed ({type(error).__name__}); its log has the details")
+            answers.send(own_failure(error))
             raise
 
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from engine.model.errors import own_failure
 from engine.web import days_page, timeline
 from engine.web.timeline import Gap, Timeline, live_through
 
@@ -65,3 +66,19 @@ def test_an_instant_outside_of_what_is_recorded_is_not_shown_as_if_it_were_withi
         1800: "",
         1801: "nothing is recorded after 11:00:00: this is what stood then",
     }
+
+
+def test_a_day_that_this_program_fails_at_says_so_as_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It had a sentence of its own for it."""
+
+    def fails(*_: object) -> Timeline:
+        raise KeyError
+
+    for name in ("live_through", "leave_at_end"):
+        monkeypatch.setattr(timeline, name, fails if name == "live_through" else lambda: None)
+    monkeypatch.setattr(timeline.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(timeline.os, "nice", lambda _: None)
+    said: list[object] = []
+    with pytest.raises(KeyError):
+        timeline.work([], SimpleNamespace(send=said.append))
+    assert said == [own_failure(KeyError())]
