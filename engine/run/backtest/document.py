@@ -45,7 +45,11 @@ def read_document(file: Path) -> Mapping[str, Any]:
         raise MisuseError(f"{file} is no result of a backtest", "'rulebot backtest --format json' writes one")
     if wrong := _wrong(Results, found, "results") or _wrong_in(_SETTINGS, found["settings"], "settings"):
         message = f"{file} lacks '{wrong}', or has it in another form: it was changed, or another version wrote it"
-        raise MisuseError(message, "write it anew")
+        raise MisuseError(
+            message,
+            "name the store of that backtest to --compare instead, or run it once more: "
+            f"'rulebot backtest SPEC --format json > {file}' writes it",
+        )
     return found
 
 

@@ -396,8 +396,12 @@ def test_a_result_that_lacks_what_a_report_shows_is_refused(tmp_path: Path) -> N
     for word, change in lacking:
         told = {name: each for name, each in {**whole, **change}.items() if each != "gone"}
         file.write_text(json.dumps(told), encoding="utf-8")
-        with pytest.raises(MisuseError, match=f"lacks '{word}'"):
+        with pytest.raises(MisuseError, match=f"lacks '{word}'") as caught:
             read_document(file)
+        assert caught.value.help == (
+            "name the store of that backtest to --compare instead, or run it once more: "
+            f"'rulebot backtest SPEC --format json > {file}' writes it"
+        )
 
 
 def test_a_session_alone_is_a_dot_in_its_own_colour() -> None:
