@@ -13,7 +13,7 @@ from engine.sim.market.history import thirty_day_volatility
 from engine.sim.market.path import DayTape, variance_shares
 from engine.sim.market.quotes import Quotes
 from engine.sim.market.scenario import Scenario
-from engine.sim.market.surface import Expiry, Surface, expiry_of
+from engine.sim.market.surface import Expiry, Surface, Terms, expiry_of
 from engine.sim.market.universe import ASSETS
 
 Floats = NDArray[np.float64]
@@ -39,6 +39,7 @@ class Floor:
         self._volatilities: dict[str, Floats] = {}
         self._lasts: dict[int, dict[int, float]] = {}
         self._closes: dict[int, float] = {}
+        self._closes_before: dict[int, float] = {}
         self._volumes: dict[int, int] = {}
 
     @property
@@ -78,14 +79,20 @@ class Floor:
             known.update(zip(asked, self.quotes_at(option, asked).last.tolist(), strict=True))
         return [known[second] for second in seconds]
 
-    def previous_close(self, option: Instrument) -> float:
-        """Return an option's mark at the close before this session."""
-        found = self._closes.get(option.con_id)
-        if found is None:
+    def close(self, option: Instrument) -> float:
+        """Return an option's mark at the close of this session."""
+        return self._mark(self._closes, option, self.surface.terms(expiry_of(option), self.tape.seconds))
+
+    def close_before(self, option: Instrument) -> float:
+        """Return an option's mark at the close before this session, for a run that did not live that one."""
+        return self._mark(self._closes_before, option, self.surface.closing_terms(expiry_of(option)))
+
+    def _mark(self, known: dict[int, float], option: Instrument, terms: Terms) -> float:
+        if option.con_id not in known:
             layout = self.layout([option])
-            priced, _, _ = self.desk.price(layout, [self.surface.closing_terms(expiry_of(option))], layout.group)
-            found = self._closes[option.con_id] = round(float(priced.value[0]), 2)
-        return found
+            priced, _, _ = self.desk.price(layout, [terms], layout.group)
+            known[option.con_id] = round(float(priced.value[0]), 2)
+        return known[option.con_id]
 
     def _popularity(self, expiry: Expiry, strikes: Floats, ids: NDArray[np.int64]) -> Floats:
         """Return a figure near 1 for the busiest options of an underlying: at the money, about to expire."""

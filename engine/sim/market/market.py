@@ -64,6 +64,7 @@ class SimMarket:
         session = session_from(date)
         previous = starting_levels(seed, session.date, self._scenario)
         self._history = History(seed, session, previous)
+        self._before: Floor | None = None
         self._start_day(session, 1, previous)
         self._now = session.at(_MIDNIGHT)
 
@@ -105,6 +106,7 @@ class SimMarket:
             raise ValueError(f"the market cannot go back from {self._now} to {at}")
         while at >= self._night:
             self._history.close_day(self._tape)
+            self._before = self._floor
             self._start_day(session_after(self._tape.session.date), self._floor.ordinal + 1, self._tape.closes())
         self._now = at.astimezone(UTC)
         self._terms.clear()
@@ -236,7 +238,7 @@ class SimMarket:
     def _option_stats(self, found: Instrument) -> DayStats:
         if not self._floor.lives(found):
             return DayStats(None, None, None, None, None, 0)
-        previous = self._floor.previous_close(found)
+        previous = self._floor.close_before(found) if self._before is None else self._before.close(found)
         if self._now < self._floor.session.open:
             return DayStats(None, None, None, None, previous, 0)
         second = min(self._second(found.symbol), self._tape.seconds - 1)

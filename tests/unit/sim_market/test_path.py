@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 import numpy as np
 import pytest
 
-from engine.model.session import session_from, session_on
+from engine.model.session import session_after, session_from, session_on
 from engine.sim.market.market import SimMarket
 from engine.sim.market.path import DayTape
 from engine.sim.market.surface import Expiry
@@ -142,6 +142,25 @@ def test_a_night_moves_prices_and_history_remembers_the_day() -> None:
     assert 0.0 < abs(spot_of(market) / close - 1.0) < 0.02
     assert market.settlement(416904, DAY) == close
     assert market.settlement(416904, after.date) is None
+
+
+@pytest.mark.parametrize("day", [DAY, date(2026, 11, 25)])
+def test_an_option_closed_where_it_was_quoted_last(day: date) -> None:
+    """Also before a half day: its close was reckoned in the morning, as of a day that had less left to move in."""
+    market = market_at(time(15, 59, 59), day=day)
+    expiry = session_after(day).date
+    options = [
+        *chain(market, "SPX", f"{expiry:%Y%m%d}", "SPXW"),
+        *chain(market, "SPX", "20261217", "SPX"),
+        *chain(market, "SPY", "20270115"),
+    ]
+    model = market.ticks(tuple(each.con_id for each in options)).model
+    market.advance(session_after(day).at(time(9)))
+    closes = np.array([market.stats(each.con_id).previous_close for each in options])
+    assert np.max(np.abs(closes - model)) < 0.5
+    worthless = model < 0.005
+    assert 0 < worthless.sum() < model.size
+    assert np.all(closes[worthless] < 0.02)
 
 
 def test_am_settlement_is_the_opening_print() -> None:
