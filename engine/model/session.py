@@ -167,6 +167,15 @@ def trading_day_before(day: date) -> date:
     return day
 
 
+@lru_cache(maxsize=8192)
+def trading_day_after(day: date) -> date:
+    """Return the first day after `day` on which the exchange trades, by `trades_on`."""
+    day += timedelta(days=1)
+    while not trades_on(day):
+        day += timedelta(days=1)
+    return day
+
+
 @lru_cache(maxsize=4096)
 def session_on(day: date) -> Session | None:
     """Return the session of `day`, or None when the exchange is closed. Raises: CalendarError."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from engine.model.money import TickRule
-from engine.model.session import session_after
+from engine.model.session import trading_day_after
 from engine.sim.instrument import Instrument, SecType, Settle
 from engine.sim.market.catalogue import CLASS_BITS, option_id
 from engine.sim.market.universe import LAST_NUMBER, OPTION_CLASSES, UNDERLYINGS, last_step
@@ -40,7 +40,7 @@ def given_option(
 ) -> Instrument:
     """Return an option by its last trading day; one without a number of its own has that of the simulated exchange."""
     is_am = under.sec_type is SecType.INDEX and trading_class in _AM_CLASSES
-    settles = session_after(expiry).date if is_am else expiry
+    settles = trading_day_after(expiry) if is_am else expiry
     settle = Settle.SHARES if under.sec_type is SecType.STOCK else Settle.AM if is_am else Settle.PM
     return Instrument(
         con_id=con_id or _number(trading_class, settles, right, strike),

@@ -1,7 +1,7 @@
 """How the clearing house and a tax form call a contract."""
 
 from engine.model.contract import Kind, Option, product
-from engine.model.session import session_after
+from engine.model.session import trading_day_after
 
 _ROOT = 6
 SHARE_TYPE, OPTION_TYPE = "STK", "OPT"
@@ -15,7 +15,7 @@ def occ_symbol(option: Option) -> str:
     """
     if option.is_share:
         return option.symbol
-    day = session_after(option.expiry).date if option.settles_at_open else option.expiry
+    day = trading_day_after(option.expiry) if option.settles_at_open else option.expiry
     return f"{option.trading_class:<{_ROOT}}{day:%y%m%d}{option.right.letter}{int(option.strike * 1000):08d}"
 
 

@@ -21,6 +21,7 @@ from engine.model.session import (
     session_on,
     sessions,
     trades_on,
+    trading_day_after,
     trading_day_before,
 )
 
@@ -84,6 +85,8 @@ def test_what_is_listed_reaches_past_the_table_and_there_weekdays_count() -> Non
     assert not trades_on(date(2026, 12, 25))
     assert trading_day_before(date(2029, 1, 8)) == date(2029, 1, 5)
     assert trading_day_before(date(2026, 11, 27)) == date(2026, 11, 25)
+    assert trading_day_after(date(2028, 12, 29)) == date(2029, 1, 1)
+    assert trading_day_after(date(2026, 11, 25)) == date(2026, 11, 27)
 
 
 def test_session_is_in_utc_summer_and_winter() -> None:

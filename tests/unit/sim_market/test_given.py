@@ -255,6 +255,13 @@ def test_am_settlement_is_the_open() -> None:
 # ---------------------------------------------------------------- what is listed
 
 
+def test_an_option_past_the_end_of_the_calendar_settles_on_the_weekday_after_its_last() -> None:
+    told = {"trading_class": "SPX", "strike": 6000.0, "right": "C", "con_id": 7004}
+    far, near = (given_option(SPX, expiry=each, **told) for each in (date(2030, 12, 19), date(2026, 12, 17)))
+    assert (far.settle_date, far.local_symbol) == (date(2030, 12, 20), "SPX   301220C06000000")
+    assert near.settle_date == date(2026, 12, 18)
+
+
 def test_contracts_have_the_simulated_exchanges_numbers_where_it_has_one() -> None:
     assert SPX.con_id == 416904
     mine = given_option(SPY, trading_class="SPY", expiry=DAY, strike=600.0, right="C")

@@ -277,6 +277,8 @@ def test_lots_and_what_is_left_are_all_the_cash(moves: list[tuple[int, int, int]
 def test_symbols_of_the_clearing_house() -> None:
     third_friday = Option("SPX", "SPX", date(2026, 12, 17), Decimal(6000), Right.CALL)
     assert occ_symbol(third_friday) == "SPX   261218C06000000"
+    past_the_calendar = put(6000, "SPX", "SPX", date(2030, 12, 19))
+    assert occ_symbol(past_the_calendar) == "SPX   301220P06000000"
     assert occ_symbol(put(547, "SPY", "SPY", date(2027, 2, 19))) == "SPY   270219P00547000"
     assert occ_symbol(Option("XLF", "XLF", DAY, Decimal("51.5"), Right.CALL)) == "XLF   261118C00051500"
     assert (occ_symbol(share("SPY")), security_type(share("SPY"))) == ("SPY", "STK")
