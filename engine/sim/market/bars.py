@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.model.session import Session
 from engine.sim.market.chance import stable_fraction
-from engine.sim.market.path import variance_shares
+from engine.sim.market.path import usually_done_by
 from engine.sim.seams import Bar
 
 Floats = NDArray[np.float64]
@@ -37,10 +37,15 @@ def bar_edges(session: Session, bar_seconds: int) -> tuple[int, ...]:
     return tuple(sorted({0, *starts, length}))
 
 
-@lru_cache(maxsize=4)
-def _traded_by(minutes: int) -> Floats:
-    """Return the share of a session's volume that is traded by each second, from 0 to 1."""
-    return np.concatenate(([0.0], np.cumsum(variance_shares(minutes))))
+@lru_cache(maxsize=64)
+def _traded_by(session: Session, volume: int) -> Floats:
+    """Return the share of a session's volume that was traded by each second: a minute has more or less than usual."""
+    usual = usually_done_by(session.minutes)
+    by_minute = usual[::60]
+    drawn = [0.7 + 0.6 * stable_fraction(session.date, start, volume) for start in range(0, usual.size - 1, 60)]
+    traded = np.concatenate(([0.0], np.cumsum(np.diff(by_minute) * drawn)))
+    found: Floats = np.interp(usual, by_minute, traded / traded[-1])
+    return found
 
 
 def intraday(
@@ -53,11 +58,10 @@ def intraday(
 ) -> list[Bar]:
     """Return the bars of a session from second `since` up to `until`; `gather(first, last)` makes their prices.
 
-    Of its volume each has a part that is drawn, the whole session all that was traded in it.
+    Bars of any size have the same volume between them, all of them that of the session.
     """
     edges = bar_edges(session, bar_seconds)
-    is_whole = len(edges) == 2
-    done = _traded_by(session.minutes)
+    traded_by = _traded_by(session, volume) if volume else usually_done_by(session.minutes)
     found = []
     for start, end in pairwise(edges[bisect_left(edges, since) :]):
         if start > until:
@@ -66,9 +70,7 @@ def intraday(
         prices = gather(start, last)
         if prices is None:
             continue
-        share = float(done[min(end, until)] - done[start])
-        drawn = 1.0 if is_whole else 0.7 + 0.6 * stable_fraction(session.date, start, volume)
-        traded = int(volume * share * drawn)
+        traded = int(volume * traded_by[min(end, until)]) - int(volume * traded_by[start])
         opened, high, low, close = prices
         average = round((opened + high + low + close) / 4.0, 4)
         at = session.open + timedelta(seconds=start)

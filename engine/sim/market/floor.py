@@ -10,7 +10,7 @@ from engine.sim.instrument import Instrument
 from engine.sim.market.chance import fractions, scramble
 from engine.sim.market.desk import Desk, Layout
 from engine.sim.market.history import thirty_day_volatility
-from engine.sim.market.path import DayTape, variance_shares
+from engine.sim.market.path import DayTape, usually_done_by
 from engine.sim.market.quotes import Quotes
 from engine.sim.market.scenario import Scenario
 from engine.sim.market.surface import Expiry, Surface, Terms, expiry_of
@@ -35,7 +35,7 @@ class Floor:
         self.tape = DayTape(seed, session, ordinal, previous, scenario)
         self.surface = Surface(seed, self.tape, scenario.implied)
         self.desk = Desk(self.surface, scenario, session, ordinal)
-        self._done = np.concatenate(((0.0,), variance_shares(session.minutes).cumsum()))
+        self._done = usually_done_by(session.minutes)
         self._volatilities: dict[str, Floats] = {}
         self._lasts: dict[int, dict[int, float]] = {}
         self._closes: dict[int, float] = {}

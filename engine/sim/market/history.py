@@ -147,10 +147,18 @@ class History:
         """Return a day's total volume in shares; 0 for an index."""
         found = self._volumes.get((symbol, day))
         if found is None:
-            shares = ASSETS[symbol].shares if symbol in ASSETS else 0
-            found = int(shares * (0.7 + 0.7 * stable_fraction(self._seed, symbol, day, "volume")))
+            is_lived = day >= self._start.date
+            found = self._drawn_volume(symbol, day) if is_lived else self._past_volume(symbol, day)
             self._volumes[symbol, day] = found
         return found
+
+    def _past_volume(self, symbol: str, day: date) -> int:
+        row = next(row for row, each in enumerate(self._sessions) if each.date == day)
+        return int(self._past(symbol).volumes[row])
+
+    def _drawn_volume(self, symbol: str, day: date) -> int:
+        shares = ASSETS[symbol].shares if symbol in ASSETS else 0
+        return int(shares * (0.7 + 0.7 * stable_fraction(self._seed, symbol, day, "volume")))
 
     def _spx_closes(self) -> Floats:
         count = len(self._sessions)
@@ -180,7 +188,7 @@ class History:
         opens, highs, lows, closes = (
             _rounded(each * times) for each in (past.opens, past.highs, past.lows, past.closes)
         )
-        volumes = [self.day_volume(symbol, each.date) for each in self._sessions]
+        volumes = [self._drawn_volume(symbol, each.date) for each in self._sessions]
         return Past(opens, highs, lows, closes, np.array(volumes, dtype=np.float64))
 
     def _closes(self, symbol: str) -> Floats:

@@ -76,6 +76,14 @@ def variance_shares(minutes: int) -> Floats:
     return shares
 
 
+@lru_cache(maxsize=4)
+def usually_done_by(minutes: int) -> Floats:
+    """Return the part of a day's business that is usually done by each second of its session, from 0 to 1."""
+    done = np.concatenate(([0.0], np.cumsum(variance_shares(minutes))))
+    found: Floats = done / done[-1]
+    return found
+
+
 def _walk(chance: np.random.Generator, minutes: int) -> Floats:
     """Return a diffusion that starts at 0 and has unit variance at the close, one value a second."""
     steps = chance.standard_normal(minutes * 60) * np.sqrt(variance_shares(minutes))

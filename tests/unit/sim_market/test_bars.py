@@ -1,0 +1,81 @@
+"""Historical bars: those of one size are those of another put together."""
+
+from datetime import date, datetime, time
+from itertools import groupby
+
+import pytest
+
+from engine.model.session import Session, session_after, session_before, session_on
+from engine.sim.market.market import SimMarket
+from engine.sim.seams import Bar
+
+from .market_day import DAY, chain, market_at
+
+SPX_ID, SPY_ID, AAPL_ID, IWM_ID = 416904, 756733, 265598, 9579970
+SIZES = (30, 300, 900, 3600, 86400)
+HALF_DAY = date(2026, 11, 27)
+
+
+def bars(market: SimMarket, con_id: int, size: int, session: Session, what: str = "TRADES") -> list[Bar]:
+    return market.bars(
+        con_id, what=what, bar_seconds=size, first=session.at(time(0)), last=session.close, regular_hours=True
+    )
+
+
+def joined(found: list[Bar], size: int) -> list[tuple[float, float, float, float, int]]:
+    """Return open, high, low, close and volume of bars put together into those of a larger size."""
+
+    def place(bar: Bar) -> int:
+        assert isinstance(bar.at, datetime)
+        return int(bar.at.timestamp()) // size if size < 86400 else 0
+
+    return [
+        (
+            (group := list(members))[0].open,
+            max(each.high for each in group),
+            min(each.low for each in group),
+            group[-1].close,
+            sum(each.volume for each in group),
+        )
+        for _, members in groupby(found, place)
+    ]
+
+
+def told(found: list[Bar]) -> list[tuple[float, float, float, float, int]]:
+    return [(each.open, each.high, each.low, each.close, each.volume) for each in found]
+
+
+def drawn_lived_and_present(day: date) -> list[tuple[SimMarket, Session]]:
+    """Return a market in the afternoon of its second day, with the day before the run, its first and this one."""
+    first = session_on(day)
+    assert first is not None
+    market = SimMarket(seed=7, date=day)
+    second = session_after(day)
+    market.advance(second.at(time(12, 41, 17)))
+    return [(market, each) for each in (session_before(day), first, second)]
+
+
+@pytest.mark.parametrize("day", [DAY, HALF_DAY, date(2026, 10, 30)])
+@pytest.mark.parametrize("con_id", [SPX_ID, SPY_ID, AAPL_ID, IWM_ID])
+def test_bars_of_all_sizes_have_the_same_prices_and_volume(day: date, con_id: int) -> None:
+    """A day of minutes before the run had another volume than the day, and each size of bars a volume of its own."""
+    for market, session in drawn_lived_and_present(day):
+        minutes = bars(market, con_id, 60, session)
+        assert len({each.volume for each in minutes}) > (100 if con_id != SPX_ID else 0)
+        for size in SIZES:
+            larger = bars(market, con_id, size, session)
+            if size < 60:
+                assert joined(larger, 60) == told(minutes)
+            else:
+                assert told(larger) == joined(minutes, size)
+
+
+def test_bars_of_a_rare_option_lose_no_contract() -> None:
+    """Each second rounded down what it had: of the 400 contracts of a day in bars of seconds nothing was left."""
+    market = market_at(time(15, 59, 59))
+    session = market._tape.session
+    for option in chain(market, "SPX", "20261021", "SPXW")[264:295:6]:
+        volume = market.volume(option.con_id)
+        assert 5 < volume < 1000
+        for size in (5, 60, 3600, 86400):
+            assert sum(each.volume for each in bars(market, option.con_id, size, session)) == volume
