@@ -1,7 +1,8 @@
 """Historical bars of any contract: closed days from the history, the present one from its tape and quotes.
 
 Bars of options are gathered from the quotes that were shown at moments of each bar, so a midpoint at a minute's start
-is the one a subscriber saw. Options have no bars of days that closed.
+is the one a subscriber saw. The moments are those of every fifteenth second, whatever the size, and for sizes below
+that each bar's start. Options have no bars of days that closed.
 """
 
 from bisect import bisect_left
@@ -96,7 +97,7 @@ class Chronicle:
         if self._is_before_open:
             return []
         if found.is_option:
-            return self._option_today(found, what, bar_seconds) if self._floor.lives(found) else []
+            return self._option_today(found, what, bar_seconds, since) if self._floor.lives(found) else []
         volume = self._shares(found, what, self._floor.date)
         gather = _gather(found, what, self._levels(found.symbol, what))
         return intraday(self._floor.session, bar_seconds, self._until, gather, volume, since)
@@ -108,17 +109,19 @@ class Chronicle:
             return np.full(self._tape.seconds + 1, self._history.realised(symbol)[-1])
         return self._tape.levels(symbol)
 
-    def _option_today(self, option: Instrument, what: str, bar_seconds: int) -> list[Bar]:
+    def _option_today(self, option: Instrument, what: str, bar_seconds: int, since: int) -> list[Bar]:
         session = self._floor.session
         until = min(self._until, self._tape.seconds - 1)
-        step = min(bar_seconds, _SAMPLE_SECONDS if bar_seconds < 1800 else 4 * _SAMPLE_SECONDS)
-        edges = (each for each in bar_edges(session, bar_seconds) if each <= until)
-        at = sorted({*edges, *range(0, until + 1, step), until})
+        edges = [each for each in bar_edges(session, bar_seconds) if since <= each <= until]
+        if not edges:
+            return []
+        step = min(bar_seconds, _SAMPLE_SECONDS)
+        at = sorted({*edges, *range(-(-edges[0] // step) * step, until + 1, step), until})
         shown = self._floor.quotes_at(option, at)
         if what == "TRADES":
             gather = of_sides("ASK", at, shown.bid, shown.last)
-            return intraday(session, bar_seconds, until, gather, self._floor.day_volume(option))
-        return intraday(session, bar_seconds, until, of_sides(what, at, shown.bid, shown.ask), 0)
+            return intraday(session, bar_seconds, until, gather, self._floor.day_volume(option), since)
+        return intraday(session, bar_seconds, until, of_sides(what, at, shown.bid, shown.ask), 0, since)
 
 
 def _gather(found: Instrument, what: str, levels: Floats) -> Gather:

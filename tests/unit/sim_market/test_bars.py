@@ -79,3 +79,34 @@ def test_bars_of_a_rare_option_lose_no_contract() -> None:
         assert 5 < volume < 1000
         for size in (5, 60, 3600, 86400):
             assert sum(each.volume for each in bars(market, option.con_id, size, session)) == volume
+
+
+@pytest.mark.parametrize("what", ["TRADES", "MIDPOINT", "BID", "ASK"])
+def test_bars_of_an_option_have_the_same_prices_in_every_size(what: str) -> None:
+    """Those of half an hour and more looked at one moment of four: a day's high was below that of its minutes."""
+    market = market_at(time(15, 59, 59))
+    session = market._tape.session
+    options = chain(market, "SPX", "20261021", "SPXW")[310:330:4]
+    for option in options:
+        minutes = bars(market, option.con_id, 60, session, what)
+        assert len(minutes) == 390
+        for size in (30, *SIZES[1:]):
+            larger = bars(market, option.con_id, size, session, what)
+            if size < 60:
+                assert joined(larger, 60) == told(minutes)
+            else:
+                assert told(larger) == joined(minutes, size)
+
+
+def test_the_last_bars_of_an_option_are_the_same_when_they_alone_are_asked_for() -> None:
+    market = market_at(time(14, 3, 8))
+    option = chain(market, "SPX", "20261021", "SPXW")[310]
+    session = market._tape.session
+    for what in ("TRADES", "BID_ASK"):
+        for size in (5, 60, 300, 1800):
+            every = bars(market, option.con_id, size, session, what)
+            for first in (session.at(time(14, 0, 1)), session.at(time(13, 59, 59)), session.at(time(12, 30))):
+                found = market.bars(
+                    option.con_id, what=what, bar_seconds=size, first=first, last=market.now, regular_hours=True
+                )
+                assert found == [each for each in every if isinstance(each.at, datetime) and each.at >= first]
