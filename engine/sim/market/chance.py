@@ -12,6 +12,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_ONE = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_TWO = np.uint64(0x94D049BB133111EB)
 _S30, _S27, _S31 = np.uint64(30), np.uint64(27), np.uint64(31)
+_LOW64 = (1 << 64) - 1
 _LOW16 = np.uint64(0xFFFF)
 _LANES = np.array([[0], [16], [32], [48]], dtype=np.uint64)
 
@@ -39,6 +40,11 @@ def scramble(words: Words) -> Words:
     mixed = (mixed ^ (mixed >> _S27)) * _MIX_TWO
     result: Words = mixed ^ (mixed >> _S31)
     return result
+
+
+def seeded(ids: NDArray[np.int64], seed: int, spread: int) -> Words:
+    """Return well-mixed words, one for each id, that are others for another seed. Units: `spread` is odd."""
+    return scramble(ids.astype(np.uint64) + np.uint64(seed * spread & _LOW64))
 
 
 def fractions(words: Words, lane: int) -> NDArray[np.float64]:

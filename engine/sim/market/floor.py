@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from engine.model.session import Session
 from engine.sim.instrument import Instrument
-from engine.sim.market.chance import fractions, scramble
+from engine.sim.market.chance import fractions, seeded
 from engine.sim.market.desk import Desk, Layout
 from engine.sim.market.history import thirty_day_volatility
 from engine.sim.market.path import DayTape, usually_done_by
@@ -100,7 +100,7 @@ class Floor:
         distance = np.abs(np.log(strikes / terms.forward)) / max(terms.deviation, 0.004)
         days = max((expiry.settles - self.date).days, 0)
         is_round = strikes % _ROUND.get(expiry.symbol, 5.0) == 0.0
-        words = scramble(ids.astype(np.uint64) + np.uint64(self.seed) * np.uint64(0x10001))
+        words = seeded(ids, self.seed, 0x10001)
         busy: Floats = (0.5 + fractions(words, 0)) * (0.8 + 0.8 * is_round) * np.exp(-1.1 * distance)
         return busy / (1.0 + days)
 

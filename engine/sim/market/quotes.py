@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.sim.instrument import Instrument, SecType
 from engine.sim.market.black import Greeks, black_price, greeks
-from engine.sim.market.chance import Words, all_fractions, scramble
+from engine.sim.market.chance import Words, all_fractions, scramble, seeded
 from engine.sim.market.surface import Terms, smile
 from engine.sim.market.universe import ASSETS
 
@@ -84,7 +84,7 @@ def screen(options: list[Instrument], seed: int) -> Screen:
     return Screen(
         strike=np.array([each.strike for each in options]),
         sign=np.array([1.0 if each.right == "C" else -1.0 for each in options]),
-        key=scramble(ids.astype(np.uint64) + np.uint64(seed) * np.uint64(0x1000003)),
+        key=seeded(ids, seed, 0x1000003),
         phase=ids % _SLOT_SECONDS,
         low_tick=steps[:, 0].copy(),
         high_tick=steps[:, 1].copy(),

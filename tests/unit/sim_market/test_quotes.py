@@ -1,11 +1,12 @@
 """Quotes: level, shape, width, determinism."""
 
+import warnings
 from datetime import date, time, timedelta
 
 import numpy as np
 import pytest
 
-from engine.sim.market.chance import all_fractions, fractions, scramble
+from engine.sim.market.chance import all_fractions, fractions, scramble, seeded
 from engine.sim.market.market import SimMarket
 from engine.sim.market.surface import Expiry, Surface
 
@@ -223,3 +224,16 @@ def test_all_lanes_of_a_word_are_drawn_at_once() -> None:
     assert drawn.shape == (4, 5)
     assert all((drawn[lane] == fractions(words, lane)).all() for lane in range(4))
     assert ((drawn >= 0.0) & (drawn < 1.0)).all()
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**41, 2**63 - 1])
+def test_words_of_every_seed_are_made_without_a_warning(seed: int) -> None:
+    ids = np.array([0, 1, 2**31 - 1], dtype=np.int64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = seeded(ids, seed, 0x1000003)
+        market_at(time(10), seed=seed).stats(
+            chain(SimMarket(seed=seed, date=DAY), "SPX", "20261021", "SPXW")[300].con_id
+        )
+    expected = np.array([(each + seed * 0x1000003) % 2**64 for each in ids.tolist()], dtype=np.uint64)
+    np.testing.assert_array_equal(found, scramble(expected))
