@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from engine.model.session import Session
 from engine.sim.instrument import Instrument
+from engine.sim.market import listing
 from engine.sim.market.chance import fractions, seeded
 from engine.sim.market.desk import Desk, Layout
 from engine.sim.market.history import thirty_day_volatility
@@ -110,7 +111,7 @@ class Floor:
 
     def interests(self, expiry: Expiry, strikes: Floats, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the open interest of each option of an expiry; monthlies have more."""
-        is_monthly = 15 <= expiry.settles.day <= 21 and expiry.settles.weekday() == 4
+        is_monthly = expiry.settles == listing.third_friday(expiry.settles.year, expiry.settles.month)
         usual = _usual_volume(expiry.symbol) * 0.4 * (4.0 if is_monthly else 1.0)
         return (usual * np.sqrt(self._popularity(expiry, strikes, ids))).astype(np.int64)
 

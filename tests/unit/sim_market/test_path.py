@@ -129,6 +129,18 @@ def test_totals_are_the_sums_over_the_options() -> None:
     assert market.option_totals(13455763) == (0, 0, 0, 0)
 
 
+def test_a_monthly_expiry_that_a_holiday_brings_forward_is_a_monthly_one() -> None:
+    """The third Friday of April 2025 is Good Friday; its options had the open interest of a week's."""
+    market = market_at(time(12), day=date(2025, 4, 14))
+    spot = spot_of(market, 756733)
+
+    def busiest(last_trade: str) -> int:
+        options = chain(market, "SPY", last_trade)
+        return max(market.open_interest(each.con_id) for each in options if abs(each.strike / spot - 1.0) < 0.01)
+
+    assert busiest("20250417") > 2 * max(busiest("20250416"), busiest("20250421"))
+
+
 def test_a_night_moves_prices_and_history_remembers_the_day() -> None:
     market = market_at(time(15, 59))
     close = float(market._tape.levels("SPX")[-1])
