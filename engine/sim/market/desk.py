@@ -23,6 +23,8 @@ _EXERCISE_DAYS = 5
 _GRID_START, _GRID_STEP, _GRID_LAST = -0.30, 0.0025, 319.999
 _GRID: Floats = _GRID_START + _GRID_STEP * np.arange(321.0)
 _DEVIATION_STEP = 0.004
+_NOTHING = 1e-6
+"""Of spot: what the tables of premiums leave of nothing between their points."""
 
 
 class Layout:
@@ -130,7 +132,10 @@ class Desk:
             quoted.ask_size[rows] = 1.0
 
     def _add_exercise(self, layout: Layout, state: Floats, priced: Prices) -> None:
-        """Add what early exercise is worth: to puts with days to live, and never less than to exercise now."""
+        """Add what early exercise is worth: to puts with days to live, and never less than to exercise now.
+
+        What is worth no more than that moves as the share does, and neither time nor volatility changes it.
+        """
         of, spot = layout.screen, state[0]
         if layout.puts.size:
             self._add_premium(layout, state, priced)
@@ -139,8 +144,11 @@ class Desk:
             now = of.sign[rows] * (spot[rows] - of.strike[rows])
             held = priced.value[rows]
             priced.value[rows] = np.maximum(held, now)
-            delta = priced.greeks.delta
-            delta[rows] = np.where(held <= now, of.sign[rows], delta[rows])
+            delta, *others = priced.greeks
+            is_exercised = held <= now + _NOTHING * spot[rows]
+            delta[rows] = np.where(is_exercised, of.sign[rows], np.maximum(delta[rows], -1.0))
+            for each in others:
+                each[rows[is_exercised]] = 0.0
 
     def _add_premium(self, layout: Layout, state: Floats, priced: Prices) -> None:
         """Add the premium, interpolated between moneyness and deviations of the tables, and its slope to delta."""

@@ -152,8 +152,24 @@ def test_american_puts_are_worth_at_least_exercise() -> None:
     quotes = market.ticks(tuple(each.con_id for each in puts))
     now = np.array([each.strike for each in puts]) - spot
     assert np.all(quotes.model >= now - 1e-9)
-    assert np.all((quotes.delta <= 0.0) & (quotes.delta >= -1.01))
+    assert np.all((quotes.delta <= 0.0) & (quotes.delta >= -1.0))
     assert np.all(np.diff(quotes.delta) < 0.012)
+    is_exercised = quotes.model <= now + 0.0001
+    assert 5 < is_exercised.sum() < 100
+    assert np.all(quotes.delta[is_exercised] == -1.0)
+    for each in (quotes.gamma, quotes.vega, quotes.theta):
+        assert np.all(each[is_exercised] == 0.0)
+        assert np.all(each[(quotes.delta < -0.2) & (quotes.delta > -0.8)] != 0.0)
+
+
+@pytest.mark.parametrize("last_trade", ["20261120", "20270115", "20270617", "20281215"])
+def test_deltas_of_american_puts_fall_with_the_strike_to_minus_one_and_no_further(last_trade: str) -> None:
+    market = market_at(time(11))
+    puts = [each for each in chain(market, "SPY", last_trade) if each.right == "P"]
+    delta = market.ticks(tuple(each.con_id for each in puts)).delta
+    assert delta[-1] == -1.0
+    assert np.all(delta >= -1.0)
+    assert np.all(np.diff(delta) <= 0.0001)
 
 
 def test_options_reach_intrinsic_at_the_close() -> None:
