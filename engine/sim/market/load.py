@@ -6,7 +6,7 @@ Every message names the file, the key and what to do about it.
 import csv
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime, time
+from datetime import date, datetime, time
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from engine.model.errors import unread
-from engine.model.session import FULL_CLOSE, OPEN_TIME
+from engine.model.session import EXCHANGE_ZONE, FULL_CLOSE, OPEN_TIME
 from engine.sim.market.scenario import Distortion, Move, Outage, Scenario, ScenarioError, Span, Tape
-from engine.sim.market.universe import ASSETS, UNDERLYINGS
+from engine.sim.market.universe import ASSETS, UNDERLYINGS, highest_level
 
 _KINDS = ("calm", "trend", "volatile", "reversal")
 _EVENTS = ("drift", "jump", "dislocation", "widen", "glitch", "halt", "stale", "missing")
@@ -73,7 +73,9 @@ class _Keys:
         for key in self._left:
             raise ScenarioError(f"{self.at(key)}: is not known here; use {', '.join(known)}")
 
-    def number(self, key: str, default: float | None = None, *, least: float | None = None) -> float | None:
+    def number(
+        self, key: str, default: float | None = None, *, least: float | None = None, most: float | None = None
+    ) -> float | None:
         value = self.take(key)
         if value is None:
             return default
@@ -81,6 +83,8 @@ class _Keys:
             raise ScenarioError(f"{self.at(key)}: is {value!r}; write a number")
         if least is not None and value < least:
             raise ScenarioError(f"{self.at(key)}: is {value}; write {least:g} or more")
+        if most is not None and value > most:
+            raise ScenarioError(f"{self.at(key)}: is {value}; write {most:g} or less")
         return float(value)
 
     def needed(self, key: str) -> float:
@@ -168,7 +172,7 @@ def read_scenario(text: str, name: str) -> Scenario:
         raise ScenarioError(f"{name}: market: is missing or unknown; begin the file with `market: 1`")
     start = _Keys(keys.take("start") or {}, f"{name}: start")
     volatility = _Keys(keys.take("volatility") or {}, f"{name}: volatility")
-    spx = start.number("spx", least=100.0)
+    spx = start.number("spx", least=100.0, most=highest_level("SPX"))
     gap = start.number("gap", least=-0.5 * (spx or 6000.0))
     scenario = Scenario(
         name=keys.text("name", name.rsplit(".", 1)[0]),
@@ -283,12 +287,18 @@ def read_bars(text: str, name: str) -> Scenario:
         if column not in header:
             raise ScenarioError(f"{name}:1: {column}: no such column; the first line names {', '.join(_COLUMNS)}")
     bars: dict[str, list[tuple[int, float, float, float, float]]] = {}
+    days: set[date] = set()
     for line, row in enumerate(found, 2):
         cells = {column: (row[original] or "").strip() for column, original in header.items()}
         symbol = cells.get("symbol", "") or "SPX"
         if symbol not in UNDERLYINGS:
             raise ScenarioError(f"{name}:{line}: symbol: is {symbol!r}; use one of {', '.join(UNDERLYINGS)}")
-        bars.setdefault(symbol, []).append(_bar(cells, f"{name}:{line}"))
+        day, minute = _start_of_bar(cells["time"], f"{name}:{line}: time")
+        days |= set() if day is None else {day}
+        if len(days) > 1:
+            told = " and ".join(f"{each}" for each in sorted(days))
+            raise ScenarioError(f"{name}:{line}: time: the bars are of {told}; write those of one session")
+        bars.setdefault(symbol, []).append((minute, *_prices(cells, symbol, f"{name}:{line}")))
     if "SPX" not in bars:
         raise ScenarioError(f"{name}: no bars of SPX; every other underlying is derived from it, so add them")
     for symbol, each in bars.items():
@@ -298,15 +308,24 @@ def read_bars(text: str, name: str) -> Scenario:
     return Scenario(name=name.rsplit(".", 1)[0], about=f"follows the bars of {name}", first_gap=0.0, tapes=tapes)
 
 
-def _bar(cells: dict[str, str], where: str) -> tuple[int, float, float, float, float]:
+def _start_of_bar(stamp: str, where: str) -> tuple[date | None, int]:
+    """Return the day, if it is told, and the minute of the session; a date and time with a zone is moved to ours."""
     try:
-        stamp = cells["time"]
-        at = datetime.fromisoformat(stamp).time() if len(stamp) > 8 else time.fromisoformat(stamp.rjust(5, "0"))
-        minute = at.hour * 60 + at.minute - (OPEN_TIME.hour * 60 + OPEN_TIME.minute)
+        at = datetime.fromisoformat(stamp) if len(stamp) > 8 else None
+        clock = time.fromisoformat(stamp.rjust(5, "0")) if at is None else at.time()
     except ValueError:
-        raise ScenarioError(f'{where}: time: is {cells["time"]!r}; write exchange time, such as "09:31"') from None
-    if not 0 <= minute < 390:
-        raise ScenarioError(f"{where}: time: is {cells['time']!r}; bars start at 09:30 to 15:59 exchange time")
+        raise ScenarioError(f'{where}: is {stamp!r}; write exchange time, such as "09:31"') from None
+    if at is not None and at.tzinfo is not None:
+        at = at.astimezone(EXCHANGE_ZONE)
+        clock = at.time()
+    minute = clock.hour * 60 + clock.minute - (OPEN_TIME.hour * 60 + OPEN_TIME.minute)
+    if clock.tzinfo is not None or not 0 <= minute < 390:
+        raise ScenarioError(f"{where}: is {stamp!r}; bars start at 09:30 to 15:59 exchange time")
+    return None if at is None else at.date(), minute
+
+
+def _prices(cells: dict[str, str], symbol: str, where: str) -> tuple[float, float, float, float]:
+    """Return open, high, low and close of a bar."""
     try:
         opened, high, low, close = (float(cells[each]) for each in _COLUMNS[1:])
     except ValueError:
@@ -315,4 +334,6 @@ def _bar(cells: dict[str, str], where: str) -> tuple[int, float, float, float, f
         raise ScenarioError(
             f"{where}: open {opened:g} and close {close:g} are not within low {low:g} and high {high:g}"
         )
-    return minute, opened, high, low, close
+    if high > (most := highest_level(symbol)):
+        raise ScenarioError(f"{where}: high: is {high:g}; options of {symbol} have strikes for levels up to {most:g}")
+    return opened, high, low, close

@@ -141,6 +141,8 @@ ASSETS: dict[str, Asset] = {
 }
 
 _FIRST_CLASS_NUMBER = 5
+_ROOM_ABOVE = 1.15
+"""How far above the level strikes reach at least, as a factor of it."""
 _HALF = 2048
 """Steps of a number that the first of two classes has."""
 
@@ -195,3 +197,9 @@ UNDERLYINGS: dict[str, Instrument] = {
     **VOLATILITY_INDICES,
 }
 UNDERLYING_BY_ID = {each.con_id: each for each in UNDERLYINGS.values()}
+
+
+def highest_level(symbol: str) -> float:
+    """Return the level up to which an underlying has strikes on both sides of it; infinity if nothing ends them."""
+    ends = (last_step(each) * each.strike_unit for each in CLASSES_OF.get(symbol, ()))
+    return min((end / _ROOM_ABOVE // 100 * 100 for end in ends), default=float("inf"))

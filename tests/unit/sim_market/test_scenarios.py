@@ -1,5 +1,6 @@
 """Scenarios: what the shipped ones do, what a file may say, how a bad one is refused."""
 
+import re
 from datetime import time
 from pathlib import Path
 
@@ -127,6 +128,14 @@ def test_a_file_of_bars_is_followed(tmp_path: Path) -> None:
     assert market.stats(SPX).previous_close == 6000.0
 
 
+def test_bars_with_a_zone_are_moved_to_exchange_time() -> None:
+    """Those of UTC began at 14:30 as they were read, and the morning stood still."""
+    text = re.sub(r"^09:(\d+)", r"2026-10-21T13:\1:00Z", BARS, flags=re.MULTILINE)
+    assert text.count("2026-10-21T13:3") == 3
+    assert {each.minutes[0] for each in read_bars(text, "x.csv").tapes.values()} == {0}
+    assert read_bars(text, "x.csv").tapes == read_bars(BARS, "x.csv").tapes
+
+
 @pytest.mark.parametrize("start", ["gap: -300", "spx: 5000, gap: 250"])
 def test_a_gap_is_so_many_points_from_the_close_whatever_that_was(start: str) -> None:
     """It went by the log of 6000, of which 300 points were 292."""
@@ -157,6 +166,7 @@ def test_a_jump_takes_its_time_and_ends_with_the_session(over: str, ends: time) 
         ("about: no version", "x.yaml: market: is missing or unknown; begin the file with `market: 1`"),
         ("market: 1\nspeed: 3", "x.yaml: speed: is not known here; use market, name"),
         ("market: 1\nstart: {spx: high}", "x.yaml: start.spx: is 'high'; write a number"),
+        ("market: 1\nstart: {spx: 30000}", "x.yaml: start.spx: is 30000; write 17800 or less"),
         ("market: 1\nstart: {vix: .nan}", "x.yaml: start.vix: is nan; write a number"),
         ("market: 1\nstart: {spx: 5000, gap: -2501}", "x.yaml: start.gap: is -2501; write -2500 or more"),
         ("market: 1\nday: wild", "x.yaml: day: is 'wild'; use one of calm, trend, volatile, reversal"),
@@ -190,6 +200,15 @@ def test_a_bad_scenario_is_refused_with_advice(text: str, says: str) -> None:
         ("time,open,high,low,close\nsoon,1,2,1,1\n", "x.csv:2: time: is 'soon'; write exchange time"),
         ("time,open,high,low,close\n09:31,1,2,1,1\n09:30,1,2,1,1\n", "x.csv: time: the bars of SPX are not in order"),
         ("time,open,high,low,close,symbol\n09:31,1,2,1,1,SPY\n", "x.csv: no bars of SPX"),
+        ("time,open,high,low,close\n14:30Z,1,2,1,1\n", "x.csv:2: time: is '14:30Z'; bars start at 09:30"),
+        (
+            "time,open,high,low,close\n2026-10-21 09:30,1,2,1,1\n2026-10-22 09:31,1,2,1,1\n",
+            "x.csv:3: time: the bars are of 2026-10-21 and 2026-10-22; write those of one session",
+        ),
+        (
+            "time,open,high,low,close\n09:30,20000,20001,19999,20000\n",
+            "x.csv:2: high: is 20001; options of SPX have strikes for levels up to 17800",
+        ),
         ('time,open,high,low,close\n"' + 20_000 * "09:31,1,2,1,1\n", "x.csv: is no CSV: field larger than field limit"),
     ],
 )
