@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.model.session import Session, session_before, sessions
-from engine.model.values import dataclass
+from engine.model.values import dataclass, replace
 from engine.sim.market.bars import WHOLE_DAY, intraday, of_levels
 from engine.sim.market.chance import generator, stable_fraction
 from engine.sim.market.path import DayTape, spx_spy_ratio, vix_relative
@@ -48,6 +48,17 @@ def _tilted(drawn: Floats, end: float, decay: float) -> Floats:
     back = np.arange(drawn.size)[::-1]
     bent: Floats = drawn + (math.log(end) - drawn[-1]) * np.power(decay, back)
     return bent
+
+
+def _ending_at(close: float, past: Past) -> Past:
+    """Scale days so that the last of them ends at a close, which bars of a file may prescribe."""
+    times = close / float(past.closes[-1])
+    if times == 1.0:
+        return past
+    opens, highs, lows, closes = (_rounded(each * times) for each in (past.opens, past.highs, past.lows, past.closes))
+    closes[-1] = close
+    highs[-1], lows[-1] = max(highs[-1], close), min(lows[-1], close)
+    return replace(past, opens=opens, highs=highs, lows=lows, closes=closes)
 
 
 def _rounded(levels: Floats) -> Floats:
@@ -176,9 +187,10 @@ class History:
     def _past(self, symbol: str) -> Past:
         if symbol not in self._drawn:
             if symbol in FOLLOWERS:
-                self._drawn[symbol] = self._following(symbol)
+                found = self._following(symbol)
             else:
-                self._drawn[symbol] = self._around(symbol, np.maximum(self._closes(symbol), 0.01))
+                found = self._around(symbol, np.maximum(self._closes(symbol), 0.01))
+            self._drawn[symbol] = _ending_at(self._previous[symbol], found)
         return self._drawn[symbol]
 
     def _following(self, symbol: str) -> Past:
@@ -207,7 +219,8 @@ class History:
         returns = np.diff(np.log(self._spx), prepend=math.log(self._spx[0]))
         shocks = 0.035 * draws - 5.0 * (returns - 0.0004)
         path = math.log(16.6) + np.convolve(shocks, np.power(0.94, np.arange(160)))[: shocks.size]
-        floor: Floats = np.maximum(np.exp(_tilted(path, self._previous["VIX"], 0.97)), 10.2)
+        end = self._previous["VIX"]
+        floor: Floats = np.maximum(np.exp(_tilted(path, end, 0.97)), min(10.2, end))
         return np.round(floor, 2)
 
     def _stock(self, symbol: str) -> Floats:
@@ -236,7 +249,8 @@ class History:
             return tape.levels(symbol)
         if symbol in FOLLOWERS:
             leader, times = FOLLOWERS[symbol]
-            return _rounded(self.levels(leader, day) * times)
+            if self._previous[symbol] == round(self._previous[leader] * times, 2):
+                return _rounded(self.levels(leader, day) * times)
         moments = self._moments(symbol, day)
         held = np.repeat(moments[:-1], 10)
         return np.append(held, moments[-1])

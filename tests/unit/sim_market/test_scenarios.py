@@ -1,15 +1,18 @@
 """Scenarios: what the shipped ones do, what a file may say, how a bad one is refused."""
 
 import re
-from datetime import time
+from datetime import time, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from engine.model.session import session_before
 from engine.sim.market.load import load_market_file, read_bars, read_scenario, shipped_scenarios
 from engine.sim.market.market import SimMarket
-from engine.sim.market.scenario import ScenarioError
+from engine.sim.market.scenario import Scenario, ScenarioError
+from engine.sim.market.universe import UNDERLYING_BY_ID
 
 from .market_day import DAY
 
@@ -107,6 +110,7 @@ def test_bad_quotes_stand_still_go_missing_and_halt() -> None:
     assert not advance(market, 13, 10).halted("SPX")
 
 
+YESTERDAY = session_before(DAY)
 BARS = """time,open,high,low,close,symbol
 09:30,6000,6004,5998,6003,SPX
 09:31,6003,6003,5990,5991,SPX
@@ -126,6 +130,29 @@ def test_a_file_of_bars_is_followed(tmp_path: Path) -> None:
     assert third.close == 5991.0
     assert market.ticks((VIX,)).last[0] == 17.1
     assert market.stats(SPX).previous_close == 6000.0
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        read_scenario("market: 1\nstart: {spx: 6500, vix: 9}", "x.yaml"),
+        read_bars(BARS + "09:30,590,591,589,590,SPY\n09:30,610,611,609,610,XSP\n09:30,15,15,15,15,VIX9D\n", "x.csv"),
+    ],
+    ids=["start", "bars"],
+)
+def test_the_days_before_end_at_the_close_that_a_market_file_says(scenario: Scenario) -> None:
+    """The last day of SPY closed at a tenth of SPX, and what the file says stood a night's jump beside it."""
+    market = SimMarket(seed=7, date=DAY, scenario=scenario)
+    asked = {"bar_seconds": 86400, "first": market.now - timedelta(days=90), "last": market.now, "regular_hours": True}
+    for con_id, under in UNDERLYING_BY_ID.items():
+        days = market.bars(con_id, what="TRADES", **asked)
+        assert days[-1].close == market.stats(con_id).previous_close, under.symbol
+        assert all(each.low <= min(each.open, each.close) <= max(each.open, each.close) <= each.high for each in days)
+        minutes = market.bars(con_id, what="TRADES", **(asked | {"bar_seconds": 60, "first": YESTERDAY.open}))
+        high, low = max(each.high for each in minutes), min(each.low for each in minutes)
+        assert (high, low, minutes[-1].close) == (days[-1].high, days[-1].low, days[-1].close), under.symbol
+        is_volatility = under.symbol.startswith("VIX")
+        assert is_volatility or all(abs(each.close / last.close - 1.0) < 0.2 for last, each in pairwise(days))
 
 
 def test_bars_with_a_zone_are_moved_to_exchange_time() -> None:
