@@ -23,6 +23,8 @@ _EXERCISE_DAYS = 5
 _GRID_START, _GRID_STEP, _GRID_LAST = -0.30, 0.0025, 319.999
 _GRID: Floats = _GRID_START + _GRID_STEP * np.arange(321.0)
 _DEVIATION_STEP = 0.004
+_LAST_STEP = 4094.0
+"""Where a put is worth all of its strike, and more deviation adds nothing."""
 _NOTHING = 1e-6
 """Of spot: what the tables of premiums leave of nothing between their points."""
 
@@ -153,7 +155,7 @@ class Desk:
     def _add_premium(self, layout: Layout, state: Floats, priced: Prices) -> None:
         """Add the premium, interpolated between moneyness and deviations of the tables, and its slope to delta."""
         rows, spot = layout.puts, state[0, layout.puts]
-        deviation = state[3, rows] / _DEVIATION_STEP
+        deviation = np.minimum(state[3, rows] / _DEVIATION_STEP, _LAST_STEP)
         step = deviation.astype(np.int64)
         high = deviation - step
         at = (np.log(layout.screen.strike[rows] / spot) - _GRID_START) / _GRID_STEP

@@ -16,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 
 from engine.model.errors import unread
 from engine.model.session import EXCHANGE_ZONE, FULL_CLOSE, OPEN_TIME
+from engine.sim.market.path import LEAST_VIX, MOST_VIX
 from engine.sim.market.scenario import Distortion, Move, Outage, Scenario, ScenarioError, Span, Tape
 from engine.sim.market.universe import ASSETS, UNDERLYINGS, highest_level
 
@@ -24,6 +25,7 @@ _EVENTS = ("drift", "jump", "dislocation", "widen", "glitch", "halt", "stale", "
 _KEYS = ("market", "name", "about", "start", "day", "volatility", *_EVENTS)
 _DURATION = re.compile(r"(\d+)\s*(s|m)")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
+_MOST_TIMES = 50.0
 _COLUMNS = ("time", "open", "high", "low", "close")
 
 
@@ -178,10 +180,10 @@ def read_scenario(text: str, name: str) -> Scenario:
         name=keys.text("name", name.rsplit(".", 1)[0]),
         about=keys.text("about"),
         previous_spx=spx,
-        previous_vix=start.number("vix", least=8.0),
+        previous_vix=start.number("vix", least=LEAST_VIX, most=MOST_VIX),
         first_gap=gap,
-        realised=volatility.number("realised", 1.0, least=0.0) or 0.0,
-        implied=volatility.number("implied", 1.0, least=0.05) or 1.0,
+        realised=volatility.number("realised", 1.0, least=0.0, most=_MOST_TIMES) or 0.0,
+        implied=volatility.number("implied", 1.0, least=0.05, most=_MOST_TIMES) or 1.0,
         character=keys.text("day", choice=_KINDS),
         moves=(*_each(keys, "drift", _drift), *_each(keys, "jump", _jump)),
         distortions=(

@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 IMPLIED_DAY = 0.00647
 """Standard deviation from open to close that options imply at VIX 16, as a fraction of spot."""
 SPX_SPY_RATIO = 10.02
+LEAST_VIX, MOST_VIX = 8.0, 500.0
+"""VIX stays between them, whatever SPX does: by its usual answer half of SPX gone would be a VIX of 1000."""
 
 _VIX_MEAN = 16.3
 _VIX_BETA = 6.0
@@ -123,7 +125,7 @@ class DayTape:
         self._chance_of_gap = generator(seed, session.date, "gap").standard_normal(4)
         self._spx = self._follow("SPX", self._spx_path())
         self._levels["SPX"] = self._spx
-        self.vix_smooth = _rounded(np.maximum(self._vix_path(), 8.0), 4)
+        self.vix_smooth = _rounded(np.clip(self._vix_path(), LEAST_VIX, MOST_VIX), 4)
 
     def second(self, at: datetime) -> int:
         """Return the whole seconds since the open, within the session."""

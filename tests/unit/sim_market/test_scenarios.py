@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.model.session import session_before
+from engine.model.session import session_after, session_before, session_from
 from engine.sim.market.load import load_market_file, read_bars, read_scenario, shipped_scenarios
 from engine.sim.market.market import SimMarket
 from engine.sim.market.scenario import Scenario, ScenarioError
@@ -155,6 +155,31 @@ def test_the_days_before_end_at_the_close_that_a_market_file_says(scenario: Scen
         assert is_volatility or all(abs(each.close / last.close - 1.0) < 0.2 for last, each in pairwise(days))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'jump: [{symbol: SPX, at: "10:00", points: -5000}]',
+        'jump: [{symbol: SPX, at: "10:00", points: -7000}]',
+        'jump: [{symbol: SPX, at: "10:00", points: 100000}]',
+        'jump: [{symbol: VIX, at: "10:00", points: 30000}]',
+        "start: {vix: 500}\nvolatility: {realised: 50, implied: 50}",
+    ],
+)
+def test_a_market_beyond_all_that_ever_was_still_has_prices(text: str) -> None:
+    """VIX came to thousands, and the gateway ended with a KeyError of the tables of early exercise."""
+    market = SimMarket(seed=1, date=DAY, scenario=read_scenario(f"market: 1\n{text}", "x.yaml"))
+    for session in (session_from(DAY), session_after(DAY)):
+        for clock in (time(9, 31), time(10, 5), time(15, 59)):
+            market.advance(session.at(clock))
+            assert 8.0 <= market.ticks((VIX,)).last[0] <= 500.0
+            for symbol in ("SPX", "SPY", "AAPL"):
+                for option_class, settles in market.catalogue.listed(symbol)[-2:]:
+                    options = market.catalogue.chain(option_class, settles)
+                    told = market.ticks(tuple(each.con_id for each in options))
+                    for column in (told.ask, told.model, told.iv, told.delta):
+                        assert np.isfinite(column).all()
+
+
 def test_bars_with_a_zone_are_moved_to_exchange_time() -> None:
     """Those of UTC began at 14:30 as they were read, and the morning stood still."""
     text = re.sub(r"^09:(\d+)", r"2026-10-21T13:\1:00Z", BARS, flags=re.MULTILINE)
@@ -196,6 +221,8 @@ def test_a_jump_takes_its_time_and_ends_with_the_session(over: str, ends: time) 
         ("market: 1\nstart: {spx: 30000}", "x.yaml: start.spx: is 30000; write 17800 or less"),
         ("market: 1\nstart: {vix: .nan}", "x.yaml: start.vix: is nan; write a number"),
         ("market: 1\nstart: {spx: 5000, gap: -2501}", "x.yaml: start.gap: is -2501; write -2500 or more"),
+        ("market: 1\nstart: {vix: 501}", "x.yaml: start.vix: is 501; write 500 or less"),
+        ("market: 1\nvolatility: {realised: 51}", "x.yaml: volatility.realised: is 51; write 50 or less"),
         ("market: 1\nday: wild", "x.yaml: day: is 'wild'; use one of calm, trend, volatile, reversal"),
         ("market: 1\nhalt: {symbol: SPX}", "x.yaml: halt: is {'symbol': 'SPX'}; write a list"),
         ('market: 1\nhalt: [{symbol: GE, from: "10:00", until: "10:01"}]', "halt[1].symbol: is 'GE'; use one of SPX"),
