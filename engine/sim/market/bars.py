@@ -88,7 +88,7 @@ def of_levels(levels: Floats) -> Gather:
     return gather
 
 
-def of_sides(what: str, at: list[int], bid: Floats, ask: Floats) -> Gather:
+def of_sides(what: str, at: NDArray[np.int64], bid: Floats, ask: Floats) -> Gather:
     """Gather quotes taken at the seconds `at`.
 
     BID_ASK: open and close are the average bid and ask, low and high the lowest bid and highest ask. A missing bid
@@ -96,10 +96,9 @@ def of_sides(what: str, at: list[int], bid: Floats, ask: Floats) -> Gather:
     """
     low_side = np.where(np.isnan(bid), 0.0, bid)
     series = {"BID": low_side, "ASK": ask}.get(what, np.round((low_side + ask) / 2.0, 4))
-    seconds = np.array(at)
 
     def gather(first: int, last: int) -> tuple[float, float, float, float] | None:
-        rows = slice(int(np.searchsorted(seconds, first)), int(np.searchsorted(seconds, last, side="right")))
+        rows = slice(int(np.searchsorted(at, first)), int(np.searchsorted(at, last, side="right")))
         part = series[rows]
         if not part.size:
             return None

@@ -53,9 +53,9 @@ class Chronicle:
             return []
         if bar_seconds >= DAY_SECONDS:
             today = [each._replace(at=self._floor.date) for each in self._today(found, what, WHOLE_DAY)]
-            every = self._closed_days(found, what, first_day) + today
+            every = self._closed_days(found, what, first_day, last_day) + today
         else:
-            every = self._closed_minutes(found, what, bar_seconds, first_day)
+            every = self._closed_parts(found, what, bar_seconds, first_day, last_day)
             since = int((first - self._floor.session.open).total_seconds())
             every += self._today(found, what, bar_seconds, since)
         return starts_within(every, first, last, first_day, last_day)
@@ -67,23 +67,29 @@ class Chronicle:
             return found.symbol in ASSETS and not found.is_option
         return what == "TRADES" or found.sec_type is not SecType.INDEX
 
-    def _closed_days(self, found: Instrument, what: str, first_day: date) -> list[Bar]:
+    def _closed_days(self, found: Instrument, what: str, first_day: date, last_day: date) -> list[Bar]:
         if found.is_option:
             return []
-        if what not in _VOLATILITIES:
+        if what == "TRADES":
             return self._history.daily(found.symbol)
+        if what not in _VOLATILITIES:
+            whole = self._closed_parts(found, what, WHOLE_DAY, first_day, last_day)
+            return [each._replace(at=exchange_date(each.at)) for each in whole if isinstance(each.at, datetime)]
         is_implied = what == "OPTION_IMPLIED_VOLATILITY"
         values = (self._history.implied if is_implied else self._history.realised)(found.symbol)
         days = self._history.days()
         since = bisect_left(days, first_day)
         return daily_values(days[since:], values[since:])
 
-    def _closed_minutes(self, found: Instrument, what: str, bar_seconds: int, first_day: date) -> list[Bar]:
+    def _closed_parts(
+        self, found: Instrument, what: str, bar_seconds: int, first_day: date, last_day: date
+    ) -> list[Bar]:
+        """Return the bars of a size, or of whole sessions, of the days that have closed."""
         bars: list[Bar] = []
         if found.is_option or what in _VOLATILITIES:
             return bars
         for day in self._history.days():
-            if day >= first_day:
+            if first_day <= day <= last_day:
                 session = self._history.session_of(day)
                 levels = self._history.levels(found.symbol, day)
                 gather = _gather(found, what, levels)
@@ -117,11 +123,11 @@ class Chronicle:
             return []
         step = min(bar_seconds, _SAMPLE_SECONDS)
         at = sorted({*edges, *range(-(-edges[0] // step) * step, until + 1, step), until})
-        shown = self._floor.quotes_at(option, at)
+        shown, seconds = self._floor.quotes_at(option, at), np.array(at)
         if what == "TRADES":
-            gather = of_sides("ASK", at, shown.bid, shown.last)
+            gather = of_sides("ASK", seconds, shown.bid, shown.last)
             return intraday(session, bar_seconds, until, gather, self._floor.day_volume(option), since)
-        return intraday(session, bar_seconds, until, of_sides(what, at, shown.bid, shown.ask), 0, since)
+        return intraday(session, bar_seconds, until, of_sides(what, seconds, shown.bid, shown.ask), 0, since)
 
 
 def _gather(found: Instrument, what: str, levels: Floats) -> Gather:
@@ -129,4 +135,4 @@ def _gather(found: Instrument, what: str, levels: Floats) -> Gather:
         return of_levels(levels)
     seconds = np.arange(levels.size)
     bid, ask = share_sides(found.con_id, seconds, levels)
-    return of_sides(what, seconds.tolist(), bid, ask)
+    return of_sides(what, seconds, bid, ask)

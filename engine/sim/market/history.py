@@ -80,6 +80,7 @@ class History:
             raise ValueError(f"its history begins with 2010, and {start.date} is too early for it")
         self._spx = self._spx_closes()
         self._drawn: dict[str, Past] = {}
+        self._drawn_bars: dict[str, list[Bar]] = {}
         self._days: list[Session] = []
         self._own: dict[str, list[Bar]] = {symbol: [] for symbol in (*ASSETS, *VOLATILITY_INDICES)}
         self._volumes: dict[tuple[str, date], int] = {}
@@ -120,9 +121,13 @@ class History:
 
     def daily(self, symbol: str) -> list[Bar]:
         """Return the daily bars of an underlying, oldest first."""
-        past = self._past(symbol)
+        if symbol not in self._drawn_bars:
+            self._drawn_bars[symbol] = self._bars_of(self._past(symbol))
+        return self._drawn_bars[symbol] + self._own[symbol]
+
+    def _bars_of(self, past: Past) -> list[Bar]:
         drawn = zip(self._sessions, past.opens, past.highs, past.lows, past.closes, past.volumes, strict=True)
-        rows = [
+        return [
             Bar(
                 each.date,
                 float(opened),
@@ -135,7 +140,6 @@ class History:
             )
             for each, opened, high, low, close, volume in drawn
         ]
-        return rows + self._own[symbol]
 
     def closes(self, symbol: str) -> Floats:
         """Return the daily closes, oldest first."""

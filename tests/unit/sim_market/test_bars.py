@@ -110,3 +110,18 @@ def test_the_last_bars_of_an_option_are_the_same_when_they_alone_are_asked_for()
                     option.con_id, what=what, bar_seconds=size, first=first, last=market.now, regular_hours=True
                 )
                 assert found == [each for each in every if isinstance(each.at, datetime) and each.at >= first]
+
+
+@pytest.mark.parametrize("what", ["BID", "ASK", "MIDPOINT", "BID_ASK"])
+def test_days_of_quotes_are_made_of_quotes_also_once_they_have_closed(what: str) -> None:
+    """At midnight they became those of trades, and a day of bid and ask opened at a price, not an average."""
+    for market, session in drawn_lived_and_present(DAY):
+        (day,) = bars(market, SPY_ID, 86400, session, what)
+        hours = bars(market, SPY_ID, 3600, session, what)
+        assert (day.high, day.low) == (max(each.high for each in hours), min(each.low for each in hours))
+        if what == "BID_ASK":
+            assert min(each.open for each in hours) < day.open < max(each.open for each in hours)
+            assert 0.01 <= day.close - day.open <= 0.02
+        else:
+            assert (day.open, day.close) == (hours[0].open, hours[-1].close)
+        assert day.volume == 0
