@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from engine.model.session import trades_on, trading_day_before
+from engine.model.session import half_days, trades_on, trading_day_before
 from engine.sim.market.universe import Ladder
 
 _DAILY_REACH = {Ladder.INDEX_PM: 35, Ladder.ETF_DAILY: 14}
@@ -31,6 +31,12 @@ def sessions_between(after: date, until: date) -> int:
     """Count the sessions after `after` up to and with `until`."""
     span = (until - after).days
     return sum(trades_on(after + timedelta(days=step)) for step in range(1, span + 1))
+
+
+@lru_cache(maxsize=8192)
+def half_days_between(after: date, until: date) -> int:
+    """Count the half days after `after` up to and with `until`."""
+    return len(half_days(after + timedelta(days=1), until))
 
 
 def third_friday(year: int, month: int) -> date:

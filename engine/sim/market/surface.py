@@ -2,7 +2,7 @@
 
 Movement is counted in variance. Today's share runs down on a clock fitted to real same-day SPX straddles (0.51, 0.48,
 0.43, 0.40, 0.36, 0.32, 0.26, 0.20, 0.16 % of spot at 09:35, 10:00, 10:30, 11:00, 12:00, 13:00, 14:00, 15:00, 15:30);
-each later session adds its own. The at-the-money level follows VIX. A straddle at the money is worth
+each later session adds its own, a half day less. The at-the-money level follows VIX. A straddle at the money is worth
 sqrt(2 / pi) standard deviations, which turns the one into the other.
 
 The smile is a hyperbola in x = ln(strike / forward) / deviation: variance(x) / variance(0) =
@@ -45,6 +45,8 @@ _TERM_LOG_SESSIONS = tuple(math.log(n) for n in (1, 5, 21, 63, 252, 600))
 _TERM_RATIO = (0.0070, 0.0078, 0.00856, 0.0097, 0.0109, 0.0114)
 _TERM_DAMPING = (0.0, 0.0, 0.0, 0.15, 0.35, 0.42)
 _NIGHT = 0.16
+_MISSING_OF_HALF_DAY = (1.0 - _NIGHT) * 180.0 / 390.0
+"""Of a session's variance, night included: a half day ends three hours early."""
 _SPX_VOL = 0.137
 _STOCK_DAY = 0.78
 _LEAST_DEVIATION = 2e-5
@@ -182,6 +184,8 @@ class Surface:
         days = (expiry.settles - self._today).days
         last_day = trading_day_before(expiry.settles) if expiry.is_am else expiry.settles
         later = listing.sessions_between(self._today, last_day) + (_NIGHT if expiry.is_am else 0.0)
+        if not asset.has_earnings:
+            later -= _MISSING_OF_HALF_DAY * listing.half_days_between(self._today, last_day)
         events = sum(self._today <= day < expiry.settles for day in earnings_around(expiry.symbol, self._today))
         ripe = min(1.0, math.log1p(later) / math.log(22.0))
         is_index = not asset.has_earnings

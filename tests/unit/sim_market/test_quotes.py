@@ -6,6 +6,7 @@ from datetime import date, time, timedelta
 import numpy as np
 import pytest
 
+from engine.model.session import session_after
 from engine.sim.market.chance import all_fractions, fractions, scramble, seeded
 from engine.sim.market.market import SimMarket
 from engine.sim.market.surface import Expiry, Surface
@@ -253,3 +254,30 @@ def test_words_of_every_seed_are_made_without_a_warning(seed: int) -> None:
         )
     expected = np.array([(each + seed * 0x1000003) % 2**64 for each in ids.tolist()], dtype=np.uint64)
     np.testing.assert_array_equal(found, scramble(expected))
+
+
+@pytest.mark.parametrize("day", [date(2026, 11, 25), DAY])
+def test_the_night_before_a_half_day_takes_from_options_what_a_night_does(day: date) -> None:
+    """The half day was priced as a whole one until its own morning: a straddle sold at the close was a third off."""
+    following = session_after(day)
+    kept = []
+    for seed in range(1, 13):
+        market = SimMarket(seed=seed, date=day)
+        expiry, tape = Expiry("SPX", following.date, False), market._tape
+        before = market._floor.surface.terms(expiry, tape.seconds).deviation / tape.vix_smooth[-1]
+        market.advance(following.open)
+        after = market._floor.surface.terms(expiry, 0).deviation / market._tape.vix_smooth[0]
+        kept.append(after / before)
+    assert 0.80 < np.mean(kept) < 0.96
+
+
+def test_a_half_day_shortens_what_is_ahead_of_index_options_alone() -> None:
+    surface = SimMarket(seed=7, date=DAY)._floor.surface
+    eve, half, monday = (date(2026, 11, each) for each in (25, 27, 30))
+
+    def added(symbol: str, first: date, last: date) -> float:
+        one, two = (surface.terms(Expiry(symbol, each, False), 0).deviation ** 2 for each in (first, last))
+        return two - one
+
+    for symbol, part in (("SPX", 0.61), ("SPY", 0.61), ("AAPL", 1.0)):
+        assert added(symbol, eve, half) / added(symbol, half, monday) == pytest.approx(part, rel=0.05), symbol
