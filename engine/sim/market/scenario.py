@@ -129,7 +129,10 @@ class Tape:
     closes: tuple[float, ...]
 
     def seconds(self, session: Session, ordinal: int) -> Floats | None:
-        """Return a level for each second that opens, touches high and low, and closes as each bar does."""
+        """Return a level for each second that opens, touches high and low, and closes as each bar does.
+
+        Where no bar is the last close stands, until the second at which the next one opens.
+        """
         if ordinal != 1:
             return None
         at: list[float] = []
@@ -137,6 +140,9 @@ class Tape:
         for minute, first, high, low, last in zip(
             self.minutes, self.opens, self.highs, self.lows, self.closes, strict=True
         ):
+            if levels:
+                at.append(minute * 60.0 - 1.0)
+                levels.append(levels[-1])
             near, far = (low, high) if last >= first else (high, low)
             at += [minute * 60.0, minute * 60.0 + 15.0, minute * 60.0 + 40.0, minute * 60.0 + 59.0]
             levels += [first, near, far, last]

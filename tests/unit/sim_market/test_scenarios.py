@@ -132,6 +132,18 @@ def test_a_file_of_bars_is_followed(tmp_path: Path) -> None:
     assert market.stats(SPX).previous_close == 6000.0
 
 
+def test_the_level_stands_where_bars_are_missing() -> None:
+    """It slid to the next bar's open, so that a halt could be seen to end lower before it ended."""
+    halted = "time,open,high,low,close\n09:30,6000,6001,5999,6000.5\n09:45,5800,5810,5790,5805\n"
+    market = SimMarket(seed=1, date=DAY, scenario=read_bars(halted, "x.csv"))
+    advance(market, 9, 46)
+    asked = {"bar_seconds": 60, "first": market._tape.session.open, "last": market.now, "regular_hours": True}
+    first, *between, last, _ = market.bars(SPX, what="TRADES", **asked)
+    assert first[1:5] == (6000.0, 6001.0, 5999.0, 6000.5)
+    assert [each[1:5] for each in between] == [(6000.5,) * 4] * 14
+    assert last[1:5] == (5800.0, 5810.0, 5790.0, 5805.0)
+
+
 @pytest.mark.parametrize(
     "scenario",
     [
