@@ -32,7 +32,7 @@ from engine.sim.instrument import Instrument, Settle
 from engine.sim.market import listing
 from engine.sim.market.chance import stable_fraction
 from engine.sim.market.path import IMPLIED_DAY, DayTape
-from engine.sim.market.reporting import EARNINGS_MOVE, earnings_around
+from engine.sim.market.reporting import EARNINGS_MOVE, reports_before
 from engine.sim.market.universe import ASSETS, Asset
 
 Floats = NDArray[np.float64]
@@ -186,7 +186,7 @@ class Surface:
         later = listing.sessions_between(self._today, last_day) + (_NIGHT if expiry.is_am else 0.0)
         if not asset.has_earnings:
             later -= _MISSING_OF_HALF_DAY * listing.half_days_between(self._today, last_day)
-        events = sum(self._today <= day < expiry.settles for day in earnings_around(expiry.symbol, self._today))
+        events = reports_before(expiry.symbol, self._today, expiry.settles)
         ripe = min(1.0, math.log1p(later) / math.log(22.0))
         is_index = not asset.has_earnings
         ratio, damping = term(later)

@@ -281,3 +281,15 @@ def test_a_half_day_shortens_what_is_ahead_of_index_options_alone() -> None:
 
     for symbol, part in (("SPX", 0.61), ("SPY", 0.61), ("AAPL", 1.0)):
         assert added(symbol, eve, half) / added(symbol, half, monday) == pytest.approx(part, rel=0.05), symbol
+
+
+@pytest.mark.parametrize("symbol", ["AAPL", "NFLX"])
+def test_all_reports_until_an_expiry_are_in_its_price(symbol: str) -> None:
+    """Those of the next five quarters alone were: what ends later rose in the first night of each quarter."""
+    market = SimMarket(seed=4, date=date(2026, 9, 30))
+    expiry, tape = Expiry(symbol, date(2028, 6, 16), False), market._tape
+    assert expiry.settles in [day for _, day in market.catalogue.listed(symbol)]
+    before = market._floor.surface.terms(expiry, tape.seconds).deviation ** 2 / tape.vix_smooth[-1] ** 1.2
+    market.advance(session_after(date(2026, 9, 30)).open)
+    after = market._floor.surface.terms(expiry, 0).deviation ** 2 / market._tape.vix_smooth[0] ** 1.2
+    assert 0.99 < after / before < 1.005
