@@ -176,6 +176,22 @@ def test_after_an_entry_that_ended_unfilled_the_next_look_is_the_same(every: str
     assert fast == slow
 
 
+@pytest.mark.parametrize("fewest", [1, 1_000])
+def test_an_exit_by_the_most_a_trade_can_lose_is_judged_of_each_price_that_was_entered_at(
+    fewest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Variants that held the same options at other prices had the exits of the first of them."""
+    monkeypatch.setattr(groups, "FEWEST", fewest)
+    text = PLAIN.replace("delta: 0.10", "otm: 20 pts, multiple_of: 25").replace(
+        "target: {profit: 50%}", "max_risk: {below: $725}"
+    )
+    fast, slow = both(
+        [text.replace("10:00", begin) for begin in ("10:00", "10:02", "10:06")], terms(PastDays(seed=4), 4)
+    )
+    assert fast == slow
+    assert all(each.by_arrays >= 3 for each in fast)
+
+
 LADDERED = """rulebot: 1
 name: plain
 about: Sells a put spread by a long ladder.

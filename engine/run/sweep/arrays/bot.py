@@ -16,7 +16,7 @@ from engine.turn.program import CompiledBot, Program
 
 OF_VOLATILITY = frozenset(("iv", "iv_over_rv"))
 """Measures that rise while the market stands: the same price over less time."""
-OF_PRICE = frozenset(("profit", "loss", "credit", "debit"))
+OF_PRICE = frozenset(("profit", "loss", "credit", "debit", "max_risk"))
 """Measures that depend on the price that a position was entered at."""
 
 
