@@ -192,6 +192,28 @@ def test_an_exit_by_the_most_a_trade_can_lose_is_judged_of_each_price_that_was_e
     assert all(each.by_arrays >= 3 for each in fast)
 
 
+@pytest.mark.parametrize("fewest", [1, 1_000])
+@pytest.mark.parametrize(
+    ("entry", "leaving"),
+    [
+        ("mid, step: 0.05, wait: 13s, tries: 5", "natural, wait: 5s, tries: 1, then: market"),
+        ("natural, wait: 10s, tries: 1", "mid, wait: 13s, tries: 4, then: market"),
+    ],
+    ids=["the entry", "the exit"],
+)
+def test_at_the_open_an_order_begins_as_late_as_its_legs_are_streamed(
+    entry: str, leaving: str, fewest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was taken to begin at once, and to be done before the next quotes."""
+    monkeypatch.setattr(groups, "FEWEST", fewest)
+    text = PLAIN.replace("10:00", "09:30").replace("natural, wait: 10s, tries: 1", entry)
+    text = text.replace("delta: 0.10", "delta: 0.3, multiple_of: 50").replace("put", "call").replace("below", "above")
+    text = text.replace("  - target: {profit: 50%}", f"  - vix: {{above: 1}}\n    order: {{start: {leaving}}}")
+    (fast,), (slow,) = both([text], terms(Leaps(seed=1), 6))
+    assert fast == slow
+    assert slow.trades >= 2
+
+
 LADDERED = """rulebot: 1
 name: plain
 about: Sells a put spread by a long ladder.

@@ -61,11 +61,12 @@ class EnteringTogether:
         for side in group.bots[0].by_delta:
             fine &= day.are_ordered(*side, reached, places)
         fine &= ~day.is_odd[chosen, places[:, None]].any(axis=1)
+        is_near = self._is_near(columns, is_clear, picks, places, reached)
         if later is not None:
             after = later[rows, places]
-            fine &= (after >= STREAMED_IN) | self._is_near(columns, is_clear, picks, places, reached)
-        else:
-            after = np.zeros(len(rows))
+            fine &= (after >= STREAMED_IN) | is_near
+        else:  # what is not streamed yet is sent as soon as it is
+            after = np.where(is_near, 0.0, STREAMED_IN)
         self._sheet.leave_alone(rows[~fine])
         return self._sent(rows[fine], places[fine], chosen[fine], after[fine]) if fine.any() else None
 
@@ -178,7 +179,7 @@ class EnteringTogether:
         return np.asarray(found), np.asarray(other[of])
 
     def _sent(self, rows: Places, places: Places, columns: Places, after: Columns) -> Entries:
-        """Return what came of entries that are sent so long after an instant, unless a limit keeps them out."""
+        """Return what came of entries that are sent so long after an instant at most, unless a limit keeps them out."""
         group, day, plan, quantity = self._group, self._day, self._group.plan, self._group.plan.quantity
         quotes = self._sheet.quotes(columns, places, tuple(-sign for sign in group.signs))
         lowest = least_payoffs(self._sheet.strikes(columns), group.rights, group.signs)

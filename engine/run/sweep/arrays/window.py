@@ -27,7 +27,7 @@ from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.entry_order import EntryOrder, Look, Meets, Met
 from engine.run.sweep.arrays.looks import Looks
 from engine.run.sweep.arrays.picks import NEAR, NONE, Picks
-from engine.run.sweep.arrays.working import NOT_QUOTED, SLACK, Fill, Quoted, Unclear, Unfilled, lacks_size, quoted_at
+from engine.run.sweep.arrays.working import NOT_QUOTED, Fill, Quoted, Unclear, Unfilled, lacks_size, quoted_at
 from engine.spec.nouns.legs import StrikeBy
 from engine.turn.bounds import holds_at, risk_floor, stated_floor
 from engine.turn.choosing import opening_commission, show_candidate
@@ -35,7 +35,7 @@ from engine.turn.runaway import MOST
 
 
 class Entered(NamedTuple):
-    """An entry that was filled: at which instant of the data, and how many seconds since it.
+    """An entry that was filled: at which instant of the data, and how many seconds since it at the latest.
 
     cash: dollars in less out, without commissions.
     """
@@ -152,12 +152,13 @@ class Window:
         worst = self._worst(judged, lowest)
         if self._is_refused(worst, judged):
             return None
-        until = None if self._is_at_an_end(selection) else self._until(look, selection)
+        late = 0.0 if self._is_streamed(look, selection) else STREAMED_IN
+        until = None if self._is_at_an_end(selection) else self._until(look, late)
         if until is None or lacks_size(self.day, quoted, look.place, plan.quantity):
             return NOT_STREAMED if until is None else NOT_QUOTED
         order = EntryOrder(self.day, look, plan.order, plan.quantity, self.fills, until)
         fill = order.work(self._meeting(look, judged, lowest), partial(self._quoted, selection))
-        return self._entered(selection, look, fill, lowest) if isinstance(fill, Fill) else fill
+        return self._entered(selection, look, fill, lowest, late) if isinstance(fill, Fill) else fill
 
     def _worst(self, judged: Judged, lowest: Decimal | None) -> Decimal | None:
         """Return the largest loss per share of one structure at the price at which limits look at it."""
@@ -220,20 +221,20 @@ class Window:
         reads = self.bot.require_at_money or any(self.bot.when_at_money)
         return reads and self._surely is not None and not self._surely[place]
 
-    def _until(self, look: Look, selection: Selection) -> float | None:
+    def _until(self, look: Look, late: float) -> float | None:
         """Return the time before which an order of a look has to be over to be clear; None where its start is not.
 
-        At a look soon after an instant its legs may have yet to be streamed: then it is sent a little later, or, by the
-        grid of `every`, not before the next look.
+        At a look soon after an instant its legs may have yet to be streamed: then it is sent up to so many seconds
+        late, or, by the grid of `every`, not before the next look.
         """
         _, instants = self.bot.clock(self.day)
         until = min((at for at in (*instants, self.halt) if at > look.at), default=self.day.length)
-        if self._is_streamed(look, selection):
+        if not late:
             return until
         entry = self.bot.plan.entry
         if entry.every is not None or entry.again is not None:
             return None
-        return min(until, float(self.day.times[look.place]) + self.day.room(look.place) - SLACK)
+        return min(until, float(self.day.times[look.place]) + self.day.room(look.place) - late)
 
     def _is_streamed(self, look: Look, selection: Selection) -> bool:
         """Say whether the legs of a look are surely among what is streamed then: strikes around those of before."""
@@ -301,7 +302,7 @@ class Window:
         seen.commission = float(commission)
         return holds_at(self.bot.compiled.priced, seen)
 
-    def _entered(self, selection: Selection, look: Look, fill: Fill, lowest: Decimal | None) -> Entered:
+    def _entered(self, selection: Selection, look: Look, fill: Fill, lowest: Decimal | None, late: float) -> Entered:
         quantity, net, cash = self.bot.plan.quantity, ZERO, ZERO
         at = look.at + fill.after
         place = self.day.place_at(at)
@@ -323,4 +324,4 @@ class Window:
             legs=ledgers,
             opened_on=self.day.session.date,
         )
-        return Entered(place, at - float(self.day.times[place]), selection, fill, held, cash)
+        return Entered(place, at + late - float(self.day.times[place]), selection, fill, held, cash)
