@@ -33,13 +33,14 @@ class BacktestBroker(PretendBroker):
     """The account of a backtest, in exact dollars, with the day's session and how orders fill.
 
     paid: the broker's own part of what orders have cost so far, before the least of an order. grids: price grids as the
-    day's broker had told them by now.
+    day's broker had told them by now. taken: how much of an option's asks (1) and of its bids (-1) has filled orders,
+    with the time of the quote that it was of.
     """
 
     fills: FillModel
     session: Session
     paid: dict[str, Decimal] = field(default_factory=dict, kw_only=True)
-    taken: dict[Option, tuple[float, int]] = field(default_factory=dict, kw_only=True)
+    taken: dict[tuple[Option, int], tuple[float, int]] = field(default_factory=dict, kw_only=True)
     grids: Grids = field(default_factory=dict, kw_only=True)
 
     def begin(self, session: Session) -> None:
@@ -74,7 +75,7 @@ class BacktestBroker(PretendBroker):
             if (size := self._size(leg.option, order.side_of(leg).sign)) is not None:
                 most = min(most, size // leg.ratio)
         for leg in order.legs if most > 0 else ():
-            self._take_size(leg.option, most * leg.ratio)
+            self._take_size(leg.option, order.side_of(leg).sign, most * leg.ratio)
         return max(most, 0)
 
     def _size(self, option: Option, sign: int) -> int | None:
@@ -83,13 +84,13 @@ class BacktestBroker(PretendBroker):
         size = (self.board.ask_size if sign > 0 else self.board.bid_size)[row]
         if size != size:
             return None
-        at, taken = self.taken.get(option, (0.0, 0))
+        at, taken = self.taken.get((option, sign), (0.0, 0))
         return int(size) - (taken if at == self.board.quote_at[row] else 0)
 
-    def _take_size(self, option: Option, count: int) -> None:
+    def _take_size(self, option: Option, sign: int, count: int) -> None:
         stamp = self.board.quote_at[self.board.rows[option]]
-        at, taken = self.taken.get(option, (0.0, 0))
-        self.taken[option] = (stamp, count + (taken if at == stamp else 0))
+        at, taken = self.taken.get((option, sign), (0.0, 0))
+        self.taken[option, sign] = (stamp, count + (taken if at == stamp else 0))
 
     def commissions(self, found: Working, parts: list[tuple[Option, int, Decimal]]) -> list[Decimal]:
         """Return the dollars of each execution, with what an order lacks of the least."""

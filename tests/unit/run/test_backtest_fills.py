@@ -128,6 +128,24 @@ def test_what_is_quoted_on_the_side_that_is_dealt_with_fills_once_for_all_orders
     assert filled(5, 9, later) == 2
 
 
+def test_what_was_sold_at_the_bids_leaves_the_asks_as_they_were() -> None:
+    """An exit within the minute of its entry filled a part, or nothing, of what was quoted on its side."""
+    session = session_on(DAY)
+    assert session is not None
+    broker = BacktestBroker(Board(), "A", fill_model("natural"), session, cash=Decimal(10_000))
+    board, at = broker.board, session.open + timedelta(minutes=5)
+    for each, bid in ((option(5900), 1.20), (option(5890), 0.20)):
+        row = board.add(each)
+        board.bid[row], board.ask[row], board.bid_size[row], board.ask_size[row] = bid, bid + 0.1, 3.0, 3.0
+        board.quote_at[row] = at.timestamp()
+    for number, sides in ((1, (Side.SELL, Side.BUY)), (2, (Side.BUY, Side.SELL))):
+        sent = replace(order(None, OrderType.MARKET), ref=f"rb:t:{number:06d}", number=number, quantity=3)
+        sent = replace(sent, legs=tuple(replace(leg, side=side) for leg, side in zip(sent.legs, sides, strict=True)))
+        assert len([*broker.take(Submit(sent), at)]) == 1
+        at += timedelta(seconds=1)
+        assert [int(each.quantity) for each in broker.fill(at) if isinstance(each, ExecutionReport)] == [3, 3]
+
+
 def test_a_market_order_pays_the_natural_price_in_every_model() -> None:
     assert [filled(model, None) for model in ("natural", "mid", "mid+0.3")] == [Decimal("0.8000")] * 3
 
