@@ -16,6 +16,7 @@ from engine.model.order import Purpose
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record
 from engine.review.payoff import Payoff
+from engine.run.columns import one_line
 from engine.run.looking.candidate import Candidate, Judged, judge
 from engine.run.looking.shown import ShownLeg, payoff_at_expiry, shown_legs, structure_of_legs
 from engine.turn.by_hand import ASKED
@@ -39,7 +40,7 @@ class Preview:
     conditions: what the spec asks, in words, with true, false or None for unknown; a person's entry passes over `when`.
 
     Units: price (what its order would start from), mid and natural per share of one structure, + is received;
-    commission in dollars of opening all of it.
+    commission in dollars of opening all of it, of one structure where no count of it fits.
     """
 
     bot: str
@@ -188,7 +189,7 @@ def _said(name: str, asked: Turn, judged: Turn) -> _Outcome:
             return _Outcome(words, sends=True)
     reasons = [_refusal(record) for record in (*asked.records, *judged.records) if record.bot == name]
     refused = next((reason for reason in reversed(reasons) if reason), "")
-    return _Outcome(refused or judged.state.bots[name].waits)
+    return _Outcome(one_line(refused or judged.state.bots[name].waits))
 
 
 def _refusal(record: Record) -> str:

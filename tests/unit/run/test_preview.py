@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hand_desk import Desk, text_of
+from hand_desk import SECTIONS, Desk, text_of
 
 from engine.model.event import Request
 from engine.run.preview import Preview, preview_now
@@ -104,6 +104,23 @@ def test_a_pause_and_a_lost_broker_are_told() -> None:
     assert preview(desk).would_send
     desk.unlink()
     assert preview(desk).answer == "the broker is not connected"
+
+
+def test_where_no_count_fits_one_structure_is_told_with_its_own_commission() -> None:
+    """It was that of none, the least of an order, beside a payoff of one."""
+    none, one = preview(ready(quantity="{max_loss: $100, at_most: 3}")), preview(ready())
+    assert (none.quantity, none.would_send) == (0, False)
+    assert "max_loss is $100.00" in none.lacking
+    assert none.commission == one.commission
+    assert none.payoff == one.payoff
+
+
+def test_what_refuses_it_is_told_as_its_conditions_are() -> None:
+    """The wide gaps of the columns of a verdict stood in it."""
+    halted = preview(ready(risk="{max_loss_per_trade: $2000, halt_when: [{vix: {above: 10}}]}"))
+    assert halted.answer == "halted: vix 16.00, above 10"
+    legs = f"{SECTIONS['legs']}  require: [{{credit: {{at_least: 50}}}}]\n"
+    assert preview(ready(legs=legs)).answer == "credit 0.70, at least 50: 49.30 too little"
 
 
 def test_without_quotes_there_is_no_price_and_nothing_is_sent() -> None:
