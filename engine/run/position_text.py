@@ -83,19 +83,21 @@ def entry_text(position: Position) -> str:
 
 
 def exit_text(position: Position) -> str:
-    """Return `bought back at 0.40`, `expired worthless`, `settled at 5.48`: how a closed position ended."""
+    """Return `bought back at 0.40`, `expired worthless`, `settled at 5.48`: how a closed position ended.
+
+    It is `closed` where a leg never filled: then there is no price of the whole.
+    """
     settled, paid = [leg for leg in position.legs if leg.settled], position.exit_price
-    at = closes_at(position, -float(paid or 0))
+    at = "" if paid is None else f" at {closes_at(position, -float(paid))}"
     if position.exit_reason == ESTIMATED:
-        return f"closed by hand, estimated at {at}"
+        return f"closed by hand, estimated{at}"
     if position.exit_reason == CLOSED_BY_HAND:
-        return f"closed by hand{', counted as settled' if settled else ''} at {at}"
+        return f"closed by hand{', counted as settled' if settled else ''}{at}"
     if all(leg.settled == leg.closed for leg in position.legs):
         if all(not leg.exit_cash for leg in settled):
             return position.exit_reason if position.exit_reason in DELIVERING else "expired worthless"
-        return f"settled at {at}"
-    words = closing_verb(None if paid is None else -float(paid), _entry(position))
-    words += "" if paid is None else f" at {price(paid)}"
+        return f"settled{at}"
+    words = "closed" if paid is None else f"{closing_verb(-float(paid), _entry(position))} at {price(paid)}"
     return f"{words} (the rest expired)" if settled else words
 
 

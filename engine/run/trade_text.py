@@ -202,6 +202,15 @@ def with_parts(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> Mapping[s
     return told
 
 
+def leg_words(leg: Mapping[str, Any]) -> str:
+    """Return what was dealt in a leg of a row of `trades`: `1 long_put bought at 0.50, sold at 0.40`."""
+    opening, ending = ("bought", "sold") if leg["sign"] > 0 else ("sold", "bought back")
+    words = f"{leg['opened']} {leg['name']} {opening} at {price(float(leg['entry_price']))}"
+    if leg["closed"] and leg["closed"] == leg["settled"]:
+        ending = "settled"
+    return words if leg["exit_price"] is None else f"{words}, {ending} at {price(float(leg['exit_price']))}"
+
+
 def option_of(leg: Mapping[str, Any]) -> Option:
     """Return the contract of a leg that is an option, as `legs` of a row of `trades` has it."""
     expiry, right = date.fromisoformat(leg["expiry"]), Right(leg["right"])

@@ -12,7 +12,15 @@ from engine.model.session import exchange_date, is_session
 from engine.record.doing import Doing, Told
 from engine.record.explain import Condition, Leaving, Moment, Span, Story, total
 from engine.run.columns import aligned, clock, price, signed
-from engine.run.trade_text import closing_text, closing_verb, error_text, part_of_row, provisional_text, structure_of
+from engine.run.trade_text import (
+    closing_text,
+    closing_verb,
+    error_text,
+    leg_words,
+    part_of_row,
+    provisional_text,
+    structure_of,
+)
 from engine.run.why_day import WhyDay
 from engine.store.queries import Row
 
@@ -118,7 +126,7 @@ def _opened(session: date, trades: Sequence[Row]) -> list[Row]:
 def _trade_line(trade: Row, session: date) -> str:
     entry, opened = trade["entry_price"], _on(trade["entry_time"], session)
     if entry is None:
-        return f"{structure_of(trade)}: not filled yet"
+        return _incomplete_line(trade, session)
     line = f"{'bought' if entry < 0 else 'sold'} {structure_of(trade)} at {price(abs(entry))}"
     if trade["entry_mid"] is not None:
         line += f" (mid {price(abs(trade['entry_mid']))})"
@@ -127,9 +135,25 @@ def _trade_line(trade: Row, session: date) -> str:
     line += "".join(f", {_part_words(trade, part, session)}" for part in parts)
     if trade["status"] != "CLOSED":
         return f"{line}; {error_text(trade) or str(trade['status']).lower()}"
-    line += f", {_end_words(trade, session)}"
-    line += f"   {signed(trade['final_pnl'])} after commissions of {dollars(trade['commissions'])}"
-    return line + provisional_text(trade.get("commissions_owed", 0))
+    return f"{line}, {_end_words(trade, session)}{_made_words(trade)}"
+
+
+def _incomplete_line(trade: Row, session: date) -> str:
+    """Return what came of an entry of which not every leg has filled: `part of 5920/5930p 10:00: 1 long_put ..`."""
+    dealt = [leg for leg in json.loads(trade["legs"]) if leg["opened"]]
+    if not dealt:
+        return f"{structure_of(trade)}: not filled yet"
+    line = f"part of {structure_of(trade)} {_on(trade['entry_time'], session)}: {', '.join(map(leg_words, dealt))}"
+    if trade["status"] != "CLOSED":
+        goes_on = "the rest is not filled yet" if trade["state"] == "entering" else str(trade["state"])
+        return f"{line}; {error_text(trade) or goes_on}"
+    return f"{line} {_on(trade['exit_time'], session)}: {trade['exit_name']}{_made_words(trade)}"
+
+
+def _made_words(trade: Row) -> str:
+    """Return `   +$36.80 after commissions of $2.60`."""
+    made = f"   {signed(trade['final_pnl'])} after commissions of {dollars(trade['commissions'])}"
+    return made + provisional_text(trade.get("commissions_owed", 0))
 
 
 def _hold_words(trade: Row, on_hold: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ from hand_desk import CONDOR, Desk, call, kept, put, text_of
 from test_part_closing import ENDING, RISK, closed_at, settle_stops, told_by
 
 from engine.alerts.find import digest
+from engine.model.order import OrderStatus, Purpose
 from engine.record.explain import story
 from engine.record.record import Kind
 from engine.run.happening import happening
@@ -153,3 +154,34 @@ def test_a_protective_stop_closes_what_a_part_has_left() -> None:
     last = happening(desk.said(Kind.DECISION, "exit")[-1], desk.state)
     assert last is not None
     assert last.text == "protect: closing 1 of 2 x 5935/5945p 6065c"
+
+
+def told_of_the_day(desk: Desk, folder: Path) -> str:
+    folder.mkdir()
+    with StoreReader(kept(desk, folder)) as reader:
+        trades = [parts_told(row, reader) for row in reader.view("trades")]
+    return "\n".join(story_lines("spread", desk.day, WhyDay(story(desk.records), trades)))
+
+
+def test_a_leg_that_never_got_its_partner_is_told_with_what_came_of_it(tmp_path: Path) -> None:
+    """It was `not filled yet`, also once it was sold at a loss; a long leg was `bought back`."""
+    order = "{leg_by_leg: [long_put, short_put], start: mid, step: 0.05, wait: 10s, tries: 3, then: unwind}"
+    desk = Desk((text_of(order=order),))
+    desk.until("10:00")
+    desk.settle(1)
+    assert "5935/5945p: not filled yet" in told_of_the_day(desk, tmp_path / "0")
+    desk.fill(desk.live[0])
+    desk.tick(1)
+    part = "part of 5935/5945p 10:00: 1 long_put bought at 1.60"
+    assert f"{part}; the rest is not filled yet" in told_of_the_day(desk, tmp_path / "1")
+    while desk.live[0].purpose is not Purpose.UNWIND:
+        desk.tick(1)
+        for order_at_work in desk.live:
+            if order_at_work.status is OrderStatus.CANCELLING:
+                desk.cancelled(order_at_work)
+            elif order_at_work.status is OrderStatus.SENDING:
+                desk.ack(order_at_work)
+    assert f"{part}; exiting" in told_of_the_day(desk, tmp_path / "2")
+    desk.fill(desk.live[0], price="1.50")
+    assert f"{part}, sold at 1.50 10:00: unwind   -$10.00 after" in told_of_the_day(desk, tmp_path / "3")
+    assert told_by(desk)[:2] == ["part of 5935/5945p 10:00", "closed 10:00: unwind"]
