@@ -1,6 +1,7 @@
 """A trade previewed: what a bot, or a row of a scan, would enter now, and the one button or command that does it."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query
@@ -139,7 +140,8 @@ def _kept(bot: str, scan: int, number: int | None) -> tuple[Row | None, Row | No
         return (head, rows[0]) if rows else (None, None)
     found = next((each for each in rows if each["number"] == number), None)
     if found is None:
-        raise HTTPException(404, f"scan {scan} keeps no row {number} of {bot[:60]}")
+        which = f"scan {scan}" if scan else "the last scan"
+        raise HTTPException(404, f"{which} keeps no row {number} of {bot[:60]}")
     return head, found
 
 
@@ -175,8 +177,9 @@ def _better(engine: Preview | None, scanned: Preview | None) -> Preview | None:
 
 
 def _file_of(scan: Row, bot: str) -> str:
+    """Return the file of a scan that is called as a bot is, "" without one."""
     files = [str(file) for file in scan["specs"]]
-    return next((file for file in files if bot in file), files[0] if len(files) == 1 else "")
+    return next((file for file in files if Path(file).stem == bot), files[0] if len(files) == 1 else "")
 
 
 def _is_simulated(scan: Row) -> bool:

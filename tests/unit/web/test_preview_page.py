@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from conftest import served
 from hand_desk import Desk, text_of
-from scan_rows import kept, row
+from scan_rows import kept, row, scan_of
 from store_day import CONDOR, small_day
 from web_client import Client
 
@@ -18,10 +18,12 @@ import engine.web.live as live_module
 from engine.model.errors import InvariantError
 from engine.run.looking.shown import ShownLeg
 from engine.run.preview import preview_now
+from engine.run.scan.row import document, head
 from engine.store.folders import DATA_VARIABLE
 from engine.store.journal import SqlJournal
 from engine.store.latest import remember_store
 from engine.store.open import open_store
+from engine.store.scans import keep, scans_file
 from engine.web.live import Live
 from engine.web.picture import BotLine, Picture
 from engine.web.preview_page import next_step
@@ -75,6 +77,20 @@ def test_without_a_number_the_best_row_of_the_last_scan_is_meant(client: Client)
     kept(whole(structure="1/2p"))
     kept(whole(price=2.0), whole(price=1.5))
     assert "$200.00" in page(client, "/preview/of_all")
+
+
+def test_the_next_command_names_the_file_of_this_bot(client: Client) -> None:
+    """It named the first file of the scan with the bot's name anywhere in its path."""
+    found = scan_of(whole(), bots={"of_all_lite": "of_all/of_all_lite.yaml", "of_all": "of_all/of_all.yaml"})
+    keep(scans_file(), head(found), [document(each) for each in found.rows])
+    text = page(client, "/preview/of_all")
+    assert "rulebot serve --paper --sim of_all/of_all.yaml" in text
+    assert "of_all_lite" not in text
+
+
+def test_a_row_that_the_last_scan_lacks_is_told_of_it(client: Client) -> None:
+    kept(whole())
+    assert b"the last scan keeps no row 7 of of_all" in client.get("/api/preview/of_all?row=7").body
 
 
 def test_delayed_quotes_are_marked(client: Client) -> None:
