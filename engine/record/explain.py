@@ -90,7 +90,7 @@ class Story:
     said, each text once. unfilled: entries that ended without a fill, and why; tried: their positions. rolled: what
     exits rolled, or why they did not. ranked: which symbols of a universe were taken, which passed over. reloaded:
     when its text was another from then on, by digests. blind: halts that were unknown to the end, which keep a bot
-    out. halted, skipped: from the bot's day, and when it halted.
+    out. halted, skipped: from the bot's day, and when it halted last.
     """
 
     watched: tuple[Span, ...]
@@ -136,7 +136,7 @@ def story(records: Sequence[Record]) -> Story:
         reloaded=tuple((record.at, _reload_words(record)) for record in records if record.kind is Kind.RELOAD),
         blind=tuple(one for one in state_at(records, records[-1].at, ("halts",)).conditions if one.truth is None),
         halted=_on_one_line(day.get("halted")),
-        halted_at=next((record.at for record in _decisions(records, "halt")), None),
+        halted_at=next((record.at for record in reversed(_decisions(records, "halt"))), None),
         skipped=_on_one_line(day.get("skipped") or day.get("decided")),
     )
 

@@ -3,8 +3,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hand_desk import Desk, clock, text_of
 from store_day import DAY, WATCHER, at, condor_records, verdict, watcher_records
 
+from engine.model.event import Request
 from engine.record.explain import Span, history, left_within, of_symbol, outages, selection_at, state_at, story, total
 from engine.record.record import Json, Kind, Record
 from engine.run.trade_text import asked_at, with_parts
@@ -430,3 +432,18 @@ def test_the_story_of_one_symbol_is_without_what_the_others_did() -> None:
     chosen = selection_at(of_symbol(records, "SPY"), at("10:10"))
     assert chosen is not None
     assert chosen.data["symbol"] == "SPY"
+
+
+def test_a_halt_after_a_resume_is_told_with_its_own_time() -> None:
+    """It had the time of the first halt of the day, and the words of the last."""
+    desk = Desk((text_of(risk="{max_loss_per_trade: $2000, halt_when: [{vix: {above: 20}}, {spot: {above: 6050}}]}"),))
+    desk.level("VIX", 25.0)
+    desk.until("10:05")
+    desk.level("VIX", 15.0)
+    desk.tick(60)
+    desk.ask(Request.RESUME, "spread")
+    desk.level("SPX", 6060.0)
+    desk.until("10:20")
+    found = story(desk.records)
+    assert (found.halted, found.halted_at) == ("spot 6060.00 above 6050", clock("10:20"))
+    assert "  10:20:00   halted: spot 6060.00 above 6050" in story_lines("spread", desk.day, WhyDay(found))
