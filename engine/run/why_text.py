@@ -42,8 +42,7 @@ def story_lines(bot: str, session: date, day: WhyDay) -> list[str]:
     lines = [_headline(bot, session, told, trades)]
     lines += [f"  {_trade_line(trade, session)}{_hold_words(trade, on_hold)}" for trade in trades]
     for trade in day.held:
-        since = str(trade["entry_time"])[:10]
-        lines.append(f"  held {structure_of(trade)} since {since}{_hold_words(trade, on_hold)}")
+        lines.append(f"  {_held_line(trade, session)}{_hold_words(trade, on_hold)}")
     for (at, text), position in zip(told.unfilled, told.tried, strict=True):
         lines.append(f"  {clock(at)}   not filled: {text}{f' ({asked[position]})' if asked.get(position) else ''}")
     if not _opened(session, trades):
@@ -136,6 +135,15 @@ def _trade_line(trade: Row, session: date) -> str:
     if trade["status"] != "CLOSED":
         return f"{line}; {error_text(trade) or str(trade['status']).lower()}"
     return f"{line}, {_end_words(trade, session)}{_made_words(trade)}"
+
+
+def _held_line(trade: Row, session: date) -> str:
+    """Return `held 4 x 2525/2545p 2017-11-20 since 2017-11-15`, and what of it had been closed by then."""
+    line = f"held {structure_of(trade)} since {str(trade['entry_time'])[:10]}"
+    before = (part for part in trade.get("parts") or () if str(part["time"])[:10] < str(session))
+    line += "".join(f", {_part_words(trade, part, session)}" for part in before)
+    left = str(trade.get("left") or "9")
+    return line if left[:10] > str(session) else f"{line}, left {left[:16]}: {trade['exit_name']}"
 
 
 def _incomplete_line(trade: Row, session: date) -> str:

@@ -162,6 +162,10 @@ def test_what_kept_a_bot_from_watching_is_told() -> None:
     assert lines[0].endswith("It did not watch.")
     assert lines[1] == "  held 2200p 2026-12-18 since 2026-11-16"
     assert lines[2:] == ["  its halt move was unknown: beyond 46.4: SPX: no expiry fits"]
+    wing = {**held[0], "left": "2026-11-17 14:35:02", "exit_name": "target"}
+    assert story_lines(WATCHER, DAY, WhyDay(told, (), [wing]))[1].endswith(
+        " since 2026-11-16, left 2026-11-17 14:35: target"
+    )
     capped = replace(told, skipped="1 of 1 open at once")
     assert story_lines(WATCHER, DAY, WhyDay(capped, (), held))[0].endswith("It did not watch: 1 of 1 open at once.")
     assert "at 2.70 2026-11-16 10:00; open" in story_lines(WATCHER, DAY, WhyDay(told, held))[1], (
