@@ -115,8 +115,7 @@ def _marks(
     symbol = _first_symbol(row)
     opened = _time(row["entry_time"])
     if opened is not None and first <= exchange_date(opened) <= last:
-        verb = "bought" if row["entry_price"] is not None and row["entry_price"] < 0 else "sold"
-        words = f"{verb} {structure_of(row)} at {_price(row['entry_price'])}"
+        words = _entry_words(structure_of(row), row["entry_price"])
         yield Mark(at=opened, kind=MarkKind.ENTRY, symbol=symbol, words=words, trade=row["id"])
     yield from (
         Mark(at=at, kind=MarkKind.EXIT, symbol=symbol, words=words, trade=row["id"])
@@ -125,9 +124,17 @@ def _marks(
     )
     if closed is not None and first <= exchange_date(closed) <= last:
         gain = row["final_pnl"]
-        at = "in all at" if parts else "at"
-        words = f"{row['exit_name'] or row['exit_reason']} {at} {_closed_at(row['exit_price'], row)}, {signed(gain)}"
+        in_all = " in all" if parts else ""
+        at = "" if row["exit_price"] is None else f"{in_all} at {_closed_at(row['exit_price'], row)}"
+        words = f"{row['exit_name'] or row['exit_reason']}{at}, {signed(gain)}"
         yield Mark(at=closed, kind=MarkKind.EXIT, symbol=symbol, words=words, trade=row["id"], gain=gain)
+
+
+def _entry_words(structure: str, entry: float | None) -> str:
+    """Return `sold 5935/5945p at 0.70`; there is no price of the whole where a leg never filled."""
+    if entry is None:
+        return f"part of {structure}"
+    return f"{'bought' if entry < 0 else 'sold'} {structure} at {_price(entry)}"
 
 
 def _price(amount: float | None) -> str:

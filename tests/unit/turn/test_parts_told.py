@@ -11,6 +11,7 @@ from engine.alerts.find import digest
 from engine.model.order import OrderStatus, Purpose
 from engine.record.explain import story
 from engine.record.record import Kind
+from engine.run.chart.gather import chart_of_day
 from engine.run.happening import happening
 from engine.run.position_text import ending_text
 from engine.run.why_day import WhyDay, parts_told
@@ -185,3 +186,7 @@ def test_a_leg_that_never_got_its_partner_is_told_with_what_came_of_it(tmp_path:
     desk.fill(desk.live[0], price="1.50")
     assert f"{part}, sold at 1.50 10:00: unwind   -$10.00 after" in told_of_the_day(desk, tmp_path / "3")
     assert told_by(desk)[:2] == ["part of 5935/5945p 10:00", "closed 10:00: unwind"]
+    (tmp_path / "4").mkdir()
+    with StoreReader(kept(desk, tmp_path / "4")) as reader:
+        marks = [mark.words for mark in chart_of_day(reader, "spread", desk.day).marks if mark.trade]
+    assert marks == ["part of 5935/5945p", "unwind, -$10.00"]
