@@ -192,14 +192,25 @@ def left_at(trade: Mapping[str, Any], orders: Rows) -> str | None:
 def with_parts(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> Mapping[str, Any]:
     """Return a row of `trades` with the parts of it that were closed before its end, where there are some.
 
-    `left` is added where that was before its end.
+    `left` is added where that was before its end; `asked`, where fewer filled, is how many structures were asked for.
     """
     told, parts, left = dict(trade), parts_closed(trade, orders, fills), left_at(trade, orders)
     if parts:
         told["parts"] = parts
     if left is not None and left < str(trade["exit_time"]):
         told["left"] = left
+    if (asked := _asked_for(trade, orders)) > trade["quantity"]:
+        told["asked"] = asked
     return told
+
+
+def _asked_for(trade: Mapping[str, Any], orders: Rows) -> int:
+    """Return how many structures an entry asked for in an order of all its legs, 0 of any other."""
+    legs = json.loads(trade["legs"])
+    if len(legs) == 1 and legs[0]["ratio"] != 1:
+        return 0  # such an order counts pieces of its one leg
+    filled = (each for each in orders if each["purpose"] == Purpose.ENTRY.value and each["filled"])
+    return max((each["quantity"] for each in filled if len(json.loads(each["legs"])) == len(legs)), default=0)
 
 
 def leg_words(leg: Mapping[str, Any]) -> str:

@@ -129,11 +129,11 @@ def _trade_line(trade: Row, session: date) -> str:
     line = f"{'bought' if entry < 0 else 'sold'} {structure_of(trade)} at {price(abs(entry))}"
     if trade["entry_mid"] is not None:
         line += f" (mid {price(abs(trade['entry_mid']))})"
-    line += f" {opened}"
+    line += f" {opened}" + (f", {trade['quantity']} of {trade['asked']} filled" if "asked" in trade else "")
     parts = trade.get("parts") or ()
     line += "".join(f", {_part_words(trade, part, session)}" for part in parts)
     if trade["status"] != "CLOSED":
-        return f"{line}; {error_text(trade) or str(trade['status']).lower()}"
+        return f"{line}; {error_text(trade) or _goes_on(trade)}"
     return f"{line}, {_end_words(trade, session)}{_made_words(trade)}"
 
 
@@ -153,9 +153,13 @@ def _incomplete_line(trade: Row, session: date) -> str:
         return f"{structure_of(trade)}: not filled yet"
     line = f"part of {structure_of(trade)} {_on(trade['entry_time'], session)}: {', '.join(map(leg_words, dealt))}"
     if trade["status"] != "CLOSED":
-        goes_on = "the rest is not filled yet" if trade["state"] == "entering" else str(trade["state"])
-        return f"{line}; {error_text(trade) or goes_on}"
+        return f"{line}; {error_text(trade) or _goes_on(trade)}"
     return f"{line} {_on(trade['exit_time'], session)}: {trade['exit_name']}{_made_words(trade)}"
+
+
+def _goes_on(trade: Row) -> str:
+    """Return what a trade that is not over is at: `open`, or that its entry still works."""
+    return "the rest is not filled yet" if trade["state"] == "entering" else str(trade["state"])
 
 
 def _made_words(trade: Row) -> str:

@@ -156,6 +156,7 @@ def test_what_kept_a_bot_from_watching_is_told() -> None:
         "entry_price": 2.7,
         "entry_mid": None,
         "status": "OPEN",
+        "state": "open",
     }
     held = [{**row, "entry_time": "2026-11-16 10:00:31", "exit_time": None}]
     lines = story_lines(WATCHER, DAY, WhyDay(told, (), held))
@@ -189,6 +190,7 @@ def test_parts_of_a_trade_that_exits_closed_are_told() -> None:
         "exit_name": None,
         "exit_reason": None,
         "status": "OPEN",
+        "state": "open",
         "final_pnl": None,
         "commissions": 40.0,
     }
@@ -198,7 +200,9 @@ def test_parts_of_a_trade_that_exits_closed_are_told() -> None:
             "purpose": what,
             "reason": why,
             "action": "BUY",
+            "quantity": 4,
             "filled": count,
+            "legs": '[{"name": "p"}]',
             "fill_price": paid,
             "fill_time": when and f"{DAY} {when}",
         }

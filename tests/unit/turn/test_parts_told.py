@@ -32,6 +32,7 @@ WING = """
   lower: {buy: put, strike: {below: body, by: 30 pts}}
 """
 """A butterfly that is sold, and that closes for a credit once its upper put is worth more than its body."""
+SINGLE = "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {delta: 0.10}}\n"
 
 
 def held(exits: str, legs: str, quantity: int = 1) -> Desk:
@@ -162,6 +163,23 @@ def told_of_the_day(desk: Desk, folder: Path) -> str:
     with StoreReader(kept(desk, folder)) as reader:
         trades = [parts_told(row, reader) for row in reader.view("trades")]
     return "\n".join(story_lines("spread", desk.day, WhyDay(story(desk.records), trades)))
+
+
+@pytest.mark.parametrize("legs", [CONDOR, SINGLE], ids=["a condor", "one leg"])
+def test_an_entry_that_filled_in_part_says_how_many_were_asked_for(tmp_path: Path, legs: str) -> None:
+    """It was told as if no more had been asked for, and as open while the rest still worked."""
+    desk = Desk((text_of(legs=legs, quantity="3", risk="{max_loss_per_trade: $2000000, undefined_risk: allow}"),))
+    desk.fill(desk.enter(), 1)
+    assert ", 1 of 3 filled; the rest is not filled yet" in told_of_the_day(desk, tmp_path / "0")
+    while desk.live:
+        desk.tick(1)
+        for order in desk.live:
+            if order.status is OrderStatus.CANCELLING:
+                desk.cancelled(order, order.filled)
+    assert " 10:00, 1 of 3 filled; open" in told_of_the_day(desk, tmp_path / "1")
+    desk.until("15:45")
+    desk.fill(desk.live[0])
+    assert " 10:00, 1 of 3 filled, bought back at " in told_of_the_day(desk, tmp_path / "2")
 
 
 def test_a_leg_that_never_got_its_partner_is_told_with_what_came_of_it(tmp_path: Path) -> None:
