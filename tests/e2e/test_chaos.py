@@ -175,6 +175,25 @@ def test_specs_that_change_govern_what_is_opened_by_them_also_over_ends_of_the_e
     assert (condor.digest, condor.state) == (desk.digests[CONDOR], "open")
 
 
+def test_the_account_document_in_force_holds_also_over_ends_of_the_engine(desk: Desk, tmp_path: Path) -> None:
+    """One may be open; the document is broken for a while; then two may: the condor enters then and no earlier."""
+    opens, start = SESSION.open, desk.bots[CONDOR].windows(SESSION)[0][0]
+    tight = Reload(kind="account_limits", bot="", at=opens + timedelta(seconds=5), limits=(("max_open", 1),))
+    broken = Reload(kind="account_broken", bot="", at=start - timedelta(seconds=40), breaks="half", away=20)
+    wide = Reload(kind="account_limits", bot="", at=start + timedelta(minutes=2), limits=(("max_open", 2),))
+    ends = [Crash(moment=Moment.AT_TIME, at=each.at + timedelta(seconds=4), away=3) for each in (tight, broken, wide)]
+    storm = morning(desk, reloads=(tight, broken, wide), crashes=tuple(ends))
+    left = live_through(replace(storm, calm_at=start + timedelta(minutes=4)), desk, tmp_path)
+    assert judge(left, desk) == {}
+    assert [left.kinds_fired[kind] for kind in ("account_limits", "account_broken", "crash at")] == [2, 1, 3]
+    opened = {each.bot: each.opened_at for each in left.day.positions.values()}
+    assert opened[SELLER] is not None
+    assert opened[CONDOR] is not None
+    assert opened[SELLER] < wide.at < opened[CONDOR]
+    was_wide = tuple(replace(each, limits=None) for each in left.reads)
+    assert {13, 18} & set(judge(replace(left, reads=was_wide), desk)), "the records are held against what was read"
+
+
 def test_an_engine_whose_connection_is_cut_is_started_again(desk: Desk) -> None:
     cut: dict[str, str | int] = {"kind": "cut", "at": "09:31:10"}
     found = try_storm(morning(desk, **faults(cut)), desk)

@@ -13,7 +13,7 @@ from engine.run.aftermath.day import Day
 from engine.run.aftermath.outside import Outside
 from engine.run.chaos.fate import Points
 from engine.run.chaos.storm import Storm
-from engine.run.chaos.versions import Told
+from engine.run.chaos.versions import Read, Told
 from engine.run.desk import Desk
 from engine.sim.exchange.ledger import Row
 from engine.turn.program import CompiledBot
@@ -27,8 +27,8 @@ class Aftermath:
     that the broker kept from us. unheard: orders, executions and commissions of an earlier session that no engine was
     there to hear, and that nobody tells the next day. fired: how often each fault did something, by its place. deaths:
     crashes, acts and reloads that happened. points: where it could have died. troubles: what no engine may do, in
-    words. texts: all that the files of specs have said, by digest, and told: what they said at each request; nothing
-    of files that stayed as they were.
+    words. texts: all that the files of specs have said, by digest; told, reads: what the files said at each request,
+    and at each start; wrong: what was read and cannot be run. Nothing of files that stayed as they were.
     """
 
     storm: Storm
@@ -45,6 +45,8 @@ class Aftermath:
     troubles: tuple[str, ...] = ()
     texts: Mapping[str, CompiledBot] = field(default_factory=dict)
     told: tuple[Told, ...] = ()
+    reads: tuple[Read, ...] = ()
+    wrong: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Return its seed alone: asyncio prints what the coroutine of a run has returned."""

@@ -1,4 +1,4 @@
-"""Draw a trial from a seed: the day, the market, the stretch around an entry window, faults, crashes, acts, reloads."""
+"""Draw a trial from a seed: the day, the market, the stretch around an entry window, and all that happens in it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -8,6 +8,7 @@ from typing import NamedTuple
 from engine.model.errors import MisuseError
 from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, session_after, session_from
 from engine.run.chaos.acts import ACTS, REQUESTS, Act
+from engine.run.chaos.documents import DOCUMENTS, OF_ACCOUNT, OF_EXTENDED, of_account, of_extended
 from engine.run.chaos.edits import EDITED, RELOADS, Reload, drawn
 from engine.run.chaos.storm import Crash, Entry, Moment, Storm
 from engine.run.desk import Desk
@@ -24,7 +25,7 @@ LABELS_NOT_DRAWN = frozenset({"wrong_account none"})
 """A client that waits for an account stops the clock of a lockstep run."""
 NOT_DRAWN = "short_day"
 """What changes a whole day, by which a trial's other times are drawn."""
-CHOICE = (*(kind for kind in KINDS if kind != NOT_DRAWN), *CRASHES, *ACTS, *RELOADS)
+CHOICE = (*(kind for kind in KINDS if kind != NOT_DRAWN), *CRASHES, *ACTS, *RELOADS, *DOCUMENTS)
 DELAYS = (0.0, 0.0, 0.002, 0.05, 0.4)
 """Seconds that what is said is under way, while time runs by itself."""
 
@@ -76,7 +77,7 @@ def labels_of(kinds: Sequence[str]) -> tuple[str, ...]:
     for kind in kinds:
         if kind in CRASHES:
             found += [f"{kind} {moment.value}" for moment in Moment]
-        elif kind in ACTS or kind in RELOADS:
+        elif kind in (*ACTS, *RELOADS, *DOCUMENTS):
             found.append(kind)
         else:
             found += [each for each in labels(kind) if each not in LABELS_NOT_DRAWN]
@@ -116,7 +117,7 @@ def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False
     session = session_from(chance.choice(EVES if overnight else DAYS))
     market = chance.choice(MARKETS)
     stretch = (_over_night if overnight else _stretch)(chance, desk, session, whole_day=whole_day)
-    gateway = [kind for kind in kinds if kind not in (*CRASHES, *ACTS, *RELOADS)]
+    gateway = [kind for kind in kinds if kind not in (*CRASHES, *ACTS, *RELOADS, *DOCUMENTS)]
     shares = shares_wanted(desk)
     structures = (each.plan for bot in desk.bots.values() for each in bot.structures())
     if not shares and not any(leg.is_shares for plan in structures for leg in plan.legs):
@@ -130,6 +131,7 @@ def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False
     doing = chance.choice((0, 0, 1, 1, 2) if gateway or crashing else (1, 2, 3)) if acting else 0
     acts = tuple(_act(chance, chance.choice(acting), stretch) for _ in range(doing))
     reloads, ends_beside = _reloads(seed, desk, kinds, stretch)
+    documents = _documents(seed, desk, kinds, stretch)
     lockstep = not any(fault["kind"] in NEED_TIME for fault in faults) and chance.random() < 0.5
     if not lockstep:
         faults = tuple(_without_lockstep(chance, fault) for fault in faults)
@@ -141,9 +143,10 @@ def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False
         calm_at=stretch.calm_at,
         ends_with_day=whole_day,
         faults=faults,
-        crashes=(*crashes, *ends_beside),
+        crashes=(*crashes, *ends_beside, *documents.ends),
         acts=acts,
-        reloads=reloads,
+        reloads=tuple(sorted((*reloads, *documents.changes), key=lambda each: each.at)),
+        names_account=documents.names_account,
         lockstep=lockstep,
         shares=shares,
         delay=0.0 if lockstep else chance.choice(DELAYS),
@@ -397,17 +400,17 @@ def _reloads(
     ends: list[Crash] = []
     for _ in range(count):
         kind = chance.choice((*changing, EDITED) if EDITED in changing else changing)
-        found = drawn(chance, kind, texts, _reload_at(chance, stretch, reloads))
+        found = drawn(chance, kind, texts, _reload_at(chance, stretch, [each.at for each in reloads]))
         reloads += [] if found is None else [found]
         if found is not None and crashing and chance.random() < 0.6:
             ends += _end_beside(chance, chance.choice(crashing), found.at, stretch)
     return tuple(sorted(reloads, key=lambda each: each.at)), tuple(ends)
 
 
-def _reload_at(chance: Random, stretch: Stretch, before: Sequence[Reload]) -> datetime:
+def _reload_at(chance: Random, stretch: Stretch, before: Sequence[datetime]) -> datetime:
     """Return an instant: often soon after another change, which may still wait, or before there are entries."""
     if before and chance.random() < 0.4:
-        soon = before[-1].at + timedelta(seconds=chance.choice((1, 6, 30)))
+        soon = before[-1] + timedelta(seconds=chance.choice((1, 6, 30)))
         if soon < stretch.calm_at and (stretch.night is None or not stretch.night[0] <= soon <= stretch.night[1]):
             return soon
     if chance.random() < 0.5:
@@ -423,3 +426,43 @@ def _end_beside(chance: Random, kind: str, at: datetime, stretch: Stretch) -> li
     if is_night or not stretch.begins < end < stretch.calm_at:
         return []
     return [Crash(moment=Moment.AT_TIME, at=end, arrives=chance.random() < 0.6, power=kind == "power_cut", away=away)]
+
+
+class _Documents(NamedTuple):
+    """Changes of what stands beside the specs, with ends of the engine. names_account: as of `Storm`."""
+
+    changes: tuple[Reload, ...] = ()
+    ends: tuple[Crash, ...] = ()
+    names_account: bool = True
+
+
+def _documents(seed: int, desk: Desk, kinds: Sequence[str], stretch: Stretch) -> _Documents:
+    """Return changes of the account document in a third of the seeds, of what specs extend in a quarter.
+
+    They are of a stream of their own, too.
+    """
+    of_limits = [kind for kind in kinds if kind in OF_ACCOUNT]
+    of_parents = [kind for kind in kinds if kind in OF_EXTENDED]
+    crashing = [kind for kind in kinds if kind in CRASHES]
+    chance = Random(f"documents {seed}")
+    is_asked = set(kinds) <= {*DOCUMENTS, *CRASHES}
+    changes: list[Reload] = []
+    if of_limits and (is_asked or chance.random() < 1 / 3):
+        instants = _instants(chance, stretch, chance.choice((1, 2, 2, 3, 4)))
+        changes += of_account(chance, of_limits, desk.account_text, instants)
+    if of_parents and (is_asked or chance.random() < 1 / 4):
+        instants = _instants(chance, stretch, chance.choice((1, 1, 2)))
+        changes += of_extended(chance, of_parents, {text.name: text.text for text in desk.texts}, instants)
+    ends: list[Crash] = []
+    for each in changes:
+        if crashing and chance.random() < 0.4:
+            ends += _end_beside(chance, chance.choice(crashing), each.at, stretch)
+    is_named = chance.random() < 0.5 or not any(each.kind in OF_ACCOUNT for each in changes)
+    return _Documents(tuple(changes), tuple(ends), is_named)
+
+
+def _instants(chance: Random, stretch: Stretch, count: int) -> list[datetime]:
+    found: list[datetime] = []
+    for _ in range(count):
+        found.append(_reload_at(chance, stretch, found))
+    return found

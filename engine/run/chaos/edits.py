@@ -15,7 +15,7 @@ from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
 from engine.spec.load import load_text
 from engine.spec.nouns.condition import Path
-from engine.spec.source import Source
+from engine.spec.source import Plain, Source
 
 EDITED, BROKEN, REMOVED = RELOADS = ("reload", "reload_broken", "reload_removed")
 BREAKS: Mapping[str, Callable[[str], str]] = {
@@ -26,6 +26,8 @@ BREAKS: Mapping[str, Callable[[str], str]] = {
 """What a file says that nobody can run: it is half written, has nothing in it, or a key that no spec has."""
 TWIN = "twin"
 """A second file has the same bot."""
+GONE = "gone"
+"""The file is not there."""
 AWAY = (10, 60, 200)
 """Seconds after which such a file is as it was before, and one that was taken away is back."""
 MINUTES = (-5, 2, 10, 30)
@@ -47,9 +49,11 @@ _LEFT_ALONE = frozenset(("order", "confirm", "name", "legs", "expr", "close", "u
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reload:
-    """One change of the file of a bot, of which an engine that runs is told.
+    """One change of a file, of which an engine that runs is told: of a bot's, or of another that it reads.
 
-    path, text: of a value, and what is written in its place. breaks: what else becomes of the file, for `away` seconds.
+    bot: "" of the account document. path, text: of a value, and what is written in its place. limits: what the account
+    document says from then on, of those limits that are drawn. breaks: what else becomes of the file, for `away`
+    seconds.
     """
 
     kind: str
@@ -57,14 +61,17 @@ class Reload:
     at: datetime
     path: Path = ()
     text: str = ""
+    limits: tuple[tuple[str, Plain], ...] = ()
     breaks: str = ""
     away: int = 0
 
     def __str__(self) -> str:
         """Return the change in words."""
-        edit = f"{'.'.join(map(str, self.path))}: {self.text}"
-        what = edit if self.kind == EDITED else f"{self.breaks} for {self.away} s".strip()
-        return f"{self.kind}: at {self.at.astimezone(EXCHANGE_ZONE):%H:%M:%S}, {self.bot}, {what}"
+        edit = f"{'.'.join(map(str, self.path))}: {self.text}" if self.path else ""
+        said = ", ".join(f"{name}: {value}" for name, value in self.limits)
+        what = edit or said or f"{self.breaks} for {self.away} s"
+        whose = f"{self.bot}, " if self.bot else ""
+        return f"{self.kind}: at {self.at.astimezone(EXCHANGE_ZONE):%H:%M:%S}, {whose}{what}"
 
 
 def drawn(chance: Random, kind: str, texts: Mapping[str, str], at: datetime) -> Reload | None:
@@ -73,7 +80,7 @@ def drawn(chance: Random, kind: str, texts: Mapping[str, str], at: datetime) -> 
     if kind == BROKEN:
         return Reload(kind=kind, bot=bot, at=at, breaks=chance.choice((*BREAKS, TWIN)), away=chance.choice(AWAY))
     if kind == REMOVED:
-        return Reload(kind=kind, bot=bot, at=at, breaks="gone", away=chance.choice(AWAY))
+        return Reload(kind=kind, bot=bot, at=at, breaks=GONE, away=chance.choice(AWAY))
     if not (known := places(texts[bot])):
         return None
     path, written = chance.choice(known)

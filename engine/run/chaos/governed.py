@@ -82,17 +82,21 @@ def _due(bot: CompiledBot, reason: str, record: Record) -> str:
 
 
 def _taken_up_otherwise(aftermath: Aftermath) -> Iterator[str]:
-    told = {each.id: each.digests for each in aftermath.told}
+    told = {each.id: each for each in aftermath.told}
+    has_limits = False
     asked: tuple[tuple[str, str], ...] | None = None
     for record in aftermath.day.records:
+        if record.kind is Kind.RUN_STARTED or record.data.get("what") == "applied":
+            has_limits = record.data.get("limits") is not None
         if record.kind is not Kind.RELOAD or record.bot:
             continue
         what, id = record.data["what"], str(record.data.get("id", ""))
-        if id and (told[id] is None) is not (what == "refused"):
-            said = "could be run" if told[id] is not None else "could not be run"
+        is_fine = bool(id) and told[id].digests is not None and (told[id].limits is not None or not has_limits)
+        if id and is_fine is (what == "refused"):
+            said = "could be run" if is_fine else "could not be run"
             yield f"of {id}, of files that {said}, came: {what} {record.data.get('reason', '')}"
         if what == "asked":
-            asked = told[id]
+            asked = told[id].digests
         elif what == "applied" and (specs := _specs(record)) is not None and tuple(sorted(specs.items())) != asked:
             yield f"at {record.at} other texts were taken up than the files said"
 

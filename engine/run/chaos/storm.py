@@ -77,7 +77,8 @@ class Storm:
     ends soon after that.
 
     lockstep: time waits for the engine; else it runs by itself, and what was said is under way for `delay` seconds.
-    shares: what the account holds at the start, by symbol.
+    shares: what the account holds at the start, by symbol. names_account: the account document is named, where it
+    changes; else it lies beside the specs.
     """
 
     seed: int
@@ -90,6 +91,7 @@ class Storm:
     crashes: tuple[Crash, ...] = ()
     acts: tuple[Act, ...] = ()
     reloads: tuple[Reload, ...] = ()
+    names_account: bool = True
     lockstep: bool = True
     delay: float = 0.0
     shares: tuple[tuple[str, int], ...] = ()

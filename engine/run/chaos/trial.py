@@ -110,7 +110,7 @@ class _Trial:
         self.heard = heard
         self.fate = Fate(storm.crashes)
         self.acts = Acts(storm.acts)
-        self.versions = Versions(desk, storm.reloads, folder)
+        self.versions = Versions(desk, storm.reloads, folder, is_named=storm.names_account)
         self.troubles: list[str] = []
         self.lives = 0
         self.failures = 0
@@ -175,6 +175,8 @@ class _Trial:
             troubles=(*self.troubles, *self.heard.found),
             texts=self.versions.texts,
             told=tuple(self.versions.told),
+            reads=tuple(self.versions.reads),
+            wrong=tuple(self.versions.wrong),
         )
 
     def _missed(self, rows: Sequence[Row]) -> Iterator[Row]:

@@ -42,6 +42,7 @@ from engine.run.audit.audit import audit
 from engine.run.audit.tape import Finding
 from engine.run.chaos.aftermath import Aftermath
 from engine.run.chaos.governed import governed
+from engine.run.chaos.limited import documents_taken_up, entries_and_refusals
 from engine.run.desk import Desk
 from engine.turn.closing import leaves_to_expire
 from engine.turn.program import CompiledBot
@@ -157,7 +158,8 @@ def _as_asked(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     caps = {name: bot.plan.entry.per_day for name, bot in desk.bots.items()}
     yield from more_than_cap(aftermath.day, aftermath.outside.rows, caps)
     yield from _too_large(aftermath, desk)
-    yield from _too_many_open(aftermath.day, desk)
+    yield from _too_many_open(aftermath, desk)
+    yield from entries_and_refusals(aftermath, desk)
     yield from off_tick(aftermath.day)
     yield from not_numbers(aftermath.day)
 
@@ -194,15 +196,20 @@ def _corrected(day: Day) -> set[str]:
     return {position for (position, _), count in times.items() if count > 1}
 
 
-def _too_many_open(day: Day, desk: Desk) -> Iterator[str]:
-    """Return which bot, or all together, had more trades open at once than may be, and nobody was told of one."""
+def _too_many_open(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
+    """Return which bot, or all together, had more trades open at once than may be, and nobody was told of one.
+
+    Where the account document changes, more may be open than the one of now allows: then entries are judged by it.
+    """
+    day = aftermath.day
     told = {day.positions[name].entered_as for name in told_of(day) if name in day.positions}
     trades: dict[str, list[Position]] = defaultdict(list)
     for position in day.positions.values():
         if position.opened_at is not None and position.entered_as not in told:
             trades[position.entered_as].append(position)
     caps = [(name, bot.plan.entry.max_open) for name, bot in desk.bots.items()]
-    for name, most in (*caps, ("", desk.limits().max_open)):
+    together = None if aftermath.reads else desk.limits().max_open
+    for name, most in (*caps, ("", together)):
         spans = [_span(each) for each in trades.values() if name in ("", each[0].bot)]
         count = max((sum(one[0] <= begins < one[1] for one in spans) for begins, _ in spans), default=0)
         if most is not None and count > most:
@@ -320,7 +327,7 @@ def _overdue(position: Position, bot: CompiledBot | None, day: Day, now: datetim
 
 
 def _governed(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
-    return governed(aftermath)
+    return (*governed(aftermath), *documents_taken_up(aftermath, desk))
 
 
 def _troubles(aftermath: Aftermath, desk: Desk) -> Iterable[str]:

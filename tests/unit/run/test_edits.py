@@ -7,9 +7,37 @@ from random import Random
 import pytest
 
 from engine.model.session import EXCHANGE_ZONE
-from engine.run.chaos.edits import AWAY, BREAKS, BROKEN, EDITED, RELOADS, REMOVED, TWIN, Reload, drawn, edited, places
+from engine.run.chaos.documents import (
+    DRAWN,
+    EXTENDED,
+    EXTENDED_BROKEN,
+    LIMITS,
+    LIMITS_BROKEN,
+    LIMITS_GONE,
+    OF_ACCOUNT,
+    Limits,
+    drawn_limits,
+    limits_said,
+    of_account,
+    with_limits,
+)
+from engine.run.chaos.edits import (
+    AWAY,
+    BREAKS,
+    BROKEN,
+    EDITED,
+    GONE,
+    RELOADS,
+    REMOVED,
+    TWIN,
+    Reload,
+    drawn,
+    edited,
+    places,
+)
 from engine.run.chaos.versions import Versions
 from engine.run.desk import Desk, load_desk
+from engine.spec.load import load_text
 from engine.spec.shipped import shipped
 
 TEN = datetime(2026, 10, 21, 10, 0, tzinfo=EXCHANGE_ZONE)
@@ -110,3 +138,123 @@ def test_an_edit_that_makes_no_sense_is_taken_back_at_a_start(desk: Desk, tmp_pa
     files = Versions(desk, (edit(), edit(TEN + timedelta(seconds=9), "much")), tmp_path)
     first = files.desk(TEN).digests
     assert files.desk(TEN + timedelta(seconds=9)).digests == first != desk.digests
+
+
+# ---------------------------------------------------------------- the account document, and what specs extend
+
+ACCOUNT = (Path(__file__).parents[3] / "examples" / "account.yaml").read_text()
+TIGHT = (("max_open", 1), ("worst_case_at_expiry", "$600"))
+
+
+@pytest.fixture(scope="module")
+def limited(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """Return the bots under an account document."""
+    file = tmp_path_factory.mktemp("limited") / "account.yaml"
+    file.write_text(ACCOUNT)
+    return load_desk([str(shipped("specs") / f"{name}.yaml") for name in (LITE, SELLER)], {}, file)
+
+
+def limit(at: datetime = TEN, limits: Limits = TIGHT) -> Reload:
+    return Reload(kind=LIMITS, bot="", at=at, limits=limits)
+
+
+def spoiled(kind: str, breaks: str, bot: str = "") -> Reload:
+    return Reload(kind=kind, bot=bot, at=TEN, breaks=breaks, away=60)
+
+
+def test_limits_are_drawn_that_every_document_can_have() -> None:
+    chance, limits = Random(1), limits_said(ACCOUNT)
+    assert dict(limits)["worst_case_at_expiry"] == "0.5x net_liquidation"
+    seen: set[str] = set()
+    for text in ("", ACCOUNT):
+        before = limits_said(text)
+        for _ in range(200):
+            found = drawn_limits(chance, before)
+            assert found
+            assert found != before
+            written = with_limits(text, found)
+            loaded = load_text(written)
+            assert loaded.account is not None, loaded.diagnostics
+            assert sorted(map(str, limits_said(written))) == sorted(map(str, found))
+            before, seen = found, seen | dict(found).keys()
+    assert seen == set(DRAWN)
+
+
+def test_all_else_of_a_document_stays() -> None:
+    before, after = load_text(ACCOUNT).account, load_text(with_limits(ACCOUNT, TIGHT)).account
+    assert before is not None
+    assert after is not None
+    assert [rule.name for rule in after.require] == [rule.name for rule in before.require] != []
+    assert (after.live, after.margin, after.net_vega) == (before.live, before.margin, before.net_vega)
+    assert (after.max_open, after.daily_loss) == (1, None)
+
+
+def test_a_document_that_is_not_there_appears_first() -> None:
+    instants = [TEN + timedelta(minutes=each) for each in range(9)]
+    drawn = [of_account(Random(seed), OF_ACCOUNT, "", instants) for seed in range(20)]
+    assert {each[0].kind for each in drawn} == {LIMITS}
+    assert {each.kind for found in drawn for each in found} == set(OF_ACCOUNT)
+    assert str(limit()) == "account_limits: at 10:00:00, max_open: 1, worst_case_at_expiry: $600"
+    assert str(spoiled(LIMITS_BROKEN, "half")) == "account_broken: at 10:00:00, half for 60 s"
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_start_reads_the_limits_of_then(is_named: bool, limited: Desk, tmp_path: Path) -> None:
+    files = Versions(limited, (limit(),), tmp_path, is_named=is_named)
+    assert files.desk(TEN - timedelta(seconds=1)).limits() == limited.limits()
+    assert (files.desk(TEN).limits().max_open, files.done) == (1, [LIMITS])
+    assert [each.at for each in files.reads] == [TEN - timedelta(seconds=1), TEN]
+
+
+def test_where_there_was_no_document_limits_appear_beside_the_specs(desk: Desk, tmp_path: Path) -> None:
+    files = Versions(desk, (limit(),), tmp_path)
+    assert files.desk(TEN - timedelta(seconds=1)).account is None
+    assert files.desk(TEN).limits().max_open == 1
+
+
+@pytest.mark.parametrize(("is_named", "most"), [(True, 100), (False, None)])
+def test_a_document_that_is_gone_is_put_back_where_it_is_named(
+    is_named: bool, most: int | None, limited: Desk, tmp_path: Path
+) -> None:
+    """Where it lies beside the specs a start goes on without it, as the docs say, and tells so in an alarm."""
+    files = Versions(limited, (spoiled(LIMITS_GONE, GONE),), tmp_path, is_named=is_named)
+    assert files.desk(TEN).limits().max_open == most
+    assert files.desk(TEN + timedelta(seconds=60)).limits().max_open == 100
+    assert files.wrong == []
+
+
+@pytest.mark.parametrize("breaks", [*BREAKS])
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_broken_document_is_put_back_by_who_starts_an_engine(
+    breaks: str, is_named: bool, limited: Desk, tmp_path: Path
+) -> None:
+    files = Versions(limited, (spoiled(LIMITS_BROKEN, breaks),), tmp_path, is_named=is_named)
+    assert files.desk(TEN).limits() == limited.limits()
+    assert files.wrong == []
+
+
+def test_what_a_spec_extends_is_read_with_it(desk: Desk, tmp_path: Path) -> None:
+    change = Reload(kind=EXTENDED, bot=LITE, at=TEN, path=TARGET, text="60%")
+    files = Versions(desk, (change,), tmp_path)
+    before, after = files.desk(TEN - timedelta(seconds=1)), files.desk(TEN)
+    assert set(before.bots) == set(after.bots) == {LITE, SELLER}, "what is extended does not trade"
+    assert {name for name, digest in after.digests.items() if digest != before.digests[name]} == {LITE}
+    assert "extends: base_put_lite" in (tmp_path / "specs" / f"{LITE}.yaml").read_text()
+    assert "profit: 60%" in (tmp_path / "specs" / f"base_{LITE}.yaml").read_text()
+
+
+@pytest.mark.parametrize("breaks", [*BREAKS, GONE])
+def test_a_bot_whose_parent_nobody_can_read_is_put_back(breaks: str, desk: Desk, tmp_path: Path) -> None:
+    files = Versions(desk, (spoiled(EXTENDED_BROKEN, breaks, LITE),), tmp_path)
+    assert set(files.desk(TEN).bots) == {LITE, SELLER}
+    assert files.wrong == []
+
+
+def test_what_nobody_can_run_and_is_taken_all_the_same_is_seen(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.run.chaos.versions.reread", lambda sources: desk)
+    for change in (spoiled(LIMITS_BROKEN, "half"), spoiled(EXTENDED_BROKEN, GONE, LITE), spoiled(BROKEN, TWIN, LITE)):
+        files = Versions(desk, (change,), tmp_path)
+        files.desk(TEN)
+        assert len(files.wrong) == 1

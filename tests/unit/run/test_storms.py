@@ -11,6 +11,7 @@ from engine.model.errors import MisuseError
 from engine.model.session import session_from
 from engine.record.record import Kind, Record
 from engine.run.chaos.acts import ACTS
+from engine.run.chaos.documents import DOCUMENTS
 from engine.run.chaos.draw import CHOICE, CRASHES, EVES, NEED_TIME, NOT_DRAWN, SELLS_SHARES, chosen_kinds, draw
 from engine.run.chaos.edits import RELOADS
 from engine.run.chaos.fate import CrashedError, Fate, MortalJournal
@@ -59,7 +60,7 @@ def test_every_kind_is_drawn_and_every_plan_can_be_read(desk: Desk) -> None:
     assert set(faults) == set(KINDS) - {SELLS_SHARES, NOT_DRAWN}
     assert set(crashes) == set(CRASHES)
     assert {act.kind for each in drawn for act in each.acts} == set(ACTS)
-    assert {each.kind for drew in drawn for each in drew.reloads} == set(RELOADS)
+    assert {each.kind for drew in drawn for each in drew.reloads} == {*RELOADS, *DOCUMENTS}
     assert {crash.moment for each in drawn for crash in each.crashes} == set(Moment)
     for each in drawn:
         assert len(each.plan.faults) == len(each.faults)
@@ -70,12 +71,26 @@ def test_every_kind_is_drawn_and_every_plan_can_be_read(desk: Desk) -> None:
 
 def test_all_else_of_a_seed_is_as_without_reloads(desk: Desk) -> None:
     """They are of a stream of their own, so that a seed of before is still the same trial where none is drawn."""
-    others = [kind for kind in CHOICE if kind not in RELOADS]
+    kinds = [kind for kind in CHOICE if kind not in DOCUMENTS]
+    others = [kind for kind in kinds if kind not in RELOADS]
     for seed in range(100):
-        found, without = draw(seed, desk, CHOICE), draw(seed, desk, others)
+        found, without = draw(seed, desk, kinds), draw(seed, desk, others)
         assert found.crashes[: len(without.crashes)] == without.crashes
         assert replace(found, reloads=(), crashes=without.crashes) == without
         assert found.reloads or found == without
+
+
+def test_all_else_of_a_seed_is_as_without_changes_of_what_stands_beside_the_specs(desk: Desk) -> None:
+    others = [kind for kind in CHOICE if kind not in DOCUMENTS]
+    drawn: Counter[str] = Counter()
+    for seed in range(100):
+        found, without = draw(seed, desk, CHOICE), draw(seed, desk, others)
+        of_specs = tuple(each for each in found.reloads if each.kind in RELOADS)
+        assert replace(found, reloads=of_specs, crashes=without.crashes, names_account=True) == without
+        assert found.crashes[: len(without.crashes)] == without.crashes
+        drawn.update({each.kind for each in found.reloads} & set(DOCUMENTS))
+    assert all(drawn[kind] > 5 for kind in DOCUMENTS)
+    assert max(drawn.values()) < 50
 
 
 def test_a_reload_stands_in_the_plan_and_can_be_left_out(desk: Desk) -> None:

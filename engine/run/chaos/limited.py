@@ -1,0 +1,210 @@
+"""Whether the account document that was in force held, of each entry and of each refusal, in a trial.
+
+What was in force is known from the files: as they were when an engine started, or was asked to read them again. Only
+when what was asked for is taken up comes from the journal.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from engine.decide.limits import ACCOUNT_LOSS, ACCOUNT_PROFIT
+from engine.model.money import ZERO, dollars
+from engine.model.order import Order, Purpose
+from engine.model.position import Position
+from engine.model.session import exchange_date
+from engine.record.codec import decode, encode
+from engine.record.record import Json, Kind, Record
+from engine.run.chaos.aftermath import Aftermath
+from engine.run.desk import Desk
+from engine.run.reread import told_limits
+from engine.run.start import UNLIMITED
+from engine.spec.nouns.condition import Unit
+from engine.turn.program import AccountLimits
+
+A_MINUTE = timedelta(minutes=1)
+_COUNTED = tuple(
+    re.compile(words)
+    for words in (r"has ([\d,]+) open position", r"have sent ([\d,]+) today", r"([\d,]+) orders? in the last minute")
+)
+"""How a refusal says how many trades are open, entries were sent in the session, and orders within a minute."""
+
+
+def documents_taken_up(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
+    """Return where other limits are in force than the account document said, and what nobody can run was read; and
+    starts without a document where the last run had one, of which nobody was told.
+    """
+    yield from aftermath.wrong
+    now: Json = None
+    is_told = False
+    for record, asked, found in _in_force(aftermath, desk):
+        if record.kind is Kind.ALARM:
+            is_told |= record.data.get("text") == UNLIMITED
+        elif record.kind is Kind.RUN_STARTED or record.data.get("what") == "applied":
+            if not _alike(record.data.get("limits"), found):
+                yield f"at {record.at} limits were taken up that the account document did not say"
+            if found is None and now is not None and not is_told:
+                yield f"the engine that started at {record.at} had no account document, and nobody was told"
+            now, is_told = found, False
+        elif record.data.get("what") == "asked" and bool(record.data["limit_changes"]) is _alike(now, asked):
+            yield f"at {record.at} limits over all bots changed, or did not, otherwise than the account document"
+
+
+def entries_and_refusals(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
+    """Return entries that the document in force forbids, and refusals by limits that it does not say."""
+    seen = _Seen()
+    first = _first_positions(aftermath)
+    for record, _, found in _in_force(aftermath, desk):
+        limits = _limits_of(found)
+        if _decides(record, "enter"):
+            forbidden = seen.forbids(first[record.position], limits, record.at)
+            yield from (f"{record.position} is entered at {record.at}, {words}" for words in forbidden)
+        elif _decides(record, "skip") or _decides(record, "halt"):
+            yield from (f"at {record.at} {record.bot}: {words}" for words in seen.wrongs(record, limits))
+        elif record.kind is Kind.ORDER:
+            yield from seen.out_of_band(decode(Order, dict(record.data)), limits)
+        seen.take(record)
+
+
+def _first_positions(aftermath: Aftermath) -> Mapping[str, Position]:
+    """Return each position as it was when it was entered."""
+    found: dict[str, Position] = {}
+    for record in aftermath.day.records:
+        if record.kind is Kind.POSITION and record.position not in found:
+            found[record.position] = decode(Position, dict(record.data))
+    return found
+
+
+def _in_force(aftermath: Aftermath, desk: Desk) -> Iterator[tuple[Record, Json, Json]]:
+    """Yield each record with the limits that were asked for last, and those that the files have put in force by it."""
+    told = {each.id: each.limits for each in aftermath.told}
+    asked: Json = None
+    found: Json = None
+    for record in aftermath.day.records:
+        if record.kind is Kind.RUN_STARTED:
+            reads = [each.limits for each in aftermath.reads if each.at <= record.at]
+            asked = found = reads[-1] if aftermath.reads else told_limits(desk)
+        elif record.kind is Kind.RELOAD and not record.bot:
+            asked = told[str(record.data["id"])] if record.data["what"] == "asked" else asked
+            found = asked if record.data["what"] == "applied" else found
+        yield record, asked, found
+
+
+def _alike(one: Any, other: Any) -> bool:
+    return (one or encode(AccountLimits())) == (other or encode(AccountLimits()))
+
+
+def _limits_of(told: Any) -> AccountLimits:
+    if told is None:
+        return AccountLimits()
+    return decode(AccountLimits, {name: value for name, value in told.items() if name != "require"})
+
+
+def _decides(record: Record, what: str) -> bool:
+    return record.kind is Kind.DECISION and record.data["what"] == what
+
+
+class _Seen:
+    """What had been entered, sent and made up to a record."""
+
+    def __init__(self) -> None:
+        self._entered: dict[str, date] = {}
+        self._open: dict[str, Position] = {}
+        self._sent: dict[str, datetime] = {}
+        self._made: dict[str, tuple[date, Decimal]] = {}
+        self._halted: dict[str, date] = {}
+
+    def take(self, record: Record) -> None:
+        """Know of a record."""
+        data = dict(record.data)
+        if record.kind is Kind.POSITION:
+            position = decode(Position, data)
+            self._open.pop(position.id, None)
+            if position.state not in ("flat", "closed"):
+                self._open[position.id] = position
+        elif record.kind is Kind.ORDER:
+            order = decode(Order, data)
+            self._sent |= {} if order.sent_at is None else {order.ref: order.sent_at}
+        elif record.kind is Kind.BOT_DAY:
+            self._made[record.bot] = date.fromisoformat(str(data["date"])), Decimal(str(data.get("realized") or 0))
+        elif _decides(record, "enter"):
+            self._entered[record.position] = exchange_date(record.at)
+        elif _decides(record, "shift"):
+            self._entered.pop(record.position, None)
+        elif _decides(record, "halt") and str(data["reason"]).startswith((ACCOUNT_LOSS, ACCOUNT_PROFIT)):
+            self._halted[record.bot] = exchange_date(record.at)
+
+    @property
+    def trades(self) -> int:
+        """How many trades are open, or being entered."""
+        return len({each.entered_as for each in self._open.values()})
+
+    def entries(self, at: datetime) -> int:
+        """Return how many entries were sent in this session."""
+        return sum(day == exchange_date(at) for day in self._entered.values())
+
+    def orders(self, at: datetime) -> int:
+        """Return how many orders were sent within a minute."""
+        return sum(at - sent < A_MINUTE for sent in self._sent.values())
+
+    def forbids(self, position: Position, limits: AccountLimits, at: datetime) -> Iterator[str]:
+        """Return why a position may not be entered now, by what can be told from outside."""
+        counts = {"max_open": self.trades, "entries_per_day": self.entries(at), "orders_per_minute": self.orders(at)}
+        for name, count in counts.items():
+            most = getattr(limits, name)
+            if most is not None and count >= most:
+                yield f"with {count}, {name} is {most}"
+        dealt = [(leg, leg.ratio * position.quantity) for leg in position.legs if not leg.option.is_share]
+        contracts = sum(count for _, count in dealt)
+        if limits.max_contracts_per_order is not None and contracts > limits.max_contracts_per_order:
+            yield f"of {contracts} contracts, max_contracts_per_order is {limits.max_contracts_per_order}"
+        notional = sum((leg.option.strike * leg.option.multiplier * count for leg, count in dealt), ZERO)
+        if limits.max_notional_per_order is not None and notional > limits.max_notional_per_order:
+            yield f"over ${notional:,}, max_notional_per_order is {dollars(limits.max_notional_per_order)}"
+        worst, bound = (position.max_risk or ZERO) * position.quantity, limits.worst_case_at_expiry
+        if bound is not None and bound.unit is Unit.DOLLARS and worst > bound.value:
+            yield f"and could lose {dollars(worst)}, worst_case_at_expiry is at most {dollars(bound.value)}"
+        yield from self._made_enough(limits, exchange_date(at))
+        if self._halted.get(position.bot) == exchange_date(at):
+            yield "halted for the day by what all bots together have made"
+
+    def _made_enough(self, limits: AccountLimits, today: date) -> Iterator[str]:
+        """Return which bound of the day was passed by what is realised, while nothing is open."""
+        if self._open:
+            return
+        made = sum((realized for day, realized in self._made.values() if day == today), ZERO)
+        if limits.daily_loss is not None and made <= -limits.daily_loss:
+            yield f"{dollars(-made)} were lost, daily_loss is {dollars(limits.daily_loss)}"
+        if limits.daily_profit is not None and made >= limits.daily_profit:
+            yield f"{dollars(made)} were made, daily_profit is {dollars(limits.daily_profit)}"
+
+    def out_of_band(self, order: Order, limits: AccountLimits) -> Iterator[str]:
+        """Return an order to enter that leaves at a price too far from the mid, where the band is a price itself."""
+        band = limits.price_band
+        if order.ref in self._sent or order.purpose is not Purpose.ENTRY or band.unit is not Unit.NUMBER:
+            return
+        if order.limit_price is not None and order.mid is not None and abs(order.limit_price - order.mid) > band.value:
+            yield f"{order.ref} is at {order.limit_price}, {order.mid} is the mid, and price_band is {band.value}"
+
+    def wrongs(self, record: Record, limits: AccountLimits) -> Iterator[str]:
+        """Return what a refusal says that is not so: a limit that is not in force, or a count that is another."""
+        reason = str(record.data["reason"])
+        for name, words, said in _said(limits):
+            if words in reason and not (said and reason.endswith(f"{words}{said}")):
+                yield f"'{reason}', and {name} is {said or 'no limit'}"
+        counts = self.trades, self.entries(record.at), self.orders(record.at)
+        for pattern, count in zip(_COUNTED, counts, strict=True):
+            if (match := pattern.search(reason)) and match[1].replace(",", "") != f"{count}":
+                yield f"'{reason}', and it was {count}"
+
+
+def _said(limits: AccountLimits) -> Iterator[tuple[str, str, str]]:
+    """Yield each limit: its name, how a refusal leads to its value, and the value as it is said, "" for none."""
+    for name in ("max_open", "entries_per_day", "orders_per_minute", "max_contracts_per_order"):
+        value = getattr(limits, name)
+        yield name, f"{name} is ", "" if value is None else f"{value}"
+    for name, whose in (("daily_loss", "its "), ("daily_profit", "its "), ("max_notional_per_order", "")):
+        value = getattr(limits, name)
+        yield name, f"{whose}{name} is ", "" if value is None else dollars(value)
