@@ -128,6 +128,18 @@ def test_what_is_wrong_is_seen_under_its_number(calm: Aftermath, desk: Desk) -> 
     assert 20 in broken(records=tuple(reversed(day.records)))
 
 
+def test_an_order_whose_refusal_only_a_dead_engine_could_hear_has_no_permanent_id(calm: Aftermath, desk: Desk) -> None:
+    ref = next(str(row["order_ref"]) for row in calm.outside.rows if row["kind"] == "order")
+    orders = {**calm.day.orders, ref: replace(calm.day.orders[ref], perm_id=0)}
+    rows = tuple({**row, "status": "Inactive"} if row.get("order_ref") == ref else row for row in calm.outside.rows)
+    left = replace(calm, day=replace(calm.day, orders=orders))
+    told = replace(left, outside=replace(calm.outside, rows=rows))
+    assert 2 in judge(left, desk)
+    assert 2 in judge(replace(left, lives=2), desk)
+    assert 2 in judge(told, desk)
+    assert 2 not in judge(replace(told, lives=2), desk)
+
+
 def test_a_commission_that_was_never_told_is_not_missed(desk: Desk, tmp_path: Path) -> None:
     """The ledger has it, the books cannot; without knowing of it they would be called wrong."""
     never: dict[str, str | int] = {"kind": "no_commission", "on": "fill", "number": "each"}

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 from engine.decide.limits import ACCOUNT_LOSS, ACCOUNT_PROFIT
 from engine.model.money import ZERO, dollars
@@ -25,10 +26,12 @@ from engine.spec.nouns.condition import Unit
 from engine.turn.program import AccountLimits
 
 A_MINUTE = timedelta(minutes=1)
-_COUNTED = tuple(
-    re.compile(words)
-    for words in (r"has ([\d,]+) open position", r"have sent ([\d,]+) today", r"([\d,]+) orders? in the last minute")
-)
+HALTED = "halted for the day by what all bots together have made"
+_COUNTED = {
+    "max_open": re.compile(r"has ([\d,]+) open position"),
+    "entries_per_day": re.compile(r"have sent ([\d,]+) today"),
+    "orders_per_minute": re.compile(r"([\d,]+) orders? in the last minute"),
+}
 """How a refusal says how many trades are open, entries were sent in the session, and orders within a minute."""
 
 
@@ -54,18 +57,27 @@ def documents_taken_up(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
 
 def entries_and_refusals(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     """Return entries that the document in force forbids, and refusals by limits that it does not say."""
-    seen = _Seen()
-    first = _first_positions(aftermath)
-    for record, _, found in _in_force(aftermath, desk):
-        limits = _limits_of(found)
-        if _decides(record, "enter"):
-            forbidden = seen.forbids(first[record.position], limits, record.at)
-            yield from (f"{record.position} is entered at {record.at}, {words}" for words in forbidden)
-        elif _decides(record, "skip") or _decides(record, "halt"):
-            yield from (f"at {record.at} {record.bot}: {words}" for words in seen.wrongs(record, limits))
-        elif record.kind is Kind.ORDER:
-            yield from seen.out_of_band(decode(Order, dict(record.data)), limits)
-        seen.take(record)
+    first, seen = _first_positions(aftermath), _Seen()
+    for at, group in groupby(_in_force(aftermath, desk), key=lambda each: each[0].at):
+        instant = [(record, _limits_of(found)) for record, _, found in group]
+        before, halted, enough = seen.counts(at), dict(seen.halted), seen.made_alone(at)
+        for record, limits in instant:
+            yield from seen.out_of_band(record, limits)
+            seen.take(record)
+        after, entering = seen.counts(at), sum(_decides(record, "enter") for record, _ in instant)
+        entered = 0
+        for record, limits in instant:
+            counts = _Counts(before, after, entering, entered)
+            if _decides(record, "enter"):
+                reasons = [*counts.forbid(limits), *_too_much(first[record.position], limits)]
+                reasons += _made_enough(enough, limits) if not entered else []
+                reasons += [HALTED] if halted.get(record.bot) == exchange_date(at) else []
+                yield from (f"{record.position} is entered at {at}, {words}" for words in reasons)
+                entered += 1
+            elif _decides(record, "skip") or _decides(record, "halt"):
+                reason = str(record.data["reason"])
+                reasons = [*_not_said(reason, limits), *counts.miscounted(reason)]
+                yield from (f"at {at} {record.bot}: {words}" for words in reasons)
 
 
 def _first_positions(aftermath: Aftermath) -> Mapping[str, Position]:
@@ -110,11 +122,11 @@ class _Seen:
     """What had been entered, sent and made up to a record."""
 
     def __init__(self) -> None:
+        self.halted: dict[str, date] = {}
         self._entered: dict[str, date] = {}
         self._open: dict[str, Position] = {}
         self._sent: dict[str, datetime] = {}
         self._made: dict[str, tuple[date, Decimal]] = {}
-        self._halted: dict[str, date] = {}
 
     def take(self, record: Record) -> None:
         """Know of a record."""
@@ -134,70 +146,92 @@ class _Seen:
         elif _decides(record, "shift"):
             self._entered.pop(record.position, None)
         elif _decides(record, "halt") and str(data["reason"]).startswith((ACCOUNT_LOSS, ACCOUNT_PROFIT)):
-            self._halted[record.bot] = exchange_date(record.at)
+            self.halted[record.bot] = exchange_date(record.at)
 
-    @property
-    def trades(self) -> int:
-        """How many trades are open, or being entered."""
-        return len({each.entered_as for each in self._open.values()})
+    def counts(self, at: datetime) -> Mapping[str, int]:
+        """Return what is counted: trades open or being entered, entries of the session, orders within a minute."""
+        return {
+            "max_open": len({each.entered_as for each in self._open.values()}),
+            "entries_per_day": sum(day == exchange_date(at) for day in self._entered.values()),
+            "orders_per_minute": sum(at - sent < A_MINUTE for sent in self._sent.values()),
+        }
 
-    def entries(self, at: datetime) -> int:
-        """Return how many entries were sent in this session."""
-        return sum(day == exchange_date(at) for day in self._entered.values())
+    def made_alone(self, at: datetime) -> Decimal | None:
+        """Return what all bots have made in this session, None while something is open that may change that."""
+        today = exchange_date(at)
+        return None if self._open else sum((made for day, made in self._made.values() if day == today), ZERO)
 
-    def orders(self, at: datetime) -> int:
-        """Return how many orders were sent within a minute."""
-        return sum(at - sent < A_MINUTE for sent in self._sent.values())
-
-    def forbids(self, position: Position, limits: AccountLimits, at: datetime) -> Iterator[str]:
-        """Return why a position may not be entered now, by what can be told from outside."""
-        counts = {"max_open": self.trades, "entries_per_day": self.entries(at), "orders_per_minute": self.orders(at)}
-        for name, count in counts.items():
-            most = getattr(limits, name)
-            if most is not None and count >= most:
-                yield f"with {count}, {name} is {most}"
-        dealt = [(leg, leg.ratio * position.quantity) for leg in position.legs if not leg.option.is_share]
-        contracts = sum(count for _, count in dealt)
-        if limits.max_contracts_per_order is not None and contracts > limits.max_contracts_per_order:
-            yield f"of {contracts} contracts, max_contracts_per_order is {limits.max_contracts_per_order}"
-        notional = sum((leg.option.strike * leg.option.multiplier * count for leg, count in dealt), ZERO)
-        if limits.max_notional_per_order is not None and notional > limits.max_notional_per_order:
-            yield f"over ${notional:,}, max_notional_per_order is {dollars(limits.max_notional_per_order)}"
-        worst, bound = (position.max_risk or ZERO) * position.quantity, limits.worst_case_at_expiry
-        if bound is not None and bound.unit is Unit.DOLLARS and worst > bound.value:
-            yield f"and could lose {dollars(worst)}, worst_case_at_expiry is at most {dollars(bound.value)}"
-        yield from self._made_enough(limits, exchange_date(at))
-        if self._halted.get(position.bot) == exchange_date(at):
-            yield "halted for the day by what all bots together have made"
-
-    def _made_enough(self, limits: AccountLimits, today: date) -> Iterator[str]:
-        """Return which bound of the day was passed by what is realised, while nothing is open."""
-        if self._open:
-            return
-        made = sum((realized for day, realized in self._made.values() if day == today), ZERO)
-        if limits.daily_loss is not None and made <= -limits.daily_loss:
-            yield f"{dollars(-made)} were lost, daily_loss is {dollars(limits.daily_loss)}"
-        if limits.daily_profit is not None and made >= limits.daily_profit:
-            yield f"{dollars(made)} were made, daily_profit is {dollars(limits.daily_profit)}"
-
-    def out_of_band(self, order: Order, limits: AccountLimits) -> Iterator[str]:
+    def out_of_band(self, record: Record, limits: AccountLimits) -> Iterator[str]:
         """Return an order to enter that leaves at a price too far from the mid, where the band is a price itself."""
         band = limits.price_band
-        if order.ref in self._sent or order.purpose is not Purpose.ENTRY or band.unit is not Unit.NUMBER:
+        if record.kind is not Kind.ORDER or band.unit is not Unit.NUMBER:
             return
-        if order.limit_price is not None and order.mid is not None and abs(order.limit_price - order.mid) > band.value:
-            yield f"{order.ref} is at {order.limit_price}, {order.mid} is the mid, and price_band is {band.value}"
+        order = decode(Order, dict(record.data))
+        price, mid = order.limit_price, order.mid
+        if order.purpose is not Purpose.ENTRY or order.ref in self._sent or price is None or mid is None:
+            return
+        if abs(price - mid) > band.value:
+            yield f"{order.ref} is at {price}, {mid} is the mid, and price_band is {band.value}"
 
-    def wrongs(self, record: Record, limits: AccountLimits) -> Iterator[str]:
-        """Return what a refusal says that is not so: a limit that is not in force, or a count that is another."""
-        reason = str(record.data["reason"])
-        for name, words, said in _said(limits):
-            if words in reason and not (said and reason.endswith(f"{words}{said}")):
-                yield f"'{reason}', and {name} is {said or 'no limit'}"
-        counts = self.trades, self.entries(record.at), self.orders(record.at)
-        for pattern, count in zip(_COUNTED, counts, strict=True):
-            if (match := pattern.search(reason)) and match[1].replace(",", "") != f"{count}":
-                yield f"'{reason}', and it was {count}"
+
+class _Counts(NamedTuple):
+    """What was counted at one instant, of which the journal has decisions before the orders and positions they make.
+
+    before, after: it, by the name of its limit. entering: all entries of the instant; entered: those before this one.
+    """
+
+    before: Mapping[str, int]
+    after: Mapping[str, int]
+    entering: int
+    entered: int
+
+    def _span(self, name: str) -> tuple[int, int]:
+        """Return the least and the most that it may have been at this decision."""
+        ends = self.before[name], self.after[name] - self.entering
+        return min(ends) + self.entered, max(ends) + self.entered
+
+    def forbid(self, limits: AccountLimits) -> Iterator[str]:
+        """Return which limits an entry passes."""
+        for name in self.before:
+            count, most = self._span(name)[0], getattr(limits, name)
+            if most is not None and count >= most:
+                yield f"with {count}, {name} is {most}"
+
+    def miscounted(self, reason: str) -> Iterator[str]:
+        """Return a count that a refusal tells and that was another."""
+        for name, pattern in _COUNTED.items():
+            least, most = self._span(name)
+            if (match := pattern.search(reason)) and not least <= int(match[1].replace(",", "")) <= most:
+                yield f"'{reason}', and it was {least}" + ("" if least == most else f" to {most}")
+
+
+def _too_much(position: Position, limits: AccountLimits) -> Iterator[str]:
+    """Return which limits on one order a position passes as it is entered."""
+    dealt = [(leg, leg.ratio * position.quantity) for leg in position.legs if not leg.option.is_share]
+    contracts = sum(count for _, count in dealt)
+    if limits.max_contracts_per_order is not None and contracts > limits.max_contracts_per_order:
+        yield f"of {contracts} contracts, max_contracts_per_order is {limits.max_contracts_per_order}"
+    notional = sum((leg.option.strike * leg.option.multiplier * count for leg, count in dealt), ZERO)
+    if limits.max_notional_per_order is not None and notional > limits.max_notional_per_order:
+        yield f"over {dollars(notional)}, max_notional_per_order is {dollars(limits.max_notional_per_order)}"
+    worst, bound = (position.max_risk or ZERO) * position.quantity, limits.worst_case_at_expiry
+    if bound is not None and bound.unit is Unit.DOLLARS and worst > bound.value:
+        yield f"and could lose {dollars(worst)}, worst_case_at_expiry is at most {dollars(bound.value)}"
+
+
+def _made_enough(made: Decimal | None, limits: AccountLimits) -> Iterator[str]:
+    """Return which bound of the day was passed by what is realised, None while that may change."""
+    if made is not None and limits.daily_loss is not None and made <= -limits.daily_loss:
+        yield f"{dollars(-made)} were lost, daily_loss is {dollars(limits.daily_loss)}"
+    if made is not None and limits.daily_profit is not None and made >= limits.daily_profit:
+        yield f"{dollars(made)} were made, daily_profit is {dollars(limits.daily_profit)}"
+
+
+def _not_said(reason: str, limits: AccountLimits) -> Iterator[str]:
+    """Return a limit that a refusal names and that is not in force."""
+    for name, words, said in _said(limits):
+        if words in reason and not (said and reason.endswith(f"{words}{said}")):
+            yield f"'{reason}', and {name} is {said or 'no limit'}"
 
 
 def _said(limits: AccountLimits) -> Iterator[tuple[str, str, str]]:

@@ -51,6 +51,8 @@ from engine.turn.resting import level_price
 
 PATIENCE = timedelta(minutes=1)
 """How long an order may be neither at work nor over in the quiet without anything being done about it."""
+REFUSED = "Inactive"
+"""The state of an order that the broker refused: told to an engine that had died, it is told to no other one."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 RESTING = (Purpose.TARGET, Purpose.STOP, Purpose.PROTECT)
 SHOWN = 3
@@ -106,7 +108,8 @@ def _identities(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     rows, orders = aftermath.outside.rows, aftermath.day.orders
     yield from twice_at_broker(rows)
     unheard = {str(row["order_ref"]) for row in aftermath.unheard if row["kind"] == "order"}
-    yield from unknown_to_store(orders, rows, unheard)
+    refused = (row for row in rows if row["kind"] == "order" and row["status"] == REFUSED and aftermath.lives > 1)
+    yield from unknown_to_store(orders, rows, unheard.union(str(row["order_ref"]) for row in refused))
 
 
 def _books(aftermath: Aftermath, desk: Desk) -> Iterable[str]:

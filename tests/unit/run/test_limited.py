@@ -145,6 +145,19 @@ def test_a_price_out_of_a_band_that_is_a_price_is_seen() -> None:
     assert said(limits(price_band=Amount(Decimal(1), Unit.PERCENT)), *first) == []
 
 
+def test_decisions_of_one_instant_stand_before_the_orders_that_they_send() -> None:
+    """The journal has the entities of a turn after all of its decisions."""
+    first, second = entered(5, "p1"), entered(5, "p2")
+    both = first[0], second[0], *first[1:], *second[1:]
+    (found,) = said(limits(max_open=1), *both)
+    assert "p2 is entered at" in found
+    assert said(limits(max_open=2), *both) == []
+    refused = decides(5, "skip", "1 order in the last minute, orders_per_minute is 1")
+    assert said(limits(orders_per_minute=1), first[0], refused, *first[1:]) == []
+    (found,) = said(limits(orders_per_minute=1), refused, first[0], *first[1:])
+    assert "it was 0" in found
+
+
 def test_the_document_counts_from_when_it_is_taken_up() -> None:
     wide, tight = limits(max_open=2), limits(max_open=1)
     told = (Told(ID, (), tight),)
