@@ -6,6 +6,7 @@ died.
 """
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -170,8 +171,8 @@ class Kept:
             raise MisuseError(text, "name another --out: what is kept came of the data as it was")
 
     def add(self, variants: Iterable[Variant]) -> None:
-        """Keep variants. Raises: StoreError."""
-        with self._written(), self.file.open("a", encoding="utf-8") as out:
+        """Keep variants. Raises: StoreError; a file that was taken away is not begun anew: it would lack its head."""
+        with self._written(), open(self.file, "a", encoding="utf-8", opener=_as_it_is) as out:
             out.writelines(_line(asdict(each)) for each in variants)
 
     def _write_all(self, told: Iterable[Mapping[str, Any]]) -> None:
@@ -185,6 +186,11 @@ class Kept:
             yield
         except OSError as error:
             raise StoreError(f"cannot write '{self.file}': {error.strerror}") from error
+
+
+def _as_it_is(path: str, flags: int) -> int:
+    """Open a file that is there. Raises: FileNotFoundError."""
+    return os.open(path, flags & ~os.O_CREAT)
 
 
 def _line(told: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.errors import MisuseError
+from engine.model.errors import MisuseError, StoreError
 from engine.run.sweep.sweep import Kept, variant_of
 from engine.run.sweep.variant import Variant
 
@@ -32,6 +32,16 @@ def test_a_line_that_is_damaged_is_done_again_and_no_other(file: Path, damaged: 
     assert [each.number for each in kept.read()] == [0, 2]
     kept.add([EVERY[1]])
     assert sorted(Kept(file, ABOUT).read(), key=lambda each: each.number) == EVERY
+
+
+def test_a_file_that_is_taken_away_meanwhile_is_not_begun_anew_without_its_head(file: Path) -> None:
+    """The sweep said that all was kept in it; it had the last ones alone, and was said to hold no sweep."""
+    kept = Kept(file, ABOUT)
+    assert len(kept.read()) == len(EVERY)
+    file.unlink()
+    with pytest.raises(StoreError, match=r"cannot write .*: No such file or directory"):
+        kept.add(EVERY[:1])
+    assert not file.exists()
 
 
 def test_what_was_cut_off_at_the_end_of_a_line_goes_on_below_it(file: Path) -> None:
