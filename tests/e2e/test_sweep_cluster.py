@@ -62,6 +62,7 @@ def test_a_worker_must_have_the_code_and_the_data_that_are_here(address: str, tm
     for other, says in (
         (same._replace(code="another"), "the code of rulebot is another one than here"),
         (same._replace(files=changed), f"its data is another one than here: {file}$"),
+        (same._replace(files={**same.files, "gone": [1, 2]}), "is not there, or may not be read by who runs it: gone$"),
         (same._replace(data=f"{tmp_path / 'gone'}"), f"{tmp_path / 'gone'} does not exist"),
     ):
         with pytest.raises(StoreError) as caught:
@@ -87,6 +88,35 @@ def test_an_engine_without_workers_is_told(monkeypatch: pytest.MonkeyPatch) -> N
         with pytest.raises(StoreError, match=r"the scheduler at tcp://127.* has no worker") as caught:
             run(engine.scheduler_address, same_as_here(DAILY, FIRST))
         assert caught.value.help == f"'dask worker {engine.scheduler_address}' begins one; it goes on"
+
+
+def test_workers_that_dask_has_paused_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was said that there is no worker, and to begin one. One that is at a task may be able to take another soon."""
+    monkeypatch.setattr(cluster, "LOOKS", 0.1)
+    monkeypatch.setattr(cluster, "WAITS", 0.1)
+    looks: list[str] = []
+
+    class Paused(distributed.Client):  # type: ignore[misc]
+        def scheduler_info(self, *args: object, **named: object) -> object:
+            found = super().scheduler_info(*args, **named)
+            looks.append(str(min(found["workers"])))
+            counts = {"executing": 1} if len(looks) == 1 else {}
+            workers = {name: {**each, "metrics": {"task_counts": counts}} for name, each in found["workers"].items()}
+            return {**found, "workers": workers}
+
+    monkeypatch.setattr(distributed, "Client", Paused)
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, memory_limit=None, **HERE) as engine:
+        (worker,) = engine.workers.values()
+        worker.status = distributed.core.Status.paused
+        with distributed.Client(engine.scheduler_address, set_as_default=False) as client:
+            while client.scheduler_info()["workers"][worker.address]["status"] != "paused":
+                pass
+        looks.clear()
+        with pytest.raises(StoreError, match=f"takes no more work: {worker.address}$") as caught:
+            run(engine.scheduler_address, same_as_here(DAILY, FIRST))
+    assert len(looks) == 2
+    assert caught.value.help is not None
+    assert "--memory-limit" in caught.value.help
 
 
 def test_a_scheduler_that_is_gone_is_told() -> None:

@@ -92,10 +92,27 @@ def _next(ended: "SimpleQueue[Future]", client: "Client", address: str, goes_on:
         try:
             client.wait_for_workers(1, timeout=WAITS)
         except TimeoutError as error:
-            how = f"'dask worker {address}' begins one; {goes_on}"
-            raise StoreError(f"the scheduler at {address} has no worker", how) from error
+            idle = _idle(client)
+            if not any(idle.values()):
+                raise _without_worker(idle, address, goes_on) from error
         except OSError as error:
             raise _gone(address, goes_on) from error
+
+
+def _idle(client: "Client") -> Mapping[str, int]:
+    """Return how many tasks each worker is at although it takes no new one, by its address."""
+    workers: Mapping[str, Any] = client.scheduler_info()["workers"]
+    return {name: each["metrics"].get("task_counts", {}).get("executing", 0) for name, each in workers.items()}
+
+
+def _without_worker(idle: Mapping[str, int], address: str, goes_on: str) -> StoreError:
+    if not idle:
+        return StoreError(f"the scheduler at {address} has no worker", f"'dask worker {address}' begins one; {goes_on}")
+    more = f" and {len(idle) - 1} more" if len(idle) > 1 else ""
+    return StoreError(
+        f"each worker of the scheduler at {address} takes no more work: {min(idle)}{more}",
+        f"dask pauses one that is short of memory, as its log says: give it more (--memory-limit); {goes_on}",
+    )
 
 
 def result_of(done: "Future", address: str, goes_on: str) -> list[Part]:
@@ -167,7 +184,13 @@ def _check(same: Same) -> None:
             "the code of rulebot is another one than here",
             "install the same on it, and start it anew: it keeps what it loaded",
         )
-    if apart := files_apart(same.files, written(same.data, same.last)):
+    there = written(same.data, same.last)
+    if lacking := files_apart({file: known for file, known in same.files.items() if file not in there}, {}):
+        raise StoreError(
+            f"some of the data is not there, or may not be read by who runs it: {lacking}",
+            "it needs the same data at the same path; a copy has to keep the times of writing, as of rsync -t",
+        )
+    if apart := files_apart(same.files, there):
         raise StoreError(
             f"its data is another one than here: {apart}", "a copy has to keep the times of writing, as of rsync -t"
         )
