@@ -22,7 +22,7 @@ from engine.run.overrides import left_out_words, refuse_flagged, with_values
 from engine.run.prepare import prepare
 from engine.run.reread import LiveRun, limit_words, refuse_account, reread, told_desk, told_limits, told_specs
 from engine.turn.program import Program
-from engine.turn.reloading import BotChange, Change, changes_between, not_quiet, reload, told_changes
+from engine.turn.reloading import BotChange, Change, changes_between, have_other_limits, not_quiet, reload, told_changes
 
 ASK_AGAIN = timedelta(minutes=1)
 """How long after the broker could not answer it is asked again."""
@@ -216,7 +216,8 @@ class Reloader:
 
     def _take_up(self, plan: Plan, at: datetime) -> None:
         self.plan = None
-        result = reload(plan.program, self.loop.state, at, plan.changes)
+        is_other = have_other_limits(self.loop.program, plan.program)
+        result = reload(plan.program, self.loop.state, at, plan.changes, has_other_limits=is_other)
         applied = self._record(
             at,
             "applied",

@@ -100,9 +100,21 @@ def reload_waits(work: Work, event: ReloadWaits) -> dict[str, Any]:
     return {"reloading": event.bots}
 
 
-def reload(program: Program, state: State, at: datetime, changes: Iterable[BotChange]) -> Turn:
-    """Return the turn in which `program` takes over; `changes` are the bots in which it differs."""
+def have_other_limits(old: Program, new: Program) -> bool:
+    """Say whether the limits over all bots differ."""
+    return (old.limits, old.require) != (new.limits, new.require)
+
+
+def reload(
+    program: Program, state: State, at: datetime, changes: Iterable[BotChange], *, has_other_limits: bool = False
+) -> Turn:
+    """Return the turn in which `program` takes over; `changes` are the bots in which it differs.
+
+    has_other_limits: over all bots. What they refuse is told then, also where the old ones did in the same words.
+    """
     work = Work(program, state, at)
+    for name, found in tuple(work.bots.items()) if has_other_limits else ():
+        work.set_bot(name, replace(found, alarmed=_of_alarms(found)))
     for each in changes:
         work.record(Kind.RELOAD, each.bot, what=each.change.value, was=each.was, now=each.now)
         give_up(work, each.bot, f"its spec was {each.change.value}")
@@ -131,13 +143,17 @@ def _begin(work: Work, name: str) -> None:
             unknown_since=before.unknown_since,
             told_unknown=before.told_unknown,
             trailing=before.trailing,
-            alarmed=frozenset(filter(is_of_alarm, before.alarmed)),
+            alarmed=_of_alarms(before),
             blocked=before.blocked,
             agenda=agenda_of(work, name, session),
         ),
     )
     work.put_day(before.day)
     work.set_wake(name, work.at)
+
+
+def _of_alarms(state: BotState) -> frozenset[str]:
+    return frozenset(filter(is_of_alarm, state.alarmed))
 
 
 def _remove(work: Work, name: str) -> None:

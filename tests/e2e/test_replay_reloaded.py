@@ -9,12 +9,13 @@ from click.testing import CliRunner, Result
 
 from engine.cli.main import main
 from engine.run.replay.tapes import meant
+from engine.run.start import Run
 from engine.sim.gateway.embed import RunningGateway
 from engine.web.days_page import _neighbours, _shown
 from engine.web.pages import TEMPLATES
 from engine.web.timeline import live_through
-from tests.e2e.test_reload import at, bot, live, specs_in, stop, writes
-from tests.e2e.test_restart import in_loop
+from tests.e2e.test_reload import account, ask, at, bot, live, specs_in, stop, writes
+from tests.e2e.test_restart import in_loop, new_york
 
 
 def replay(store: Path, *words: str) -> Result:
@@ -98,3 +99,25 @@ def test_the_page_of_the_day_has_the_conditions_of_those_that_ran_at_its_instant
         _shown(seen, day, time(10, 30)) | {"conditions": {}, "known": frozenset(), "beside": ""} | _neighbours([], day)
     )
     assert "No bot ran then: exits alone were watched." in TEMPLATES.get_template("day.html").render(**alone)
+
+
+def test_what_the_account_document_refuses_is_told_anew_once_it_is_another_also_in_the_replay(tmp_path: Path) -> None:
+    """It was told once a day in the same words, whichever limit it was by then."""
+
+    async def body(gateway: RunningGateway, folder: Path) -> None:
+        specs_in(folder, one=bot("one"), two=bot("two", start="09:50"))
+        (folder / "account.yaml").write_text(account(1), encoding="utf-8")
+
+        def loosen(run: Run) -> None:
+            (folder / "account.yaml").write_text(account(1).replace("}", ", entries_per_day: 9}"), encoding="utf-8")
+            ask(run)
+
+        day = await live(gateway, folder, (at(10, 0), loosen), (at(10, 10), stop))
+        told = [(record.at, record.data["reason"]) for record in day.records if record.data.get("what") == "skip"]
+        assert [reason for _, reason in told] == ["the account has 1 open position, max_open is 1"] * 2
+        assert told[0][0] < new_york(10, 0) < told[1][0]
+
+    in_loop(body, tmp_path, seed=7)
+    (tmp_path / "tapes").rename(tmp_path / "s-tapes")
+    done = replay(tmp_path / "s.db", "2026-10-21")
+    assert (done.exit_code, ": the same, " in done.output) == (0, True), done.output

@@ -16,7 +16,7 @@ from engine.record.codec import CodecError, line, record_of
 from engine.record.record import ACCOUNT_SEEN, CLOSING, NEAREST, Kind, Record
 from engine.run.replay.head import begun, desk_of
 from engine.turn.program import Program
-from engine.turn.reloading import changes_between, reload
+from engine.turn.reloading import changes_between, have_other_limits, reload
 from engine.turn.state import State
 from engine.turn.turn import begin, turn
 from engine.turn.work import Turn
@@ -107,9 +107,10 @@ def _turn(found: Replayed, step: Began | Heard | Exchanged) -> Turn:
         return begin(found.program, found.state, step.at)
     desk = desk_of(step.data)
     changed = changes_between(found.digests, desk.digests)
-    found.program = desk.succeeding(found.program, {each.bot for each in changed})
+    before, found.program = found.program, desk.succeeding(found.program, {each.bot for each in changed})
     found.digests = dict(desk.digests)
-    return reload(found.program, found.state, step.at, changed)
+    is_other = have_other_limits(before, found.program)
+    return reload(found.program, found.state, step.at, changed, has_other_limits=is_other)
 
 
 def _compare(found: Replayed, at: datetime, then: tuple[str, ...], made: Turn | None) -> None:

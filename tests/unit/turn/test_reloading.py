@@ -16,8 +16,8 @@ from engine.run.audit.tape import tape_of
 from engine.run.glance import glance
 from engine.run.outcome import day_outcome
 from engine.run.resume import resume
-from engine.turn.program import Program
-from engine.turn.reloading import changes_between, not_quiet, reload
+from engine.turn.program import AccountLimits, Program
+from engine.turn.reloading import changes_between, have_other_limits, not_quiet, reload
 from engine.turn.turn import begin
 
 LATER = '{window: {from: "11:30", to: "13:00"}, per_day: 2, max_open: 3, again: {after: [filled, unfilled], wait: 10m}}'
@@ -163,6 +163,28 @@ def test_changes_are_told_by_digests() -> None:
     assert [each.words for each in found] == [
         "b changed, 22222222 to 44444444", "c removed, 33333333", "d added, 55555555"
     ]  # fmt: skip
+
+
+def test_what_other_limits_refuse_is_told_though_the_old_ones_did_in_the_same_words() -> None:
+    """The last that was told of it named a limit of before, and a count of before."""
+    desk = Desk(tuple(map(text_of, ("one", "two", "three", "four"))), limits=AccountLimits(max_open=2))
+    desk.until("10:00")
+    for order in desk.submitted:
+        desk.fill(order)
+    desk.tick(60)
+    refused = "the account has 2 open positions, max_open is 2"
+    assert skipped(desk) == [("three", refused), ("four", refused)]
+    program = replace(desk.program, limits=AccountLimits(max_open=3))
+    assert have_other_limits(desk.program, program)
+    desk.take(reload(program, desk.state, desk.now, (), has_other_limits=True))
+    desk.program = program
+    desk.until("10:10", step=15)
+    assert skipped(desk)[2:] == [("four", "the account has 3 open positions, max_open is 3")]
+
+
+def skipped(desk: Desk) -> list[tuple[str, str]]:
+    found = (record for record in desk.records if record.kind is Kind.DECISION and record.data["what"] == "skip")
+    return [(record.bot, str(record.data["reason"])) for record in found]
 
 
 def test_an_added_bot_trades_later_on_the_same_day() -> None:
