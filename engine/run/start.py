@@ -318,7 +318,7 @@ def _tell_unlimited(run: Run, journal: SqlJournal) -> None:
     if run.desk.account is not None or not run.desk.bots:
         return
     with StoreReader(run.options.store) as reader:
-        before = reader.run().limits
+        before = reader.last_limits()
     if before is not None:
         log.warning(UNLIMITED)
         journal.append([Record(run.first, Kind.ALARM, data={"text": UNLIMITED})], durable=True)

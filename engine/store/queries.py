@@ -227,6 +227,19 @@ class StoreReader:
             is_waiting=is_alive and epoch is not None and began is not None and epoch > int(str(began)),
         )
 
+    def last_limits(self) -> Any:
+        """Return the limits over all bots of the last run that ran any, None without: one that only closes has none."""
+        kinds = _values((Kind.RUN_STARTED, Kind.RELOAD))
+        seqs = (
+            select(journal.c.seq).where(journal.c.kind.in_(kinds), journal.c.bot == "").order_by(journal.c.seq.desc())
+        )
+        with self._connection.begin():
+            for seq in self._connection.execute(seqs).scalars().all():
+                (record,) = self._records(select(*COLUMNS).where(journal.c.seq == seq))
+                if record.data.get("specs"):
+                    return record.data.get("limits")
+        return None
+
     def bots(self) -> list[str]:
         """Return the names of all bots this store knows, sorted."""
         with self._connection.begin():

@@ -15,7 +15,8 @@ from engine.store.open import open_store
 
 NOON = datetime(2026, 10, 21, 16, 0, tzinfo=UTC)
 LIMITS: Json = {"max_open": 3}
-STARTED, APPLIED = (Kind.RUN_STARTED, {}), (Kind.RELOAD, {"what": "applied", "specs": {}})
+SPECS: Json = {"spread": {"digest": "d"}}
+STARTED, APPLIED = (Kind.RUN_STARTED, {"specs": SPECS}), (Kind.RELOAD, {"what": "applied", "specs": SPECS})
 STORE = "s.db"
 NOTHING = (Kind.RELOAD, {"what": "nothing"})
 
@@ -46,6 +47,13 @@ def test_who_starts_without_limits_that_were_there_is_told_once(journal: SqlJour
     assert text.startswith("the limits over all bots are off")
     write(journal, STARTED, limits=None)
     assert told(journal, tmp_path) == [text]
+
+
+def test_a_run_that_only_closed_is_passed_over(journal: SqlJournal, tmp_path: Path) -> None:
+    """One of `rulebot kill --flatten` has no document: who started after it without limits was told nothing."""
+    write(journal, STARTED, limits=LIMITS)
+    write(journal, (Kind.RUN_STARTED, {"specs": {}}), limits=None)
+    assert len(told(journal, tmp_path)) == 1
 
 
 def test_limits_that_a_reload_has_brought_count(journal: SqlJournal, tmp_path: Path) -> None:
