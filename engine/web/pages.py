@@ -143,7 +143,7 @@ async def _events(made: Parts, gone: Any) -> AsyncIterator[str]:
         try:
             now, parts = await asyncio.to_thread(made.now)
         except StoreError as error:
-            log.warning("the page is pushed nothing more: %s", error.message)
+            log.warning("the page stands still until its store can be read again: %s", error.message)
             return
         if now != number:
             number = now

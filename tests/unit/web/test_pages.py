@@ -265,8 +265,11 @@ def test_a_page_that_is_open_is_pushed_nothing_more_after_its_logout(client: Cli
         answer.read()  # it ends
 
 
-def test_a_store_that_cannot_be_read_is_said_to_everybody(client: Client) -> None:
-    """Who asked within a second after the first was given the old page, and /live began as if all were well."""
+def test_a_store_that_cannot_be_read_is_said_to_everybody(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """Who asked within a second after the first was given the old page, and /live began as if all were well.
+
+    The log of the run said that nothing is pushed any more, though a page asks again, and is shown all once it can be.
+    """
     assert isinstance(client.place, Path)
     with closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=20)) as stream:
         stream.request("GET", "/live", headers={"Authorization": f"Bearer {TOKEN}"})
@@ -277,6 +280,11 @@ def test_a_store_that_cannot_be_read_is_said_to_everybody(client: Client) -> Non
         assert client.get(path).status == 503
         assert "there is no store" in client.get(path).json["message"]
     client.place.with_name("elsewhere.db").rename(client.place)
+    (said,) = (record.getMessage() for record in caplog.records if "page" in record.getMessage())
+    assert said.startswith("the page stands still until its store can be read again: there is no store")
+    while client.get("/").status == 503:  # what was wrong is told for a second
+        pass
+    assert tuple(events(client, 1 + len(PARTS))) == ("made", *PARTS)
 
 
 def test_a_page_that_could_not_be_made_is_made_again(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
