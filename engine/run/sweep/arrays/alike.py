@@ -82,7 +82,7 @@ def kind_of(bot: ArrayBot) -> Hashable:
         return None
     return (
         (plan.entry.days, plan.entry.every, plan.entry.again),
-        (plan.quantity, plan.order, plan.risk.undefined_risk, bot.program.limits),
+        (plan.quantity, plan.order, plan.risk.undefined_risk, plan.risk.day.loss is None, bot.program.limits),
         tuple((leg.name, leg.symbol, leg.trading_class, leg.right, leg.sign, leg.strike.by) for leg in plan.legs),
         tuple(_told(rule) for rule in plan.entry.when),
         tuple(_told(rule) for rule in plan.require),

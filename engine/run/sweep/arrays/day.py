@@ -208,6 +208,11 @@ class ArrayDay:
         return ~(self.bid < self.ask)
 
     @cached_property
+    def is_worth_unknown(self) -> NDArray[np.bool_]:
+        """Where nobody can say what an option is worth: a bid alone may be missing. Shape: options x instants."""
+        return np.isnan(self.ask) | (self.bid >= self.ask)
+
+    @cached_property
     def is_of_lots(self) -> bool:
         """Whether each option is on as many shares as is usual."""
         return all(option.multiplier == LOT for option in self.options)

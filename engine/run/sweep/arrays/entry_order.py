@@ -46,6 +46,7 @@ class Met(NamedTuple):
         return bool(price_problem(net, Decimal(f"{self.quoted.net.mid:.4f}"), self.band))
 
 
+TOO_FAR = Unclear("a try of its order lies too far from the mid, of which there is an alarm")
 WORKS_PAST = Unclear("its order works past the end of the window, a halt or another time of the spec")
 Meets = Callable[[int], Met | Unclear | None]
 """What a try meets at an instant; None where what the order was sent for holds no longer."""
@@ -93,7 +94,7 @@ class EntryOrder(NamedTuple):
                 if limit is None or is_past_zero(limit, met.quoted.parts):
                     return NO_PRICE
                 if attempt > 1 and met.is_too_far(limit):
-                    return Unfilled(sent)
+                    return TOO_FAR
             for at, is_resting in self._moments(sent, is_new=limit is None or limit != before):
                 if at >= self.until:
                     return WORKS_PAST

@@ -61,6 +61,9 @@ class LeavingTogether:
 
     def leave(self, entries: Entries) -> None:
         """Tell what came of positions."""
+        if not self._group.exits and self._group.plan.risk.day.loss is not None:
+            self._sheet.leave_alone(entries.rows)  # where its worth is not known there is an alarm
+            return
         entries = entries.only(np.argsort(entries.places, kind="stable"))
         parts = [entries.only(slice(since, since + AT_ONCE)) for since in range(0, len(entries.rows), AT_ONCE)]
         known = [acts for each in parts if (acts := self._acts(each)) is not None]

@@ -57,6 +57,7 @@ class Lived(NamedTuple):
 
 
 NOTHING = Lived(ZERO, None)
+NOT_VALUED = Unclear("what it holds cannot be valued at an instant, of which `daily_loss` has an alarm")
 NO_LEVEL = Unclear("nobody knows at what its options settle")
 
 
@@ -116,7 +117,10 @@ class ArraySession:
     def _leave(self, bot: ArrayBot, entered: Entered, facts: tuple[int, Facts]) -> Lived | Unclear:
         """Return what came of a position."""
         day = self.day
+        columns = [day.columns[leg.option] for leg in entered.selection.legs]
         for place in self._may_leave(bot, entered):
+            if bot.plan.risk.day.loss is not None and day.is_worth_unknown[columns, place].any():
+                return NOT_VALUED
             view = day.view_at(place, facts)
             view.legs, view.held, view.quantity = entered.selection.legs, entered.held, entered.held.quantity
             true: list[Acting] = []
@@ -144,7 +148,7 @@ class ArraySession:
             if mask is None:
                 return list(range(entered.place, day.end))
             masks.append(mask[rest])
-        if not masks:
+        if not masks and bot.plan.risk.day.loss is None:
             return []
         if structure not in self._odd:
             columns = [column for column, _ in structure]

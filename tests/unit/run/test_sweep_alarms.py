@@ -1,0 +1,73 @@
+"""Sessions with an alarm go turn by turn, so that a sweep counts it: arrays tell of none."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from both_ways import both, terms
+from past_days import PastDays, unchanged
+
+from engine.adapters.history.day import HistoryDay
+from engine.run.sweep.arrays import groups
+
+SPREAD = """rulebot: 1
+name: plain
+about: Sells a same-day put spread.
+underlying: SPX
+entry:
+  window: {from: "10:00", to: "12:00"}
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.10}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+order: {start: natural, wait: 10s, tries: 1, then: cancel}
+exits:
+  - vix: {above: 100}
+  - time: "15:20"
+risk:
+  max_loss_per_trade: $5000
+"""
+BOUND = SPREAD.replace("$5000", "$5000\n  daily_loss: $5000")
+TIMED = '  - vix: {above: 100}\n  - time: "15:20"\n'
+
+
+def blind(day: HistoryDay) -> HistoryDay:
+    """Nothing is quoted for forty minutes."""
+    bid, ask = day.bid.copy(), day.ask.copy()
+    bid[100:140], ask[100:140] = np.nan, np.nan
+    return replace(day, bid=bid, ask=ask)
+
+
+def unbid(day: HistoryDay) -> HistoryDay:
+    """For forty minutes nobody bids: what is held counts half of what is asked, or nothing."""
+    bid = day.bid.copy()
+    bid[100:140] = np.nan
+    return replace(day, bid=bid)
+
+
+@pytest.mark.parametrize("fewest", [1, 1_000])
+@pytest.mark.parametrize(
+    ("text", "change", "alarm", "by_arrays"),
+    [
+        (BOUND, blind, "daily_loss counts what", 0),
+        (BOUND.replace(TIMED, "  - at_expiry: settle\n"), blind, "daily_loss counts what", 0),
+        (SPREAD, blind, "", 2),
+        (BOUND, unbid, "", 2),
+        (SPREAD.replace("natural, wait: 10s, tries: 1", "1.30, wait: 50s, tries: 9"), unchanged, "no price for", 1),
+    ],
+    ids=["not valued", "not valued up to the end", "without a bound", "valued without bids", "too far from the mid"],
+)
+def test_an_alarm_of_a_session_is_counted(
+    text: str,
+    change: Callable[[HistoryDay], HistoryDay],
+    alarm: str,
+    by_arrays: int,
+    fewest: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(groups, "FEWEST", fewest)
+    (fast,), (slow,) = both([text], terms(PastDays(seed=1, change=change), 3))
+    assert fast == slow
+    assert [words.startswith(alarm) for words, _ in slow.alarms] == [True] * bool(alarm)
+    assert fast.by_arrays == by_arrays
