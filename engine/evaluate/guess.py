@@ -335,7 +335,21 @@ def _pushed_out(about: Guessing, strike: Decimal) -> Decimal:
     if least is None:
         return strike
     limit = _on_grid(about, Decimal(f"{about.spot:.2f}") + about.out * least, Round.AWAY)
-    return min(strike, limit) if about.leg.right is Right.PUT else max(strike, limit)
+    return strike if (strike - limit) * about.out >= 0 else _preferred_beyond(about, limit)
+
+
+def _preferred_beyond(about: Guessing, limit: Decimal) -> Decimal:
+    """Return the first strike beyond a limit that `prefer_multiple_of` would rather have, else the limit.
+
+    Of a level that is asked for only the strikes next to it are looked at, as its chooser does.
+    """
+    step = about.leg.strike.prefer_multiple_of if about.leg.strike.by in VALUED else None
+    if step is None:
+        return limit
+    enough = sorted(
+        (each for each in about.strikes if (each - limit) * about.out >= 0), key=lambda each: each * about.out
+    )
+    return next((each for each in enough if each % step == 0 and abs(each - enough[0]) < step), limit)
 
 
 def _edged(about: Guessing, strike: Decimal) -> Decimal:
