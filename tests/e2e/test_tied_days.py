@@ -231,7 +231,7 @@ def without_ending(text: str) -> str:
 TAMPERED: dict[str, tuple[Callable[[str], str], str]] = {
     "price": (changed("tradePrice", "4.73"), " DIFFERS  spy_put_seller  "),
     "commission": (changed("ibCommission", "-1.06"), "commission: ours 1.0534, the statement's 1.06"),
-    "proceeds": (changed("proceeds", "472.01"), "proceeds: ours 472.00, the statement's 472.01"),
+    "proceeds": (changed("proceeds", "464.01"), "proceeds: ours 464.00, the statement's 464.01"),
     "quantity": (changed("quantity", "-2"), "quantity: ours -1, the statement's -2"),
     "missing": (lambda text: text.replace(first_trade(text), ""), " NOT IN THE STATEMENT  spy_put_seller  "),
     "added": (added("rb:s7:000001"), " NOT IN THE STORE  0000e0dc.0000ffff.01.01"),
