@@ -16,6 +16,23 @@ from engine.run.sweep.variant import Variant
 
 FIRST = date(2026, 9, 1)
 FILLS = ("natural", "mid", "mid+0.3")
+PLAIN = """rulebot: 1
+name: plain
+about: Sells a same-day put spread.
+underlying: SPX
+entry:
+  window: {from: "10:00", to: "10:30"}
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.10}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+order: {start: natural, wait: 10s, tries: 1, then: cancel}
+exits:
+  - target: {profit: 50%}
+  - time: "15:45"
+risk:
+  max_loss_per_trade: $5000
+"""
 
 
 @cache

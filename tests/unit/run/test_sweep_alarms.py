@@ -5,31 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from both_ways import both, terms
+from both_ways import PLAIN, both, terms
 from past_days import PastDays, unchanged
 
 from engine.adapters.history.day import HistoryDay
 from engine.run.sweep.arrays import groups
 
-SPREAD = """rulebot: 1
-name: plain
-about: Sells a same-day put spread.
-underlying: SPX
-entry:
-  window: {from: "10:00", to: "12:00"}
-legs:
-  expiry: {dte: 0}
-  short_put: {sell: put, strike: {delta: 0.10}}
-  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
-order: {start: natural, wait: 10s, tries: 1, then: cancel}
-exits:
-  - vix: {above: 100}
-  - time: "15:20"
-risk:
-  max_loss_per_trade: $5000
-"""
-BOUND = SPREAD.replace("$5000", "$5000\n  daily_loss: $5000")
 TIMED = '  - vix: {above: 100}\n  - time: "15:20"\n'
+SPREAD = PLAIN.replace("10:30", "12:00").replace('  - target: {profit: 50%}\n  - time: "15:45"\n', TIMED)
+BOUND = SPREAD.replace("$5000", "$5000\n  daily_loss: $5000")
 
 
 def blind(day: HistoryDay) -> HistoryDay:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from both_ways import FILLS, FIRST, both, by_arrays, calendar, terms
+from both_ways import FILLS, FIRST, PLAIN, both, by_arrays, calendar, terms
 from past_days import Leaps, PastDays, crossed
 from plain_specs import alike_specs, random_spec
 
@@ -30,24 +30,6 @@ from engine.run.sweep.compiling import program_of
 from engine.run.sweep.evaluate import evaluate, live_through
 from engine.run.sweep.shared import Shared
 from engine.run.sweep.variant import Variant, turned
-
-PLAIN = """rulebot: 1
-name: plain
-about: Sells a same-day put spread.
-underlying: SPX
-entry:
-  window: {from: "10:00", to: "10:30"}
-legs:
-  expiry: {dte: 0}
-  short_put: {sell: put, strike: {delta: 0.10}}
-  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
-order: {start: natural, wait: 10s, tries: 1, then: cancel}
-exits:
-  - target: {profit: 50%}
-  - time: "15:45"
-risk:
-  max_loss_per_trade: $5000
-"""
 
 
 def compare(seeds: range, days: int, source: PastDays, fills: str) -> int:

@@ -3,28 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
-from both_ways import both, terms
+from both_ways import PLAIN, both, terms
 from past_days import PastDays
 
 from engine.adapters.history.day import HistoryDay
 
-SPREAD = """rulebot: 1
-name: plain
-about: Sells a same-day put spread, and buys it back at once.
-underlying: SPX
-entry:
-  window: {from: "10:00", to: "10:30"}
-legs:
-  expiry: {dte: 0}
-  short_put: {sell: put, strike: {delta: 0.10}}
-  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
-order: {start: natural, wait: 10s, tries: 1, then: cancel}
-exits:
-  - vix: {above: 1}
-  - time: "15:45"
-risk:
-  max_loss_per_trade: $5000
-"""
+SPREAD = PLAIN.replace("target: {profit: 50%}", "vix: {above: 1}")  # it is bought back at once
 
 
 def single(day: HistoryDay) -> HistoryDay:
