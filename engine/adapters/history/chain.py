@@ -120,7 +120,7 @@ class ChainSource:
             yield told(self.path.name, 0, f"Parquet files in folders below are not read: {names}", len(others))
 
     def _beside_none(self, first: date, last: date) -> Iterator[Finding]:
-        for file in self._beside.alone if self.path.is_dir() else ():
+        for file in self._beside.alone:
             if first <= (day_of(file) or first) <= last:
                 chain = chain_of(file).name
                 text = "chain of its name" if chain == ".parquet" else f"chain {chain}"
@@ -381,9 +381,11 @@ def _date_of(table: ArrowTable, codes: Whole, place: int, text: str) -> date:
 
 
 def _chains(path: Path) -> tuple[list[Path], Beside]:
-    """Return the chains, and what stands beside them."""
-    files = sorted(path.parent.glob("*.parquet")) if path.is_file() else parquet_in(path)
-    chains = [path] if path.is_file() else [file for file in files if not is_beside(file)]
+    """Return the chains, and what stands beside them; beside one that is named alone stand those of others, too."""
+    if path.is_file():
+        return [path], all_beside([path], sorted(path.parent.glob("*.parquet")))._replace(alone=())
+    files = parquet_in(path)
+    chains = [file for file in files if not is_beside(file)]
     return chains, all_beside(chains, files)
 
 

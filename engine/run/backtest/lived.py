@@ -6,6 +6,10 @@ from decimal import Decimal
 
 from engine.model.values import dataclass
 
+MARGIN_TOOK_ALL = "the margin of what was held, by its worst case, took all that the account had"
+NOT_CARRIED = "a broker may refuse such entries, or close some of it"
+"""What it is that a session was strained, and what comes of it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trade:

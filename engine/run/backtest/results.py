@@ -25,7 +25,7 @@ from engine.run.backtest.alarmed import alarms_of
 from engine.run.backtest.figures import Figures, figures_of
 from engine.run.backtest.fills import NATURAL, RECORDED
 from engine.run.backtest.funnel import Funnel
-from engine.run.backtest.lived import Day, Trade
+from engine.run.backtest.lived import MARGIN_TOOK_ALL, NOT_CARRIED, Day, Trade
 from engine.run.backtest.notes import FINDING, HELD, NO_DATA, REGIME
 from engine.run.backtest.waking import SETTLES
 from engine.run.desk import compile_text
@@ -181,8 +181,7 @@ def strained_words(days: Sequence[str]) -> str:
     if not days:
         return ""
     when = f"on {days[0]}" if len(days) == 1 else f"in {len(days)} sessions, first on {days[0]}"
-    took = f"the margin of what was held, by its worst case, took all that the account had {when}"
-    return f"{took}: a broker may refuse such entries, or close some of it"
+    return f"{MARGIN_TOOK_ALL} {when}: {NOT_CARRIED}"
 
 
 def sums(trades: Sequence[Trade]) -> Sums:

@@ -58,8 +58,8 @@ def documents_taken_up(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
 def entries_and_refusals(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     """Return entries that the document in force forbids, and refusals by limits that it does not say."""
     first, seen = _first_positions(aftermath), _Seen()
-    for at, group in groupby(_in_force(aftermath, desk), key=lambda each: each[0].at):
-        instant = [(record, _limits_of(found)) for record, _, found in group]
+    for at, group in groupby(_limited(aftermath, desk), key=lambda each: each[0].at):
+        instant = list(group)
         before, halted, enough = seen.counts(at), dict(seen.halted), seen.made_alone(at)
         for record, limits in instant:
             yield from seen.out_of_band(record, limits)
@@ -102,6 +102,16 @@ def _in_force(aftermath: Aftermath, desk: Desk) -> Iterator[tuple[Record, Json, 
             asked = told[str(record.data["id"])] if record.data["what"] == "asked" else asked
             found = asked if record.data["what"] == "applied" else found
         yield record, asked, found
+
+
+def _limited(aftermath: Aftermath, desk: Desk) -> Iterator[tuple[Record, AccountLimits]]:
+    """Yield each record with the limits in force by it; they are read once each time that they are told."""
+    told: Json = None
+    limits = AccountLimits()
+    for record, _, found in _in_force(aftermath, desk):
+        if found is not told:
+            told, limits = found, _limits_of(found)
+        yield record, limits
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from engine.compile.size import loss_budget
+from engine.model.event import BrokerStatus
 from engine.model.facts import Grids
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
@@ -51,8 +52,6 @@ from engine.turn.resting import level_price
 
 PATIENCE = timedelta(minutes=1)
 """How long an order may be neither at work nor over in the quiet without anything being done about it."""
-REFUSED = "Inactive"
-"""The state of an order that the broker refused: told to an engine that had died, it is told to no other one."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 RESTING = (Purpose.TARGET, Purpose.STOP, Purpose.PROTECT)
 SHOWN = 3
@@ -108,8 +107,10 @@ def _identities(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     rows, orders = aftermath.outside.rows, aftermath.day.orders
     yield from twice_at_broker(rows)
     unheard = {str(row["order_ref"]) for row in aftermath.unheard if row["kind"] == "order"}
-    refused = (row for row in rows if row["kind"] == "order" and row["status"] == REFUSED and aftermath.lives > 1)
-    yield from unknown_to_store(orders, rows, unheard.union(str(row["order_ref"]) for row in refused))
+    if aftermath.lives > 1:  # a refusal that was told to an engine which had died is told to no other one
+        refused = (row for row in rows if row["kind"] == "order" and row["status"] == BrokerStatus.INACTIVE.value)
+        unheard |= {str(row["order_ref"]) for row in refused}
+    yield from unknown_to_store(orders, rows, unheard)
 
 
 def _books(aftermath: Aftermath, desk: Desk) -> Iterable[str]:

@@ -13,6 +13,7 @@ from engine.model.money import ZERO, cents
 from engine.model.performance import drawdown, expectancy, sharpe, win_rate
 from engine.model.values import dataclass
 from engine.run.backtest.alarmed import SHOWN, most_often
+from engine.run.backtest.lived import MARGIN_TOOK_ALL, NOT_CARRIED
 from engine.run.sweep.statistics import FEWEST, is_few
 
 FALLING = ("max_drawdown",)
@@ -204,8 +205,7 @@ def strained_lines(found: Sequence[Variant]) -> Iterator[str]:
     if strained := sum(each.strained > 0 for each in found):
         every = counted(len(found), "variant")
         words = f"{strained} of {every} {'has' if strained == 1 else 'have'} sessions that are strained"
-        took = "the margin of what was held, by its worst case, took all that the account had"
-        yield f"{words}: {took}, and a broker may refuse such entries, or close some of it"
+        yield f"{words}: {MARGIN_TOOK_ALL}, and {NOT_CARRIED}"
 
 
 def few_lines(found: Sequence[Variant]) -> Iterator[str]:
