@@ -11,7 +11,7 @@ from engine.decide.bot_day import was_over
 from engine.decide.opportunity import AHEAD
 from engine.model.money import ZERO, dollars
 from engine.model.order import Order, OrderStatus, Purpose
-from engine.model.position import Position
+from engine.model.position import CLOSED_BY_HAND, Position
 from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
 from engine.record.record import Record
@@ -32,12 +32,15 @@ from engine.run.position_text import (
 )
 from engine.run.today import open_of, owed_today, realized_today, since_the_open, today_of
 from engine.run.trade_text import OTHERS, provisional_text
+from engine.spec.trial import ENDINGS
 from engine.turn.closing import CLOSING
 from engine.turn.entered import why_over
 from engine.turn.state import BotState, State
 
 SHOWN_OLD = 5
 """Positions opened on earlier days that are told one by one; the others are counted."""
+_ENDINGS = (CLOSED_BY_HAND, *ENDINGS)
+"""What ends a position without an exit, and is named by the words of how it ended; an exit may be called `sold`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,8 @@ def _position(state: State, position: Position) -> Iterator[str]:
     yield from (f"{words} by {OTHERS}" for words in closed_by_others(state, position))
     if position.state == "closed":
         how, reason = ending_text(state, position), position.exit_reason
-        why = "" if how.startswith(reason.replace("_", " ")) else f": {reason}"
+        is_said = reason in _ENDINGS and how.startswith(reason.replace("_", " "))
+        why = "" if is_said else f": {reason}"
         yield f"{how} {_clock(left_at(state, position), state)}{why}"
     else:
         yield "open" if position.state == "open" else f"{position.exit_reason or 'its entry'} at work"

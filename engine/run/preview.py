@@ -14,6 +14,7 @@ from engine.model.command import AskMargin, Submit
 from engine.model.event import MarketMoved, OperatorRequest, Request
 from engine.model.order import Purpose
 from engine.model.values import dataclass
+from engine.order.ladder import limited_at
 from engine.record.record import Kind, Record
 from engine.review.payoff import Payoff
 from engine.run.columns import one_line
@@ -39,8 +40,8 @@ class Preview:
     could say.
     conditions: what the spec asks, in words, with true, false or None for unknown; a person's entry passes over `when`.
 
-    Units: price (what its order would start from), mid and natural per share of one structure, + is received;
-    commission in dollars of opening all of it, of one structure where no count of it fits.
+    Units: price (what its order would start from, at market natural), mid and natural per share of one structure, + is
+    received; commission in dollars of opening all of it, of one structure where no count of it fits.
     """
 
     bot: str
@@ -124,7 +125,7 @@ def preview_now(program: Program, state: State, at: datetime, name: str, symbol:
         alternative=chosen.bot.alternative,
         legs=shown_legs(selection, view.board) if selection is not None and is_chosen else (),
         quantity=view.quantity,
-        price=view.start_price,
+        price=view.start_price if quote is None else limited_at(chosen.bot.plan.order, view.start_price, quote),
         mid=None if quote is None else rounded(quote.mid),
         natural=None if quote is None else rounded(quote.natural),
         commission=view.commission if is_chosen else None,

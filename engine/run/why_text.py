@@ -109,8 +109,12 @@ def _spans(watched: Sequence[Span]) -> str:
     if len(stretches) > _SPANS:
         whole = f"from {clock(stretches[0][0], seconds=False)} to {clock(stretches[-1][1], seconds=False)}"
         return f"{whole}, in {len(stretches)} stretches"
-    told = [f"from {clock(start, seconds=False)} to {clock(end, seconds=False)}" for start, end in stretches]
+    told = [_stretch(clock(start, seconds=False), clock(end, seconds=False)) for start, end in stretches]
     return f"{', '.join(told[:-1])} and {told[-1]}" if len(told) > 1 else told[0]
+
+
+def _stretch(start: str, end: str) -> str:
+    return f"at {start}" if start == end else f"from {start} to {end}"
 
 
 def _last_look(told: Story) -> Moment | None:

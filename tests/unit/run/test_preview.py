@@ -45,6 +45,19 @@ def test_legs_price_and_payoff_are_those_of_the_entry_itself() -> None:
     assert payoff.break_evens == (round(short - payoff.best / 100, 2),)
 
 
+def test_at_market_its_price_is_the_natural_one() -> None:
+    """It was the mid, at which nobody deals, and its payoff was that of the mid."""
+    leg = "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {delta: 0.10}}\n"
+    order, exits = "{adaptive: normal, start: market, wait: 300s}", "\n  - at_expiry: settle\n"
+    seen = preview(ready(legs=leg, order=order, exits=exits, risk="{undefined_risk: allow}"))
+    assert seen.natural is not None
+    assert seen.mid is not None
+    assert seen.price == pytest.approx(seen.natural)
+    assert seen.natural < seen.mid
+    assert seen.payoff is not None
+    assert seen.payoff.best == Decimal(f"{seen.natural * 100:.2f}") - Decimal(f"{seen.commission:.2f}")
+
+
 def test_prices_are_told_with_the_digits_of_a_scan() -> None:
     """3.75 was told as 3.7500000000000018."""
     desk = ready()

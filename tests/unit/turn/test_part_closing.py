@@ -336,6 +336,14 @@ def test_the_report_and_the_digest_tell_each_part_with_its_exit_and_price(tmp_pa
     assert said.endswith(" in all")
 
 
+def test_an_exit_whose_name_is_a_word_of_how_it_ended_is_named_all_the_same() -> None:
+    """The report of the day named every exit but one called `bought`, or `sold`."""
+    desk = held("  - name: bought\n    cost: {at_least: 1.50}\n")
+    cost(desk, 1.60)
+    closed_at(desk, "1.60")
+    assert [each for each in told_by(desk) if "bought back" in each] == ["bought back at 1.60 10:00: bought"]
+
+
 def test_what_expires_after_a_part_was_closed_ended_at_the_close() -> None:
     """The report of the day said `13:31: expired_worthless`: the time of the stop that had closed the part."""
     desk = Desk((text_of(exits=SETTLES, quantity="3", risk=RISK),))
