@@ -93,6 +93,7 @@ _HALTING = "'rulebot pause [BOT]' lets no bot enter, 'rulebot kill [BOT]' also c
 _ELSEWHERE = {
     "close": _CLOSING,
     "flatten": _CLOSING,
+    "keep": "what was asked to be closed, and waits, is kept on the page or by 'c' in 'rulebot top'",
     "enter": "one entry is asked for on the page or in 'rulebot top'",
     "halt": _HALTING,
 }

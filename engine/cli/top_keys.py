@@ -15,7 +15,7 @@ KEYS = (
     ("p", "pause the bot: it enters nothing more"),
     ("r", "resume the bot"),
     ("e", "have the bot enter at once, by hand"),
-    ("c", "close the position"),
+    ("c", "close the position; of one that waits for that: keep it"),
     ("C", "close all, and open nothing more"),
     ("s", "stop: no bot enters anything more"),
     ("S", "start: bots may enter again"),
@@ -171,6 +171,9 @@ def _close(chosen: Row | None, picture: Picture) -> Question | str:
         return position
     if position.is_flattening:
         return f"{position.structure} of {position.bot} is being closed already, as asked"
+    if position.waits_to_close:
+        asked = words.keep(position.structure, position.bot)
+        return Question(f"Keep {position.structure} of {position.bot}", asked, Request.KEEP, position.bot, position.id)
     title = f"Close {position.structure} of {position.bot}"
     asked = words.close(position.structure, position.bot)
     return Question(title, asked, Request.CLOSE, position.bot, position.id)

@@ -270,6 +270,7 @@ class Request(Enum):
     FLATTEN = "flatten"
     RELOAD = "reload"
     CLOSE = "close"
+    KEEP = "keep"
     ENTER = "enter"
     SET = "set"
 
@@ -278,8 +279,8 @@ class Request(Enum):
 class OperatorRequest:
     """A person, or the end of a run, asks. `bot` "" means all; `id` names the request so that it acts once.
 
-    position: which one to close, of that bot. values: parameters of it to be set, as a spec would write them.
-    reason: why, where the program itself asks.
+    position: which one to close, or to keep after all, of that bot. values: parameters of it to be set, as a spec would
+    write them. reason: why, where the program itself asks.
     """
 
     at: datetime

@@ -1,6 +1,8 @@
 """What operators have asked for and not taken back, folded from the records that an engine keeps of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
 from engine.model.event import Request
 from engine.record.record import Record
@@ -16,6 +18,16 @@ def standing_of(asked: Iterable[Record]) -> Standing:
     standing = Standing()
     for record in asked:
         standing = after_record(standing, record)
+    return standing
+
+
+def standing_after(run: Run, waiting: Iterable[Mapping[str, Any]]) -> Standing:
+    """Return what stands in a run once its engine has read what waits in its box, oldest first."""
+    standing = standing_of((*run.earlier, *run.requests))
+    for told in waiting:
+        with suppress(LookupError, ValueError):
+            request, bot, position = Request(told["request"]), str(told["bot"]), str(told["position"])
+            standing = after_request(standing, request, bot, position, closes=standing.closing)
     return standing
 
 

@@ -1,26 +1,35 @@
 """What a person asks of an engine from the page or the terminal: checked, left in its box, and said."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from engine.model.errors import MisuseError, RulebotError, StoreError
 from engine.model.event import Request
+from engine.model.position import Position
 from engine.model.values import dataclass
+from engine.record.codec import decode
+from engine.record.record import Kind
 from engine.run import asking_words
+from engine.run.asked import standing_after
 from engine.run.desk import compile_text
 from engine.run.inbox import NoEngineError, post
 from engine.run.resume import spec_texts
 from engine.run.trade_text import error_text
 from engine.store.place import Place
 from engine.store.queries import Run, StoreReader
+from engine.store.requests import waiting_requests
 
 _WILL = {
     Request.PAUSE: "to enter nothing more; an entry at work is let be, positions stay, and their exits go on",
     Request.RESUME: "to enter again when the spec says so",
     Request.CLOSE: "is closed as soon as it can be; its bot may enter again when its spec says so",
+    Request.KEEP: "is closed no more, as was asked: its exits go on",
     Request.FLATTEN: "to close what is held, and to open nothing until Start or 'rulebot resume', also after a restart",
     Request.ENTER: "to enter at once; its limits and what its legs must offer hold",
 }
 
+_OF_ONE = (Request.CLOSE, Request.KEEP)
+"""What is asked of one position."""
 LEFT_UNSEEN = (Request.PAUSE, Request.FLATTEN)
 """What is left for an engine also where its store cannot be read: nothing is opened by it, and it cannot wait."""
 
@@ -42,10 +51,11 @@ def leave(store: Place, request: Request, bot: str = "", position: str = "", ide
 
     identity: names the request where it may be left twice; it acts once.
     Raises: UnknownNameError, NoEngineError for an entry and where none will ever run; MisuseError for an entry of a bot
-    that chooses among symbols, and for a position that is owed, makes no sense or is another bot's; StoreError.
+    that chooses among symbols, for a position that is owed, makes no sense or is another bot's, and for one to be kept
+    that nobody has asked to close, or that is being closed; StoreError.
     """
-    if (request is Request.CLOSE) is not bool(position):
-        raise MisuseError("close says which position, by its `position`; nothing else does")
+    if (request in _OF_ONE) is not bool(position):
+        raise MisuseError("close and keep say which position, by its `position`; nothing else does")
     try:
         bot, held = _checked(store, request, bot, position)
     except StoreError:
@@ -71,10 +81,21 @@ def _checked(store: Place, request: Request, bot: str, position: str) -> tuple[s
             bot = owner
         if bot and bot not in reader.bots():
             raise UnknownNameError(f"this store knows no bot '{bot[:60]}'")
+        if request is Request.KEEP:
+            _check_waits(reader, run, waiting_requests(store), bot, position)
         if request is Request.ENTER and _has_universe(run, bot):
             raise MisuseError(asking_words.enters_by_itself(bot))
         closes = request in (Request.CLOSE, Request.FLATTEN)
         return bot, [*held_back(reader, bot, position)] if closes else []
+
+
+def _check_waits(reader: StoreReader, run: Run, waiting: Iterable[Mapping[str, Any]], bot: str, position: str) -> None:
+    """See that a position waits to be closed, as somebody has asked. Raises: MisuseError."""
+    last = reader.last_record(Kind.POSITION, position)
+    if last is not None and decode(Position, dict(last[1].data)).is_flattening:
+        raise MisuseError(f"{position} is being closed already, as was asked: that goes on")
+    if not standing_after(run, waiting).must_close(bot, position):
+        raise MisuseError(f"nobody has asked for {position} to be closed: its exits go on as they are")
 
 
 def held_back(reader: StoreReader, bot: str = "", position: str = "") -> Iterator[str]:

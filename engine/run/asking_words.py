@@ -48,6 +48,11 @@ def close(structure: str, bot: str) -> str:
     )
 
 
+def keep(structure: str, bot: str) -> str:
+    """Return what keeping a position does that was asked to be closed."""
+    return f"{structure} of {bot} is closed no more, as was asked: its exits go on, as its spec says."
+
+
 def acknowledge(text: str) -> str:
     """Return what saying that one alert was seen does."""
     return f"This alert counts as seen and is not told again: {text}"

@@ -200,7 +200,7 @@ def _position_row(program: Program, state: State, position: Position, at: dateti
     if position.state == "exiting":
         since, waits = position.opened_at, _exiting(state, position)
         return BotRow(bot=position.bot, doing=Doing.EXITING, since=since, position=words, profit=made, waits=waits)
-    if state.standing.must_close(position.bot, position.id) and not position.is_let_be:
+    if state.waits_to_close(position) and not position.is_let_be:
         waits = TO_BE_CLOSED
     else:
         waits = exits_text(program, state, position, at.timestamp())

@@ -44,14 +44,15 @@ class Trading(Enum):
 class Standing(NamedTuple):
     """What the operator has asked for and not taken back; a bot's name "" means all.
 
-    paused: bots that enter nothing. flattening: bots of which all is closed. closing: positions that are closed.
-    reason: why all only reduces where no person has killed it.
+    paused: bots that enter nothing. flattening: bots of which all is closed, but for what is `kept`. closing: positions
+    that are closed. reason: why all only reduces where no person has killed it.
     """
 
     trading: Trading = Trading.ACTIVE
     paused: frozenset[str] = frozenset()
     flattening: frozenset[str] = frozenset()
     closing: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
     reason: str = ""
 
     @property
@@ -69,7 +70,7 @@ class Standing(NamedTuple):
 
     def must_close(self, bot: str, position: str) -> bool:
         """Say whether this position is to be closed, alone or with all that its bot holds."""
-        return self.is_flattening(bot) or position in self.closing
+        return position in self.closing or (self.is_flattening(bot) and position not in self.kept)
 
 
 def after_request(
@@ -83,23 +84,33 @@ def after_request(
     """Return what stands after an operator's request; a restart folds the recorded ones the same way.
 
     A kill of one bot pauses that bot; one of all leaves only what reduces. To flatten is to kill, and to close.
-    To close one position changes nothing else. reason: of a kill that no person asked for. closes: positions that are
-    there as bots are resumed, and are to be closed all the same.
+    To close one position changes nothing else; to keep it takes that back, also of one that is closed with all that its
+    bot holds. reason: of a kill that no person asked for. closes: positions that are there as bots are resumed, or all
+    is closed that was kept, and are to be closed.
     """
-    trading, paused, flattening, closing, known = standing
     if request is Request.CLOSE:
-        return standing._replace(closing=closing | {position})
+        return _to_close(standing, {position})
+    if request is Request.KEEP:
+        kept = standing.kept | ({position} if standing.flattening else frozenset())
+        return standing._replace(closing=standing.closing - {position}, kept=kept)
     if request is Request.FLATTEN:
-        flattening |= {bot}
+        standing = _to_close(standing, closes)._replace(flattening=standing.flattening | {bot})
     if request is Request.PAUSE or (request in (Request.KILL, Request.FLATTEN) and bot):
-        return Standing(trading, paused | {bot}, flattening, closing, known)
+        return standing._replace(paused=standing.paused | {bot})
     if request in (Request.KILL, Request.FLATTEN):
-        return Standing(Trading.REDUCING, paused, flattening, closing, known or reason)
+        return standing._replace(trading=Trading.REDUCING, reason=standing.reason or reason)
     if request is Request.RESUME:
         if not bot:
             return Standing(closing=frozenset(closes))
-        return Standing(trading, paused - {bot}, flattening - {bot}, closing.union(closes), known)
+        standing = standing._replace(paused=standing.paused - {bot}, flattening=standing.flattening - {bot})
+        return _to_close(standing, closes)
     return standing
+
+
+def _to_close(standing: Standing, positions: Iterable[str]) -> Standing:
+    """Return what stands once these are to be closed, also those that were kept."""
+    found = frozenset(positions)
+    return standing._replace(closing=standing.closing | found, kept=standing.kept - found)
 
 
 def exits_of(position: str) -> str:
@@ -418,6 +429,10 @@ class State(NamedTuple):
     twins: Mapping[str, Twin] = NOTHING
     unarrived: frozenset[str] = frozenset()
     rivals: frozenset[str] = frozenset()
+
+    def waits_to_close(self, position: Position) -> bool:
+        """Say whether somebody has asked for a position to be closed, which has not begun."""
+        return not position.is_flattening and self.standing.must_close(position.bot, position.id)
 
     @property
     def present(self) -> dict[str, BotState]:

@@ -379,10 +379,10 @@ def _on_operator(work: Work, event: OperatorRequest) -> dict[str, Any]:
         work.rivals = frozenset()
     if event.reason:
         told["reason"] = event.reason
-    bot, closes = event.bot, _still_closed(work, event.bot) if event.request is Request.RESUME else []
+    bot, closes = event.bot, _closes(work, event)
     if closes:
         told["closes"] = [*closes]
-    if event.request is Request.CLOSE:
+    if event.request in (Request.CLOSE, Request.KEEP):
         told["position"] = event.position
         bot = bot or (work.positions[event.position].bot if event.position in work.positions else "")
     work.record(Kind.OPERATOR, bot, "", id=event.id, request=event.request.value, bot=bot, **told)
@@ -392,6 +392,8 @@ def _on_operator(work: Work, event: OperatorRequest) -> dict[str, Any]:
     if event.request is Request.CLOSE:
         changes["standing"] = _close_too(work, event, bot, changes["standing"])
         _close_one(work, event.position)
+    elif event.request is Request.KEEP:
+        _keep_one(work, event.position)
     elif event.request is Request.ENTER:
         ask_entry(work, event.bot)
         changes["watch_at"] = work.at
@@ -418,15 +420,31 @@ def _close_too(work: Work, event: OperatorRequest, bot: str, standing: Standing)
     return standing
 
 
-def _still_closed(work: Work, bot: str) -> list[str]:
-    """Return what was asked to be closed and is there: as bots may enter again it is closed all the same.
+def _closes(work: Work, event: OperatorRequest) -> list[str]:
+    """Return what is there and is closed by name from now on.
 
-    With what it is being rolled into, for the order that rolls may fill before it is taken back.
+    As bots may enter again that is what was asked to be closed, with what it is being rolled into, for the order that
+    rolls may fill before it is taken back; as all is closed what was kept until now.
     """
-    standing, held = work.state.standing, (each for each in work.positions.values() if bot in ("", each.bot))
-    found = {each.id for each in held if each.state != "closed" and standing.must_close(each.bot, each.id)}
+    standing = work.state.standing
+    held = [each for each in work.positions.values() if event.bot in ("", each.bot) and each.state != "closed"]
+    if event.request is Request.FLATTEN:
+        return sorted(each.id for each in held if each.id in standing.kept)
+    if event.request is not Request.RESUME:
+        return []
+    found = {each.id for each in held if standing.must_close(each.bot, each.id)}
     rolled = {order.into for name in found for order in work.live_orders(name) if order.into}
     return sorted(found | rolled)
+
+
+def _keep_one(work: Work, name: str) -> None:
+    """Leave a position to its exits again, unless it is being closed already: an exit goes on until it is done."""
+    position = work.positions.get(name)
+    if position is None or position.state == "closed":
+        return
+    if position.is_flattening:
+        work.alarm(position.bot, f"{name} is being closed already, as was asked: that goes on", name, again=True)
+    work.set_wake(position.bot, work.at)
 
 
 def _close_one(work: Work, name: str) -> None:

@@ -32,6 +32,7 @@ _ACTIONS = {
     "stop": Request.PAUSE,
     "pause": Request.PAUSE,
     "close": Request.CLOSE,
+    "keep": Request.KEEP,
     "close_all": Request.FLATTEN,
 }
 

@@ -36,8 +36,8 @@ class PositionLine:
     since it was opened. mark: what closing costs of what was sold, or brings of what was bought. max_loss: dollars at
     expiry, None when it is not bounded or not known. at_target, at_stop: dollars that the position makes when these
     act, before commissions, None without a price. count: structures that are open; is_flattening: all of it is
-    being closed, as somebody has asked; as_of: New York time of its prices,
-    "" before any, and of an engine that has no sound ones now.
+    being closed, as somebody has asked; waits_to_close: it was asked, and is not begun; as_of: New York time of its
+    prices, "" before any, and of an engine that has no sound ones now.
     """
 
     id: str
@@ -59,6 +59,7 @@ class PositionLine:
     at_stop: float | None = None
     count: int = 0
     is_flattening: bool = False
+    waits_to_close: bool = False
     as_of: str = ""
 
 

@@ -136,6 +136,7 @@ def _position_line(program: Program, state: State, position: Position, at: datet
         at_stop=_number(dollars_at(bot, position, ExitKind.STOP, resting)),
         count=open_count(position),
         is_flattening=position.is_flattening,
+        waits_to_close=state.waits_to_close(position),
         as_of="" if made is None else instant_text(at),
     )
 

@@ -153,6 +153,7 @@ def _position_line(row: Row, orders: Sequence[Row], found: Known | None, at: dat
         max_loss=worst,
         count=quantity,
         is_flattening=position is not None and position.is_flattening,
+        waits_to_close=found is not None and position is not None and found.state.waits_to_close(position),
         as_of=row["snapshot_time"] or "",
     )
 

@@ -193,11 +193,11 @@ def router(store: Place, live: Live) -> APIRouter:
 
     @found.post("/api/action/{name}", status_code=202)
     def act(name: str, ask: answers.Ask, key: Key) -> answers.Asked:
-        """Leave a request for the engine: start, stop, close, close_all, pause, resume. The same key asks once.
+        """Leave a request for the engine: start, stop, close, keep, close_all, pause, resume. The same key asks once.
 
         start and resume let bots enter again; stop and pause let them enter nothing more, and positions stay;
         close_all closes every position and opens nothing until start. `bot` names one bot; without it all are meant.
-        close closes the one `position`, and changes nothing else.
+        close closes the one `position`, and changes nothing else; keep takes that back while it is not begun.
         """
         return actions.leave(name, ask.bot, key, ask.position)
 

@@ -117,6 +117,14 @@ def test_what_an_exit_is_closing_may_be_closed_at_once_and_what_is_so_already_no
     assert pressed("c", "several", "several-2", asked)[0].said == "2p of several is being closed already, as asked"
 
 
+def test_what_waits_to_be_closed_is_kept_by_the_same_key() -> None:
+    waiting = replace(PICTURE, positions=(replace(PICTURE.positions[2], waits_to_close=True),))
+    question = pressed("c", "several", "several-2", waiting)[0].question
+    assert question is not None
+    assert (question.title, question.request, question.position) == ("Keep 2p of several", Request.KEEP, "several-2")
+    assert question.words == "2p of several is closed no more, as was asked: its exits go on, as its spec says."
+
+
 def test_start_ends_the_pauses_of_single_bots_too() -> None:
     assert pressed("S")[0].question is not None
     free = replace(PICTURE, bots=PICTURE.bots[:2])

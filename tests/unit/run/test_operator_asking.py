@@ -10,7 +10,7 @@ from store_day import entity
 
 from engine.model.errors import MisuseError
 from engine.model.event import Request
-from engine.model.position import Position
+from engine.model.position import FLATTENED, Position
 from engine.record.codec import decode
 from engine.record.record import Kind, Record
 from engine.run.asking import UnknownNameError, leave
@@ -50,6 +50,30 @@ def test_of_a_position_that_is_closed_it_is_said_how(store: Path) -> None:
         leave(store, Request.CLOSE, position="P1")
 
 
+def test_what_was_asked_to_be_closed_is_kept_also_while_that_waits_for_an_engine(store: Path) -> None:
+    with pytest.raises(MisuseError, match=r"nobody has asked for P2 to be closed: its exits go on as they are"):
+        leave(store, Request.KEEP, position="P2")
+    for request, position in ((Request.CLOSE, "P2"), (Request.FLATTEN, "")):
+        leave(store, request, position=position)
+        told = leave(store, Request.KEEP, position="P2").message
+        assert told.startswith("P2 is closed no more, as was asked: its exits go on")
+        with pytest.raises(MisuseError, match="nobody has asked for P2"):
+            leave(store, Request.KEEP, position="P2")
+    assert [each["request"] for each in asked(store)] == ["close", "keep", "flatten", "keep"]
+
+
+def test_what_is_being_closed_cannot_be_kept_any_more(store: Path) -> None:
+    journal = SqlJournal(open_store(store))
+    with StoreReader(store) as reader:
+        found = reader.last_record(Kind.POSITION, "P2")
+    assert found is not None
+    held = replace(decode(Position, dict(found[1].data)), state="exiting", exit_reason=FLATTENED)
+    journal.append([entity(Kind.POSITION, found[1].at, held)], durable=True)
+    journal.close()
+    with pytest.raises(MisuseError, match=r"P2 is being closed already, as was asked: that goes on"):
+        leave(store, Request.KEEP, position="P2")
+
+
 def test_of_a_position_that_nothing_is_sent_for_it_is_said_that_it_is_not_closed(store: Path) -> None:
     """It was called closed as soon as it can be, and nothing ever came."""
     journal = SqlJournal(open_store(store))
@@ -75,6 +99,8 @@ def test_of_a_position_that_nothing_is_sent_for_it_is_said_that_it_is_not_closed
         (Request.CLOSE, "", "P9", UnknownNameError),
         (Request.CLOSE, "", "P1", UnknownNameError),  # it is closed
         (Request.CLOSE, "spy_put_seller", "", MisuseError),
+        (Request.KEEP, "spy_put_seller", "", MisuseError),
+        (Request.KEEP, "", "P9", UnknownNameError),
         (Request.PAUSE, "", "P2", MisuseError),
         (Request.ENTER, "dte0_condor", "", NoEngineError),
     ],

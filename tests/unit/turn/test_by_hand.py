@@ -170,6 +170,68 @@ def test_a_start_knows_what_is_to_be_closed() -> None:
     assert after_request(standing, Request.RESUME, "") == Standing()
 
 
+# ---------------------------------------------------------------- kept after all
+
+
+@pytest.mark.parametrize(("asked", "bot"), [(Request.CLOSE, ""), (Request.FLATTEN, ""), (Request.FLATTEN, "spread")])
+def test_what_waits_to_be_closed_can_be_kept(asked: Request, bot: str) -> None:
+    """Nothing took back a Close that somebody had pressed by mistake in the evening."""
+    desk = Desk()
+    desk.opened()
+    desk.unlink()
+    desk.ask(asked, bot, position=desk.position.id if asked is Request.CLOSE else "")
+    desk.ask(Request.KEEP, position=desk.position.id)
+    assert not desk.state.waits_to_close(desk.position)
+    assert standing_of(desk.said(Kind.OPERATOR)) == desk.state.standing
+    desk.link()
+    desk.tick(30)
+    assert desk.position.state == "open"
+    assert desk.alarms == []
+    desk.until("15:45", step=60)
+    assert (desk.last.purpose, desk.last.reason) == (Purpose.EXIT, "time")
+
+
+@pytest.mark.parametrize(("again", "bot"), [(Request.CLOSE, ""), (Request.FLATTEN, ""), (Request.FLATTEN, "spread")])
+def test_what_was_kept_is_closed_when_somebody_asks_once_more(again: Request, bot: str) -> None:
+    desk = Desk()
+    desk.opened()
+    desk.unlink()
+    name = desk.position.id
+    desk.ask(Request.FLATTEN)
+    desk.ask(Request.KEEP, position=name)
+    desk.ask(again, bot, position=name if again is Request.CLOSE else "")
+    assert desk.state.waits_to_close(desk.position)
+    assert standing_of(desk.said(Kind.OPERATOR)) == desk.state.standing
+    desk.link()
+    desk.tick(5)
+    assert (desk.last.purpose, desk.last.reason) == (Purpose.EXIT, "flattened")
+
+
+def test_of_two_that_wait_one_is_kept() -> None:
+    standing = after_request(Standing(), Request.FLATTEN, "")
+    standing = after_request(standing, Request.KEEP, "", "one-1")
+    assert not standing.must_close("one", "one-1")
+    assert standing.must_close("one", "one-2")
+    assert not standing.is_active, "nothing is opened until somebody presses Start"
+    assert not after_request(standing, Request.FLATTEN, "two").must_close("one", "one-1")
+    assert after_request(standing, Request.FLATTEN, "one", closes=["one-1"]).must_close("one", "one-1")
+    closed = after_request(Standing(), Request.CLOSE, "", "one-1")
+    assert after_request(closed, Request.KEEP, "", "one-1") == Standing()
+
+
+def test_what_is_being_closed_goes_on_and_it_is_said() -> None:
+    desk = Desk()
+    desk.opened()
+    desk.ask(Request.CLOSE, position=desk.position.id)
+    desk.tick(1)
+    assert desk.position.is_flattening
+    desk.ask(Request.KEEP, position=desk.position.id)
+    assert [each for each in desk.alarms if "is being closed already, as was asked: that goes on" in each]
+    desk.fill(desk.last)
+    desk.tick(1)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "flattened")
+
+
 # ---------------------------------------------------------------- an entry by hand
 
 

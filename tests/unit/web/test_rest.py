@@ -25,6 +25,7 @@ from engine.spec.shipped import shipped
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
+from engine.turn.state import Standing
 from engine.web.answers import Trade
 from engine.web.book import added, columns_of, history, performance
 from engine.web.live import Live
@@ -249,6 +250,25 @@ def test_what_an_exit_is_closing_may_be_closed_at_once_and_what_is_so_already_no
     with StoreReader(place) as reader:
         (row,) = [each for each in picture_of_store(reader).positions if each.id == "P1"]
     assert (row.state, row.is_flattening) == ("exiting", not is_offered)
+
+
+def test_what_waits_to_be_closed_has_a_button_that_keeps_it(tmp_path: Path) -> None:
+    place, run = until("12:00", tmp_path / "a.db"), run_at("12:00")
+    asked = Standing(closing=frozenset(("P1",)))
+    run.loop.state = run.loop.state._replace(standing=asked)
+    live = Live(place)
+    live.show(run, at("12:00"))
+    with served(place, live) as client:
+        page = client.get("/").body.decode()
+    assert 'data-action="/api/action/keep" data-position="P1"' in page
+    assert 'data-action="/api/action/close" data-position="P1"' not in page
+    assert 'data-action="/api/action/close" data-position="P2"' in page
+    journal = SqlJournal(open_store(place))
+    data: dict[str, Json] = {"id": "1", "request": "close", "bot": "dte0_condor", "position": "P1"}
+    journal.append([Record(at("12:01"), Kind.OPERATOR, "dte0_condor", "", data)], durable=True)
+    journal.close()
+    with StoreReader(place) as reader:
+        assert {row.id: row.waits_to_close for row in picture_of_store(reader).positions} == {"P1": True, "P2": False}
 
 
 def test_what_a_running_engine_has_no_sound_price_of_is_told_as_of_its_last_snapshot(tmp_path: Path) -> None:
