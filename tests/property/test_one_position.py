@@ -204,6 +204,15 @@ class OnePosition(RuleBasedStateMachine):
         self.desk.ask(request)
         self.heard()
 
+    @rule(request=st.sampled_from([Request.CLOSE, Request.KEEP, Request.KEEP]))
+    def somebody_asks_of_one(self, request: Request) -> None:
+        """One is to be closed, or kept after all; what has not begun to be closed then does not wait for it."""
+        desk = self.desk
+        if (name := next(iter(desk.state.active), None)) is not None:
+            desk.ask(request, position=name)
+            assert not (request is Request.KEEP and desk.state.waits_to_close(desk.state.positions[name]))
+            self.heard()
+
     @rule()
     def it_is_closed_before_orders_arrive(self) -> None:
         """The broker has none of what is on its way, and says so at once; it may arrive all the same."""

@@ -163,8 +163,14 @@ def _is_late(working: dict[str, _Working], entry: Entry) -> bool:
 
 
 def _counts(each: _Working, live: Iterable[_Working]) -> bool:
-    """Say no of an exit that nobody awaited when it came to life, unless another one was sent since."""
-    return each.beside is None or any(other is not each and other.order.ref not in each.beside for other in live)
+    """Say no of an exit that nobody awaited when it came to life, unless another one was sent since.
+
+    One that came to life after it, as the other of its pair, was not.
+    """
+    if each.beside is None:
+        return True
+    sent = (other.order.ref for other in live if other is not each and other.beside is None)
+    return any(ref not in each.beside for ref in sent)
 
 
 def _added(books: Books, entry: Entry) -> int:

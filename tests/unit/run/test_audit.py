@@ -392,6 +392,19 @@ def test_neither_is_one_that_the_broker_had_called_over(was: OrderStatus) -> Non
     assert 9 in broken([*ended[:-1], alive]), "it is to be taken back"
 
 
+def test_neither_is_a_pair_of_which_one_comes_to_life_after_the_other() -> None:
+    """Of a target and a stop that an old list told again the first was called too much once the second was told."""
+    day = given_up("10:00:45")
+    target = order(5, Purpose.TARGET, **{**RESTING, "order_id": 5})
+    first = index_of(day, of(Kind.ORDER, number=3, status="abandoned"))
+    ended = changed(day, of(Kind.ORDER, number=3, status="abandoned"), 0, status="cancelled")
+    pair = with_one(ended, first, entity("10:01", replace(target, status=OrderStatus.CANCELLED)))
+    both = [*pair, entity("10:02", replace(target, status=OrderStatus.CANCELLING, perm_id=905))]
+    assert 9 not in broken(both)
+    again = entity("10:02:02", order(6, Purpose.EXIT))
+    assert 9 in broken([*both, again]), "a new one waits for the end of both"
+
+
 def test_when_a_stop_that_was_given_up_fills_the_exit_beside_it_is_to_be_taken_back() -> None:
     stop = fill("10:02:05", 3, "e.3.01", "2.00", Purpose.STOP, 2)
     leaving = entity("10:02:05", order(4, Purpose.EXIT, status=OrderStatus.CANCELLING))
