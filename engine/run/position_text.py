@@ -25,6 +25,7 @@ from engine.run.trade_text import (
     part_held,
     part_words,
     rolled_words,
+    unwound_words,
 )
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.closing import CLOSING
@@ -108,7 +109,8 @@ def closed_parts(state: State, position: Position) -> list[Order]:
     return [
         order
         for order in closing
-        if order.has_fills and (order.purpose not in NO_PART or _rolls_part(order, position))
+        if order.has_fills
+        and (order.purpose not in NO_PART or _rolls_part(order, position) or _unwinds(order, position))
         if not (is_over and order.reason == position.exit_reason)
     ]
 
@@ -116,6 +118,11 @@ def closed_parts(state: State, position: Position) -> list[Order]:
 def _rolls_part(order: Order, position: Position) -> bool:
     """Say whether an order rolled some legs of a position apart from the others."""
     return order.position == position.id and bool(order.into) and len(order.legs_of(position.id)) < len(position.legs)
+
+
+def _unwinds(order: Order, position: Position) -> bool:
+    """Say whether an order closed what had no partner of a position that has an entry price: the rest went on."""
+    return order.purpose is Purpose.UNWIND and position.entry_price is not None
 
 
 def closed_by_others(state: State, position: Position) -> list[str]:
@@ -143,6 +150,8 @@ def part_text(order: Order, position: Position) -> str:
         return rolled_words([leg.name for leg in order.legs_of(position.id)], order.filled, position.quantity)
     dealt = order.average_price
     cost = None if dealt is None else -float(net_price(dealt, order.wire_side))
+    if order.purpose is Purpose.UNWIND:
+        return unwound_words([leg.name for leg in order.legs], order.filled, cost)
     leg = order.legs[0].name if len(order.legs) == 1 < len(position.legs) else ""
     return part_words(order.filled, position.quantity, cost, _entry(position), leg)
 

@@ -62,7 +62,8 @@ def parts_closed(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> list[di
 
     A price is negative where closing brought money. What others have closed is of one contract, which is named with it,
     at its price. A part that was rolled has its legs under `rolled`, and no price: that of the order is of what it
-    opened, too. One leg alone of some structures is named under `leg`. orders, fills: rows of its position.
+    opened, too. One leg alone of some structures is named under `leg`; what had lost its partner under `unwound`.
+    orders, fills: rows of its position.
     """
     count = len(json.loads(trade["legs"]))
     closing = ((each, rolled_part(each, count)) for each in orders if each["fill_time"])
@@ -72,10 +73,10 @@ def parts_closed(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> list[di
             "quantity": each["filled"],
             "price": None if rolled else _cost(each),
             "time": each["fill_time"],
-            **({"rolled": rolled} if rolled else _alone(each, count, trade["quantity"])),
+            **({"rolled": rolled} if rolled else _unwound(each) or _alone(each, count, trade["quantity"])),
         }
         for each, rolled in closing
-        if (rolled or Purpose(each["purpose"]) not in NO_PART)
+        if (rolled or Purpose(each["purpose"]) not in NO_PART or (_unwound(each) and trade["entry_price"] is not None))
         and (not trade["exit_time"] or each["reason"] != trade["exit_name"])
     ]
     if trade["exit_name"] not in PAST_US:
@@ -112,6 +113,12 @@ def _alone(order: Mapping[str, Any], count: int, of: int) -> dict[str, str]:
     """Return the one leg that a row of `orders` dealt in for some of the structures; {} of any other."""
     names = [leg["name"] for leg in json.loads(order.get("legs") or "[]")]
     return {"leg": names[0]} if len(names) == 1 < count and 0 < order["filled"] < of else {}
+
+
+def _unwound(order: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the legs of a row of `orders` that closed what had no partner; {} of any other."""
+    is_unwind = order["purpose"] == Purpose.UNWIND.value
+    return {"unwound": [leg["name"] for leg in json.loads(order["legs"])]} if is_unwind else {}
 
 
 def closing(cost: float, entry: float) -> float:
@@ -153,6 +160,12 @@ def rolled_words(legs: Iterable[str], filled: int, of: int) -> str:
     return (f"{filled} of {of} " if 0 < filled < of else "") + f"{' and '.join(legs)} rolled"
 
 
+def unwound_words(legs: Iterable[str], count: int, cost: float | None) -> str:
+    """Return `1 long_put sold at 3.40`: what was closed since it had no partner. cost: as `closing` has it."""
+    words = f"{count} {' and '.join(legs)}"
+    return f"{words} closed" if cost is None else f"{words} {closing_verb(cost, 0.0)} at {price(abs(cost))}"
+
+
 def others_words(count: int, contract: str, average: float, *, is_sale: bool) -> str:
     """Return `1 SPXW 2026-10-21 5890P sold at 0.95`: what others have closed of a trade."""
     return f"{count} {contract} {'sold' if is_sale else 'bought back'} at {price(average)}"
@@ -164,6 +177,8 @@ def part_of_row(part: Mapping[str, Any], trade: Mapping[str, Any]) -> str:
         return others_words(part["quantity"], part["contract"], part["price"], is_sale=part["action"] == "SELL")
     if "rolled" in part:
         return rolled_words(part["rolled"], part["quantity"], trade["quantity"])
+    if "unwound" in part:
+        return unwound_words(part["unwound"], part["quantity"], part["price"])
     entry = trade["entry_price"] or 0
     return part_words(part["quantity"], trade["quantity"], part["price"], entry, part.get("leg", ""))
 

@@ -58,7 +58,7 @@ def story_lines(bot: str, session: date, day: WhyDay) -> list[str]:
     lines += _unknown_lines(told.unknown)
     told_already = {one.rule for one in told.nearest.conditions} if told.nearest else set()
     lines += [f"  {clock(at)}   refused: {text}" for at, text in told.refused if text not in told_already]
-    lines += [f"  {clock(at)}   {text}" for at, text in told.rolled]
+    lines += [f"  {clock(at)}   {text}" for at, text in (*told.rolled, *day.corrected)]
     if told.halted:
         lines.append(f"  {f'{clock(told.halted_at)}   ' if told.halted_at else ''}halted: {told.halted}")
     if told.skipped and told.watched and not _opened(session, trades) and told.nearest is None:
@@ -398,6 +398,7 @@ def story_document(bot: str, session: date, day: WhyDay) -> dict[str, Any]:
             for (at, text), position in zip(told.unfilled, told.tried, strict=True)
         ],
         "rolled": [{"at": at.isoformat(), "reason": text} for at, text in told.rolled],
+        "corrected": [{"at": at.isoformat(), "text": text} for at, text in day.corrected],
         "reloaded": [{"at": at.isoformat(), "what": words} for at, words in told.reloaded],
         "ends": list(told.ends),
         "halted": told.halted,

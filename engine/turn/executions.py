@@ -16,7 +16,7 @@ from engine.model.position import Position
 from engine.model.unseen import next_revision, unseen_base
 from engine.model.values import replace
 from engine.record.codec import encode
-from engine.record.record import EXECUTION, Json, Kind
+from engine.record.record import EXECUTION, OF_FILL, Json, Kind
 from engine.turn.caution import note_bust
 from engine.turn.closed import closed, count_closed, count_realized, ended_otherwise, left_before_expiry
 from engine.turn.closing import CLOSING, UNWIND, are_whole, is_unwound, legs_to_close, partners
@@ -49,6 +49,7 @@ def on_execution(work: Work, event: ExecutionReport) -> None:
     if known is not None:
         if known.exec_id.rpartition(".")[2] >= revision:
             return
+        _tell_corrected(work, known, event)
         _unbook(work, order, known)
         order = work.orders[order.ref]
         if event.quantity < known.quantity:
@@ -66,6 +67,20 @@ def count_fill(work: Work, order: Order, event: ExecutionReport) -> None:
     """Count a fill that was not counted before."""
     _replace_guess_of_partner(work, order, event)
     _book(work, work.orders[order.ref], event, event.exec_id.rpartition(".")[0], None)
+
+
+def _tell_corrected(work: Work, known: Booked, event: ExecutionReport) -> None:
+    """Alarm of what the exchange makes of a fill that was booked; a start, and `why`, know it by its execution."""
+    assert event.option is not None
+    before = abs(known.cash / known.quantity / event.option.multiplier) if known.quantity else ZERO
+    if known.quantity == event.quantity and before == event.price:
+        return
+    words = f"{known.leg} {'bought' if event.is_buy else 'sold'}"
+    text = f"the exchange has taken back a fill of {known.position}: {known.quantity} {words} at {before:f}"
+    if event.quantity:
+        now = f"{event.quantity:f} {words} at {event.price:f}"
+        text = f"the exchange has corrected a fill of {known.position}: {now}, not {known.quantity} at {before:f}"
+    work.record(Kind.ALARM, work.positions[known.position].bot, known.position, text=text, **{OF_FILL: event.exec_id})
 
 
 def _replace_guess(work: Work, order: Order, event: ExecutionReport) -> Order:

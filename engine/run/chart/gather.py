@@ -21,7 +21,7 @@ from engine.run.chart.chart import Chart, Held, Mark, MarkKind, Point
 from engine.run.columns import price, signed
 from engine.run.desk import SpecText, compile_text
 from engine.run.resume import spec_texts
-from engine.run.trade_text import closing_text, left_at, structure_of
+from engine.run.trade_text import closing_text, left_at, structure_of, unwound_words
 from engine.run.why_day import parts_told
 from engine.store.queries import Row, StoreReader
 from engine.turn.program import CompiledBot
@@ -100,6 +100,8 @@ def _parts(reader: StoreReader, row: Row) -> list[tuple[datetime, str]]:
 def _part_words(part: Mapping[str, Any], row: Row) -> str:
     if "rolled" in part:
         return f"{' and '.join(part['rolled'])} rolled"
+    if "unwound" in part:
+        return unwound_words(part["unwound"], part["quantity"], part["price"])
     is_of_others = "contract" in part
     return f"a part at {_price(part['price']) if is_of_others else _closed_at(part['price'], row)}"
 

@@ -909,7 +909,10 @@ def test_what_the_exchange_takes_back_of_an_entry_takes_its_pair_back() -> None:
     desk.send(replace(sold, exec_id=sold.exec_id[:-1] + "2", quantity=Decimal(0)))
     assert {order.ref for order in desk.cancels} == {order.ref for order in pair}
     assert (desk.position.state, desk.position.is_flat) == ("closed", True)
-    assert desk.alarms == [f"the exchange took the fills of {desk.position.id} back"]
+    assert desk.alarms == [
+        f"the exchange has taken back a fill of {desk.position.id}: 1 short_put sold at 2.00",
+        f"the exchange took the fills of {desk.position.id} back",
+    ]
     for order in pair:
         desk.cancelled(order)
     desk.tick(1)
