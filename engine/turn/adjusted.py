@@ -27,7 +27,7 @@ def note_options(work: Work, option: Option, count: Decimal) -> None:
     """
     if not is_known(work.state) or abs(count) <= abs(work.state.holdings.get(option, ZERO)):
         return
-    ours = {leg.option for each in work.positions.values() for leg in each.legs}
+    ours = [leg.option for each in work.positions.values() for leg in each.legs]
     if option not in ours:
         _note(work, option.symbol)
         for each in ours:

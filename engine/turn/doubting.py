@@ -77,19 +77,21 @@ def has_delivered(work: Work, position: Position) -> bool:
     )
 
 
-def doubted(work: Work, doubts: Mapping[Option, Doubt]) -> dict[Option, Doubt]:
+def _doubted(work: Work, ours: Mapping[Option, int]) -> dict[Option, Doubt]:
     """Return the options of which the account holds less than our books say.
 
     Where positions hold both sides of one, that is also a count that differs: one of them has lost what it held. Of
     what was closed a moment ago, it is what the account holds on the other side.
     """
-    ours = our_books(work)
+    doubts = work.state.doubts
     apart = {option: lacking for option, count in ours.items() if (lacking := _lacking(work, option, count))}
-    held = [leg for position in work.positions.values() for leg in _told_of(work, position)] if apart else []
-    short = dict.fromkeys(leg.option for leg in held if leg.signed_held * apart.get(leg.option, 0) > 0)
-    found = {option: 1 if apart[option] > 0 else -1 for option in short}
+    found: dict[Option, int] = {}
+    if apart:
+        held = [leg for position in work.positions.values() for leg in _told_of(work, position)]
+        short = dict.fromkeys(leg.option for leg in held if leg.signed_held * apart.get(leg.option, 0) > 0)
+        found = {option: 1 if apart[option] > 0 else -1 for option in short}
     found |= {leg.option: leg.sign for _, leg in _closed_twice(work, doubts, ours)}
-    return {option: _since(work, doubts.get(option), side) for option, side in found.items()}
+    return {option: _since(work, doubts.get(option), side) for option, side in found.items()} if found else {}
 
 
 def _lacking(work: Work, option: Option, ours: int) -> int:
@@ -110,6 +112,8 @@ def _closed_twice(
 ) -> list[tuple[Position, PositionLeg]]:
     """Return the legs that were closed a moment ago, and of which the account holds the other side since."""
     told = _closed_as_told(work, work.at - TURNED - DOUBT)
+    if not told:
+        return []
     return [
         (position, leg)
         for position in map(work.positions.__getitem__, told)
@@ -135,14 +139,17 @@ def _closed_as_told(work: Work, since: datetime) -> dict[str, datetime]:
     return told
 
 
-def doubt_anew(work: Work) -> None:
-    """Compare again after a fill, which may be of what somebody has closed before it was told, or a settlement."""
-    _keep(work, doubted(work, work.state.doubts))
+def doubt_anew(work: Work, ours: Mapping[Option, int] | None = None) -> None:
+    """Compare again after a fill, which may be of what somebody has closed before it was told, or a settlement.
+
+    ours: our books, where they are at hand.
+    """
+    _keep(work, _doubted(work, our_books(work) if ours is None else ours))
 
 
 def drop_settled(work: Work) -> None:
     """Doubt no more, as a run begins, what has been settled since the account was last seen to change."""
-    still = doubted(work, work.state.doubts) if work.state.doubts else {}
+    still = _doubted(work, our_books(work)) if work.state.doubts else {}
     _keep(work, {option: doubt for option, doubt in work.state.doubts.items() if still.get(option) == doubt})
 
 
@@ -153,8 +160,9 @@ def _keep(work: Work, doubts: Mapping[Option, Doubt]) -> None:
 
 def step_doubts(work: Work, waiting: frozenset[Option] = frozenset()) -> None:
     """Put on hold what the account has not had for a while, unless it waits; go on with what it has again."""
-    doubts = doubted(work, work.state.doubts) if work.state.doubts else {}
-    _keep(work, doubts)
+    if work.state.doubts:
+        doubt_anew(work)
+    doubts = work.state.doubts
     take_orders_back(work, doubts)
     lasting = {option for option, doubt in doubts.items() if work.at - doubt.since >= DOUBT}
     _tell_closed_twice(work, lasting)
@@ -351,7 +359,7 @@ def note_numbers(work: Work, contracts: Iterable[Contract]) -> None:
     After a corporate action the same strike and expiry may name what delivers something else (faults.md row 74).
     """
     numbers = {option: option for option in contracts if isinstance(option, Option) and option.con_id}
-    for position in work.active_positions():
+    for position in work.active_positions() if numbers else ():
         for leg in position.legs:
             now = numbers.get(leg.option)
             if leg.held and now is not None and leg.option.con_id and now.con_id != leg.option.con_id:

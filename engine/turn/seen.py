@@ -12,7 +12,7 @@ from typing import TypeVar
 from engine.model.contract import Contract, Option
 from engine.model.session import session_from
 from engine.record.codec import encode
-from engine.record.record import ACCOUNT_SEEN, Kind
+from engine.record.record import ACCOUNT_SEEN, Json, Kind
 from engine.turn.resting import option_has_expired
 from engine.turn.state import AccountSeen, State
 from engine.turn.work import Work
@@ -32,16 +32,22 @@ def note_change(work: Work, before: State) -> None:
 
     Not while the broker still lists it, one contract after the other.
     """
-    symbols = _symbols(work)
-    if work.state.is_ready and _seen(work.state, symbols) != _seen(before, symbols):
-        note_seen(work)
+    if work.state.is_ready:
+        symbols = _symbols(work)
+        seen = _seen(work.state, symbols)
+        if seen != _seen(before, symbols):
+            _record(work, seen)
 
 
 def note_seen(work: Work, until: datetime | None = None) -> None:
     """Record what the account holds of our symbols. until: when that was known last, before now."""
     if symbols := _symbols(work):
-        value, of = encode(_in_order(_seen(work.state, symbols))), {"until": until.isoformat()} if until else {}
-        work.record(Kind.FACTS, symbol="", what=ACCOUNT_SEEN, value=value, **of)
+        of: dict[str, Json] = {"until": until.isoformat()} if until else {}
+        _record(work, _seen(work.state, symbols), **of)
+
+
+def _record(work: Work, seen: AccountSeen, **of: Json) -> None:
+    work.record(Kind.FACTS, symbol="", what=ACCOUNT_SEEN, value=encode(_in_order(seen)), **of)
 
 
 def _symbols(work: Work) -> set[str]:
@@ -53,18 +59,19 @@ def _seen(state: State, symbols: set[str]) -> AccountSeen:
         _of(state.holdings, symbols),
         _by_symbol(state.costs, symbols),
         _of(state.at_last, symbols),
-        {option: doubt for option, doubt in state.doubts.items() if option.symbol in symbols},
+        _of(state.doubts, symbols),
         _by_symbol(state.shifts, symbols),
         _by_symbol(state.adjusted, symbols),
     )
 
 
 def _by_symbol(found: Mapping[str, V], symbols: set[str]) -> dict[str, V]:
-    return {symbol: value for symbol, value in found.items() if symbol in symbols}
+    return {symbol: value for symbol, value in found.items() if symbol in symbols} if found else {}
 
 
-def _of(counts: Mapping[C, Decimal], symbols: set[str]) -> dict[C, Decimal]:
-    return {each: count for each, count in counts.items() if count and each.symbol in symbols}
+def _of(found: Mapping[C, V], symbols: set[str]) -> dict[C, V]:
+    """Return what there is of any contract on these symbols: not the counts that are zero."""
+    return {each: value for each, value in found.items() if value and each.symbol in symbols} if found else {}
 
 
 def _in_order(seen: AccountSeen) -> AccountSeen:
@@ -80,7 +87,7 @@ def _in_order(seen: AccountSeen) -> AccountSeen:
 
 
 def _by_name(found: Mapping[K, V]) -> dict[K, V]:
-    return {each: found[each] for each in sorted(found, key=str)}
+    return {each: found[each] for each in sorted(found, key=str)} if len(found) > 1 else {**found}
 
 
 def note_expired(work: Work, holdings: Mapping[Contract, Decimal]) -> None:

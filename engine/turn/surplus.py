@@ -6,6 +6,7 @@ In a run they may be told after the account has shown what they made, so it coun
 start knows what was told in its session.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from engine.model.contract import Option
@@ -23,11 +24,14 @@ NAMED = 8
 """How many options an alarm names."""
 
 
-def note_surplus(work: Work) -> None:
-    """Compare what the account holds with our books; what is put on hold, or told as closed twice, is told there."""
+def note_surplus(work: Work, ours: Mapping[Option, int] | None = None) -> None:
+    """Compare what the account holds with our books; what is put on hold, or told as closed twice, is told there.
+
+    ours: our books, where they are at hand.
+    """
     known = work.state.surplus
     found = {}
-    for option, contracts in _beyond(work).items():
+    for option, contracts in _beyond(work, our_books(work) if ours is None else ours).items():
         before = known.get(option, Surplus(0, work.at, 0))
         if before.contracts != contracts:
             before = before._replace(contracts=contracts, since=work.at)
@@ -60,16 +64,16 @@ def is_untold(state: State) -> bool:
     return any(each.is_untold for each in state.surplus.values())
 
 
-def _beyond(work: Work) -> dict[Option, int]:
-    """Return how many contracts the account holds beyond our books, - short."""
-    ours, classes = our_books(work), _classes(work)
+def _beyond(work: Work, ours: Mapping[Option, int]) -> dict[Option, int]:
+    """Return how many contracts the account holds beyond our books of what our bots deal in, - short."""
     found = {}
     for option, held in work.state.holdings.items():
-        if isinstance(option, Option) and option.trading_class in classes and not option.is_share:
+        if isinstance(option, Option) and not option.is_share:
             beyond = _more(int(held), ours.get(option, 0))
             if beyond and not option_has_expired(work, option):
                 found[option] = beyond
-    return found
+    classes = _classes(work) if found else ()
+    return {option: beyond for option, beyond in found.items() if option.trading_class in classes} if found else {}
 
 
 def held_beyond(work: Work, option: Option) -> int:

@@ -335,7 +335,7 @@ def _on_message(work: Work, event: OrderMessage) -> None:
         on_message(work, event)
 
 
-def _on_position(work: Work, event: PositionReport) -> dict[str, Any]:
+def _on_position(work: Work, event: PositionReport) -> dict[str, Any] | None:
     before = work.state
     if isinstance(event.contract, Underlying):
         adjusted.note_split(work, event.contract.symbol, event.quantity, event.average_cost)
@@ -348,19 +348,18 @@ def _on_position(work: Work, event: PositionReport) -> dict[str, Any]:
     is_gone = work.state.is_ready and not event.quantity  # at a start executions of others are still to be told
     if is_gone and isinstance(event.contract, Option) and option_has_expired(work, event.contract):
         settling.settle(work, event.contract, last)
-    changes: dict[str, Any] = {"holdings": holdings}
+    changes: dict[str, Any] | None = None
     if isinstance(event.contract, Underlying):
-        changes["holdings"] = holdings = {**holdings, share(event.contract.symbol): event.quantity}
-        work.state = work.state._replace(holdings=holdings)
-        changes["costs"] = {**work.state.costs, event.contract.symbol: event.average_cost}
-        work.state = work.state._replace(costs=changes["costs"])
-        changes["uncovered"] = covering.shares_changed(work, event.contract.symbol)
+        holdings = {**holdings, share(event.contract.symbol): event.quantity}
+        costs = {**work.state.costs, event.contract.symbol: event.average_cost}
+        work.state = work.state._replace(holdings=holdings, costs=costs)
+        changes = {"uncovered": covering.shares_changed(work, event.contract.symbol)}
     doubting.note_numbers(work, [event.contract])
-    changes["doubts"] = doubts = doubting.doubted(work, work.state.doubts)
+    ours = doubting.our_books(work)
+    doubting.doubt_anew(work, ours)
     if work.state.is_ready:  # else when all is listed, and what still works
-        doubting.take_orders_back(work, doubts)
-    work.state = work.state._replace(doubts=doubts)
-    surplus.note_surplus(work)
+        doubting.take_orders_back(work, work.state.doubts)
+    surplus.note_surplus(work, ours)
     note_change(work, before)
     return changes
 
