@@ -49,8 +49,9 @@ def ask_at(work: Work) -> datetime | None:
         return None
     if work.asked_at is None:
         return work.at
-    is_missed = any(twin.is_missed for twin in work.twins.values())
-    if work.risen or is_missed or (work.live and any(_was_at_work(work, order) for order in work.all_live_orders())):
+    is_missed = bool(work.twins) and any(twin.is_missed for twin in work.twins.values())
+    is_lost = bool(work.absent) and any(_was_at_work(work, order) for order in work.all_live_orders())
+    if work.risen or is_missed or is_lost:
         return work.asked_at + ASK_SOON
     return work.asked_at + (ASK_AGAIN if is_open else ASK_EVERY)
 

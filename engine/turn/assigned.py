@@ -97,6 +97,8 @@ def book_assigned(work: Work, *, at_once: bool = False) -> frozenset[Option]:
     at_once: however long it has lacked them.
     """
     due = {option for option, doubt in work.state.doubts.items() if at_once or work.at - doubt.since >= DOUBT}
+    if not due:
+        return frozenset()
     of_symbols = {
         symbol: sorted((each for each in due if each.symbol == symbol), key=str)
         for symbol in sorted({option.symbol for option in due if delivers(option) and not option.is_share})

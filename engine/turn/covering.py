@@ -154,9 +154,12 @@ def step_uncovered(work: Work) -> dict[str, datetime]:
 
 def _overwriting(work: Work) -> list[Position]:
     """Return the positions whose calls shares are to cover, and that need any; not those that the account may lack."""
-    found = (position for position in work.active_positions() if work.governing(position).plan.overwrite is not None)
-    sure = (position for position in found if not position.on_hold and not work.is_doubted(position))
-    return [position for position in sure if _needed_by(work, position)]
+    return [
+        position
+        for position in work.active_positions()
+        if work.governing(position).plan.overwrite is not None
+        if not position.on_hold and not work.is_doubted(position) and _needed_by(work, position)
+    ]
 
 
 def _needed_by(work: Work, position: Position) -> int:

@@ -193,7 +193,7 @@ def agenda_of(work: Work, name: str, session: Session) -> tuple[datetime, ...]:
 def day_at_hand(work: Work, bot: CompiledBot) -> BotDay:
     """Return the day of a bot in the window that is on or comes next."""
     name, found = bot.plan.name, bot.windows(work.state.session)
-    day, number = work.bots[name].day, at_hand(found, work.at)
+    day, number = work.bots[name].day, at_hand(found, work.at) if len(found) > 1 else 0
     day = day.in_symbols() if bot.members else day.in_one(bot.plan.underlyings[0])
     start, end = span = found[number]
     is_shut = start >= end  # by an early close that may be taken back: what was used up of it stays so

@@ -78,9 +78,8 @@ def settle_missed(work: Work) -> None:
     session = work.state.session
     if not work.state.is_ready:
         return
-    held = {leg.option for leg in work.held_legs()}
-    gone = {option for option in held if option.expiry <= session.date and option_has_expired(work, option)}
-    for option in sorted(gone, key=str):
+    held = (leg.option for leg in work.held_legs() if leg.option.expiry <= session.date)
+    for option in sorted({option for option in held if option_has_expired(work, option)}, key=str):
         is_told_soon = option.expiry == session.date and work.at < session.close + SETTLED_AFTER
         listed = work.state.holdings.get(option, ZERO)
         if not is_told_soon and (not listed or _is_known_to_pay(work, option)):
@@ -89,7 +88,8 @@ def settle_missed(work: Work) -> None:
 
 def settle_earlier(work: Work) -> None:
     """Settle what expired before this session began, ahead of exits: they would close it together with the rest."""
-    if any(leg.option.expiry < work.state.session.date for leg in work.held_legs()):
+    today = work.state.session.date
+    if any(leg.option.expiry < today and leg.held for each in work.positions.values() for leg in each.legs):
         settle_missed(work)
 
 

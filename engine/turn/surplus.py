@@ -61,7 +61,7 @@ def tell_surplus(work: Work, stays: timedelta = STAYS) -> None:
 
 def is_untold(state: State) -> bool:
     """Say whether the account may hold something beyond our books that nobody was told of."""
-    return any(each.is_untold for each in state.surplus.values())
+    return bool(state.surplus) and any(each.is_untold for each in state.surplus.values())
 
 
 def _beyond(work: Work, ours: Mapping[Option, int]) -> dict[Option, int]:

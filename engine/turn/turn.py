@@ -131,7 +131,8 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
         changes = daily.open_day(work, coming)
         work.state = state._replace(**changes)
     names = (touched & work.bots.keys()) | {name for name, wake_at in work.wakes.items() if wake_at <= at}
-    _clear_wakes(work, names)
+    if names:
+        _clear_wakes(work, names)
     is_quiet = not names and at < state.step_at and work.indexed == state.board.version
     if work.state.is_linked:
         if not is_quiet or at < state.session.open + daily.OPENING_MINUTES:
@@ -194,8 +195,11 @@ def _halts_first(work: Work, names: set[str]) -> dict[str, str]:
     that comes with the same quotes is not to find an order to open something sent, or changed to a price that fills
     sooner. Return why entries of each are blocked.
     """
-    entering = {position.bot for position in work.stirring_positions() if position.state == "entering"}
-    entering |= {order.bot for order in work.all_live_orders() if order.may_open}
+    stirring, live = work.stirring_positions(), work.all_live_orders()
+    if not (names or stirring or live):
+        return {}
+    entering = {position.bot for position in stirring if position.state == "entering"}
+    entering |= {order.bot for order in live if order.may_open}
     if entering:
         daily.halt_by_account(work)
     bots = {name: bot for name in names if (bot := work.program.bots.get(name)) is not None}
@@ -263,9 +267,8 @@ def _by_the_clock(work: Work, changes: dict[str, Any], *, moved: bool) -> None:
 
 def _indexed(work: Work) -> dict[str, Any]:
     """Return what is found by the rows of the board as it is now."""
-    found = structures(work)  # while it is known whether those of the state still stand
-    work.state = work.state._replace(structures=found)
-    return {"dependents": watching.index_rows(work), "structures": found}
+    work.state = work.state._replace(structures=structures(work))  # while those of the state are known to stand, or not
+    return {"dependents": watching.index_rows(work)}
 
 
 # ---------------------------------------------------------------- slow facts

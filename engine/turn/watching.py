@@ -1,6 +1,6 @@
 """Which contracts are streamed, and which bots wake when a row of the board moves."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -51,10 +51,11 @@ def next_watch(work: Work, *, is_moving: bool) -> datetime:
     if work.at >= session.close:
         settles = session.close + SETTLED_AFTER + SOON  # by then a backtest has told the official level
         return settles if work.at < settles and _nets_off(work) else NEVER
-    bots = work.program.bots.values()
-    starts = ((bot, start) for bot in bots for start, _ in bot.windows(session))
-    looked_at = (start - ahead for bot, start in starts for ahead in (_ahead_of(bot), WATCH_CLOSELY))
-    coming = min((at for at in looked_at if at > work.at), default=session.close)
+    coming = session.close
+    for bot in work.program.bots.values():
+        for start, _ in bot.windows(session):
+            for at in (start - _ahead_of(bot), start - WATCH_CLOSELY) if start > work.at else ():
+                coming = at if work.at < at < coming else coming
     soonest = min(work.at + WATCH_EVERY, coming) if is_moving else coming
     return max(soonest, session.open - MEMBERS_AHEAD)
 
@@ -91,11 +92,12 @@ def step_watch(work: Work) -> dict[str, Any]:
     While a universe is in reach it is made anew each time: symbols take turns.
     """
     view = work.view()
-    reached = _in_reach(work)
+    entering = _entering(work)
+    reached = [bot for name, bot in work.program.bots.items() if _is_in_reach(work, bot, name in entering)]
     scanned = [bot for bot in reached if bot.members]
     plain = [each for bot in reached if not bot.members for each in bot.expiries()]
     exits = _exit_wishes(work, view)
-    follows = bool(exits) or _is_followed(work, reached) or _has_missed(work)
+    follows = bool(exits) or _is_followed(work, reached, entering) or _has_missed(work)
     if not follows and _has_found(work, plain):
         return {"watch_at": next_watch(work, is_moving=False)}
     aims = {each.key: entry_aims(each.plan, view) for each in plain} | {bot.plan.name: () for bot in scanned}
@@ -148,9 +150,9 @@ def _is_unaimed(plan: Plan, aims: Iterable[Aim | None]) -> bool:
 
 def _has_missed(work: Work) -> bool:
     """Say whether something waits that is looked at together with what is streamed: doubts, options long expired."""
-    held = (leg.option for leg in work.held_legs())
-    is_apart = bool(work.state.doubts or work.state.uncovered) or is_untold(work.state)
-    return is_apart or any(option_has_expired(work, option) for option in held)
+    if work.state.doubts or work.state.uncovered or is_untold(work.state):
+        return True
+    return any(option_has_expired(work, leg.option) for leg in work.held_legs())
 
 
 def _pinned(work: Work) -> dict[Contract, None]:
@@ -201,18 +203,13 @@ def _exit_wishes(work: Work, view: View) -> list[Wish]:
     return found
 
 
-def _in_reach(work: Work) -> list[CompiledBot]:
-    """Return the bots that enter soon, or are entering."""
-    entering = _entering(work)
-    return [bot for name, bot in work.program.bots.items() if _is_in_reach(work, bot, name in entering)]
-
-
 def _entering(work: Work) -> set[str]:
     """Return the bots of which an entry is at work."""
     return {position.bot for position in work.active_positions() if position.state == "entering"}
 
 
 def _is_in_reach(work: Work, bot: CompiledBot, is_entering: bool) -> bool:
+    """Say whether the bot enters soon, or is entering."""
     session, at = work.state.session, work.at
     state = work.bots[bot.plan.name]
     if is_entering or state.by_hand is not None:
@@ -223,9 +220,11 @@ def _is_in_reach(work: Work, bot: CompiledBot, is_entering: bool) -> bool:
     return bool(bot.plan.needs.opening_move) and at < session.open + OPENING_MINUTES
 
 
-def _is_followed(work: Work, reached: list[CompiledBot]) -> bool:
+def _is_followed(work: Work, reached: list[CompiledBot], entering: Collection[str]) -> bool:
     """Say whether what is streamed for a bot in reach follows the market: unless all but wait for a window to come."""
-    session, entering = work.state.session, _entering(work)
+    if not reached:
+        return False
+    session = work.state.session
     is_opening = work.at < session.open + OPENING_MINUTES
     return any(
         work.at >= bot.window(session, work.at)[0] - WATCH_CLOSELY
@@ -276,11 +275,11 @@ def may_enter(work: Work, name: str) -> bool:
     return is_on or state.by_hand is not None
 
 
-def _entry_rows(work: Work, name: str, *, is_entering: bool) -> frozenset[int]:
+def _entry_rows(work: Work, name: str, *, is_entering: bool) -> set[int]:
     """Return the rows its halts and entry conditions read now: none once its day is over and no entry is at work."""
     bot = work.program.bots.get(name)
     if bot is None:
-        return frozenset()
+        return set()
     session = work.state.session
     start, end = bot.window(session, work.at)
     asked = work.bots[name].by_hand
@@ -295,10 +294,11 @@ def _entry_rows(work: Work, name: str, *, is_entering: bool) -> frozenset[int]:
     if may_come and start - SOON <= work.at:
         symbols = {leg.symbol for each in bot.structures() for leg in each.plan.legs}
         found.update(r for contract, r in rows.items() if isinstance(contract, Option) and contract.symbol in symbols)
-    return frozenset(found - {-1})
+    found.discard(-1)
+    return found
 
 
-def _position_rows(work: Work, name: str) -> frozenset[int]:
+def _position_rows(work: Work, name: str) -> set[int]:
     """Return the rows its exits read now: none for positions whose exits all rest at the broker."""
     rows = work.state.board.rows
     found: set[int] = set()
@@ -312,7 +312,8 @@ def _position_rows(work: Work, name: str) -> frozenset[int]:
             symbols = {leg.option.symbol for leg in position.legs}
             options = (each for each in rows if isinstance(each, Option) and each.symbol in symbols)
             found.update(rows[option] for option in options)
-    return frozenset(found - {-1})
+    found.discard(-1)
+    return found
 
 
 def _only_rests(bot: CompiledBot) -> bool:
@@ -326,15 +327,18 @@ def next_step(work: Work) -> datetime:
     After a change of positions that is soon: what the change lets others do is not told by a clock.
     """
     at = work.at
-    due = [order.attempt_until for order in work.all_live_orders()]
-    due += [position.retry_at for position in work.stirring_positions()]
-    due.append(ask_at(work))
-    soon = at + SOON
-    found = [max(each, soon) for each in due if each is not None]
-    found.append(_next_clock(work.state.session, at))
+    found = min(_next_clock(work.state.session, at), min(work.wakes.values(), default=NEVER))
     if work.indexed != work.state.board.version and _is_moving(work):
-        found.append(at + WATCH_EVERY)
-    return min(*found, min(work.wakes.values(), default=NEVER))
+        found = min(found, at + WATCH_EVERY)
+    due = [ask_at(work)]
+    if work.live:
+        due += [order.attempt_until for order in work.all_live_orders()]
+    if stirring := work.stirring_positions():
+        due += [position.retry_at for position in stirring]
+    for each in due:
+        if each is not None and each < found:
+            found = min(found, max(each, at + SOON))
+    return found
 
 
 def _next_clock(session: Session, at: datetime) -> datetime:
