@@ -13,6 +13,7 @@ of an option's price (for European puts deep in the money that is less by the in
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from itertools import pairwise
 
 from engine.model.contract import Option, Right
@@ -54,6 +55,12 @@ def least_payoff(parts: Iterable[Part]) -> Decimal | None:
 
     Options that are sold cost something at most; shares beside a put that was bought are worth its strike at least.
     """
+    return _least_of(tuple(parts))
+
+
+@lru_cache(maxsize=256)
+def _least_of(parts: tuple[Part, ...]) -> Decimal | None:
+    """Return the same, kept: from its first price to its last fill a structure is asked for it again and again."""
     by_symbol: dict[str, list[Part]] = {}
     for option, count in parts:
         by_symbol.setdefault(option.symbol, []).append((option, count))
