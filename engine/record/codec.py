@@ -45,7 +45,8 @@ class CodecError(RulebotError, ValueError):
 
 def encode(value: object) -> Json:
     """Return the JSON of a dataclass value, or of a plain one (Decimal, datetime, date, Enum, str ...)."""
-    return _encoder(cast(Any, type(value)))(value)
+    kind: Any = type(value)
+    return _encoder(kind)(value)
 
 
 def decode(wanted: type[T], data: Json) -> T:
@@ -138,11 +139,14 @@ def _encoder(kind: Any) -> Encoder:
     origin = get_origin(kind)
     if origin in (Union, UnionType):
         return _union_encoder(get_args(kind))
+    if _is_list(kind):
+        item = _item_encoder(kind)
+        return lambda value: [*map(item, value)]
     if origin is tuple:
         return _tuple_encoder(get_args(kind))
     if origin is Mapping:
-        pair = _tuple_encoder(get_args(kind))
-        return lambda value: [pair(item) for item in value.items()]
+        of_key, of_value = map(_inner_encoder, get_args(kind))
+        return lambda value: [[of_key(key), of_value(found)] for key, found in value.items()]
     if origin is frozenset:
         member = _inner_encoder(get_args(kind)[0])
         return lambda value: sorted((member(item) for item in value), key=json_text)
@@ -246,17 +250,25 @@ def _union_encoder(members: tuple[Any, ...]) -> Encoder:
             return _finite(value) if kind is float else cast(Json, value)
         if as_list is not None and kind is tuple:
             return as_list(value)
-        return {_TAG: kind.__name__, **cast(dict[str, Json], _encoder(cast(Any, kind))(value))}
+        return {_TAG: kind.__name__, **_encoder(kind)(value)}  # type: ignore[dict-item, arg-type]
 
     return tagged
 
 
+def _is_list(kind: Any) -> bool:
+    """Say whether a type is `tuple[T, ...]`."""
+    return get_origin(kind) is tuple and get_args(kind)[1:] == (Ellipsis,)
+
+
+def _item_encoder(kind: Any) -> Encoder:
+    """Return the encoder of the items of `tuple[T, ...]`."""
+    of_item = get_args(kind)[0]
+    inner = _inner_encoder(of_item)
+    # of the legs of an order or a position most are those that were told before
+    return _kept(inner) if is_dataclass(of_item) else inner
+
+
 def _tuple_encoder(members: tuple[Any, ...]) -> Encoder:
-    if len(members) == 2 and members[1] is Ellipsis:
-        inner = _inner_encoder(members[0])
-        if is_dataclass(members[0]):  # of the legs of an order or a position most are those that were told before
-            inner = _kept(inner)
-        return lambda value: [inner(item) for item in value]
     inners = [_inner_encoder(member) for member in members]
     return lambda value: [inner(item) for inner, item in zip(inners, value, strict=True)]
 
@@ -264,15 +276,22 @@ def _tuple_encoder(members: tuple[Any, ...]) -> Encoder:
 def _object_encoder(kind: Any) -> Encoder:
     hints = get_type_hints(kind)
     with _under_way(kind):
-        parts = [(field.name, _inner_encoder(_never_none(hints[field.name]))) for field in _told_fields(kind)]
+        parts = [(field.name, _field_encoder(hints[field.name])) for field in _told_fields(kind)]
     known = {f"of_{name}": encoder for name, encoder in parts}
     said = (f"{name!r}: {_said(name, hints[name], encoder)}" for name, encoder in parts)
     # written out, as dataclasses write __init__: a loop over the fields takes twice as long
     return cast(Encoder, eval(f"lambda value: {{{', '.join(said)}}}", known))
 
 
+def _field_encoder(hint: Any) -> Encoder:
+    """Return what `_said` has at hand for a field: the encoder of its items, or of what it is unless it is None."""
+    return _item_encoder(hint) if _is_list(hint) else _inner_encoder(_never_none(hint))
+
+
 def _said(name: str, hint: Any, encoder: Encoder) -> str:
     """Return the expression that encodes a field of `value`, with its encoder at hand as `of_NAME`."""
+    if _is_list(hint):
+        return f"[*value.{name}]" if encoder is _same else f"[*map(of_{name}, value.{name})]"
     if encoder is _same:
         return f"value.{name}"
     if _never_none(hint) is not hint:
