@@ -60,6 +60,8 @@ class Quantity(Enum):
     TRUTH = "truth"
     TEXT = "text"
 
+    __hash__ = object.__hash__  # each is one object, as those of `Right`
+
 
 # ---------------------------------------------------------------- tests
 

@@ -88,6 +88,8 @@ class OrderStatus(Enum):
     DENIED = "denied"
     ABANDONED = "abandoned"
 
+    __hash__ = object.__hash__  # each is one object, as those of `Right`
+
     @property
     def is_live(self) -> bool:
         """True while it may still fill."""
@@ -245,6 +247,11 @@ class Order:
     def wire_side(self) -> Side:
         """The side the broker is told: a combo is always bought."""
         return Side.BUY if self.is_combo else self.side
+
+    @property
+    def largest(self) -> int:
+        """The most structures it may fill, also while a change of it is on its way."""
+        return max([self.quantity, *(each.quantity for each in self.former)]) if self.former else self.quantity
 
     @property
     def worst_limit(self) -> Decimal | None:

@@ -72,6 +72,8 @@ def _compare(cls: type, key: Callable[[Any], Any]) -> None:
     """Give a class equality, hash and representation by its fields, except those that it has of its own."""
 
     def equal(self: Any, other: object) -> Any:
+        if self is other:
+            return True
         return key(self) == key(other) if other.__class__ is self.__class__ else NotImplemented
 
     def hashed(self: Any) -> int:

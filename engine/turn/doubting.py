@@ -58,8 +58,8 @@ def _told_of(work: Work, position: Position) -> list[PositionLeg]:
 
     Shares beside an option that has expired may have gone with it: they count again when it is settled.
     """
-    held = [leg for leg in position.legs if leg.held]
-    trading = [leg for leg in held if not option_has_expired(work, leg.option)]
+    held = [leg for leg in position.legs if leg.opened != leg.closed]
+    trading = [leg for leg in held if not option_has_expired(work, leg.option)] if held else []
     return trading if len(trading) == len(held) else [leg for leg in trading if not leg.option.is_share]
 
 
@@ -258,6 +258,8 @@ def note_missed(work: Work) -> None:
 def fill_told(work: Work, name: str, leg: str) -> None:
     """Miss no more what a fill of ours, told late, has taken from our books too; a hold for that alone ends."""
     position = work.positions[name]
+    if not position.missed:
+        return
     is_there = not work.is_lacking(leg_of(position, leg))
     missed = tuple(each for each in position.missed if not (is_there and each.leg == leg))
     if missed == position.missed:

@@ -96,8 +96,10 @@ def _replace_guess(work: Work, order: Order, event: ExecutionReport) -> Order:
 
 def _replace_guess_of_partner(work: Work, order: Order, event: ExecutionReport) -> None:
     """Take out what was booked as a fill of the other order of a pair, as far as more would be closed than was held."""
+    if not order.oca_group:
+        return
     leg = next((leg for leg in order.legs if leg.option == event.option), None)
-    if leg is None or not order.oca_group:
+    if leg is None:
         return
     position = work.positions[order.position]
     too_many = int(event.quantity) - max(leg_of(position, leg.name).held, 0)

@@ -105,8 +105,7 @@ def _differences(order: Order, event: OrderReport) -> list[str]:
 
 def _closes_more(order: Order, event: OrderReport) -> bool:
     """Say whether an exit as the broker has it would go beyond what was meant to be closed."""
-    most = max(each.quantity for each in (*order.former, order.terms))
-    is_more = event.quantity is not None and event.quantity > most
+    is_more = event.quantity is not None and event.quantity > order.largest
     return is_more or (event.side is not None and event.side is not order.wire_side)
 
 
@@ -115,8 +114,8 @@ def _closes_more(order: Order, event: OrderReport) -> bool:
 
 def check_count(work: Work, order: Order, position: Position) -> None:
     """Say when more was opened than was asked for, or more closed than was held."""
-    most = max(each.quantity for each in (*order.former, order.terms))
-    if any(leg.held < 0 for leg in position.legs):
+    most = order.largest
+    if position.is_closed_too_far:
         distrust(work, position, f"more was closed of {position.id} than was held{_unclosed(order, position)}")
     elif any(count > most * leg.ratio for count, leg in zip(order.counts, order.legs, strict=True)):
         distrust(work, position, f"{order.ref} has filled more than its {order.quantity}")

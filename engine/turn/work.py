@@ -369,12 +369,12 @@ class Work:
 
     def entities(self) -> list[Record]:
         """Return the records of the entities that changed."""
-        orders = (self.orders[ref] for ref in self._dirty_orders)
-        positions = (self.positions[name] for name in self._dirty_positions)
+        orders = map(self.orders.__getitem__, self._dirty_orders)
+        positions = map(self.positions.__getitem__, self._dirty_positions)
         return [
-            *(self._entity(Kind.ORDER, order.bot, order.position, order) for order in orders),
-            *(self._entity(Kind.POSITION, position.bot, position.id, position) for position in positions),
-            *(self._entity(Kind.BOT_DAY, name, "", self.bots[name].day) for name in self._dirty_days),
+            *[self._entity(Kind.ORDER, order.bot, order.position, order) for order in orders],
+            *[self._entity(Kind.POSITION, position.bot, position.id, position) for position in positions],
+            *[self._entity(Kind.BOT_DAY, name, "", self.bots[name].day) for name in self._dirty_days],
         ]
 
     def _entity(self, kind: Kind, bot: str, position: str, value: object) -> Record:
@@ -384,10 +384,12 @@ class Work:
 
     def _wake_readers(self) -> bool:
         """Have bots judged that read the state of a bot whose orders or positions have changed; say whether any do."""
+        read = {name: bot.plan.needs.bots for name, bot in self.program.bots.items() if bot.plan.needs.bots}
+        if not read:
+            return False
         moved = {self.positions[name].bot for name in self._dirty_positions if name in self.positions}
         moved |= {self.orders[ref].bot for ref in self._dirty_orders if ref in self.orders}
-        bots = self.program.bots.items()
-        readers = [name for name, bot in bots if name in self.bots and bot.plan.needs.bots & moved - {name}]
+        readers = [name for name, others in read.items() if name in self.bots and others & moved - {name}]
         for name in readers:
             self.set_wake(name, self.at)
         return bool(readers)
