@@ -82,8 +82,17 @@ def _guessed(about: Guessing) -> Guess | None:
     found = GUESSES[about.leg.strike.by](about)
     if found is None:
         return None
-    taken = _edged(about, _pushed_out(about, _preferred(about, _as_asked(about, found))))
-    return Guess(found if about.leg.strike.by in VALUED else taken, taken)
+    leg, strike, is_valued = about.leg, about.leg.strike, about.leg.strike.by in VALUED
+    taken = found  # what `multiple_of` makes of a level is what legs that count from this one count from
+    if strike.multiple_of is not None and not is_valued:
+        taken = _on_grid(about, taken, side_of(strike))
+    if strike.prefer_multiple_of is not None:
+        taken = _preferred(about, strike.prefer_multiple_of, taken)
+    if strike.at_least_from_spot is not None:
+        taken = _pushed_out(about, strike.at_least_from_spot, taken)
+    if leg.not_below is not None or leg.not_above is not None:
+        taken = _edged(about, taken)
+    return Guess(found if is_valued else taken, taken)
 
 
 def _at_spot(about: Guessing) -> Decimal:
@@ -302,11 +311,6 @@ def _steps_from(strikes: tuple[Decimal, ...], strike: Decimal, steps: int) -> De
 # ---------------------------------------------------------------- modifiers
 
 
-def _as_asked(about: Guessing, level: Decimal) -> Decimal:
-    """Return the strike that `multiple_of` makes of a level: legs that count from this one count from there."""
-    return level if about.leg.strike.by in VALUED else _on_grid(about, level, side_of(about.leg.strike))
-
-
 def _on_grid(about: Guessing, level: Decimal, side: Round) -> Decimal:
     """Return the strike on the grid of `multiple_of` nearest to a level, or next to it on a side; else the level."""
     if about.leg.strike.multiple_of is None:
@@ -321,19 +325,13 @@ def _on_grid(about: Guessing, level: Decimal, side: Round) -> Decimal:
     return nearer if abs(nearer - level) < abs(further - level) else further
 
 
-def _preferred(about: Guessing, strike: Decimal) -> Decimal:
+def _preferred(about: Guessing, step: Decimal, strike: Decimal) -> Decimal:
     """Return the strike, or the one nearest to it that `prefer_multiple_of` would rather have."""
-    step = about.leg.strike.prefer_multiple_of
-    if step is None:
-        return strike
     near = about.strikes[bisect_left(about.strikes, strike - step) : bisect_left(about.strikes, strike + step)]
     return min(preferred(step, strike, near), key=lambda found: abs(found - strike), default=strike)
 
 
-def _pushed_out(about: Guessing, strike: Decimal) -> Decimal:
-    least = about.leg.strike.at_least_from_spot
-    if least is None:
-        return strike
+def _pushed_out(about: Guessing, least: Decimal, strike: Decimal) -> Decimal:
     limit = _on_grid(about, Decimal(f"{about.spot:.2f}") + about.out * least, Round.AWAY)
     return strike if (strike - limit) * about.out >= 0 else _preferred_beyond(about, limit)
 

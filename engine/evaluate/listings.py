@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
 from engine.compile.plan import Expiry, LegPlan
 from engine.evaluate.snapshot import View
@@ -91,7 +91,7 @@ def place_of(strikes: tuple[Decimal, ...], level: float) -> int:
 
 # ---------------------------------------------------------------- what is made of a listing's strikes
 
-_MADE: dict[tuple[object, ...], tuple[tuple[Decimal, ...], tuple[object, ...]]] = {}
+_MADE: dict[tuple[object, ...], tuple[tuple[Decimal, ...], tuple[Any, ...]]] = {}
 _MOST = 512
 """How much is kept of it at a time."""
 
@@ -126,4 +126,4 @@ def _made_of(strikes: tuple[Decimal, ...], key: tuple[object, ...], make: Callab
         if len(_MADE) >= _MOST:
             _MADE.clear()
         found = _MADE[key] = (strikes, make())
-    return cast("tuple[T, ...]", found[1])
+    return found[1]

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Container, Iterable, Iterator
 from datetime import date
 from decimal import Decimal
+from itertools import chain
 from typing import NamedTuple, TypeVar
 
 from engine.compile.plan import LegPlan, Plan, Rule
@@ -82,7 +83,7 @@ def entry_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
     """
     guesses: dict[str, Decimal] = {}
     legs = (*plan.legs, *plan.needs.beside)
-    return tuple(None if leg.is_shares else _aim(leg, plan, view, guesses) for leg in legs)
+    return tuple([None if leg.is_shares else _aim(leg, plan, view, guesses) for leg in legs])
 
 
 def money_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
@@ -175,10 +176,11 @@ def watch_list(wishes: Iterable[Wish], pinned: Iterable[Contract], now: tuple[Co
     for wish in wishes:
         wanted.update(dict.fromkeys(wish.need))
         kept |= wish.keep
-    streamed = set(now)
-    if streamed.issuperset(wanted) and not streamed.difference(wanted, kept):
+    streamed, needed = set(now), set(wanted)
+    if needed <= streamed <= needed | kept:
         return now
-    return (*wanted, *(contract for contract in now if contract in kept and contract not in wanted))
+    staying = streamed & kept - needed
+    return (*wanted, *(contract for contract in now if contract in staying))
 
 
 def _listed(leg: LegPlan, view: View) -> tuple[date, tuple[Decimal, ...], float, int] | None:
@@ -204,7 +206,7 @@ def _money(
 ) -> tuple[Contract, ...]:
     calls, puts = (options_of(leg.symbol, leg.trading_class, expiry, strikes, is_call) for is_call in (True, False))
     first, last = max(0, place - count), place + count
-    return tuple(option for pair in zip(calls[first:last], puts[first:last], strict=True) for option in pair)
+    return tuple(chain.from_iterable(zip(calls[first:last], puts[first:last], strict=True)))
 
 
 def _nearest(strikes: tuple[Decimal, ...], centre: Decimal) -> int:

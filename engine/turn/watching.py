@@ -163,7 +163,7 @@ def _pinned(work: Work) -> dict[Contract, None]:
     pinned: dict[Contract, None] = {}
     for position in work.active_positions():
         pinned.update(dict.fromkeys(leg.option for leg in position.legs if leg.held or position.state == "entering"))
-        pinned.update(dict.fromkeys(Underlying(leg.option.symbol) for leg in position.legs))
+        pinned.update(dict.fromkeys(map(Underlying, {leg.option.symbol: None for leg in position.legs})))
     for bot in work.program.bots.values():
         own = bot.symbols if bot.members else ()
         pinned.update(dict.fromkeys([level for level in bot.levels if level.symbol not in own] if own else bot.levels))
