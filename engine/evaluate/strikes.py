@@ -170,7 +170,9 @@ class Chooser:
             assert self.spot is not None
             out = -1 if self.leg.right is Right.PUT else 1
             near = self._near(strikes, self.spot + out * float(least))
-        found = [found for found in self._allowed(near) if self._on_grid(found) and self._is_far_enough(found)]
+        found = [*self._allowed(near)]
+        if self.avoid or least is not None:
+            found = [each for each in found if self._on_grid(each) and self._is_far_enough(each)]
         return self._on_its_side(found, target)
 
     def _on_its_side(self, found: list[Decimal], target: float) -> list[Decimal]:

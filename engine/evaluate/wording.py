@@ -104,8 +104,11 @@ def _more_digits(test: Compare, verdict: Verdict) -> int:
         return 0
     value = abs(verdict.value) if test.op is Op.BEYOND else verdict.value
     near = [end for end in (verdict.low, verdict.high) if end is not None and not isclose(value, end, abs_tol=1e-9)]
-    seen = ({shown(value, test.left, more=more)} & {shown(end, test.left, more=more) for end in near} for more in _MORE)
-    return next((more for more, alike in zip(_MORE, seen, strict=True) if not alike), 0)
+    for more in _MORE if near else ():
+        said = shown(value, test.left, more=more)
+        if all(shown(end, test.left, more=more) != said for end in near):
+            return more
+    return 0
 
 
 def _bound_words(test: Compare, verdict: Verdict, text: str, more: int) -> str:

@@ -99,7 +99,7 @@ def leg_views(position: Position, board: Board) -> tuple[LegView, ...]:
 
 def held(position: Position) -> Held | None:
     """Return the open position as rules see it, None before every leg has a fill."""
-    price = position.entry_price
+    price, structures = position.entry_price, position.structures
     if price is None or position.opened_at is None:
         return None
     return Held(
@@ -113,7 +113,7 @@ def held(position: Position) -> Held | None:
         legs={leg.name: _ledger(leg) for leg in position.legs},
         opened_on=position.session,
         spot=None if position.spot is None else float(position.spot),
-        is_whole=all(leg.held == position.structures * leg.ratio for leg in position.legs),
+        is_whole=all(leg.held == structures * leg.ratio for leg in position.legs),
     )
 
 

@@ -160,12 +160,13 @@ def _keep(work: Work, doubts: Mapping[Option, Doubt]) -> None:
 
 def step_doubts(work: Work, waiting: frozenset[Option] = frozenset()) -> None:
     """Put on hold what the account has not had for a while, unless it waits; go on with what it has again."""
+    lasting: set[Option] = set()
     if work.state.doubts:
         doubt_anew(work)
-    doubts = work.state.doubts
-    take_orders_back(work, doubts)
-    lasting = {option for option, doubt in doubts.items() if work.at - doubt.since >= DOUBT}
-    _tell_closed_twice(work, lasting)
+        doubts = work.state.doubts
+        take_orders_back(work, doubts)
+        lasting = {option for option, doubt in doubts.items() if work.at - doubt.since >= DOUBT}
+        _tell_closed_twice(work, lasting)
     hold(work, lasting - waiting)
     note_missed(work)
 
@@ -238,7 +239,9 @@ def note_missed(work: Work) -> None:
     Nothing more is told of what has expired. Of what a person lets go on nothing is missed.
     """
     noted = [position for position in work.active_positions() if position.on_hold or position.missed]
-    ours = our_books(work) if noted else {}
+    if not noted:
+        return
+    ours = our_books(work)
     for position in noted:
         known = {each.leg: each for each in position.missed}
         found = []

@@ -67,7 +67,8 @@ def is_to_be_judged(work: Work, bot: CompiledBot) -> bool:
     if not _is_due(work, bot):
         return False
     wake(work, name, RECHECK)
-    work.set_bot(name, replace(work.bots[name], is_clearing=False))
+    if work.bots[name].is_clearing:
+        work.set_bot(name, replace(work.bots[name], is_clearing=False))
     return True
 
 
