@@ -107,7 +107,7 @@ def _trades(results: Results, width: int | None) -> Iterator[str]:
     rows: list[tuple[str, ...]] = [("entered", "bot", "", "price", "left", "price", "exit", "net")]
     for trade in results.trades:
         ends = (_left(trade), price(trade.exit), trade.exits, "" if trade.left is None else signed(float(trade.net)))
-        rows.append((trade.entered[:16], trade.bot, trade.structure, price(trade.entry), *ends))
+        rows.append((trade.entered[:16], trade.bot, trade.filled, price(trade.entry), *ends))
     yield from table(rows, width, _TRADES_GO, right=frozenset((3, 5, 7)), whole=_WHOLE)
 
 

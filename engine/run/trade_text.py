@@ -214,12 +214,12 @@ def with_parts(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> Mapping[s
         told["parts"] = parts
     if left is not None and left < str(trade["exit_time"]):
         told["left"] = left
-    if (asked := _asked_for(trade, orders)) > trade["quantity"]:
+    if (asked := asked_for(trade, orders)) > trade["quantity"]:
         told["asked"] = asked
     return told
 
 
-def _asked_for(trade: Mapping[str, Any], orders: Rows) -> int:
+def asked_for(trade: Mapping[str, Any], orders: Rows) -> int:
     """Return how many structures an entry asked for in an order of all its legs, 0 of any other."""
     legs = json.loads(trade["legs"])
     if len(legs) == 1 and legs[0]["ratio"] != 1:

@@ -15,11 +15,12 @@ NOT_CARRIED = "a broker may refuse such entries, or close some of it"
 class Trade:
     """One position from its first fill until it was left, or to the last session if it is open then (`left` is None).
 
-    Units: entry and exit are net prices per share as the views have them; given: how far from the mid its entry filled,
-    in dollars a share, positive when it cost something; None of what was rolled into, by an order that closed something
-    too. parts: the exits that closed a part before `reason` closed the rest, each once. vix: at the first instant of
-    the session. in_shares: it was assigned or exercised; what the shares make or lose is in the account, and no part of
-    `net`. worth: dollars by which their strikes were better than the market then, None of other trades and where nobody
+    Units: entry and exit are net prices per share as the views have them; given: how far from the mid its entry
+    filled, in dollars a share, positive when it cost something; None of what was rolled into, by an order that
+    closed something too. asked: how many structures its entry wanted, of which `quantity` filled. parts: the exits
+    that closed a part before `reason` closed the rest, each once. vix: at the first instant of the session.
+    in_shares: it was assigned or exercised; what the shares make or lose is in the account, and no part of `net`.
+    worth: dollars by which their strikes were better than the market then, None of other trades and where nobody
     knew (`InShares`).
     """
 
@@ -28,6 +29,7 @@ class Trade:
     symbol: str
     structure: str
     quantity: int
+    asked: int
     entered: str
     left: str | None
     entry: float | None
@@ -41,6 +43,11 @@ class Trade:
     in_shares: bool
     worth: Decimal | None
     why: str
+
+    @property
+    def filled(self) -> str:
+        """What was opened: `3 x 5920/5930p`, of an entry that filled in part `5920/5930p, 1 of 3`."""
+        return filled_words(self.structure, self.quantity, self.asked)
 
     @property
     def exits(self) -> str:
@@ -64,6 +71,11 @@ class Day:
     closed: int
     has_data: bool = True
     is_strained: bool = False
+
+
+def filled_words(structure: str, quantity: int, asked: int) -> str:
+    """Return what was opened, with how many were asked for where not all of them filled."""
+    return f"{structure}, {quantity} of {asked}" if quantity < asked else structure
 
 
 def exits_words(parts: Iterable[str], reason: str) -> str:

@@ -32,7 +32,7 @@ from engine.run.desk import compile_text
 from engine.run.in_shares import InShares, read_in_shares
 from engine.run.periods import Period, periods
 from engine.run.resume import spec_texts
-from engine.run.trade_text import is_entered, is_opened, left_at, parts_closed, structure_of
+from engine.run.trade_text import asked_for, is_entered, is_opened, left_at, parts_closed, structure_of
 from engine.spec.nouns.account import Demand
 from engine.store.place import Place
 from engine.store.queries import Row, StoreReader
@@ -311,6 +311,7 @@ def _trade(row: Row, orders: Sequence[Row], vix: Mapping[date, float], shown: st
         symbol=str(row["symbol"]),
         structure=structure_of(row),
         quantity=int(row["quantity"]),
+        asked=max(asked_for(row, orders), int(row["quantity"])),
         entered=entered,
         left=left_at(row, orders) if is_closed else None,
         entry=filled,

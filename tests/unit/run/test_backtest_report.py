@@ -42,6 +42,7 @@ def trade(number: int, net: float, left: str | None = "2026-09-02 12:00:00") -> 
         "symbol": "SPX",
         "structure": "5800/5810p",
         "quantity": 1,
+        "asked": 1,
         "entered": "2026-09-01 09:45:01",
         "left": left,
         "entry": 0.85,

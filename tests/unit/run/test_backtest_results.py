@@ -121,7 +121,7 @@ def trade(left: str, vix: float | None = None) -> Trade:
     money: Any = dict.fromkeys(("commissions", "net"), Decimal(0))
     words: Any = {"symbol": "SPX", "structure": "5920/5930p", "entered": f"{DAY} 10:00:00", "why": "rulebot why"}
     ended: Any = {"left": left, "parts": (), "reason": "stop"}
-    return Trade(name="P9", bot=CONDOR, quantity=1, vix=vix, **ended, **words, **figures, **money)
+    return Trade(name="P9", bot=CONDOR, quantity=1, asked=1, vix=vix, **ended, **words, **figures, **money)
 
 
 def test_of_a_leg_that_was_left_over_for_days_the_why_is_of_when_the_exit_acted(tmp_path: Path) -> None:

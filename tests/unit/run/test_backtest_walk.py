@@ -44,6 +44,7 @@ from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import fill_model
 from engine.run.backtest.independence import is_independent, what_is_carried
 from engine.run.backtest.look_ahead import check_look_ahead, garbled
+from engine.run.backtest.report.page import report_page
 from engine.run.backtest.results import Results, read_results
 from engine.run.backtest.run import BacktestOptions, alone, run_backtest, walks_of
 from engine.run.backtest.sampling import sampling
@@ -468,8 +469,13 @@ def test_fills_of_a_part_of_an_entry_are_measured(tmp_path: Path) -> None:
 
     desk, source = sold_by_one(tmp_path)
     found = run(desk, tmp_path / "x.db", source, last=date(2026, 9, 22))
-    assert {trade.quantity for trade in found.trades} == {1}
+    assert {(trade.quantity, trade.asked) for trade in found.trades} == {(1, 5)}
     assert f"({len(found.trades)} fills of x.db" in calibrated(tmp_path / "x.db", "x.db").name
+    lines = [line for line in result_lines(found) if found.trades[0].structure in line]
+    assert lines
+    assert all(f"{found.trades[0].structure}, 1 of 5" in line for line in lines)
+    page = report_page(json.loads(text_of(found)), {})
+    assert page.count(f"{found.trades[0].structure}, 1 of 5") == 2
 
 
 def test_fills_of_what_was_rolled_into_are_no_entries(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from engine.model.money import dollars, signed_dollars
 from engine.model.performance import below_best
 from engine.run.backtest.alarmed import most_often
 from engine.run.backtest.figures import Figures, figure_words
-from engine.run.backtest.lived import exits_words
+from engine.run.backtest.lived import exits_words, filled_words
 from engine.run.backtest.report import tables
 from engine.run.backtest.report.charts import calendar, curves, falls, histogram, key
 from engine.run.backtest.report.style import STYLE
@@ -173,7 +173,7 @@ def _trades(trades: Sequence[Mapping[str, Any]], whys: Mapping[str, str]) -> Ite
         (
             f'<a href="#{escape(trade["name"])}">{escape(trade["entered"][:16])}</a>',
             escape(trade["bot"]),
-            escape(trade["structure"]),
+            escape(_filled(trade)),
             price(trade["entry"]),
             escape((trade["left"] or "open")[:16]),
             price(trade["exit"]),
@@ -187,9 +187,13 @@ def _trades(trades: Sequence[Mapping[str, Any]], whys: Mapping[str, str]) -> Ite
     yield "<h2>Why</h2>"
     for trade in trades:
         words = whys.get(trade["name"], f"{NO_WHY} {trade['bot']} --date {trade['entered'][:10]}")
-        line = f"{trade['entered'][:16]} {trade['bot']} {trade['structure']}"
+        line = f"{trade['entered'][:16]} {trade['bot']} {_filled(trade)}"
         yield f'<details id="{escape(trade["name"])}"><summary>{escape(line)}</summary>'
         yield f"<pre>{escape(words)}</pre></details>"
+
+
+def _filled(trade: Mapping[str, Any]) -> str:
+    return filled_words(trade["structure"], trade["quantity"], trade["asked"])
 
 
 _FORMULAS = """Net is after commissions. Average trade: the mean net. Profit factor: dollars won by dollars lost.
