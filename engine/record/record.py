@@ -35,8 +35,7 @@ class Kind(Enum):
     settlement    position, leg, quantity, price, how (worthless, cash, assigned, exercised)
     message       code, text, ref                     a broker message on an order
     alarm         text; of a fill not ours contract,  something a person should know
-                  execution: the whole ExecutionReport; surplus: options that are not ours, and how many; exec_id: of
-                  a fill of ours that was corrected
+                  execution: the whole ExecutionReport; surplus: options that are not ours, and how many
     operator      id, request, bot, position, reason (where the program asked), accepted (who else may trade this
                   account, with a resume), named_above (of a store that was put back)
     webhook       id, name, says, came, asked_by      another program has sent one; bots with a condition on it
@@ -84,8 +83,6 @@ BY_HAND = "by_hand"
 """In the data of a decision to enter: an operator has asked for it."""
 EXECUTION = "execution"
 """In the data of an alarm: the whole report of an execution of others, which a start goes by."""
-OF_FILL = "exec_id"
-"""In the data of an alarm: it is of this execution of ours, which the exchange has corrected or taken back."""
 OPENING_MOVE = "opening_move"
 """What a record of facts is about that tells the expected move of the open: it is fixed for the day."""
 CLOSING = "closing"

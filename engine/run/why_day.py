@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from datetime import date
+from datetime import date, datetime
 
 from engine.model.values import dataclass
 from engine.record.doing import Told
 from engine.record.explain import Span, Story, story
-from engine.record.record import OF_FILL, Kind, Record
+from engine.record.record import Kind, Record
 from engine.run.trade_text import asked_at, with_parts
 from engine.store.queries import Row, StoreReader
 
@@ -19,7 +19,7 @@ class WhyDay:
     trades: opened or closed on that day, or of which a part was, with the parts that exits closed. held: others of
     earlier days that were still open when the day was over, with theirs. away: when no engine was connected; blind: why
     market data did not come. on_hold: positions for which nothing is sent, and why. asked: what entries asked for that
-    did not fill, by position. corrected: what the exchange has made of fills of ours, and when.
+    did not fill, by position. alarms: what a person was told of it, and when, each once.
     """
 
     told: Story
@@ -29,12 +29,14 @@ class WhyDay:
     blind: Sequence[Told] = ()
     on_hold: Mapping[str, str] = field(default_factory=dict)
     asked: Mapping[str, str] = field(default_factory=dict)
-    corrected: Sequence[Told] = ()
+    alarms: Sequence[Told] = ()
 
 
 def why_day(reader: StoreReader, session: date, records: Sequence[Record], trades: Sequence[Row]) -> WhyDay:
     """Return a day of a bot by its records of it (at least one), and its rows of `trades` of all days."""
-    told, alarms = story(records), reader.day(records[0].bot, session, (Kind.ALARM,))
+    told, alarms = story(records), dict[str, datetime]()
+    for each in reader.day(records[0].bot, session, (Kind.ALARM,)):
+        alarms.setdefault(str(each.data["text"]), each.at)
     of_day: list[Row] = []
     held: list[Row] = []
     for row in trades:
@@ -52,7 +54,7 @@ def why_day(reader: StoreReader, session: date, records: Sequence[Record], trade
         reader.data_troubles(session),
         reader.on_hold(),
         {each: asked_at(reader.view("orders", position=each)) for each in told.tried},
-        [(each.at, str(each.data["text"])) for each in alarms if OF_FILL in each.data],
+        [(at, text) for text, at in alarms.items()],
     )
 
 

@@ -27,6 +27,7 @@ from engine.store.queries import Row
 _TRUTH = {True: "true", False: "FALSE", None: "unknown"}
 _REASONS_SHOWN = 4
 _RANKINGS_SHOWN = 3
+_ALARMS_SHOWN = 6
 _SPANS = 3
 """Stretches of watching that are told one by one; of more, how many they were."""
 _GAP = timedelta(minutes=1)
@@ -58,12 +59,20 @@ def story_lines(bot: str, session: date, day: WhyDay) -> list[str]:
     lines += _unknown_lines(told.unknown)
     told_already = {one.rule for one in told.nearest.conditions} if told.nearest else set()
     lines += [f"  {clock(at)}   refused: {text}" for at, text in told.refused if text not in told_already]
-    lines += [f"  {clock(at)}   {text}" for at, text in (*told.rolled, *day.corrected)]
+    lines += [f"  {clock(at)}   {text}" for at, text in told.rolled]
     if told.halted:
         lines.append(f"  {f'{clock(told.halted_at)}   ' if told.halted_at else ''}halted: {told.halted}")
     if told.skipped and told.watched and not _opened(session, trades) and told.nearest is None:
         lines.append(f"  {told.skipped}")
-    return lines
+    return [*lines, *_alarm_lines(day.alarms, " ".join(lines))]
+
+
+def _alarm_lines(alarms: Sequence[Told], said: str) -> list[str]:
+    """Return the first alarms of what is not said already, and how many more there were."""
+    left = [(at, text) for at, text in alarms if text not in said]
+    lines = [f"  {clock(at)}   alarm: {text}" for at, text in left[:_ALARMS_SHOWN]]
+    more = len(left) - len(lines)
+    return lines + ([f"  and {counted(more, 'more alarm')}: rulebot alerts"] if more else [])
 
 
 def _away_lines(away: Sequence[Span]) -> list[str]:
@@ -398,7 +407,7 @@ def story_document(bot: str, session: date, day: WhyDay) -> dict[str, Any]:
             for (at, text), position in zip(told.unfilled, told.tried, strict=True)
         ],
         "rolled": [{"at": at.isoformat(), "reason": text} for at, text in told.rolled],
-        "corrected": [{"at": at.isoformat(), "text": text} for at, text in day.corrected],
+        "alarms": [{"at": at.isoformat(), "text": text} for at, text in day.alarms],
         "reloaded": [{"at": at.isoformat(), "what": words} for at, words in told.reloaded],
         "ends": list(told.ends),
         "halted": told.halted,

@@ -16,7 +16,7 @@ from engine.model.position import Position
 from engine.model.unseen import next_revision, unseen_base
 from engine.model.values import replace
 from engine.record.codec import encode
-from engine.record.record import EXECUTION, OF_FILL, Json, Kind
+from engine.record.record import EXECUTION, Json, Kind
 from engine.turn.caution import note_bust
 from engine.turn.closed import closed, count_closed, count_realized, ended_otherwise, left_before_expiry
 from engine.turn.closing import CLOSING, UNWIND, are_whole, is_unwound, legs_to_close, partners
@@ -70,7 +70,7 @@ def count_fill(work: Work, order: Order, event: ExecutionReport) -> None:
 
 
 def _tell_corrected(work: Work, known: Booked, event: ExecutionReport) -> None:
-    """Alarm of what the exchange makes of a fill that was booked; a start, and `why`, know it by its execution."""
+    """Alarm of what the exchange makes of a fill that was booked."""
     assert event.option is not None
     before = abs(known.cash / known.quantity / event.option.multiplier) if known.quantity else ZERO
     if known.quantity == event.quantity and before == event.price:
@@ -80,7 +80,7 @@ def _tell_corrected(work: Work, known: Booked, event: ExecutionReport) -> None:
     if event.quantity:
         now = f"{event.quantity:f} {words} at {event.price:f}"
         text = f"the exchange has corrected a fill of {known.position}: {now}, not {known.quantity} at {before:f}"
-    work.record(Kind.ALARM, work.positions[known.position].bot, known.position, text=text, **{OF_FILL: event.exec_id})
+    work.record(Kind.ALARM, work.positions[known.position].bot, known.position, text=text)
 
 
 def _replace_guess(work: Work, order: Order, event: ExecutionReport) -> Order:
@@ -131,6 +131,11 @@ def _take_guess_out(work: Work, order: Order, leg: OrderLeg, guess: Booked, even
     work.put_position(book(work.positions[guess.position], rest, option))
     record = replace(event, exec_id=exec_id, quantity=Decimal(count), price=price)
     record_fill(work, record, rest, option, order.ref, order.purpose.value)
+    if not count:
+        text = (
+            f"the fill of {leg.name} by {order.ref} is told after all, at {event.price:f}: it is no estimate any more"
+        )
+        work.record(Kind.ALARM, order.bot, guess.position, text=text)
     if guess.commission:  # a person had put it in; that of the fill itself is told with it
         owed = (guess.commission * count / guess.quantity).quantize(CENT) if count else ZERO
         on_commission(work, CommissionReport(event.at, exec_id, owed))

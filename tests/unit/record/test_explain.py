@@ -103,6 +103,19 @@ def test_each_window_in_which_it_watched_is_told(clocks: str, words: str) -> Non
     assert story_lines(WATCHER, DAY, WhyDay(told))[0].endswith(f"It watched {words}.")
 
 
+def test_alarms_are_told_that_nothing_else_says_and_of_many_the_first() -> None:
+    """Why a leg stood alone, a price was an estimate or nothing was sent for a position, `why` did not say."""
+    told = story([decision("10:00", "watch"), decision("10:04", "stop watching", "halted")])
+    told = replace(told, halted="a loss of $500 today")
+    alarms = [(at("10:01"), "a loss of $500 today")] + [(at(f"10:0{n}"), f"the {n}th") for n in range(2, 10)]
+    lines = story_lines(WATCHER, DAY, WhyDay(told, alarms=alarms))
+    assert lines[-7:] == [
+        *(f"  10:0{n}:00   alarm: the {n}th" for n in range(2, 8)),
+        "  and 2 more alarms: rulebot alerts",
+    ]
+    assert sum("a loss of $500" in line for line in lines) == 1
+
+
 def test_unknown_to_the_end_lasts_until_the_watch_ends() -> None:
     told = story(
         [

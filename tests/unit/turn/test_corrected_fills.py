@@ -32,8 +32,8 @@ def again(sold: ExecutionReport, **changes: object) -> ExecutionReport:
 def told(desk: Desk, folder: Path) -> list[str]:
     with StoreReader(kept(desk, folder)) as reader:
         found = why_day(reader, DAY, reader.day("spread", DAY), reader.trades())
-        assert story_document("spread", DAY, found)["corrected"] == [
-            {"at": at.isoformat(), "text": text} for at, text in found.corrected
+        assert story_document("spread", DAY, found)["alarms"] == [
+            {"at": at.isoformat(), "text": text} for at, text in found.alarms
         ]
     return story_lines("spread", DAY, found)
 
@@ -53,7 +53,7 @@ def test_a_correction_is_told_and_why_tells_it(changes: dict[str, Decimal], word
     desk.send(again(sold, **changes))
     text = f"the exchange {words.format(desk.position.id, at, at)}"
     assert desk.alarms[0] == text
-    assert [line for line in told(desk, tmp_path) if text in line] == [f"  10:00:00   {text}"]
+    assert [line for line in told(desk, tmp_path) if text in line] == [f"  10:00:00   alarm: {text}"]
 
 
 def test_what_is_only_told_once_more_is_no_correction() -> None:

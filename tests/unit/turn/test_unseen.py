@@ -418,6 +418,8 @@ def test_fills_that_are_told_after_all_replace_what_was_guessed() -> None:
     assert position.commissions == Decimal("0.65")
     desk.send(fill)
     assert desk.position.structures == 1
+    after_all = f"the fill of short_put by {order.ref} is told after all, at 4.12: it is no estimate any more"
+    assert [text for text in desk.alarms if "estimate" in text] == [after_all], "a person was asked to correct it"
     told = [(record.data["exec_id"], record.data["quantity"]) for record in desk.said(Kind.FILL)]
     assert told == [
         (f"unseen:{order.ref}:short_put.01", 1),
@@ -536,6 +538,7 @@ def test_a_guess_of_two_that_is_told_in_two_executions_is_replaced_by_and_by() -
     told = [desk.execution(desk.order(order.ref), order.legs[0], 1, price) for price in ("4.10", "4.14")]
     desk.send(told[0])
     assert (desk.position.structures, desk.order(order.ref).filled) == (2, 2)
+    assert not [text for text in desk.alarms if "after all" in text], "one of them is an estimate still"
     assert desk.position.legs[0].entry_cash == Decimal("410") + Decimal("411.35")
     desk.send(told[1])
     assert (desk.position.structures, desk.position.entry_price) == (2, Decimal("4.12"))
