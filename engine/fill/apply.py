@@ -34,7 +34,7 @@ def leg_of(position: Position, name: str) -> PositionLeg:
 
 def with_leg(position: Position, name: str, **changes: object) -> Position:
     """Return the position with fields of one leg changed."""
-    legs = tuple(replace(leg, **changes) if leg.name == name else leg for leg in position.legs)  # type: ignore[arg-type]
+    legs = tuple([replace(leg, **changes) if leg.name == name else leg for leg in position.legs])  # type: ignore[arg-type]
     return replace(position, legs=legs)
 
 

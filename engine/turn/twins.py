@@ -90,7 +90,7 @@ def _take_back(work: Work, order: Order, event: OrderReport) -> None:
 
 def check_owner(work: Work, order: Order, event: ExecutionReport) -> None:
     """Take an order back for which a second one under its reference has filled: beside that it would deal too much."""
-    if order.filled and order.ended is None and _is_of_second(order, event):
+    if _is_of_second(order, event) and order.ended is None and order.filled:
         text = f"a second order at the broker has filled as {order.ref}: ours is taken back"
         work.alarm(order.bot, text, order.position)
         cancel(work, order, "a second order under its reference has filled")
