@@ -3,8 +3,11 @@
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.model.market import COLUMNS, Board
+
+Places = NDArray[np.intp]
 
 
 class Mirror:
@@ -33,14 +36,14 @@ class Mirror:
         self.board.frozen = self.ours(self.recorded.frozen)
         self.board.halted = self.ours(self.recorded.halted)
         theirs = [row for row in rows if row in self._ours]
-        return self._copied(theirs) if theirs else set()
+        return self._copied(np.array(theirs)) if theirs else set()
 
     def ours(self, rows: Iterable[int]) -> set[int]:
         """Return the engine's rows of these rows of the recording, as far as it streams them."""
         return {self._ours[row] for row in rows if row in self._ours}
 
-    def _copied(self, theirs: list[int]) -> set[int]:
-        ours = np.array([self._ours[row] for row in theirs])
+    def _copied(self, theirs: Places) -> set[int]:
+        ours = np.array([self._ours[row] for row in theirs.tolist()])
         moved = np.zeros(len(theirs), dtype=np.bool_)
         for name in COLUMNS:
             values = np.frombuffer(getattr(self.recorded, name))[theirs]
