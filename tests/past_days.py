@@ -121,15 +121,15 @@ class PastDays:
     def _made(self, day: date) -> HistoryDay:
         session = session_on(day)
         assert session is not None
-        count = session.minutes + 1
-        times = session.open.timestamp() + 60.0 * np.arange(count)
-        spot, vix = self._level(day, self.symbol)[:count], self._level(day, "VIX")[:count]
+        minutes = np.arange(session.minutes + 1)[:: self.every]
+        times = session.open.timestamp() + 60.0 * minutes
+        spot, vix = self._level(day, self.symbol)[minutes], self._level(day, "VIX")[minutes]
         centre = round(float(spot[0]) / STEP) * STEP
         strikes = centre + STEP * np.arange(-self.strikes, self.strikes + 1)
         options, columns = [], []
         for expiry in [each.date for each in sessions(day, day + timedelta(days=10))][: self.expiries]:
             after = sum(each.minutes for each in sessions(day + timedelta(days=1), expiry))
-            years = np.maximum(session.minutes - np.arange(count) + after, 0.5) / (MINUTES * 252.0)
+            years = np.maximum(session.minutes - minutes + after, 0.5) / (MINUTES * 252.0)
             for right, sign in ((Right.CALL, 1.0), (Right.PUT, -1.0)):
                 named = (self.symbol, self.trading_class, expiry)
                 options += [Option(*named, Decimal(int(strike)), right) for strike in strikes]
@@ -138,9 +138,7 @@ class PastDays:
         found = HistoryDay(
             date=day, times=times, levels={self.symbol: spot, "VIX": vix}, options=tuple(options), bid=bid, ask=ask
         )
-        if self.has_greeks:
-            found = replace(found, iv=iv, delta=delta, gamma=gamma, theta=theta, vega=vega)
-        return thinned(found, self.every)
+        return replace(found, iv=iv, delta=delta, gamma=gamma, theta=theta, vega=vega) if self.has_greeks else found
 
     def _quotes(
         self, spot: Columns, vix: Columns, strikes: Columns, years: Columns, sign: float
@@ -166,20 +164,6 @@ def _wandered(seed: int, day: date, is_vix: bool) -> Columns:
     found = vix if is_vix else np.round(start * np.exp(np.cumsum(steps)), 2)
     found.flags.writeable = False
     return found
-
-
-def thinned(day: HistoryDay, every: int) -> HistoryDay:
-    """Return the day with only every n-th instant."""
-    if every == 1:
-        return day
-    columns = ("bid", "ask", "iv", "delta", "gamma", "theta", "vega", "bid_size", "ask_size")
-    given = {name: getattr(day, name) for name in columns}
-    return replace(
-        day,
-        times=day.times[::every],
-        levels={symbol: level[::every] for symbol, level in day.levels.items()},
-        **{name: None if column is None else column[::every] for name, column in given.items()},
-    )
 
 
 def crossed(day: HistoryDay) -> HistoryDay:
