@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +21,7 @@ from engine.model.contract import Underlying
 from engine.model.errors import InvariantError
 from engine.model.event import Request
 from engine.model.order import OrderStatus
+from engine.model.session import at_exchange_time
 from engine.record.record import Json, Kind, Record
 from engine.run.backtest.fills import fill_model
 from engine.run.desk import load_desk
@@ -49,7 +50,9 @@ BOTS = ("dte0_condor", "put_lite", "spy_put_seller")
 CANCELS_ORDER = "4"
 SPEC = str(Path(__file__).parents[2] / "specs" / "put_lite.yaml")
 MARK = "observed: nothing was sent, and orders filled by a model (natural)"
-NEVER = new_york(19, 0)
+HALF_DAY = date(2026, 12, 24)
+"""The session before Christmas, which ends at 13:00."""
+NEVER = at_exchange_time(HALF_DAY, time(19))
 A_PUT = """rulebot: 1
 name: {name}
 about: Sells a same-day SPY put, and takes the shares.
@@ -90,10 +93,10 @@ async def observe(port: int, store: Path, killed_at: datetime, specs: Sequence[s
 
 
 def day(store: Path, kills_at: Sequence[datetime] = ()) -> list[Tally]:
-    """Observe a day on a gateway of its own, with these kills in it; return what the gateway was asked each time."""
+    """Observe a half day on a gateway of its own, with these kills in it; return what it was asked each time."""
 
     async def body() -> list[Tally]:
-        gateway = await start_gateway(GatewaySettings(first_day=DAY, seed=7, data_seconds=15))
+        gateway = await start_gateway(GatewaySettings(first_day=HALF_DAY, seed=3, data_seconds=15))
         tallies = []
         try:
             for at in (*kills_at, NEVER):
@@ -141,10 +144,10 @@ def test_each_entry_is_told_before_as_one_that_would_be(observed: tuple[Path, li
         told = [each for each in reader.records((Kind.DECISION,)) if each.data.get("what") == "would enter"]
         executions = [row["exec_id"] for row in reader.view("fills")]
     assert [each.bot for each in told] == ["spy_put_seller", "dte0_condor", "put_lite"]
-    assert told[2].data["reason"] == "sell 5905/5910p at 0.25 (mid 0.25, natural 0.20)"
-    assert told[2].data["values"] == ["0.25", pytest.approx(0.25), pytest.approx(0.2)]
+    assert told[2].data["reason"] == "sell 5960/5965p at 0.20 (mid 0.20, natural 0.15)"
+    assert told[2].data["values"] == ["0.20", pytest.approx(0.2), pytest.approx(0.15)]
     assert all(each.startswith("observed.") for each in executions)
-    assert len(set(executions)) == len(executions) == 12
+    assert len(set(executions)) == len(executions) == 13
 
 
 def test_a_recording_of_it_replays(observed: tuple[Path, list[Tally]]) -> None:
@@ -162,7 +165,7 @@ def test_a_restart_in_a_quiet_moment_changes_nothing(observed: tuple[Path, list[
         "final_pnl",
         "legs",
     )
-    tallies = day(tmp_path / "s.db", (new_york(11, 0), new_york(13, 0)))
+    tallies = day(tmp_path / "s.db", [at_exchange_time(HALF_DAY, each) for each in (time(10, 40), time(11, 30))])
     assert len(tallies) == 3
     assert sum(each.kinds[PLACES_ORDER] for each in tallies) == 0
     assert trades(tmp_path / "s.db", *columns) == trades(observed[0], *columns)
@@ -197,7 +200,7 @@ def test_shares_of_a_put_that_expired_while_nobody_looked_are_in_its_account(tmp
 def test_ci_a_restart_with_orders_at_work_takes_them_up(tmp_path: Path) -> None:
     """Killed between the two tries of an entry, and while a position is closed."""
     store = tmp_path / "s.db"
-    day(store, (new_york(9, 45).replace(second=6), new_york(12, 11).replace(second=20)))
+    day(store, [at_exchange_time(HALF_DAY, each) for each in (time(9, 45, 6), time(10, 52, 20))])
     found = trades(store, "strategy_id", "status", "exit_name")
     assert [tuple(each.values()) for each in found] == [
         ("spy_put_seller", "OPEN", None),
