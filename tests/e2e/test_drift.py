@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from engine.adapters.recorded.recording import open_recording
 from engine.cli.main import main
 from engine.model.event import Request
+from engine.model.session import at_exchange_time
 from engine.run.desk import load_desk
 from engine.run.replay.causes import Told
 from engine.run.replay.drift import Compared, What, by_fills, compared, total
@@ -23,6 +24,9 @@ from engine.run.worlds import SimSettings, simulated
 from engine.sim.gateway.embed import RunningGateway
 from tests.e2e.test_restart import in_loop, new_york, run_until
 from tests.e2e.worlds import run_days, spec_files
+
+HALF_DAY = date(2026, 12, 24)
+"""The session before Christmas, which ends at 13:00."""
 
 
 def days_of(tapes: Path) -> list[Compared]:
@@ -158,9 +162,9 @@ def test_ci_what_a_broker_refused_is_no_drift_and_natural_fills_say_what_it_coul
     (faults := tmp_path / "f.yaml").write_text("faults: [{kind: reject, on: order, number: each}]\n", encoding="utf-8")
 
     async def day(gateway: RunningGateway, folder: Path) -> None:
-        await run_until(gateway, folder / "s.db", new_york(16, 1), ("dte0_condor",))
+        await run_until(gateway, folder / "s.db", at_exchange_time(HALF_DAY, time(13, 1)), ("dte0_condor",))
 
-    in_loop(day, tmp_path, seed=4, faults_file=faults)
+    in_loop(day, tmp_path, first_day=HALF_DAY, seed=4, faults_file=faults)
     (found,) = days_of(tmp_path / "tapes")
     (trade,) = found.trades
     assert (trade.what, trade.done, trade.would, trade.differs) == (What.UNFILLED, "no trade", "no trade", False)
@@ -177,9 +181,9 @@ def test_what_a_person_closed_at_the_broker_is_known_long_before_the_text_would_
     (faults := tmp_path / "f.yaml").write_text('faults: [{kind: person_closes, at: "10:35:00"}]\n', encoding="utf-8")
 
     async def day(gateway: RunningGateway, folder: Path) -> None:
-        await run_until(gateway, folder / "s.db", new_york(16, 6), ("put_lite",))
+        await run_until(gateway, folder / "s.db", at_exchange_time(HALF_DAY, time(13, 6)), ("put_lite",))
 
-    in_loop(day, tmp_path, seed=3, faults_file=faults)
+    in_loop(day, tmp_path, first_day=HALF_DAY, seed=3, faults_file=faults)
     (found,) = days_of(tmp_path / "tapes")
     (trade,) = found.trades
     assert (trade.what, trade.is_explained, trade.done[-24:]) == (What.EXIT, True, "closed_by_hand_estimated"), trade

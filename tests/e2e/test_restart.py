@@ -69,7 +69,7 @@ def in_loop(test: Callable[[RunningGateway, Path], object], tmp_path: Path, **se
     """Run an async test against a gateway of its own, whose market moves every 15 seconds unless it is said."""
 
     async def body() -> None:
-        gateway = await start_gateway(GatewaySettings(first_day=DAY, **{"data_seconds": 15, **settings}))  # type: ignore[arg-type]
+        gateway = await start_gateway(GatewaySettings(**{"first_day": DAY, "data_seconds": 15, **settings}))  # type: ignore[arg-type]
         try:
             await test(gateway, tmp_path)  # type: ignore[misc]
         finally:
