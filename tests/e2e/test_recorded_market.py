@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
-from datetime import time
+from datetime import date, time
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,8 @@ from engine.sim.market.given import GivenDay
 from engine.sim.market.given_market import GivenMarket
 from tests.e2e.worlds import SHIPPED, run_days, spec_files
 
+HALF_DAY = date(2026, 12, 24)
+"""The session before Christmas, which ends at 13:00."""
 STILL = """
 rulebot: 1
 name: still
@@ -43,12 +45,12 @@ risk: {undefined_risk: allow}
 
 @pytest.fixture(scope="module")
 def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the recording of a simulated day of one bot."""
-    return recorded(tmp_path_factory.mktemp("first"), ["put_lite"])
+    """Return the recording of a simulated half day of one bot."""
+    return recorded(tmp_path_factory.mktemp("first"), ["put_lite"], day=HALF_DAY)
 
 
-def recorded(folder: Path, bots: list[str], given: GivenDay | None = None) -> Path:
-    run_days(folder, spec_files(bots), seed=3, tapes=folder / "tapes", given=given)
+def recorded(folder: Path, bots: list[str], given: GivenDay | None = None, day: date = DEFAULT_DATE) -> Path:
+    run_days(folder, spec_files(bots), seed=3, first_day=day, tapes=folder / "tapes", given=given)
     return listed(folder / "tapes")[0].file
 
 
@@ -110,14 +112,14 @@ def standing(tape: Path, clock: str) -> dict[str, dict[str, float]]:
 def test_any_client_reads_what_was_recorded_and_trades_on_it(tape: Path) -> None:
     """Quotes are those of the recording at that instant; what was never streamed is listed, and has no quote."""
     day = given_by(str(tape)).market
-    streamed = standing(tape, "13:31:00")
+    streamed = standing(tape, "14:31:00")
     name, stood = next((each, values) for each, values in sorted(streamed.items()) if each.startswith("SPXW"))
     strike, right = float(name.split()[-1][:-1]), name[-1]
 
     async def reads() -> None:
         running = await start_gateway(GatewaySettings(first_day=day.day), market=GivenMarket(day))
         ib = await plain_client(running.port)
-        await pass_until(ib, "13:31:00")
+        await pass_until(ib, "14:31:00")
         asked = Option("SPX", f"{day.day:%Y%m%d}", strike, right, "SMART", tradingClass="SPXW")
         never = Option("SPX", f"{day.day:%Y%m%d}", 4500, "P", "SMART", tradingClass="SPXW")
         contracts = await ib.qualifyContractsAsync(asked, never, Index("SPX", "CBOE"))
@@ -180,9 +182,9 @@ def test_a_chain_of_a_recorded_day_is_captured(tape: Path, tmp_path: Path) -> No
     done = CliRunner().invoke(main, ["capture", str(tape), "--at", "10:35", "--out", str(tmp_path)])
     assert done.exit_code == 0, done.output
     (file,) = tmp_path.glob("*.json")
-    assert file.name == "SPX-2026-10-21-103500.json"
+    assert file.name == "SPX-2026-12-24-103500.json"
     chain = read_chain(file.read_text(), file.name)
-    streamed = standing(tape, "14:35:00")
+    streamed = standing(tape, "15:35:00")
     assert chain.spot == streamed["SPX"]["last"]
     assert {str(each) for each in chain.options} == {each for each in streamed if each.startswith("SPXW")}
     for each, values in chain.options.items():
@@ -195,7 +197,7 @@ def test_a_chain_of_a_recorded_day_is_captured(tape: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--at", "09:29"], "no options were streamed at 09:29:00 of 2026-10-21"),
+        (["--at", "09:29"], "no options were streamed at 09:29:00 of 2026-12-24"),
         (["--symbol", "SPY"], "no options of SPY were streamed at 10:30:00"),
     ],
 )

@@ -366,20 +366,21 @@ def test_drift_names_the_cause_of_a_trade_that_was_not_done(
 @pytest.mark.long
 @pytest.mark.usefixtures("slow_market")
 def test_ci_a_run_compares_its_day_when_it_has_ended(tmp_path: Path) -> None:
-    """The shipped condor: at natural prices seed 4 would have held it on, of which nothing is recorded."""
-    words = ("run", "--paper", "--sim", "--seed", "4", "--drift", "--plain", "--store", str(tmp_path / "s.db"))
-    done = CliRunner().invoke(main, [*words, *spec_files(["dte0_condor"])])
-    said = "2026-10-21 beside the specs: 1 of 1 trades as the specs say, but for prices"
+    """The shipped condor: at natural prices seed 3 would have held it on, of which nothing is recorded."""
+    words = ("run", "--paper", "--sim", "--seed", "3", "--date", "2026-12-24", "--drift", "--plain")
+    store = ("--store", str(tmp_path / "s.db"))
+    done = CliRunner().invoke(main, [*words, *store, *spec_files(["dte0_condor"])])
+    said = "2026-12-24 beside the specs: 1 of 1 trades as the specs say, but for prices"
     assert (done.exit_code, said in done.output) == (0, True), done.output
-    told = CliRunner().invoke(main, ["summary", "--store", str(tmp_path / "s.db"), "--format", "json"])
+    told = CliRunner().invoke(main, ["summary", *store, "--format", "json"])
     found = json.loads(told.stdout)["drift"]
     assert (found["differs"], found["by_fills"]) == ([], [])
-    drift = json.loads(CliRunner().invoke(main, ["replay", "--drift", *words[-2:], "--format", "json"]).stdout)
+    drift = json.loads(CliRunner().invoke(main, ["replay", "--drift", *store, "--format", "json"]).stdout)
     natural = drift["trades"][0]["natural"]
     assert (natural["is_known"], natural["would_make"], natural["would"][-9:]) == (False, None, "; held on")
     assert "the recording lacks what it would have held" in natural["causes"][0]
     assert "its exits stand elsewhere" in natural["causes"][1]
-    assert said in CliRunner().invoke(main, ["summary", "--store", str(tmp_path / "s.db")]).output
+    assert said in CliRunner().invoke(main, ["summary", *store]).output
 
 
 def test_diff_walks_through_recorded_days(store: Path, tmp_path: Path) -> None:
