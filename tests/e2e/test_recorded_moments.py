@@ -26,14 +26,14 @@ from tests.tape_file import rewrite
 
 DAY = date(2026, 10, 21)
 NOON = datetime(2026, 10, 21, 16, tzinfo=UTC)
-ENDED = at_exchange_time(DAY, time(13))
+ENDED = at_exchange_time(DAY, time(11, 30))
 EXAMPLES = Path(__file__).parents[2] / "examples"
 (PUT_LITE,) = spec_files(["put_lite"])
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the store of two bots, recorded until one o'clock."""
+    """Return the store of two bots, recorded until half past eleven."""
     folder = tmp_path_factory.mktemp("moments")
     text = (EXAMPLES / "crowding.yaml").read_text(encoding="utf-8")
     ebbing = "    - name: ebbing\n      vix_change: {since: open, below: 0 pts}\n"
@@ -81,13 +81,13 @@ def test_what_was_not_streamed_is_unknown(store: Path) -> None:
     assert "no market data line was taken" in done.output
     assert "its recording ends" not in done.output
     late = command(store, "scan", PUT_LITE, "--recording", "2026-10-21", "--at", "17:30")
-    assert re.search(r"its recording ends at 13:00:\d\d: nothing is known of what came after", late.output)
+    assert re.search(r"its recording ends at 11:30:\d\d: nothing is known of what came after", late.output)
 
 
 def test_after_the_end_of_a_recording_stands_what_stood_there(store: Path) -> None:
     """Quotes were stale there, as if an engine had waited for them, and positions were worth their last mark."""
-    *late, told = command(store, "replay", "2026-10-21", "--at", "13:20").stdout.splitlines()
-    ends = re.fullmatch(r" its recording ends at (13:00:\d\d), and this is what stood then: .*", told)
+    *late, told = command(store, "replay", "2026-10-21", "--at", "11:50").stdout.splitlines()
+    ends = re.fullmatch(r" its recording ends at (11:30:\d\d), and this is what stood then: .*", told)
     assert ends is not None
     assert late == command(store, "replay", "2026-10-21", "--at", ends[1]).stdout.splitlines()
     assert not any("stale for" in line for line in late)
@@ -230,7 +230,7 @@ def test_a_recorded_day_is_exported_and_backtested(store: Path, tmp_path: Path) 
     day, recorded = there.day(DAY), of_symbol(here.day(DAY), "SPX")
     common = [int(at) for at in np.flatnonzero(np.isin(recorded.times, day.times))]
     places = [recorded.options.index(option) for option in day.options]
-    assert len(day.times) == len(common) > 2400
+    assert len(day.times) == len(common) > 1400
     assert np.array_equal(day.bid, recorded.bid[np.ix_(common, places)], equal_nan=True)
     assert np.array_equal(day.levels["VIX"], recorded.levels["VIX"][common], equal_nan=True)
     assert there.daily("SPX", DAY, 20) == here.daily("SPX", DAY, 20)
