@@ -38,6 +38,7 @@ REQUIRE
   if_held: allow
 order: {start: mid, step: 0.05, wait: 10s, tries: 4, then: cancel}
 exits:
+  - {time_in_trade: {at_least: 30m}, name: left}
   - time: "15:45"
 risk: {max_loss_per_trade: $2000}
 """
