@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from datetime import time
 from pathlib import Path
 
@@ -43,11 +44,11 @@ def test_ci_a_recording_replays_on_another_python(tmp_path: Path) -> None:
     subprocess.run([python, "-m", "venv", "--without-pip", str(home)], check=True)  # this one's pip installs there
     pip = (sys.executable, "-m", "pip", "--python", str(home / "bin" / "python"))
     constraints = ROOT / "tests" / "constraints.txt"
-    wanted = ("install", "-q", "--no-compile", "-c", str(constraints), str(ROOT))
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    wanted = ("install", "-q", "--no-compile", "-c", str(constraints), *needed)
     subprocess.run([*pip, *wanted], check=True, capture_output=True)
-    environ = {**os.environ, "RULEBOT_DATA": str(tmp_path / "data")}
-    environ.pop("PYTHONPATH", None)
-    words = [str(home / "bin" / "rulebot"), "replay", str(tape)]
+    environ = {**os.environ, "RULEBOT_DATA": str(tmp_path / "data"), "PYTHONPATH": str(ROOT)}
+    words = [str(home / "bin" / "python"), "-B", "-m", "engine.cli.main", "replay", str(tape)]
     done = subprocess.run(words, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert ": the same, " in done.stdout
