@@ -47,10 +47,13 @@ OF_NO_TURN = (Kind.RUN_STARTED, Kind.RUN_ENDED, Kind.PRICES)
 OF_THE_ACCOUNT = ("overwrite", "collar", "side_by_side")
 """Examples that read what a person has brought: shares, and a buying power that a past session has not."""
 ONE_DAY = [each for each in promises() if each.days == 1 and each.example not in OF_THE_ACCOUNT]
-FOUND_BY = {"one_one_two": time(12), "settle_spy": None}
+FOUND_BY: dict[str, dict[str, Any]] = {
+    "one_one_two": {"until": at_exchange_time(DEFAULT_DATE, time(12))},
+    "settle_spy": {"data_seconds": 15},
+}
 """An example whose worlds once differed, in where strikes lay that were given up, and one that is assigned.
 
-And when enough of their day has been seen: the first does nothing in its afternoon.
+And how their day is run: the first does nothing in its afternoon, and the second waits for the close.
 """
 
 Sent = tuple[datetime, tuple[tuple[str, int, str], ...], Decimal | None]
@@ -192,10 +195,11 @@ def test_days_are_the_same_in_each_world(seed: int, tmp_path: Path) -> None:
 )
 def test_an_example_does_the_same_in_each_world(shown: Shown, tmp_path: Path) -> None:
     """The day on which its comment says that it trades: live, replayed, and as a past session."""
-    ends = FOUND_BY.get(shown.example)
-    until = None if ends is None else at_exchange_time(DEFAULT_DATE, ends)
-    lived = lived_through(tmp_path, [shown.file], seed=shown.seed, market=shown.market, until=until)
+    given = FOUND_BY.get(shown.example, {})
+    lived = lived_through(tmp_path, [shown.file], seed=shown.seed, market=shown.market, **given)
     assert count(lived, "enter") >= 1
     for text in check_worlds(lived):
-        assert text.startswith("nothing is recorded from ") or (until and text.endswith("the recording ends"))
+        assert text.startswith("nothing is recorded from ") or (
+            "until" in given and text.endswith("the recording ends")
+        )
     check_likeness(lived)
