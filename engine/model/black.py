@@ -71,10 +71,31 @@ def sensitivities(forward: float, strike: float, years: float, volatility: float
     sqrt(T)), theta = -F n(d1) s / (2 sqrt(T)) a year, vega = F n(d1) sqrt(T) for a volatility of 1.
     """
     if volatility * sqrt(max(years, 0.0)) <= 0.0:
-        return Sensitivities(0.0, 0.0, 0.0)
-    vega = _vega(forward, strike, years, volatility)
+        return _INSENSITIVE
+    return _of_vega(_vega(forward, strike, years, volatility), forward, years, volatility)
+
+
+_INSENSITIVE = Sensitivities(0.0, 0.0, 0.0)
+
+
+def _of_vega(vega: float, forward: float, years: float, volatility: float) -> Sensitivities:
     gamma = vega / (forward * forward * volatility * years)
     return Sensitivities(gamma, -vega * volatility / (2.0 * years) / 252.0, vega / 100.0)
+
+
+def valued(
+    forward: float, strike: float, years: float, volatility: float, is_call: bool
+) -> tuple[float, float, Sensitivities]:
+    """Return `price`, `delta` and `sensitivities`, to the last bit, with what they share worked out once."""
+    sign = 1.0 if is_call else -1.0
+    deviation = volatility * sqrt(max(years, 0.0))
+    if deviation <= 0.0:
+        worth = price(forward, strike, years, volatility, is_call)
+        return worth, delta(forward, strike, years, volatility, is_call), _INSENSITIVE
+    d1 = log(forward / strike) / deviation + deviation / 2.0
+    likely = normal(sign * d1)
+    worth = sign * (forward * likely - strike * normal(sign * (d1 - deviation)))
+    return worth, sign * likely, _of_vega(_vega_at(d1, forward, years), forward, years, volatility)
 
 
 def probability_below(forward: float, level: float, years: float, volatility: float) -> float:
@@ -117,7 +138,10 @@ def implied_volatility(value: float, forward: float, strike: float, years: float
 
 def _vega(forward: float, strike: float, years: float, volatility: float) -> float:
     deviation = volatility * sqrt(years)
-    d1 = log(forward / strike) / deviation + deviation / 2.0
+    return _vega_at(log(forward / strike) / deviation + deviation / 2.0, forward, years)
+
+
+def _vega_at(d1: float, forward: float, years: float) -> float:
     return forward * exp(-d1 * d1 / 2.0) / sqrt(2.0 * pi) * sqrt(years)
 
 

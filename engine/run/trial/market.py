@@ -11,7 +11,7 @@ from math import exp, floor, isnan, nan, sqrt
 from typing import NamedTuple
 
 from engine.compile.plan import Plan
-from engine.model.black import MEAN_MOVE, delta, price, sensitivities, years_until
+from engine.model.black import MEAN_MOVE, price, valued, years_until
 from engine.model.contract import SHARE_TICKS, Contract, Option, Right, Underlying, product
 from engine.model.facts import Listing
 from engine.model.market import Board
@@ -43,6 +43,15 @@ class _Terms(NamedTuple):
     volatility: float
 
 
+class _Stand(NamedTuple):
+    """What all options on an underlying are priced by at a minute; nan where it is missing."""
+
+    minute: int
+    level: float
+    volatility: float
+    width: float
+
+
 class Market:
     """A test's market on a board. `marks` are the legs that its quotes are of, and the quote that stands."""
 
@@ -51,12 +60,20 @@ class Market:
         self.legs: tuple[PositionLeg, ...] = ()
         self.mark: Mark | None = None
         self.minute = -1
+        self._stands: dict[str, _Stand] = {}
 
     # ------------------------------------------------------------ levels
 
     def level(self, symbol: str) -> float:
         """Return where an underlying stands at this minute, nan when that is missing."""
-        return level_of(self.given, symbol).at(self.minute)
+        return self._stand(symbol).level
+
+    def _stand(self, symbol: str) -> _Stand:
+        known = self._stands.get(symbol)
+        if known is None or known.minute != self.minute:
+            level, volatility = level_of(self.given, symbol).at(self.minute), self.volatility(symbol, self.minute)
+            known = self._stands[symbol] = _Stand(self.minute, level, volatility, self.width(symbol))
+        return known
 
     def opened(self, symbol: str) -> float:
         """Return where an underlying stood at the open, nan when that is missing."""
@@ -68,7 +85,7 @@ class Market:
 
     def volatility_of(self, option: Option) -> float:
         """Return the implied volatility of an option at this minute; nan where it, or the level, is missing."""
-        level, volatility = self.level(option.symbol), self.volatility(option.symbol, self.minute)
+        _, level, volatility, _ = self._stand(option.symbol)
         smile = self.given.smiles.get(option.symbol)
         if smile is None or isnan(volatility) or isnan(level):
             return volatility
@@ -207,8 +224,8 @@ class Market:
             worth, slope, volatility = nan, nan, self.volatility_of(option)
             gamma, theta, vega = nan, nan, nan
         else:
-            worth, slope, volatility = max(price(*terms, is_call), LEAST), delta(*terms, is_call), terms.volatility
-            gamma, theta, vega = sensitivities(*terms)
+            worth, slope, (gamma, theta, vega) = valued(*terms, is_call)
+            worth, volatility = max(worth, LEAST), terms.volatility
         board.delta[row], board.iv[row] = slope, volatility
         board.gamma[row], board.theta[row], board.vega[row] = gamma, theta, vega
         board.model_at[row] = nan if isnan(slope) else at.timestamp()
@@ -218,7 +235,7 @@ class Market:
 
     def _quote(self, option: Option, worth: float, at: datetime) -> None:
         board, row = self.board, self.board.rows[option]
-        half = min(self.width(option.symbol), worth) / 2.0
+        half = min(self._stand(option.symbol).width, worth) / 2.0
         board.bid[row], board.ask[row] = worth - half, worth + half
         board.bid_size[row] = board.ask_size[row] = 10.0
         board.quote_at[row] = nan if isnan(worth) else at.timestamp()

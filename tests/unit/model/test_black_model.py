@@ -7,7 +7,7 @@ from math import log, sqrt
 
 import pytest
 
-from engine.model.black import delta, implied_volatility, normal, price, sensitivities, years_until
+from engine.model.black import delta, implied_volatility, normal, price, sensitivities, valued, years_until
 from engine.model.session import session_on
 
 
@@ -45,6 +45,18 @@ def test_sensitivities_are_the_slopes_of_the_value(strike: float, is_call: bool)
         slope(lambda s: price(100.0, strike, years + s, volatility, is_call)), rel=1e-5
     )
     assert sensitivities(100.0, strike, 0.0, volatility) == (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("is_call", [True, False])
+@pytest.mark.parametrize("volatility", [0.0, 0.05, 0.8])
+@pytest.mark.parametrize("years", [-0.1, 0.0, 1e-6, 0.5])
+@pytest.mark.parametrize("strike", [90.0, 100.0, 112.5])
+def test_what_is_worked_out_at_once_is_what_each_is_by_itself(
+    strike: float, years: float, volatility: float, is_call: bool
+) -> None:
+    terms = (100.0, strike, years, volatility)
+    alone = price(*terms, is_call), delta(*terms, is_call), sensitivities(*terms)
+    assert valued(*terms, is_call) == alone
 
 
 def test_nothing_left_is_intrinsic() -> None:
