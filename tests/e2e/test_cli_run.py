@@ -14,6 +14,8 @@ from engine.cli.main import main
 from engine.store.latest import remember_store
 from engine.store.sqlite import hold_store
 
+pytestmark = pytest.mark.usefixtures("slow_market")
+
 SPEC = str(Path(__file__).parents[2] / "specs" / "put_lite.yaml")
 HALF_DAY = "2026-11-27"
 """The session after Thanksgiving closes at 13:00: what happens in a day, in half the time."""

@@ -166,6 +166,7 @@ def test_ci_a_condor_on_xsp_over_modelled_sessions_as_a_backtest_and_in_a_sweep(
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("slow_market")
 def test_ci_the_statement_of_a_day_ties_and_its_tax_sheet_is_of_section_1256(tmp_path: Path) -> None:
     runner = CliRunner(env={"RULEBOT_DATA": str(tmp_path / "data")})
     specs = [written(tmp_path, name, "dte: 0", "0.20", **given) for name, given in SAME_DAY.items()]

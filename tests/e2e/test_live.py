@@ -38,7 +38,7 @@ MEANT = ("--yes-i-mean", "U1234567")
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def desk(tmp_path_factory: pytest.TempPathFactory, slow_market: None) -> Path:
     """Return a folder with a spec, an account document and the store of one session on simulated paper."""
     folder = tmp_path_factory.mktemp("desk")
     (folder / "specs").mkdir()

@@ -130,6 +130,7 @@ def test_an_order_leaves_only_when_its_intent_is_known_to_be_kept(
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("slow_market")
 def test_ci_the_commands_name_a_server_without_its_password(
     tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

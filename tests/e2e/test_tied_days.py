@@ -187,7 +187,7 @@ class Day:
 
 
 @pytest.fixture(scope="module")
-def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
+def day(tmp_path_factory: pytest.TempPathFactory, slow_market: None) -> Day:
     folder = tmp_path_factory.mktemp("tie")
     (folder / "settles_spread.yaml").write_text(SETTLES)
     runner = CliRunner(env={"RULEBOT_DATA": str(folder / "data")})

@@ -55,7 +55,9 @@ class Neighbour:
 async def day(folder: Path, client_id: int, *, is_shared: bool) -> tuple[Day, RunningGateway]:
     folder.mkdir()
     others = (OTHER,) if is_shared else ()
-    settings = GatewaySettings(first_day=DEFAULT_DATE, seed=7, holders=1, account=OURS, more_accounts=others)
+    settings = GatewaySettings(
+        first_day=DEFAULT_DATE, seed=7, data_seconds=15, holders=1, account=OURS, more_accounts=others
+    )
     gateway = await start_gateway(settings)
     neighbour = Neighbour(gateway.port)
     try:
