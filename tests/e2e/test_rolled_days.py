@@ -1,6 +1,7 @@
 """Two days of a put spread on the wire, rolled to the next day: books, replay and a past session say the same."""
 
 import re
+from datetime import time
 from pathlib import Path
 
 import pytest
@@ -8,14 +9,18 @@ from click.testing import CliRunner
 
 from engine.adapters.recorded.recording import open_recording
 from engine.cli.main import main
+from engine.model.session import at_exchange_time, session_after
 from engine.record.record import Kind
 from engine.run.aftermath.books import compare_books
 from engine.run.replay.tapes import listed
+from engine.run.worlds import DEFAULT_DATE
 from engine.store.queries import StoreReader
 from engine.web.chart_pages import router
 from tests.e2e.test_four_worlds import Lived, check_worlds
 from tests.e2e.worlds import check_replays, run_days
 
+UNTIL = at_exchange_time(session_after(DEFAULT_DATE).date, time(11, 30))
+"""Half an hour after what was rolled has been left, and what was sold on that day was rolled or had its chance."""
 ROLLED = """\
 rulebot: 1
 name: rolled
@@ -49,7 +54,7 @@ risk: {max_loss_per_trade: $10000}
 def test_ci_a_spread_is_rolled_by_one_order_and_each_world_says_so(tmp_path: Path) -> None:
     spec, tapes = tmp_path / "rolled.yaml", tmp_path / "tapes"
     spec.write_text(ROLLED, encoding="utf-8")
-    lived = run_days(tmp_path, [str(spec)], seed=11, days=2, data_seconds=15, tapes=tapes)
+    lived = run_days(tmp_path, [str(spec)], seed=11, days=2, data_seconds=15, tapes=tapes, until=UNTIL)
     records = list(lived.records)
     assert [each.data["text"] for each in records if each.kind is Kind.ALARM] == []
 
@@ -120,7 +125,7 @@ risk: {max_loss_per_trade: $20000}
 def test_ci_each_side_of_a_condor_is_rolled_by_itself_and_each_world_says_so(tmp_path: Path) -> None:
     spec, tapes = tmp_path / "sides.yaml", tmp_path / "tapes"
     spec.write_text(SIDES, encoding="utf-8")
-    lived = run_days(tmp_path, [str(spec)], seed=11, days=2, data_seconds=15, tapes=tapes)
+    lived = run_days(tmp_path, [str(spec)], seed=11, days=2, data_seconds=15, tapes=tapes, until=UNTIL)
     records = list(lived.records)
     assert [each.data["text"] for each in records if each.kind is Kind.ALARM] == []
 
@@ -173,6 +178,7 @@ risk: {max_loss_per_trade: $2000}
 """
 
 
+@pytest.mark.usefixtures("slow_market")
 def test_a_drift_tells_a_rolled_side_and_counts_nothing_that_hangs_on_what_is_not_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,7 +190,7 @@ def test_a_drift_tells_a_rolled_side_and_counts_nothing_that_hangs_on_what_is_no
     assert CliRunner().invoke(main, words).exit_code == 0
     told = CliRunner().invoke(main, ["replay", "--store", str(store), "--drift"]).output
     assert re.search(
-        r"short_put and long_put rolled: put_side; 11:33:05 bought back in all at \d\.\d\d: target", told
+        r"short_put and long_put rolled: put_side; 11:33:45 bought back in all at \d\.\d\d: target", told
     ), told
     assert "no trade" in told
     assert "; their fills made +$0.00 beside natural ones, without what is not recorded of threatened" in told

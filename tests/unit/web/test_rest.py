@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from store_day import SELLER, at, small_day
 from web_client import TOKEN, Client
 
 from engine.model.contract import Contract, Underlying
+from engine.model.session import at_exchange_time
 from engine.record.record import Json, Kind, Record
 from engine.run.desk import load_desk
 from engine.run.reread import told_specs
+from engine.run.worlds import DEFAULT_DATE
 from engine.spec.shipped import shipped
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
@@ -150,8 +153,9 @@ def test_a_table_has_all_trades_where_a_list_has_some(client: Client, monkeypatc
 
 def test_the_book_at_its_targets_and_stops(tmp_path: Path) -> None:
     """A put sold at P with orders that rest at 0.4 x P and at 3 x P, on the tick: (entry - target) x 100 to make."""
-    run_days(tmp_path, spec_files(["spy_put_seller"]), seed=3, data_seconds=60, place=tmp_path / "a.db")
-    with served(tmp_path / "a.db") as client:
+    place, until = tmp_path / "a.db", at_exchange_time(DEFAULT_DATE, time(10))
+    run_days(tmp_path, spec_files(["spy_put_seller"]), seed=3, data_seconds=15, place=place, until=until)
+    with served(place) as client:
         (row,) = view(client, "open_positions")
         target, stop = (
             next(each for each in view(client, "pending_orders") if each["purpose"] == purpose)
