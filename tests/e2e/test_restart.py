@@ -18,6 +18,7 @@ from engine.run.aftermath.day import read_day
 from engine.run.aftermath.findings import offences
 from engine.run.desk import Desk, load_desk
 from engine.run.inbox import post
+from engine.run.replay.tapes import listed
 from engine.run.start import Run, RunOptions, execute, open_journal
 from engine.run.worlds import attached
 from engine.sim.gateway.embed import RunningGateway, start_gateway
@@ -47,6 +48,7 @@ async def run_until(
     desk = load_desk(spec_files(specs), {}, None)
     tapes = store.with_name("tapes") if isinstance(store, Path) else None
     options = RunOptions(store=store, logs=None, sessions=None, install="", tapes=tapes)
+    known = [] if tapes is None else [each.file for each in listed(tapes)]
     asked: list[bool] = []
 
     def watcher(run: Run, at: datetime) -> None:
@@ -56,7 +58,7 @@ async def run_until(
 
     world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
     run = await execute(desk, options, world, lambda run: None, watcher, opens)
-    assert tapes is None or check_replays(tapes)
+    assert tapes is None or check_replays(tapes, known)
     return run
 
 

@@ -30,9 +30,12 @@ def spec_files(names: Iterable[str] = FIRST_BOTS) -> list[str]:
     return [str(shipped("specs") / f"{name}.yaml") for name in names]
 
 
-def check_replays(tapes: Path) -> int:
-    """Replay every day that is recorded in a folder; return how many decisions were made again, all the same."""
-    found = [each for each in listed(tapes) if not each.problem]
+def check_replays(tapes: Path, known: Iterable[Path] = ()) -> int:
+    """Replay every day that is recorded in a folder; return how many decisions were made again, all the same.
+
+    known: recordings that were replayed before.
+    """
+    found = [each for each in listed(tapes) if not each.problem and each.file not in known]
     assert found
     decisions = 0
     for each in found:
