@@ -9,20 +9,23 @@ from tests.e2e.many_days import Session, _growth, live_through
 
 pytestmark = pytest.mark.long
 
+BOTS = ("put_lite", "dte0_condor")
+"""`test_weeks.py` lives through the nights of such days with the seller, whose orders stand over them."""
+
 
 def test_ci_the_clocks_change_between_two_sessions(tmp_path: Path) -> None:
-    found = live_through(tmp_path, 2, first_day=date(2026, 10, 30), data_seconds=15)
+    found = live_through(tmp_path, 2, first_day=date(2026, 10, 30), specs=BOTS, data_seconds=15)
     assert found.problems == []
     assert [(each.date, each.offset) for each in found.sessions] == [
         (date(2026, 10, 30), -4.0),
         (date(2026, 11, 2), -5.0),
     ]
     assert found.left is not None
-    assert {"put_lite", "dte0_condor"} <= {p.bot for p in found.left.positions.values() if p.session.month == 11}
+    assert {*BOTS} <= {p.bot for p in found.left.positions.values() if p.session.month == 11}
 
 
 def test_ci_a_session_that_closes_early(tmp_path: Path) -> None:
-    found = live_through(tmp_path, 2, first_day=date(2026, 11, 27), data_seconds=15)
+    found = live_through(tmp_path, 2, first_day=date(2026, 11, 27), specs=BOTS, data_seconds=15)
     assert found.problems == []
     assert [each.hours for each in found.sessions] == [3.5, 6.5]
 

@@ -29,7 +29,7 @@ from engine.sim.gateway.timeline import Timeline
 from tests.e2e.test_real_time import free_running
 from tests.e2e.worlds import spec_files
 
-STEP = 5
+STEP = 15
 """Seconds between two instants, by day and by night."""
 BOTS = ("dte0_condor", "spy_put_seller")
 LOST = (1100, "Connectivity between IB and TWS has been lost.")
