@@ -37,12 +37,12 @@ FAST = 4000.0
 """Simulated seconds in a second, for a day that is paced by the clock and still short."""
 
 
-def run_in(folder: Path, name: str, seed: int, *, market: str | None = None) -> Day:
+def run_in(folder: Path, name: str, seed: int) -> Day:
     """Run a day of all shipped specs in a folder of its own, and record it."""
     place = folder / name
     place.mkdir()
     tapes = place / "tapes"
-    return run_days(place, spec_files(), seed=seed, market=market, data_seconds=DATA_SECONDS, tapes=tapes)
+    return run_days(place, spec_files(), seed=seed, data_seconds=DATA_SECONDS, tapes=tapes)
 
 
 # ---------------------------------------------------------------- always
@@ -177,7 +177,7 @@ def decisions_of_another_process(seed: int) -> str:
 @pytest.mark.long
 @pytest.mark.parametrize("market", ["dislocation", "assignment_up"], ids=["ci dislocation", "assignment_up"])
 def test_the_parity_bot_takes_a_dislocation(market: str, tmp_path: Path) -> None:
-    found = run_in(tmp_path, market, 7, market=market)
+    found = run_days(tmp_path, spec_files(["spx_spy_parity"]), seed=7, market=market, data_seconds=DATA_SECONDS)
     assert problems_of(found) == []
     assert "spx_spy_parity" in found.entered
 
