@@ -5,7 +5,7 @@ the two is in Central and the other in Eastern time put-call parity says it: whe
 changes follow those of the underlying. When they follow it an hour shifted, and not as they stand, the zones differ.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from math import sqrt
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.adapters.history.day import Columns
 from engine.adapters.history.middle import median
-from engine.adapters.history.pairs import Pair, gaps
+from engine.adapters.history.pairs import Pairs, gaps
 from engine.model.session import EXCHANGE_ZONE, Session
 
 _LEAST = 90
@@ -42,11 +42,9 @@ def other_zone(first: float, last: float, step: float, session: Session) -> str 
     return f"{span}, {count} {'before' if hours < 0 else 'after'} the session: are they in {zone}?"
 
 
-def hour_off(
-    times: Columns, level: Columns | None, pairs: Sequence[Pair], columns: Mapping[str, Columns]
-) -> str | None:
+def hour_off(times: Columns, level: Columns, pairs: Pairs, columns: Mapping[str, Columns]) -> str | None:
     """Return how levels and quotes are apart in words; None when they agree, or nobody can say."""
-    if level is None or len(times) < _LEAST:
+    if len(times) < _LEAST:
         return None
     forward = parity_forward(level, pairs, columns["bid"], columns["ask"])
     if forward is None:
@@ -62,13 +60,12 @@ def hour_off(
     return None
 
 
-def parity_forward(level: Columns, pairs: Sequence[Pair], bid: Columns, ask: Columns) -> Columns | None:
+def parity_forward(level: Columns, pairs: Pairs, bid: Columns, ask: Columns) -> Columns | None:
     """Return strike + call - put at each instant, the mean over at most five pairs at the money; None without pairs."""
-    middle = median(level)
-    pairs = sorted(pairs, key=lambda pair: abs(pair.strike - middle))[:_PAIRS]
-    if not pairs:
+    if not len(pairs.strike):
         return None
-    rows = np.array([[pair.strike] for pair in pairs]) + gaps(pairs, bid, ask)
+    pairs = pairs.only(np.argsort(np.abs(pairs.strike - median(level)), kind="stable")[:_PAIRS])
+    rows = pairs.strike[:, None] + gaps(pairs, bid, ask)
     known = ~np.isnan(rows)
     count = known.sum(axis=0)
     found: Columns = np.where(count > 0, np.where(known, rows, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)

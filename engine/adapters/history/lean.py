@@ -33,7 +33,7 @@ from engine.adapters.history.lean_files import (
 from engine.adapters.history.levels import known_level
 from engine.adapters.history.middle import median
 from engine.adapters.history.missing import day_of_name, missing_sessions
-from engine.adapters.history.pairs import near_pairs
+from engine.adapters.history.pairs import near_pairs, terms_of
 from engine.adapters.history.rows import strike_of
 from engine.adapters.history.scale import impossible, scaled
 from engine.model.contract import INDICES, Kind, Option, Right, class_of_shares, product
@@ -146,16 +146,15 @@ class LeanSource:
         file = self._zips[session.date][0][1].name
         if np.isnan(cube[:, :, :2]).all():
             raise refusal(refused(file, 0, "no option is quoted within the session"))
-        strikes = np.array([float(option.strike) for option in options])
-        middle = median(level)
-        if options and not 0.125 < median(strikes) / middle < 8.0:
-            text = f"strikes lie around {median(strikes):g}, the underlying at {middle:g}: scaled?"
+        terms, middle = terms_of(options), median(level)
+        if options and not 0.125 < median(terms.strike) / middle < 8.0:
+            text = f"strikes lie around {median(terms.strike):g}, the underlying at {middle:g}: scaled?"
             raise refusal(refused(file, 0, text))
-        quoted, pairs = {"bid": bid, "ask": ask}, near_pairs(options, level)
+        quoted, pairs = {"bid": bid, "ask": ask}, near_pairs(terms, level)
         for words in (
             hour_off(clock.times, level, pairs, quoted),
             scaled(pairs, quoted),
-            impossible(options, level, quoted),
+            impossible(terms, level, quoted),
         ):
             if words is not None:
                 raise refusal(refused(file, 0, words))

@@ -4,16 +4,15 @@ Call - put falls by as much as the strike rises, but for what a dollar at expiry
 times as far, or by a tenth, the prices are in another unit: cents, or contracts. Where it rises as far, calls are puts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import log10
 
 import numpy as np
 
 from engine.adapters.history.day import Columns
 from engine.adapters.history.middle import median
-from engine.adapters.history.pairs import Pair
+from engine.adapters.history.pairs import Pairs, Terms
 from engine.adapters.history.table import Whole
-from engine.model.contract import Option, Right
 
 _INSIDE = 0.05
 """Which part of the underlying an option is in the money by whose price says what its unit is."""
@@ -23,7 +22,7 @@ _INSTANTS = 16
 """Instants of a session whose prices are compared with strikes at most."""
 
 
-def impossible(options: Sequence[Option], level: Columns, columns: Mapping[str, Columns]) -> str | None:
+def impossible(terms: Terms, level: Columns, columns: Mapping[str, Columns]) -> str | None:
     """Return in words that most options cost less than exercising them would bring, at most instants.
 
     A single level may be a bad print. Shape: level (T,); columns (T, options). None when most prices can be.
@@ -31,9 +30,7 @@ def impossible(options: Sequence[Option], level: Columns, columns: Mapping[str, 
     quoted = np.flatnonzero((columns["ask"] > 0.0).any(axis=1))
     drawn = quoted[_drawn(len(quoted))]
     asks, levels = columns["ask"][drawn], np.where(level[drawn] > 0.0, level[drawn], median(level))[:, np.newaxis]
-    strikes = np.array([float(option.strike) for option in options])
-    calls = np.array([option.right is Right.CALL for option in options])
-    worth = np.where(calls, levels - strikes, strikes - levels)
+    worth = np.where(terms.is_call, levels - terms.strike, terms.strike - levels)
     inside = (asks > 0.0) & (worth > _INSIDE * levels)
     counts = inside.sum(axis=1)
     cheap = (counts > 1) & (((asks < worth / 2.0) & inside).sum(axis=1) > counts / 2.0)
@@ -44,15 +41,15 @@ def impossible(options: Sequence[Option], level: Columns, columns: Mapping[str, 
     return None
 
 
-def scaled(pairs: Sequence[Pair], columns: Mapping[str, Columns]) -> str | None:
+def scaled(pairs: Pairs, columns: Mapping[str, Columns]) -> str | None:
     """Return in words that prices are not in the unit of strikes, or calls are puts; None when nobody can say so."""
-    if len(pairs) < 2:
+    if len(pairs.strike) < 2:
         return None
     times = median(_falls(pairs, columns["bid"], columns["ask"]))
     if times != times or not times:
         return None
     power = log10(abs(times))
-    span = f"from strike {pairs[0].strike:g} to {pairs[-1].strike:g} call - put"
+    span = f"from strike {pairs.strike[0]:g} to {pairs.strike[-1]:g} call - put"
     if times < 0.0:
         return f"{span} rises as the strike does: are calls and puts exchanged?" if abs(power) < _SURE else None
     if not (abs(power - round(power, 0)) < _SURE and abs(power) > 0.5):
@@ -66,20 +63,18 @@ def _drawn(count: int) -> Whole:
     return np.linspace(0, count - 1, min(count, _INSTANTS)).astype(np.int64)
 
 
-def _falls(pairs: Sequence[Pair], bid: Columns, ask: Columns) -> Columns:
+def _falls(pairs: Pairs, bid: Columns, ask: Columns) -> Columns:
     """Return how much faster call - put falls than the strike rises, between the outermost pairs that are quoted.
 
     It is 1 where prices between bid and ask let it be 1. One side of a pair may be without a bid, as options far from
     the money are: its price is 0 to its ask. Shape: those of a few instants, first to last, at which two pairs are.
     """
-    drawn = _drawn(len(bid))[:, np.newaxis]
-    calls, puts = [pair.call for pair in pairs], [pair.put for pair in pairs]
+    drawn, (strikes, calls, puts) = _drawn(len(bid))[:, np.newaxis], pairs
     call_bid, put_bid = np.fmax(bid[drawn, calls], 0.0), np.fmax(bid[drawn, puts], 0.0)
     least, most = call_bid - ask[drawn, puts], ask[drawn, calls] - put_bid
     quoted = (call_bid + put_bid > 0.0) & ~np.isnan(least + most)
     at = np.flatnonzero(quoted.sum(axis=1) > 1)
-    low, high = quoted[at].argmax(axis=1), len(pairs) - 1 - quoted[at, ::-1].argmax(axis=1)
-    strikes = np.array([pair.strike for pair in pairs])
+    low, high = quoted[at].argmax(axis=1), len(strikes) - 1 - quoted[at, ::-1].argmax(axis=1)
     rise = strikes[high] - strikes[low]
     slowest, fastest = least[at, low] - most[at, high], most[at, low] - least[at, high]
     can_be = (slowest <= rise) & (rise <= fastest)

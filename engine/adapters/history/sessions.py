@@ -20,7 +20,7 @@ from engine.adapters.history.finding import refusal, refused
 from engine.adapters.history.hours import hour_off
 from engine.adapters.history.levels import known_level
 from engine.adapters.history.middle import median
-from engine.adapters.history.pairs import near_pairs
+from engine.adapters.history.pairs import near_pairs, terms_of
 from engine.adapters.history.rows import BY_QUOTE, Rows, grid, width_of
 from engine.adapters.history.scale import impossible, scaled
 from engine.model.quotes import FEED_SILENCE, OPTION_AGE
@@ -67,14 +67,13 @@ def session_day(
             all_findings += holes(rows.file, known, session, f"the level of {symbol}")
     of_quotes = times
     aligned, times, columns = _with_levels(times, columns, levels)
-    of_level = aligned.get(rows.symbol)
-    if of_level is not None:
-        all_findings += repeated(rows.file, rows.symbol, times, of_level, columns, session)
-    pairs = near_pairs(options, of_level)
+    of_level, terms = aligned[rows.symbol], terms_of(options)
+    all_findings += repeated(rows.file, rows.symbol, times, of_level, columns, session)
+    pairs = near_pairs(terms, of_level)
     for words in (
         hour_off(times, of_level, pairs, columns),
         scaled(pairs, columns),
-        None if of_level is None else impossible(options, of_level, columns),
+        impossible(terms, of_level, columns),
     ):
         if words is not None:
             all_findings.append(refused(rows.file, 0, words))
