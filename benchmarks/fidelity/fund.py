@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.fidelity.figure import Figure
-from engine.adapters.history.rows import strike_of
+from engine.adapters.history.keys import strike_of
 from engine.adapters.sources import open_source
 from engine.model.contract import Option, Right, listed
 

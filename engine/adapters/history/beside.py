@@ -20,7 +20,7 @@ from engine.adapters.history.chosen import class_of
 from engine.adapters.history.day import OF_UNDERLYING, Columns, Halts, HistoryDay, ToldBars
 from engine.adapters.history.finding import lacks, refusal, refused
 from engine.adapters.history.instants import instants
-from engine.adapters.history.rows import HIGHEST_STRIKE, strike_of
+from engine.adapters.history.keys import HIGHEST_STRIKE, strike_of
 from engine.adapters.history.sessions import at_instants
 from engine.adapters.history.table import ArrowTable, pyarrow, read_parquet
 from engine.model.contract import Contract, Option, Right, Underlying

@@ -10,8 +10,9 @@ from engine.adapters.history.day import Columns
 from engine.adapters.history.finding import lacks, refusal, refused
 from engine.adapters.history.index import GridIndex, Index, RowIndex
 from engine.adapters.history.instants import instants
+from engine.adapters.history.keys import HIGHEST_STRIKE, LATEST_DAY, keys
 from engine.adapters.history.missing import APART, parse_day
-from engine.adapters.history.rows import BY_QUOTE, HIGHEST_STRIKE, LATEST_DAY, Rows, keys, repeated_after
+from engine.adapters.history.rows import BY_QUOTE, Rows, repeated_after
 from engine.adapters.history.table import Table, Whole
 from engine.model.contract import INDICES, class_of_shares, product
 from engine.model.named_day import last_day

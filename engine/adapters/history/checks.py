@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from engine.adapters.history.day import Columns, Finding, is_unknown
 from engine.adapters.history.finding import File, left_out, refusal, refused, told
 from engine.adapters.history.hours import other_zone
+from engine.adapters.history.keys import expiry_of, is_call_of
 from engine.adapters.history.middle import median
-from engine.adapters.history.rows import Rows, expiry_of, is_call_of, width_of
+from engine.adapters.history.rows import Rows, width_of
 from engine.model.session import EXCHANGE_ZONE, Session
 
 Mask = NDArray[np.bool_]

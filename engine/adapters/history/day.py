@@ -160,9 +160,9 @@ class HistoryDay:
         """Return where each option stands in `options`."""
         return {option: place for place, option in enumerate(self.options)}
 
-    def symbols(self) -> frozenset[str]:
-        """Return the underlyings on which it has options."""
-        return frozenset(option.symbol for option in self.options)
+    def classes(self) -> frozenset[tuple[str, str]]:
+        """Return the symbol and trading class of its options."""
+        return frozenset((option.symbol, option.trading_class) for option in self.options)
 
     def expiries(self, symbol: str, trading_class: str) -> Sequence[Day]:
         """Return the expiries of a class, earliest first."""

@@ -18,8 +18,9 @@ import numpy as np
 from engine.adapters.history.chain_rows import chain_rows, symbol_of
 from engine.adapters.history.day import Columns
 from engine.adapters.history.index import GridIndex
+from engine.adapters.history.keys import keys
 from engine.adapters.history.partitions import called
-from engine.adapters.history.rows import BY_QUOTE, Rows, keys
+from engine.adapters.history.rows import BY_QUOTE, Rows
 from engine.adapters.history.table import ArrowTable, Whole, parquet_file, pyarrow, whole
 from engine.model.named_day import last_day
 from engine.model.values import dataclass

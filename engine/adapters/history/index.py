@@ -34,7 +34,7 @@ class Index(Protocol):
 
     @property
     def key(self) -> Whole:
-        """Numbers of options (`rows.keys`)."""
+        """Numbers of options (`keys.py`)."""
 
     @property
     def times(self) -> Columns:

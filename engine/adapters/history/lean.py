@@ -16,6 +16,7 @@ from engine.adapters.history.daily import Daily, DailySeries, without_jumps
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
 from engine.adapters.history.finding import left_out, refusal, refused, told
 from engine.adapters.history.hours import hour_off
+from engine.adapters.history.keys import strike_of
 from engine.adapters.history.lean_clock import HOUR, LeanClock
 from engine.adapters.history.lean_files import (
     CROSSED,
@@ -34,7 +35,6 @@ from engine.adapters.history.levels import known_level
 from engine.adapters.history.middle import median
 from engine.adapters.history.missing import day_of_name, missing_sessions
 from engine.adapters.history.pairs import near_pairs, terms_of
-from engine.adapters.history.rows import strike_of
 from engine.adapters.history.scale import impossible, scaled
 from engine.model.contract import INDICES, Kind, Option, Right, class_of_shares, product
 from engine.model.errors import MisuseError, StoreError

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from engine.adapters.history.chained import ChainedDay
 from engine.adapters.history.checks import (
     endless,
     holes,
@@ -20,7 +21,7 @@ from engine.adapters.history.finding import refusal, refused
 from engine.adapters.history.hours import hour_off
 from engine.adapters.history.levels import known_level
 from engine.adapters.history.middle import median
-from engine.adapters.history.pairs import near_pairs, terms_of
+from engine.adapters.history.pairs import near_pairs
 from engine.adapters.history.rows import BY_QUOTE, Rows, grid, width_of
 from engine.adapters.history.scale import impossible, scaled
 from engine.model.quotes import FEED_SILENCE, OPTION_AGE
@@ -56,7 +57,7 @@ def session_day(
     ):
         rows, more = check(rows)
         all_findings += more
-    times, options, columns = grid(rows)
+    times, chain, columns = grid(rows)
     all_findings += holes(rows.file, times, session)
     if width_of(rows) is None:
         all_findings += scattered(rows.file, columns["ask"])
@@ -67,7 +68,7 @@ def session_day(
             all_findings += holes(rows.file, known, session, f"the level of {symbol}")
     of_quotes = times
     aligned, times, columns = _with_levels(times, columns, levels)
-    of_level, terms = aligned[rows.symbol], terms_of(options)
+    of_level, terms = aligned[rows.symbol], chain.terms()
     all_findings += repeated(rows.file, rows.symbol, times, of_level, columns, session)
     pairs = near_pairs(terms, of_level)
     for words in (
@@ -79,11 +80,11 @@ def session_day(
             all_findings.append(refused(rows.file, 0, words))
     _refuse(all_findings)
     quoted_at = None if times is of_quotes else _standing(times, of_quotes, columns)
-    return HistoryDay(
+    return ChainedDay(
+        chain,
         date=session.date,
         times=times,
         levels=aligned,
-        options=options,
         quoted_at=quoted_at,
         told=None,
         bars=None,

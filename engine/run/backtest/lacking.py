@@ -138,8 +138,8 @@ def not_there(bots: Iterable[CompiledBot], day: HistoryDay, *, is_modelled: bool
     if day.ran is not None and (others := [bot.plan.name for bot in bots if bot.plan.name not in day.ran]):
         streamed = f"what was streamed for {', '.join(sorted(day.ran))}" if day.ran else "what was held then"
         yield f"{', '.join(others)} did not run then: of options there is only {streamed}"
-    quoted = day.symbols()
-    classes = set() if is_modelled else {(each.symbol, each.trading_class) for each in day.options}
+    classes = day.classes()
+    quoted = {symbol for symbol, _ in classes}
     unread: dict[str, list[str]] = {}
     untraded: dict[str, list[str]] = {}
     unlisted: dict[tuple[str, str], list[str]] = {}

@@ -285,7 +285,7 @@ class DayMarket:
     def _traded_of(self, symbol: str, right: Right) -> Columns:
         volume = self.day.volume
         assert volume is not None
-        places = [place for option, place in self._columns.items() if option.symbol == symbol and option.right is right]
+        places = [n for n, each in enumerate(self.day.options) if each.symbol == symbol and each.right is right]
         so_far = np.fmax.accumulate(volume[:, places], axis=0)
         found: Columns = np.where(np.isnan(so_far).all(axis=1), nan, np.nansum(so_far, axis=1))
         return found

@@ -32,7 +32,7 @@ class Surface:
         self.columns: dict[str, Columns] = {}
         self._day = day
         self._session = session
-        self._places = {option: place for place, option in enumerate(day.options)}
+        self._places = day.places()
         self._made: set[int] = set()
         self._forwards: dict[tuple[str, date], Columns] = {}
 

@@ -12,6 +12,7 @@ from itertools import accumulate
 
 import numpy as np
 
+from engine.adapters.history.chained import Chain
 from engine.adapters.history.day import Columns, Places
 from engine.adapters.history.modelled.expiry import RIGHTS, ModelledExpiry
 from engine.adapters.history.modelled.quotes import Quotes
@@ -22,8 +23,8 @@ BLOCK = 32
 QUOTED = Quotes._fields
 
 
-class ModelledChain(Mapping[Option, int]):
-    """Where each option of a session stands among all of them, and the columns of those that were asked for.
+class ModelledChain(Chain):
+    """A modelled chain, and the columns of those of its options that were asked for.
 
     Shape: options by expiry, of each first the puts, then the calls, lowest strike first.
     """
@@ -55,9 +56,9 @@ class ModelledChain(Mapping[Option, int]):
             found = self._found[option] = self._starts[number] + within
         return found
 
-    def symbols(self) -> frozenset[str]:
-        """Return the underlyings of all."""
-        return frozenset(each.symbol for each in self._expiries if each.strikes)
+    def classes(self) -> frozenset[tuple[str, str]]:
+        """Return the symbol and trading class of all."""
+        return frozenset((each.symbol, each.trading_class) for each in self._expiries if each.strikes)
 
     def expiries(self, symbol: str, trading_class: str) -> Sequence[date]:
         """Return the expiries of a class, earliest first."""

@@ -8,10 +8,10 @@ from functools import cached_property
 import numpy as np
 
 from engine.adapters.history.day import Columns
+from engine.adapters.history.keys import strike_of
 from engine.adapters.history.modelled.listing import Expiry, Modelled, strikes
 from engine.adapters.history.modelled.quotes import Quotes, at_the_money, quotes
 from engine.adapters.history.modelled.term import Term
-from engine.adapters.history.rows import strike_of
 from engine.model.black import YEAR_SECONDS, years_until
 from engine.model.contract import OPENING_CLASSES, Option, Right, listed
 from engine.model.session import Session, session_after, session_on, sessions_after
