@@ -9,6 +9,7 @@ from dataclasses import field
 from datetime import date
 from decimal import Decimal
 from enum import Enum
+from math import isnan
 from typing import Protocol
 
 import numpy as np
@@ -40,7 +41,7 @@ FAR_OUTSIDE = 0.02
 
 def is_unknown(column: Columns) -> bool:
     """Say whether a column is one nan stretched over its whole shape: its source has not a single number of it."""
-    return bool(column.size) and not any(column.strides) and bool(np.isnan(column.flat[0]))
+    return bool(column.size) and not any(column.strides) and isnan(column.item(0))
 
 
 class Severity(Enum):
