@@ -139,8 +139,9 @@ class ChainSource:
         symbol = rows.symbol
         levels, findings = _levels(of_levels, rows, session)
         level = levels[symbol][1] if symbol in levels else np.zeros(0)
-        findings += self.background.against(symbol, day, median(level), rows.file)
-        settled = self._settled(parts[0].file, day, rows, level, findings)
+        middle = median(level)
+        findings += self.background.against(symbol, day, middle, rows.file)
+        settled = self._settled(parts[0].file, day, rows, level, middle, findings)
         found = session_day(rows, session, levels=levels, findings=[*odd, *findings], settled=settled)
         if levelled is not None and of_levels is not None and levelled.groups is None:
             found = _with_underlyings(found, of_levels, session)
@@ -150,10 +151,10 @@ class ChainSource:
         return found
 
     def _settled(
-        self, file: Path, day: date, rows: Rows, level: Columns, findings: list[Finding]
+        self, file: Path, day: date, rows: Rows, level: Columns, middle: float, findings: list[Finding]
     ) -> dict[tuple[str, str], float]:
         symbol = rows.symbol
-        found = self.background.settled(symbol, day, product(symbol).same_day_class, median(level))
+        found = self.background.settled(symbol, day, product(symbol).same_day_class, middle)
         if self._beside.settled and (there := file.with_name(f"{day}.settled.csv")) in self._beside.settled:
             table = read_csv(there)
             for name in ("symbol", "trading_class", "level"):

@@ -52,8 +52,10 @@ def sound_levels(
 
 def not_in_percent(symbol: str, values: Columns) -> str:
     """Return in words that an index of volatility is a fraction, or scaled; "" where it can be, and of any other."""
+    if symbol not in _IN_PERCENT:
+        return ""
     middle = median(values)
-    if symbol not in _IN_PERCENT or middle != middle or _LEAST_VOLATILITY <= middle <= _MOST_VOLATILITY:
+    if middle != middle or _LEAST_VOLATILITY <= middle <= _MOST_VOLATILITY:
         return ""
     return f"{symbol} is in percent, as 16: its median here is {middle:g}"
 

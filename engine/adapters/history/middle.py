@@ -7,6 +7,6 @@ from engine.adapters.history.day import Columns
 
 def median(values: Columns) -> float:
     """Return the median of the values that are not nan, nan when none is. Shape: (N,)."""
-    known = np.sort(values[~np.isnan(values)])
-    count = len(known)
+    known = np.sort(values)  # nan stands behind all numbers
+    count = int(known.searchsorted(np.nan))
     return float((known[(count - 1) // 2] + known[count // 2]) / 2.0) if count else float("nan")

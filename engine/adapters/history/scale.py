@@ -5,6 +5,7 @@ times as far, or by a tenth, the prices are in another unit: cents, or contracts
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from math import log10
 
 import numpy as np
@@ -27,9 +28,11 @@ def impossible(terms: Terms, level: Columns, columns: Mapping[str, Columns]) -> 
 
     A single level may be a bad print. Shape: level (T,); columns (T, options). None when most prices can be.
     """
-    quoted = np.flatnonzero((columns["ask"] > 0.0).any(axis=1))
+    quoted = np.flatnonzero(np.fmax.reduce(columns["ask"], axis=1, initial=0.0) > 0.0)
     drawn = quoted[_drawn(len(quoted))]
-    asks, levels = columns["ask"][drawn], np.where(level[drawn] > 0.0, level[drawn], median(level))[:, np.newaxis]
+    asks, levels = columns["ask"][drawn], level[drawn, np.newaxis]
+    if not (levels > 0.0).all():
+        levels = np.where(levels > 0.0, levels, median(level))
     worth = np.where(terms.is_call, levels - terms.strike, terms.strike - levels)
     inside = (asks > 0.0) & (worth > _INSIDE * levels)
     counts = inside.sum(axis=1)
@@ -58,6 +61,7 @@ def scaled(pairs: Pairs, columns: Mapping[str, Columns]) -> str | None:
     return f"{span} falls by {times:.2g} times as much as the strike rises: are the prices {off}?"
 
 
+@lru_cache(maxsize=64)
 def _drawn(count: int) -> Whole:
     """Return the places of a few of so many instants, first to last."""
     return np.linspace(0, count - 1, min(count, _INSTANTS)).astype(np.int64)
