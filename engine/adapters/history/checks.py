@@ -96,7 +96,7 @@ def sound(rows: Rows, level: float) -> tuple[Rows, list[Finding]]:
     bid, ask = rows.values["bid"], rows.values["ask"]
     crossed, has_bid, has_ask = bid > ask, bid > 0, ask > 0
     findings = []
-    if not has_bid.all():
+    if not (all_bid := has_bid.all()):
         if (below := np.flatnonzero((bid < 0) & has_ask)).size:
             text = "a bid is below 0: it is taken for no bid"
             findings.append(told(rows.file, int(rows.row[below[0]]), text, int(below.size)))
@@ -119,21 +119,17 @@ def sound(rows: Rows, level: float) -> tuple[Rows, list[Finding]]:
         for name in values:
             if name not in ("volume", "open_interest"):
                 values[name] = np.where(unquoted if name == "bid" else bad, np.nan, values[name])
-    for name in ("bid", "iv"):
-        if name in values and not (values[name] > 0).all():
-            if name == "iv" and (flat := np.flatnonzero(values[name] <= 0)).size:
-                text = "the volatility is 0: its greeks are not used"
-                findings.append(told(rows.file, int(rows.row[flat[0]]), text, int(flat.size)))
-                values |= _without_greeks(values)
-            values[name] = np.where(values[name] > 0, values[name], np.nan)
-    delta = values.get("delta")
-    for mask, text in (
-        (_contrary(rows, delta), "the delta has the wrong sign: it is not used"),
-        (_beyond_one(delta), "the delta is not from -1 to 1: it is not used"),
-    ):
-        if mask.any():
-            findings.append(told(rows.file, int(rows.row[mask.argmax()]), text, int(mask.sum())))
-            values["delta"] = np.where(mask, np.nan, values["delta"])
+    if not all_bid:
+        values["bid"] = np.where(values["bid"] > 0, values["bid"], np.nan)
+    if "iv" in values and not (is_known := values["iv"] > 0).all():
+        if (flat := np.flatnonzero(values["iv"] <= 0)).size:
+            text = "the volatility is 0: its greeks are not used"
+            findings.append(told(rows.file, int(rows.row[flat[0]]), text, int(flat.size)))
+            values |= _without_greeks(values)
+        values["iv"] = np.where(is_known, values["iv"], np.nan)
+    for mask, text in _wrong_deltas(rows, values.get("delta")):
+        findings.append(told(rows.file, int(rows.row[mask.argmax()]), text, int(mask.sum())))
+        values["delta"] = np.where(mask, np.nan, values["delta"])
     return rows.of(values), findings
 
 
@@ -146,33 +142,24 @@ def _dear(rows: Rows, level: float) -> Mask:
     return found
 
 
-def _beyond_one(delta: Columns | None) -> Mask:
-    """Return which deltas no option has. Live they are unknown as well."""
-    if delta is None or not len(delta) or is_unknown(delta):
-        return np.zeros(0, dtype=bool)
-    if np.fmax.reduce(delta) <= 1.0 and np.fmin.reduce(delta) >= -1.0:
-        return np.zeros(0, dtype=bool)
-    found: Mask = np.abs(delta) > 1.0
-    return found
-
-
 def _without_greeks(values: Mapping[str, Columns]) -> dict[str, Columns]:
     """Return the greeks, unknown where the volatility is 0: by them the strike nearest a delta lies anywhere."""
     is_flat = values["iv"] <= 0
     return {name: np.where(is_flat, np.nan, values[name]) for name in _GREEKS if name in values}
 
 
-def _contrary(rows: Rows, delta: Columns | None) -> Mask:
-    """Return which deltas cannot be: a put's is never above 0, a call's never below. Live they are unknown as well."""
+def _wrong_deltas(rows: Rows, delta: Columns | None) -> Iterator[tuple[Mask, str]]:
+    """Yield which deltas cannot be, and why: live they are unknown as well. A call's is 0 to 1, a put's -1 to 0."""
     if delta is None or not len(delta) or is_unknown(delta):
-        return np.zeros(0, dtype=bool)
+        return
     calls = is_call_of(rows.index.keys[: rows.index.width or None])
     by_instant = delta.reshape(-1, len(calls))
     least, most = np.fmin.reduce(by_instant, axis=0), np.fmax.reduce(by_instant, axis=0)
-    if not np.where(calls, least < 0, most > 0).any():
-        return np.zeros(0, dtype=bool)
-    found: Mask = np.where(calls, by_instant < 0, by_instant > 0).ravel()
-    return found
+    if np.where(calls, least < 0, most > 0).any():
+        contrary = np.where(calls, by_instant < 0, by_instant > 0)
+        yield contrary.ravel(), "the delta has the wrong sign: it is not used"
+    if (most > 1.0).any() or (least < -1.0).any():
+        yield np.abs(delta) > 1.0, "the delta is not from -1 to 1: it is not used"
 
 
 def endless(rows: Rows) -> Iterator[Finding]:
@@ -198,10 +185,10 @@ def wrong_columns(rows: Rows, level: float) -> Iterator[Finding]:
         yield refused(rows.file, first, f"strikes lie around {median(strike):g}, the underlying at {level:g}: scaled?")
         return
     quoted = ask > 0
-    if quoted.any() and _share(ask[quoted] > TOO_DEAR * np.maximum(strike[quoted], level)) > 0.5:
+    if _are_most(ask > TOO_DEAR * np.maximum(strike, level), quoted):
         text = f"most quotes are dearer than the underlying ({level:g}), the median is {median(ask[quoted]):g}: scaled?"
         yield refused(rows.file, first, text)
-    if (bid > ask).any() and _share((bid > ask)[quoted]) > 0.5:
+    if _are_most(bid > ask, quoted):
         yield refused(rows.file, first, "most bids are above their asks: are the columns exchanged?")
     yield from _wrong_counts(rows, level, first)
     yield from _wrong_greeks(rows, first)
@@ -265,12 +252,17 @@ def _wrong_greeks(rows: Rows, first: int) -> Iterator[Finding]:
     if (size > 1.0).any() and (middle := median(size)) > 1.0:
         yield refused(rows.file, first, f"delta is -1 to 1, its median is {middle:.1f}: percent?")
     puts = ~rows.is_call & (size > 1e-6)
-    if puts.any() and _share(delta[puts] > 0) > 0.5:
+    if _are_most(delta > 0, puts):
         yield refused(rows.file, int(rows.row[puts][0]), "delta of a put is negative, these are not")
 
 
 def _share(mask: Mask) -> float:
-    return float(mask.mean()) if mask.size else 0.0
+    return np.count_nonzero(mask) / mask.size if mask.size else 0.0
+
+
+def _are_most(mask: Mask, of: Mask) -> bool:
+    """Say whether it is so for more than half of these."""
+    return bool(2 * np.count_nonzero(mask & of) > np.count_nonzero(of))
 
 
 def within(rows: Rows, session: Session) -> tuple[Rows, list[Finding]]:
