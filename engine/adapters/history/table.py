@@ -7,6 +7,7 @@ import csv
 import gzip
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, Protocol
 from zlib import error as ZlibError
@@ -336,6 +337,7 @@ def _opened(path: Path, text: str | None) -> Any:
     return parquet.ParquetFile(arrow.OSFile(str(path)), **known)
 
 
+@cache
 def pyarrow() -> tuple[Any, Any]:
     """Return pyarrow and its Parquet module. Raises: StoreError that says what to install."""
     try:
