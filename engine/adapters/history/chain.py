@@ -291,12 +291,13 @@ def _levels(
         mine = (at >= session.open.timestamp()) & (at <= session.close.timestamp())
         for place, name in enumerate(symbols):
             of = np.flatnonzero(codes == place)
-            if not mine[of].all() and (words := _other_zone(at[of], session)) is not None:
-                findings.append(refused(levels.file, int(levels.rows[of[0]]), f"the levels of {name} are of {words}"))
-            if not mine[of].any():
+            if not (own := mine[of]).all():
                 row = int(levels.rows[of[0]])
-                findings.append(told(levels.file, row, f"no level of {name} is of this session", len(of)))
-            of = of[mine[of]]
+                if (words := _other_zone(at[of], session)) is not None:
+                    findings.append(refused(levels.file, row, f"the levels of {name} are of {words}"))
+                if not own.any():
+                    findings.append(told(levels.file, row, f"no level of {name} is of this session", len(of)))
+                of = of[own]
             found[name] = _of_symbol(levels, name, at[of], values[of], of, findings)
             if words := not_in_percent(name, found[name][1]):
                 findings.append(refused(levels.file, int(levels.rows[of[0]]), words))

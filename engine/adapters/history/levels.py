@@ -32,14 +32,15 @@ def sound_levels(
     findings = []
     if none.any():
         findings.append(left_out(file, rows[none].tolist(), f"{values[none][0]:g} is no level of {symbol}"))
-    middle = median(found)
-    if known.sum() >= _SEVERAL and middle == middle:
+    if np.count_nonzero(known) < _SEVERAL:
+        return found, findings
+    middle, least, most = median(found), np.fmin.reduce(found), np.fmax.reduce(found)
+    if most > FAR * middle or least < middle / FAR:
         far = (found > FAR * middle) | (found < middle / FAR)
-        if far.any():
-            text = f"the level of {symbol} is {found[far][0]:g}, far from the {middle:g} of this session"
-            findings.append(left_out(file, rows[far].tolist(), text))
-            found = np.where(far, np.nan, found)
-    if at is not None:
+        text = f"the level of {symbol} is {found[far][0]:g}, far from the {middle:g} of this session"
+        findings.append(left_out(file, rows[far].tolist(), text))
+        found = np.where(far, np.nan, found)
+    if at is not None and most / least - 1.0 > _ALONE:  # else no two of them are so far apart
         alone, around = _alone(found, at)
         if alone.size:
             before, after = around
