@@ -77,7 +77,8 @@ class KeyedChain(Chain):
 
     def classes(self) -> frozenset[tuple[str, str]]:
         """Return the symbol and trading class of all."""
-        return frozenset((self._symbol, self._classes[code]) for code in np.unique(class_codes_of(self._keys)).tolist())
+        counts = np.bincount(class_codes_of(self._keys)).tolist()
+        return frozenset((self._symbol, self._classes[code]) for code, count in enumerate(counts) if count)
 
     def expiries(self, symbol: str, trading_class: str) -> Sequence[date]:
         """Return the expiries of a class, earliest first."""

@@ -32,10 +32,17 @@ def keys(class_code: Whole | int, expiry: Whole | int, is_call: NDArray[np.bool_
 
 def key_of(class_code: int, expiry: int, is_call: bool, strike: Decimal) -> int | None:
     """Return the key of one option; None of one that has none, by a strike or a day that does not fit into it."""
-    units = strike * 1000
-    if units > _STRIKE_MASK or expiry > _DAY_MASK or units % 1:
+    units = _units_of(strike)
+    if units is None or expiry > _DAY_MASK:
         return None
-    return (((((class_code << _DAY_BITS) | expiry) << 1) | is_call) << _STRIKE_BITS) | int(units)
+    return (((((class_code << _DAY_BITS) | expiry) << 1) | is_call) << _STRIKE_BITS) | units
+
+
+@lru_cache(maxsize=8192)
+def _units_of(strike: Decimal) -> int | None:
+    """Return a strike as a key has it, None where it does not fit."""
+    units = strike * 1000
+    return None if units > _STRIKE_MASK or units % 1 else int(units)
 
 
 def class_codes_of(keys: Whole) -> Whole:
