@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from engine.adapters.history.day import HistoryDay
+from engine.adapters.history.day import Columns, HistoryDay, Places
 from engine.adapters.history.keys import (
     class_codes_of,
     expiry_of,
@@ -154,3 +154,18 @@ class ChainedDay(HistoryDay):
     def strikes(self, symbol: str, trading_class: str, expiry: date) -> Sequence[Decimal]:
         """Return the strikes of an expiry of a class, lowest first."""
         return self._chain.strikes(symbol, trading_class, expiry)
+
+
+class KeyedDay(ChainedDay):
+    """A session of a file, with a chain of keys; its columns are whole."""
+
+    __slots__ = ("_columns",)
+    _columns: Mapping[str, Columns]
+
+    def __init__(self, chain: KeyedChain, /, **given: Any) -> None:
+        super().__init__(chain, **given)
+        self._columns = self.columns()
+
+    def holding(self, places: Places) -> tuple[Mapping[str, Columns], Places]:
+        """Return its columns, the same mapping each time, and where in them the options at these places stand."""
+        return self._columns, places

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from engine.adapters.history.chained import ChainedDay
+from engine.adapters.history.chained import KeyedDay
 from engine.adapters.history.checks import (
     endless,
     holes,
@@ -80,7 +80,7 @@ def session_day(
             all_findings.append(refused(rows.file, 0, words))
     _refuse(all_findings)
     quoted_at = None if times is of_quotes else _standing(times, of_quotes, columns)
-    return ChainedDay(
+    return KeyedDay(
         chain,
         date=session.date,
         times=times,

@@ -49,7 +49,7 @@ class DayMarket:
         self.is_behind = False
         times = day.times
         self._quoted_at = times if day.quoted_at is None else day.quoted_at
-        self.quoted = np.unique(self._quoted_at[~np.isnan(self._quoted_at)])
+        self.quoted = times if day.quoted_at is None else np.unique(day.quoted_at[~np.isnan(day.quoted_at)])
         self.spacing = spacing_of(self.quoted)
         self.is_dense = self.spacing <= FEED_SILENCE
         self.stands_for = stands_for(self.spacing)
@@ -61,6 +61,8 @@ class DayMarket:
         self._stand = {symbol: stands_for(spacing_of(times[~np.isnan(level)])) for symbol, level in day.levels.items()}
         is_counted = day.told is None and _is_running(day.volume)
         self._counts = {symbol: self._traded(symbol) for symbol in day.levels} if is_counted else {}
+        self._source: Mapping[str, Columns] | None = None
+        self._whole: dict[str, Columns] = {}
         self._given, self._places = self._holding(np.empty(0, dtype=np.intp))
         is_modelled = any(name not in self._given for name in GREEKS)
         self._surface = surface_of(day, session) if is_modelled else None
@@ -115,7 +117,9 @@ class DayMarket:
     def _holding(self, places: Places) -> tuple[dict[str, Columns], Places]:
         """Return columns that hold the options at these places, instants x options, and where each is in them."""
         columns, found = self.day.holding(places)
-        return self._of_instants(columns), found
+        if columns is not self._source:
+            self._source, self._whole = columns, self._of_instants(columns)
+        return self._whole, found
 
     def _of_instants(self, columns: Mapping[str, Columns]) -> dict[str, Columns]:
         """Return columns of the source, instants x options; of a volume for the whole day none: it is not known."""

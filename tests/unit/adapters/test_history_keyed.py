@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from engine.adapters.history.chained import ChainedDay, KeyedChain
+from engine.adapters.history.chained import KeyedChain, KeyedDay
 from engine.adapters.history.day import HistoryDay
 from engine.adapters.history.keys import HIGHEST_STRIKE, keys
 from engine.adapters.history.pairs import near_pairs, terms_of
@@ -34,8 +34,8 @@ def chain_of(options: tuple[Option, ...]) -> KeyedChain:
     return KeyedChain(numbers, "SPX", classes)
 
 
-def day_of(chain: KeyedChain) -> ChainedDay:
-    return ChainedDay(chain, date=FRIDAY, times=np.empty(0), levels={}, bid=NOTHING, ask=NOTHING)
+def day_of(chain: KeyedChain) -> KeyedDay:
+    return KeyedDay(chain, date=FRIDAY, times=np.empty(0), levels={}, bid=NOTHING, ask=NOTHING)
 
 
 def test_a_session_tells_of_its_options_what_it_would_if_they_were_all_made() -> None:
