@@ -5,6 +5,7 @@ yes too often and never no. `surely_holds` says where the rule is true for sure,
 """
 
 from collections.abc import Callable, Mapping
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ def surely_holds(test: Truth, measure: Measure, shape: Shape) -> Mask | None:
 
 
 def _shaped(mask: Mask | None, shape: Shape) -> Mask | None:
-    return None if mask is None else np.broadcast_to(mask, shape)
+    return mask if mask is None or mask.shape == shape else np.broadcast_to(mask, shape)
 
 
 def _holds(test: Truth, measure: Measure, *, is_sure: bool) -> Mask | None:
@@ -64,7 +65,7 @@ def _holds(test: Truth, measure: Measure, *, is_sure: bool) -> Mask | None:
             is_all = isinstance(test, AllOf)
             if not known or (is_all is is_sure and len(known) < len(every)):
                 return None  # what is not known may be true, and is not sure
-            return np.asarray((np.logical_and if is_all else np.logical_or).reduce(np.broadcast_arrays(*known)))
+            return np.asarray(reduce(np.logical_and if is_all else np.logical_or, known))
         case _:
             return None
 
