@@ -65,10 +65,12 @@ def read_even(path: Path) -> Rows | None:
         known = _known(schema.metadata)
         if not known.options or metadata.num_rows != len(known.times) * known.options:
             return None
-        if metadata.row_group(0).num_rows != known.options or not _agrees(schema, metadata, known):
+        groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+        if groups[0].num_rows != known.options or not _agrees(schema, groups, known):
             return None
+        is_arrow = str(metadata.created_by).startswith(_ARROW)
         names = [name for name in BY_QUOTE if name in schema.names]
-        unknown = [name for name in names if name not in names[:2] and _is_unknown(schema, metadata, name)]
+        unknown = [name for name in names if name not in names[:2] and _is_unknown(schema, groups, name, is_arrow)]
         quotes = opened.read(columns=[name for name in names if name not in unknown], use_threads=False)
     table, nothing = ArrowTable(called(path), quotes), np.broadcast_to(np.nan, (metadata.num_rows,))
     values = {name: nothing if name in unknown else table.numbers(name) for name in names}
@@ -114,15 +116,15 @@ def _first(path: Path, opened: Any, quotes: Any, at: float) -> tuple[str, tuple[
     return rows.symbol, rows.classes, rows.key
 
 
-def _is_unknown(schema: Any, metadata: Any, name: str) -> bool:
+def _is_unknown(schema: Any, groups: list[Any], name: str, is_arrow: bool) -> bool:
     """Say whether a column has no number at all, by what the file says of it; such a column is not read.
 
-    Arrow states no least and greatest of a group in which all are nan or missing. Other writers leave them out as soon
-    as one is nan: of theirs only what is missing throughout counts.
+    is_arrow: Arrow wrote it, which states no least and greatest of a group in which all are nan or missing. Others
+    leave them out as soon as one is nan: of theirs only what is missing throughout counts.
     """
-    place, is_arrow = schema.get_field_index(name), str(metadata.created_by).startswith(_ARROW)
-    for group in range(metadata.num_row_groups):
-        column = metadata.row_group(group).column(place)
+    place = schema.get_field_index(name)
+    for group in groups:
+        column = group.column(place)
         told = column.statistics
         if column.path_in_schema != name or column.physical_type not in _FLOATS:
             return False
@@ -133,22 +135,22 @@ def _is_unknown(schema: Any, metadata: Any, name: str) -> bool:
     return True
 
 
-def _agrees(schema: Any, metadata: Any, known: _Known) -> bool:
+def _agrees(schema: Any, groups: list[Any], known: _Known) -> bool:
     """Say whether the first and the last time of each group, and the outer strikes, are those of the whole."""
     arrow, _ = pyarrow()
-    place, groups, times = schema.get_field_index("time"), metadata.num_row_groups, known.times
-    if place < 0 or groups > 2 or schema.field(place).type != arrow.timestamp("us", tz="UTC"):
+    place, times = schema.get_field_index("time"), known.times
+    if place < 0 or len(groups) > 2 or schema.field(place).type != arrow.timestamp("us", tz="UTC"):
         return False
-    found = [metadata.row_group(group).column(place).statistics for group in range(groups)]
+    found = [group.column(place).statistics for group in groups]
     if any(each is None or not each.has_min_max for each in found):
         return False
     edges = [value for each in found for value in (each.min_raw, each.max_raw)]
-    expected = [times[0], times[0], times[1], times[-1]] if groups == 2 else [times[0], times[-1]]
+    expected = [times[0], times[0], times[1], times[-1]] if len(groups) == 2 else [times[0], times[-1]]
     if edges != [int(each) for each in expected]:
         return False
     if known.parts is None:
         return True
     strikes = [strike for *_, each in known.parts for strike in each]
     outer, at = [min(strikes), max(strikes)], schema.get_field_index("strike")
-    told = [metadata.row_group(group).column(at).statistics for group in range(groups)] if at >= 0 else [None]
+    told = [group.column(at).statistics for group in groups] if at >= 0 else [None]
     return all(each is not None and each.has_min_max and [each.min, each.max] == outer for each in told)
