@@ -3,7 +3,7 @@
 Nothing is rounded and nothing is guessed: Decimal is text with its zeros kept ("0.50"), a datetime is UTC text of fixed
 width, a date ISO text, an enum its value, a tuple a list, a set a sorted list, a mapping a list of pairs, a dataclass
 an object with every field. What a value of several dataclass types is (`Option | Underlying`) is told by the key "is".
-One pair of small functions is built per type from its hints, once; an order of four legs takes about 15 microseconds to
+One pair of small functions is built per type from its hints, once; an order of four legs takes about 3 microseconds to
 encode.
 """
 

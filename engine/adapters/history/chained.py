@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
@@ -134,6 +135,10 @@ class ChainedDay(HistoryDay):
         for each, value in self.make(name).items():
             setattr(self, each, value)
         return getattr(self, name)
+
+    def __reduce_ex__(self, protocol: Any, /) -> Any:
+        """Return what another process makes of it: a session with options and columns of its own."""
+        return replace, (replace(self),)
 
     def make(self, name: str) -> Mapping[str, Any]:
         """Return one of these fields, and what is made with it."""

@@ -1,5 +1,6 @@
 """Options of a file that are keys until somebody asks for one."""
 
+import pickle
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -52,6 +53,11 @@ def test_a_session_tells_of_its_options_what_it_would_if_they_were_all_made() ->
                 found = day.strikes(symbol, trading_class, expiry)
                 assert list(found) == plain.strikes(symbol, trading_class, expiry)
                 assert [str(each) for each in found] in ([], ["2800", "2812.5", "2825"])
+
+
+def test_another_process_gets_a_session_with_options_of_its_own() -> None:
+    day = pickle.loads(pickle.dumps(day_of(chain_of(OPTIONS))))
+    assert (type(day), day.options) == (HistoryDay, OPTIONS)
 
 
 @pytest.mark.parametrize(
