@@ -25,7 +25,7 @@ from engine.model.money import ZERO
 from engine.model.position import Position
 from engine.model.session import sessions
 from engine.model.values import dataclass
-from engine.review.change.behaviour import Trade, TriedDay
+from engine.review.change.behaviour import STILL_OPEN, Trade, TriedDay
 from engine.review.change.documents import read_document
 from engine.run.backtest.ending import made_by
 from engine.run.backtest.fills import NATURAL
@@ -35,7 +35,7 @@ from engine.run.calendars import load_calendar
 from engine.run.chaos.virtual_loop import run_virtually
 from engine.run.desk import Desk, SpecText
 from engine.run.outcome import day_outcome, made_today
-from engine.run.position_text import ending_text, entry_text
+from engine.run.position_text import ending_text, entry_text, is_left, left_text
 from engine.run.processes import several
 from engine.run.revisions import Text
 from engine.run.start import Run, RunOptions, execute
@@ -179,7 +179,7 @@ class _Walker:
             if done.records and walk.state is not None:
                 made = _made(walk, self._before)
                 today = {position: now - self._before.get(position, ZERO) for position, now in made.items()}
-                self.days.append(_day(walk.state, self._bot, 0, day, today))
+                self.days.append(tried_day(walk.state, self._bot, 0, day, today))
                 self._before = made
 
 
@@ -211,7 +211,7 @@ def live_through(task: Task) -> TriedDay:
         options = RunOptions(store=Path(folder) / "day.db", logs=None, sessions=1, install=f"s{task.seed}")
         world = simulated(SimSettings(seed=task.seed), 1)
         run: Run = run_virtually(lambda loop: execute(desk, options, world, lambda run: None, lambda run, at: None))
-    return _day(run.loop.state, name, task.seed)
+    return tried_day(run.loop.state, name, task.seed)
 
 
 def desk_of(text: Text, overrides: Mapping[str, str] | None = None) -> Desk:
@@ -233,7 +233,7 @@ def desk_of(text: Text, overrides: Mapping[str, str] | None = None) -> Desk:
     )
 
 
-def _day(
+def tried_day(
     state: State, bot: str, seed: int, day: date | None = None, today: Mapping[str, Decimal] | None = None
 ) -> TriedDay:
     """Return what a bot did on a day. today: what each position has made in it, None: as the engine saw it last."""
@@ -254,4 +254,5 @@ def _trade(state: State, position: Position, made: Decimal) -> Trade:
         position.exit_reason if is_over else "",
         made,
         is_carried,
+        left_text(position) if is_left(state, position) else STILL_OPEN,
     )

@@ -11,6 +11,7 @@ from engine.review import amounts
 
 SHOWN = 3
 """Days that differ and are told one by one, unless all are wanted."""
+STILL_OPEN = "still open"
 NOT_THERE = "there is no such bot"
 """Why the other side of a bot that is new, or gone, did not trade."""
 
@@ -18,12 +19,13 @@ NOT_THERE = "there is no such bot"
 @dataclass(frozen=True, slots=True)
 class Trade:
     """One position on one day: the words of its entry and end, the exit that ended it that day ("": none), and the
-    dollars that it made that day. is_carried: it was opened on an earlier one."""
+    dollars that it made that day. is_carried: it was opened on an earlier one. stands: what is said while none has."""
 
     words: str
     ended_by: str
     made: Decimal
     is_carried: bool = False
+    stands: str = STILL_OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +152,13 @@ def _ends(days: Days) -> Iterator[str]:
     """Yield how each position ended; past sessions follow one another, so that what is open counts in the last one."""
     for day in days:
         is_last = day.day is None or day is days[-1]
-        yield from (trade.ended_by or "still open" for trade in day.trades if trade.ended_by or is_last)
+        yield from (trade.ended_by or STILL_OPEN for trade in day.trades if trade.ended_by or is_last)
 
 
 def _day(was: TriedDay, now: TriedDay) -> Iterator[str]:
     yield f"    {was.name}" if was.day else f"    seed {was.seed}"
     for word, day in (("was", was), ("now", now)):
         for trade in day.trades:
-            yield f"      {word} {trade.words}: {trade.ended_by or 'still open'}, {amounts.money(trade.made)}"
+            yield f"      {word} {trade.words}: {trade.ended_by or trade.stands}, {amounts.money(trade.made)}"
         if not day.trades and day.is_there:
             yield f"      {word} no trade: {day.why_not}"

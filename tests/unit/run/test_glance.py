@@ -11,6 +11,7 @@ from store_day import CONDOR, DAY, SELLER, WATCHER, at
 from engine.decide.bot_day import BotDay
 from engine.model.order import OrderStatus, Purpose
 from engine.model.session import session_on
+from engine.run.behaviour import tried_day
 from engine.run.columns import one_line
 from engine.run.glance import Doing, Glance, glance, progress
 from engine.run.levels import dollars_at
@@ -85,6 +86,8 @@ def test_of_a_wing_that_is_left_to_expire_no_exit_is_told() -> None:
     bot = PROGRAM.governing(left)
     assert dollars_at(bot, each, ExitKind.STOP) is not None
     assert dollars_at(bot, left, ExitKind.STOP) is None
+    state = state._replace(positions={left.id: left})
+    assert [trade.stands for trade in tried_day(state, CONDOR, 0).trades] == [words], "of two texts it was still open"
 
 
 def test_a_position_that_a_person_has_asked_to_be_closed_says_what_that_waits_for() -> None:
