@@ -37,7 +37,8 @@ class Kind(Enum):
     alarm         text; of a fill not ours contract,  something a person should know
                   execution: the whole ExecutionReport; surplus: options that are not ours, and how many
     operator      id, request, bot, position, reason (where the program asked), accepted (who else may trade this
-                  account, with a resume), named_above (of a store that was put back)
+                  account, with a resume), closes (what is closed by name from then on), named_above (of a store
+                  that was put back)
     webhook       id, name, says, came, asked_by      another program has sent one; bots with a condition on it
     reload        of a bot: what (added, changed, removed), was, now (digests); of the engine: what (asked, waits,
                   refused, nothing, applied), reason, changes, limit_changes; with applied: specs, limits

@@ -21,14 +21,16 @@ def standing_of(asked: Iterable[Record]) -> Standing:
     return standing
 
 
-def standing_after(run: Run, waiting: Iterable[Mapping[str, Any]]) -> Standing:
-    """Return what stands in a run once its engine has read what waits in its box, oldest first."""
+def must_close_after(run: Run, waiting: Iterable[Mapping[str, Any]], bot: str, position: str) -> bool:
+    """Say whether a position is to be closed once the engine of a run has read what waits in its box, oldest first."""
     standing = standing_of((*run.earlier, *run.requests))
     for told in waiting:
         with suppress(LookupError, ValueError):
-            request, bot, position = Request(told["request"]), str(told["bot"]), str(told["position"])
-            standing = after_request(standing, request, bot, position, closes=standing.closing)
-    return standing
+            request, whose, which = Request(told["request"]), str(told["bot"]), str(told["position"])
+            is_anew = request is Request.FLATTEN and whose in ("", bot)
+            closes = [position] if is_anew or standing.must_close(bot, position) else []
+            standing = after_request(standing, request, whose, which, closes=closes)
+    return standing.must_close(bot, position)
 
 
 def trading_of(run: Run) -> str:

@@ -10,7 +10,7 @@ from engine.model.values import dataclass
 from engine.record.codec import decode
 from engine.record.record import Kind
 from engine.run import asking_words
-from engine.run.asked import standing_after
+from engine.run.asked import must_close_after
 from engine.run.desk import compile_text
 from engine.run.inbox import NoEngineError, post
 from engine.run.resume import spec_texts
@@ -94,7 +94,7 @@ def _check_waits(reader: StoreReader, run: Run, waiting: Iterable[Mapping[str, A
     last = reader.last_record(Kind.POSITION, position)
     if last is not None and decode(Position, dict(last[1].data)).is_flattening:
         raise MisuseError(f"{position} is being closed already, as was asked: that goes on")
-    if not standing_after(run, waiting).must_close(bot, position):
+    if not must_close_after(run, waiting, bot, position):
         raise MisuseError(f"nobody has asked for {position} to be closed: its exits go on as they are")
 
 

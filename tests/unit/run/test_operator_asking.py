@@ -55,11 +55,15 @@ def test_what_was_asked_to_be_closed_is_kept_also_while_that_waits_for_an_engine
         leave(store, Request.KEEP, position="P2")
     for request, position in ((Request.CLOSE, "P2"), (Request.FLATTEN, "")):
         leave(store, request, position=position)
+        leave(store, Request.RESUME)
         told = leave(store, Request.KEEP, position="P2").message
         assert told.startswith("P2 is closed no more, as was asked: its exits go on")
         with pytest.raises(MisuseError, match="nobody has asked for P2"):
             leave(store, Request.KEEP, position="P2")
-    assert [each["request"] for each in asked(store)] == ["close", "keep", "flatten", "keep"]
+    assert [each["request"] for each in asked(store)] == ["close", "resume", "keep", "flatten", "resume", "keep"]
+    for _ in range(2):
+        leave(store, Request.FLATTEN)
+        leave(store, Request.KEEP, position="P2")
 
 
 def test_what_is_being_closed_cannot_be_kept_any_more(store: Path) -> None:
