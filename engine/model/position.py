@@ -56,7 +56,7 @@ class PositionLeg:
     @property
     def signed_held(self) -> int:
         """Contracts open now, negative when short, as the broker counts them."""
-        return self.sign * (self.opened - self.closed)
+        return self.sign * self.held
 
 
 @dataclass(frozen=True, slots=True)

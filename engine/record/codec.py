@@ -245,12 +245,13 @@ def _union_encoder(members: tuple[Any, ...]) -> Encoder:
     def tagged(value: Any) -> Json:
         if value is None:
             return None
-        kind = type(value)
+        kind: Any = type(value)
         if kind in _PLAIN:
             return _finite(value) if kind is float else cast(Json, value)
         if as_list is not None and kind is tuple:
             return as_list(value)
-        return {_TAG: kind.__name__, **_encoder(kind)(value)}  # type: ignore[dict-item, arg-type]
+        fields: Any = _encoder(kind)(value)
+        return {_TAG: kind.__name__, **fields}
 
     return tagged
 

@@ -58,7 +58,7 @@ def _told_of(work: Work, position: Position) -> list[PositionLeg]:
 
     Shares beside an option that has expired may have gone with it: they count again when it is settled.
     """
-    held = [leg for leg in position.legs if leg.opened != leg.closed]
+    held = [leg for leg in position.legs if leg.held]
     trading = [leg for leg in held if not option_has_expired(work, leg.option)] if held else []
     return trading if len(trading) == len(held) else [leg for leg in trading if not leg.option.is_share]
 

@@ -1,6 +1,7 @@
 """Requests as the page and the terminal leave them: what is there is asked, and what is said is what will happen."""
 
 import json
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,18 @@ def store(day_store: Path) -> Path:
 def test_what_closes_all_says_what_ends_it(store: Path) -> None:
     """A restart does not."""
     assert "until Start or 'rulebot resume', also after a restart" in leave(store, Request.FLATTEN).message
+
+
+def recorded(store: Path, changed: Callable[[Position], Position]) -> Position:
+    """Put on record what has become of the put seller's position, and return it."""
+    journal = SqlJournal(open_store(store))
+    with StoreReader(store) as reader:
+        found = reader.last_record(Kind.POSITION, "P2")
+    assert found is not None
+    held = changed(decode(Position, dict(found[1].data)))
+    journal.append([entity(Kind.POSITION, found[1].at, held)], durable=True)
+    journal.close()
+    return held
 
 
 def asked(store: Path) -> list[dict[str, str]]:
@@ -67,28 +80,17 @@ def test_what_was_asked_to_be_closed_is_kept_also_while_that_waits_for_an_engine
 
 
 def test_what_is_being_closed_cannot_be_kept_any_more(store: Path) -> None:
-    journal = SqlJournal(open_store(store))
-    with StoreReader(store) as reader:
-        found = reader.last_record(Kind.POSITION, "P2")
-    assert found is not None
-    held = replace(decode(Position, dict(found[1].data)), state="exiting", exit_reason=FLATTENED)
-    journal.append([entity(Kind.POSITION, found[1].at, held)], durable=True)
-    journal.close()
+    recorded(store, lambda held: replace(held, state="exiting", exit_reason=FLATTENED))
     with pytest.raises(MisuseError, match=r"P2 is being closed already, as was asked: that goes on"):
         leave(store, Request.KEEP, position="P2")
 
 
 def test_of_a_position_that_nothing_is_sent_for_it_is_said_that_it_is_not_closed(store: Path) -> None:
     """It was called closed as soon as it can be, and nothing ever came."""
-    journal = SqlJournal(open_store(store))
-    with StoreReader(store) as reader:
-        found = reader.last_record(Kind.POSITION, "P2")
-    assert found is not None
-    held = decode(Position, dict(found[1].data))
-    too_far = replace(held, legs=tuple(replace(leg, closed=leg.opened + 1) for leg in held.legs))
-    journal.append([entity(Kind.POSITION, found[1].at, too_far)], durable=True)
-    journal.close()
-    left = f"nothing is sent for what is left of it, +1 {held.legs[0].option}"
+    too_far = recorded(
+        store, lambda held: replace(held, legs=tuple(replace(leg, closed=leg.opened + 1) for leg in held.legs))
+    )
+    left = f"nothing is sent for what is left of it, +1 {too_far.legs[0].option}"
     why = f"but P2 is on hold: more was closed of it than was held, {left}"
     for request, position in ((Request.CLOSE, "P2"), (Request.FLATTEN, "")):
         assert leave(store, request, position=position).message.endswith(why)

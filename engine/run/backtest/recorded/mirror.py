@@ -3,11 +3,9 @@
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from engine.adapters.history.day import Places
 from engine.model.market import COLUMNS, Board
-
-Places = NDArray[np.intp]
 
 
 class Mirror:
