@@ -136,6 +136,7 @@ def test_a_price_that_the_exchange_corrects_counts_whether_it_is_booked_or_not()
         ("01", "7.40"),
         ("02", "7.00"),
     ]
+    assert {each["ref"] for each in fills} == {""}, "no order of ours"
 
 
 @pytest.mark.parametrize("left", [0, 1])

@@ -200,8 +200,9 @@ def test_their_order_that_has_traded_keeps_entries_out_as_an_execution_does(stat
 def test_their_order_that_has_not_traded_keeps_nobody_out(status: BrokerStatus) -> None:
     """As of a store that was tried in the morning and thrown away."""
     desk = Desk()
-    desk.send(ended("rb:other:000001", status, 0))
+    desk.send(ended("rb:other:000777", status, 0))
     assert not desk.state.rivals
+    assert desk.state.next_number == Desk().state.next_number
 
 
 def test_an_order_of_a_copy_that_has_filled_keeps_entries_out() -> None:

@@ -393,6 +393,17 @@ def test_a_pause_keeps_it_out_as_long_as_it_lasts() -> None:
     assert len(rolls(desk)) == 1
 
 
+def test_in_a_pause_else_close_closes() -> None:
+    desk = held(f"{ROLL[:-1]}, else: close}}")
+    desk.ask(Request.PAUSE)
+    frighten(desk)
+    assert (desk.last.purpose, desk.position.state) == (Purpose.EXIT, "exiting")
+    (reason,) = no_rolls(desk)
+    assert reason.endswith(": it closes")
+    desk.fill(desk.last)
+    assert (rolls(desk), desk.position.state) == ([], "closed")
+
+
 def test_a_bot_that_opens_again_and_again_is_halted_before_it_rolls(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = held()
     monkeypatch.setattr("engine.turn.runaway.MOST", 1)
