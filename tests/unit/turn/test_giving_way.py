@@ -611,3 +611,41 @@ def test_what_has_given_way_to_an_entry_by_hand_is_put_back_where_that_comes_to_
     desk.tick(1)
     assert rests(desk)
     assert desk.last.bot == "first"
+
+
+def test_what_comes_to_rest_while_the_first_leg_of_an_entry_works_gives_way_to_its_second() -> None:
+    """The broker refuses the second leg while the target of another bot is to buy what it sells."""
+    first = {
+        **SELLER,
+        "entry": "{at: open + 30m}",
+        "legs": """
+  expiry: {dte: {nearest: 90}}
+  if_held: allow
+  short_put: {sell: put, strike: {delta: 0.15}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+""",
+        "order": "{leg_by_leg: [long_put, short_put], start: mid, wait: 300s, tries: 2, then: unwind}",
+        "exits": '\n  - time: "15:00"\n',
+        "risk": "{max_loss_per_trade: $9000}",
+    }
+    desk = Desk((text_of("first", **first), text_of("second", **SELLER)), at="09:59")
+    desk.until("10:00")
+    (bought,) = desk.submitted
+    assert bought.side is Side.BUY
+    desk.ack(bought)
+    desk.until("10:01")
+    sold = desk.last
+    desk.fill(sold)
+    desk.tick(1)
+    resting = [order for order in desk.submitted if order.purpose in (Purpose.TARGET, Purpose.STOP)]
+    assert {order.legs[0].option for order in resting} == {sold.legs[0].option}
+    for order in resting:
+        desk.ack(order)
+    desk.fill(bought)
+    desk.tick(1)
+    assert {order.ref for order in desk.cancels} == {order.ref for order in resting}
+    assert not [order for order in desk.submitted if order.bot == "first" and order.side is Side.SELL], "it waits"
+    for order in resting:
+        desk.cancelled(order)
+    desk.tick(1)
+    assert (desk.last.bot, desk.last.side, desk.last.legs[0].option) == ("first", Side.SELL, sold.legs[0].option)
