@@ -259,7 +259,15 @@ class ArrowTable:
             row = int(self.rows[np.flatnonzero(np.asarray(column.is_null()))[0]])
             raise refusal(refused(self.file, row, f"{name} is missing"))
         codes = np.asarray(np.from_dlpack(column.indices), dtype=np.int64)
-        return codes, [str(value) for value in column.dictionary.to_pylist()]
+        return _only_used(codes, [str(value) for value in column.dictionary.to_pylist()])
+
+
+def _only_used(codes: Whole, texts: list[str]) -> tuple[Whole, list[str]]:
+    """Return places and texts without those of no row: a category that was filtered keeps its whole dictionary."""
+    is_used = np.bincount(codes, minlength=len(texts)) > 0
+    if is_used.all():
+        return codes, texts
+    return (np.cumsum(is_used) - 1)[codes], [text for text, used in zip(texts, is_used, strict=True) if used]
 
 
 def flat(column: Any) -> NDArray[Any]:
