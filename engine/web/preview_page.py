@@ -17,7 +17,7 @@ from engine.run.preview import Preview
 from engine.store.latest import engine_store, naming
 from engine.store.place import Place
 from engine.store.queries import StoreReader
-from engine.store.scans import Row, rows_of, scan_numbered, scans, scans_file
+from engine.store.scans import KEPT, Row, rows_of, scan_numbered, scans, scans_file
 from engine.web.answers import HelpfulError
 from engine.web.entries import entries
 from engine.web.known import standing_by
@@ -129,19 +129,23 @@ def _told(seen: Preview) -> PreviewTold:
 
 
 def _kept(bot: str, scan: int, number: int | None) -> tuple[Row | None, Row | None]:
-    """Return a scan and the row of it that is meant; without a number the bot's best one of the last scan.
+    """Return a scan and the row of it that is meant; without a number the bot's best one.
 
-    Raises: HTTPException 404 for a row that is not kept, or is another bot's; StoreError.
+    Raises: HTTPException 404 for a scan or row that is not kept, or is another bot's; StoreError.
     """
     path = scans_file()
     head = scan_numbered(path, scan) if scan else next(iter(scans(path, 1)), None)
+    if scan and head is None:
+        text = f"scan {scan} is not kept: the newest {KEPT:,} are"
+        raise HelpfulError(404, text, "leave out `scan` for the last one, or scan once more: 'rulebot scan'")
     rows = [] if head is None else [each for each in rows_of(path, head["id"]) if each["bot"] == bot]
-    if number is None:
+    if number is None and (rows or not scan):
         return (head, rows[0]) if rows else (None, None)
     found = next((each for each in rows if each["number"] == number), None)
     if found is None:
         which = f"scan {scan}" if scan else "the last scan"
-        raise HTTPException(404, f"{which} keeps no row {number} of {bot[:60]}")
+        row = "row" if number is None else f"row {number}"
+        raise HTTPException(404, f"{which} keeps no {row} of {bot[:60]}")
     return head, found
 
 

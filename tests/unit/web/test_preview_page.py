@@ -93,6 +93,26 @@ def test_a_row_that_the_last_scan_lacks_is_told_of_it(client: Client) -> None:
     assert b"the last scan keeps no row 7 of of_all" in client.get("/api/preview/of_all?row=7").body
 
 
+@pytest.mark.parametrize("query", ["scan=9", "scan=9&row=0"])
+def test_a_scan_that_is_gone_is_told(client: Client, query: str) -> None:
+    """Without a number what the engine sees, or nothing, stood there as if it were of that scan."""
+    kept(whole())
+    for bot in ("of_all", CONDOR):
+        found = client.get(f"/api/preview/{bot}?{query}")
+        assert found.status == client.get(f"/preview/{bot}?{query}").status == 404
+        assert found.json["message"] == "scan 9 is not kept: the newest 2,000 are"
+        assert "'rulebot scan'" in found.json["help"]
+
+
+def test_a_scan_without_this_bot_is_told(client: Client) -> None:
+    kept(whole())
+    assert client.get(f"/preview/{CONDOR}").status == 200
+    for path in ("preview", "api/preview"):
+        found = client.get(f"/{path}/{CONDOR}?scan=1")
+        assert found.status == 404
+        assert f"scan 1 keeps no row of {CONDOR}".encode() in found.body
+
+
 def test_delayed_quotes_are_marked(client: Client) -> None:
     kept(whole(data="delayed"))
     assert "DELAYED" in page(client, "/preview/of_all?scan=1&row=0")
