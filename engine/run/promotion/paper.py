@@ -12,7 +12,7 @@ from engine.decide.limits import ACCOUNT_PROFIT, DAY_PROFIT
 from engine.model.money import ZERO
 from engine.model.position import Position
 from engine.model.session import CLOSED, Session, exchange_date, session_on
-from engine.record.record import BY_HAND, HOURS, Kind, Record
+from engine.record.record import BY_HAND, HOURS, NEAREST, Kind, Record
 from engine.run.asked import after_record
 from engine.run.audit.rules import session_told
 from engine.run.audit.tape import Entry, Tape
@@ -26,6 +26,10 @@ PAPER, LIVE = "paper", "live"
 OTHERS = ("simulated", "real", LIVE, OBSERVE)
 """What the runs that are passed over may be: of the other world, with real money, or such that nothing was sent."""
 HALTS, WHEN, CHOOSE = "halts", "when", "choose"
+OF_ENTRY = (WHEN, "universe", "require", "risk")
+"""Where conditions stand of which each must hold for an entry."""
+PRICE = "price"
+"""What came nearest where all conditions held, and the price was unknown."""
 
 
 class Span(NamedTuple):
@@ -76,7 +80,9 @@ class Paper:
     up: when a bot ran and the broker could be reached. daily_losses: what the account might lose a day meanwhile.
     barred: when a person let a bot enter nothing. unknown: when a condition of entry, or one that halts, could not
     be decided, by bot, with its name: meanwhile it entered nothing. looks: each change of what was known of the
-    conditions of its alternatives, by bot. profits: what a position made in a session, an
+    conditions of its alternatives, by bot. lacked: what was unknown first of an entry in a session, also of its
+    strikes and price, and of a symbol; decided: whether anything else kept the bot out in it, or it was asked to
+    enter. profits: what a position made in a session, an
     open one at its marks, and shares that came or went at the market of that moment. in_shares: dollars by which
     that was better than their strikes, by position, None where nobody knows it. by_hand: positions that an operator
     had a bot enter. said: what stands against a bot in a session. alarms: how many were raised on a day, by bot, ""
@@ -92,6 +98,8 @@ class Paper:
     barred: dict[str, list[Span]] = field(default_factory=lambda: defaultdict(list))
     unknown: dict[str, list[tuple[str, Span]]] = field(default_factory=lambda: defaultdict(list))
     looks: dict[str, list[Look]] = field(default_factory=lambda: defaultdict(list))
+    lacked: dict[tuple[str, date], str] = field(default_factory=dict)
+    decided: set[tuple[str, date]] = field(default_factory=set)
     positions: dict[str, Position] = field(default_factory=dict)
     profits: dict[tuple[str, date], Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
     in_shares: dict[str, Decimal | None] = field(default_factory=dict)
@@ -288,6 +296,8 @@ class _Reader:
             self.paper.profits[id, self._today(entry.record.at)] += gained
 
     def _decision(self, entry: Entry) -> None:
+        if entry.text("what") in ("enter", "skip"):
+            self.paper.decided.add((entry.record.bot, self._today(entry.record.at)))
         if entry.record.data.get(BY_HAND):
             self.paper.by_hand.add(entry.record.position)
             self._say(entry, f"{entry.record.position} was entered by hand")
@@ -308,6 +318,24 @@ class _Reader:
             assert truth is None or isinstance(truth, bool)
             known = self.choosing[bot] = {**self.choosing[bot], entry.text("rule"): truth}
             self.paper.looks[bot].append(Look(entry.record.at, known))
+        if entry.text("place") in OF_ENTRY and not entry.record.position:
+            self._of_entry(entry)
+
+    def _of_entry(self, entry: Entry) -> None:
+        """Keep that a condition of an entry is false, or the first that is unknown."""
+        if (truth := entry.record.data.get("truth")) is None:
+            self._lacks(entry, entry.text("rule"))
+        elif truth is False:
+            self.paper.decided.add((entry.record.bot, self._today(entry.record.at)))
+
+    def _selection(self, entry: Entry) -> None:
+        """Keep why no structure could be sent: of what was known the nearest miss tells, and of conditions verdicts."""
+        if (reason := entry.text("reason")) and not entry.record.position:
+            self._lacks(entry, reason.removeprefix(f"{PRICE}: "))
+
+    def _lacks(self, entry: Entry, what: str) -> None:
+        key = entry.record.bot, self._today(entry.record.at)
+        self.paper.lacked.setdefault(key, " ".join(filter(None, (entry.text("symbol"), what))))
 
     def _decided(self, key: tuple[str, str, str], at: datetime) -> None:
         if (since := self.unknown_since.pop(key, None)) is not None:
@@ -325,6 +353,8 @@ class _Reader:
     def _bot_day(self, entry: Entry) -> None:
         """Hold a halt against the bot unless a halt condition of its plan was true when it came."""
         halted, day, bot = entry.text("halted"), date.fromisoformat(entry.text("date")), entry.record.bot
+        if halted:
+            self.paper.decided.add((bot, day))
         if halted.startswith((DAY_PROFIT, ACCOUNT_PROFIT, *(f"{rule} " for rule in self.halting[bot]))):
             self.planned.add((bot, day, halted))
         elif halted and (bot, day, halted) not in self.planned:
@@ -340,6 +370,10 @@ class _Reader:
             self.paper.outside[self._today(entry.record.at)].append((contract, entry.text("text")))
 
     def _facts(self, entry: Entry) -> None:
+        if entry.text("what") == NEAREST:
+            nearest: Any = entry.record.data["value"]
+            if str(nearest["rule"]).split()[-1] != PRICE:
+                self.paper.decided.add((entry.record.bot, self._today(entry.record.at)))
         if entry.text("what") == HOURS:
             is_shut = entry.text("value") == CLOSED
             (set.add if is_shut else set.discard)(self.paper.shut[self._today(entry.record.at)], entry.text("symbol"))
@@ -355,6 +389,7 @@ _TAKERS: dict[Kind, Callable[[_Reader, Entry], None]] = {
     Kind.SESSION: _Reader._begin,
     Kind.OPERATOR: _Reader._operator,
     Kind.DECISION: _Reader._decision,
+    Kind.SELECTION: _Reader._selection,
     Kind.POSITION: _Reader._position,
     Kind.MARK: _Reader._mark,
     Kind.SETTLEMENT: _Reader._settlement,

@@ -2,8 +2,9 @@
 
 A session is **compliant** when it was whole and nothing is held against it. It is **left out** when the bot could do
 nothing in it by its plan, the engine was not there for all that it could have done, a condition was unknown in all of
-its windows, or which alternative to take whenever it was asked, a person held the bot back, or the broker has not told
-all commissions: it neither counts nor ends a row of compliant ones. Anything else is held against it, and ends the row.
+its windows, or something that an entry needs whenever it was judged, a person held the bot back, or the broker has not
+told all commissions: it neither counts nor ends a row of compliant ones. Anything else is held against it, and ends the
+row.
 What is made and lost counts in any case, except by what a person had the bot enter.
 """
 
@@ -185,7 +186,12 @@ def _unknown(paper: Paper, name: str, bot: CompiledBot | None, session: Session)
     rule = next(found, "")
     if not rule and bot is not None and (rule := _undecided(paper, bot, start, end)):
         return f"nothing could be entered: {rule} was unknown whenever an alternative was to be chosen"
-    return f"nothing could be entered: {rule} was unknown from {_clock(start)} to {_clock(end)}" if rule else ""
+    if rule:
+        return f"nothing could be entered: {rule} was unknown from {_clock(start)} to {_clock(end)}"
+    key = name, session.date
+    if key in paper.decided or not (lacked := paper.lacked.get(key, "")):
+        return ""
+    return f"nothing could be entered: something was unknown whenever it was judged, first {lacked}"
 
 
 def _undecided(paper: Paper, bot: CompiledBot, start: datetime, end: datetime) -> str:

@@ -13,7 +13,7 @@ from paper_days import BOT, FIRST, alarm, at, days, entity, halt, position, put,
 from engine.compile.build import build_plan
 from engine.model.event import Request
 from engine.model.performance import sharpe
-from engine.record.record import BY_HAND, HOURS, Json, Kind, Record
+from engine.record.record import BY_HAND, HOURS, NEAREST, Json, Kind, Record
 from engine.run.audit.audit import audit_tape
 from engine.run.audit.tape import tape_of
 from engine.run.promotion.figures import Figures, compare, figures
@@ -267,8 +267,9 @@ def test_a_choice_that_was_unknown_whenever_it_was_made_leaves_the_session_out(
 
 
 def test_a_condition_that_was_decided_when_the_window_began_leaves_nothing_out() -> None:
+    seen = verdict("10:30", "vix_spike", truth=False, place="when")
     blind = verdict("10:32", "vix_spike", truth=None, place="when")
-    assert only(*session(A, None, blind)).is_compliant
+    assert only(*session(A, None, seen, blind)).is_compliant
 
 
 def test_what_is_unknown_of_an_exit_or_of_one_symbol_keeps_nobody_from_entering() -> None:
@@ -276,7 +277,52 @@ def test_what_is_unknown_of_an_exit_or_of_one_symbol_keeps_nobody_from_entering(
     assert only(*session(A, None, of_exit)).is_compliant
     told = verdict("09:31", "vix_spike", truth=None, place="when")
     of_symbol = replace(told, data={**told.data, "symbol": "QQQ"})
-    assert only(*session(A, None, of_symbol)).is_compliant
+    of_another = replace(told, data={**told.data, "symbol": "SPY", "truth": False})
+    assert only(*session(A, None, of_symbol, of_another)).is_compliant
+
+
+def chosen(clock: str, reason: str) -> Record:
+    return Record(at(A, clock), Kind.SELECTION, BOT, data={"reason": reason, "legs": [], "spots": {}})
+
+
+def nearest(rule: str) -> Record:
+    value: dict[str, Json] = {"rule": rule, "failed": 1, "shortfall": 1.0}
+    return Record(at(A, "11:00"), Kind.FACTS, BOT, data={"what": NEAREST, "symbol": "", "value": value})
+
+
+UNQUOTED = chosen("10:30", "short_put: strikes around |delta| nearest 0.08 are not quoted")
+UNPRICED = chosen("10:30", "price: short_put: no ask")
+HELD = verdict("10:30", "vix_change", truth=True, place="when")
+
+
+@pytest.mark.parametrize(
+    ("told", "first"),
+    [
+        ([HELD, UNQUOTED], "short_put: strikes around |delta| nearest 0.08 are not quoted"),
+        ([HELD, UNPRICED, nearest("price")], "short_put: no ask"),
+        ([HELD, verdict("10:30", "credit", truth=None, place="require")], "credit"),
+        ([replace(HELD, data={**HELD.data, "truth": None, "symbol": "QQQ"})], "QQQ vix_change"),
+        ([HELD, UNQUOTED, chosen("12:00", "credit: 0.10, at least 0.20"), nearest("credit")], ""),
+        ([HELD, UNQUOTED, nearest("strikes")], ""),
+        ([HELD, UNPRICED, nearest("price"), verdict("12:00", "vix_change", truth=False, place="when")], ""),
+        ([HELD, UNQUOTED, Record(at(A, "12:00"), Kind.DECISION, BOT, data={"what": "enter", "reason": ""})], ""),
+        ([HELD, UNQUOTED, Record(at(A, "12:00"), Kind.DECISION, BOT, data={"what": "skip", "reason": ""})], ""),
+        ([HELD], ""),
+    ],
+)
+def test_an_entry_that_was_unknown_whenever_it_was_judged_leaves_the_session_out(
+    told: list[Record], first: str
+) -> None:
+    """Days on which no option was quoted made a row of compliant sessions: only conditions of `when` were looked at."""
+    said = f"nothing could be entered: something was unknown whenever it was judged, first {first}"
+    assert only(*session(A, None, *told)).missed == (said if first else "")
+
+
+def test_a_day_that_a_halt_of_the_plan_ended_was_judged() -> None:
+    """It is no day without data, though nothing but its halt was known."""
+    tripped = verdict("10:31", "day_range")
+    halted = halt(A, "10:31", "day_range 37.2 pts, above 37.1")
+    assert only(*session(A, None, HELD, UNQUOTED, tripped, halted)).is_compliant
 
 
 @pytest.mark.parametrize("is_one_run", [True, False])
