@@ -98,8 +98,8 @@ class Candidate:
 def judge(sight: Sight, candidate: Candidate) -> View:
     """Choose the legs that a structure would have now, and judge its conditions; nothing is kept but the answer.
 
-    Return what was seen, with the structure at the price its order would start from, if there is one; the commission is
-    of one where no count of it fits.
+    Return what was seen, with the structure at the price its order would start from, if there is one; where no count of
+    it fits the commission, and dollars in what is required, are of one.
     """
     bot, view = candidate.bot, sight.view()
     head = candidate.whole.on(bot.symbol)
@@ -121,9 +121,10 @@ def _judge_structure(sight: Sight, candidate: Candidate, view: View, selection: 
     work = sight.work()
     fits = how_many(work, bot, view, selection, quote)
     candidate.refused = "" if fits.count else fits.missing or fits.refused
-    view.quantity = fits.count
-    view.commission = float(opening_commission(selection, view, max(fits.count, 1)))
+    view.quantity = max(fits.count, 1)
+    view.commission = float(opening_commission(selection, view, view.quantity))
     candidate.require = _judged(bot.require, view)
+    view.quantity = fits.count
     price = limited_at(bot.plan.order, view.start_price, quote)
     net = None if price is None else Decimal(f"{price:.4f}")
     candidate.hit = hit_at_once(work, bot.plan.risk.protect, selection, net)

@@ -128,6 +128,14 @@ def test_where_no_count_fits_one_structure_is_told_with_its_own_commission() -> 
     assert none.payoff == one.payoff
 
 
+def test_where_no_count_fits_dollars_that_are_required_are_of_one_structure() -> None:
+    """They were those of none: less than nothing, so that `require` stood there as missed."""
+    legs = f"{SECTIONS['legs']}  require: [{{credit: {{at_least: $10}}}}]\n"
+    none, one = preview(ready(quantity="{max_loss: $100, at_most: 3}", legs=legs)), preview(ready(legs=legs))
+    assert none.conditions == one.conditions
+    assert none.conditions[1][1] is True
+
+
 def test_what_refuses_it_is_told_as_its_conditions_are() -> None:
     """The wide gaps of the columns of a verdict stood in it."""
     halted = preview(ready(risk="{max_loss_per_trade: $2000, halt_when: [{vix: {above: 10}}]}"))
