@@ -11,7 +11,7 @@ from engine.model.position import CLOSED_BY_HAND, ESTIMATED
 from engine.model.session import exchange_date, is_session
 from engine.record.doing import Doing, Told
 from engine.record.explain import Condition, Leaving, Moment, Span, Story, total
-from engine.run.columns import aligned, clock, price, signed
+from engine.run.columns import GAP, aligned, clock, price, signed
 from engine.run.trade_text import (
     closing_text,
     closing_verb,
@@ -244,8 +244,12 @@ def moment_lines(moment: Moment) -> list[str]:
 
 
 def _condition_lines(conditions: Sequence[Condition], indent: str) -> list[str]:
-    rows = [(one.name, _TRUTH[one.truth], one.value, one.bound, one.note) for one in conditions]
+    rows = [(one.name, _TRUTH[one.truth], one.value, _bound(one)) for one in conditions]
     return aligned(rows, indent=indent)
+
+
+def _bound(condition: Condition) -> str:
+    return GAP.join(filter(None, (condition.bound, condition.note)))
 
 
 def _unknown_lines(spans: Sequence[Span]) -> list[str]:
@@ -263,7 +267,7 @@ def _unknown_lines(spans: Sequence[Span]) -> list[str]:
 def _reason_words(reason: str, spans: Sequence[Span]) -> str:
     longest = max(spans, key=lambda span: span.end - span.start)
     stretch = f"{clock(longest.start)} to {clock(longest.end)}"
-    return f"{reason} {stretch}" if len(spans) == 1 else f"{reason} {len(spans)} times, the longest {stretch}"
+    return f"{reason}, {stretch}" if len(spans) == 1 else f"{reason}, {len(spans)} times, the longest {stretch}"
 
 
 def _duration(length: timedelta) -> str:
@@ -312,7 +316,7 @@ def place_lines(moment: Moment) -> list[str]:
         found = [one for one in moment.conditions if (one.place, one.position) == place]
         gone = f": {_leaving_words(left[place[1]])}" if place[1] in left else ""
         lines.append(f"  {_place_words(*place)}{gone}")
-        rows = [(one.name, _TRUTH[one.truth], _since(one), one.value, one.bound, one.note) for one in found]
+        rows = [(one.name, _TRUTH[one.truth], _since(one), one.value, _bound(one)) for one in found]
         lines += aligned(rows, indent="    ")
     return lines
 
@@ -345,7 +349,7 @@ def rule_lines(session: date, changes: Sequence[Condition]) -> list[str]:
     for place in places:
         found = [one for one in changes if _place_words(one.place, one.position) == place]
         rows = [
-            (clock(one.since) if one.since else "", *_of(one), _TRUTH[one.truth], one.value, one.bound, one.note)
+            (clock(one.since) if one.since else "", *_of(one), _TRUTH[one.truth], one.value, _bound(one))
             for one in found
         ]
         lines += [f"  {place}", *aligned(rows, indent="    ")] if len(places) > 1 else aligned(rows, indent="  ")
