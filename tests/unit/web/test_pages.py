@@ -310,11 +310,19 @@ def test_a_page_that_cannot_draw_its_engine_does_not_end_it(
             live.show(run_at("12:00"), at("12:00"))
         shown = Parts(live).now()[1]
     assert "this program failed as it drew its engine, which goes on" in shown["status"]
-    assert "spy_put_seller" in shown["positions"]  # of the store
+    assert "spy_<wbr>put_<wbr>seller" in shown["positions"]  # of the store
     assert [each.getMessage() for each in caplog.records] == ["the page cannot show its engine: KeyError"]
     client.elapsed.now += 1
     live.show(run_at("12:00"), at("12:00"))
     assert (live.now().picture.engine, live.now().picture.notice) == ("running", "")
+
+
+def test_a_long_name_breaks_between_its_words(live: Live) -> None:
+    """In the table of open positions it broke anywhere: calm_tape_cond, and below it `or`."""
+    live.show(run_at("12:00"), at("12:00"))
+    shown = Parts(live).now()[1]
+    assert "<td>dte0_<wbr>condor</td>" in shown["positions"]
+    assert '<a href="/bots/dte0_condor">dte0_<wbr>condor</a>' in shown["bots"]
 
 
 def test_profit_by_day_is_drawn_with_its_words() -> None:
