@@ -25,7 +25,7 @@ def events() -> None:
     """List and import the calendars behind `no_event` and `event`."""
 
 
-@events.command("list")
+@events.command("list", short_help="Show events, published and projected.")
 @click.option("--from", "first", type=DAY, metavar="DAY", help="First day (default: today in New York).")
 @click.option("--to", "last", type=DAY, metavar="DAY", help=f"Last day (default: {SHOWN_DAYS} days after the first).")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
@@ -45,7 +45,7 @@ def list_events(first: date | None, last: date | None, form: str) -> None:
         say(f"warning: {warning}", err=True)
 
 
-@events.command("import")
+@events.command("import", short_help="Check a calendar in JSON, and keep a copy.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 def import_events(file: Path) -> None:
     """Check FILE, a calendar in JSON, and keep a copy of it; its dates replace projected ones.

@@ -17,7 +17,7 @@ def hooks() -> None:
     """Web hooks of TradingView and the like, which a spec asks for by 'webhook: {name: .., within: ..}'."""
 
 
-@hooks.command("secret")
+@hooks.command("secret", short_help="Make, or remove, the secret that web hooks must bring.")
 @click.option("--new", is_flag=True, help="Take another secret; what still brings the old one is refused.")
 @click.option("--off", is_flag=True, help="Remove it: no web hook is received any more.")
 def hooks_secret(new: bool, off: bool) -> None:
@@ -66,7 +66,7 @@ def _unless_given(folder: Path) -> str:
     return f"; but {kept} still sets one" if kept else ""
 
 
-@hooks.command("send")
+@hooks.command("send", short_help="Send one to an engine by hand, past the page.")
 @click.argument("name")
 @click.option("--says", default="", metavar="WORD", help="The word that it brings.")
 @click.option(

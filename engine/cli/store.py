@@ -48,7 +48,7 @@ def store() -> None:
     """Audit a store, back it up, restore it, export its tables, tie it to the broker's statement."""
 
 
-@store.command("audit", short_help="check what must always be true")
+@store.command("audit", short_help="Check what must always be true.")
 @reads_store
 @click.pass_context
 def audit(ctx: click.Context, store: Place | None, form: str) -> None:
@@ -69,7 +69,7 @@ def audit(ctx: click.Context, store: Place | None, form: str) -> None:
     ctx.exit(0 if all(each.holds for each in found) else 1)
 
 
-@store.command("backup", short_help="copy the store, proved sound")
+@store.command("backup", short_help="Copy the store, proved sound.")
 @click.argument("file", type=_FILE)
 @_named_store
 def back_up_store(file: Path, named: Place | None) -> None:
@@ -81,7 +81,7 @@ def back_up_store(file: Path, named: Place | None) -> None:
     say(f"{shown_path(file)}: {sound.records} records of {shown_path(path)}, the chain is whole")
 
 
-@store.command("restore", short_help="put a backup in place")
+@store.command("restore", short_help="Put a backup in place.")
 @click.argument("file", type=_FILE)
 @_named_store
 def restore_store(file: Path, named: Place | None) -> None:
@@ -105,7 +105,7 @@ def restore_store(file: Path, named: Place | None) -> None:
     say("what was traded since is not in it: compare it with the account; nothing is entered until 'rulebot resume'")
 
 
-@store.command("correct", short_help="correct a fill that nobody told")
+@store.command("correct", short_help="Correct a fill that nobody told.")
 @click.argument("ref")
 @click.argument("price", callback=_price)
 @click.option("--leg", default="", help="Which leg, when several are meant.")
@@ -150,7 +150,7 @@ def correct_fill(
     say(said)
 
 
-@store.command("export", short_help="write tables as CSV, JSON or Parquet")
+@store.command("export", short_help="Write tables as CSV, JSON or Parquet.")
 @click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where to.")
 @_named_store
 @click.option("--format", "form", type=click.Choice(["csv", "json", "parquet"]), default="csv", help="Kind of files.")
@@ -169,7 +169,7 @@ def export(folder: Path, named: Place | None, form: str) -> None:
         say(f"{shown_path(path)}: {counted(count, 'row')}")
 
 
-@store.command("tie", short_help="compare with the broker's statement, to the cent")
+@store.command("tie", short_help="Compare with the broker's statement, to the cent.")
 @click.argument("statement", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FLEX.xml")
 @reads_store
 @click.pass_context

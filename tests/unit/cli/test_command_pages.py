@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 import click
+import pytest
+from click.testing import CliRunner
 
 from engine.cli.command_pages import document
 from engine.cli.main import COMMANDS, main
@@ -27,6 +29,17 @@ def test_every_command_and_each_of_its_options_is_there() -> None:
             if isinstance(option, click.Option) and not option.hidden:
                 assert option.opts[0] in body
     assert set(re.findall(r"^### rulebot (\w+)$", text, re.MULTILINE)) == set(COMMANDS)
+
+
+def test_a_command_is_listed_with_a_whole_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`hooks --help` had them cut off: Make the secret that web hooks must bring, and say in which..."""
+    monkeypatch.setenv("COLUMNS", "80")
+    groups = [name for name in COMMANDS if isinstance(main.get_command(click.Context(main), name), click.Group)]
+    assert groups
+    for name in groups:
+        listed = CliRunner().invoke(main, [name, "--help"]).output.partition("Commands:\n")[2].splitlines()
+        assert listed
+        assert [line for line in listed if not re.fullmatch(r"  \w+ +[A-Z].*[^.]\.", line)] == []
 
 
 def test_the_way_to_make_it_is_told_to_who_adds_a_command() -> None:
