@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from scan_rows import kept, row
+from scan_rows import kept, row, scan_of
 from web_client import Client
 
-from engine.run.scan.row import COLUMNS, DETAILS, document
-from engine.store.scans import scans_file
+from engine.run.scan.row import COLUMNS, DETAILS, document, head
+from engine.store.scans import keep, scans_file
 from engine.web.scan_answers import ScanRowTold
 
 
@@ -40,6 +40,31 @@ def test_the_last_scan_is_listed_best_first_with_a_link_to_a_bot_that_is_known(c
     assert '<a href="/bots/of_all">' not in text
     assert "would be entered" in text
     assert "move -2%, above -1%: 1% too little" in text
+
+
+def test_what_no_row_has_takes_no_place(client: Client) -> None:
+    """Two empty columns stood there, and a star was explained that no row had, while others were out of sight."""
+    kept(row("SPY", by="", value=None))
+    text = client.get("/scan").body.decode()
+    assert "ranked by" not in text
+    assert "its bot would enter it" not in text
+    kept(row("SPY", by="", value=None), row("QQQ", taken=True))
+    text = client.get("/scan").body.decode()
+    assert (text.count("<th>ranked by</th>"), text.count("<td>iv_rank</td>")) == (1, 1)
+    assert text.count("* its bot would enter it.") == 1
+
+
+def test_the_command_that_enters_is_of_the_same_market(client: Client) -> None:
+    """After a scan of the simulated market it was the one for the paper account."""
+    kept(row("SPY"))
+    assert "<code>rulebot run --paper --sim SPEC</code>" in client.get("/scan").body.decode()
+
+
+def test_one_turn_is_one(client: Client) -> None:
+    """It said 1 turns."""
+    found = scan_of(row("SPY"), turns=1, lines_evicted=1)
+    keep(scans_file(), head(found), [document(each) for each in found.rows])
+    assert "1 turn, 1 line evicted;" in client.get("/scan").body.decode()
 
 
 def test_a_symbol_is_filtered_and_its_earlier_rows_stand_below(client: Client) -> None:
