@@ -48,27 +48,31 @@ def account_today(work: Work) -> Decimal:
     )
 
 
-def structures(work: Work) -> dict[str, Structure]:
-    """Return what rules see of every position that holds something, by id."""
-    return {position.id: structure(work, position) for position in work.active_positions() if not position.is_flat}
+def keep_structures(work: Work) -> None:
+    """Keep what rules see of every position that holds something, and of no other."""
+    held = (position for position in work.active_positions() if not position.is_flat)
+    work.put_structures({position.id: structure(work, position) for position in held})
 
 
 def structure(work: Work, position: Position) -> Structure:
-    """Return what rules see of a position, from the state unless something has changed since it was made."""
-    return _known(work, position) or _made_once(work, position)
+    """Return what rules see of a position, as it was made before unless the position or the board has changed since."""
+    found = _known(work, position)
+    if found is None:
+        found = _made(position, work.state.board)
+        if work.positions.get(position.id) is position:
+            work.put_structures({**work.structures, position.id: found})
+    return found
 
 
 def _known(work: Work, position: Position) -> Structure | None:
-    return work.state.structures.get(position.id) if work.indexed == work.state.board.version else None
-
-
-def _made_once(work: Work, position: Position) -> Structure:
-    """Return what is made of a position as it is, once a turn: the board does not change meanwhile."""
-    of, found = work.structures.get(position.id, (None, None))
-    if of is not position or found is None:
-        found = _made(position, work.state.board)
-        work.structures[position.id] = position, found
-    return found
+    """Return what was made of a position as it is, None where its legs have other rows of the board since."""
+    found, board = work.structures.get(position.id), work.state.board
+    if found is None or work.positions.get(position.id) is not position:
+        return None
+    if work.indexed == board.version:
+        return found
+    rows = [*((leg.option, leg.row) for leg in found.legs), *((part.option, part.row) for part in found.parts)]
+    return found if all(board.rows.get(option, -1) == row for option, row in rows) else None
 
 
 def _made(position: Position, board: Board) -> Structure:

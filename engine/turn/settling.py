@@ -76,7 +76,7 @@ def settle_missed(work: Work) -> None:
     from entering.
     """
     session = work.state.session
-    if not work.state.is_ready:
+    if not work.state.is_ready or work.first_expiry() > session.date:
         return
     held = (leg.option for leg in work.held_legs() if leg.option.expiry <= session.date)
     for option in sorted({option for option in held if option_has_expired(work, option)}, key=str):
@@ -88,8 +88,7 @@ def settle_missed(work: Work) -> None:
 
 def settle_earlier(work: Work) -> None:
     """Settle what expired before this session began, ahead of exits: they would close it together with the rest."""
-    today = work.state.session.date
-    if any(leg.option.expiry < today and leg.held for each in work.positions.values() for leg in each.legs):
+    if work.first_expiry() < work.state.session.date:
         settle_missed(work)
 
 

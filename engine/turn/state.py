@@ -338,9 +338,10 @@ class State(NamedTuple):
     than our books say, surplus: those of which it holds more.
     live: refs of the orders that may still fill, active: ids of the positions that are not closed, both oldest first.
     stirring: those of the active ones that may need something although nothing moved that they read, None when it is
-    not known. wakes: when each bot must be judged even if nothing it reads moves. bases: each position's profit when
-    the session began; marks: the last one known; snapshots: the last one on record. sent: times of orders sent in the
-    last minute. asked_at: when the broker was last asked what it has; absent: refs of live orders that were not in its
+    not known. expires: the first day on which something that is held trades last, None when it is not known. wakes:
+    when each bot must be judged even if nothing it reads moves. bases: each position's profit when the session began;
+    marks: the last one known; snapshots: the last one on record. sent: times of orders sent in the last minute.
+    asked_at: when the broker was last asked what it has; absent: refs of live orders that were not in its
     answer; risen: refs of orders that are over and that it has told to work since; twins: second orders at work under
     refs of ours; unarrived: refs of live orders that by the gateway's own count never came there. early: by ref,
     cancels still to be answered that left while their order may have been on its way. rivals: installs of others who
@@ -350,8 +351,9 @@ class State(NamedTuple):
     is_unwatched_told: a person knows that
     nobody watches since; is_short_told: and in this session that market data lines do not do. hook_ids: of today's web
     hooks.
-    indexed: the version of the board that `dependents` (bots by board row) and `structures` (what rules see of
-    positions, by id) were made for, -1 when they must be made anew. aims: where the bots' strikes lay when `streamed`
+    structures: what rules see of positions, by id, without those that have changed since it was made.
+    indexed: the version of the board that `dependents` (bots by board row) was made for, and `structures` of all that
+    positions hold, -1 when they must be made anew. aims: where the bots' strikes lay when `streamed`
     was chosen, None when it must be chosen anew; streamed_at: since when that is so; wishes: what each of them wanted
     then. step_at: when orders, positions or bots are due although nothing moves; wake_at: the same, with marks and what
     is streamed. costs: average dollars a share of the account's shares, by symbol (`holdings` has them also as legs);
@@ -402,17 +404,18 @@ class State(NamedTuple):
     watch_at: datetime | None = None
     mark_at: datetime | None = None
     dependents: Mapping[int, tuple[str, ...]] = NOTHING
-    structures: Mapping[str, Structure] = NOTHING
     step_at: datetime = NEVER
     wake_at: datetime = NEVER
     # what a turn has of its own while it is made (`turn/work.py`)
     bots: Mapping[str, BotState] = NOTHING
     positions: Mapping[str, Position] = NOTHING
+    structures: Mapping[str, Structure] = NOTHING
     orders: Mapping[str, Order] = NOTHING
     by_id: Mapping[int, str] = NOTHING
     live: tuple[str, ...] = ()
     active: tuple[str, ...] = ()
     stirring: tuple[str, ...] | None = None
+    expires: date | None = None
     wakes: Mapping[str, datetime] = NOTHING
     booked: Mapping[str, Booked] = NOTHING
     next_number: int = 1

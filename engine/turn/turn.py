@@ -66,7 +66,7 @@ from engine.turn.leaving import step_exits
 from engine.turn.linking import clocks_apart, link_down, link_up, tell_unwatched, unwatched_at
 from engine.turn.margin import on_margin, take_refusal
 from engine.turn.opening import entry_due
-from engine.turn.profit import structures
+from engine.turn.profit import keep_structures
 from engine.turn.program import CompiledBot, Program
 from engine.turn.protecting import place_protection
 from engine.turn.pursuing import protect_the_rest, pursue
@@ -267,7 +267,7 @@ def _by_the_clock(work: Work, changes: dict[str, Any], *, moved: bool) -> None:
 
 def _indexed(work: Work) -> dict[str, Any]:
     """Return what is found by the rows of the board as it is now."""
-    work.state = work.state._replace(structures=structures(work))  # while those of the state are known to stand, or not
+    keep_structures(work)
     return {"dependents": watching.index_rows(work)}
 
 

@@ -10,6 +10,7 @@ from engine.evaluate.snapshot import View
 from engine.evaluate.watch import Aim, Wish, entry_aims, money_wish, watch_list
 from engine.model.command import Watch
 from engine.model.contract import Contract, Option, Underlying
+from engine.model.market import Board
 from engine.model.session import Session, at_exchange_time
 from engine.record.record import Kind
 from engine.turn.asking import ask_at
@@ -253,9 +254,9 @@ def index_rows(work: Work) -> dict[int, tuple[str, ...]]:
     """Return the bots by the board rows that can change what they do, none where a row tells the open's move alone."""
     board = work.state.board
     dependents: dict[int, list[str]] = {}
-    entering = _entering(work)
+    entering, options = _entering(work), _option_rows(board)
     for name in work.bots:
-        for row in _entry_rows(work, name, is_entering=name in entering) | _position_rows(work, name):
+        for row in _entry_rows(work, name, options, is_entering=name in entering) | _position_rows(work, name, options):
             dependents.setdefault(row, []).append(name)
     if symbols := awaited_opening_moves(work):
         for contract, row in board.rows.items():
@@ -263,6 +264,15 @@ def index_rows(work: Work) -> dict[int, tuple[str, ...]]:
                 dependents.setdefault(row, [])
     work.indexed = board.version
     return {row: tuple(names) for row, names in dependents.items()}
+
+
+def _option_rows(board: Board) -> dict[str, set[int]]:
+    """Return the rows of the options that are streamed, by symbol."""
+    found: dict[str, set[int]] = {}
+    for contract, row in board.rows.items():
+        if isinstance(contract, Option):
+            found.setdefault(contract.symbol, set()).add(row)
+    return found
 
 
 def may_enter(work: Work, name: str) -> bool:
@@ -275,8 +285,11 @@ def may_enter(work: Work, name: str) -> bool:
     return is_on or state.by_hand is not None
 
 
-def _entry_rows(work: Work, name: str, *, is_entering: bool) -> set[int]:
-    """Return the rows its halts and entry conditions read now: none once its day is over and no entry is at work."""
+def _entry_rows(work: Work, name: str, options: Mapping[str, set[int]], *, is_entering: bool) -> set[int]:
+    """Return the rows its halts and entry conditions read now: none once its day is over and no entry is at work.
+
+    options: the rows of all options, by symbol.
+    """
     bot = work.program.bots.get(name)
     if bot is None:
         return set()
@@ -293,12 +306,12 @@ def _entry_rows(work: Work, name: str, *, is_entering: bool) -> set[int]:
         found.update(rows.get(contract, -1) for contract in bot.levels)
     if may_come and start - SOON <= work.at:
         symbols = {leg.symbol for each in bot.structures() for leg in each.plan.legs}
-        found.update(r for contract, r in rows.items() if isinstance(contract, Option) and contract.symbol in symbols)
+        found.update(*(options.get(symbol, ()) for symbol in symbols))
     found.discard(-1)
     return found
 
 
-def _position_rows(work: Work, name: str) -> set[int]:
+def _position_rows(work: Work, name: str, options: Mapping[str, set[int]]) -> set[int]:
     """Return the rows its exits read now: none for positions whose exits all rest at the broker."""
     rows = work.state.board.rows
     found: set[int] = set()
@@ -310,8 +323,7 @@ def _position_rows(work: Work, name: str) -> set[int]:
         found.update(rows.get(contract, -1) for contract in bot.exit_levels)
         if any(looks(work, position, planned) for planned in bot.plan.exits if planned.roll is not None):
             symbols = {leg.option.symbol for leg in position.legs}
-            options = (each for each in rows if isinstance(each, Option) and each.symbol in symbols)
-            found.update(rows[option] for option in options)
+            found.update(*(options.get(symbol, ()) for symbol in symbols))
     found.discard(-1)
     return found
 

@@ -5,7 +5,7 @@ records keep the order in which things happened.
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from operator import attrgetter
@@ -42,13 +42,10 @@ class Turn(NamedTuple):
 
 
 class Work:
-    """The scratch of one turn. Its tables are the state's own until they change: then they are copied, once.
-
-    structures: what rules see of positions, as `turn/profit.py` has made it of these values in this turn.
-    """
+    """The scratch of one turn. Its tables are the state's own until they change: then they are copied, once."""
 
     __slots__ = (
-        *_OWN_NAMES, "program", "state", "at", "now", "records", "commands", "structures", "_own", "_readings",
+        *_OWN_NAMES, "program", "state", "at", "now", "records", "commands", "_own", "_readings",
         "_dirty_orders", "_dirty_positions", "_dirty_days",
     )  # fmt: skip
 
@@ -59,10 +56,12 @@ class Work:
         self.now = at.timestamp()
         self.bots: Mapping[str, BotState] = state.bots
         self.positions: Mapping[str, Position] = state.positions
+        self.structures: Mapping[str, Structure] = state.structures
         self.orders: Mapping[str, Order] = state.orders
         self.by_id: Mapping[int, str] = state.by_id
         self.booked: Mapping[str, Booked] = state.booked
         self.live, self.active, self.stirring = state.live, state.active, state.stirring
+        self.expires = state.expires
         self.next_number = state.next_number
         self.next_order_id = state.next_order_id
         self.sent = state.sent
@@ -78,7 +77,6 @@ class Work:
         self.early: Mapping[str, int] = state.early
         self.twins: Mapping[str, Twin] = state.twins
         self.rivals = state.rivals
-        self.structures: dict[str, tuple[Position, Structure]] = {}
         self._own: set[str] = set()
         self._readings: dict[str, dict[tuple[str, str], Reading]] = {}
         self._dirty_orders: dict[str, None] = {}
@@ -110,6 +108,12 @@ class Work:
     def held_legs(self) -> list[PositionLeg]:
         """Return the legs that any position holds: a closed one, too, where the broker closed more than was held."""
         return [leg for position in self.positions.values() for leg in position.legs if leg.held]
+
+    def first_expiry(self) -> date:
+        """Return the first day on which something that is held trades last, the end of all days without any."""
+        if self.expires is None:
+            self.expires = min((leg.option.expiry for leg in self.held_legs()), default=date.max)
+        return self.expires
 
     def is_opening(self, position: Position) -> bool:
         """Say whether an entry of this position is under way."""
@@ -249,10 +253,12 @@ class Work:
         """Keep a new value of a position."""
         is_new = position.id not in self.positions
         self._table("positions")[position.id] = position
+        if position.id in self.structures:
+            del self._table("structures")[position.id]
         if (position.state != "closed") is not (position.id in self.active):
             self.active = (*self.active, position.id) if is_new else active_ids(self.positions)
         self._dirty_positions[position.id] = None
-        self.indexed, self.stirring = -1, None
+        self.indexed, self.stirring, self.expires = -1, None, None
         return position
 
     def put_day(self, day: BotDay) -> None:
@@ -295,6 +301,11 @@ class Work:
         """Keep when a bot must be judged next even if nothing moves."""
         self._table("wakes")[name] = at
 
+    def put_structures(self, structures: Mapping[str, Structure]) -> None:
+        """Keep what rules see of these positions, of each until it changes."""
+        self.structures = structures
+        self._own.discard("structures")
+
     def put_booked(self, base: str, booked: Booked) -> None:
         """Keep an execution as it was booked."""
         self._table("booked")[base] = booked
@@ -330,7 +341,7 @@ class Work:
         self.by_id = {number: ref for number, ref in self.by_id.items() if ref in orders}
         self.marks = self.snapshots = {name: made for name, made in self.snapshots.items() if name in positions}
         self._own -= {"positions", "orders", "booked", "early", "by_id", "marks", "snapshots"}
-        self.live, self.active, self.stirring = live_refs(orders), active_ids(positions), None
+        self.live, self.active, self.stirring, self.expires = live_refs(orders), active_ids(positions), None, None
 
     def _table(self, name: str) -> Any:
         """Return a table to be changed in this turn: a copy of the state's, made at its first change."""

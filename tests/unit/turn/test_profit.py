@@ -1,13 +1,13 @@
 """What rules see of positions is made once, and anew whenever one has changed."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 from hand_desk import SELLER, Desk, text_of
 
 from engine.model.session import session_after
-from engine.turn.profit import structure, structures
+from engine.turn.profit import keep_structures, structure
 from engine.turn.work import Work
 
 
@@ -17,14 +17,57 @@ def test_what_rules_see_of_a_position_is_made_anew_with_the_position_alone() -> 
     work = Work(desk.program, desk.state, desk.now)
     (name,) = work.active
     before = structure(work, work.positions[name])
-    assert structures(work)[name] is before
+    keep_structures(work)
+    assert work.structures[name] is before
     legs = tuple(replace(leg, commissions=leg.commissions + Decimal("7.00")) for leg in work.positions[name].legs)
     changed = work.put_position(replace(work.positions[name], legs=legs))
     after = structure(work, changed)
     assert after.net == before.net - 7 * len(legs)
-    assert structures(work)[name] is after
+    keep_structures(work)
+    assert work.structures[name] is after
     again = work.put_position(replace(changed, quantity=changed.quantity))
     assert structure(work, again) is not after
+
+
+def test_a_change_of_one_position_leaves_what_rules_see_of_the_others() -> None:
+    desk = Desk((text_of("first"), text_of("second", entry='{at: "10:05"}')))
+    desk.opened()
+    desk.opened("10:05")
+    work = Work(desk.program, desk.state, desk.now)
+    one, two = (work.positions[name] for name in work.active)
+    of_one, of_two = structure(work, one), structure(work, two)
+    changed = work.put_position(replace(one, quantity=one.quantity))
+    state = work.finish().state
+    assert changed.id not in state.structures
+    later = Work(desk.program, state, desk.now)
+    assert structure(later, changed) == of_one
+    assert structure(later, two) is of_two
+
+
+def test_what_rules_see_of_a_position_is_made_anew_when_its_legs_have_other_rows() -> None:
+    desk = Desk()
+    desk.opened()
+    (position,) = (desk.state.positions[name] for name in desk.state.active)
+    before = structure(Work(desk.program, desk.state, desk.now), position)
+    board, option = desk.state.board, before.legs[0].option
+    board.drop(option)
+    assert structure(Work(desk.program, desk.state, desk.now), position).legs[0].row == -1
+    board.add(next(each for each in board.rows if each.symbol == "VIX"))
+    board.add(option)
+    after = structure(Work(desk.program, desk.state, desk.now), position)
+    assert [leg.row for leg in after.legs] == [board.rows[leg.option] for leg in after.legs]
+    assert [part.row for part in after.parts] == [board.rows[part.option] for part in after.parts]
+
+
+def test_a_position_that_is_not_the_one_kept_is_seen_as_it_is() -> None:
+    desk = Desk()
+    desk.opened()
+    work = Work(desk.program, desk.state, desk.now)
+    (position,) = work.active_positions()
+    known = structure(work, position)
+    legs = tuple(replace(leg, commissions=leg.commissions + Decimal("7.00")) for leg in position.legs)
+    assert structure(work, replace(position, legs=legs)).net == known.net - 7 * len(legs)
+    assert structure(work, position) is known
 
 
 def test_what_happened_to_a_position_before_the_open_counts_from_the_first_quote_on() -> None:
@@ -37,3 +80,16 @@ def test_what_happened_to_a_position_before_the_open_counts_from_the_first_quote
     desk.now = session_after(desk.day).open
     desk.tick()
     assert desk.state.structures[desk.position.id].net == desk.position.net == desk.position.cash - Decimal("1.50")
+
+
+def test_what_is_held_to_its_last_day_is_found_again_when_a_position_changes() -> None:
+    desk = Desk()
+    assert Work(desk.program, desk.state, desk.now).first_expiry() == date.max
+    held = desk.opened()
+    work = Work(desk.program, desk.state, desk.now)
+    (position,) = work.active_positions()
+    assert work.first_expiry() == min(leg.option.expiry for leg in held.legs) == desk.day
+    legs = tuple(replace(leg, closed=leg.opened) for leg in position.legs)
+    work.put_position(replace(position, legs=legs))
+    assert work.first_expiry() == date.max
+    assert work.finish().state.expires == date.max
