@@ -8,6 +8,7 @@ nothing when it is asked for anew; it counts again once it shows something else 
 
 from collections.abc import Iterable
 from datetime import datetime
+from math import inf
 
 from engine.model.contract import Contract
 from engine.model.market import Board
@@ -27,18 +28,23 @@ AT_ONCE = 10
 
 
 class Silence:
-    """Since when each line has said nothing. Units: epoch seconds."""
+    """Since when each line has said nothing. Units: epoch seconds.
+
+    _none_until: before that none can have been silent for too long, unless one is to answer sooner than usual: a line
+    says something later than it did, never earlier, and one that is asked for only now has its time before it.
+    """
 
     def __init__(self) -> None:
         self._asked: dict[Contract, float] = {}
         self._tries: dict[Contract, int] = {}
         self._of_farm: set[Contract] = set()
-        self._looked = self._none_since = 0.0
+        self._looked = self._none_since = self._none_until = 0.0
         self._session: Session | None = None
 
     def asked(self, contract: Contract, at: float) -> None:
         """Note that a line was asked for."""
         self._asked[contract] = at
+        self._none_until = min(self._none_until, at + usual_age(contract) - LOOKS)
 
     def given_up(self, contract: Contract) -> None:
         """Note that a line is asked for no more; that it was silent is remembered, should it be asked for again."""
@@ -73,19 +79,25 @@ class Silence:
             return []
         if heard >= WHOLE_FEED and board.alive_at != self._none_since:
             self._none_speaks(board.alive_at)
+        is_usual = not (self._of_farm or self._tries)
+        if is_usual and at < self._none_until:
+            return []
         left_alone = set.union(board.frozen, board.halted, *board.unsettled[:2])
-        refused, opened, found = set(except_for), self._session.open.timestamp(), []
+        refused, opened, found, last = set(except_for), self._session.open.timestamp(), [], inf
         for contract, asked in self._asked.items():
             row = board.rows.get(contract, -1)
+            spoke = 0.0 if row < 0 else _spoke(board, row, asked)
+            since = max(spoke, asked, opened)
+            last = min(last, since + usual_age(contract))
             if row < 0 or contract in refused or row in left_alone:
                 self._of_farm.discard(contract)
                 continue
-            spoke = max((when for when in (board.quote_at[row], board.last_at[row]) if when >= asked), default=0.0)
             if spoke:
                 self._tries.pop(contract, None)
                 self._of_farm.discard(contract)
-            if at - max(spoke, asked, opened) > self._patience(contract):
+            if at - since > self._patience(contract):
                 found.append(contract)
+        self._none_until = last - LOOKS if is_usual else 0.0
         if not self._of_farm:
             del found[AT_ONCE:]
         for contract in found:
@@ -95,3 +107,8 @@ class Silence:
     def _patience(self, contract: Contract) -> float:
         usual = AFTER_FARM if contract in self._of_farm else usual_age(contract)
         return max(usual, min(usual * 2.0 ** self._tries.get(contract, 0), LONGEST))
+
+
+def _spoke(board: Board, row: int, since: float) -> float:
+    """Return when a row was last told a quote or a price, 0 where it was not since then."""
+    return max((when for when in (board.quote_at[row], board.last_at[row]) if when >= since), default=0.0)

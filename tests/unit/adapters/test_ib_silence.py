@@ -1,9 +1,11 @@
 """Lines that have died without a word are asked for anew, and those that are quiet are left alone."""
 
+from collections.abc import ItemsView
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from math import nan
+from random import Random
 
 import pytest
 
@@ -15,6 +17,16 @@ DAY = date(2026, 10, 21)
 OPENS = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)
 SPX, VIX, SPY = Underlying("SPX"), Underlying("VIX"), Underlying("SPY")
 PUT = Option("SPX", "SPXW", DAY, Decimal(5900), Right.PUT)
+
+
+class Counted(dict[Contract, float]):
+    """Lines, and how often they were looked through."""
+
+    looks = 0
+
+    def items(self) -> ItemsView[Contract, float]:
+        self.looks += 1
+        return super().items()
 
 
 class Desk:
@@ -58,6 +70,42 @@ def test_a_line_is_asked_for_anew_once_nothing_of_it_counts_any_more(contract: C
     assert desk.passes(60, contract) == []
     assert desk.passes(seconds - 6) == []
     assert desk.passes(12) == [contract]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_look_that_is_passed_by_would_have_found_nothing(seed: int) -> None:
+    """Lines speak, fall silent, are halted, given up, asked for and back with their farm as chance has it."""
+    chance, lines = Random(seed), (SPX, VIX, PUT, Underlying("QQQ"))
+    desk, always = Desk(*lines).opened(), Desk(*lines).opened()
+    for _ in range(400):
+        speaking = [line for line in lines if chance.random() < chance.choice((0.02, 0.5))]
+        seconds, gone, back, halted = chance.randint(1, 20), chance.choice(lines), chance.random(), chance.random()
+        found = []
+        for each in (desk, always):
+            row = each.board.rows[gone]
+            if back < 0.03:
+                each.silence.farm_is_back(each.now.timestamp())
+            elif back < 0.2:
+                each.silence.given_up(gone)
+                each.silence.asked(gone, each.now.timestamp())
+            if halted < 0.1:
+                (each.board.halted.discard if row in each.board.halted else each.board.halted.add)(row)
+            told = []
+            for _ in range(seconds):
+                if each is always:
+                    each.silence._none_until = 0.0
+                told.append(each.passes(1, *speaking, feed=halted < 0.9))
+            found.append(told)
+        assert found[0] == found[1]
+
+
+def test_lines_that_speak_are_looked_through_only_when_one_may_have_died() -> None:
+    desk = Desk(SPX, PUT).opened()
+    desk.passes(60, SPX, PUT)
+    desk.silence._asked = lines = Counted(desk.silence._asked)
+    assert desk.passes(300, SPX, PUT) == []
+    assert lines.looks <= 300 // 25 + 1
+    assert desk.passes(36, PUT) == [SPX]
 
 
 def test_before_the_open_nothing_is_silent_and_the_open_itself_begins_the_count() -> None:
