@@ -29,23 +29,23 @@ BarsRead = Callable[[View], Bars | Unknown]
 
 def finished_bars(symbol: str, seconds: int) -> BarsRead:
     """Return the reader of the finished bars of one size, unknown when the newest are missing."""
-    name = name_of(seconds)
+    name, daily_problem = name_of(seconds), kept(_daily_problem)
 
     def read(view: View) -> Bars | Unknown:
         found = view.facts.bars.get((symbol, seconds))
         if found is None:
             return Unknown(f"{symbol}: {name} bars are not known yet")
-        problem = _daily_problem(found, view) if seconds == DAY else _late_problem(found, seconds, view)
+        problem = daily_problem(found, view.session) if seconds == DAY else _late_problem(found, seconds, view)
         return Unknown(f"{symbol}: {name} bars {problem}") if problem else found
 
     return read
 
 
-def _daily_problem(found: Bars, view: View) -> str:
+def _daily_problem(found: Bars, session: Session) -> str:
     if not found.bars:
         return "are missing"
     last = exchange_date(datetime.fromtimestamp(found.bars[-1].at, UTC))
-    return "" if last == session_before(view.session.date).date else f"end on {last}"
+    return "" if last == session_before(session.date).date else f"end on {last}"
 
 
 def _late_problem(found: Bars, seconds: int, view: View) -> str:

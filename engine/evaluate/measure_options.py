@@ -7,6 +7,7 @@ from math import isnan
 
 from engine.compile.lines import WING_DELTA
 from engine.compile.plan import Call
+from engine.evaluate.measure_bars import kept
 from engine.evaluate.measure_structure import fewest, legs_named, names_of
 from engine.evaluate.measure_volatility import class_at, expiry_in
 from engine.evaluate.reading import Context, Read, Reading, Unknown
@@ -27,6 +28,7 @@ _WIDEST = 0.15
 def _ranked(call: Call, context: Context, rank: Callable[[float, tuple[float, ...]], Reading]) -> Read:
     symbol = str(call.argument("of"))
     contract, limit = Underlying(symbol), context.limit(IMPLIED_AGE)
+    lately = kept(lambda days: days[-SESSIONS:])
 
     def read(view: View) -> Reading:
         row = view.board.rows.get(contract, -1)
@@ -37,17 +39,12 @@ def _ranked(call: Call, context: Context, rank: Callable[[float, tuple[float, ..
             return Unknown(f"{symbol}: 30-day volatility: {problem}")
         if isnan(now):
             return Unknown(f"{symbol}: no 30-day volatility")
-        days = view.facts.implied.get(symbol, ())[-SESSIONS:]
+        days = lately(view.facts.implied.get(symbol, ()))
         if len(days) < LEAST_SESSIONS:
             return Unknown(f"{symbol}: 30-day volatility of {len(days)} sessions, {LEAST_SESSIONS} are needed")
         return rank(now, days)
 
     return read
-
-
-def _rank(now: float, days: tuple[float, ...]) -> Reading:
-    low, high = min(*days, now), max(*days, now)
-    return (now - low) / (high - low) * 100.0 if high > low else Unknown("30-day volatility has not moved")
 
 
 def _percentile(now: float, days: tuple[float, ...]) -> Reading:
@@ -56,7 +53,14 @@ def _percentile(now: float, days: tuple[float, ...]) -> Reading:
 
 def iv_rank(call: Call, context: Context) -> Read:
     """Bind `iv_rank`: where volatility now stands between the lowest and the highest, themselves included."""
-    return _ranked(call, context, _rank)
+    range_of = kept(lambda days: (min(days), max(days)))
+
+    def rank(now: float, days: tuple[float, ...]) -> Reading:
+        least, most = range_of(days)
+        low, high = min(least, now), max(most, now)
+        return (now - low) / (high - low) * 100.0 if high > low else Unknown("30-day volatility has not moved")
+
+    return _ranked(call, context, rank)
 
 
 def iv_percentile(call: Call, context: Context) -> Read:

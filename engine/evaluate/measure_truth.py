@@ -6,6 +6,7 @@ from datetime import time as clock_time
 
 from engine.compile.plan import Argument, Call
 from engine.evaluate.evaluation import NOT_OPEN, Verdict
+from engine.evaluate.measure_bars import kept
 from engine.evaluate.measure_hook import webhook
 from engine.evaluate.measure_market import spot_of
 from engine.evaluate.measure_structure import legs_named, names_of
@@ -101,19 +102,22 @@ def _event_judge(call: Call, context: Context, wanted: bool) -> Judge:
     arguments = dict(call.arguments)
     calendars = calendars_of(names_of(call), context.symbols)
     before, after = arguments.get("before"), arguments.get("after")
-    is_spanned = bool(before or after)
+    is_until_expiry, is_spanned = arguments.get("until") == "expiry", bool(before or after)
+    by_day = kept(lambda calendar, today, last: _judged_by_day(calendar, calendars, today, last, wanted=wanted))
 
     def judge(view: View) -> Verdict:
         calendar, today = view.facts.events, view.session.date
-        last, found = today, []
-        if arguments.get("until") == "expiry":
+        last = today
+        if is_until_expiry:
             expiry = expiry_in(view, context.symbols[0], context)
             if isinstance(expiry, Unknown):
                 return Verdict(None, missing=expiry.reason)
             last = expiry
-        if arguments.get("until") == "expiry" or not is_spanned:
-            found = _events_on(calendar, calendars, today, last)
-        if is_spanned and not found:
+        if not is_spanned:
+            judged: Verdict = by_day(calendar, today, last)
+            return judged
+        found = _events_on(calendar, calendars, today, last) if is_until_expiry else []
+        if not found:
             try:
                 begins, ends = _before(view.now, after), _after(view.now, before)
             except CalendarError as error:
@@ -121,13 +125,27 @@ def _event_judge(call: Call, context: Context, wanted: bool) -> Judge:
             latest = exchange_date(ends)
             around = _events_on(calendar, calendars, exchange_date(begins), latest)
             found, last = [day for day in around if _falls_in(day, begins, ends)], max(last, latest)
-        if found:
-            return Verdict(wanted, detail=_named(found[0]))
-        if missing := _unknown_after(calendar, calendars, last):
-            return Verdict(None, missing=missing)
-        return Verdict(not wanted, detail=_next(calendar, calendars, view.session.date))
+        return _judged_of(found, calendar, calendars, today, last, wanted=wanted)
 
     return judge
+
+
+def _judged_by_day(
+    calendar: EventCalendar, names: tuple[str, ...], today: date, last: date, *, wanted: bool
+) -> Verdict:
+    """Judge whether one of these events is on from today until a day."""
+    return _judged_of(_events_on(calendar, names, today, last), calendar, names, today, last, wanted=wanted)
+
+
+def _judged_of(
+    found: list[EventDay], calendar: EventCalendar, names: tuple[str, ...], today: date, last: date, *, wanted: bool
+) -> Verdict:
+    """Judge by the events that are on; where there is none, whether that is known until the last day."""
+    if found:
+        return Verdict(wanted, detail=_named(found[0]))
+    if missing := _unknown_after(calendar, names, last):
+        return Verdict(None, missing=missing)
+    return Verdict(not wanted, detail=_next(calendar, names, today))
 
 
 def _events_on(calendar: EventCalendar, names: tuple[str, ...], first: date, last: date) -> list[EventDay]:

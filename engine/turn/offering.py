@@ -19,6 +19,8 @@ PLACE = "universe"
 
 def judge_offer(work: Work, member: CompiledMember, view: View) -> tuple[tuple[Reading, ...], list[bool | None]]:
     """Return what is read now of what the universe requires of a symbol, and the truths, as far as confirmed."""
+    if not member.require:
+        return (), []
     name, place = member.bot.plan.name, member.bot.place(PLACE)
     found = judge_all(work, name, place, show_pair(member, view), view)
     truths = [confirmed(work, name, place, each, view) for each in found]
@@ -32,7 +34,7 @@ def show_pair(member: CompiledMember, view: View) -> tuple[CompiledRule, ...]:
     Without a pair these rules say why there is none, where they would say that their legs are not held.
     """
     view.legs = at_the_money(member.bot, view)
-    if view.legs or not member.require:
+    if view.legs:
         return member.require
     why = f"{member.symbol}: {_lacking(member.bot, view)}"
     return tuple(_without_pair(each, why) for each in member.require)

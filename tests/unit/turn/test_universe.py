@@ -8,6 +8,7 @@ import pytest
 from hand_desk import Desk, call, put, text_of
 
 from engine.decide.bot_day import BotDay
+from engine.evaluate.snapshot import LegView, View
 from engine.model.contract import Option, Underlying
 from engine.model.event import Request
 from engine.model.facts import Listing
@@ -16,6 +17,8 @@ from engine.model.order import Order, OrderStatus
 from engine.record.codec import decode, encode
 from engine.record.record import Kind
 from engine.run.glance import glance
+from engine.turn import offering
+from engine.turn.program import CompiledBot
 
 LEGS = """
   expiry: {dte: 0}
@@ -362,3 +365,17 @@ def test_each_symbol_is_entered_again_as_often_as_the_bot_may() -> None:
             desk.cancelled(order)
         desk.tick(10)
     assert sorted(symbols_of(desk)) == ["SPX", "SPX", "SPY", "SPY"]
+
+
+def test_options_at_the_money_are_not_looked_for_where_nothing_is_required_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = desk_of("{symbols: [SPY, SPX]}")
+    desk.until("09:59")
+    monkeypatch.setattr(offering, "at_the_money", _not_asked_for)
+    desk.until("10:00")
+    assert symbols_of(desk) == ["SPY"]
+
+
+def _not_asked_for(bot: CompiledBot, view: View) -> tuple[LegView, ...]:
+    raise AssertionError(f"{bot.symbol}: looked for")
