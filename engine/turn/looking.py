@@ -6,6 +6,7 @@ passed over. Positions, levels and the bots on one underlying come first.
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from itertools import chain
 from math import gcd
 
 from engine.compile.plan import Plan
@@ -60,6 +61,28 @@ def lines_of(pinned: Iterable[Contract], wishes: Iterable[Wish]) -> int:
     return len({*pinned, *(contract for wish in wishes for contract in wish.need)})
 
 
+def member_aims(work: Work, bots: Iterable[CompiledBot], view: View) -> dict[str, tuple[Aim | None, ...]]:
+    """Return all that `member_wishes` depends on beside what stands before them, by bot.
+
+    That is where the money lies of each symbol, and where the strikes of those in focus; who they are, whose turn it
+    is and how many lines there are stand in the key.
+    """
+    found: dict[str, tuple[Aim | None, ...]] = {}
+    when = f"turn {_turn(work)} of {work.program.line_limit} lines"
+    for bot in bots:
+        taken, others = _focus(work, bot)
+        money = (money_aims(each.plan, view) for each in bot.expiries())
+        strikes = (entry_aims(each.plan, view) for symbol in (*taken, *others) for each in bot.on(symbol).expiries())
+        key = f"{bot.plan.name}, {when}: {', '.join(taken)}; {', '.join(others)}"
+        found[key] = tuple(chain.from_iterable((*money, *strikes)))
+    return found
+
+
+def _turn(work: Work) -> int:
+    """Return which turn is on of symbols that do not all have lines at once."""
+    return int(work.now // TURN.total_seconds())
+
+
 def member_wishes(work: Work, bots: Iterable[CompiledBot], room: int, wishes: Wishes, view: View) -> list[Wish]:
     """Return what these bots with a universe want and `room` lines allow."""
     found = list[Wish]()
@@ -102,7 +125,7 @@ def _fitting(work: Work, bot: CompiledBot, wishes: list[Wish], room: int, before
                 bot.plan.name, f"{wish.need[0].symbol} needs more market data lines than are left: it is passed over"
             )
     share = max(len(wishes) * max(room - stands, 0) // max(total - stands, 1), 1)
-    turn, alike = int(work.now // TURN.total_seconds()), gcd(share, len(wishes))
+    turn, alike = _turn(work), gcd(share, len(wishes))
     rounds = turn * alike // len(wishes)
     first = (turn * share + rounds % alike) % len(wishes)
     found: list[Wish] = []

@@ -15,7 +15,7 @@ from engine.model.session import Session, at_exchange_time
 from engine.record.record import Kind
 from engine.turn.asking import ask_at
 from engine.turn.daily import OPENING_MINUTES, awaited_opening_moves, day_at_hand
-from engine.turn.looking import Wishes, lines_of, member_wishes
+from engine.turn.looking import Wishes, lines_of, member_aims, member_wishes
 from engine.turn.program import CompiledBot
 from engine.turn.resting import option_has_expired, resting_orders
 from engine.turn.rolling import looks, roll_wishes
@@ -90,7 +90,7 @@ def step_watch(work: Work) -> dict[str, Any]:
 
     The choice depends on where the bots' strikes lie, on positions and on what is listed; while none of them has
     changed since the last choice, that one stands. What was found for windows that are still to come stands as well.
-    While a universe is in reach it is made anew each time: symbols take turns.
+    For a universe it depends on whose turn it is, and on who is in focus, too.
     """
     view = work.view()
     entering = _entering(work)
@@ -101,9 +101,9 @@ def step_watch(work: Work) -> dict[str, Any]:
     follows = bool(exits) or _is_followed(work, reached, entering) or _has_missed(work)
     if not follows and _has_found(work, plain):
         return {"watch_at": next_watch(work, is_moving=False)}
-    aims = {each.key: entry_aims(each.plan, view) for each in plain} | {bot.plan.name: () for bot in scanned}
+    aims = {each.key: entry_aims(each.plan, view) for each in plain} | member_aims(work, scanned, view)
     is_same = aims == work.state.aims and work.indexed == work.state.board.version
-    if is_same and not exits and not scanned:
+    if is_same and not exits:
         is_moving = follows or _seeks(work, plain, aims, work.state.streamed_at)
         return {"watch_at": next_watch(work, is_moving=is_moving)}
     is_anew = work.indexed < 0 or work.state.aims is None

@@ -111,4 +111,6 @@ class Silence:
 
 def _spoke(board: Board, row: int, since: float) -> float:
     """Return when a row was last told a quote or a price, 0 where it was not since then."""
-    return max((when for when in (board.quote_at[row], board.last_at[row]) if when >= since), default=0.0)
+    quoted, traded = board.quote_at[row], board.last_at[row]
+    spoke = quoted if quoted >= since else 0.0
+    return traded if traded >= since and traded > spoke else spoke

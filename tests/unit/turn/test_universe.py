@@ -379,3 +379,29 @@ def test_options_at_the_money_are_not_looked_for_where_nothing_is_required_of_th
 
 def _not_asked_for(bot: CompiledBot, view: View) -> tuple[LegView, ...]:
     raise AssertionError(f"{bot.symbol}: looked for")
+
+
+@pytest.mark.parametrize("lines", [9, 14, 90])
+def test_a_choice_of_lines_that_stands_is_the_one_that_would_be_made_anew(lines: int) -> None:
+    """As spot moves past strikes, symbols take turns and come into focus; the other desk never lets a choice stand."""
+    stands, anew = (desk_of("{symbols: [SPY, SPX], rank: {by: spot, highest: 1}}") for _ in range(2))
+    for desk in (stands, anew):
+        desk.program = replace(desk.program, line_limit=lines)
+        desk.until("09:54")
+    kept, choices = 0, set()
+    for step in range(120):
+        levels = {"SPX": 6000 + 3 * (step // 9 % 4), "SPY": 600 + step // 17 % 3}
+        before = stands.state.wishes
+        for desk in (stands, anew):
+            for symbol, level in levels.items():
+                desk.quote(Underlying(symbol), level - 0.01, level + 0.01)
+            if desk is anew:
+                desk.state = desk.state._replace(aims=desk.state.aims and {})
+            desk.tick(5)
+        kept += stands.state.wishes is before
+        choices.add(stands.state.streamed)
+        assert stands.state.streamed == anew.state.streamed
+        assert [each.legs for each in stands.submitted] == [each.legs for each in anew.submitted]
+    assert kept > 60
+    assert len(choices) > 3
+    assert stands.records == anew.records
