@@ -206,6 +206,56 @@ def test_a_fill_that_is_told_after_the_account_has_it_is_told_to_be_held() -> No
     assert len(says(broker, bought_back, 3)) == 1, "both agreed in between"
 
 
+def in_the_account(count: int) -> PositionReport:
+    return PositionReport(START, PUT, Decimal(count), Decimal("103.5"))
+
+
+@pytest.mark.parametrize(
+    ("sent", "told_at", "tells", "shows"),
+    [
+        ((1, 2), (0, 0), -2, -2),
+        ((1, 2), (0, 0), -1, -1),
+        ((1, 2), (0, 0), -5, 0),
+        ((1,), (0, 0), -2, 0),
+        ((1, 2), (0, 5), -2, 0),
+    ],
+    ids=["both", "the first", "and what is not ours", "one is not of now", "one comes much later"],
+)
+def test_what_two_orders_fill_in_one_instant_is_in_the_account_when_the_recording_says_so(
+    sent: tuple[int, ...], told_at: tuple[float, ...], tells: int, shows: int
+) -> None:
+    """Two bots sold the same put: the first fill is told beside an account that has both."""
+    scripts = [Script(order(number, bot=f"{number}")) for number in (1, 2)]
+    fills = [
+        replace(execution(PUT, is_buy=False, number=number), at=at(seconds), ref=f"rb:there:00000{number}")
+        for number, seconds in zip((1, 2), told_at, strict=True)
+    ]
+    broker = broker_of(*scripts)
+    broker.told_there.executions = fills
+    for number in sent:
+        takes(broker, Submit(mine(number, bot=f"{number}")))
+    (told,) = says(broker, in_the_account(tells), 0)
+    assert isinstance(told, PositionReport)
+    assert told.quantity == shows
+    assert broker.holdings == {}, "the fills are booked as they are told"
+
+
+def test_the_account_as_the_recording_had_it_is_told_once() -> None:
+    """It was told without the second fill, and then again with it, so what was noted of it was other than then."""
+    scripts = [Script(order(number, bot=f"{number}")) for number in (1, 2)]
+    broker = broker_of(*scripts)
+    for number in (1, 2):
+        takes(broker, Submit(mine(number, bot=f"{number}")))
+    first, second = (
+        replace(execution(PUT, is_buy=False, number=number), ref=f"rb:there:00000{number}") for number in (1, 2)
+    )
+    broker.told_there.executions = [first, second]
+    steps = (first, in_the_account(-2), second, in_the_account(-2))
+    told = [event for step in steps for event in says(broker, step, 0)]
+    assert [type(event) for event in told] == [type(step) for step in steps]
+    assert [event.quantity for event in told if isinstance(event, PositionReport)] == [-2, -2]
+
+
 def test_the_account_begins_with_the_recorded_cash_and_counts_what_its_bots_do() -> None:
     """What other bots and people made in the recorded account was told as made by these."""
     broker = broker_of(recorded())

@@ -239,7 +239,7 @@ class RecordedBroker(BacktestBroker):
         signed = count if event.is_buy else -count
         now = self.booked[execution] = Booked(revision, signed, event.price * signed * option.multiplier)
         self.cash -= now.paid - (ZERO if before is None else before.paid)
-        held: Contract = Underlying(option.symbol) if option.is_share else option
+        held = _held_as(option)
         self.holdings[held] = self.holdings.get(held, 0) + signed - (0 if before is None else before.contracts)
         if held in self.unlike:
             yield from self._on_position(self.unlike.pop(held), at)
@@ -255,6 +255,7 @@ class RecordedBroker(BacktestBroker):
     def _on_position(self, event: PositionReport, at: datetime) -> Iterator[Event]:
         """Yield what the account of now holds of a contract; what it holds no more has expired when it is past."""
         contract, count = event.contract, self.holdings.get(event.contract, 0)
+        count += self._filled_by_then(event, count)
         if not event.quantity and count and isinstance(contract, Option) and self._is_past(contract, at):
             level = self._level(contract)
             if level is not None:
@@ -266,6 +267,22 @@ class RecordedBroker(BacktestBroker):
         else:
             self.unlike[contract] = event
         yield PositionReport(at, contract, Decimal(count), self.costs.get(contract, ZERO))
+
+    def _filled_by_then(self, event: PositionReport, count: int) -> int:
+        """Return the contracts, - sold, that the recorded account had by fills of ours which it tells a moment later.
+
+        0 where those do not make of `count` what it tells.
+        """
+        found = 0
+        for told in self.told_there.executions if count != event.quantity else ():
+            is_of_it = told.option is not None and _held_as(told.option) == event.contract
+            if not is_of_it or not event.at <= told.at <= event.at + LATE:
+                continue
+            if told.exec_id.rpartition(".")[0] not in self.booked and self._of(told.ref, told.order_id):
+                found += int(told.quantity) * (1 if told.is_buy else -1)
+                if count + found == event.quantity:
+                    return found
+        return 0
 
     def _is_past(self, option: Option, at: datetime) -> bool:
         return option.expiry < self.session.date or (option.expiry == self.session.date and at >= self.session.close)
@@ -300,6 +317,11 @@ class RecordedBroker(BacktestBroker):
         order_id = self.asked.pop(event.order_id, None)
         if order_id is not None:
             yield replace(event, at=at, order_id=order_id)
+
+
+def _held_as(option: Option) -> Contract:
+    """Return what the account holds by an execution of this."""
+    return Underlying(option.symbol) if option.is_share else option
 
 
 _ANSWERS: dict[type[Event], Callable[..., Iterator[Event]]] = {

@@ -14,6 +14,7 @@ from engine.model.event import (
     ClosesReport,
     DividendReport,
     Event,
+    ExecutionReport,
     HoursReport,
     ImpliedReport,
     ListingReport,
@@ -91,18 +92,20 @@ def _same(order: Order) -> tuple[Any, ...]:
 @dataclass
 class Told:
     """scripts: the orders, by ref. facts: those of `fact_of` that came on this day. margins: answers, in order.
-    past_us: positions that others closed on this day: whose it was, and when that was noted.
+    executions: of single contracts, in order. past_us: positions that others closed on this day: whose it was, and
+    when that was noted.
     """
 
     scripts: dict[str, Script] = field(default_factory=dict)
     facts: frozenset[Fact] = frozenset()
     margins: list[MarginReport] = field(default_factory=list)
+    executions: list[ExecutionReport] = field(default_factory=list)
     past_us: dict[str, tuple[str, datetime]] = field(default_factory=dict)
 
     def read(self, files: Sequence[Path]) -> None:
         """Take the recordings of another day; orders of earlier ones may live on. Raises: StoreError."""
         facts: set[Fact] = set()
-        self.margins, self.past_us = [], {}
+        self.margins, self.executions, self.past_us = [], [], {}
         for step in _until_the_next(files):
             if isinstance(step, Decided):
                 for line in step.lines:
@@ -114,6 +117,8 @@ class Told:
                 continue
             elif isinstance(step.event, MarginReport):
                 self.margins.append(step.event)
+            elif isinstance(step.event, ExecutionReport):
+                self.executions += () if step.event.is_combo else (step.event,)
             elif (fact := fact_of(step.event)) is not None:
                 facts.add(fact)
         self.facts = frozenset(facts)
