@@ -18,7 +18,7 @@ from engine.adapters.history.day import Finding, Source
 from engine.adapters.history.missing import day_of_name
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.collector import seldom_collected
-from engine.model.errors import MisuseError, StoreError
+from engine.model.errors import InvariantError, MisuseError, StoreError
 from engine.model.facts import EventCalendar
 from engine.model.session import at_exchange_time, session_from
 from engine.model.values import dataclass
@@ -46,8 +46,8 @@ from engine.turn.program import Program
 INSTALL = "bt"
 LAG = timedelta(days=36_500)
 """Records wait until a session is over: nothing leaves for a broker that could be lost."""
-NUMBERS = 1000
-"""Orders of a session, where sessions are apart: each has numbers of its own."""
+NUMBERS = 100_000
+"""Orders that a session may have, where sessions are apart and have numbers of their own; a bot may send a thousand."""
 _SAME = ("data", "from", "fills", "cash", "shares", "lines", "features", "place")
 """Settings of a backtest with which it is gone on alone."""
 _FIRST = date(2000, 1, 1).toordinal()
@@ -199,9 +199,15 @@ def _shared_out(desk: Desk, options: BacktestOptions, days: Sequence[date]) -> I
 
 
 def alone(walk: Walk, day: date) -> Iterator[DayDone]:
-    """Yield one session, lived through as if there had been none before it; numbers and ids are its own."""
-    walk.renew((day.toordinal() - _FIRST) * NUMBERS + 1)
+    """Yield one session, lived through as if there had been none before it; numbers and ids are its own.
+
+    Raises: InvariantError where it has more orders than numbers.
+    """
+    first = (day.toordinal() - _FIRST) * NUMBERS + 1
+    walk.renew(first)
     yield from walk.through(day, day)
+    if walk.state is not None and walk.state.next_number > first + NUMBERS:
+        raise InvariantError(f"{day}: more than {NUMBERS:,} orders, whose numbers are those of the next session")
 
 
 _worker: list[Walk] = []

@@ -1,7 +1,7 @@
 """Random bots over random past sessions, ended after some of them and gone on with: nothing is otherwise for it."""
 
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -14,7 +14,7 @@ from rolling_specs import rolling_spec
 
 from engine.adapters.history.day import HistoryDay
 from engine.model.contract import Option, Right
-from engine.model.errors import MisuseError
+from engine.model.errors import InvariantError, MisuseError
 from engine.model.events import Published, event_calendar
 from engine.model.facts import EventCalendar, EventDay
 from engine.record.record import Kind, Record
@@ -25,6 +25,7 @@ from engine.run.calendars import shipped_dates
 from engine.run.desk import Desk, load_desk
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
+from engine.turn.runaway import MOST, WITHIN
 
 FIRST, LAST = date(2026, 9, 1), date(2026, 9, 10)
 SPREAD = """rulebot: 1
@@ -231,6 +232,25 @@ def test_a_day_begins_with_the_last_profit_on_record(is_quoted: bool, tmp_path: 
         gone_on = run(desk, tmp_path / "parts.db", source, last=day, resumes=True)
     assert told(gone_on) == told(whole)
     assert gone_on.funnels == whole.funnels
+
+
+def test_sessions_that_are_apart_have_room_for_the_orders_of_many_bots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a thousand numbers a session three bots that asked for the mid all day took those of the next one.
+
+    The store had two orders under each, and its tables were not its journal's.
+    """
+    (tmp_path / "bot.yaml").write_text(SPREAD, encoding="utf-8")
+    desk, source = load_desk([str(tmp_path / "bot.yaml")], {}, None), PastDays(strikes=30)
+    run(desk, tmp_path / "b.db", source, last=date(2026, 9, 2))
+    with StoreReader(tmp_path / "b.db") as reader:
+        numbers = {each.at.date(): int(str(each.data["number"])) for each in reversed(reader.records((Kind.ORDER,)))}
+    most_of_a_bot = MOST * (timedelta(hours=6, minutes=30) // WITHIN)
+    assert numbers[date(2026, 9, 2)] - numbers[FIRST] >= 50 * most_of_a_bot
+    monkeypatch.setattr("engine.run.backtest.run.NUMBERS", 1)
+    with pytest.raises(InvariantError, match="2026-09-01: more than 1 orders, whose numbers are those of the next"):
+        run(desk, tmp_path / "c.db", source)
 
 
 @pytest.mark.long
