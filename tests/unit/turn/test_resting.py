@@ -662,6 +662,21 @@ def test_a_watched_stop_acts_at_market_while_it_is_taken_back() -> None:
     assert (desk.last.position, desk.last.kind) == (name, OrderType.MARKET)
 
 
+def test_a_stop_is_watched_from_when_it_is_asked_back_on() -> None:
+    """Whether it still works at the broker nobody knows until he answers."""
+    desk, name = sold_yesterday()
+    desk.until("10:10")
+    asked_back = desk.live
+    assert {order.status for order in asked_back} == {OrderStatus.CANCELLING}
+    desk.quote(SHORT, 6.40, 6.60, -0.151)
+    desk.tick(1)
+    assert (desk.state.positions[name].state, len(desk.submitted)) == ("exiting", 3)
+    for order in asked_back:
+        desk.cancelled(order)
+    desk.tick(1)
+    assert (desk.last.position, desk.last.purpose, desk.last.kind) == (name, Purpose.EXIT, OrderType.MARKET)
+
+
 def test_put_back_when_the_entry_is_no_longer_wanted() -> None:
     desk, name = sold_yesterday()
     desk.until("10:10")
