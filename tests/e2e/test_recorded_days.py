@@ -123,6 +123,14 @@ def test_an_instant_is_what_replay_shows_of_it(address: str, store: Path) -> Non
     assert "nothing is recorded before 09:29:00: this is what stood then" in page(f"{address}days/2026-10-21?at=08:00")
 
 
+def test_exits_stand_in_a_row_below_their_position(address: str) -> None:
+    """In a column at the right they were cut off, and had to be scrolled to."""
+    text = page(f"{address}days/2026-10-21?at=10:31")
+    found = re.search(r'</tr>\s*<tr class="under"><td class="words" colspan="12">(.*?)</td></tr>', text)
+    assert found is not None
+    assert "stop 0.67; time 15:30" in found[1]
+
+
 def test_the_next_decision_is_one_step_away(address: str) -> None:
     text = page(f"{address}days/2026-10-21?at=10:29")
     for said in ("watching: its window is open", "filled: sold 5965/5970p at 0.20", "target: closing"):
