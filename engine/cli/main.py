@@ -98,6 +98,7 @@ _ELSEWHERE = {
     "halt": _HALTING,
 }
 """What is no command, and what a person who types it in a bad moment wants."""
+_ERROR = "Error: "
 _WIDEST = max(len(name) for name in COMMANDS)
 
 
@@ -183,17 +184,26 @@ class Commands(click.Group):
                 echo(line, err=True)
             ctx.exit(error.exit_code)
         except click.UsageError as error:  # click prints it as it is
-            from engine.cli.say import harmless
-
             told = error.format_message()
-            if not sys.stderr.isatty() or harmless(told) == told:
+            if (fit := as_it_fits(told)) == told:
                 raise
-            raise click.UsageError(harmless(told), error.ctx) from error
+            raise click.UsageError(fit, error.ctx) from error
         except KeyboardInterrupt:
             ctx.exit(STOPPED_BY_HAND)
         except BrokenPipeError:
             _print_nowhere()
             ctx.exit(NOBODY_READS)
+
+
+def as_it_fits(told: str) -> str:
+    """Return what click says behind `Error: ` as the terminal shows it: harmless, and broken between words."""
+    from engine.cli.say import harmless
+    from engine.cli.width import fitted
+
+    if not sys.stderr.isatty():
+        return told
+    lines = f"{_ERROR}{harmless(told)}".split("\n")
+    return "\n".join(part for line in lines for part in fitted(line, err=True)).removeprefix(_ERROR)
 
 
 def _open_what_is_closed() -> None:

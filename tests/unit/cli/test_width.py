@@ -4,12 +4,13 @@ import json
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
 from engine.cli.compare import _told
-from engine.cli.main import main
+from engine.cli.main import as_it_fits, main
 from engine.cli.status import _position_lines
 from engine.cli.summary import NOTHING, tables
 from engine.cli.sweep_text import sweep_lines
@@ -39,6 +40,17 @@ def test_a_terminal_says_how_wide_it_is(monkeypatch: pytest.MonkeyPatch) -> None
     assert [len(line) <= 90 for line in fitted("word " * 30)] == [True, True]
     monkeypatch.setenv("COLUMNS", "20")
     assert prose_width(120) == LEAST
+
+
+def test_what_was_typed_wrongly_is_said_between_words_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The terminal broke it anywhere: known are dte0_condor, put_, and `lite` below it."""
+    monkeypatch.setattr("engine.cli.main.sys.stderr", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setenv("COLUMNS", "80")
+    told = "no bot 'nobody' in live.db; known are calm_tape_condor, dte0_condor, put_lite"
+    assert as_it_fits(told) == told.replace(" put_lite", "\n  put_lite")
+    assert as_it_fits(f"as short as this\n{told}") == f"as short as this\n{told}"
+    monkeypatch.setattr("engine.cli.main.sys.stderr", SimpleNamespace(isatty=lambda: False))
+    assert as_it_fits(told) == told
 
 
 @pytest.mark.parametrize(
