@@ -27,7 +27,7 @@ ENDING = "~shadow"
 PATIENCE = 20.0
 """Real seconds that a shadow has to end after the engine that trades."""
 
-_HINT = ("", f" {'how they compare':30}  rulebot summary --compare")
+_HINT = f" {'how they compare':30}  rulebot summary --compare"
 
 log = logging.getLogger("rulebot.run")
 
@@ -148,7 +148,7 @@ class Shadow:
             return []
         bots = [tuple(replace(bot, bot=f"{bot.bot}{ENDING}") for bot in day.bots) for day in days]
         shown = [replace(day, bots=own) for day, own in zip(days, bots, strict=True)]
-        return ["", " the shadows, of which nothing was sent", *days_lines(shown, width), *_HINT]
+        return ["", " the shadows, of which nothing was sent", *days_lines(shown, width), _HINT]
 
 
 def named(told: "Happening") -> "Happening":

@@ -9,7 +9,7 @@ import click
 from engine.cli.numbers import Whole
 from engine.cli.say import say
 from engine.cli.stores import check_bot, print_json, reads_store
-from engine.cli.width import terminal_width
+from engine.cli.width import echo, terminal_width
 from engine.model.counted import counted
 from engine.model.errors import MisuseError
 from engine.model.money import dollars
@@ -95,8 +95,8 @@ def summary(
     _show(found | ({"all": total} if total and len(found) > 1 else {}))
     _tell(apart)
     if drift is not None:
-        say(f"\n {compared_words(drift)}")
-    say(f"\n store {shown_path(path)}{_beside(mark)}")
+        _say_apart(compared_words(drift))
+    _say_store(path, mark)
 
 
 class _Apart(NamedTuple):
@@ -125,19 +125,28 @@ class _Apart(NamedTuple):
 
 def _tell(apart: _Apart) -> None:
     for position, words in apart.in_error.items():
-        say(f"\n in none of the sums: {position}, {words}")
+        _say_apart(f"in none of the sums: {position}, {words}")
     if apart.estimated:
         count, named = counted(len(apart.estimated), "trade"), ", ".join(apart.estimated)
-        say(f"\n {count} at a price that nobody has told: the sums have an estimate of {named}")
+        _say_apart(f"{count} at a price that nobody has told: the sums have an estimate of {named}")
     if apart.provisional:
         count, named = counted(len(apart.provisional), "trade"), ", ".join(apart.provisional)
-        say(f"\n {count} whose commissions are not told yet: the sums are provisional for {named}")
+        _say_apart(f"{count} whose commissions are not told yet: the sums are provisional for {named}")
     for place, words in enumerate(in_shares_lines(apart.in_shares)):
-        say(f" {words}" if place else f"\n {words}: {', '.join(each.position for each in apart.in_shares)}")
+        if place:
+            echo(f" {words}")
+        else:
+            _say_apart(f"{words}: {', '.join(each.position for each in apart.in_shares)}")
 
 
-def _beside(mark: str) -> str:
-    return f"   {mark}" if mark else ""
+def _say_apart(words: str) -> None:
+    """Write a sentence, with an empty line before it."""
+    echo("")
+    echo(f" {words}")
+
+
+def _say_store(path: Place, mark: str) -> None:
+    _say_apart(f"store {shown_path(path)}" + (f"   {mark}" if mark else ""))
 
 
 def _by_period(path: Place, bot: str | None, span: str, account: Path | None, form: str) -> None:
@@ -167,22 +176,26 @@ def _by_period(path: Place, bot: str | None, span: str, account: Path | None, fo
         }
         print_json(told)
         return
-    head = (span, "sessions", "idle", "trades", "won", "average", "net", "drawdown", "alarms", "short of")
-    table = [head, *(_period_row(each, is_judged=bool(expected)) for each in found)]
-    for line in aligned(table, right=frozenset(range(1, len(head) - 1))):
-        say(line)
+    head = (span, "sessions", "idle", "trades", "won", "average", "net", "drawdown", "alarms")
+    table = [(*head, "short") if expected else head]
+    table += [(*_period_row(each), *((_short(each),) if expected else ())) for each in found]
+    for line in aligned(table, right=frozenset(range(1, len(head)))):
+        echo(line)
     if not found:
         say(" nothing has run here")
     _tell(apart)
-    say(f"\n store {shown_path(path)}{_beside(mark)}")
+    _say_store(path, mark)
 
 
-def _period_row(each: Period, *, is_judged: bool) -> tuple[str, ...]:
+def _period_row(each: Period) -> tuple[str, ...]:
     won = "-" if each.win_rate is None else f"{each.win_rate * 100:.0f} %"
     average = "-" if each.average is None else dollars(each.average)
-    short = "; ".join(each.short) or ("nothing" if is_judged and each.trades else "")
     counts = (str(each.sessions), str(each.idle), str(each.trades))
-    return (each.name, *counts, won, average, dollars(each.net), dollars(each.drawdown), str(each.errors), short)
+    return (each.name, *counts, won, average, dollars(each.net), dollars(each.drawdown), str(each.errors))
+
+
+def _short(each: Period) -> str:
+    return "; ".join(each.short) or ("nothing" if each.trades else "")
 
 
 def _fields(row: Any) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from typing import Any, NoReturn
 import click
 
 from engine.cli.clock import CLOCK, SESSION_DAY, clock_of
-from engine.cli.say import say
 from engine.cli.stores import check_bot, print_json, reads_store
 from engine.cli.width import echo
 from engine.model.session import at_exchange_time, is_session
@@ -113,9 +112,9 @@ def _show(document: dict[str, Any], lines: Sequence[str], path: Place, form: str
     if form == "json":
         print_json(document | {"store": shown_path(path)})
         return
-    for line in lines:
+    mark = f"   {document['mark']}" if document["mark"] else ""
+    for line in (*lines, "", f"store {shown_path(path)}{mark}"):
         echo(line)
-    say(f"\nstore {shown_path(path)}" + (f"   {document['mark']}" if document["mark"] else ""))
 
 
 def _rule(

@@ -2,12 +2,14 @@
 
 import json
 import sys
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
+from store_day import small_day
 
 from engine.cli.compare import _told
 from engine.cli.main import as_it_fits, main
@@ -18,6 +20,9 @@ from engine.cli.width import LEAST, fitted, hung, prose_width, table, terminal_w
 from engine.run.sweep.sweep import variant_of
 from engine.run.sweep.variant import Variant
 from engine.run.sweep.vary import axis
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.queries import OBSERVE
 
 SPECS = Path(__file__).parents[3] / "specs"
 
@@ -212,6 +217,22 @@ def test_what_is_refused_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> N
     whole = CliRunner().invoke(main, words).stderr
     assert (max(map(len, narrow.splitlines())) <= 70, max(map(len, whole.splitlines())) > 100) == (True, True)
     assert narrow.split() == whole.split()
+
+
+@pytest.mark.parametrize("words", [("why", "dte0_condor"), ("summary",), ("summary", "--by", "month")])
+def test_what_a_store_is_fits_the_terminal(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That nothing was sent stood behind its name on one line, which the terminal broke within a word."""
+    started, *others = small_day()
+    settings = {"mode": OBSERVE, "shadow_of": "desk.db", "fills": "natural"}
+    monkeypatch.chdir(tmp_path)
+    with closing(SqlJournal(open_store(Path("s.db")))) as journal:
+        journal.append([replace(started, data={**started.data, "settings": settings}), *others], durable=True)
+    monkeypatch.setattr("engine.cli.width.terminal_width", lambda: 80)
+    lines = CliRunner().invoke(main, [*words, "--store", "s.db"]).output.splitlines()
+    assert lines[-1].endswith("by a model (natural)")
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_sentence_stands_below_its_row_where_there_is_no_room_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
