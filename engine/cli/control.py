@@ -2,8 +2,8 @@
 
 import click
 
-from engine.cli.say import say
 from engine.cli.stores import STORE, check_bot
+from engine.cli.width import echo
 from engine.model.counted import counted
 from engine.model.event import Request
 from engine.store.place import Place, shown_path
@@ -37,7 +37,7 @@ def _leave(request: Request, bot: str, store: Place | None, said: str) -> None:
     found = engine_store(store)
     _check_bot(bot, found)
     is_running = post(found, request, bot)
-    say(f"asked the engine of {found} to {said}" if is_running else LATER.format(found))
+    echo(f"asked the engine of {found} to {said}" if is_running else LATER.format(found))
     if is_running and request in _SENDS:
         _tell_undone(request, bot, found)
 
@@ -56,15 +56,15 @@ def _tell_undone(request: Request, bot: str, found: Place) -> None:
     except StoreError:
         return
     for text in held:
-        say(f"not closed: {text}")
+        echo(f"not closed: {text}")
     if told.is_linked is False:
         is_stop = request is Request.STOP
         undone = (
             "it ends all the same, what works goes on" if is_stop else "nothing is cancelled or closed until it is back"
         )
-        say(f"{told.words}\n{undone}: what cannot wait, do in TWS")
+        echo(f"{told.words}\n{undone}: what cannot wait, do in TWS")
     elif told.words:
-        say(f"{told.words}\nlook whether it does what was asked: what cannot wait, do in TWS")
+        echo(f"{told.words}\nlook whether it does what was asked: what cannot wait, do in TWS")
 
 
 def _tell_elsewhere(found: Place, bot: str) -> None:
@@ -82,7 +82,7 @@ def _tell_elsewhere(found: Place, bot: str) -> None:
         if count := sum(bot in ("", row["strategy_id"]) for row in held):
             are = counted(count, "position is open", "positions are open")
             command = f"rulebot kill {f'{bot} ' if bot else ''}--flatten{naming(place, lambda: None)}"
-            say(f"not closed by this: {are} in {shown_path(place)}: {command}", err=True)
+            echo(f"not closed by this: {are} in {shown_path(place)}: {command}", err=True)
 
 
 def _check_bot(bot: str, found: Place) -> None:

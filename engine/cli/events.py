@@ -9,6 +9,7 @@ import click
 
 from engine.cli.clock import DAY
 from engine.cli.say import say
+from engine.cli.width import echo
 from engine.model.errors import RulebotError, SpecError
 from engine.model.events import events_between, expiry_warnings
 from engine.model.facts import EventCalendar, EventDay
@@ -42,7 +43,7 @@ def list_events(first: date | None, last: date | None, form: str) -> None:
         return
     _show(calendar, start, end)
     for warning in expiry_warnings(calendar, today):
-        say(f"warning: {warning}", err=True)
+        echo(f"warning: {warning}", err=True)
 
 
 @events.command("import", short_help="Check a calendar in JSON, and keep a copy.")
@@ -62,8 +63,8 @@ def import_events(file: Path) -> None:
     except RulebotError as error:
         raise _leave(error) from error
     for line in done.changes or ("nothing changed: these dates were known",):
-        say(line)
-    say(f"kept as {done.path}")
+        echo(line)
+    echo(f"kept as {done.path}")
 
 
 def _or_exit(data: Path) -> EventCalendar:
@@ -74,19 +75,19 @@ def _or_exit(data: Path) -> EventCalendar:
 
 
 def _leave(error: RulebotError) -> click.exceptions.Exit:
-    say(error.message if isinstance(error, SpecError) else f"error: {error.message}", err=True)
+    echo(error.message if isinstance(error, SpecError) else f"error: {error.message}", err=True)
     if error.help:
-        say(f"   = help: {error.help}", err=True)
+        echo(f"   = help: {error.help}", err=True)
     return click.exceptions.Exit(error.exit_code)
 
 
 def _show(calendar: EventCalendar, first: date, last: date) -> None:
     for event in events_between(calendar, first, last):
-        say(_line(event))
+        echo(_line(event))
     for name, until in sorted(calendar.published_until.items()):
         known = calendar.known_until[name]
         then = f"; projected until {known}" if known > until else "; unknown after that"
-        say(f"{name} is published until {until}{then}")
+        echo(f"{name} is published until {until}{then}")
 
 
 def _line(event: EventDay) -> str:

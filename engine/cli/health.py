@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from engine.cli.numbers import Whole
-from engine.cli.say import say
+from engine.cli.width import echo
 from engine.model.errors import RulebotError
 
 SECONDS = 8.0
@@ -55,7 +55,7 @@ def health(host: str, port: int, certificate: str | None) -> None:
     status, said = ask(OURS.get(host, host), port, is_secure=bool(certificate))
     linked = {True: ", connected", False: ", not connected", None: ""}[said.get("is_connected")]
     why = f": {said['why']}" if said.get("why") else ""
-    say(f"{said.get('status', 'failing')}   engine {said.get('engine', 'unknown')}{linked}{why}")
+    echo(f"{said.get('status', 'failing')}   engine {said.get('engine', 'unknown')}{linked}{why}")
     if status != 200:
         raise click.exceptions.Exit(1)
 

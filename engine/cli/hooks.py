@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from engine.cli.say import say
 from engine.cli.stores import STORE
+from engine.cli.width import echo
 from engine.model.errors import MisuseError
 from engine.store.place import Place, shown_path
 
@@ -37,17 +37,17 @@ def hooks_secret(new: bool, off: bool) -> None:
     if new or off:
         _remove(file)
     if off:
-        say(f" web hooks are off once the page and the engine are started anew{_unless_given(folder)}")
+        echo(f" web hooks are off once the page and the engine are started anew{_unless_given(folder)}")
         return
     if not new and (kept := hook_secret(folder)[1]) and kept != str(file):
-        say(f" web hooks must bring the secret in {kept}")
+        echo(f" web hooks must bring the secret in {kept}")
         return
     make_secret(file)
     _, kept = hook_secret(folder)
-    say(f" web hooks must bring the secret in {kept}; the page and the engine take it when they start")
+    echo(f" web hooks must bring the secret in {kept}; the page and the engine take it when they start")
     if kept != str(file):
-        say(f" {shown_path(file)} is not asked: {HOOK_SECRET} goes before it")
-    say(' a message: {"secret": "..", "says": "up", "time": "{{timenow}}"}')
+        echo(f" {shown_path(file)} is not asked: {HOOK_SECRET} goes before it")
+    echo(' a message: {"secret": "..", "says": "up", "time": "{{timenow}}"}')
 
 
 def _remove(file: Path) -> None:
@@ -96,11 +96,11 @@ def hooks_send(name: str, says: str, store: Place | None) -> None:
     found = engine_store(store)
     post_hook(found, name, says)
     later = "" if is_in_use(found) else "; no engine runs: the next one reads it"
-    say(f" sent {name} to the engine of {found}{later}")
+    echo(f" sent {name} to the engine of {found}{later}")
     asked = _asked_for(found)
     if asked is not None and name not in asked:
         others = f": asked for is {', '.join(sorted(asked))}" if asked else ""
-        say(f" no bot of it asks for {name}{others}")
+        echo(f" no bot of it asks for {name}{others}")
 
 
 def _asked_for(store: Place) -> set[str] | None:

@@ -8,8 +8,8 @@ import click
 
 from engine.cli.clock import clock_of
 from engine.cli.options import set_option
-from engine.cli.say import say
 from engine.cli.stores import STORE, print_json, reads_store
+from engine.cli.width import echo
 from engine.model.counted import counted
 from engine.model.errors import MisuseError
 from engine.model.money import dollars, signed_dollars
@@ -79,8 +79,8 @@ def promote(
         print_json(_as_json(evidence, found, document, kept_in))
     else:
         for line in _lines(evidence, found, document, kept_in):
-            say(line)
-        say(f" judged by {judge.source.file}")
+            echo(line)
+        echo(f" judged by {judge.source.file}")
     ctx.exit(0 if len(met) == len(found) else 1)
 
 

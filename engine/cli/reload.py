@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from engine.cli.say import say
 from engine.cli.stores import STORE
+from engine.cli.width import echo
 from engine.store.place import Place
 
 
@@ -76,15 +76,15 @@ def reload(store: Place | None) -> None:
         live=live,
     )
     for warning in dict.fromkeys(desk.warnings):
-        say(f" warning: {headline(warning)}")
+        echo(f" warning: {headline(warning)}")
     for words in left_out_words(desk):
-        say(f" warning: a value is left out: {words}; {TAKEN_BACK}")
+        echo(f" warning: a value is left out: {words}; {TAKEN_BACK}")
     changes = changes_between(running, desk.digests)
     lines = [*(each.words for each in changes), *limit_words(run.limits, told_limits(desk))]
     post(found, Request.RELOAD)
     for line in lines:
-        say(f" {line}")
+        echo(f" {line}")
     if not lines:
-        say(f"the files say what the engine of {found} runs already")
+        echo(f"the files say what the engine of {found} runs already")
         return
-    say(f"asked the engine of {found} to reload; it does so when these bots have nothing in flight")
+    echo(f"asked the engine of {found} to reload; it does so when these bots have nothing in flight")

@@ -190,7 +190,7 @@ def _show(found: "Scan", options: Mapping[str, Any]) -> None:
         for line in scan_lines(found, rows, all_shown=options["all_shown"], width=terminal_width()):
             echo(line)
         for line in next_lines(found, _flags(options, found)) if options["recording"] is None else ():
-            say(line)
+            echo(line)
 
 
 def _flags(options: Mapping[str, Any], found: "Scan") -> list[str]:
@@ -221,6 +221,7 @@ def _show_history(options: Mapping[str, Any]) -> None:
     """Show earlier scans, or the rows of a symbol. Raises: MisuseError, StoreError."""
     from engine.cli.scan_text import history_lines, symbol_lines
     from engine.cli.stores import print_json
+    from engine.cli.width import echo
     from engine.store.scans import OF_A_ROW, OF_A_SCAN, rows_about, scans, scans_file
 
     if options["specs"]:
@@ -239,4 +240,4 @@ def _show_history(options: Mapping[str, Any]) -> None:
         say(f"no scan has seen {symbol} yet" if symbol else "nothing was scanned yet")
     else:
         for line in symbol_lines(rows) if symbol else history_lines(rows):
-            say(line)
+            echo(line)

@@ -178,8 +178,12 @@ def history_lines(scans: Iterable[Row]) -> list[str]:
     return aligned([heads, *rows], right=frozenset((0, 3, 4, 5, 6)))
 
 
+_OF_TRADE = 5
+"""How many columns of an earlier row say which trade it was."""
+
+
 def symbol_lines(rows: Iterable[Row]) -> list[str]:
-    """Return a line for each earlier row of a symbol."""
+    """Return a line for each earlier row of a symbol; a column behind those of the trade stands where a row has it."""
     heads = ("at (New York)", "market", "bot", "trade", "price", "iv", "rank", "prob", "ror", "by", "value", "lacks")
     found = [
         (clock(each["at"]), f"{each['world']}{' delayed' if each['data'] == 'delayed' else ''}", each["bot"],
@@ -188,7 +192,9 @@ def symbol_lines(rows: Iterable[Row]) -> list[str]:
          each["by"], value_text(each["by"], each["value"]) if each["by"] else "", each["why"])
         for each in rows
     ]  # fmt: skip
-    return aligned([heads, *found], right=frozenset((4, 5, 6, 7, 8, 10)))
+    kept = [at for at in range(len(heads)) if at < _OF_TRADE or any(row[at] for row in found)]
+    shown = [[row[at] for at in kept] for row in (heads, *found)]
+    return aligned(shown, right=frozenset(place for place, at in enumerate(kept) if at in (4, 5, 6, 7, 8, 10)))
 
 
 def _share(part: float | None) -> str:

@@ -58,8 +58,8 @@ def hung(lead: str, text: str, *, shown: str | None = None) -> str:
 
 
 def echo(line: str, *, err: bool = False) -> None:
-    """Write a line as it fits."""
-    say("\n".join(fitted(line, err=err)), err=err)
+    """Write a line, or several, as they fit."""
+    say("\n".join(part for each in line.split("\n") for part in fitted(each, err=err)), err=err)
 
 
 def narrowed(

@@ -9,14 +9,17 @@ from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
+from scan_rows import row
 from store_day import small_day
 
 from engine.cli.compare import _told
 from engine.cli.main import as_it_fits, main
+from engine.cli.scan_text import symbol_lines
 from engine.cli.status import _position_lines
 from engine.cli.summary import NOTHING, tables
 from engine.cli.sweep_text import sweep_lines
-from engine.cli.width import LEAST, fitted, hung, prose_width, table, terminal_width
+from engine.cli.width import LEAST, echo, fitted, hung, prose_width, table, terminal_width
+from engine.run.scan.row import document
 from engine.run.sweep.sweep import variant_of
 from engine.run.sweep.variant import Variant
 from engine.run.sweep.vary import axis
@@ -233,6 +236,42 @@ def test_what_a_store_is_fits_the_terminal(
     lines = CliRunner().invoke(main, [*words, "--store", "s.db"]).output.splitlines()
     assert lines[-1].endswith("by a model (natural)")
     assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("words", [("hooks", "secret"), ("pause", "dte0_condor"), ("events", "import", "none.json")])
+def test_what_is_said_in_sentences_fits_the_terminal(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RULEBOT_DATA", str(tmp_path / "d"))
+    monkeypatch.chdir(tmp_path)
+    with closing(SqlJournal(open_store(Path("s.db")))) as journal:
+        journal.append(small_day(), durable=True)
+    Path("none.json").write_text("[]")
+    said = [*words, "--store", "s.db"] if words[0] == "pause" else [*words]
+    whole = CliRunner().invoke(main, said).output
+    monkeypatch.setattr("engine.cli.width.terminal_width", lambda: 40)
+    monkeypatch.setattr("engine.cli.width.error_width", lambda: 40)
+    narrow = CliRunner().invoke(main, said).output
+    assert narrow.split() == whole.split()
+    assert len(narrow.splitlines()) > len(whole.splitlines())
+
+
+def test_several_lines_are_fitted_each(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("engine.cli.width.terminal_width", lambda: 10)
+    echo("one two three\n four five six")
+    assert capsys.readouterr().out == "one two\n  three\n four five\n   six\n"
+
+
+def test_earlier_rows_of_a_symbol_have_the_columns_that_one_of_them_knows() -> None:
+    """Three heads without anything below them stood there, and ran past 80 columns."""
+    earlier = {"at": "2026-10-21T14:30:18.000000Z", "world": "simulated"}
+    bare = {**document(row("SPY", by="", value=None, why="")), **earlier}
+    assert symbol_lines([bare])[0].endswith("prob  ror")
+    assert symbol_lines([bare, {**document(row("SPY", why="move -2%")), **earlier}])[0].split()[-3:] == [
+        "by",
+        "value",
+        "lacks",
+    ]
 
 
 def test_a_sentence_stands_below_its_row_where_there_is_no_room_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
