@@ -12,8 +12,8 @@ import click
 from engine.cli.numbers import SEED, Whole
 from engine.cli.options import set_option
 from engine.cli.paths import SPECS
-from engine.cli.say import say
 from engine.cli.stores import print_json
+from engine.cli.width import echo
 from engine.model.counted import counted
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def chaos(
     else:
         again = _command(asked, kinds, overrides)
         for line in _lines(tally, asked.kinds, tuple(desk.bots), again, time.monotonic() - began):
-            say(line)
+            echo(line)
     ctx.exit(0 if tally.holds else 1)
 
 

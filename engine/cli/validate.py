@@ -13,6 +13,7 @@ from engine.cli.clock import DAY
 from engine.cli.exit_codes import PROBLEMS_FOUND
 from engine.cli.paths import SPECS
 from engine.cli.say import say
+from engine.cli.width import fitted
 from engine.model.collector import no_collection
 from engine.model.counted import counted
 from engine.model.errors import MisuseError, StoreError
@@ -164,12 +165,15 @@ def show_problems(found: Mapping[str, Sequence[Diagnostic]], form: str, *, err: 
         say(as_json(problems))
         return
     for problem in problems:
-        say(as_github(problem) if form == "github" else _coloured(problem), err=err)
+        say(as_github(problem) if form == "github" else _coloured(problem, err=err), err=err)
     say(summary(list(found.values())), err=err)
 
 
-def _coloured(problem: Diagnostic) -> str:
-    text = render(problem)
+def _coloured(problem: Diagnostic, *, err: bool) -> str:
+    """Return a problem as the terminal has it: its sentences broken between words, the line of the file as it is."""
+    head, line, caret, *help = render(problem).split("\n")
+    below = (part for each in help for part in fitted(each, err=err))
+    text = "\n".join((*fitted(head, err=err), line, caret, *below))
     if os.environ.get("NO_COLOR"):
         return text
     word = f"{problem.severity}[{problem.code}]"

@@ -6,7 +6,6 @@ from shutil import get_terminal_size
 from textwrap import wrap
 
 from engine.cli.say import say
-from engine.run.columns import aligned
 
 LEAST = 60
 """Columns below which text in columns is nothing but a strip."""
@@ -69,6 +68,8 @@ def narrowed(
 
     width: of the terminal, None where none is. going: columns that a narrow one does without, the first to go first.
     """
+    from engine.run.columns import aligned
+
     kept, left_out, waiting = list(range(len(rows[0]))), dict[str, None](), list(going)
     while True:
         shown = [[row[at] for at in kept if at < len(row)] for row in rows]

@@ -256,6 +256,23 @@ def test_what_is_said_in_sentences_fits_the_terminal(
     assert len(narrow.splitlines()) > len(whole.splitlines())
 
 
+def test_a_problem_of_a_spec_fits_the_terminal_but_for_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The terminal broke its words; what marks the place has to stand below the line as it is in the file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_COLOR", "1")
+    text = (SPECS / "put_lite.yaml").read_text(encoding="utf-8").replace("vix_change", "vix_chnage")
+    Path("put_lite.yaml").write_text(text, encoding="utf-8")
+    head, line, caret, *more = CliRunner().invoke(main, ["validate", "put_lite.yaml"]).output.splitlines()
+    monkeypatch.setattr("engine.cli.width.terminal_width", lambda: 30)
+    narrow = CliRunner().invoke(main, ["validate", "put_lite.yaml"]).output.splitlines()
+    at = narrow.index(line)
+    assert (" ".join(map(str.strip, narrow[:at])), narrow[at + 1]) == (head, caret)
+    assert max(len(each) for place, each in enumerate(narrow[:at] + narrow[at + 2 :])) <= 32 < len(head)
+    assert " ".join(narrow[at + 2 :]).split() == " ".join(more).split()
+
+
 def test_several_lines_are_fitted_each(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("engine.cli.width.terminal_width", lambda: 10)
     echo("one two three\n four five six")
