@@ -17,6 +17,7 @@ from engine.run.backtest.report.charts import calendar, curves, falls, histogram
 from engine.run.backtest.report.page import comparison_page, falls_of, report_page
 from engine.run.backtest.report.scale import plain_money, scale_of, steps
 from engine.run.backtest.report.style import STYLE
+from engine.run.backtest.report.tables import months
 from engine.run.backtest.results import regime, ruined_words
 from engine.run.behaviour import flaws_of
 
@@ -472,3 +473,22 @@ def test_a_line_of_a_comparison_is_as_long_as_its_backtest() -> None:
     assert (len(first), len(second)) == (2, 3)
     assert page.count("<title>one ") == 2
     assert first[-1].split(",")[0] == second[1].split(",")[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "ends"),
+    [([0.0], ("0.000", "0.250")), ([0.1, 0.3], ("0.000", "0.300")), ([-0.05, 0.2], ("-0.050", "0.200"))],
+)
+def test_columns_of_fills_say_where_their_axis_ends(values: list[float], ends: tuple[str, str]) -> None:
+    """Where all filled at the mid, 0.000 stood at both ends of an axis that was a quarter wide."""
+    assert tuple(re.findall(r">(-?\d\.\d{3})</text>", histogram(values, "n"))) == ends
+
+
+def test_months_say_what_they_fall_short_of_where_one_does() -> None:
+    """A column without anything in it stood there, as nobody had asked for anything."""
+    month = {"name": "2018-02", "sessions": 19, "idle": 18, "trades": 1, "win_rate": 1.0, "drawdown": 0.0}
+    fine = {**month, "average": 10.0, "net": 10.0, "short": []}
+    assert "short of" not in months([fine])
+    text = months([fine, {**fine, "short": ["average above $20.00"]}])
+    assert '<th class="left">short of</th>' in text
+    assert "average above $20.00" in text

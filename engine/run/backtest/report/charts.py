@@ -146,5 +146,6 @@ def histogram(values: Sequence[float], name: str, height: int = 150, columns: in
         body += f'<rect class="plain" {box}><title>{tip}</title></rect>'
     zero = LEFT + (0.0 - low) / (width * columns) * (WIDTH - LEFT - RIGHT)
     body += f'<line class="axis" x1="{zero:.1f}" x2="{zero:.1f}" y1="{TOP}" y2="{bottom}"/>'
-    body += words(LEFT, height - 6, f"{low:.3f}") + words(WIDTH - RIGHT, height - 6, f"{high:.3f}", "end")
+    end = low + width * columns
+    body += words(LEFT, height - 6, f"{low:.3f}") + words(WIDTH - RIGHT, height - 6, f"{end:.3f}", "end")
     return svg(name, height, body + words(LEFT - 6, TOP + 10, str(most), "end"))

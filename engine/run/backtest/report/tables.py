@@ -88,7 +88,8 @@ def funnel(found: Mapping[str, Any]) -> str:
 
 
 def months(found: Sequence[Mapping[str, Any]]) -> str:
-    """Return each month beside what was expected of it."""
+    """Return each month, beside what it falls short of where one does."""
+    is_short = any(each["short"] for each in found)
     rows = [
         (
             each["name"],
@@ -99,12 +100,12 @@ def months(found: Sequence[Mapping[str, Any]]) -> str:
             coloured(each["average"]),
             coloured(each["net"]),
             dollars(each["drawdown"]),
-            escape("; ".join(each["short"])),
+            *([escape("; ".join(each["short"]))] if is_short else []),
         )
         for each in found
     ]
-    head = ("month", "sessions", "idle", "trades", "won", "average", "net", "drawdown", "short of")
-    return table(head, rows, frozenset((8,)))
+    head = ("month", "sessions", "idle", "trades", "won", "average", "net", "drawdown")
+    return table((*head, "short of") if is_short else head, rows, frozenset((8,)))
 
 
 def findings(found: Sequence[Mapping[str, Any]]) -> str:
