@@ -5,7 +5,7 @@ not matter in how many pieces the journal came: `rebuild` is the same call with 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -188,16 +188,18 @@ def _leg_fills(order: Record) -> list[Any]:
 
 
 def _trades(connection: Connection, positions: Sequence[Record], touched: set[str]) -> None:
-    last: dict[str, Any] = {}
-    for record in positions:
-        last[str(record.data["id"])] = record.data
-    numbers = _numbers(connection, list(last))
-    for position in sorted(touched - last.keys()):
+    """Write the rows of these positions, and again those that are touched.
+
+    What has no row yet waits for its own first record, though what is made anew finds its last one in the journal.
+    """
+    last: dict[str, Any] = {str(record.data["id"]): record.data for record in positions}
+    numbers = _known_numbers(connection, touched | last.keys())
+    for position in sorted((touched & numbers.keys()) - last.keys()):
         known = select(journal.c.data).where(*of_position(position), journal.c.kind == Kind.POSITION.value)
         found = connection.execute(known.order_by(journal.c.seq.desc()).limit(1)).scalar()
         if found is not None:
             last[position] = json.loads(found)
-            numbers |= _numbers(connection, [position])
+    numbers |= _new_numbers(connection, [position for position in last if position not in numbers])
     rows = []
     for id, data in last.items():
         value = decode(Position, dict(data))
@@ -205,17 +207,20 @@ def _trades(connection: Connection, positions: Sequence[Record], touched: set[st
     _upsert(connection, trade_rows, rows)
 
 
-def _numbers(connection: Connection, positions: list[str]) -> dict[str, int]:
-    """Return each position's number in `trades`: counted in the order in which they first appear."""
+def _known_numbers(connection: Connection, positions: Collection[str]) -> dict[str, int]:
+    """Return the number in `trades` of each position that has one."""
     if not positions:
         return {}
     known = select(trade_rows.c.position, trade_rows.c.id).where(trade_rows.c.position.in_(positions))
-    numbers: dict[str, int] = {row.position: row.id for row in connection.execute(known)}
-    unknown = [position for position in positions if position not in numbers]
-    if unknown:
-        last = connection.execute(select(func.max(trade_rows.c.id))).scalar() or 0
-        numbers |= {position: number for number, position in enumerate(unknown, last + 1)}
-    return numbers
+    return {row.position: row.id for row in connection.execute(known)}
+
+
+def _new_numbers(connection: Connection, positions: Sequence[str]) -> dict[str, int]:
+    """Return numbers in `trades` for positions that have none: counted in the order in which they first appear."""
+    if not positions:
+        return {}
+    last = connection.execute(select(func.max(trade_rows.c.id))).scalar() or 0
+    return {position: number for number, position in enumerate(positions, last + 1)}
 
 
 def _beside(connection: Connection, position: Position) -> Beside:

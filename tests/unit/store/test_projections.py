@@ -56,6 +56,24 @@ def test_the_tables_follow_from_the_journal_alone(place: Place, pieces: int) -> 
     assert dump(path) == before
 
 
+def test_a_position_whose_choice_of_strikes_is_made_anew_before_it_takes_no_other_ones_place(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was found further on in the journal, and had the number of one that began with the same records."""
+    first = put_seller()
+    second = replace(first, id="P9")
+    chosen = Record(at("10:00"), Kind.SELECTION, SELLER, "P9", {"legs": [], "reason": "", "spots": {}})
+    path = store_of(place, [chosen, entity(Kind.POSITION, at("10:00"), first)])
+    journal = SqlJournal(open_store(path))
+    journal.append([entity(Kind.POSITION, at("10:01"), second)], durable=True)
+    before = dump(path)
+    assert [row["position"] for row in before["trade_rows"]] == [first.id, "P9"]
+    monkeypatch.setattr("engine.store.refresh._AT_ONCE", 2)
+    journal.rebuild()
+    journal.close()
+    assert dump(path) == before
+
+
 def test_a_condor_in_trades(day_place: Place) -> None:
     (trade,) = rows(day_place, f"SELECT * FROM trades WHERE strategy_id = '{CONDOR}'")
     legs = json.loads(trade.pop("legs"))
