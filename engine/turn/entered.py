@@ -34,6 +34,8 @@ NOT_BY_US = "cancelled at the broker, and not by us"
 CLOSED_BY_HAND = "closed by the operator"
 OTHER_SIDE = "both sides of the same"
 """The words of the broker's refusal when an order of the other side works in the contract (requirement A4)."""
+AFTER_ALL = "has filled after all"
+"""In why an entry is taken back: an order of an earlier one that was over leaves no room for it."""
 
 
 def entry_ended(work: Work, position: Position, order: Order, *, asked: bool) -> None:
@@ -167,7 +169,7 @@ def take_back_others(work: Work, position: Position, order: Order) -> None:
         entered = work.positions[other.position]
         is_another = other.purpose is Purpose.ENTRY and other.bot == position.bot and entered.id != position.id
         if is_another and entered.is_flat and (reason := _no_room(work, work.governing(entered), entered)):
-            cancel(work, other, f"{order.ref} has filled after all: {reason}")
+            cancel(work, other, f"{order.ref} {AFTER_ALL}: {reason}")
 
 
 def stop_for_today(work: Work, position: Position, reason: str) -> None:

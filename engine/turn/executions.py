@@ -24,7 +24,7 @@ from engine.turn.daily import LIQUIDATES
 from engine.turn.doubting import doubt_anew, fill_told, take_orders_back
 from engine.turn.ended import position_filled
 from engine.turn.judging import wake
-from engine.turn.mismatch import check_count, check_price
+from engine.turn.mismatch import check_count, check_price, check_room
 from engine.turn.past_us import corrected_past_us, replace_estimates
 from engine.turn.protecting import place_protection
 from engine.turn.pursuing import leave, protect_the_rest
@@ -269,6 +269,8 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     if not is_same:
         check_count(work, order, position)
         position_filled(work, position, work.orders[order.ref], event.executed_at)
+        if position.opened_at is None and work.positions[holder].opened_at is not None:
+            check_room(work, work.orders[order.ref], work.positions[holder])
         check_owner(work, work.orders[order.ref], event)
     count_closed(work, holder)
     conclude(work, work.orders[order.ref])

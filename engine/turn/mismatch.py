@@ -9,14 +9,15 @@ always what has filled (faults.md rows 11, 50 and 51).
 from datetime import timedelta
 from decimal import Decimal
 
+from engine.decide.opportunity import cap
 from engine.model.event import BrokerStatus, OrderReport
 from engine.model.money import CENT, ZERO
-from engine.model.order import Order, OrderType, Purpose
-from engine.model.position import Position
+from engine.model.order import Order, OrderStatus, OrderType, Purpose
+from engine.model.position import Position, count_trades
 from engine.model.values import replace
 from engine.order.draft import net_price
 from engine.turn.caution import stop
-from engine.turn.entered import stop_for_today
+from engine.turn.entered import AFTER_ALL, stop_for_today
 from engine.turn.resting import REARM_LIMIT, RESTING, cancel, cancel_entries, take_back
 from engine.turn.turned_away import taken_back_for
 from engine.turn.work import Work
@@ -121,6 +122,19 @@ def check_count(work: Work, order: Order, position: Position) -> None:
         distrust(work, position, f"{order.ref} has filled more than its {order.quantity}")
     elif order.opens(position.id) and any(leg.opened > position.quantity * leg.ratio for leg in position.legs):
         distrust(work, position, f"more was opened of {position.id} than the {position.quantity} that were asked for")
+
+
+def check_room(work: Work, order: Order, position: Position) -> None:
+    """Say when an entry that was over, or is taken back for one that was, opens more than its bot may have."""
+    was_over = not order.status.is_live and order.status is not OrderStatus.FILLED
+    is_late = was_over or AFTER_ALL in order.message
+    if order.purpose is not Purpose.ENTRY or not is_late or position.bot not in work.bots:
+        return
+    day = work.bots[position.bot].day
+    others = (each for each in work.positions_of(position.bot) if each.id != position.id and not each.is_flat)
+    before = replace(day, opened=day.opened - 1)
+    if reason := cap(work.governing(position).plan.entry, before, count_trades(others)):
+        distrust(work, position, f"{order.ref} has filled though it was over, or was to be: {reason} without it")
 
 
 def _unclosed(order: Order, position: Position) -> str:

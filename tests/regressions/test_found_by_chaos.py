@@ -263,6 +263,37 @@ def test_a_try_that_fills_when_the_next_one_has_is_told_and_ends_the_day(tmp_pat
     assert list(more_than_cap(replace(left.day, records=tuple(untold)), left.outside.rows, {}))
 
 
+AGAIN_AT_ONCE = """rulebot: 1
+name: again_at_once
+about: Buys a call, and tries again as soon as an entry has come to nothing.
+underlying: SPY
+entry: {window: {from: "10:02", to: "10:22"}, per_day: 1, max_open: 2, again: {after: [unfilled], wait: 0s}}
+legs:
+  expiry: {dte: 0}
+  long_call: {buy: call, strike: {at: spot, multiple_of: 5}}
+order: {start: mid, step: 0.05, wait: 10s, tries: 4, then: cancel}
+exits: [{time: "15:45"}]
+risk: {max_loss_per_trade: $20000}
+"""
+
+
+def test_an_entry_that_fills_when_the_next_one_has_is_told_and_ends_the_day(tmp_path: Path) -> None:
+    """The first was inactive and taken back; the broker called it cancelled, and filled it beside the second."""
+    file = tmp_path / "again_at_once.yaml"
+    file.write_text(AGAIN_AT_ONCE, encoding="utf-8")
+    desk = load_desk([str(file)], {}, None)
+    inactive: dict[str, str | int] = {"kind": "inactive", "on": "order", "seconds": 90}
+    late: dict[str, str | int] = {"kind": "late_fill", "on": "cancel", "number": "each", "seconds": 60}
+    storm = replace(draw(17701, desk, CHOICE), faults=(inactive, late), crashes=(), acts=(), reloads=())
+    left = live_through(storm, desk, tmp_path)
+    assert [position.state for position in left.day.positions.values()] == ["open", "open"]
+    assert judge(left, desk) == {}
+    told = [record.data["text"] for record in left.day.records if record.kind is Kind.ALARM]
+    assert told[-1].endswith("1 of 1 a day without it. again_at_once enters nothing more today: a person must look")
+    untold = replace(left.day, records=tuple(each for each in left.day.records if each.kind is not Kind.ALARM))
+    assert list(more_than_cap(untold, left.outside.rows, {"again_at_once": 1}))
+
+
 def told_late(tmp_path: Path, seed: int, faults: list[dict[str, str | int | float]], *examples: str) -> Aftermath:
     """Live through a seed's market with these faults; nothing may be wrong, and nothing be taken for torn."""
     desk = load_desk([str(shipped(each)) for each in examples], {}, None)

@@ -50,17 +50,19 @@ def twice_at_broker(rows: Iterable[Row]) -> Iterator[str]:
 def more_than_cap(day: Day, rows: Sequence[Row], caps: Mapping[str, int]) -> Iterator[str]:
     """Return bots that opened more in a day than their cap, by the ledger's own executions, and positions too large.
 
-    caps: entries a day by bot; a bot that is not named may open as many as it likes.
+    caps: entries a day by bot; a bot that is not named may open as many as it likes. What the broker filled after it
+    had called it cancelled counts only where nobody was told.
     """
     opened: dict[tuple[str, date], set[str]] = defaultdict(set)
     for row in executions(rows):
         order = day.orders.get(str(row["order_ref"]))
         if order is not None and order.purpose is Purpose.ENTRY and order.position in day.positions:
             opened[(order.bot, day.positions[order.position].session)].add(order.position)
+    told, late = told_of(day), filled_after_cancel(day, rows)
     for (bot, session), ids in opened.items():
-        if bot in caps and len(ids) > caps[bot]:
+        if bot in caps and len(ids - late if ids & told else ids) > caps[bot]:
             yield f"{bot} opened {len(ids)} positions on {session}: {sorted(ids)}"
-    overfilled = filled_unasked(day, rows) & told_of(day)
+    overfilled = filled_unasked(day, rows) & told
     for position in day.positions.values():
         if position.id not in overfilled and any(leg.opened > position.quantity * leg.ratio for leg in position.legs):
             yield f"{position.id} is larger than asked for"

@@ -496,6 +496,30 @@ def test_a_late_fill_leaves_no_room_for_the_entry_after_it() -> None:
     assert [each.state for each in desk.state.positions.values()] == ["open", "closed"]
 
 
+@pytest.mark.parametrize("per_day", [1, 3])
+@pytest.mark.parametrize("fills_first", [0, 1], ids=["the late one first", "the next one first"])
+def test_a_late_fill_beside_the_entry_after_it_is_told_and_ends_the_day(fills_first: int, per_day: int) -> None:
+    """Two positions were open where the bot may have one, under its exits, and no person was told."""
+    entry = ONE_AGAIN.replace("per_day: 1", f"per_day: {per_day}")
+    desk = Desk((text_of(entry=entry, order="{start: mid, wait: 10s, tries: 1, then: cancel}"),))
+    first = desk.enter()
+    desk.ack(first)
+    desk.tick(10)
+    desk.cancelled(desk.last)
+    desk.tick(2)
+    second = desk.last
+    desk.ack(second)
+    late, other = ((first, second), (second, first))[fills_first]
+    desk.fill(late)
+    assert desk.alarms == []
+    desk.fill(other)
+    assert [each.state for each in desk.state.positions.values()] == ["open", "open"]
+    reason = "1 of 1 a day" if per_day == 1 else "1 of 1 open at once"
+    told = f"{other.ref} has filled though it was over, or was to be: {reason} without it"
+    assert desk.alarms == [f"{told}. spread enters nothing more today: a person must look"]
+    assert desk.state.bots["spread"].day.halted == told
+
+
 def test_a_late_fill_leaves_no_room_for_a_further_try_of_the_entry_after_it() -> None:
     desk = Desk((text_of(entry=ONE_AGAIN, order="{start: mid, wait: 10s, tries: 2, pause: 30s, then: cancel}"),))
     first = desk.enter()
