@@ -178,6 +178,15 @@ def with_spy(day: HistoryDay) -> HistoryDay:
     return replace(day, levels={**day.levels, "SPY": np.round(day.levels["SPX"] / 10.0, 2)})
 
 
+def beside_another(day: HistoryDay) -> HistoryDay:
+    """Return the day with a second index, which moves by itself."""
+    other = PastDays(strikes=30, seed=5, symbol="XSP", trading_class="XSP").day(day.date)
+    names = ("bid", "ask", "iv", "delta", "gamma", "theta", "vega")
+    columns = {name: np.hstack((getattr(day, name), getattr(other, name))) for name in names}
+    levels = {**day.levels, "XSP": other.levels["XSP"]}
+    return replace(day, options=(*day.options, *other.options), levels=levels, **columns)
+
+
 class Leaps(PastDays):
     """Spot moves two and a half times as far in a minute: often by several strikes."""
 

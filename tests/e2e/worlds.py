@@ -64,13 +64,14 @@ def run_days(
     tapes: Path | None = None,
     given: GivenDay | None = None,
     until: datetime | None = None,
+    account: Path | None = None,
 ) -> Day:
     """Run whole sessions and return what they left; `place`: the store, else a file in the folder.
 
-    until: when the run ends, before its session does.
+    until: when the run ends, before its session does. account: the account document.
     """
 
-    desk = load_desk(specs, overrides or {}, None)
+    desk = load_desk(specs, overrides or {}, account)
     name = Path(market).stem if market else "plain"
     store = place or folder / f"{name}-{seed}-{days}-{speed or 'max'}.db"
     options = RunOptions(store=store, logs=None, sessions=days, install=f"s{seed}", tapes=tapes)

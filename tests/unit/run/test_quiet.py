@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from passed_by import FILLS, FIRST, both, difference, odd, program_of
-from past_days import PastDays
+from past_days import PastDays, beside_another
 from plain_specs import random_spec
 
 from engine.adapters.history.day import HistoryDay
@@ -100,15 +100,6 @@ order: {{start: mid, step: 0.05, wait: 5s, tries: 4, then: cancel}}
 exits: [{{{left}, name: left}}, {{time: "15:30"}}]
 risk: {{max_loss_per_trade: $9000}}
 """
-
-
-def beside_another(day: HistoryDay) -> HistoryDay:
-    """Return the day with a second index, which moves by itself."""
-    other = PastDays(strikes=30, seed=5, symbol="XSP", trading_class="XSP").day(day.date)
-    names = ("bid", "ask", "iv", "delta", "gamma", "theta", "vega")
-    columns = {name: np.hstack((getattr(day, name), getattr(other, name))) for name in names}
-    levels = {**day.levels, "XSP": other.levels["XSP"]}
-    return replace(day, options=(*day.options, *other.options), levels=levels, **columns)
 
 
 def test_columns_are_rounded_as_single_values_are() -> None:
