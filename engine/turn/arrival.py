@@ -12,12 +12,14 @@ tell an older number: 38103 fell back to 38099, 79 seconds after the restart beg
 Lean.Brokerages.InteractiveBrokers issue 242). That is why a low number alone is no proof.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from engine.model.event import LinkUp
 from engine.model.order import Order, OrderStatus
 from engine.model.position import Position
 from engine.model.session import EXCHANGE_ZONE
+from engine.spec.nouns.exits import Otherwise
+from engine.turn.closing import rolling_exit
 from engine.turn.protecting import GUARDING, is_protected
 from engine.turn.resting import GRACE
 from engine.turn.work import Work
@@ -83,13 +85,21 @@ def _tell(work: Work, position: Position, doubted: list[Order]) -> None:
     since, until = min(sent), max(sent) + GRACE
     if until <= work.at:
         return
-    limit = work.governing(position).plan.risk.max_unprotected
-    began = position.unprotected_since or work.at
-    is_closed = position.state == "exiting" or (limit is not None and until >= began + timedelta(seconds=limit))
     refs = " and ".join(order.ref for order in doubted)
     text = (
         f"its short legs may stand without protection since {since.astimezone(EXCHANGE_ZONE):%H:%M:%S}: "
         f"whether {refs} came to the broker is not known before {until.astimezone(EXCHANGE_ZONE):%H:%M:%S}; "
-        f"then {'it is closed' if is_closed else 'protection is sent anew'}"
+        f"then {_what_follows(work, position, until)}"
     )
     work.alarm(position.bot, text, position.id)
+
+
+def _what_follows(work: Work, position: Position, until: datetime) -> str:
+    """Return what becomes of a position whose order has not arrived by then."""
+    bot = work.governing(position)
+    limit, began = bot.plan.risk.max_unprotected, position.unprotected_since or work.at
+    planned = rolling_exit(bot, position) if position.state == "exiting" else None
+    holds = planned is not None and planned.roll is not None and planned.roll.otherwise is Otherwise.HOLD
+    if (position.state == "exiting" and not holds) or (limit is not None and until >= began + timedelta(seconds=limit)):
+        return "it is closed"
+    return "it stays open" if holds and not (bot.plan.risk.protect or bot.resting) else "protection is sent anew"

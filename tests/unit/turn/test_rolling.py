@@ -61,6 +61,29 @@ def offer(desk: Desk, short: float, long: float) -> None:
     desk.freshen()
 
 
+@pytest.mark.parametrize(
+    ("roll", "risk", "then"),
+    [
+        (ROLL, RISK, "it stays open"),
+        (ROLL, "{max_loss_per_trade: $20000, protect: {cost: 40x credit}}", "protection is sent anew"),
+        (ROLL.replace("]}", "], else: close}"), RISK, "it is closed"),
+    ],
+)
+def test_of_a_roll_that_may_not_have_arrived_it_is_told_what_follows(roll: str, risk: str, then: str) -> None:
+    """It was said of each that the position is closed then: with `else: hold` nothing closes it."""
+    desk = held(roll, risk=risk)
+    desk.level("VIX", 21.0)
+    desk.tick(1)
+    for stop in [order for order in desk.live if order.purpose is Purpose.PROTECT]:
+        desk.cancelled(stop)
+    assert desk.last.purpose is Purpose.ROLL
+    desk.unlink()
+    desk.tick(5)
+    desk.link([])
+    (told,) = [text for text in desk.alarms if "without protection" in text]
+    assert told.endswith(f"; then {then}")
+
+
 def frighten(desk: Desk, vix: float = 21.0) -> None:
     desk.level("VIX", vix)
     desk.tick(1)
