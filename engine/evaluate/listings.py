@@ -89,6 +89,11 @@ def place_of(strikes: tuple[Decimal, ...], level: float) -> int:
     return bisect_left(strikes, Decimal(f"{level:.4f}"))
 
 
+def place_among_listed(strikes: tuple[Decimal, ...], level: float) -> int:
+    """Return the same as `place_of` for all strikes of an expiry, as its listing has them."""
+    return bisect_left(_made_of(strikes, (id(strikes),), lambda: tuple(map(float, strikes))), round(level, 4))
+
+
 # ---------------------------------------------------------------- what is made of a listing's strikes
 
 _MADE: dict[tuple[object, ...], tuple[tuple[Decimal, ...], tuple[Any, ...]]] = {}

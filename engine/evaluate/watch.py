@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 from engine.compile.plan import LegPlan, Plan, Rule
 from engine.compile.reads import calls_of, opening_moves
 from engine.evaluate.guess import BAND, Guessing, guess_of
-from engine.evaluate.listings import listing_of, multiples, options_of, place_of
+from engine.evaluate.listings import listing_of, multiples, options_of, place_among_listed
 from engine.evaluate.snapshot import View
 from engine.evaluate.strike_terms import option_of, preferred
 from engine.model.contract import Contract, Option, Right, Underlying, share
@@ -91,9 +91,13 @@ def money_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
 
     What is read beside them is looked at as a whole, since conditions may be about it.
     """
-    found = (None if leg.is_shares else _listed_once(leg, view) for leg in plan.legs)
-    money = [None if listed is None else Aim(listed[0], listed[3], None, None) for listed in found]
-    return (*money, *(_aim(leg, plan, view, {}) for leg in plan.needs.beside))
+    return (*at_money(plan.legs, view), *(_aim(leg, plan, view, {}) for leg in plan.needs.beside))
+
+
+def at_money(legs: Iterable[LegPlan], view: View) -> tuple[Aim | None, ...]:
+    """Return where the money lies among the strikes of each of these legs, None where that is not known."""
+    found = (None if leg.is_shares else _listed_once(leg, view) for leg in legs)
+    return tuple([None if listed is None else Aim(listed[0], listed[3], None, None) for listed in found])
 
 
 def _listed_once(leg: LegPlan, view: View) -> tuple[date, tuple[Decimal, ...], float, int] | None:
@@ -159,7 +163,7 @@ def money_wish(symbols: Container[str], held: Iterable[Option], view: View) -> W
         strikes = listing.strikes.get(option.expiry, ()) if listing is not None else ()
         spot = view.level(option.symbol)
         if option.symbol in symbols and strikes and spot is not None:
-            place = place_of(strikes, spot)
+            place = place_among_listed(strikes, spot)
             need.update(dict.fromkeys(_money(option, option.expiry, strikes, place)))
             keep.update(_money(option, option.expiry, strikes, place, MONEY_KEPT))
     return Wish(tuple(need), frozenset(keep))
@@ -189,7 +193,7 @@ def _listed(leg: LegPlan, view: View) -> tuple[date, tuple[Decimal, ...], float,
     spot = view.level(leg.symbol)
     if listing is None or spot is None or expiry is None or not (strikes := listing.strikes.get(expiry)):
         return None
-    return expiry, strikes, spot, place_of(strikes, spot)
+    return expiry, strikes, spot, place_among_listed(strikes, spot)
 
 
 def _preferred(leg: LegPlan, strikes: tuple[Decimal, ...], centre: int) -> list[Decimal]:

@@ -11,10 +11,10 @@ from math import gcd
 
 from engine.compile.plan import Plan
 from engine.evaluate.snapshot import View
-from engine.evaluate.watch import Aim, Wish, entry_aims, entry_wish, money_aims
+from engine.evaluate.watch import Aim, Wish, at_money, entry_aims, entry_wish, money_aims
 from engine.model.contract import Contract, Underlying
 from engine.model.facts import Facts
-from engine.turn.program import CompiledBot
+from engine.turn.program import CompiledBot, CompiledMember
 from engine.turn.work import Work
 
 Wished = tuple[str, tuple[Aim | None, ...]]
@@ -71,11 +71,18 @@ def member_aims(work: Work, bots: Iterable[CompiledBot], view: View) -> dict[str
     when = f"turn {_turn(work)} of {work.program.line_limit} lines"
     for bot in bots:
         taken, others = _focus(work, bot)
-        money = (money_aims(each.plan, view) for each in bot.expiries())
+        money = (_money(member, view) for member in bot.members)
         strikes = (entry_aims(each.plan, view) for symbol in (*taken, *others) for each in bot.on(symbol).expiries())
         key = f"{bot.plan.name}, {when}: {', '.join(taken)}; {', '.join(others)}"
         found[key] = tuple(chain.from_iterable((*money, *strikes)))
     return found
+
+
+def _money(member: CompiledMember, view: View) -> tuple[Aim | None, ...]:
+    """Return all that a symbol's wish at the money depends on."""
+    if member.money:
+        return at_money(member.money, view)
+    return tuple(aim for each in member.bot.expiries() for aim in money_aims(each.plan, view))
 
 
 def _turn(work: Work) -> int:

@@ -15,6 +15,7 @@ from engine.compile.plan import (
     DayBounds,
     ExitPlan,
     Holds,
+    LegPlan,
     Member,
     Op,
     Plan,
@@ -264,12 +265,16 @@ class CompiledChoice:
 
 @dataclass(frozen=True, slots=True)
 class CompiledMember:
-    """One symbol of a universe. require: what it must offer; rank: reads what it is ranked by, None without a rank."""
+    """One symbol of a universe. require: what it must offer; rank: reads what it is ranked by, None without a rank.
+
+    money: one leg of each class and expiry that its structures deal in, none where they read more options than those.
+    """
 
     symbol: str
     require: tuple[CompiledRule, ...]
     rank: Read | None
     bot: CompiledBot
+    money: tuple[LegPlan, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -372,7 +377,10 @@ def _member(member: Member, pool: Pool) -> CompiledMember:
     bot = _of_one(member.plan, pool, member.symbol)
     require = tuple(CompiledRule(rule, compile_rule(rule, bot.plan)) for rule in member.require)
     rank = None if member.rank is None else reader_of(member.rank, context_of(bot.plan))
-    return CompiledMember(member.symbol, require, rank, bot)
+    found = bot.expiries()
+    legs = () if any(each.plan.needs.beside for each in found) else (leg for each in found for leg in each.plan.legs)
+    money = {(leg.symbol, leg.trading_class, leg.expiry): leg for leg in legs if not leg.is_shares}
+    return CompiledMember(member.symbol, require, rank, bot, tuple(money.values()))
 
 
 def _choice(choice: Choice, pool: Pool, symbol: str) -> CompiledChoice:

@@ -3,8 +3,10 @@
 from datetime import date
 from decimal import Decimal
 
+import pytest
+
 from engine.evaluate import listings
-from engine.evaluate.listings import multiples, options_of
+from engine.evaluate.listings import multiples, options_of, place_among_listed, place_of
 from engine.model.contract import Right
 
 DAY = date(2026, 11, 18)
@@ -12,6 +14,16 @@ DAY = date(2026, 11, 18)
 
 def strikes(*numbers: int) -> tuple[Decimal, ...]:
     return tuple(Decimal(number) for number in numbers)
+
+
+@pytest.mark.parametrize("step", ["0.5", "1", "2.5", "0.625", "0.0001"])
+def test_the_place_among_listed_strikes_is_that_among_any(step: str) -> None:
+    """At a strike, beside it by less than a ten-thousandth, and by more; of strikes that a split has made odd, too."""
+    listed = tuple(Decimal("597.3333") + at * Decimal(step) for at in range(40))
+    for strike in listed:
+        for away in (0.0, 0.00002, 0.00005, 0.00006, 0.0001, 0.3, 7.0):
+            for level in (float(strike) - away, float(strike) + away):
+                assert place_among_listed(listed, level) == place_of(listed, level)
 
 
 def test_options_stand_in_the_order_of_their_strikes() -> None:

@@ -381,10 +381,11 @@ def _not_asked_for(bot: CompiledBot, view: View) -> tuple[LegView, ...]:
     raise AssertionError(f"{bot.symbol}: looked for")
 
 
-@pytest.mark.parametrize("lines", [9, 14, 90])
-def test_a_choice_of_lines_that_stands_is_the_one_that_would_be_made_anew(lines: int) -> None:
+@pytest.mark.parametrize(("lines", "when"), [(9, ""), (14, ""), (90, ""), (90, ", when: [{skew: {above: -90%}}]")])
+def test_a_choice_of_lines_that_stands_is_the_one_that_would_be_made_anew(lines: int, when: str) -> None:
     """As spot moves past strikes, symbols take turns and come into focus; the other desk never lets a choice stand."""
-    stands, anew = (desk_of("{symbols: [SPY, SPX], rank: {by: spot, highest: 1}}") for _ in range(2))
+    entry = TWO.replace("per_day: 2", f"per_day: 2{when}")
+    stands, anew = (desk_of("{symbols: [SPY, SPX], rank: {by: spot, highest: 1}}", entry) for _ in range(2))
     for desk in (stands, anew):
         desk.program = replace(desk.program, line_limit=lines)
         desk.until("09:54")
