@@ -37,6 +37,7 @@ class BarWatch:
     _asking: "asyncio.Task[list[BarsReport]] | None" = None
     _not_before: dict[Series, datetime] = field(default_factory=dict)
     _counts: dict[Series, int] = field(default_factory=dict)
+    _needs: tuple[Program | None, Mapping[Series, int], frozenset[Series]] = (None, {}, frozenset())
 
     async def step(
         self, program: Program, facts: Facts, session: Session, at: datetime, *, waits: bool
@@ -63,9 +64,12 @@ class BarWatch:
     def _due(self, program: Program, facts: Facts, session: Session, at: datetime) -> dict[Series, int]:
         """Return how many bars of what are to be asked for now: all that is needed when that has become more."""
         found: dict[Series, int] = {}
-        of_today = read_today(program.texts)
-        for series, count in needed_bars(program.texts).items():
-            if series[1] == DAY or at < self._not_before.get(series, at):
+        if self._needs[0] is not program:
+            within = {series: count for series, count in needed_bars(program.texts).items() if series[1] != DAY}
+            self._needs = program, within, read_today(program.texts)
+        _, needed, of_today = self._needs
+        for series, count in needed.items():
+            if at < self._not_before.get(series, at):
                 continue
             known = facts.bars.get(series) if count <= self._counts.get(series, -1) else None
             if series not in of_today and known is not None and known.known_until >= session.at(time(0)).timestamp():

@@ -43,15 +43,23 @@ class Exchange:
         return Bars(self.at.timestamp(), bars[-count:])
 
 
+def needing(bars: dict[tuple[str, int], int], *, reads_today: bool = True) -> Any:
+    """Return a bot that needs so many bars."""
+    needs = SimpleNamespace(bars=bars, today={SERIES} if reads_today else set())
+    return SimpleNamespace(plan=SimpleNamespace(needs=needs))
+
+
 class Watched:
     """A watch that is stepped, with the facts that it makes."""
 
     def __init__(self, count: int, feed: Exchange, *, reads_today: bool = True) -> None:
-        needs = SimpleNamespace(bars={SERIES: count}, today={SERIES} if reads_today else set())
-        bot: Any = SimpleNamespace(plan=SimpleNamespace(needs=needs))
-        self.program = Program(bots={"one": bot}, pinned={}, limits=AccountLimits(), install="test")
+        self.runs(one=needing({SERIES: count}, reads_today=reads_today))
         self.feed, self.facts = feed, Facts()
         self.watch = BarWatch(feed)  # type: ignore[arg-type]
+
+    def runs(self, **bots: Any) -> None:
+        """Run these bots from now on, as after a reload."""
+        self.program = Program(bots=bots, pinned={}, limits=AccountLimits(), install="test")
 
     def at(self, seconds: float) -> list[BarsReport]:
         self.feed.at = OPEN + timedelta(seconds=seconds)
@@ -122,12 +130,28 @@ def test_more_bars_are_asked_for_once_another_bot_needs_them() -> None:
     watched = Watched(4, Exchange())
     watched.at(-100)
     watched.at(310)
-    watched.program.bots["one"].plan.needs.bars = {SERIES: 30}
+    watched.runs(one=needing({SERIES: 30}))
     watched.at(320)
     assert watched.feed.asked[-1] == (320, 30)
     assert watched.closes == [float(at) for at in range(-29, 1)]
     watched.at(330)
     assert len(watched.feed.asked) == 3
+
+
+def test_what_the_bots_need_is_added_up_once_for_their_program() -> None:
+    class Counted(dict[tuple[str, int], int]):
+        reads = 0
+
+        def items(self) -> Any:
+            self.reads += 1
+            return super().items()
+
+    watched, needed = Watched(4, Exchange()), Counted({SERIES: 4})
+    watched.runs(one=needing(needed))
+    for seconds in range(-100, 320, 5):
+        watched.at(seconds)
+    assert needed.reads == 1
+    assert [seconds for seconds, _ in watched.feed.asked] == [-100, 305]
 
 
 def test_bars_of_days_long_past_are_let_go() -> None:
@@ -166,9 +190,7 @@ def test_bars_of_yesterday_are_not_those_that_a_new_session_reads() -> None:
 def test_a_bot_that_reads_today_has_them_asked_for_again() -> None:
     watched = Watched(200, Exchange(), reads_today=False)
     watched.at(3630)
-    watched.program.bots["two"] = SimpleNamespace(
-        plan=SimpleNamespace(needs=SimpleNamespace(bars={SERIES: 10}, today={SERIES}))
-    )
+    watched.runs(**watched.program.bots, two=needing({SERIES: 10}))
     assert len(watched.at(3905)) == 1
     assert watched.closes[-1] == 12.0
 
