@@ -67,17 +67,13 @@ def touches(market: Market, con_ids: Sequence[int]) -> dict[int, Touch]:
     if not con_ids:
         return {}
     ticks = market.ticks(con_ids)
-    found = {}
-    for row, con_id in enumerate(con_ids):
-        found[con_id] = Touch(
-            exact(float(ticks.bid[row])),
-            exact(float(ticks.ask[row])),
-            _size(float(ticks.bid_size[row])),
-            _size(float(ticks.ask_size[row])),
-            exact(float(ticks.last[row])),
-            float(ticks.spot[row]),
+    shown = (ticks.bid, ticks.ask, ticks.bid_size, ticks.ask_size, ticks.last, ticks.spot)
+    return {
+        con_id: Touch(exact(bid), exact(ask), _size(bid_size), _size(ask_size), exact(last), spot)
+        for con_id, bid, ask, bid_size, ask_size, last, spot in zip(
+            con_ids, *(column.tolist() for column in shown), strict=True
         )
-    return found
+    }
 
 
 def _size(size: float) -> int:

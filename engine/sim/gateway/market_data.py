@@ -32,6 +32,8 @@ from engine.sim.seams import TicketLeg
 
 INVALID = "Error validating request.-'bP' : cause - "
 PROCESSING = "Error processing request.-'bW' : cause - "
+_OF_ONE = GreeksPrinter([0], 1)
+"""Prints the computation of a board of one option."""
 
 
 def market_data(hub: Hub, session: Session, fields: Fields) -> None:
@@ -157,7 +159,7 @@ def _quote_pieces(found: Instrument, rows: Board) -> list[Piece]:
     if (last := rows.lasts()[0]) != NO_PRICE:
         pieces.append((PRICE, last_tail(last, not is_index)))
     if found.is_option:
-        pieces.append((COMPUTATION, GreeksPrinter([0], 1).tails(rows.values)[0]))
+        pieces.append((COMPUTATION, _OF_ONE.tails(rows.values)[0]))
     return pieces
 
 
