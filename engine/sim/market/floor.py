@@ -42,6 +42,7 @@ class Floor:
         self._closes: dict[int, float] = {}
         self._closes_before: dict[int, float] = {}
         self._volumes: dict[int, int] = {}
+        self._interests: dict[int, int] = {}
 
     @property
     def date(self) -> date:
@@ -124,7 +125,10 @@ class Floor:
 
     def open_interest(self, option: Instrument) -> int:
         """Return the open interest of an option."""
-        return int(self.interests(expiry_of(option), *_single(option))[0])
+        found = self._interests.get(option.con_id)
+        if found is None:
+            found = self._interests[option.con_id] = int(self.interests(expiry_of(option), *_single(option))[0])
+        return found
 
 
 def _usual_volume(symbol: str) -> float:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from engine.model.session import session_after, session_from, session_on
+from engine.sim.market.floor import Floor
 from engine.sim.market.market import SimMarket
 from engine.sim.market.path import DayTape
-from engine.sim.market.surface import Expiry
+from engine.sim.market.surface import Expiry, expiry_of
 from engine.sim.seams import Bar
 
 from .market_day import DAY, chain, market_at, spot_of
@@ -117,6 +118,19 @@ def test_statistics_follow_the_session() -> None:
     assert of_option.previous_close is not None
     assert market.open_interest(option) > 0
     assert market.open_interest(416904) == 0
+
+
+def test_open_interest_is_made_once_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    market, made = market_at(time(12)), []
+    option = chain(market, "SPY", "20261120", "SPY")[100]
+    first = market.open_interest(option.con_id)
+    monkeypatch.setattr(Floor, "interests", lambda *asked: made.append(asked))
+    assert market.open_interest(option.con_id) == first
+    assert not made
+    monkeypatch.undo()
+    market.advance(session_after(DAY).at(time(12)))
+    strike, con_id = np.array([option.strike]), np.array([option.con_id])
+    assert market.open_interest(option.con_id) == market._floor.interests(expiry_of(option), strike, con_id)[0] != first
 
 
 def test_totals_are_the_sums_over_the_options() -> None:
