@@ -32,6 +32,9 @@ OLDEST_VERSION = 157
 BEATS_MISSED = 3
 MOST_MESSAGES = 49
 """What ib_async lets through in a second before it queues; `Pace` stays below it."""
+PIECE = 8192
+"""Bytes that ib_async is handed at once: for each message it copies all that is left behind it, so that one of the
+256 KiB that a burst may bring took four times as long as one of these."""
 LOCKSTEP_OPTION = "+LOCKSTEP"
 LOCKSTEP_ZONE = "LOCKSTEP"
 
@@ -100,6 +103,7 @@ class Wire:
         install(self.client, self.quotes, self.inbox, self.requests, self.fence)
 
     def _listen(self) -> None:
+        self.client.conn.data_received = in_pieces(self.client.conn.data_received)
         # eventkit holds bound methods weakly; this object lives as long as its connection
         self.client.conn.hasData += self._greeting
         if not self.settings.lockstep:
@@ -281,6 +285,16 @@ def _pass_over(attempt: "asyncio.Future[None]") -> None:
     """Look at how an attempt ended that nobody waits for any more; else asyncio would print it."""
     if not attempt.cancelled():
         attempt.exception()
+
+
+def in_pieces(receive: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    """Return what hands on what was received piece by piece."""
+
+    def received(data: bytes) -> None:
+        for at in range(0, len(data), PIECE):
+            receive(data[at : at + PIECE])
+
+    return received
 
 
 def install(client: Any, quotes: Quotes, inbox: Inbox, requests: Requests, fence: Fence) -> None:
