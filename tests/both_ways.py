@@ -1,15 +1,18 @@
 """Variants by arrays, and turn by turn."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from functools import cache
 
+import pytest
 from past_days import PastDays
 
 from engine.model.events import event_calendar
 from engine.run.backtest.fills import fill_model
 from engine.run.calendars import shipped_dates
+from engine.run.sweep.arrays import groups
 from engine.run.sweep.compiling import Terms
 from engine.run.sweep.evaluate import evaluate
 from engine.run.sweep.variant import Variant
@@ -62,3 +65,19 @@ def both(texts: list[str], asked: Terms) -> tuple[list[Variant], list[Variant]]:
 def by_arrays(texts: list[str], asked: Terms) -> list[Variant]:
     """Return what comes of these variants; by turns too where `asked` wants every turn."""
     return evaluate([(number, (f"{number}",), text) for number, text in enumerate(texts)], asked)
+
+
+def together_and_alone(
+    texts: list[str], asked: Terms, monkeypatch: pytest.MonkeyPatch, fewest: tuple[int, int] = (1, 1_000)
+) -> Iterator[tuple[list[Variant], list[Variant]]]:
+    """Yield what comes of variants judged together, and of each alone, beside turns, which are lived through once.
+
+    Both are the same. fewest: variants that are judged together at least.
+    """
+    slow = by_arrays(texts, replace(asked, every_turn=True))
+    assert sum(each.by_arrays for each in slow) == 0
+    for least in fewest:
+        monkeypatch.setattr(groups, "FEWEST", least)
+        fast = by_arrays(texts, asked)
+        assert fast == slow, least
+        yield fast, slow

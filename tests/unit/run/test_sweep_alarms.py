@@ -5,11 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from both_ways import PLAIN, both, terms
+from both_ways import PLAIN, terms, together_and_alone
 from past_days import PastDays, unchanged
 
 from engine.adapters.history.day import HistoryDay
-from engine.run.sweep.arrays import groups
 
 TIMED = '  - vix: {above: 100}\n  - time: "15:20"\n'
 SPREAD = PLAIN.replace("10:30", "12:00").replace('  - target: {profit: 50%}\n  - time: "15:45"\n', TIMED)
@@ -30,7 +29,6 @@ def unbid(day: HistoryDay) -> HistoryDay:
     return replace(day, bid=bid)
 
 
-@pytest.mark.parametrize("fewest", [1, 1_000])
 @pytest.mark.parametrize(
     ("text", "change", "alarm", "by_arrays"),
     [
@@ -47,11 +45,8 @@ def test_an_alarm_of_a_session_is_counted(
     change: Callable[[HistoryDay], HistoryDay],
     alarm: str,
     by_arrays: int,
-    fewest: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(groups, "FEWEST", fewest)
-    (fast,), (slow,) = both([text], terms(PastDays(seed=1, change=change), 3))
-    assert fast == slow
-    assert [words.startswith(alarm) for words, _ in slow.alarms] == [True] * bool(alarm)
-    assert fast.by_arrays == by_arrays
+    for (fast,), (slow,) in together_and_alone([text], terms(PastDays(seed=1, change=change), 3), monkeypatch):
+        assert [words.startswith(alarm) for words, _ in slow.alarms] == [True] * bool(alarm)
+        assert fast.by_arrays == by_arrays

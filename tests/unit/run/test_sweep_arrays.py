@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from both_ways import FILLS, FIRST, PLAIN, both, by_arrays, calendar, terms
+from both_ways import FILLS, FIRST, PLAIN, both, by_arrays, calendar, terms, together_and_alone
 from past_days import Leaps, PastDays, crossed
 from plain_specs import alike_specs, random_spec
 
@@ -59,7 +59,6 @@ BARE = PLAIN.replace("  long_put: {buy: put, strike: {below: short_put, by: 10 p
 SETTLED = PLAIN.partition("exits:")[0] + "exits:\n  - at_expiry: settle\nrisk: {max_loss_per_trade: $5000}\n"
 
 
-@pytest.mark.parametrize("fewest", [1, 1_000])
 @pytest.mark.parametrize(
     ("text", "cash", "strained"),
     [
@@ -71,18 +70,15 @@ SETTLED = PLAIN.partition("exits:")[0] + "exits:\n  - at_expiry: settle\nrisk: {
     ],
 )
 def test_sessions_in_which_the_margin_takes_all_are_those_of_turns(
-    text: str, cash: int, strained: int, fewest: int, monkeypatch: pytest.MonkeyPatch
+    text: str, cash: int, strained: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sweep said nothing of margin: of $700 spreads of $1,000 each were sold, and a backtest told that."""
-    monkeypatch.setattr(groups, "FEWEST", fewest)
     monkeypatch.setattr(evaluating, "CHECKED", 2)
-    fast, slow = both(
-        [text, text.replace("delta: 0.10", "delta: 0.12")], replace(terms(PastDays(), 2, "mid"), cash=Decimal(cash))
-    )
-    assert fast == slow
-    assert min(each.by_arrays for each in fast) >= 1
-    assert [each.trades for each in fast] == [2, 2]
-    assert [each.strained for each in fast] == [strained, strained]
+    asked = replace(terms(PastDays(), 2, "mid"), cash=Decimal(cash))
+    for fast, _ in together_and_alone([text, text.replace("delta: 0.10", "delta: 0.12")], asked, monkeypatch):
+        assert min(each.by_arrays for each in fast) >= 1
+        assert [each.trades for each in fast] == [2, 2]
+        assert [each.strained for each in fast] == [strained, strained]
 
 
 @pytest.mark.parametrize("cents", [0, 1])
@@ -158,23 +154,18 @@ def test_after_an_entry_that_ended_unfilled_the_next_look_is_the_same(every: str
     assert fast == slow
 
 
-@pytest.mark.parametrize("fewest", [1, 1_000])
 def test_an_exit_by_the_most_a_trade_can_lose_is_judged_of_each_price_that_was_entered_at(
-    fewest: int, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Variants that held the same options at other prices had the exits of the first of them."""
-    monkeypatch.setattr(groups, "FEWEST", fewest)
     text = PLAIN.replace("delta: 0.10", "otm: 20 pts, multiple_of: 25").replace(
         "target: {profit: 50%}", "max_risk: {below: $725}"
     )
-    fast, slow = both(
-        [text.replace("10:00", begin) for begin in ("10:00", "10:02", "10:06")], terms(PastDays(seed=4), 4)
-    )
-    assert fast == slow
-    assert all(each.by_arrays >= 3 for each in fast)
+    texts = [text.replace("10:00", begin) for begin in ("10:00", "10:02", "10:06")]
+    for fast, _ in together_and_alone(texts, terms(PastDays(seed=4), 4), monkeypatch):
+        assert all(each.by_arrays >= 3 for each in fast)
 
 
-@pytest.mark.parametrize("fewest", [1, 1_000])
 @pytest.mark.parametrize(
     ("entry", "leaving"),
     [
@@ -184,16 +175,14 @@ def test_an_exit_by_the_most_a_trade_can_lose_is_judged_of_each_price_that_was_e
     ids=["the entry", "the exit"],
 )
 def test_at_the_open_an_order_begins_as_late_as_its_legs_are_streamed(
-    entry: str, leaving: str, fewest: int, monkeypatch: pytest.MonkeyPatch
+    entry: str, leaving: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was taken to begin at once, and to be done before the next quotes."""
-    monkeypatch.setattr(groups, "FEWEST", fewest)
     text = PLAIN.replace("10:00", "09:30").replace("natural, wait: 10s, tries: 1", entry)
     text = text.replace("delta: 0.10", "delta: 0.3, multiple_of: 50").replace("put", "call").replace("below", "above")
     text = text.replace("  - target: {profit: 50%}", f"  - vix: {{above: 1}}\n    order: {{start: {leaving}}}")
-    (fast,), (slow,) = both([text], terms(Leaps(seed=1), 6))
-    assert fast == slow
-    assert slow.trades >= 2
+    for (fast,), _ in together_and_alone([text], terms(Leaps(seed=1), 6), monkeypatch):
+        assert fast.trades >= 2
 
 
 LADDERED = """rulebot: 1
@@ -212,16 +201,13 @@ risk: {max_loss_per_trade: $813}
 """
 
 
-@pytest.mark.parametrize("fewest", [1, 2])
 @pytest.mark.parametrize("fills", FILLS)
 def test_the_least_commission_is_one_of_the_order_in_what_a_trade_may_lose(
-    fills: str, fewest: int, monkeypatch: pytest.MonkeyPatch
+    fills: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By arrays each leg had one of its own, and the ladder ended a step too soon."""
-    monkeypatch.setattr(groups, "FEWEST", fewest)
-    (fast,), (slow,) = both([LADDERED], terms(PastDays(seed=20), 6, fills))
-    assert fast.by_arrays >= 3
-    assert fast == slow
+    for (fast,), _ in together_and_alone([LADDERED], terms(PastDays(seed=20), 6, fills), monkeypatch, (1, 2)):
+        assert fast.by_arrays >= 3
 
 
 @pytest.mark.parametrize("fills", FILLS)

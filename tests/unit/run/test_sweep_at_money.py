@@ -9,7 +9,7 @@ from datetime import date
 
 import numpy as np
 import pytest
-from both_ways import FILLS, FIRST, both, calendar, terms
+from both_ways import FILLS, FIRST, both, calendar, terms, together_and_alone
 from past_days import Leaps, PastDays, crossed, with_spy
 from plain_specs import calm_spec
 
@@ -209,7 +209,6 @@ def test_bots_that_are_halted_at_different_times_come_to_the_same() -> None:
 OF_THE_OPEN = "{expected_move: {asof: open, above: %s pts}}"
 
 
-@pytest.mark.parametrize("fewest", [1, 1_000])
 @pytest.mark.parametrize(
     ("was", "now", "trades"),
     [
@@ -224,14 +223,12 @@ OF_THE_OPEN = "{expected_move: {asof: open, above: %s pts}}"
     ],
 )
 def test_what_is_the_same_all_day_is_judged_as_well(
-    was: str, now: str, trades: int, fewest: int, monkeypatch: pytest.MonkeyPatch
+    was: str, now: str, trades: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(groups, "FEWEST", fewest)
     text = STRANGLE.replace("at_least: 500", "at_least: 0.1").replace(was, now)
-    fast, slow = both([text], terms(PastDays(seed=2), 1, "mid"))
-    assert fast == slow
-    assert not slow[0].problem
-    assert slow[0].trades == trades
+    for fast, slow in together_and_alone([text], terms(PastDays(seed=2), 1, "mid"), monkeypatch):
+        assert not fast[0].problem
+        assert slow[0].trades == trades
 
 
 class Foundling(PastDays):
@@ -241,14 +238,11 @@ class Foundling(PastDays):
         return []
 
 
-@pytest.mark.parametrize("fewest", [1, 1_000])
-def test_a_halt_that_is_not_known_keeps_a_bot_out(fewest: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(groups, "FEWEST", fewest)
+def test_a_halt_that_is_not_known_keeps_a_bot_out(monkeypatch: pytest.MonkeyPatch) -> None:
     text = STRANGLE.replace("at_least: 500", "at_least: 0.1")
     texts = [text, text + "  halt_when: [{move: {since: close, beyond: 90%}}]\n"]
-    fast, slow = both(texts, terms(Foundling(seed=2), 1, "mid"))
-    assert fast == slow
-    assert [each.trades for each in slow] == [1, 0]
+    for fast, _ in together_and_alone(texts, terms(Foundling(seed=2), 1, "mid"), monkeypatch):
+        assert [each.trades for each in fast] == [1, 0]
 
 
 def struck(day: HistoryDay) -> HistoryDay:
@@ -258,15 +252,12 @@ def struck(day: HistoryDay) -> HistoryDay:
     return with_spy(replace(day, bid=bid, ask=day.ask + 0.3, levels={**day.levels, "VIX": vix}))
 
 
-@pytest.mark.parametrize("fewest", [1, 1_000])
-def test_an_order_at_work_when_its_bot_is_halted_is_left_to_turns(fewest: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(groups, "FEWEST", fewest)
+def test_an_order_at_work_when_its_bot_is_halted_is_left_to_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     text = STRANGLE.replace("at_least: 500", "at_least: 0.1").replace("natural, wait: 10s, tries: 1", LADDER)
     texts = [text, text + "  halt_when: [{vix_spike: {above: 3 pts}}]\n"]
-    fast, slow = both(texts, terms(PastDays(seed=3, change=struck), 1))
-    assert fast == slow
-    assert [each.trades for each in slow] == [1, 0]
-    assert [each.by_arrays for each in fast] == [1, 0]
+    for fast, slow in together_and_alone(texts, terms(PastDays(seed=3, change=struck), 1), monkeypatch):
+        assert [each.trades for each in slow] == [1, 0]
+        assert [each.by_arrays for each in fast] == [1, 0]
 
 
 def uneven(day: HistoryDay) -> HistoryDay:
@@ -275,11 +266,8 @@ def uneven(day: HistoryDay) -> HistoryDay:
     return with_spy(replace(day, bid=day.bid * parts, ask=day.ask * parts))
 
 
-@pytest.mark.parametrize("fewest", [1, 1_000])
-def test_where_it_is_in_doubt_what_is_streamed_turns_decide(fewest: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(groups, "FEWEST", fewest)
+def test_where_it_is_in_doubt_what_is_streamed_turns_decide(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [STRANGLE.replace("at_least: 500", f"at_least: {credit}") for credit in np.arange(8.0, 14.0, 0.5)]
-    fast, slow = both(texts, terms(Leaps(strikes=90, seed=5, change=uneven), 1))
-    assert fast == slow
-    assert sum(each.trades for each in slow) >= 4
-    assert 5 <= sum(each.by_arrays for each in fast) < len(texts)
+    for fast, slow in together_and_alone(texts, terms(Leaps(strikes=90, seed=5, change=uneven), 1), monkeypatch):
+        assert sum(each.trades for each in slow) >= 4
+        assert 5 <= sum(each.by_arrays for each in fast) < len(texts)
