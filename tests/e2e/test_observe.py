@@ -53,6 +53,8 @@ MARK = "observed: nothing was sent, and orders filled by a model (natural)"
 HALF_DAY = date(2026, 12, 24)
 """The session before Christmas, which ends at 13:00."""
 NEVER = at_exchange_time(HALF_DAY, time(19))
+ALL_IS_DONE = at_exchange_time(HALF_DAY, time(11, 45))
+"""By then all three bots have entered, and the two that leave that day have left."""
 A_PUT = """rulebot: 1
 name: {name}
 about: Sells a same-day SPY put, and takes the shares.
@@ -69,8 +71,18 @@ class KilledError(Exception):
     """The engine is gone."""
 
 
-async def observe(port: int, store: Path, killed_at: datetime, specs: Sequence[str] = (), sessions: int = 1) -> Run:
-    """Observe a session, or until an instant at which the engine is gone. specs: others than the shipped BOTS."""
+async def observe(
+    port: int,
+    store: Path,
+    killed_at: datetime,
+    specs: Sequence[str] = (),
+    sessions: int = 1,
+    last: datetime | None = None,
+) -> Run:
+    """Observe a session, or until an instant at which the engine is gone. specs: others than the shipped BOTS.
+
+    last: when the run ends, before its session does.
+    """
     desk = load_desk(specs or spec_files(BOTS), {}, None)
     options = RunOptions(
         store=store,
@@ -82,18 +94,22 @@ async def observe(port: int, store: Path, killed_at: datetime, specs: Sequence[s
     )
     runs: list[Run] = []
 
+    def begun(run: Run) -> None:
+        runs.append(run)
+        run.last = last or run.last
+
     def watcher(_: Run, at: datetime) -> None:
         if at >= killed_at:
             raise KilledError
 
     world = attached("127.0.0.1", port, 2, "", lockstep=True, sends_orders=False)
     with suppress(KilledError):
-        await execute(desk, options, observing(world, fill_model("natural")), runs.append, watcher)
+        await execute(desk, options, observing(world, fill_model("natural")), begun, watcher)
     return runs[0]
 
 
 def day(store: Path, kills_at: Sequence[datetime] = ()) -> list[Tally]:
-    """Observe a half day on a gateway of its own, with these kills in it; return what it was asked each time."""
+    """Observe a morning on a gateway of its own, with these kills in it; return what it was asked each time."""
 
     async def body() -> list[Tally]:
         gateway = await start_gateway(GatewaySettings(first_day=HALF_DAY, seed=3, data_seconds=15))
@@ -101,7 +117,7 @@ def day(store: Path, kills_at: Sequence[datetime] = ()) -> list[Tally]:
         try:
             for at in (*kills_at, NEVER):
                 async with tallied(gateway) as (port, tally):
-                    await observe(port, store, at)
+                    await observe(port, store, at, last=ALL_IS_DONE)
                     tallies.append(tally)
             assert gateway.exchange.open_orders() == []
             assert gateway.ledger is not None
