@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("chains")
-    source = PastDays(last=date(2026, 9, 3), strikes=30)
+    source = PastDays(last=date(2026, 9, 3), strikes=30, every=3)
     for day in source.dates(source.first, source.last):
         write_day(source.day(day), folder / f"{day}.parquet")
     return folder

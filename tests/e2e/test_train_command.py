@@ -52,13 +52,23 @@ def spec(folder: Path, *, times: list[str], require: str = "") -> Path:
     return file
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("chains")
-    source = PastDays(last=date(2026, 9, 10), strikes=30)
+def written(folder: Path, every: int) -> Path:
+    """Write seven sessions, quoted each so many minutes."""
+    source = PastDays(last=date(2026, 9, 10), strikes=30, every=every)
     for day in source.dates(source.first, source.last):
         write_day(source.day(day), folder / f"{day}.parquet")
     return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("chains"), 1)
+
+
+@pytest.fixture(scope="module")
+def sparse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return such sessions for what is not about each minute: they are walked through in a third of the time."""
+    return written(tmp_path_factory.mktemp("sparse"), 5)
 
 
 def typed(command: str, *words: object) -> Result:
@@ -126,8 +136,8 @@ def windowed(folder: Path) -> Path:
     return file
 
 
-def test_a_minute_brings_what_a_bot_that_enters_then_makes(data: Path, tmp_path: Path) -> None:
-    words = ("--data", data, "--fills", "mid", "--workers", 1)
+def test_a_minute_brings_what_a_bot_that_enters_then_makes(sparse: Path, tmp_path: Path) -> None:
+    words = ("--data", sparse, "--fills", "mid", "--workers", 1)
     table = tmp_path / "minutes.csv"
     found = typed("train", windowed(tmp_path), *words, "--minutes", 30, "--samples", table)
     assert found.exit_code == 1
@@ -147,9 +157,9 @@ def test_a_minute_brings_what_a_bot_that_enters_then_makes(data: Path, tmp_path:
 
 
 @pytest.mark.long
-def test_ci_several_processes_find_the_same_minutes(data: Path, tmp_path: Path) -> None:
+def test_ci_several_processes_find_the_same_minutes(sparse: Path, tmp_path: Path) -> None:
     one, two = tmp_path / "one.csv", tmp_path / "two.csv"
-    words = ("--data", data, "--fills", "mid", "--minutes", 20)
+    words = ("--data", sparse, "--fills", "mid", "--minutes", 20)
     typed("train", windowed(tmp_path), *words, "--workers", 1, "--samples", one)
     typed("train", windowed(tmp_path), *words, "--workers", 2, "--samples", two)
     assert one.read_text() == two.read_text()
@@ -157,10 +167,10 @@ def test_ci_several_processes_find_the_same_minutes(data: Path, tmp_path: Path) 
 
 
 @pytest.mark.long
-def test_ci_from_sessions_to_a_condition_that_trades(data: Path, tmp_path: Path) -> None:
+def test_ci_from_sessions_to_a_condition_that_trades(sparse: Path, tmp_path: Path) -> None:
     bare, out = spec(tmp_path, times=TIMES), tmp_path / "models" / "learned.json"
     store = tmp_path / "bt.db"
-    words = ("--data", data, "--fills", "mid", "--workers", 1, "--place", "require", "--folds", 2, "--embargo", 0)
+    words = ("--data", sparse, "--fills", "mid", "--workers", 1, "--place", "require", "--folds", 2, "--embargo", 0)
     trained = typed("train", bare, *words, "--store", store, "--out", out)
     assert trained.exit_code == 0, trained.output
     text = out.read_text()
@@ -194,11 +204,11 @@ def test_ci_from_sessions_to_a_condition_that_trades(data: Path, tmp_path: Path)
 
 
 @pytest.fixture(scope="module")
-def many(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def many(sparse: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Return a bot and the backtest of enough trades of it to train on."""
     folder = tmp_path_factory.mktemp("many")
     bare, store = spec(folder, times=TIMES), folder / "many.db"
-    words = ("--data", data, "--fills", "mid", "--workers", 1, "--features", "when", "--store", store)
+    words = ("--data", sparse, "--fills", "mid", "--workers", 1, "--features", "when", "--store", store)
     assert typed("backtest", bare, *words).exit_code == 0
     return bare, store
 

@@ -485,7 +485,7 @@ def test_fills_of_what_was_rolled_into_are_no_entries(tmp_path: Path) -> None:
     )
     text = HELD.replace("{dte: 1}", "{dte: {at_least: 2}}").replace("  - at_expiry: settle", roll)
     desk = desk_of(tmp_path, text.replace("max_open: 3", "max_open: 9").replace("tries: 4", "tries: 12"))
-    source = PastDays(expiries=4, strikes=60)
+    source = PastDays(expiries=4, strikes=60, every=5)
     found = run(desk, tmp_path / "x.db", source, last=date(2026, 9, 22), fills=fill_model("mid+0.3"))
     with StoreReader(tmp_path / "x.db") as reader:
         entered = {row["position"] for row in reader.view("orders", purpose="entry") if row["filled"]}
