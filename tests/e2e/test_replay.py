@@ -224,8 +224,8 @@ def test_another_text_is_set_as_the_recorded_one_was(tmp_path: Path) -> None:
     """Else each edit would seem to do what leaving out `--set` does."""
     (file,) = spec_files(["dte0_condor"])
     tapes = tmp_path / "s-tapes"
-    noon, own = at_exchange_time(date(2026, 10, 21), time(12)), {"dte0_condor.delta": "0.08"}
-    run_days(tmp_path, [file], seed=3, data_seconds=15, overrides=own, tapes=tapes, until=noon)
+    entered, own = at_exchange_time(date(2026, 10, 21), time(10, 5)), {"dte0_condor.delta": "0.08"}
+    run_days(tmp_path, [file], seed=3, data_seconds=15, overrides=own, tapes=tapes, until=entered)
     store, text = tmp_path / "s.db", Path(file).read_text(encoding="utf-8")
     assert "every one the same: 1 entry" in (same := replay(store, file)).output, same.output
     assert "delta is 0.08 in both, as it was set then" in same.output
@@ -352,7 +352,7 @@ def test_drift_names_the_cause_of_a_trade_that_was_not_done(
                 run.inbox.ask(Request.PAUSE)
 
         def begun(run: Run) -> None:
-            run.last = datetime(2026, 10, 21, 15, 15, tzinfo=UTC)
+            run.last = datetime(2026, 10, 21, 14, 40, tzinfo=UTC)
 
         await execute(desk, options, simulated(SimSettings(seed=3, data_seconds=15), 1), begun, watcher)
 
