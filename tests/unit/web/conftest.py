@@ -1,5 +1,6 @@
 """What the tests of the page share: pages served for real, on ports of their own."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,24 @@ from engine.web.app import application
 from engine.web.live import Live
 from engine.web.server import Bind, Server
 
+ENDING: list[threading.Thread] = []
+"""Servers that end beside the next test: each waits two tenths of a second for whoever is still connected."""
+
+
+def end(server: Server) -> None:
+    """Have a server end; the end of its file waits for that."""
+    thread = threading.Thread(target=server.stop, name="end of a page")
+    ENDING.append(thread)
+    thread.start()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ended() -> Iterator[None]:
+    """Wait for the servers of a file that still end."""
+    yield
+    while ENDING:
+        ENDING.pop().join()
+
 
 @contextmanager
 def served(place: Place, live: Live | None = None) -> Iterator[Client]:
@@ -27,7 +46,7 @@ def served(place: Place, live: Live | None = None) -> Iterator[Client]:
     try:
         yield Client(int(address.rstrip("/").rpartition(":")[2]), elapsed, place)
     finally:
-        server.stop()
+        end(server)
 
 
 @pytest.fixture
