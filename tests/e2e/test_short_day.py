@@ -40,16 +40,24 @@ BOT = text_of(
 
 
 def lived_through(
-    plan: str, folder: Path, days: int = 1, text: str = BOT, stops: Sequence[datetime] = ()
+    plan: str,
+    folder: Path,
+    days: int = 1,
+    text: str = BOT,
+    stops: Sequence[datetime] = (),
+    last: datetime | None = None,
 ) -> tuple[list[str], list[Order]]:
     """Return the alarms of so many sessions with this fault, and the orders that were sent.
 
-    stops: when an engine stops, and another one goes on.
+    stops: when an engine stops, and another one goes on. last: when the last one ends, before its session does.
     """
     (folder / "spread.yaml").write_text(text)
     desk = load_desk([str(folder / "spread.yaml")], {}, None)
     options = RunOptions(store=folder / "s.db", logs=None, sessions=days, install="", tapes=folder / "tapes")
     settings = GatewaySettings(first_day=DAY, days=days, seed=4, data_seconds=15)
+
+    def begun(run: Run) -> None:
+        run.last = last or run.last
 
     def stop(run: Run, at: datetime, stops_at: datetime | None) -> None:
         if stops_at is not None and at >= stops_at and not run.loop.state.is_stopping:
@@ -60,7 +68,7 @@ def lived_through(
         try:
             for stops_at in (*stops, None):
                 world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
-                await execute(desk, options, world, lambda run: None, partial(stop, stops_at=stops_at))
+                await execute(desk, options, world, begun, partial(stop, stops_at=stops_at))
         finally:
             await gateway.stop()
 
@@ -108,13 +116,14 @@ def test_an_early_close_that_is_told_within_the_day_is_known_from_then_on_in_a_b
 
 
 def test_on_a_closed_day_nothing_is_entered_and_on_the_next_it_is(tmp_path: Path) -> None:
-    alarms, orders = lived_through("kind: short_day, close: closed", tmp_path, days=2)
+    alarms, orders = lived_through("kind: short_day, close: closed", tmp_path, days=2, last=new_york(10, 5, 22))
     assert alarms == [f"{CLOSED}: nothing on it is entered"]
     assert {exchange_date(order.prepared_at) for order in orders} == {date(2026, 10, 22)}
 
 
 def test_hours_are_asked_for_anew_each_morning(tmp_path: Path) -> None:
-    alarms, orders = lived_through('kind: short_day, session: 2, at: "09:29:00"', tmp_path, days=2)
+    fault, last = 'kind: short_day, session: 2, at: "09:29:00"', new_york(12, 50, 22)
+    alarms, orders = lived_through(fault, tmp_path, days=2, last=last)
     assert alarms.count(EARLY) == 1
     assert [order.prepared_at for order in orders if order.purpose is Purpose.EXIT] == [
         new_york(15, 45),
