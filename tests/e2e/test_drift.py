@@ -93,8 +93,8 @@ def test_ci_each_run_of_a_day_is_compared_and_not_what_was_over_before(tmp_path:
 def lived(folder: Path, spec: str, at: datetime, does: Callable[[Run], None]) -> Compared:
     """Return the morning of one bot, during which a person does something, beside its spec, which exits by eleven."""
 
-    def until_noon(run: Run) -> None:
-        run.last = new_york(12, 0)
+    def begun(run: Run) -> None:
+        run.last = new_york(11, 15)
 
     async def body() -> None:
         options = RunOptions(store=folder / "s.db", logs=None, sessions=1, install="x", tapes=folder / "tapes")
@@ -105,7 +105,7 @@ def lived(folder: Path, spec: str, at: datetime, does: Callable[[Run], None]) ->
                 left.pop()(run)
 
         world = simulated(SimSettings(seed=3, data_seconds=15), 1)
-        await execute(load_desk([spec], {}, None), options, world, until_noon, watcher)
+        await execute(load_desk([spec], {}, None), options, world, begun, watcher)
 
     asyncio.run(body())
     (found,) = days_of(folder / "tapes")

@@ -34,7 +34,8 @@ from engine.spec.shipped import shipped
 
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)
 DAY = date(2026, 10, 21)
-BEFORE = session_from(date(2026, 11, 19)).open - timedelta(minutes=1)
+BEFORE = session_from(date(2026, 11, 27)).open - timedelta(minutes=1)
+"""Of a half day: a walk goes on every few seconds until the close."""
 
 
 @pytest.mark.parametrize(("kind", "fills"), [(Walk, NATURAL), (RecordedWalk, RECORDED)])
@@ -167,7 +168,7 @@ def test_an_order_that_rests_over_the_night_is_the_same_on_the_day_after(
     tmp_path: Path, walk: Callable[[Recording, Stood], Walked]
 ) -> None:
     """It had another permanent id: its cancel was not heard, the exit waited, and its bot was halted for two orders."""
-    desk = resting(exits="\n  - dte: {at_most: 92}" + SELLER["exits"])
+    desk = resting(exits="\n  - dte: {at_most: 84}" + SELLER["exits"])
     found = walk(*stood(desk, BEFORE, tmp_path, bid=1.50))
     assert found.state is not None
     sent = [order.sent_at for order in found.state.orders.values() if order.purpose is Purpose.EXIT]
