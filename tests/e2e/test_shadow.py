@@ -6,7 +6,8 @@ import re
 import signal
 import subprocess
 import sys
-from datetime import date
+from collections.abc import Callable, Iterator
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from engine.cli.main import main
+from engine.model.session import at_exchange_time
 from engine.record.record import Kind, Record
+from engine.run import start
 from engine.store.queries import StoreReader
 from tests.e2e.worlds import check_replays
 
-pytestmark = pytest.mark.usefixtures("slow_market")
+pytestmark = pytest.mark.usefixtures("slow_market", "ends_early")
 
 SPECS = Path(__file__).parents[2] / "specs"
 HALF_DAY = "2026-12-24"
@@ -27,6 +30,24 @@ NEW = {
     "put_lite": (r"vix_change: \{.*\}", "vix_change: {below: -50%}"),
     "dte0_condor": ("delta: 0.06", "delta: 0.08"),
 }
+
+
+@pytest.fixture(scope="module")
+def ends_early() -> Iterator[None]:
+    """End the engine that trades once all have entered and what leaves has left; its shadows end with it."""
+    execute = start.execute
+    last = at_exchange_time(date.fromisoformat(HALF_DAY), time(11, 30))
+
+    async def shortly(desk: Any, options: Any, world: Any, started: Callable[[start.Run], None], *given: Any) -> Any:
+        def begun(run: start.Run) -> None:
+            run.last = last if options.sessions else run.last
+            started(run)
+
+        return await execute(desk, options, world, begun, *given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(start, "execute", shortly)
+        yield
 
 
 def run(folder: Path, *words: str) -> Result:
@@ -57,7 +78,7 @@ def rows(store: Path, view: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def beside(slow_market: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+def beside(slow_market: None, ends_early: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     """Return the folder of a day with shadows, and what was told of it."""
     folder = tmp_path_factory.mktemp("shadow")
     done = run(folder, *new_versions(folder), "--ledger", str(folder / "ledger.db"))
