@@ -8,8 +8,8 @@ from tests.e2e.crowds import in_all_worlds, in_chaos, traded
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("number", [6, 15], ids=["ci 6", "ci 15"])
-def test_a_crowd_decides_alike_in_each_world(number: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [6, 15], ids=["ci 6", "15"])
+def test_a_crowd_does_the_same_in_each_world(number: int, tmp_path: Path) -> None:
     """Two of them fill one option at an instant: a past session had the second in the account once it was told."""
     lived, offences = in_all_worlds(number, tmp_path)
     assert offences == []
@@ -17,6 +17,6 @@ def test_a_crowd_decides_alike_in_each_world(number: int, tmp_path: Path) -> Non
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("number", [1, 2], ids=["ci 1", "ci 2"])
+@pytest.mark.parametrize("number", [1, 2], ids=["ci 1", "2"])
 def test_a_crowd_comes_through_chaos(number: int) -> None:
     assert list(in_chaos(number, 2)) == []

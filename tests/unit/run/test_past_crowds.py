@@ -76,7 +76,7 @@ def broken_limits(desk: Desk, records: list[Record]) -> list[str]:
     return list(entries_and_refusals(cast(Aftermath, left), desk))
 
 
-def test_crowds_decide_alike_and_keep_to_their_limits(tmp_path: Path) -> None:
+def test_crowds_do_the_same_and_keep_to_their_limits(tmp_path: Path) -> None:
     decided: Counter[str] = Counter()
     together = 0
     for seed in (1, 18, 27, 53):  # orders a minute, nothing, entries a day and open positions are what binds
@@ -91,7 +91,7 @@ def test_crowds_decide_alike_and_keep_to_their_limits(tmp_path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-def test_two_hundred_crowds_decide_alike_and_keep_to_their_limits(tmp_path: Path) -> None:
+def test_two_hundred_crowds_do_the_same_and_keep_to_their_limits(tmp_path: Path) -> None:
     for seed in range(60, 260):
         folder = tmp_path / f"{seed}"
         folder.mkdir()
@@ -125,11 +125,11 @@ def compare_universes(seeds: tuple[int, ...], folder: Path) -> int:
     return traded
 
 
-def test_universes_decide_alike_passed_by_swept_and_shared_out(tmp_path: Path) -> None:
+def test_universes_do_the_same_passed_by_swept_and_shared_out(tmp_path: Path) -> None:
     assert compare_universes((1, 20), tmp_path) == 2
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-def test_a_hundred_universes_decide_alike(tmp_path: Path) -> None:
+def test_a_hundred_universes_do_the_same(tmp_path: Path) -> None:
     assert compare_universes(tuple(range(40, 140)), tmp_path) >= 25
