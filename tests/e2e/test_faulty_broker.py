@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import pytest
 
 from engine.model.event import Request
 from engine.model.order import OrderStatus, Purpose
+from engine.model.session import at_exchange_time
 from engine.record.explain import story
 from engine.record.record import Kind
 from engine.run.aftermath.books import compare_books
@@ -27,6 +28,8 @@ from tests.e2e.worlds import check_replays, spec_files
 
 DAY = date(2026, 10, 21)
 STOP_AT = datetime(2026, 10, 21, 13, 36, tzinfo=UTC)
+QUICK_DAY = date(2026, 12, 24)
+"""A day on which the condor reaches its target by 10:17, and all four legs are bought back."""
 CLOSE = datetime(2026, 10, 21, 20, 0, tzinfo=UTC)
 SEED = 7
 """A morning on which the seller sells at once and leaves a resting pair."""
@@ -40,13 +43,15 @@ def morning(
     seed: int = SEED,
     data_seconds: int = 5,
     kill_at: datetime | None = None,
+    first_day: date = DAY,
 ) -> Day:
     """Run the seller to 09:36 with these faults, each a line of YAML; return its books and the broker's."""
     asks = {Request.STOP: stop_at} if kill_at is None else {Request.KILL: kill_at, Request.STOP: stop_at}
 
     async def body() -> Day:
         plan = read_faults("faults:\n" + "".join(f"  - {{{each}}}\n" for each in faults))
-        gateway = await start_gateway(GatewaySettings(first_day=DAY, seed=seed, data_seconds=data_seconds), faults=plan)
+        settings = GatewaySettings(first_day=first_day, seed=seed, data_seconds=data_seconds)
+        gateway = await start_gateway(settings, faults=plan)
         try:
             await _run(gateway.port, folder / "s.db", bot, asks)
             assert gateway.ledger is not None
@@ -60,6 +65,12 @@ def morning(
 def condor_day(folder: Path, fault: str) -> Day:
     """Run the condor to the close, when what its exit of 12:11 has left expires; quoted every 15 seconds."""
     return morning(folder, fault, bot="dte0_condor", stop_at=CLOSE, data_seconds=15)
+
+
+def condor_morning(folder: Path, fault: str) -> Day:
+    """Run the condor of that day to 10:40, quoted every 15 seconds."""
+    stop_at = at_exchange_time(QUICK_DAY, time(10, 40))
+    return morning(folder, fault, bot="dte0_condor", stop_at=stop_at, data_seconds=15, first_day=QUICK_DAY)
 
 
 async def _run(port: int, store: Path, bot: str, asks: Mapping[Request, datetime]) -> None:
@@ -138,7 +149,7 @@ def test_a_ladder_goes_on_at_a_broker_who_takes_no_change_of_a_combo_as_it_was_s
 def test_an_exit_whose_change_came_as_a_second_order_closes_once(cancels: str, tmp_path: Path) -> None:
     """Both work under one id: both are taken back, and the next exit waits until a list has neither."""
     fault = f"kind: change_doubled, on: order, number: 2, told: at_once, cancels: {cancels}"
-    day = condor_day(tmp_path, fault)
+    day = condor_morning(tmp_path, fault)
     assert [(each.state, each.exit_reason) for each in day.positions.values()] == [("closed", "target")]
     assert compare_books(day) == []
     assert offences(day) == {}
@@ -151,7 +162,7 @@ def test_an_exit_whose_change_came_as_a_second_order_closes_once(cancels: str, t
 
 def test_an_exit_of_which_nobody_says_that_it_is_two_is_taken_back_once_the_other_fills(tmp_path: Path) -> None:
     fault = "kind: change_doubled, on: order, number: 2, told: listed"
-    day = condor_day(tmp_path, fault)
+    day = condor_morning(tmp_path, fault)
     assert [each.state for each in day.positions.values()] == ["closed"]
     assert compare_books(day) == []
     assert offences(day) == {}
