@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from free_port import free_port
 from ruamel.yaml import YAML
 
 from engine.cli.main import main
@@ -216,7 +217,10 @@ def test_files_that_are_mounted_are_there() -> None:
 
 
 @pytest.mark.parametrize("file", COMPOSE, ids=lambda file: file.name)
-def test_what_rulebot_is_asked_in_a_container_is_a_command_that_it_has(file: Path, tmp_path: Path) -> None:
+def test_what_rulebot_is_asked_in_a_container_is_a_command_that_it_has(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RULEBOT_WEB_PORT", str(free_port()))  # a page of this machine may have the usual one
     asked = services(file).get("rulebot", {}).get("command")
     if asked is None:
         return
