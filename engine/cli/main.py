@@ -198,12 +198,11 @@ class Commands(click.Group):
 def as_it_fits(told: str) -> str:
     """Return what click says behind `Error: ` as the terminal shows it: harmless, and broken between words."""
     from engine.cli.say import harmless
-    from engine.cli.width import fitted
+    from engine.cli.width import broken
 
     if not sys.stderr.isatty():
         return told
-    lines = f"{_ERROR}{harmless(told)}".split("\n")
-    return "\n".join(part for line in lines for part in fitted(line, err=True)).removeprefix(_ERROR)
+    return broken(f"{_ERROR}{harmless(told)}", err=True).removeprefix(_ERROR)
 
 
 def _open_what_is_closed() -> None:

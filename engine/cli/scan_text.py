@@ -72,13 +72,18 @@ def _table(rows: Sequence[ScanRow], width: int | None, *, all_shown: bool) -> li
     extra = [by] if by and by not in _OWN else []
     heads = ["", "symbol", "trade", *extra, *_HEADS]
     cells = [_cells(row, bool(extra)) for row in rows]
-    known = [at for at in range(len(heads)) if at < _NAMED or any(row[at] != "-" for row in cells)]
+    known = _with_something(heads, cells, _NAMED, "-")
     whole = [[row[at] for at in known] for row in (heads, *cells)]
     going = [whole[0].index(name) for name in _FIRST_TO_GO if name in whole[0] and name != _OWN.get(by)]
     (head, *lines), left_out = narrowed(whole, width, going, right=frozenset(range(_NAMED, len(known))))
     lacks = [f"      lacks {row.why}" if all_shown and row.why else "" for row in rows]
     told = lacking(left_out, width, "--format csv")
     return [head, *(line for both in zip(lines, lacks, strict=True) for line in both if line), *told]
+
+
+def _with_something(heads: Sequence[str], rows: Sequence[Sequence[str]], always: int, nothing: str) -> list[int]:
+    """Return the places of the columns that are shown: the first `always`, and those in which a row has something."""
+    return [at for at in range(len(heads)) if at < always or any(row[at] != nothing for row in rows)]
 
 
 def _cells(row: ScanRow, has_by: bool) -> list[str]:
@@ -192,7 +197,7 @@ def symbol_lines(rows: Iterable[Row]) -> list[str]:
          each["by"], value_text(each["by"], each["value"]) if each["by"] else "", each["why"])
         for each in rows
     ]  # fmt: skip
-    kept = [at for at in range(len(heads)) if at < _OF_TRADE or any(row[at] for row in found)]
+    kept = _with_something(heads, found, _OF_TRADE, "")
     shown = [[row[at] for at in kept] for row in (heads, *found)]
     return aligned(shown, right=frozenset(place for place, at in enumerate(kept) if at in (4, 5, 6, 7, 8, 10)))
 

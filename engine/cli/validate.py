@@ -13,7 +13,7 @@ from engine.cli.clock import DAY
 from engine.cli.exit_codes import PROBLEMS_FOUND
 from engine.cli.paths import SPECS
 from engine.cli.say import say
-from engine.cli.width import fitted
+from engine.cli.width import broken
 from engine.model.collector import no_collection
 from engine.model.counted import counted
 from engine.model.errors import MisuseError, StoreError
@@ -172,8 +172,7 @@ def show_problems(found: Mapping[str, Sequence[Diagnostic]], form: str, *, err: 
 def _coloured(problem: Diagnostic, *, err: bool) -> str:
     """Return a problem as the terminal has it: its sentences broken between words, the line of the file as it is."""
     head, line, caret, *help = render(problem).split("\n")
-    below = (part for each in help for part in fitted(each, err=err))
-    text = "\n".join((*fitted(head, err=err), line, caret, *below))
+    text = "\n".join((broken(head, err=err), line, caret, *(broken(each, err=err) for each in help)))
     if os.environ.get("NO_COLOR"):
         return text
     word = f"{problem.severity}[{problem.code}]"

@@ -56,9 +56,14 @@ def hung(lead: str, text: str, *, shown: str | None = None) -> str:
     return "\n".join(lines).replace(indent, head, 1)
 
 
+def broken(text: str, *, err: bool = False) -> str:
+    """Return a text, each line of it as it fits the terminal."""
+    return "\n".join(part for line in text.split("\n") for part in fitted(line, err=err))
+
+
 def echo(line: str, *, err: bool = False) -> None:
     """Write a line, or several, as they fit."""
-    say("\n".join(part for each in line.split("\n") for part in fitted(each, err=err)), err=err)
+    say(broken(line, err=err), err=err)
 
 
 def narrowed(

@@ -11,6 +11,7 @@ from typing import Any
 from engine.compile.plan import Call, Quantity
 from engine.compile.series import DAY, FUNDS, MINUTE, depth, depth_of, name_of, size_of
 from engine.evaluate.evaluation import Verdict
+from engine.evaluate.kept import kept
 from engine.evaluate.measure_market import spot_of
 from engine.evaluate.reading import Context, Read, Reading, Unknown
 from engine.evaluate.snapshot import View
@@ -81,18 +82,6 @@ def _formula(name: str) -> Callable[..., Any]:
     from engine.evaluate import indicators
 
     return getattr(indicators, name)  # type: ignore[no-any-return]
-
-
-def kept(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `make` with its last result kept: as long as it is given the very same values, nothing is made anew."""
-    last: list[Any] = [(), None]
-
-    def made(*given: Any) -> Any:
-        if len(last[0]) != len(given) or any(was is not now for was, now in zip(last[0], given, strict=True)):
-            last[:] = given, make(*given)
-        return last[1]
-
-    return made
 
 
 # ---------------------------------------------------------------- averages and oscillators

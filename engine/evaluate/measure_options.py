@@ -7,7 +7,7 @@ from math import isnan
 
 from engine.compile.lines import WING_DELTA
 from engine.compile.plan import Call
-from engine.evaluate.measure_bars import kept
+from engine.evaluate.kept import kept
 from engine.evaluate.measure_structure import fewest, legs_named, names_of
 from engine.evaluate.measure_volatility import class_at, expiry_in
 from engine.evaluate.reading import Context, Read, Reading, Unknown

@@ -20,7 +20,8 @@ from math import inf, log, sqrt
 
 from engine.compile.plan import Call
 from engine.compile.series import DAY, FIVE_MINUTES, estimator_of
-from engine.evaluate.measure_bars import finished_bars, kept, too_few
+from engine.evaluate.kept import kept
+from engine.evaluate.measure_bars import finished_bars, too_few
 from engine.evaluate.reading import Context, Read, Reading, Unknown
 from engine.evaluate.snapshot import View
 from engine.model.counted import counted

@@ -6,7 +6,7 @@ from datetime import time as clock_time
 
 from engine.compile.plan import Argument, Call
 from engine.evaluate.evaluation import NOT_OPEN, Verdict
-from engine.evaluate.measure_bars import kept
+from engine.evaluate.kept import kept
 from engine.evaluate.measure_hook import webhook
 from engine.evaluate.measure_market import spot_of
 from engine.evaluate.measure_structure import legs_named, names_of
@@ -103,7 +103,10 @@ def _event_judge(call: Call, context: Context, wanted: bool) -> Judge:
     calendars = calendars_of(names_of(call), context.symbols)
     before, after = arguments.get("before"), arguments.get("after")
     is_until_expiry, is_spanned = arguments.get("until") == "expiry", bool(before or after)
-    by_day = kept(lambda calendar, today, last: _judged_by_day(calendar, calendars, today, last, wanted=wanted))
+
+    @kept
+    def by_day(calendar: EventCalendar, today: date, last: date) -> Verdict:
+        return _judged_of(_events_on(calendar, calendars, today, last), calendar, calendars, today, last, wanted=wanted)
 
     def judge(view: View) -> Verdict:
         calendar, today = view.facts.events, view.session.date
@@ -128,13 +131,6 @@ def _event_judge(call: Call, context: Context, wanted: bool) -> Judge:
         return _judged_of(found, calendar, calendars, today, last, wanted=wanted)
 
     return judge
-
-
-def _judged_by_day(
-    calendar: EventCalendar, names: tuple[str, ...], today: date, last: date, *, wanted: bool
-) -> Verdict:
-    """Judge whether one of these events is on from today until a day."""
-    return _judged_of(_events_on(calendar, names, today, last), calendar, names, today, last, wanted=wanted)
 
 
 def _judged_of(

@@ -297,7 +297,7 @@ class _Reader:
 
     def _decision(self, entry: Entry) -> None:
         if entry.text("what") in ("enter", "skip"):
-            self.paper.decided.add((entry.record.bot, self._today(entry.record.at)))
+            self._was_judged(entry)
         if entry.record.data.get(BY_HAND):
             self.paper.by_hand.add(entry.record.position)
             self._say(entry, f"{entry.record.position} was entered by hand")
@@ -326,12 +326,15 @@ class _Reader:
         if (truth := entry.record.data.get("truth")) is None:
             self._lacks(entry, entry.text("rule"))
         elif truth is False:
-            self.paper.decided.add((entry.record.bot, self._today(entry.record.at)))
+            self._was_judged(entry)
 
     def _selection(self, entry: Entry) -> None:
         """Keep why no structure could be sent: of what was known the nearest miss tells, and of conditions verdicts."""
         if (reason := entry.text("reason")) and not entry.record.position:
             self._lacks(entry, reason.removeprefix(f"{PRICE}: "))
+
+    def _was_judged(self, entry: Entry) -> None:
+        self.paper.decided.add((entry.record.bot, self._today(entry.record.at)))
 
     def _lacks(self, entry: Entry, what: str) -> None:
         key = entry.record.bot, self._today(entry.record.at)
@@ -373,7 +376,7 @@ class _Reader:
         if entry.text("what") == NEAREST:
             nearest: Any = entry.record.data["value"]
             if str(nearest["rule"]).split()[-1] != PRICE:
-                self.paper.decided.add((entry.record.bot, self._today(entry.record.at)))
+                self._was_judged(entry)
         if entry.text("what") == HOURS:
             is_shut = entry.text("value") == CLOSED
             (set.add if is_shut else set.discard)(self.paper.shut[self._today(entry.record.at)], entry.text("symbol"))

@@ -1,5 +1,6 @@
 """A board with a same-day SPX chain, SPY and VIX at 10:30 of a full session, and readers of one measure."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from math import nan
@@ -92,6 +93,15 @@ def condor(at: View, *, held: bool = True, quantity: int = 2) -> View:
     return at
 
 
+def ranked(now: float, days: tuple[float, ...]) -> View:
+    """Return the view with a 30-day volatility now, and of the sessions before."""
+    at = view()
+    row = at.board.rows[Underlying("SPX")]
+    at.board.iv[row], at.board.model_at[row] = now, NOW - 60.0
+    at.facts = replace(at.facts, implied={"SPX": days})
+    return at
+
+
 def read(view_at: View, measure: str, quantity: Quantity | None = None, **arguments: Any) -> Reading:
     """Return what a measure reads, its other arguments at their defaults."""
     entry = VOCABULARY[measure]
@@ -105,3 +115,5 @@ def read(view_at: View, measure: str, quantity: Quantity | None = None, **argume
 ALL = ("short_put", "long_put", "short_call", "long_call")
 SHORT = ("short_put", "short_call")
 NAN = nan
+YEAR = tuple(0.10 + 0.10 * at / 251 for at in range(252))
+"""30-day volatilities of a year, rising from 10 % to 20 %."""

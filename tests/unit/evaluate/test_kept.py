@@ -1,25 +1,21 @@
 """What a measure has made of a day's facts stands as long as they do, and is made anew with others."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date
 
 import pytest
-from market_view import CONTEXT, NOW, session, view
+from market_view import CONTEXT, NOW, YEAR, ranked, session, view
 
 from engine.compile.plan import Call, Holds, Quantity
 from engine.compile.vocabulary import VOCABULARY
 from engine.evaluate.measure import reader_of
 from engine.evaluate.reading import Read, Unknown
 from engine.evaluate.rules import Judge, compile_test
-from engine.evaluate.snapshot import View
-from engine.model.contract import Underlying
 from engine.model.facts import Bar, Bars, EventCalendar, EventDay, Facts
 from engine.model.session import session_after, session_before
 
 CPI = date(2026, 11, 19)
 """The day after that of the view."""
-YEAR = tuple(0.10 + 0.10 * at / 251 for at in range(252))
 
 
 class Counted(dict[date, EventDay]):
@@ -42,14 +38,6 @@ def no_cpi() -> Judge:
 
 def iv_rank() -> Read:
     return reader_of(Call("iv_rank", (("of", "SPX"),), VOCABULARY["iv_rank"].quantity), CONTEXT)
-
-
-def ranked(now: float, days: tuple[float, ...]) -> View:
-    at = view()
-    row = at.board.rows[Underlying("SPX")]
-    at.board.iv[row], at.board.model_at[row] = now, NOW - 60.0
-    at.facts = replace(at.facts, implied={"SPX": days})
-    return at
 
 
 def test_the_calendar_is_looked_through_once_as_long_as_it_stands() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from market_view import CONTEXT, DAY, NAN, NOW, option, quote, read, view
+from market_view import CONTEXT, DAY, NAN, NOW, YEAR, option, quote, ranked, read
 
 from engine.compile.plan import Call, Compare, Constant, Op, Quantity, Rule
 from engine.evaluate.measure_crowding import WEIGHTS
@@ -13,18 +13,14 @@ from engine.evaluate.snapshot import View
 from engine.evaluate.wording import describe
 from engine.model.contract import Right, Underlying
 
-YEAR = tuple(0.10 + 0.10 * at / 251 for at in range(252))
-
 
 def market(
     now: float = 0.15, puts: float = 300.0, calls: float = 200.0, put_iv: float = 0.165, call_iv: float = 0.135
 ) -> View:
     """Return a view of which the parts are 50, 79.2, 20 and 25, unless it is changed."""
-    at = view()
+    at = ranked(now, YEAR)
     row = at.board.rows[Underlying("SPX")]
-    at.board.iv[row], at.board.model_at[row] = now, NOW - 60.0
     at.board.put_volume[row], at.board.call_volume[row] = puts, calls
-    at.facts = replace(at.facts, implied={"SPX": YEAR})
     for right, strike, iv in ((Right.PUT, 5955, put_iv), (Right.PUT, 5950, 0.9), (Right.CALL, 6045, call_iv),
                               (Right.CALL, 6040, 0.9)):  # fmt: skip
         row = quote(at.board, option(strike, right), 1.0, 1.1)

@@ -1,9 +1,7 @@
 """Ranks of volatility, counts of the legs, puts over calls and skew, each worked out by hand; and when unknown."""
 
-from dataclasses import replace
-
 import pytest
-from market_view import CONTEXT, NAN, NOW, condor, option, quote, read, view
+from market_view import CONTEXT, NAN, NOW, YEAR, condor, option, quote, ranked, read, view
 
 from engine.compile.plan import Call, Compare, Constant, Op, Quantity
 from engine.evaluate.reading import AtMost, Unknown
@@ -18,18 +16,6 @@ def unknown(reading: object) -> str:
 
 
 # ---------------------------------------------------------------- ranks
-
-
-def ranked(now: float, days: tuple[float, ...]) -> View:
-    """Return the view with a 30-day volatility now, and of the sessions before."""
-    at = view()
-    row = at.board.rows[Underlying("SPX")]
-    at.board.iv[row], at.board.model_at[row] = now, NOW - 60.0
-    at.facts = replace(at.facts, implied={"SPX": days})
-    return at
-
-
-YEAR = tuple(0.10 + 0.10 * at / 251 for at in range(252))
 
 
 def test_rank_and_percentile_of_the_same_year_differ() -> None:

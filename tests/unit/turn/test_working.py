@@ -9,7 +9,7 @@ from hand_desk import SELLER, Desk, call, clock, put, text_of
 
 from engine.model.event import BrokerStatus, CommissionReport
 from engine.model.facts import EventCalendar
-from engine.model.order import OrderStatus, OrderType, Purpose, Side
+from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side
 from engine.record.record import Kind
 from engine.run.resume import resume
 from engine.run.trade_text import provisional_text
@@ -477,9 +477,8 @@ def test_a_late_fill_after_the_cancel_opens_the_position_again() -> None:
 ONE_AGAIN = '{window: {from: "10:00", to: "11:00"}, per_day: 1, max_open: 1, again: {after: [unfilled], wait: 1s}}'
 
 
-def test_a_late_fill_leaves_no_room_for_the_entry_after_it() -> None:
-    """Two positions were open where the bot may have one, and nothing was told."""
-    desk = Desk((text_of(entry=ONE_AGAIN, order="{start: mid, wait: 10s, tries: 1, then: cancel}"),))
+def entered_again(desk: Desk) -> tuple[Order, Order]:
+    """Return an entry that the broker has called cancelled, and the one after it, at work."""
     first = desk.enter()
     desk.ack(first)
     desk.tick(10)
@@ -488,6 +487,13 @@ def test_a_late_fill_leaves_no_room_for_the_entry_after_it() -> None:
     second = desk.last
     assert second.position.endswith("-2")
     desk.ack(second)
+    return first, second
+
+
+def test_a_late_fill_leaves_no_room_for_the_entry_after_it() -> None:
+    """Two positions were open where the bot may have one, and nothing was told."""
+    desk = Desk((text_of(entry=ONE_AGAIN, order="{start: mid, wait: 10s, tries: 1, then: cancel}"),))
+    first, second = entered_again(desk)
     desk.fill(first)
     assert [order.ref for order in desk.cancels] == [first.ref, second.ref]
     desk.cancelled(second)
@@ -502,13 +508,7 @@ def test_a_late_fill_beside_the_entry_after_it_is_told_and_ends_the_day(fills_fi
     """Two positions were open where the bot may have one, under its exits, and no person was told."""
     entry = ONE_AGAIN.replace("per_day: 1", f"per_day: {per_day}")
     desk = Desk((text_of(entry=entry, order="{start: mid, wait: 10s, tries: 1, then: cancel}"),))
-    first = desk.enter()
-    desk.ack(first)
-    desk.tick(10)
-    desk.cancelled(desk.last)
-    desk.tick(2)
-    second = desk.last
-    desk.ack(second)
+    first, second = entered_again(desk)
     late, other = ((first, second), (second, first))[fills_first]
     desk.fill(late)
     assert desk.alarms == []
