@@ -1,9 +1,10 @@
 """Positions: one structure a bot holds, with a ledger of its own from its first fill to its last cent."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from enum import Enum
 
 from engine.model.contract import Option
 from engine.model.money import ZERO
@@ -14,12 +15,49 @@ FLATTENED, CLOSED_BY_HAND, LIQUIDATED = "flattened", "closed_by_hand", "liquidat
 the broker closed for want of margin."""
 ESTIMATED = "closed_by_hand_estimated"
 """That of what was closed past us while nobody has told at what price."""
-SPLIT = "its shares were split"
-"""With this begins why a position is on hold whose shares were split: it holds another number of them than our books
-say, and what they are worth is not known."""
 BY_A_PERSON = frozenset((FLATTENED, CLOSED_BY_HAND, ESTIMATED))
 PAST_US = frozenset((CLOSED_BY_HAND, LIQUIDATED, ESTIMATED))
 """Those of what ended past us, in whole: what others closed of it is no part of a trade that went on."""
+
+
+class HoldReason(Enum):
+    """Why a position is on hold. Its text for people is `Position.on_hold`."""
+
+    ACCOUNT_DIFFERS = "account_differs"
+    """The account holds less than the books."""
+    CLOSED_BY_OTHERS = "closed_by_others"
+    """A person or the broker has closed a part of it."""
+    OPENED_AGAIN = "opened_again"
+    """The account holds it again, and a person may have opened it."""
+    TRADE_TAKEN_BACK = "trade_taken_back"
+    """The exchange has cancelled a trade of others that had closed it."""
+    EXIT_CANCELLED = "exit_cancelled"
+    """Others have cancelled too many of its closing orders today."""
+    FILL_TAKEN_BACK = "fill_taken_back"
+    """The exchange has cancelled too many of its closing fills today."""
+    ORDER_ENLARGED = "order_enlarged"
+    """The broker has enlarged two of its closing orders."""
+    CONTRACT_CHANGED = "contract_changed"
+    """The broker gives one of its contracts another number."""
+    SHARES_SPLIT = "shares_split"
+    """Its shares were split. Their number and value are not known."""
+
+
+_EARLIER_TEXTS = (
+    (HoldReason.SHARES_SPLIT, "its shares were split"),
+    (HoldReason.EXIT_CANCELLED, "a closing order was cancelled, and not by us, "),
+    (HoldReason.FILL_TAKEN_BACK, "the exchange took a closing fill back, "),
+    (HoldReason.ORDER_ENLARGED, "the broker has made more of a closing order "),
+    (HoldReason.CONTRACT_CHANGED, "the broker numbers "),
+    (HoldReason.TRADE_TAKEN_BACK, "the exchange has taken back "),
+    (HoldReason.ACCOUNT_DIFFERS, "the account holds less "),
+    (HoldReason.OPENED_AGAIN, "the account holds "),
+)
+"""How the texts began by which stores told the reasons apart before they had a field for them."""
+
+
+def _earlier_reason(text: str) -> HoldReason:
+    return next((why for why, start in _EARLIER_TEXTS if text.startswith(start)), HoldReason.CLOSED_BY_OTHERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +126,8 @@ class Position:
     of one structure when the entry order was first priced (+ is a credit). spot: of the first underlying at entry.
     exit_mid: the same when the closing order was first priced. exit_reason: name of the exit that is closing or has
     closed it ("" while none). suspended: its resting orders were taken back for a moment and the engine watches their
-    prices instead. on_hold: why nothing is sent for it ("" while all is well): the account does not hold what our books
-    say, and nothing is ever traded to make them agree. rearmed: how often resting orders that somebody cancelled were
+    prices instead. hold: why nothing is sent for it, None while all is well. on_hold: the same in words for people, ""
+    while all is well; no decision reads them. rearmed: how often resting orders that somebody cancelled were
     put back. retry_at, attempts: when the next order of an entry or exit is due, and how many tries were made.
     keep: structures that the exit at work leaves open. acted: exits that have closed their part and do not again.
     parted: legs that exits have closed, or rolled, to the end apart from the others. armed: exits with `armed_by` that
@@ -118,6 +156,7 @@ class Position:
     max_risk: Decimal | None = None
     exit_reason: str = ""
     suspended: bool = False
+    hold: HoldReason | None = None
     on_hold: str = ""
     setbacks: int = 0
     rearmed: int = 0
@@ -134,6 +173,14 @@ class Position:
     passed: tuple[str, ...] = ()
     missed: tuple[Missed, ...] = ()
     unprotected_since: datetime | None = None
+
+    @staticmethod
+    def from_earlier(data: Mapping[str, object]) -> Mapping[str, object]:
+        """Return the JSON of a record with the fields of today: earlier ones told why it is on hold by text alone."""
+        text = data.get("on_hold", "")
+        if "hold" in data or not text:
+            return data
+        return {**data, "hold": _earlier_reason(str(text)).value}
 
     @property
     def entered_as(self) -> str:
@@ -174,7 +221,7 @@ class Position:
     @property
     def is_split(self) -> bool:
         """True while it is on hold since its shares were split: what they are worth is not known."""
-        return self.on_hold.startswith(SPLIT)
+        return self.hold is HoldReason.SHARES_SPLIT
 
     def is_split_in(self, option: Option) -> bool:
         """Say whether what trades under the name of this leg is something else now than what our books hold."""
@@ -188,12 +235,12 @@ class Position:
     @property
     def is_let_be(self) -> bool:
         """True when nothing is sent for it: it is on hold, or the broker has closed more of it than was held."""
-        return bool(self.on_hold) or self.is_closed_too_far
+        return self.hold is not None or self.is_closed_too_far
 
     @property
     def let_be(self) -> str:
         """Why nothing is sent for it, "" while something may be."""
-        if self.on_hold or not self.is_closed_too_far:
+        if self.hold is not None or not self.is_closed_too_far:
             return self.on_hold
         left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in self.legs if leg.held)
         return f"more was closed of it than was held, nothing is sent for what is left of it, {left}"

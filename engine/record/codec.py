@@ -50,7 +50,10 @@ def encode(value: object) -> Json:
 
 
 def decode(wanted: type[T], data: Json) -> T:
-    """Return the value of type `wanted`. A field that is missing takes its default; one not known is refused."""
+    """Return the value of type `wanted`. A field that is missing takes its default; one not known is refused.
+
+    A class with a static `from_earlier` says there what records of earlier versions mean today.
+    """
     return cast(T, decode_as(wanted, data))
 
 
@@ -404,8 +407,11 @@ def _object_decoder(kind: Any) -> Decoder:
     with _under_way(kind):
         decoders = {field.name: _inner_decoder(hints[field.name]) for field in _told_fields(kind)}
     needed = {f.name for f in _told_fields(kind) if f.default is MISSING and f.default_factory is MISSING}
+    from_earlier = getattr(kind, "from_earlier", None)
 
     def decode_object(data: Mapping[str, Json]) -> Any:
+        if from_earlier is not None:
+            data = from_earlier(data)
         if strange := data.keys() - decoders.keys():
             raise CodecError(f"{kind.__name__} has no field {sorted(strange)[0]!r}", NEWER)
         if missing := needed - data.keys():

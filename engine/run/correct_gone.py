@@ -29,7 +29,7 @@ def find_gone(records: Sequence[Record], ref: str, leg: str) -> Gone | None:
     """
     last = next((each for each in reversed(records) if each.kind is Kind.POSITION and each.data["id"] == ref), None)
     position = None if last is None else decode(Position, dict(last.data))
-    if position is None or not position.on_hold or position.state not in ("open", "exiting"):
+    if position is None or not position.hold or position.state not in ("open", "exiting"):
         return None
     found = [each for each in position.missed if each.contracts and leg in ("", each.leg)]
     found = [each for each in found if _is_whole(position, each)]

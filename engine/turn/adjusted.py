@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from engine.model.contract import Option, Underlying
 from engine.model.money import ZERO
-from engine.model.position import SPLIT
+from engine.model.position import HoldReason
 from engine.turn.caution import stop
 from engine.turn.seen import is_known
 from engine.turn.work import Work
@@ -48,12 +48,12 @@ def note_split(work: Work, symbol: str, count: Decimal, cost: Decimal) -> None:
         return
     held, before = found
     _note(work, symbol)
-    text = f"{SPLIT}: the account holds {count.normalize():f} {symbol} at {cost.normalize():f} that were"
+    text = f"its shares were split: the account holds {count.normalize():f} {symbol} at {cost.normalize():f} that were"
     text = f"{text} {held.normalize():f} at {before.normalize():f}"
     for position in work.active_positions():
         has_some = any(leg.held and leg.option.is_share and leg.option.symbol == symbol for leg in position.legs)
         if has_some and not position.is_split:
-            stop(work, position, text)
+            stop(work, position, HoldReason.SHARES_SPLIT, text)
 
 
 def _is_split(held: Decimal, before: Decimal, count: Decimal, cost: Decimal) -> bool:

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from engine.decide.limits import price_problem
 from engine.model.order import Order, OrderStatus, Purpose
-from engine.model.position import Position
+from engine.model.position import HoldReason, Position
 from engine.model.session import Session
 from engine.model.values import replace
 from engine.order.band import price_band
@@ -31,7 +31,9 @@ BUSTED = "the exchange took a closing fill back"
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=10), timedelta(minutes=5)
 """How long after the broker refused a closing order it is sent again: doubled from the first to the longest."""
 EXIT_NOT_BY_US = "a closing order was cancelled, and not by us"
-"""What is told of that, and begins the words of the hold that the third of them leads to."""
+"""What is told of that."""
+SETBACK_TEXTS = {HoldReason.EXIT_CANCELLED: EXIT_NOT_BY_US, HoldReason.FILL_TAKEN_BACK: BUSTED}
+"""Why closing orders come to nothing, with the words for it."""
 NO_PRICE = "no price"
 """Under this name it is kept since when a position has had no price to close at."""
 
@@ -43,59 +45,59 @@ def is_stopped(position: Position) -> bool:
 
 def is_held_back(position: Position) -> bool:
     """Say whether it is for such setbacks alone that nothing is sent to close a position: what it holds is known."""
-    return is_stopped(position) and any(_is_held_for(position, what) for what in (EXIT_NOT_BY_US, BUSTED))
+    return is_stopped(position) and position.hold in SETBACK_TEXTS
 
 
-def _is_held_for(position: Position, what: str) -> bool:
-    return position.on_hold.startswith(_too_often(what))
-
-
-def _too_often(what: str) -> str:
-    return f"{what}, the {SETBACKS}rd time today"
-
-
-def note_setback(work: Work, position: Position, what: str) -> Position:
+def note_setback(work: Work, position: Position, what: HoldReason) -> Position:
     """Count a closing order that came to nothing; too many put the position on hold."""
     position = work.put_position(replace(position, setbacks=position.setbacks + 1))
-    return stop(work, position, _too_often(what)) if is_stopped(position) else position
+    text = f"{SETBACK_TEXTS[what]}, the {SETBACKS}rd time today"
+    return stop(work, position, what, text) if is_stopped(position) else position
 
 
-def take_setback_back(work: Work, position: Position, what: str) -> None:
+def take_setback_back(work: Work, position: Position, what: HoldReason) -> None:
     """Count a closing order no more that was counted for this: it has come out that it came to nothing otherwise."""
     if not position.setbacks or position.state != "exiting":
         return
-    is_of_it = _is_held_for(position, what)
+    is_of_it = position.hold is what
     if is_stopped(position) and not is_of_it:
         return
-    on_hold = "" if is_of_it else position.on_hold
+    if is_of_it:
+        position = release(position)
     retry_at = max(position.retry_at or work.at, work.at + FIRST_RETRY)
-    work.put_position(replace(position, setbacks=position.setbacks - 1, on_hold=on_hold, retry_at=retry_at))
+    work.put_position(replace(position, setbacks=position.setbacks - 1, retry_at=retry_at))
     wake(work, position.bot, FIRST_RETRY.total_seconds())
 
 
-def stop(work: Work, position: Position, why: str) -> Position:
+def release(position: Position) -> Position:
+    """Return the position without its hold."""
+    return replace(position, hold=None, on_hold="")
+
+
+def stop(work: Work, position: Position, why: HoldReason, words: str) -> Position:
     """Send nothing more to close a position, and take back what works for it but stops, until a person says so."""
-    text = f"{why}: nothing is sent for {position.id} any more until 'rulebot resume'"
+    text = f"{words}: nothing is sent for {position.id} any more until 'rulebot resume'"
     work.alarm(position.bot, f"{text}. A person must look", position.id)
     for order in work.live_orders(position.id):
         if order.purpose is not Purpose.PROTECT:
             cancel(work, order, "its position is on hold")
-    return work.put_position(replace(work.positions[position.id], on_hold=text, setbacks=SETBACKS))
+    return work.put_position(replace(work.positions[position.id], hold=why, on_hold=text, setbacks=SETBACKS))
 
 
 def note_bust(work: Work, order: Order) -> None:
     """Count a closing order of which the exchange takes fills back: once, however many of its legs are."""
     if order.message != BUSTED:
         order = work.put_order(replace(order, message=BUSTED))
-        note_setback(work, work.positions[order.position], BUSTED)
+        note_setback(work, work.positions[order.position], HoldReason.FILL_TAKEN_BACK)
 
 
 def go_on(work: Work, bot: str) -> None:
     """Send again for the positions of a bot ("": of all): a person says so."""
     for position in work.active_positions():
         if position.setbacks and bot in ("", position.bot):
-            on_hold = "" if is_stopped(position) else position.on_hold
-            work.put_position(replace(position, setbacks=0, on_hold=on_hold, retry_at=None))
+            if is_stopped(position):
+                position = release(position)
+            work.put_position(replace(position, setbacks=0, retry_at=None))
 
 
 def begin_session(work: Work, session: Session) -> None:

@@ -158,7 +158,7 @@ def _overwriting(work: Work) -> list[Position]:
         position
         for position in work.active_positions()
         if work.governing(position).plan.overwrite is not None
-        if not position.on_hold and not work.is_doubted(position) and _needed_by(work, position)
+        if not position.hold and not work.is_doubted(position) and _needed_by(work, position)
     ]
 
 

@@ -19,11 +19,11 @@ from engine.fill.pnl import open_value_of
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.money import ZERO
 from engine.model.order import Order, Purpose
-from engine.model.position import Missed, Position, PositionLeg
+from engine.model.position import HoldReason, Missed, Position, PositionLeg
 from engine.model.session import session_before
 from engine.model.values import replace
 from engine.record.record import Kind
-from engine.turn.caution import SETBACKS, is_stopped, stop
+from engine.turn.caution import SETBACKS, is_stopped, release, stop
 from engine.turn.closing import CLOSING
 from engine.turn.resting import RESTING, cancel, option_has_expired
 from engine.turn.state import Doubt
@@ -238,7 +238,7 @@ def note_missed(work: Work) -> None:
 
     Nothing more is told of what has expired. Of what a person lets go on nothing is missed.
     """
-    noted = [position for position in work.active_positions() if position.on_hold or position.missed]
+    noted = [position for position in work.active_positions() if position.hold or position.missed]
     if not noted:
         return
     ours = our_books(work)
@@ -248,7 +248,7 @@ def note_missed(work: Work) -> None:
         for leg in position.legs:
             if leg.held and option_has_expired(work, leg.option) and leg.name in known:
                 found.append(known[leg.name])
-            elif position.on_hold and work.is_lacking(leg):
+            elif position.hold and work.is_lacking(leg):
                 before = known.get(leg.name, Missed(leg.name, 0, None, work.state.doubts[leg.option].since))
                 count = _lost(work, leg, ours[leg.option])
                 is_unknown = before.price is None and not position.is_split_in(leg.option)
@@ -268,11 +268,11 @@ def fill_told(work: Work, name: str, leg: str) -> None:
     if missed == position.missed:
         return
     position = work.put_position(replace(position, missed=missed))
-    if missed or not position.on_hold or is_stopped(position) or not _is_there_again(work, position):
+    if missed or not position.hold or is_stopped(position) or not _is_there_again(work, position):
         return
     text = f"the fills of ours that {name} was on hold for are told: its exits go on"
     work.record(Kind.ALARM, position.bot, name, text=text)
-    work.put_position(replace(position, on_hold=""))
+    work.put_position(release(position))
 
 
 def _lost(work: Work, leg: PositionLeg, ours: int) -> int:
@@ -295,10 +295,10 @@ def hold(work: Work, missing: set[Option]) -> None:
     Nothing works for them any more but the protective stops of legs that it does have.
     """
     for position in work.active_positions():
-        if not missing and not position.on_hold:
+        if not missing and not position.hold:
             continue
         gone = sorted({leg.option for leg in position.legs if leg.option in missing and work.is_lacking(leg)}, key=str)
-        if gone and not position.on_hold:
+        if gone and not position.hold:
             assigned = _or_assigned(work, gone[0])
             lacks = f"the account holds less {gone[0]} than our books"
             text = f"{lacks}: closed by hand{assigned}? nothing is sent for it any more"
@@ -307,8 +307,8 @@ def hold(work: Work, missing: set[Option]) -> None:
             rest = f"; nobody closes what is left of it, {left}" if left else ""
             words = f"{text}{rest}"
             work.record(Kind.ALARM, position.bot, position.id, text=words)  # each time, also in the same words
-            work.put_position(replace(position, on_hold=words))
-        elif position.on_hold and not is_stopped(position) and _is_there_again(work, position):
+            work.put_position(replace(position, hold=HoldReason.ACCOUNT_DIFFERS, on_hold=words))
+        elif position.hold and not is_stopped(position) and _is_there_again(work, position):
             _end_hold(work, position)
         for order in work.live_orders(position.id) if gone else ():
             if order.purpose is not Purpose.PROTECT or order.legs[0].option in gone:
@@ -322,7 +322,8 @@ def _end_hold(work: Work, position: Position) -> None:
         what = f"the account holds {names} again, and somebody may have opened it anew"
         text = f"{what}: nothing is sent for {position.id} until 'rulebot resume'"
         work.alarm(position.bot, f"{text}. A person must look", position.id)
-        work.put_position(replace(position, on_hold=text, setbacks=SETBACKS, missed=()))
+        position = replace(position, hold=HoldReason.OPENED_AGAIN, on_hold=text)
+        work.put_position(replace(position, setbacks=SETBACKS, missed=()))
         return
     work.record(
         Kind.ALARM,
@@ -330,7 +331,7 @@ def _end_hold(work: Work, position: Position) -> None:
         position.id,
         text=f"the account holds {names} again: the exits of {position.id} go on",
     )
-    work.put_position(replace(position, on_hold="", missed=()))
+    work.put_position(replace(release(position), missed=()))
 
 
 def _may_be_opened_anew(work: Work, position: Position) -> bool:
@@ -371,4 +372,5 @@ def note_numbers(work: Work, contracts: Iterable[Contract]) -> None:
                 text = (
                     f"the broker numbers {leg.option} {now.con_id}, and it was {leg.option.con_id}: another contract?"
                 )
-                stop(work, work.put_position(with_leg(work.positions[position.id], leg.name, option=now)), text)
+                position = work.put_position(with_leg(work.positions[position.id], leg.name, option=now))
+                stop(work, position, HoldReason.CONTRACT_CHANGED, text)

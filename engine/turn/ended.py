@@ -4,11 +4,11 @@ from datetime import datetime, timedelta
 
 from engine.fill.book import when_dealt
 from engine.model.order import NEXT_TRY, Order, OrderStatus, Purpose
-from engine.model.position import Position
+from engine.model.position import HoldReason, Position
 from engine.model.session import exchange_date
 from engine.model.values import replace
 from engine.record.record import Kind
-from engine.turn.caution import EXIT_NOT_BY_US, FIRST_RETRY, note_setback, retry_after
+from engine.turn.caution import FIRST_RETRY, note_setback, retry_after
 from engine.turn.closed import closed, count_closed, count_realized
 from engine.turn.closing import (
     CLOSING,
@@ -225,7 +225,7 @@ def _closing_cancelled(work: Work, position: Position, order: Order, *, asked: b
     if is_by_broker:
         return _try_another_way(work, position, order)
     if is_trading(work) and not asked:  # at the close all orders of the day are
-        return note_setback(work, position, EXIT_NOT_BY_US)
+        return note_setback(work, position, HoldReason.EXIT_CANCELLED)
     return position
 
 

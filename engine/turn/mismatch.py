@@ -13,7 +13,7 @@ from engine.decide.opportunity import cap
 from engine.model.event import BrokerStatus, OrderReport
 from engine.model.money import CENT, ZERO
 from engine.model.order import Order, OrderStatus, OrderType, Purpose
-from engine.model.position import Position, count_trades
+from engine.model.position import HoldReason, Position, count_trades
 from engine.model.values import replace
 from engine.order.draft import net_price
 from engine.turn.caution import stop
@@ -75,7 +75,8 @@ def _take_back_once(work: Work, position: Position, order: Order) -> None:
         return
     cancel(work, order, _TOO_MUCH)
     if taken_back:
-        stop(work, position, "the broker has made more of a closing order than was sent, for the second time")
+        text = "the broker has made more of a closing order than was sent, for the second time"
+        stop(work, position, HoldReason.ORDER_ENLARGED, text)
     else:
         work.put_position(replace(position, retry_at=work.at + AGAIN_AFTER))
 

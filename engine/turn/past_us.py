@@ -17,7 +17,7 @@ from engine.fill.book import BY_OTHERS, Booked, owes_none
 from engine.model.contract import Option
 from engine.model.event import ExecutionReport, GonePriced
 from engine.model.money import ZERO
-from engine.model.position import CLOSED_BY_HAND, ESTIMATED, LIQUIDATED, Missed, Position, PositionLeg
+from engine.model.position import CLOSED_BY_HAND, ESTIMATED, LIQUIDATED, HoldReason, Missed, Position, PositionLeg
 from engine.model.session import session_from
 from engine.model.unseen import first_revision, is_estimate, is_unseen, missed_base, next_revision
 from engine.model.values import replace
@@ -63,7 +63,7 @@ def _holders(work: Work, option: Option) -> list[tuple[Position, PositionLeg]]:
 
 def _is_at_rest(work: Work, position: Position, leg: PositionLeg) -> bool:
     """Say whether nothing of ours deals in a leg any more: a fill of it may still be told."""
-    if not position.on_hold or position.state not in ("open", "exiting"):
+    if not position.hold or position.state not in ("open", "exiting"):
         return False
     return not any(each.name == leg.name for order in work.live_orders(position.id) for each in order.legs)
 
@@ -188,7 +188,7 @@ def _held_again(work: Work, position: Position, why: str) -> None:
     """Let a position be open, and wait for a person, since a trade of others that had closed it was none."""
     if position.state == "closed":
         position = work.move(replace(position, closed_at=None, exit_reason=""), "late_fill")
-    work.put_position(replace(position, on_hold=why, setbacks=SETBACKS))
+    work.put_position(replace(position, hold=HoldReason.TRADE_TAKEN_BACK, on_hold=why, setbacks=SETBACKS))
     doubt_anew(work)
 
 
@@ -228,7 +228,8 @@ def gone_priced(work: Work, event: GonePriced) -> None:
         closed(work, replace(position, exit_reason=CLOSED_BY_HAND), "vanished")
     elif not position.missed and not is_stopped(position):
         held = [leg for leg in position.legs if leg.held]
-        work.put_position(replace(position, on_hold=_rest_text(position, held, CLOSED_BY_HAND), setbacks=SETBACKS))
+        position = replace(position, hold=HoldReason.CLOSED_BY_OTHERS, setbacks=SETBACKS)
+        work.put_position(replace(position, on_hold=_rest_text(position, held, CLOSED_BY_HAND)))
     count_closed(work, position.id)
 
 
@@ -366,8 +367,9 @@ def _after(work: Work, position: Position, reports: Iterable[ExecutionReport]) -
     text = _rest_text(position, left, reason)
     if left:
         work.alarm(position.bot, f"{text}. A person must look", position.id)
-    on_hold = position.on_hold if position.is_split else text
-    work.put_position(replace(position, on_hold=on_hold, setbacks=SETBACKS))
+    if not position.is_split:
+        position = replace(position, hold=HoldReason.CLOSED_BY_OTHERS, on_hold=text)
+    work.put_position(replace(position, setbacks=SETBACKS))
 
 
 def _rest_text(position: Position, rest: Iterable[PositionLeg], reason: str) -> str:

@@ -8,9 +8,10 @@ from datetime import timedelta
 
 from engine.model.event import BrokerStatus, ExecutionReport, OrderMessage, OrderReport
 from engine.model.order import NEXT_TRY, TERMS_KEPT, Order, OrderStatus, OrderType, Purpose, Terms, above
+from engine.model.position import HoldReason
 from engine.model.values import replace
 from engine.record.record import Kind
-from engine.turn.caution import EXIT_NOT_BY_US, take_setback_back
+from engine.turn.caution import take_setback_back
 from engine.turn.closing import CLOSING
 from engine.turn.ended import order_ended
 from engine.turn.grids import note_off_grid
@@ -253,7 +254,7 @@ def on_message(work: Work, event: OrderMessage) -> None:
 def _not_by_somebody(work: Work, order: Order) -> None:
     """Count a closing order no more as cancelled by a person: the broker has said only now why it is over."""
     if order.purpose in CLOSING:
-        take_setback_back(work, work.positions[order.position], EXIT_NOT_BY_US)
+        take_setback_back(work, work.positions[order.position], HoldReason.EXIT_CANCELLED)
 
 
 def _answers_cancel(order: Order, code: int) -> bool:

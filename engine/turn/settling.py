@@ -247,7 +247,7 @@ def _after_settlement(work: Work, position: Position, told: str) -> None:
         return
     levels_of = ((leg, settlement_level(work, leg.option)) for leg in position.legs if leg.settled)
     hows = {how_settled(leg, level) for leg, level in levels_of if level is not None}
-    reason = CLOSED_BY_HAND if position.on_hold and not is_stopped(position) else _left_by(work, position)
+    reason = CLOSED_BY_HAND if position.hold and not is_stopped(position) else _left_by(work, position)
     reason = ESTIMATED if is_estimate else reason if is_settled else told
     if not reason:
         reason = next((how for how in (ASSIGNED, "exercised") if how in hows), "settled")

@@ -227,7 +227,7 @@ _LINK_UP = linking.link_up
 def _at_once(at_work: work.Work, position: Any) -> None:
     """Send the closing order while everything else of the position still works."""
     sent = [each for each in at_work.live_orders(position.id) if each.purpose in closing.CLOSING]
-    if position.state == "exiting" and not position.on_hold and pursuing.is_trading(at_work) and not sent:
+    if position.state == "exiting" and not position.hold and pursuing.is_trading(at_work) and not sent:
         pursuing._send_closing(at_work, position)
 
 

@@ -189,7 +189,9 @@ def test_a_position_on_hold_says_so_wherever_it_is_shown(day_store: Path, monkey
         judged = Record(
             at("10:00", tomorrow), Kind.VERDICT, SELLER, "", {"rule": "vix", "place": "when", "truth": True}
         )
-        journal.append([replace(last, data={**last.data, "on_hold": why}), judged], durable=True)
+        journal.append(
+            [replace(last, data={**last.data, "hold": "account_differs", "on_hold": why}), judged], durable=True
+        )
     assert f"on hold: {SELLER} 547p 2027-02-19: {why}" in run(day_store, "status", monkeypatch)
     assert f"; open, on hold: {why}" in run(day_store, f"why {SELLER} --date {DAY}", monkeypatch)
     held = f"held 547p 2027-02-19 since {DAY}, on hold: {why}"

@@ -148,7 +148,7 @@ def without_partner(day: Day) -> list[str]:
     return [
         f"{position.id} holds {leg.name} without its partner"
         for position in day.positions.values()
-        if not position.waits_for_expiry and not position.on_hold
+        if not position.waits_for_expiry and not position.hold
         for leg in position.legs
         if leg.held - left[position.id, leg.name]
         > _structures(position, leg, gone, exited, is_rolled=position.id in rolled) * leg.ratio

@@ -150,6 +150,6 @@ def outlived(day: Day, outside: Outside) -> Iterator[str]:
     today = outside.last.date()
     for position in day.positions.values():
         held = [leg.option for leg in position.legs if leg.held]
-        is_settled_later = bool(position.on_hold) and any(option.expiry == today for option in held)
+        is_settled_later = position.hold is not None and any(option.expiry == today for option in held)
         if held and not is_settled_later and all(option.expiry <= today for option in held):
             yield f"{position.id} of {position.bot} holds what has expired"

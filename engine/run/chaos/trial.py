@@ -391,7 +391,7 @@ def _is_busy(run: Run, at: datetime) -> bool:
     state = run.loop.state
     if any(at - doubt.since <= DOUBT + ASK_AGAIN for doubt in state.doubts.values()):
         return True
-    positions = (position for position in state.positions.values() if not position.on_hold)
+    positions = (position for position in state.positions.values() if not position.hold)
     moving = any(position.state in ("entering", "exiting") for position in positions)
     return moving or any(order.status in UNDER_WAY for order in state.orders.values())
 

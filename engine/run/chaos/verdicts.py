@@ -235,7 +235,7 @@ def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     yield from at_work_otherwise(day, outside)
     told, grids = told_of(day), grids_told(day)
     for position in day.positions.values():
-        if position.id in told or position.on_hold:
+        if position.id in told or position.hold:
             continue
         live = [order for order in day.orders.values() if order.is_of(position.id) and order.status.is_live]
         bot = aftermath.governing(position, desk)

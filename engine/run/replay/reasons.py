@@ -60,7 +60,7 @@ def reasons(bot: str, at: datetime, done: Position | None, would: Position | Non
         yield from filter(None, (told.unlinked(bot, at),))
     if done is None:
         yield from _words(known.of_its_own(told.refusals(bot, at)))
-    elif done.on_hold:
+    elif done.hold:
         yield from _since_it_is_held(done, at, known)
     if (would is None or is_late) and bot in walked.lacks:
         yield f"the recording lacks what it would have traded: {walked.lacks[bot][0].text}"

@@ -14,6 +14,7 @@ from engine.cli.live import admitted
 from engine.cli.live_table import LiveTable
 from engine.cli.screen import OWN_CLOCK, closed_lines, framed, live_title, resumed_lines, warnings
 from engine.model.order import OrderStatus, Purpose
+from engine.model.position import HoldReason
 from engine.turn.state import Standing, Trading
 
 REAL = "LIVE: REAL MONEY in account U1234567"
@@ -142,7 +143,9 @@ def test_a_kill_that_holds_over_the_start_is_told_with_what_ends_it(standing: St
 
 def test_a_position_that_is_on_hold_is_told_with_the_reason() -> None:
     """Its alarm comes once a session, so that a restart within it said nothing of what nobody closes any more."""
-    held = position("open", True, False, on_hold="the account holds less than our books")
+    held = position(
+        "open", True, False, hold=HoldReason.ACCOUNT_DIFFERS, on_hold="the account holds less than our books"
+    )
     state = SimpleNamespace(positions={"P1": held}, orders={})
     told = f" on hold: dte0_condor {held.id}: the account holds less than our books"
     assert resumed_lines(resumed(state, "dte0_condor"))[1:] == [told]

@@ -10,6 +10,7 @@ from store_day import CONDOR, DAY, SELLER, WATCHER, at
 
 from engine.decide.bot_day import BotDay
 from engine.model.order import OrderStatus, Purpose
+from engine.model.position import HoldReason
 from engine.model.session import session_on
 from engine.run.behaviour import tried_day
 from engine.run.columns import one_line
@@ -39,7 +40,9 @@ def test_a_position_on_hold_says_why_nothing_is_sent_for_it() -> None:
     """Its line went on with the levels of exits of which none acts, and at the end that they act while rulebot runs."""
     state = day_state("11:42")
     why = "the account holds less than our books: closed by hand? nothing is sent for it any more"
-    positions = {name: replace(each, on_hold=why) for name, each in state.positions.items()}
+    positions = {
+        name: replace(each, hold=HoldReason.ACCOUNT_DIFFERS, on_hold=why) for name, each in state.positions.items()
+    }
     state = state._replace(positions=positions)
     rows = {row.bot: row for row in seen(state, "11:42").rows}
     assert rows[CONDOR].waits == f"on hold: {why}"

@@ -13,6 +13,7 @@ from paper_days import BOT, FIRST, alarm, at, days, entity, halt, position, put,
 from engine.compile.build import build_plan
 from engine.model.event import Request
 from engine.model.performance import sharpe
+from engine.model.position import HoldReason
 from engine.record.record import BY_HAND, HOURS, NEAREST, Json, Kind, Record
 from engine.run.audit.audit import audit_tape
 from engine.run.audit.tape import tape_of
@@ -405,7 +406,7 @@ def test_a_fill_by_hand_counts_in_the_bots_own_contracts_only() -> None:
 
 def test_what_a_person_closed_and_what_is_on_hold() -> None:
     assert only(*session(A, "25", exit_reason="flattened")).faults == ("P19 was closed by hand",)
-    assert only(*session(A, "25", on_hold="gone")).faults == ("P19 is on hold: gone",)
+    assert only(*session(A, "25", hold=HoldReason.ACCOUNT_DIFFERS, on_hold="gone")).faults == ("P19 is on hold: gone",)
     half = replace(position(A, "0").legs[0], opened=2)
     assert only(*session(A, "0", legs=(half,))).faults == ("P19 is over, and something of it is still held",)
 

@@ -11,8 +11,9 @@ from engine.model.event import CommissionReport, ListingReport, MarketMoved, Ope
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
 from engine.model.order import OrderStatus, Purpose
+from engine.model.position import HoldReason, Position
 from engine.model.session import at_exchange_time, session_after
-from engine.record.codec import encode
+from engine.record.codec import decode, encode
 from engine.record.record import Kind, Record
 from engine.run.resume import Resumed, resume
 from engine.turn.state import State, Trading
@@ -258,6 +259,38 @@ def test_an_old_record_without_the_newer_fields_is_read() -> None:
         [Record(desk.now, Kind.POSITION, "spread", desk.position.id, data)], desk.now, Board(), EventCalendar()
     )
     assert state.state.positions[desk.position.id].on_hold == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", None),
+        ("the account holds less SPX 5945P than our books: closed by hand?", HoldReason.ACCOUNT_DIFFERS),
+        ("the account holds SPX 5945P again, and somebody may have opened it anew", HoldReason.OPENED_AGAIN),
+        ("a closing order was cancelled, and not by us, the 3rd time today", HoldReason.EXIT_CANCELLED),
+        ("the exchange took a closing fill back, the 3rd time today", HoldReason.FILL_TAKEN_BACK),
+        ("the broker has made more of a closing order than was sent", HoldReason.ORDER_ENLARGED),
+        ("the broker numbers SPX 5945P 7, and it was 5: another contract?", HoldReason.CONTRACT_CHANGED),
+        ("its shares were split: the account holds 600 SPY", HoldReason.SHARES_SPLIT),
+        ("the exchange has taken back what others have closed of P1", HoldReason.TRADE_TAKEN_BACK),
+        ("somebody has closed a part of P1: nothing is sent for what is left", HoldReason.CLOSED_BY_OTHERS),
+    ],
+)
+def test_a_record_without_a_hold_reason_gets_it_from_its_text(text: str, reason: HoldReason | None) -> None:
+    desk = Desk()
+    desk.opened()
+    data = encode(desk.position)
+    assert isinstance(data, dict)
+    del data["hold"]
+    assert decode(Position, {**data, "on_hold": text}).hold is reason
+
+
+def test_the_text_of_a_hold_says_nothing_to_the_engine() -> None:
+    desk = Desk()
+    desk.opened()
+    held = replace(desk.position, hold=HoldReason.EXIT_CANCELLED, on_hold="its shares were split")
+    assert decode(Position, encode(held)) == held  # type: ignore[arg-type]
+    assert not held.is_split
 
 
 def test_restarting_twice_is_restarting_once() -> None:
