@@ -82,7 +82,8 @@ def compiled(
     plan, errors = _whole(spec)
     if plan is None:
         return None, errors
-    plain = zip(variants(spec), plan.structures(), strict=True)
+    structures = (replace(each, members=plan.members) for each in plan.structures())
+    plain = zip(variants(spec), structures, strict=True)
     warnings = told([(variant, list(lint(variant.spec, each, outside))) for variant, each in plain])
     return plan, unaccepted(spec, warnings, elsewhere)
 

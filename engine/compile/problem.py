@@ -90,6 +90,7 @@ CODES = {
     "RB355": "An exit that closes what covers a short option, and leaves that.",
     "RB356": "A structure that is sold for less than it surely costs at expiry.",
     "RB357": "A combo that is not in its smallest numbers, as 2 to 2.",
+    "RB360": "A bound outside the usual range of its measure.",
 }
 
 

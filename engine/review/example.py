@@ -10,6 +10,7 @@ from engine.model import payoff
 from engine.model.commission import estimate
 from engine.model.contract import LOT, Option
 from engine.model.cover import covered_parts
+from engine.model.example_market import level
 from engine.model.money import CENT, ZERO, Rounding, on_tick
 from engine.model.payoff import least_payoff, worst_case
 from engine.model.position import Position, PositionLeg
@@ -19,7 +20,7 @@ from engine.model.values import dataclass
 from engine.order.ladder import start_net
 from engine.order.price import ticks_of
 from engine.review.amounts import FULL_DAY, clock, money, plain
-from engine.review.market import deviation, example_view, level
+from engine.review.market import deviation, example_view
 from engine.spec.nouns.condition import Unit
 from engine.spec.nouns.order import Start
 from engine.turn.bounds import risk_floor, size_floor, stated_floor

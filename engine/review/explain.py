@@ -7,6 +7,7 @@ from engine.compile.expression import number_of_name
 from engine.compile.plan import Plan
 from engine.compile.scope import scope_of_let
 from engine.compile.variants import variants
+from engine.model.example_market import level
 from engine.model.payoff import ends_together
 from engine.review.alternatives import for_each, structures
 from engine.review.amounts import price
@@ -14,7 +15,6 @@ from engine.review.enters import enters
 from engine.review.explanation import Explanation, Line, Section
 from engine.review.leaves import leaves
 from engine.review.levels import level_of
-from engine.review.market import level
 from engine.review.members import universe
 from engine.review.numbers import number_words
 from engine.review.orders import orders

@@ -14,30 +14,16 @@ from engine.evaluate.listings import expiry_on
 from engine.evaluate.snapshot import View
 from engine.model import black
 from engine.model.contract import Option, Right, Underlying, listed, product, share
+from engine.model.example_market import level, volatility
 from engine.model.facts import Facts, Listing
 from engine.model.market import Board
 from engine.model.money import Rounding
 from engine.model.session import sessions
 from engine.review.amounts import FULL_DAY
 
-LEVELS = {"SPX": 6000, "SPY": 600, "QQQ": 520, "XSP": 600, "NDX": 21370, "RUT": 2400}
-USUAL_LEVEL = 100
-"""What an underlying stands at in the example: an index and its fund in their usual ratio, anything else at 100."""
-NEAR_VOLATILITY, FAR_VOLATILITY = 0.10, 0.16
-"""A year's, of sessions: of options up to a week, and longer ones.
-
-Source: the mean at-the-money straddle of same-day SPX options over 412 days of 2023 to 2025, 0.43 % of spot at 10:30,
-is 10 % a year; VIX has a median of about 17 since 1990.
-"""
-_NEAR = timedelta(days=7)
 _REACH = 6.0
 """Standard deviations around spot in which strikes are listed."""
 _AHEAD = timedelta(days=400)
-
-
-def level(symbol: str) -> int:
-    """Return what an underlying stands at in the example."""
-    return LEVELS.get(symbol, USUAL_LEVEL)
 
 
 def example_view(plan: Plan) -> View:
@@ -112,7 +98,7 @@ def deviation(symbol: str, expiry: date, at: datetime) -> float:
 
 
 def _volatility(expiry: date) -> float:
-    return NEAR_VOLATILITY if expiry - FULL_DAY.date <= _NEAR else FAR_VOLATILITY
+    return volatility((expiry - FULL_DAY.date).days)
 
 
 def _strikes(symbol: str, expiry: date, at: datetime) -> tuple[Decimal, ...]:
@@ -124,9 +110,9 @@ def _strikes(symbol: str, expiry: date, at: datetime) -> tuple[Decimal, ...]:
 
 def _add_quote(board: Board, option: Option, now: float) -> None:
     terms = (float(level(option.symbol)), float(option.strike), black.years_until(option.expiry, now) or 0.0)
-    volatility, is_call = _volatility(option.expiry), option.right is Right.CALL
+    annual, is_call = _volatility(option.expiry), option.right is Right.CALL
     ticks = product(option.symbol).option_ticks
-    worth = black.price(*terms, volatility, is_call)
+    worth = black.price(*terms, annual, is_call)
     bid = ticks.round(worth, Rounding.DOWN)
     ask = bid + ticks.tick(bid)
     row = board.add(option)
@@ -136,5 +122,5 @@ def _add_quote(board: Board, option: Option, now: float) -> None:
         board.bid_size[row] = 0.0
     board.ask[row], board.ask_size[row] = float(ask), 10.0
     board.quote_at[row] = board.model_at[row] = now
-    board.delta[row] = black.delta(*terms, volatility, is_call)
-    board.iv[row] = volatility
+    board.delta[row] = black.delta(*terms, annual, is_call)
+    board.iv[row] = annual

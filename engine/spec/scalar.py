@@ -15,7 +15,7 @@ _N = r"(?P<n>-?(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,8})?)"
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _UNITS = (
     (re.compile(rf"{_N} ?pts"), Unit.POINTS),
-    (re.compile(rf"\${_N}"), Unit.DOLLARS),
+    (re.compile(r"\$(?P<n>-?(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,8})?)"), Unit.DOLLARS),  # as those of an account
     (re.compile(rf"{_N}%"), Unit.PERCENT),
     (re.compile(rf"{_N}d"), Unit.SESSIONS),
     (re.compile(rf"{_N}R"), Unit.R),

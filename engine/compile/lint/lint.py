@@ -26,6 +26,7 @@ from engine.compile.lint.orders import (
 from engine.compile.lint.prices import of_a_share, of_a_tick, off_tick
 from engine.compile.lint.rolls import rolled_again, rolled_at_any_price
 from engine.compile.lint.unitless import read_otherwise
+from engine.compile.lint.unusual import unusual
 from engine.compile.plan import Plan
 from engine.compile.problem import CODES, Problem, did_you_mean
 from engine.spec.codes import CODES as READERS
@@ -76,8 +77,10 @@ CHECKS: tuple[Check, ...] = (
 def lint(spec: Spec, plan: Plan, outside: Outside | None) -> Iterator[Problem]:
     """Yield the warnings of a sound spec, whether accepted or not."""
     look = look_at(spec, plan, outside)
-    for check in CHECKS:
-        yield from check(look)
+    found = [problem for check in CHECKS for problem in check(look)]
+    yield from found
+    marked = {problem.path for problem in found}
+    yield from (problem for problem in unusual(look) if problem.path not in marked)
 
 
 def unaccepted(spec: Spec, warnings: list[Problem], others: frozenset[str]) -> list[Problem]:

@@ -1,0 +1,94 @@
+"""Usual ranges in numbers: what a range that is relative to spot, width or premium comes to for one bot."""
+
+from collections.abc import Mapping
+from math import inf
+from typing import NamedTuple
+
+from engine.compile.lint.look import Look
+from engine.compile.lint.sample import expected, spots
+from engine.compile.measures.usual import USUAL, Scale, Usual
+from engine.compile.plan import Call, Quantity
+from engine.model.contract import LOT
+
+LEAST_PRICE = 0.0099
+"""Prices per share are counted in cents: a smaller bound than one cent says nothing."""
+
+
+class Span(NamedTuple):
+    """From where to where bounds lie, in the unit of the measure; inf where nobody can say."""
+
+    low: float
+    high: float
+    usual: Usual
+
+
+def span_of(call: Call, look: Look) -> Span | None:
+    """Return the usual range of a measure as one bot reads it, None where it is compared with no number."""
+    usual = USUAL[call.measure].get(call.quantity) if call.measure in USUAL else None
+    if usual is None:
+        return None
+    return sized(usual, look, _symbol(call, look), is_price=call.quantity is Quantity.PRICE)
+
+
+def sized(usual: Usual, look: Look, symbol: str, *, is_price: bool = False) -> Span:
+    """Return a range in numbers for an underlying."""
+    least, most = _sizes(usual.scale, look, symbol)
+    low = max(usual.low * least, LEAST_PRICE) if is_price else usual.low * least
+    return Span(low, usual.high * most, usual)
+
+
+def _symbol(call: Call, look: Look) -> str:
+    of: object = dict(call.arguments).get("of")
+    if isinstance(of, tuple):
+        of = next((leg.symbol for leg in look.plan.legs if leg.name in of), None)
+    named = next((leg.symbol for leg in look.plan.legs if leg.name == of), of)
+    return named if isinstance(named, str) else look.plan.underlyings[0]
+
+
+def _sizes(scale: Scale, look: Look, symbol: str) -> tuple[float, float]:
+    """Return the least and the most that a scale comes to."""
+    sample = look.sample
+    low, high = spots(symbol)
+    is_known = low == high
+    match scale:
+        case Scale.ONE:
+            return 1.0, 1.0
+        case Scale.SPOT:
+            return low, high
+        case Scale.NOTIONAL:
+            return low * LOT, high * sample.lot
+        case Scale.MOVE if is_known:
+            move = min((leg.move for leg in sample.legs.values() if leg.plan.symbol == symbol), default=None)
+            found = expected(symbol, 0, 1.0) if move is None else move
+            return found, found
+        case Scale.PREMIUM | Scale.POSITION if (
+            is_known and len(sample.legs) == _options(look) and sample.premium > LEAST_PRICE
+        ):
+            lots = _lots(scale, look)
+            return sample.premium * lots[0], sample.premium * lots[1]
+        case Scale.WIDTH | Scale.WIDTH_IN_DOLLARS if (width := _width(look)) is not None:
+            lots = _lots(scale, look)
+            return width * lots[0], width * lots[1]
+        case _:
+            return 0.0, inf
+
+
+_IN_DOLLARS: Mapping[Scale, bool] = {Scale.POSITION: True, Scale.WIDTH_IN_DOLLARS: True}
+
+
+def _lots(scale: Scale, look: Look) -> tuple[float, float]:
+    """Return what a price per share is multiplied by, for one structure and for the whole position."""
+    if scale not in _IN_DOLLARS:
+        return 1.0, 1.0
+    most = inf if look.plan.overwrite is not None else float(look.sample.lot)
+    return (float(LOT) if look.plan.size is not None else most if most < inf else float(LOT)), most
+
+
+def _options(look: Look) -> int:
+    return sum(1 for leg in look.plan.legs if not leg.is_shares)
+
+
+def _width(look: Look) -> float | None:
+    """Return the points that the structure can be worth at most, either way; None without a bound."""
+    found = [each for each in (look.worth.most_cost, look.worth.most_value) if each]
+    return max(found, default=None)
