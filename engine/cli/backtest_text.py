@@ -1,6 +1,7 @@
 """The results of a backtest for eyes: sums, what they are made of, what kept bots out, what the data lacked."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 
 from engine.cli.data_text import finding_lines, named
 from engine.cli.width import table
@@ -9,6 +10,7 @@ from engine.model.money import dollars
 from engine.run.backtest.alarmed import SHOWN
 from engine.run.backtest.figures import figure_words
 from engine.run.backtest.funnel import Funnel
+from engine.run.backtest.known_bias import bias_words
 from engine.run.backtest.lived import Trade
 from engine.run.backtest.results import (
     Results,
@@ -59,6 +61,8 @@ def _head(results: Results) -> Iterator[str]:
     sessions = sessions_words([day.has_data for day in results.days], named(told["source"], told["is_modelled"]))
     yield f" {told['from']} to {told['to']}, {sessions}"
     if words := span_words(told, [day.date for day in results.days]):
+        yield f" {words}"
+    for words in () if results.bias is None else bias_words(**asdict(results.bias)):
         yield f" {words}"
     sharpe = "-" if results.sharpe is None else f"{results.sharpe:.2f} +/- {results.sharpe_error or 0.0:.2f}"
     drawdown = dollars(results.max_drawdown)

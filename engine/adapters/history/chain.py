@@ -34,9 +34,9 @@ from engine.adapters.history.finding import lacks, left_out, refusal, refused, t
 from engine.adapters.history.hours import other_zone
 from engine.adapters.history.instants import instants
 from engine.adapters.history.levels import (
-    ANOTHER,
     check_settled,
     known_level,
+    levels_by_instant,
     not_in_percent,
     settled_outside,
     sound_levels,
@@ -305,13 +305,7 @@ def _levels(
     if level is not None and symbol in found:
         findings += _apart(rows, level, *found[symbol])
     elif level is not None:
-        times, firsts, places = np.unique(rows.time, return_index=True, return_inverse=True)
-        first = level[firsts]
-        other = np.flatnonzero((level != first[places]) & ~(np.isnan(level) & np.isnan(first[places])))
-        if other.size:
-            findings.append(told(rows.file, int(rows.row[other[0]]), ANOTHER, int(other.size)))
-        first, more = sound_levels(rows.file, rows.row[firsts], first, symbol, times)
-        found[symbol] = (times, first)
+        found[symbol], more = levels_by_instant(rows, level)
         findings += more
     if symbol not in found:
         findings.append(refused(rows.file, 0, f"there is no level of {symbol}: no file of levels, no `underlying`"))

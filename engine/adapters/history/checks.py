@@ -26,6 +26,8 @@ _PERCENT = 3.0
 _NEAR = 0.01
 _GREEKS = ("delta", "gamma", "vega", "theta")
 _COUNTS = ("open_interest", "volume")
+_QUOTE, _FEW = {"bid", "ask"}, 0.02
+"""What tells two quotes apart, and the part of options that may have two at one time before a day is refused."""
 _SIZES = {"bid_size": "bid", "ask_size": "ask"}
 _STILL, _AGAIN = 1800.0, 3
 """Seconds for which a level that moves may stand still, and how often it may come again, before it is told."""
@@ -37,7 +39,11 @@ DEAR = "the ask is dearer than the underlying and the strike"
 
 
 def ordered(rows: Rows) -> tuple[Rows, list[Finding]]:
-    """Return each quote once: of repeated rows the first; rows out of order are told, their time puts them right."""
+    """Return each quote once; rows out of order are told, their time puts them right.
+
+    Of a quote that is repeated the first counts. Of an option with several quotes at one time none does: nobody can say
+    which one stood. Many of those are a day of several times in a file that tells none: it is refused.
+    """
     if width_of(rows) is not None:
         return rows, []
     findings = [*out_of_order(rows)]
@@ -46,21 +52,34 @@ def ordered(rows: Rows) -> tuple[Rows, list[Finding]]:
     same[1:] = (np.diff(rows.time[order]) == 0) & (np.diff(rows.key[order]) == 0)
     if not same.any():
         return rows, findings
-    firsts = np.maximum.accumulate(np.where(same, 0, np.arange(len(order))))
+    number = np.cumsum(~same) - 1  # of each option at each time
     differs = np.zeros(len(order), dtype=bool)
-    for column in rows.values.values():
-        sorted_values = column[order]
+    firsts = np.flatnonzero(~same)[number]
+    for name in _QUOTE & rows.values.keys():
+        sorted_values = rows.values[name][order]
         first = sorted_values[firsts]
         differs |= ~((sorted_values == first) | (np.isnan(sorted_values) & np.isnan(first)))
-    for mask, text in (
-        (same & ~differs, "the same quote stands there before"),
-        (same & differs, "another quote of the same option and time stands there before"),
-    ):
-        if mask.any():
-            findings.append(left_out(rows.file, sorted(rows.row[order[mask]].tolist()), text))
+    several = np.bincount(number, weights=differs) > 0
+    unsure = several[number]
+    if unsure.any():
+        findings.append(_of_several_quotes(rows, order[unsure], float(several.mean())))
+    if (again := same & ~unsure).any():
+        findings.append(
+            left_out(rows.file, sorted(rows.row[order[again]].tolist()), "the same quote stands there before")
+        )
     kept = np.ones(len(order), dtype=bool)
-    kept[order[same]] = False
+    kept[order[same | unsure]] = False
     return rows.only(kept), findings
+
+
+def _of_several_quotes(rows: Rows, places: NDArray[np.intp], share: float) -> Finding:
+    """Return that options have several quotes at one time. share: the part of all options of which that is so."""
+    if share > _FEW:
+        first, second = sorted(rows.row[places[:2]].tolist())
+        text = f"{share:.0%} of the options have several quotes at one time, as that of row {second}"
+        return refused(rows.file, first, f"{text}: call the column that tells their times `time`")
+    found = sorted(rows.row[places].tolist())
+    return left_out(rows.file, found, "the option has several quotes at this time, and none is used")
 
 
 def out_of_order(rows: Rows) -> Iterator[Finding]:

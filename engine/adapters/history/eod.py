@@ -19,7 +19,8 @@ from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
 from engine.adapters.history.finding import lacks_any, refusal, refused, told
 from engine.adapters.history.greek_units import in_our_units
-from engine.adapters.history.levels import first_level, known_level, sound_levels
+from engine.adapters.history.instants import instants
+from engine.adapters.history.levels import first_level, known_level, levels_by_instant, sound_levels
 from engine.adapters.history.middle import median
 from engine.adapters.history.missing import day_of_name, has_several_days, in_two_files, missing_sessions, parse_day
 from engine.adapters.history.parity import Line, parity, replaced, with_parity
@@ -143,8 +144,8 @@ class EodSource:
 
     def gaps(self, first: date, last: date) -> Sequence[Finding]:
         """Return sessions that are missing, days that are none with whose quotes they repeat, and torn files."""
-        found = [told(self.path.name, 0, f"there is no time of day; quotes stand {self._when()}")]
-        if self._is_spx(first, last):
+        found = [told(self.path.name, 0, self._when(first, last))]
+        if self._is_spx(first, last) and not self._clock(first, last):
             found.append(
                 told(self.path.name, 0, "the VIX is computed by its formula where expiries around 30 days are there")
             )
@@ -166,9 +167,21 @@ class EodSource:
         except StoreError:
             return False
 
-    def _when(self) -> str:
-        since = "15 min before the close" if self._at is None else f"at {self._at:%H:%M}"
-        return f"{since}, and for {self._stands} min" if self._stands else since
+    def _when(self, first: date, last: date) -> str:
+        """Return in words when the quotes of a day stand."""
+        stand = f", and for {self._stands} min" if self._stands else ""
+        if self._at is not None:
+            return f"quotes stand at {self._at:%H:%M}{stand}"
+        if clock := self._clock(first, last):
+            return f"quotes have the times of `{clock}`; on a day with one time they stand for {self._stands} min"
+        return f"there is no time of day; quotes stand 15 min before the close{stand}"
+
+    def _clock(self, first: date, last: date) -> str:
+        """Return the column with the time of each quote, "" where the first day has none, or cannot be read."""
+        try:
+            return next((self._table(day).clock for day in self._all(first, last)[:1]), "")
+        except StoreError:
+            return ""
 
     def _repeats(self, day: date) -> str:
         """Return whose quotes a day repeats, in words; "" when it does not."""
@@ -199,14 +212,14 @@ class EodSource:
 
     def _rows(self, table: VendorTable, session: Session | None) -> tuple[Rows, list[Finding]]:
         """Return the quotes of a day, each with the level that counts, and what is odd about both."""
-        rows = chain_rows(table, session, table.symbol, None if session is None else self._instant(session))
+        rows = chain_rows(table, session, table.symbol, None if session is None else self._instant(session, table))
         rows, apart = table.agreeing(rows)
         levels, odd = sound_levels(table.file, rows.row, rows.values["underlying"], table.symbol)
         level, others = first_level(table.file, rows.row, levels)
         return rows.of({**rows.values, "underlying": np.full(len(levels), level)}), [*apart, *odd, *others]
 
-    def _instant(self, session: Session) -> float:
-        """Return when the quotes of a day stand."""
+    def _instant(self, session: Session, table: VendorTable) -> float:
+        """Return when the one state of a day stands: as asked for, at its own time, or a while before the close."""
         if self._at is not None:
             found = session.at(self._at)
             if not session.is_on(found):
@@ -214,7 +227,12 @@ class EodSource:
                     refused(self.path.name, 0, f"at={self._at:%H:%M} is outside of the session of {session.date}")
                 )
             return found.timestamp()
-        return (session.close - BEFORE_CLOSE).timestamp()
+        latest = (session.close - BEFORE_CLOSE).timestamp()
+        own = float(instants(table, session)[0]) if table.has_times and len(table.rows) else latest
+        if own <= session.open.timestamp():
+            text = f"`{table.clock}` says a time before the open of {session.date}"
+            raise refusal(refused(table.file, int(table.rows[0]), text))
+        return min(own, latest)
 
     def day(self, day: date) -> HistoryDay:
         """Return one session. Raises: StoreError when it is refused."""
@@ -224,6 +242,8 @@ class EodSource:
         if day in self._several:
             raise in_two_files(day, *self._several[day])
         table = self._table(day)
+        if self._has_several_times(table, session):
+            return self._day_by_time(table, session)
         rows, odd = self._rows(table, session)
         level = known_level(table.file, table.symbol, rows.values["underlying"])
         table.findings = (*table.findings, *odd)
@@ -241,6 +261,30 @@ class EodSource:
         )
         line = parity(found)
         return self._standing(with_index(with_parity(found, line, table.file, level), line), session)
+
+    def _has_several_times(self, table: VendorTable, session: Session) -> bool:
+        """Say whether a day has quotes of several instants. Raises: StoreError where `at=` asks for one of them."""
+        if not table.has_times or len(table.texts("time")[1]) < 2 or len(np.unique(instants(table, session))) < 2:
+            return False
+        if self._at is not None:
+            text = f"`{table.clock}` tells the time of each quote: leave `at=` out"
+            raise refusal(refused(table.file, 0, text))
+        return True
+
+    def _day_by_time(self, table: VendorTable, session: Session) -> HistoryDay:
+        """Return a session whose quotes have each a time of their own. Raises: StoreError when it is refused."""
+        rows, apart = table.agreeing(chain_rows(table, session, table.symbol))
+        (at, levels), odd = levels_by_instant(rows, rows.values["underlying"])
+        level = known_level(table.file, table.symbol, levels)
+        against = self.background.against(table.symbol, session.date, level, table.file)
+        rows, units = in_our_units(rows, level, session.date.toordinal())
+        return session_day(
+            rows,
+            session,
+            levels={table.symbol: (at, levels)},
+            findings=[*table.findings, *apart, *odd, *against, *units],
+            settled=self.background.settled(table.symbol, session.date, product(table.symbol).same_day_class, level),
+        )
 
     def _standing(self, day: HistoryDay, session: Session) -> HistoryDay:
         """Return the session with its one state once a minute, for as long as it is taken to stand."""

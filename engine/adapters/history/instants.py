@@ -77,6 +77,7 @@ def _of_texts(table: Table, session: Session) -> Columns:
 
 
 def _instant(text: str, session: Session) -> float:
+    text = f"0{text}" if text[1:2] == ":" else text  # 9:35
     if len(text) <= len("10:30:00.000000"):
         clock = time.fromisoformat(text)
         if clock.tzinfo is not None:

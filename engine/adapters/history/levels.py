@@ -7,6 +7,7 @@ import numpy as np
 from engine.adapters.history.day import FAR_OUTSIDE, Columns, Finding
 from engine.adapters.history.finding import File, left_out, refusal, refused, told
 from engine.adapters.history.middle import median
+from engine.adapters.history.rows import Rows
 from engine.adapters.history.table import Whole
 
 FAR = 2.5
@@ -83,6 +84,21 @@ def first_level(file: File, rows: Whole, values: Columns) -> tuple[float, list[F
     if not other.size:
         return first, []
     return first, [told(file, int(rows[other[0]]), ANOTHER, int(other.size))]
+
+
+def levels_by_instant(rows: Rows, level: Columns) -> tuple[tuple[Columns, Columns], list[Finding]]:
+    """Return the instants of quotes and the level at each, from a column beside them; sound levels only.
+
+    Of several levels at one instant the first one counts. Shape: level (N,), as the rows; instants and levels (T,).
+    """
+    times, firsts, places = np.unique(rows.time, return_index=True, return_inverse=True)
+    first = level[firsts]
+    findings = []
+    other = np.flatnonzero((level != first[places]) & ~(np.isnan(level) & np.isnan(first[places])))
+    if other.size:
+        findings.append(told(rows.file, int(rows.row[other[0]]), ANOTHER, int(other.size)))
+    first, more = sound_levels(rows.file, rows.row[firsts], first, rows.symbol, times)
+    return (times, first), [*findings, *more]
 
 
 def known_level(file: File, symbol: str, values: Columns) -> float:

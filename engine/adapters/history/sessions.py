@@ -21,6 +21,7 @@ from engine.adapters.history.finding import refusal, refused
 from engine.adapters.history.hours import hour_off
 from engine.adapters.history.levels import known_level
 from engine.adapters.history.middle import median
+from engine.adapters.history.neighbours import without_odd
 from engine.adapters.history.pairs import near_pairs
 from engine.adapters.history.rows import BY_QUOTE, Rows, grid, width_of
 from engine.adapters.history.scale import impossible, scaled
@@ -50,14 +51,16 @@ def session_day(
     _refuse(all_findings)
     rows = rows.of({name: values for name, values in rows.values.items() if name in BY_QUOTE})
     for check in (
-        ordered,
         lambda rows: listed_on(rows, session.date),
+        ordered,
         lambda rows: within(rows, session),
         lambda rows: sound(rows, level),
     ):
         rows, more = check(rows)
         all_findings += more
-    times, chain, columns = grid(rows)
+    times, chain, quoted = grid(rows)
+    columns, more = without_odd(rows, chain.terms(), quoted)
+    all_findings += more
     all_findings += holes(rows.file, times, session)
     if width_of(rows) is None:
         all_findings += scattered(rows.file, columns["ask"])

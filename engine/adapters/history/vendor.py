@@ -18,6 +18,16 @@ from engine.model.contract import product
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "date": ("quotedate", "quote_date", "date", "trade_date"),
+    "time": (
+        "time",
+        "quote_time",
+        "quotetime",
+        "time_of_day",
+        "quote_readtime",
+        "quote_datetime",
+        "datetime",
+        "timestamp",
+    ),
     "underlying": ("underlying_last", "underlying_price", "spot"),
     "expiry": ("expiration", "expiry", "expiration_date"),
     "right": ("type", "call_put", "right", "option_type"),
@@ -36,6 +46,9 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 
 NEEDED = ("date", "underlying", "expiry", "right", "strike", "bid", "ask")
 CONTRACTS = ("optionroot", "option_symbol", "optionsymbol", "contract")
+_CLOCK = re.compile(r"(^|_)(time|readtime|datetime|unixtime|timestamp|hour|hours|minute|minutes)(_|$)|^quote.*time")
+_NO_CLOCK = re.compile(r"expir|last|trade_?time|value|zone|to_|until|settle")
+"""Columns of times that say nothing of when an option was quoted: of its expiry, or of the last trade."""
 _CONTRACT = re.compile(r"([A-Z.]+[0-9]?)\s*([0-9]{6})([CP])([0-9]{8})")
 _MOST, _NEAR = 0.9, 0.01
 _DAYS_APART = 4
@@ -49,6 +62,13 @@ class Named(NamedTuple):
     day: int
     is_call: bool
     strike: float
+
+
+def unread_clock(header: Sequence[str]) -> str:
+    """Return the column that looks like a time of day under a name that is not read, "" where there is none."""
+    if any(name in header for name in NAMES["time"]):
+        return ""
+    return next((name for name in header if _CLOCK.search(name) and not _NO_CLOCK.search(name)), "")
 
 
 def fits(header: Sequence[str]) -> bool:
@@ -69,6 +89,9 @@ class VendorTable:
         for ours in NEEDED:
             if ours not in self._names:
                 raise refusal(refused(table.file, 1, lacks_any(NAMES[ours], table.names)))
+        if (clock := unread_clock(table.names)) and len(set(table.texts(clock)[1])) > 1:
+            text = f"`{clock}` may be the time of each quote, and is not read: call the column `time`, or take it out"
+            raise refusal(refused(table.file, 1, text))
         self._own_numbers: dict[str, Columns] = {}
         self._contracts: tuple[str, Whole, list[Named]] | None = None
         self.findings: Sequence[Finding] = (*table.findings, *self._judge_counts())
@@ -80,6 +103,16 @@ class VendorTable:
         if name not in self._own_numbers:
             self._own_numbers[name] = self._table.numbers(self._names[name])
         return self._own_numbers[name]
+
+    @property
+    def has_times(self) -> bool:
+        """Say whether a column tells at what time of the day each option was quoted."""
+        return "time" in self._names
+
+    @property
+    def clock(self) -> str:
+        """Return what the file calls that column, "" where it has none."""
+        return self._names.get("time", "")
 
     def texts(self, name: str) -> tuple[Whole, list[str]]:
         """Return one of our columns as places in the list of different texts."""

@@ -25,6 +25,7 @@ from engine.run.backtest.alarmed import alarms_of
 from engine.run.backtest.figures import Figures, figures_of
 from engine.run.backtest.fills import NATURAL, RECORDED
 from engine.run.backtest.funnel import Funnel
+from engine.run.backtest.known_bias import KnownBias, known_bias
 from engine.run.backtest.lived import MARGIN_TOOK_ALL, NOT_CARRIED, Day, Trade
 from engine.run.backtest.notes import FINDING, HELD, NO_DATA, REGIME
 from engine.run.backtest.waking import SETTLES
@@ -61,7 +62,7 @@ class Sums:
 class Results:
     """All of it. settings: what the backtest was asked to do. findings: rows of what was wrong with the data.
 
-    holds_shares: shares were held, or owed, over a night.
+    holds_shares: shares were held, or owed, over a night. bias: that of modelled prices, None of quotes.
     """
 
     settings: Mapping[str, Any]
@@ -84,6 +85,7 @@ class Results:
     funnels: tuple[Funnel, ...]
     alarms: Mapping[str, int]
     findings: tuple[Mapping[str, Any], ...]
+    bias: KnownBias | None
     shown: str
 
 
@@ -134,6 +136,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         funnels=funnel.funnels(records, bots, entered, choosing_freely(records, specs)),
         alarms=alarms_of(records),
         findings=tuple(_finding(record) for record in records if _is_fact(record, FINDING)),
+        bias=known_bias(row for row in trades if is_opened(row)) if settings.get("is_modelled") else None,
         shown=shown,
     )
 

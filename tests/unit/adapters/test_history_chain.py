@@ -268,11 +268,12 @@ def test_rows_that_cross_repeat_or_lack_a_side_are_left_out_and_told(tmp_path: P
     assert told == {
         (5, Severity.LEFT_OUT, "the bid is above the ask"),
         (6, Severity.LEFT_OUT, "there is neither bid nor ask"),
-        (81, Severity.LEFT_OUT, "another quote of the same option and time stands there before"),
+        (80, Severity.LEFT_OUT, "the option has several quotes at this time, and none is used (2 rows: 80, 81)"),
         (0, Severity.TOLD, "it ends at 09:50, the session at 16:00: cut off?"),
     }
     assert np.isnan(found.ask[1]).sum() == 2
     assert np.isnan(found.bid[1]).sum() == 3
+    assert np.isnan(found.ask[-1]).sum() == 1  # the option of the last row, with two quotes
 
 
 def test_rows_out_of_order_are_told_and_put_right_by_their_times(tmp_path: Path) -> None:

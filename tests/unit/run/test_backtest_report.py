@@ -114,6 +114,7 @@ def document() -> dict[str, Any]:
         ],
         "funnels": [{**funnel, "stopped": [stopped]}],
         "alarms": {"seldom": 1, "often": 3},
+        "bias": {"trades": 1, "least": 5.0, "most": 7.5, "same_day": 0},
         "findings": [
             {"date": "2026-09-01", "severity": "told", "file": "a.csv", "row": 7, "count": 2, "text": "crossed <"}
         ],
@@ -177,6 +178,11 @@ def test_a_report_is_one_file_whose_trades_lead_to_their_why() -> None:
         assert words in found.text
     assert found.text.index("often") < found.text.index("seldom")
     assert report_page(json.loads(json.dumps(document())), {"a<b-1": "all <conditions> held"}) == page
+
+
+def test_the_known_bias_of_modelled_prices_is_on_the_page() -> None:
+    text = read(report_page(document(), {})).text
+    assert "Known bias: entries of 1 trade were too good by $5.00 to $7.50 a trade" in text
 
 
 def test_a_price_has_its_half_cent() -> None:

@@ -11,6 +11,7 @@ from engine.model.money import dollars, signed_dollars
 from engine.model.performance import below_best
 from engine.run.backtest.alarmed import most_often
 from engine.run.backtest.figures import Figures, figure_words
+from engine.run.backtest.known_bias import bias_words
 from engine.run.backtest.lived import exits_words, filled_words
 from engine.run.backtest.report import tables
 from engine.run.backtest.report.charts import calendar, curves, falls, histogram, key
@@ -117,6 +118,8 @@ def _about(document: Document) -> str:
     words = f"<p>{escape(sources)}. Fills: {escape(told['fills'])}. rulebot {escape(document['version'])}.</p>"
     if told["is_modelled"]:
         words += '<p class="warn">Its option prices are <b>modelled</b>: nobody ever quoted them.</p>'
+        for sentence in bias_words(**document["bias"]):
+            words += f'<p class="warn">{escape(sentence[0].upper() + sentence[1:])}.</p>'
     ruined = ruined_words({day["date"]: day["equity"] for day in document["days"]})
     if short := ruined or strained_words([day["date"] for day in document["days"] if day["is_strained"]]):
         words += f'<p class="warn">{escape(short[0].upper() + short[1:])}.</p>'

@@ -1,0 +1,166 @@
+"""Quotes that the strikes beside them contradict: a single one far from the prices of both, which agree with the rest.
+
+At one instant, for one expiry and right, prices are convex in the strike: an option is never worth more than the
+straight line between the option below and the option above it. What is bid far beyond that line, or offered far below
+where it belongs, was no market; a backtest that trades on it earns money that nobody could have earned.
+Source: Merton, "Theory of Rational Option Pricing" (1973), theorem 4.
+"""
+
+from collections.abc import Iterator, Mapping
+from math import log
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.adapters.history.day import Columns, Finding, Places
+from engine.adapters.history.finding import left_out
+from engine.adapters.history.pairs import Terms
+from engine.adapters.history.rows import Rows
+
+LEAST, PART = 0.10, 0.10
+"""Points, and the part of the price between its neighbours, by which a quote may lie beyond them."""
+KEPT_COLUMNS = ("volume", "open_interest")
+"""What is known of an option although its quote is not used."""
+_INSTANTS = 64
+"""Instants that are looked at together: their quotes fit into the processor's cache."""
+
+
+class Odd(NamedTuple):
+    """A quote that is not used: instant and option, and the mids of the strike below, of itself and of that above."""
+
+    instant: int
+    option: int
+    mids: tuple[float, float, float]
+
+
+class Order(NamedTuple):
+    """Options by expiry, class, right and strike. Shape: (C,) of each, but weight (C - 2,), without first and last.
+
+    row: a number for each expiry, class and right. weight: the part that the strike below has in a price on the line
+    between both neighbours; nan where one of the two is missing.
+    """
+
+    places: Places
+    strike: Columns
+    row: NDArray[np.int64]
+    weight: Columns
+
+
+def without_odd(
+    rows: Rows, terms: Terms, columns: Mapping[str, Columns]
+) -> tuple[Mapping[str, Columns], list[Finding]]:
+    """Return the columns without such quotes, and a finding that names their rows. Shape: columns (T, C)."""
+    odd = list(odd_quotes(terms, columns["bid"], columns["ask"]))
+    if not odd:
+        return columns, []
+    instants, options = np.array([each.instant for each in odd]), np.array([each.option for each in odd])
+    found = dict(columns)
+    for name in found.keys() - set(KEPT_COLUMNS):
+        found[name] = found[name].copy()
+        found[name][instants, options] = np.nan
+    return found, [_finding(rows, terms, odd)]
+
+
+def _finding(rows: Rows, terms: Terms, odd: list[Odd]) -> Finding:
+    first = odd[0]
+    below, mid, above = first.mids
+    right = "call" if terms.is_call[first.option] else "put"
+    text = f"the {terms.strike[first.option]:g} {right} at {mid:g} is far from the strikes beside it"
+    return left_out(rows.file, sorted(_row_of(rows, each) for each in odd), f"{text}, {below:g} and {above:g}")
+
+
+def _row_of(rows: Rows, odd: Odd) -> int:
+    """Return the row in which a quote of the grid of these rows stands."""
+    times, keys = np.unique(rows.time), np.unique(rows.key)
+    at = np.flatnonzero((rows.time == times[odd.instant]) & (rows.key == keys[odd.option]))
+    return int(rows.row[at[0]])
+
+
+def ordered(terms: Terms) -> Order:
+    """Return the options in rows, and how near each is to the strikes beside it."""
+    places = np.lexsort((terms.strike, terms.is_call, terms.kind))
+    strike, row = terms.strike[places], 2 * terms.kind[places] + terms.is_call[places]
+    alike = (row[:-2] == row[2:]) & (strike[2:] > strike[:-2])
+    span = np.where(alike, strike[2:] - strike[:-2], 1.0)
+    return Order(places, strike, row, np.where(alike, (strike[2:] - strike[1:-1]) / span, np.nan))
+
+
+def odd_quotes(terms: Terms, bid: Columns, ask: Columns) -> Iterator[Odd]:
+    """Yield the quotes that their neighbours contradict, by instant. Shape: bid and ask (T, C), nan: not quoted."""
+    if bid.shape[1] < 4:
+        return
+    order = ordered(terms)
+    if (np.diff(order.places) != 1).any():
+        bid, ask = bid[:, order.places], ask[:, order.places]
+    for instant in _suspect(order, bid, ask):
+        for place, mids in _of_instant(order, bid[instant], ask[instant]):
+            yield Odd(instant, int(order.places[place]), mids)
+
+
+def _suspect(order: Order, bid: Columns, ask: Columns) -> Iterator[int]:
+    """Yield the instants at which a bid lies beyond its neighbours' asks: of what is too cheap, that of a neighbour."""
+    low, high = order.weight * (1.0 + PART), (1.0 - order.weight) * (1.0 + PART)
+    shape = (_INSTANTS, len(low))
+    line, other, beyond = np.empty(shape), np.empty(shape), np.empty(shape, dtype=np.bool_)
+    for start in range(0, len(bid), _INSTANTS):
+        asks, bids = ask[start : start + _INSTANTS], bid[start : start + _INSTANTS]
+        of = line[: len(asks)], other[: len(asks)], beyond[: len(asks)]
+        np.multiply(asks[:, :-2], low, out=of[0])
+        np.multiply(asks[:, 2:], high, out=of[1])
+        np.add(of[0], of[1], out=of[0])
+        np.subtract(bids[:, 1:-1], of[0], out=of[0])
+        if np.greater(of[0], LEAST, out=of[2]).any():
+            yield from (start + np.flatnonzero(of[2].any(axis=1))).tolist()
+
+
+def _of_instant(order: Order, bid: Columns, ask: Columns) -> Iterator[tuple[int, tuple[float, float, float]]]:
+    """Yield the odd quotes of one instant, the farthest from its neighbours first: its place in order, and the mids.
+
+    A quote is odd if those beside it agree with the next ones once it is gone. Where they do not, nobody can say which
+    of them is odd, and nothing is left out.
+    """
+    bid, ask = bid.copy(), ask.copy()
+    while True:
+        line = ask[:-2] * order.weight + ask[2:] * (1.0 - order.weight)
+        wrong = np.flatnonzero(bid[1:-1] > line * (1.0 + PART) + LEAST) + 1
+        suspects = {int(place) for each in wrong for place in (each - 1, each, each + 1)}
+        found = {place: each for place in suspects if (each := _distance(order, place, bid, ask)) > 0.0}
+        if not found:
+            return
+        worst = max(found, key=lambda place: found[place])
+        yield worst, _mids(worst, bid, ask)
+        bid[worst] = ask[worst] = np.nan
+
+
+def _distance(order: Order, place: int, bid: Columns, ask: Columns) -> float:
+    """Return how far a quote lies from the line between its neighbours, as a logarithm; 0 of one that is not odd."""
+    below, above = place - 1, place + 1
+    if not _are_quoted(order, (below, place, above), ask):
+        return 0.0
+    further = [each for each in ((place - 2, below, above), (below, above, place + 2)) if _are_quoted(order, each, ask)]
+    if not further or any(_is_beyond(order, each, bid, ask) for each in further):
+        return 0.0
+    mids = _mids(place, bid, ask)
+    weight = order.weight[place - 1]
+    return abs(log((mids[1] + LEAST) / (mids[0] * weight + mids[2] * (1.0 - weight) + LEAST)))
+
+
+def _are_quoted(order: Order, places: tuple[int, int, int], ask: Columns) -> bool:
+    """Say whether options are of one row, and offered."""
+    inside = places[0] >= 0 and places[2] < len(order.row)
+    return inside and order.row[places[0]] == order.row[places[2]] and not np.isnan(ask[list(places)]).any()
+
+
+def _is_beyond(order: Order, places: tuple[int, int, int], bid: Columns, ask: Columns) -> bool:
+    """Say whether the one in the middle is bid beyond the line between the asks of the others."""
+    low, here, high = (float(order.strike[place]) for place in places)
+    weight = (high - here) / (high - low)
+    line = ask[places[0]] * weight + ask[places[2]] * (1.0 - weight)
+    return bool(bid[places[1]] > line * (1.0 + PART) + LEAST)
+
+
+def _mids(place: int, bid: Columns, ask: Columns) -> tuple[float, float, float]:
+    """Return the mids of the strike below, of this one and of that above; no bid counts 0."""
+    below, here, above = ((np.nan_to_num(bid[each]) + ask[each]) / 2.0 for each in (place - 1, place, place + 1))
+    return float(below), float(here), float(above)

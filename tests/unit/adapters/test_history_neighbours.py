@@ -1,0 +1,80 @@
+"""A quote that the strikes beside it contradict is left out; sound quotes stay, whatever the market does."""
+
+from math import erf, exp, log, sqrt
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from engine.adapters.history.neighbours import odd_quotes
+from engine.adapters.history.pairs import Terms
+
+SPOT = 5100.0
+
+
+def black(strike: float, iv: float, years: float, is_call: bool) -> float:
+    deviation = iv * sqrt(years)
+    d1 = log(SPOT / strike) / deviation + deviation / 2
+    sign = 1.0 if is_call else -1.0
+    below, below2 = ((1 + erf(sign * d / sqrt(2))) / 2 for d in (d1, d1 - deviation))
+    return sign * (SPOT * below - strike * below2)
+
+
+def chain(iv: float = 0.2, years: float = 5 / 365, step: float = 5.0, count: int = 21) -> tuple[Terms, np.ndarray]:
+    """Return puts, then calls, around the money, and their mids. Shape: (1, 2 x count)."""
+    strikes = SPOT + step * (np.arange(count) - count // 2)
+    smile = [iv * exp(-1.5 * log(strike / SPOT)) for strike in strikes]
+    mids = [black(k, vol, years, is_call) for is_call in (False, True) for k, vol in zip(strikes, smile, strict=True)]
+    is_call = np.repeat([False, True], count)
+    return Terms(np.tile(strikes, 2), is_call, np.zeros(2 * count, dtype=np.int64)), np.array([mids])
+
+
+def quotes(mids: np.ndarray, width: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
+    bid = np.floor((mids - width / 2) * 20) / 20
+    return np.where(bid > 0, bid, np.nan), np.ceil((mids + width / 2) * 20) / 20
+
+
+@pytest.mark.parametrize("place", [3, 10, 17, 24, 31, 38])
+@pytest.mark.parametrize("factor", [0.1, 0.5, 1.5, 2.0, 4.0])
+def test_a_single_odd_quote_is_found(place: int, factor: float) -> None:
+    terms, mids = chain()
+    mids[0, place] *= factor
+    (found,) = odd_quotes(terms, *quotes(mids))
+    assert (found.instant, found.option) == (0, place)
+
+
+def test_each_of_two_odd_quotes_apart_is_found() -> None:
+    terms, mids = chain()
+    mids[0, 5] *= 3.0
+    mids[0, 30] *= 0.2
+    assert {each.option for each in odd_quotes(terms, *quotes(mids))} == {5, 30}
+
+
+def test_the_order_of_options_does_not_matter() -> None:
+    terms, mids = chain()
+    mids[0, 10] *= 2.0
+    mixed = np.random.default_rng(1).permutation(len(terms.strike))
+    shuffled = Terms(*(column[mixed] for column in terms))
+    (found,) = odd_quotes(shuffled, *quotes(mids[:, mixed]))
+    assert mixed[found.option] == 10
+
+
+def test_an_instant_among_many_is_found() -> None:
+    terms, mids = chain()
+    many = np.repeat(mids, 200, axis=0)
+    many[130, 7] *= 3.0
+    (found,) = odd_quotes(terms, *quotes(many))
+    assert (found.instant, found.option) == (130, 7)
+
+
+def test_nothing_is_left_out_where_nobody_can_say_which_is_odd() -> None:
+    terms, mids = chain(count=3)
+    mids[0, 1] *= 3.0
+    assert not [*odd_quotes(terms, *quotes(mids))]
+
+
+@given(some.floats(0.05, 1.5), some.floats(0.0005, 1.0), some.sampled_from([1.0, 5.0, 25.0]), some.floats(0.05, 5.0))
+def test_sound_quotes_stay(iv: float, years: float, step: float, width: float) -> None:
+    terms, mids = chain(iv, years, step)
+    assert not [*odd_quotes(terms, *quotes(mids, width))]
