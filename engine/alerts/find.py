@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.alerts.alert import Alert, Grade
 from engine.decide.bot_day import was_over
-from engine.fill.apply import ASSIGNED, DELIVERING
+from engine.model.delivery import ASSIGNED, DELIVERING
 from engine.model.money import signed_dollars
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED, FLATTENED, LIQUIDATED
 from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, session_after, session_from
@@ -25,6 +25,7 @@ from engine.run.trade_text import (
     is_opened,
     option_of,
     part_of_row,
+    profit_text,
     provisional_text,
     structure_of,
 )
@@ -156,10 +157,10 @@ def _whose(reader: StoreReader, record: Record) -> str:
 def _of_settlement(reader: StoreReader, number: int, record: Record) -> Iterator[Alert]:
     """Yield which shares came or went at an expiry for an option that was assigned or exercised.
 
-    They are in no profit of its trade. Of what was assigned earlier an alarm tells.
+    Its trade counts them at the settlement price. Of what was assigned earlier an alarm tells.
     """
     how, name, count = str(record.data["how"]), record.data["leg"], int(str(record.data["quantity"]))
-    if record.data.get(TAKEN_BACK) or how not in DELIVERING or Decimal(str(record.data["price"])):
+    if record.data.get(TAKEN_BACK) or how not in DELIVERING or not count or Decimal(str(record.data["price"])):
         return
     for row in reader.view("trades", position=record.position):
         leg = next(leg for leg in json.loads(row["legs"]) if leg["name"] == name)
@@ -183,7 +184,7 @@ def _trades(rows: list[Row], owed: int) -> Iterator[Alert]:
             yield Alert(key=f"opened {name}", at=at, grade=Grade.TRADE, bot=bot, text=words, data=data)
         if row["status"] == "CLOSED" and row["exit_time"]:
             at = _instant(row["exit_time"])
-            made = f"{signed_dollars(row['final_pnl'])}{provisional_text(owed)}"
+            made = f"{profit_text(row['final_pnl'])}{provisional_text(owed)}"
             words = f"closed {held}: {row['exit_name'] or row['exit_reason']}, {made}"
             numbers = {
                 "price": _number(row["exit_price"]),
@@ -363,7 +364,7 @@ def _day_of(bot: str, date: str, trades: list[Row], day: Row | None, waits: str 
         dealt = [each for each in row.get("parts", ()) if str(each["time"]).startswith(date)]
         parts += [f"{part_of_row(each, row)} by {each['exit']}" for each in dealt]
         if str(row["exit_time"] or "").startswith(date) and row["status"] == "CLOSED":
-            made = f"{signed_dollars(row['final_pnl'])}{' in all' if row.get('parts') else ''}"
+            made = f"{profit_text(row['final_pnl'])}{' in all' if row.get('parts') else ''}"
             parts.append(f"{_ended(str(row['exit_name'] or row['exit_reason']))}, {made}")
         elif str(row["exit_time"] or "").startswith(date) and (wrong := error_text(row)):
             parts.append(wrong)

@@ -28,7 +28,7 @@ _ROWS = (
     ("exit against mid", "exit_to_mid"),
     ("commissions", "commissions"),
     ("net", "net"),
-    ("shares beside the market then, not in it", "beside_market"),
+    ("of that, made by shares", "beside_market"),
     ("a trade", "average"),
     ("a month of 21 sessions", "month"),
 )

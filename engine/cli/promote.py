@@ -166,7 +166,7 @@ def _beside(found: "Assessment") -> Iterator[str]:
     closed = f"{counted(shown.trades, 'closed trade')}, net {signed_dollars(shown.net)}"
     yield f"  {closed}; all sessions {signed_dollars(shown.marked)}, what is open at its marks"
     if shown.in_shares:
-        yield f"  {counted(shown.in_shares, 'trade')} ended in shares, which count at the market when they came or went"
+        yield f"  {counted(shown.in_shares, 'trade')} ended in shares, which count at their settlement price"
     if shown.owed:
         yield f"  the commissions of {counted(shown.owed, 'trade')} are not told yet, and not in what is net"
     parts = [f"{shown.win_rate * 100:.1f} % won"] if shown.win_rate is not None else []

@@ -52,13 +52,14 @@ def summary(
     """Sum up the closed trades of BOT, or of every bot and all together.
 
     With --by month each month is a line: sessions, those without a trade, win rate, average, drawdown, alarms, and what
-    falls short of the account document: of each bot by itself, shares that its trades ended in as they stood then.
+    falls short of the account document, of each bot by itself.
 
     With --compare each bot stands beside its shadow: entries, fills against mid, results, and which decisions differed
     by which rule first.
 
-    Amounts are dollars: gross before commissions, net after them. A trade counts whole, on the day on which nothing of
-    it was held any more. A win is a trade with a profit after commissions; max_drawdown is the deepest fall of the
+    Amounts are dollars: gross before commissions, net after them. A trade that was assigned or exercised counts with
+    its shares, at their official settlement price. A trade counts whole, on the day on which nothing of it was held any
+    more. A win is a trade with a profit after commissions; max_drawdown is the deepest fall of the
     summed net profit below its best so far.
     """
     path = chosen_store(store)
@@ -162,7 +163,7 @@ def _by_period(path: Place, bot: str | None, span: str, account: Path | None, fo
             check_bot(bot, reader.bots(), path)
         apart = _Apart.of(reader, bot or "")
         expected = () if document is None or document.live is None else document.live.require
-        found = periods(reader, span, bot or "", expected, apart.in_shares)
+        found = periods(reader, span, bot or "", expected)
         mark = reader.run().mark
     if form == "json":
         rows = [{name: getattr(each, name) for name in Period.__dataclass_fields__} for each in found]

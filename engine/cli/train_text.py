@@ -30,7 +30,7 @@ def report_lines(report: Report, data: Mapping[str, Any], own: Sequence[str] = (
         yield " it was trained on these sessions it knew how they ended, which makes every figure too good"
     if report.in_shares:
         were = f"{report.in_shares} of them ended in shares, assigned or exercised"
-        yield f" {were}: they count with what the shares were worth then, and nothing that came later"
+        yield f" {were}: the shares count at their settlement price, and nothing that came later"
     yield ""
     yield from _kinds(report)
     yield ""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from engine.fill.book import Booked
 from engine.model.contract import LOT, Option, Settlement, product
 from engine.model.cover import moved_by
+from engine.model.delivery import ASSIGNED, DELIVERING, shares_profit
 from engine.model.money import CENT, ZERO
 from engine.model.order import Order
 from engine.model.payoff import intrinsic, worst_case
@@ -13,18 +14,20 @@ from engine.model.position import Position, PositionLeg
 from engine.model.values import replace
 
 _EXACT = Decimal("0.0001")
-ASSIGNED = "assigned"
-DELIVERING = frozenset((ASSIGNED, "exercised"))
-"""How options end that move shares (see `how_settled`)."""
 
 
 class Settled(NamedTuple):
-    """Contracts that left by expiry: the position without them, the price per share, and how (see `how_settled`)."""
+    """Contracts that left by expiry: the position without them, the price per share, and how (see `how_settled`).
+
+    shares_profit: dollars by which the shares that came or went were worth more than the strike; None where their price
+    is not known. See `PositionLeg.shares_profit`.
+    """
 
     position: Position
     quantity: int
     price: Decimal
     how: str
+    shares_profit: Decimal | None = ZERO
 
 
 def leg_of(position: Position, name: str) -> PositionLeg:
@@ -101,8 +104,9 @@ def how_settled(leg: PositionLeg, level: Decimal) -> str:
 def settled(position: Position, name: str, level: Decimal) -> tuple[Settled, ...]:
     """Take an expired leg out at the level of its underlying: cash brings the intrinsic value, shares nothing.
 
-    Contracts whose shares another leg takes, or gives, move none in the end: they go first, at their intrinsic value,
-    which together is the difference of the strikes.
+    Shares that come to the account, or leave it, count at that level. Contracts whose shares another leg takes, or
+    gives, move none in the end: they go first, at their intrinsic value, which together is the difference of the
+    strikes.
     """
     leg = leg_of(position, name)
     how, worth = how_settled(leg, level), intrinsic(leg.option, level)
@@ -113,18 +117,50 @@ def settled(position: Position, name: str, level: Decimal) -> tuple[Settled, ...
         found.append(_ended(position, leg, both_ways, worth, how))
         position = found[-1].position
     if alone := leg.held - both_ways:
-        found.append(_ended(position, leg_of(position, name), alone, ZERO, how))
+        found.append(_in_shares(position, leg_of(position, name), alone, how, level))
     return tuple(found)
 
 
-def assigned(position: Position, name: str, count: int) -> Settled:
-    """Take contracts of a short leg out that were assigned before their last day: for the option nothing is paid."""
-    return _ended(position, leg_of(position, name), count, ZERO, ASSIGNED)
+def assigned(position: Position, name: str, count: int, level: Decimal | None) -> Settled:
+    """Take contracts of a short leg out that were assigned before their last day: for the option nothing is paid.
+
+    level: the official price of the shares then, None while it is not known.
+    """
+    return _in_shares(position, leg_of(position, name), count, ASSIGNED, level)
+
+
+def _in_shares(position: Position, leg: PositionLeg, count: int, how: str, level: Decimal | None) -> Settled:
+    """Take contracts out whose shares come to the account or leave it, but for those that are a leg of the position."""
+    found = _ended(position, leg, count, ZERO, how)
+    if how not in DELIVERING:
+        return found
+    shares = abs(moved_by(leg.option, count)) - _own_taken(position, leg.option, leg.sign * count)
+    if level is None:
+        unpriced = -(-shares // leg.option.multiplier)
+        changed = with_leg(found.position, leg.name, unpriced=leg.unpriced + unpriced)
+        return found._replace(position=changed, shares_profit=None if unpriced else ZERO)
+    worth = shares_profit(leg.option, leg.sign * shares, level)
+    changed = with_leg(found.position, leg.name, shares_profit=leg.shares_profit + worth)
+    return found._replace(position=changed, shares_profit=worth)
+
+
+def priced(position: Position, name: str, level: Decimal) -> Position:
+    """Return the position once the official price is known of shares that one of its legs has moved."""
+    leg = leg_of(position, name)
+    worth = shares_profit(leg.option, leg.sign * abs(moved_by(leg.option, leg.unpriced)), level)
+    return with_leg(position, name, shares_profit=leg.shares_profit + worth, unpriced=0)
 
 
 def unsettled(position: Position, name: str, count: int, price: Decimal, how: str) -> Settled:
     """Put contracts back that had left a leg by expiry at this price; their count is negative in what is returned."""
-    return _ended(position, leg_of(position, name), -count, price, how)
+    leg = leg_of(position, name)
+    found = _ended(position, leg, -count, price, how)
+    if how not in DELIVERING or price or not leg.settled:
+        return found
+    worth = (leg.shares_profit * count / leg.settled).quantize(CENT)
+    unpriced = max(leg.unpriced - count, 0)
+    changed = with_leg(found.position, name, shares_profit=leg.shares_profit - worth, unpriced=unpriced)
+    return found._replace(position=changed, shares_profit=-worth)
 
 
 def _ended(position: Position, leg: PositionLeg, count: int, price: Decimal, how: str) -> Settled:
@@ -181,12 +217,9 @@ def delivered(position: Position, option: Option, count: int) -> Settled | None:
 
     None when no leg of it is shares that go that way: then they come to, or leave, the account alone.
     """
-    shares = moved_by(option, count)
-    legs = (leg for leg in position.legs if leg.option.is_share and leg.option.symbol == option.symbol)
-    leg = next((leg for leg in legs if leg.signed_held * shares < 0), None)
+    moved, leg = _own_taken(position, option, count), _own_shares(position, option, count)
     if leg is None:
         return None
-    moved = min(leg.held, abs(shares))
     cash = leg.sign * moved * option.strike * leg.option.multiplier
     changed = with_leg(
         position,
@@ -196,3 +229,16 @@ def delivered(position: Position, option: Option, count: int) -> Settled | None:
         exit_cash=leg.exit_cash + cash.quantize(CENT),
     )
     return Settled(changed, moved, option.strike, leg.name)
+
+
+def _own_shares(position: Position, option: Option, count: int) -> PositionLeg | None:
+    """Return the share leg that gives, or takes back, what so many options (+ long, - short) move; None without one."""
+    shares = moved_by(option, count)
+    legs = (leg for leg in position.legs if leg.option.is_share and leg.option.symbol == option.symbol)
+    return next((leg for leg in legs if leg.signed_held * shares < 0), None)
+
+
+def _own_taken(position: Position, option: Option, count: int) -> int:
+    """Return how many shares of the position itself so many options (+ long, - short) take or bring back."""
+    leg = _own_shares(position, option, count)
+    return 0 if leg is None else min(leg.held, abs(moved_by(option, count)))

@@ -119,7 +119,7 @@ def held(position: Position) -> Held | None:
 
 def _ledger(leg: PositionLeg) -> Ledger:
     price = leg.entry_cash * leg.weight / (leg.opened * leg.option.multiplier)
-    made = leg.entry_cash + leg.exit_cash - leg.commissions
+    made = leg.entry_cash + leg.proceeds - leg.commissions
     return Ledger(float(price), float(made), leg.signed_held, leg.option.expiry)
 
 
@@ -128,5 +128,5 @@ def realized(position: Position) -> Decimal:
     total = ZERO
     for leg in position.legs:
         if leg.closed and leg.opened:
-            total += leg.exit_cash + leg.entry_cash * leg.closed / leg.opened
+            total += leg.proceeds + leg.entry_cash * leg.closed / leg.opened
     return total

@@ -51,7 +51,7 @@ def _closed(leg: PositionLeg, executions: Iterable[Booked], day: date | None) ->
         return _Part(0, ZERO)
     own = [each for each in executions if each.leg == leg.name]
     paid = sum((each.commission for each in own if each.is_entry), ZERO)
-    closed, cash, commissions = leg.closed, leg.exit_cash, leg.commissions - paid
+    closed, cash, commissions = leg.closed, leg.proceeds, leg.commissions - paid
     if day is not None:
         since = [each for each in own if not each.is_entry and _is_since(each, day)]
         closed -= sum(each.quantity for each in since)
@@ -60,7 +60,7 @@ def _closed(leg: PositionLeg, executions: Iterable[Booked], day: date | None) ->
         if leg.settled and _settles_on(leg) >= day:
             closed -= leg.settled
             dealt = sum((each.cash for each in own if not each.is_entry), ZERO)
-            cash -= leg.exit_cash - dealt
+            cash -= leg.proceeds - dealt
     made = cash + (leg.entry_cash - paid) * min(closed, leg.opened) / leg.opened - commissions
     return _Part(closed * leg.option.multiplier, made)
 

@@ -67,6 +67,9 @@ class PositionLeg:
     Units: `opened` and `closed` count contracts (of a share leg shares) of all structures together; cash in dollars, +
     received, - paid, multiplier included, commissions apart (paid: positive). `settled` contracts left
     by expiry and are part of `closed`. `owed`: executions whose commission the broker has not told yet.
+    `shares_profit`: dollars that the shares of assigned and exercised contracts were worth beyond the strike, at the
+    official settlement price of their underlying. It is no cash, and negative where the strike was worse.
+    `unpriced`: assigned contracts whose settlement price is not known yet; `shares_profit` is without them.
     """
 
     name: str
@@ -80,6 +83,13 @@ class PositionLeg:
     exit_cash: Decimal = ZERO
     commissions: Decimal = ZERO
     owed: int = 0
+    shares_profit: Decimal = ZERO
+    unpriced: int = 0
+
+    @property
+    def proceeds(self) -> Decimal:
+        """Dollars that closing has brought, shares at their official settlement price; commissions apart."""
+        return self.exit_cash + self.shares_profit
 
     @property
     def weight(self) -> int:
@@ -267,12 +277,15 @@ class Position:
 
     @property
     def exit_price(self) -> Decimal | None:
-        """Signed net price per share of one structure at which it was closed, - paid; None until all legs closed."""
+        """Signed net price per share of one structure at which it was closed, - paid; None until all legs closed.
+
+        An assigned or exercised leg has the price that makes up for its shares: see `PositionLeg.proceeds`.
+        """
         total = ZERO
         for leg in self.legs:
             if not leg.closed:
                 return None
-            total += leg.exit_cash * leg.weight / (leg.closed * leg.option.multiplier)
+            total += leg.proceeds * leg.weight / (leg.closed * leg.option.multiplier)
         return total
 
     @property
@@ -301,13 +314,38 @@ class Position:
 
     @property
     def cash(self) -> Decimal:
-        """Dollars received less paid so far, commissions apart."""
+        """Dollars received less paid so far, commissions apart: no profit where shares came or went for options."""
         return sum((leg.entry_cash + leg.exit_cash for leg in self.legs), ZERO)
 
     @property
+    def gross(self) -> Decimal:
+        """Dollars made so far by what is closed, less what was paid for what is open; commissions apart.
+
+        This is the profit of a flat position, and the one place where a profit is computed. Options that were assigned
+        or exercised count with their shares, at the official settlement price. What the shares make later belongs to
+        the account, not to the trade.
+        """
+        return self.cash + self.shares_profit
+
+    @property
     def net(self) -> Decimal:
-        """Realised profit of a flat position in dollars, after commissions."""
-        return self.cash - self.commissions
+        """The same after commissions: the realised profit of a flat position."""
+        return self.gross - self.commissions
+
+    @property
+    def shares_profit(self) -> Decimal:
+        """The part of `gross` that the shares of assigned and exercised options made."""
+        return sum((leg.shares_profit for leg in self.legs), ZERO)
+
+    @property
+    def is_in_shares(self) -> bool:
+        """True when some of it was assigned or exercised into shares that are the account's."""
+        return any(leg.shares_profit or leg.unpriced for leg in self.legs)
+
+    @property
+    def unpriced(self) -> int:
+        """Contracts that were assigned at a price which is not known yet: `gross` is without their shares."""
+        return sum(leg.unpriced for leg in self.legs)
 
 
 def count_trades(positions: Iterable[Position]) -> int:

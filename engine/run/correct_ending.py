@@ -6,8 +6,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
-from engine.fill.apply import DELIVERING
 from engine.model.counted import counted
+from engine.model.delivery import DELIVERING
 from engine.model.errors import MisuseError
 from engine.model.event import EndingCorrected, ExecutionReport
 from engine.model.order import Order, TimeInForce

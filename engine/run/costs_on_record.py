@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from decimal import Decimal
 
-from engine.fill.apply import DELIVERING
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.cover import moved_by
+from engine.model.delivery import DELIVERING
 from engine.model.money import ZERO
 from engine.record.record import Kind
 from engine.run.pretend_broker import average_cost

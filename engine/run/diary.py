@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from engine.model.errors import InvariantError
-from engine.record.record import Kind, Record
+from engine.record.record import Record
 from engine.run.happening import Happening, clock_happenings, happening
 from engine.run.outcome import DayOutcome, day_outcome
 from engine.turn.state import State
@@ -18,7 +18,6 @@ class Diary:
         self._written: list[Record] = []
         self._last: State | None = None
         self._done: list[DayOutcome] = []
-        self._settled: list[Record] = []
 
     def write(self, records: Sequence[Record]) -> None:
         """Keep records until the state that they led to is known."""
@@ -27,10 +26,8 @@ class Diary:
     def note(self, state: State, at: datetime) -> tuple[Happening, ...]:
         """Take the state at the end of a batch; return what happened in it, in order."""
         if self._last is not None and self._last.session.date != state.session.date:
-            self._done.append(day_outcome(self._last, None, self._settled))
-            self._settled.clear()
+            self._done.append(day_outcome(self._last, None))
         found = [*clock_happenings(state, self._at, at), *(self._tells(record, state) for record in self._written)]
-        self._settled += (record for record in self._written if record.kind is Kind.SETTLEMENT)
         self._written.clear()
         self._last, self._at = state, at
         told = [each for each in found if each is not None]
@@ -40,7 +37,7 @@ class Diary:
         """Return the outcome of every day so far, the present one by the prices of this moment."""
         if self._last is None:
             return ()
-        return (*self._done, day_outcome(self._last, self._at, self._settled))
+        return (*self._done, day_outcome(self._last, self._at))
 
     @property
     def state(self) -> State:

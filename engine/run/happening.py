@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from engine.fill.apply import DELIVERING
+from engine.model.delivery import DELIVERING
 from engine.model.money import dollars, signed_dollars
 from engine.model.order import Order, Purpose
 from engine.model.position import Position
@@ -132,6 +132,8 @@ def _settlement(record: Record, state: State) -> Happening | None:
         return None
     if record.data.get(TAKEN_BACK):
         return Happening(record.at, record.bot, f"{name}: {-count} not {how} after all")
+    if not count:
+        return Happening(record.at, record.bot, f"{name}: its shares count at {record.data['level']} now")
     said = f"{name}: {count} {how}"
     if Decimal(str(record.data["price"])):
         return Happening(record.at, record.bot, f"{said}, and its shares go by another leg")

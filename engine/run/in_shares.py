@@ -1,30 +1,20 @@
-"""Trades that ended in shares of the account: what those make or lose is in the profit of no trade.
+"""Trades that ended in shares: which they are, and how people are told. Their profit counts those shares already."""
 
-What they were worth beside their strikes when they came is: the options were in the money by as much.
-"""
-
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from engine.fill.apply import DELIVERING
 from engine.model.counted import counted
-from engine.model.money import CENT, ZERO, cents, dollars
-from engine.model.payoff import intrinsic
-from engine.model.position import Position
-from engine.record.record import Kind, Record
-from engine.store.finance.books import HOW, Ending, books_of
+from engine.model.money import ZERO, cents, signed_dollars
 from engine.store.queries import StoreReader
-
-_DELIVERING = frozenset(HOW[how] for how in DELIVERING)
-_OF_ITS_OWN = HOW["delivered"]
 
 
 class InShares(NamedTuple):
-    """One such trade. net: its profit, shares apart, None while it is not over.
+    """One trade that was assigned or exercised.
 
-    worth: dollars by which the strikes were better than the market, negative when worse, when the shares came or went;
-    None where nobody knew at what the options settled.
+    net: its profit, shares included; None while the trade is open or `worth` is not known. worth: the part of it that
+    its shares made, at the official settlement price against the strike; None while that price is not known.
     """
 
     position: str
@@ -39,75 +29,40 @@ class InShares(NamedTuple):
             "worth": None if self.worth is None else float(self.worth),
         }
 
-    @property
-    def is_turned(self) -> bool:
-        """True when it counts as won and lost with its shares."""
-        return self.net is not None and self.worth is not None and self.net > 0 > self.net + self.worth
-
 
 def read_in_shares(reader: StoreReader, bot: str = "") -> list[InShares]:
-    """Return the trades of a bot, "" of all, of whose options shares came or went, in order. Raises: StoreError."""
-    if not any(record.data["how"] in DELIVERING for record in reader.records((Kind.SETTLEMENT,))):
-        return []
-    books, tables = reader.books(("trades",))
-    names, rows = tables["trades"]
-    nets = {row[names.index("position")]: row[names.index("final_pnl")] for row in rows}
-    found = worths(each for each in books.endings if bot in ("", each.of.bot))
-    return [
-        InShares(name, None if (net := nets.get(name)) is None else cents(float(net)), worth)
-        for name, worth in found.items()
-    ]
+    """Return the trades of a bot, "" of all, that ended in shares of the account, in order. Raises: StoreError."""
+    return trades_in_shares(reader.view("trades", **({"strategy_id": bot} if bot else {})))
 
 
-def worths_of(records: Iterable[Record], positions: Mapping[str, Position]) -> dict[str, Decimal | None]:
-    """Return `worths` by the settlements among these records, which are of these positions. Raises: StoreError."""
-    settled = [record for record in records if record.kind is Kind.SETTLEMENT]
-    if not any(record.data["how"] in DELIVERING for record in settled):
-        return {}
-    return worths(books_of(settled, positions).endings)
-
-
-def worths(endings: Iterable[Ending]) -> dict[str, Decimal | None]:
-    """Return what the options of positions that ended in shares were in the money by: `InShares.worth`, by position.
-
-    Options that set each other off have their price, and are none of these. Nor are positions that gave or took shares
-    of their own: those went at the strike, and their profit has it.
-    """
-    known = list(endings)
-    own = {each.of.position for each in known if each.how == _OF_ITS_OWN}
-    found: dict[str, Decimal | None] = {}
-    for each in known:
-        name = each.of.position
-        if each.how in _DELIVERING and not each.price and name not in own:
-            before, here = found.get(name, ZERO), _worth(each)
-            found[name] = None if before is None or here is None else before + here
+def trades_in_shares(rows: Iterable[Mapping[str, Any]]) -> list[InShares]:
+    """Return those of some rows of the view `trades` that ended in shares of the account."""
+    found = []
+    for row in rows:
+        legs = json.loads(row["legs"])
+        if any(_moved(leg) for leg in legs):
+            net = row["final_pnl"]
+            found.append(InShares(str(row["position"]), None if net is None else cents(float(net)), _worth(legs)))
     return found
 
 
-def _worth(ending: Ending) -> Decimal | None:
-    if ending.level is None:
+def _moved(leg: Mapping[str, Any]) -> bool:
+    return bool(leg.get("unpriced") or Decimal(str(leg.get("shares_profit") or 0)))
+
+
+def _worth(legs: Iterable[Mapping[str, Any]]) -> Decimal | None:
+    moved = [leg for leg in legs if _moved(leg)]
+    if any(leg.get("unpriced") for leg in moved):
         return None
-    option = ending.of.option
-    count = ending.of.sign * ending.quantity * option.multiplier
-    return (count * intrinsic(option, ending.level)).quantize(CENT)
-
-
-def beside_market(worth: Decimal) -> str:
-    """Return how the strikes of what came or went stood to the market, by their `InShares.worth`, in words."""
-    if not worth:
-        return "at the market"
-    return f"at strikes {dollars(abs(worth))} {'worse' if worth < 0 else 'better'} than the market then"
+    return sum((Decimal(str(leg["shares_profit"])) for leg in moved), ZERO)
 
 
 def in_shares_lines(trades: Sequence[InShares]) -> Iterator[str]:
     """Yield what to say of them, nothing of none."""
     if not trades:
         return
-    yield f"ended in shares: {counted(len(trades), 'trade')}; what the shares made is in the account alone"
-    words = []
-    if total := sum((each.worth for each in trades if each.worth is not None), ZERO):
-        words.append(beside_market(total))
-    if turned := sum(each.is_turned for each in trades):
-        words.append(f"{turned} of them {'counts' if turned == 1 else 'count'} as won, and lost by it")
-    if words:
-        yield "; ".join(words)
+    yield f"ended in shares: {counted(len(trades), 'trade')}, counted at the official settlement price of the shares"
+    if known := [each.worth for each in trades if each.worth is not None]:
+        yield f"the shares made {signed_dollars(sum(known, ZERO))} of the profit"
+    if unknown := sum(each.worth is None for each in trades):
+        yield f"in no sum: {counted(unknown, 'trade')}, as the price of the shares is not known yet"

@@ -3,21 +3,19 @@
 Pure: made from the last state of each session, so that what is shown is what was recorded.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 
 from engine.decide.bot_day import was_over
 from engine.decide.opportunity import AHEAD
-from engine.model.money import ZERO, dollars
+from engine.model.money import ZERO, dollars, signed_dollars
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import CLOSED_BY_HAND, Position
 from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
-from engine.record.record import Record
 from engine.run.columns import one_line
 from engine.run.glance import waits_text
-from engine.run.in_shares import beside_market, worths_of
 from engine.run.position_text import (
     closed_by_others,
     closed_parts,
@@ -83,18 +81,14 @@ class DayOutcome:
         return self.realized + self.open_profit
 
 
-def day_outcome(state: State, at: datetime | None, settled: Sequence[Record] = ()) -> DayOutcome:
-    """Return what one day came to. `at` None takes the last recorded marks: the board has moved on.
-
-    settled: the records of its settlements, which tell what shares were worth that came or went.
-    """
-    worths = worths_of((each for each in settled if each.position in state.positions), state.positions)
+def day_outcome(state: State, at: datetime | None) -> DayOutcome:
+    """Return what one day came to. `at` None takes the last recorded marks: the board has moved on."""
     profits = {name: made_today(state, position, at) for name, position in state.positions.items()}
     alive = (position for position in state.positions.values() if position.state != "closed")
     traded = [position for position in state.positions.values() if position.opened_at is not None]
     return DayOutcome(
         date=state.session.date,
-        bots=tuple(_bot(state, name, bot, profits, worths) for name, bot in state.present.items()),
+        bots=tuple(_bot(state, name, bot, profits) for name, bot in state.present.items()),
         realized=realized_today(state),
         open_profit=sum((open_of(state, each, profits[each.id]) for each in alive), ZERO),
         entries=sum(bot.day.entries for bot in state.bots.values()),
@@ -116,9 +110,7 @@ def made_today(state: State, position: Position, at: datetime | None) -> Decimal
 # ---------------------------------------------------------------- one bot
 
 
-def _bot(
-    state: State, name: str, bot: BotState, profits: dict[str, Decimal | None], worths: Mapping[str, Decimal | None]
-) -> BotOutcome:
+def _bot(state: State, name: str, bot: BotState, profits: dict[str, Decimal | None]) -> BotOutcome:
     own = [p for p in state.positions.values() if p.bot == name and p.opened_at is not None]
     total = sum((profits[p.id] or ZERO for p in own), ZERO)
     if not own:
@@ -126,7 +118,7 @@ def _bot(
     fresh = [p for p in own if p.session == state.session.date or p.state == "closed"]
     old = [p for p in own if p not in fresh]
     shown = [*fresh, *old[-SHOWN_OLD:]]
-    lines = [Told(profits[p.id], (*_position(state, p), *_of_shares(p.id, worths))) for p in shown]
+    lines = [Told(profits[p.id], (*_position(state, p), *_of_shares(p))) for p in shown]
     if rest := old[:-SHOWN_OLD]:
         earlier = sum((profits[p.id] or ZERO for p in rest), ZERO)
         lines.append(Told(earlier, (f"{len(rest)} more {'is' if len(rest) == 1 else 'are'} open since earlier days",)))
@@ -151,13 +143,12 @@ def _position(state: State, position: Position) -> Iterator[str]:
     yield f"commissions {dollars(position.commissions)}{provisional_text(position.owed)}"
 
 
-def _of_shares(position: str, worths: Mapping[str, Decimal | None]) -> Iterator[str]:
-    """Yield what the profit of a trade that ended in shares does not tell."""
-    if position not in worths:
-        return
-    worth = worths[position]
-    words = "nobody knows what they were worth" if worth is None else beside_market(worth)
-    yield f"its shares are in no profit: {words}"
+def _of_shares(position: Position) -> Iterator[str]:
+    """Yield which part of the profit the shares made, of a trade that ended in shares."""
+    if position.unpriced:
+        yield "its shares are not counted yet: their settlement price is not known"
+    elif position.is_in_shares:
+        yield f"its shares made {signed_dollars(position.shares_profit)} of that, at the settlement price"
 
 
 def left_at(state: State, position: Position) -> datetime | None:

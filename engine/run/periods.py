@@ -12,7 +12,6 @@ from engine.model.performance import drawdown, expectancy, win_rate
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
 from engine.record.record import Kind
-from engine.run.in_shares import InShares
 from engine.run.trade_text import is_opened
 from engine.spec.nouns.account import Demand, Shown
 from engine.spec.nouns.condition import Op
@@ -29,8 +28,7 @@ class Period:
 
     sessions: days on which the engine was there; idle: those of them on which no trade was opened. average: dollars a
     trade; drawdown: the deepest fall of the summed profit below its best so far, within the period. errors: alarms.
-    short: what the document expects of a bot and was not reached. Beside the figures above each bot is judged by itself
-    there, and shares that came or went count at the market of that moment, as for a promotion.
+    short: what the document expects of a bot and was not reached; each bot is judged by itself there.
     """
 
     name: str
@@ -59,14 +57,12 @@ def periods(
     span: str,
     bot: str = "",
     expected: Iterable[Demand] = (),
-    in_shares: Iterable[InShares] = (),
     unseen: Collection[date] = (),
 ) -> tuple[Period, ...]:
     """Return every period in which the engine was there or a trade was closed, oldest first; `bot` "" is all of them.
 
     expected: of the demands on a record those on the win rate and on the expectancy are compared with each period that
-    has a trade. in_shares: the trades that ended in shares. unseen: sessions without data, which count as none. Raises:
-    StoreError.
+    has a trade. unseen: sessions without data, which count as none. Raises: StoreError.
     """
     of_bot = {"strategy_id": bot} if bot else {}
     trades = reader.trades(**of_bot)
@@ -79,8 +75,9 @@ def periods(
         if not bot or record.bot in ("", bot)
     ]
     by_name = _grouped(closed, span)
-    names = sorted({*by_name, *(period_of(day, span) for day in (*days, *alarms))})
-    wanted, worths = tuple(expected), {each.position: each.worth for each in in_shares}
+    unpriced = _grouped([row for row in trades if row["status"] == "CLOSED" and row["final_pnl"] is None], span)
+    names = sorted({*by_name, *unpriced, *(period_of(day, span) for day in (*days, *alarms))})
+    wanted = tuple(expected)
     is_named = not bot and len(reader.bots()) > 1
     found = []
     for name in names:
@@ -99,7 +96,7 @@ def periods(
                 net=sum(made, ZERO),
                 drawdown=drawdown(made),
                 errors=sum(period_of(day, span) == name for day in alarms),
-                short=tuple(_shortfalls(wanted, by_name.get(name, ()), worths, is_named=is_named)),
+                short=tuple(_shortfalls(wanted, [*by_name.get(name, ()), *unpriced.get(name, ())], is_named=is_named)),
             )
         )
     return tuple(found)
@@ -112,20 +109,18 @@ def _grouped(closed: Sequence[Row], span: str) -> Mapping[str, list[Row]]:
     }
 
 
-def _shortfalls(
-    expected: Sequence[Demand], rows: Iterable[Row], worths: Mapping[str, Decimal | None], *, is_named: bool
-) -> Iterator[str]:
+def _shortfalls(expected: Sequence[Demand], rows: Iterable[Row], *, is_named: bool) -> Iterator[str]:
     """Yield what was expected of each bot with trades in a period and not reached, in words."""
     by_bot: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_bot[str(row["strategy_id"])].append(row)
     for bot, own in sorted(by_bot.items()):
         for demand in expected:
-            if words := _short(demand, own, worths):
+            if words := _short(demand, own):
                 yield f"{bot}: {words}" if is_named else words
 
 
-def _short(demand: Demand, rows: Sequence[Row], worths: Mapping[str, Decimal | None]) -> str:
+def _short(demand: Demand, rows: Sequence[Row]) -> str:
     """Return what one bot did not reach, "" when it did, or when the demand is of no period."""
     judge = _JUDGED.get(demand.shown)
     if judge is None:
@@ -133,17 +128,14 @@ def _short(demand: Demand, rows: Sequence[Row], worths: Mapping[str, Decimal | N
     name, value_of = judge
     word = "above" if demand.op is Op.ABOVE else "at least"
     bound = f"{demand.bound.normalize():f}%" if demand.shown is Shown.WIN_RATE else dollars(demand.bound)
-    beside = [worths.get(str(row["position"]), ZERO) for row in rows]
-    if unvalued := sum(worth is None for worth in beside):
-        return f"{name} {word} {bound} (what the shares of {counted(unvalued, 'trade')} were worth is not known)"
+    if unpriced := sum(row["final_pnl"] is None for row in rows):
+        return (
+            f"{name} {word} {bound} (the settlement price of the shares of {counted(unpriced, 'trade')} is not known)"
+        )
     if owed := sum(bool(row["commissions_owed"]) for row in rows):
         return f"{name} {word} {bound} (the commissions of {counted(owed, 'trade')} are not told yet)"
-    apart = [Decimal(str(row["final_pnl"])) for row in rows]
-    value = value_of([made + (worth or ZERO) for made, worth in zip(apart, beside, strict=True)])
-    if demand.missed_by(value) is None:
-        return ""
-    shares = "" if demand.missed_by(value_of(apart)) is not None else " (with the shares that trades ended in)"
-    return f"{name} {word} {bound}{shares}"
+    value = value_of([Decimal(str(row["final_pnl"])) for row in rows])
+    return "" if demand.missed_by(value) is None else f"{name} {word} {bound}"
 
 
 def _percent_won(made: Sequence[Decimal]) -> Decimal:

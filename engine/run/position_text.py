@@ -5,10 +5,10 @@ from decimal import Decimal
 from engine.compile.plan import Compare, ExitPlan, Holds, Rule
 from engine.evaluate.evaluation import NOT_OPEN
 from engine.evaluate.wording import shown
-from engine.fill.apply import DELIVERING
 from engine.fill.pnl import open_value
 from engine.model.contract import LOT, Option
 from engine.model.cover import moved_by
+from engine.model.delivery import DELIVERING
 from engine.model.market import Board
 from engine.model.money import CENT
 from engine.model.order import Order, OrderType, Purpose

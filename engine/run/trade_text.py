@@ -12,6 +12,7 @@ from typing import Any
 from engine.fill.book import BY_OTHERS
 from engine.model.contract import Option, Right
 from engine.model.counted import counted
+from engine.model.money import signed_dollars
 from engine.model.order import Purpose, Side
 from engine.model.position import PAST_US
 from engine.model.structure import Strike, structure_text
@@ -35,6 +36,11 @@ def is_opened(trade: Mapping[str, Any]) -> bool:
 def is_entered(orders: Rows) -> bool:
     """Say whether a trade was entered by an order of its own, not rolled into. orders: rows of its position."""
     return any(each["purpose"] == Purpose.ENTRY.value for each in orders)
+
+
+def profit_text(profit: float | None) -> str:
+    """Return `+$36.80`: what a closed trade has made; one without a profit was assigned at a price not known yet."""
+    return "its shares have no settlement price yet" if profit is None else signed_dollars(profit)
 
 
 def provisional_text(owed: int) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BindParameter, Connection, Insert, Table, Update, bindparam, case, func, insert, select, update
 from sqlalchemy.dialects import sqlite
 
+from engine.model.delivery import counting_shares
 from engine.model.order import Order, OrderStatus
 from engine.model.position import Position
 from engine.record.codec import decode
@@ -203,7 +204,8 @@ def _trades(connection: Connection, positions: Sequence[Record], touched: set[st
     rows = []
     for id, data in last.items():
         value = decode(Position, dict(data))
-        rows.append({"id": numbers[id], **trade_row(value, _beside(connection, value))})
+        beside = _beside(connection, value)
+        rows.append({"id": numbers[id], **trade_row(counting_shares(value, beside.settlements), beside)})
     _upsert(connection, trade_rows, rows)
 
 

@@ -121,9 +121,9 @@ def _amounts(position: Position, beside: Beside, is_closed: bool) -> dict[str, o
         "entry_price": step_or_none(position.entry_price),
         "exit_price": None if paid is None else step_or_none(-paid) or Decimal(0),
         "expected_exit_price": _expected(position, beside) if is_closed else None,
-        "cash": step_or_none(position.cash),
+        "cash": step_or_none(position.gross),
         "entry_cash": step_or_none(sum((leg.entry_cash for leg in position.legs), Decimal(0))),
-        "exit_cash": step_or_none(sum((leg.exit_cash for leg in position.legs), Decimal(0))),
+        "exit_cash": step_or_none(sum((leg.proceeds for leg in position.legs), Decimal(0))),
         "commissions": step_or_none(position.commissions),
     }
 
@@ -146,6 +146,7 @@ def _expected(position: Position, beside: Beside) -> Decimal | None:
     for settled in beside.settlements:
         leg = legs[str(settled["leg"])]
         total -= leg.sign * int(settled["quantity"]) * Decimal(str(settled["price"])) * leg.option.multiplier
+    total -= sum((leg.shares_profit for leg in position.legs), Decimal(0))
     return step_or_none(total / (LOT * count))
 
 
@@ -171,7 +172,7 @@ def _quote(leg: PositionLeg, selection: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _leg(leg: PositionLeg, quote: Mapping[str, Any]) -> Json:
-    prices = (_per_share(leg.entry_cash, leg.opened, leg), _per_share(leg.exit_cash, leg.closed, leg))
+    prices = (_per_share(leg.entry_cash, leg.opened, leg), _per_share(leg.proceeds, leg.closed, leg))
     return {
         "name": leg.name,
         "contract": str(leg.option),
@@ -187,6 +188,8 @@ def _leg(leg: PositionLeg, quote: Mapping[str, Any]) -> Json:
         "entry_price": None if prices[0] is None else f"{prices[0].normalize():f}",
         "exit_price": None if prices[1] is None else f"{prices[1].normalize():f}",
         "commissions": f"{leg.commissions:f}",
+        "shares_profit": f"{leg.shares_profit:f}",
+        "unpriced": leg.unpriced,
         **{name: quote.get(name) for name in ("bid", "ask", "delta")},
     }
 
@@ -206,5 +209,5 @@ def _symbol_columns(position: Position, selection: Mapping[str, Any], quotes: Ma
         found[f"{prefix}_strike"] = only.option.strike if only else None
         found[f"{prefix}_entry_bid"] = money(quote.get("bid"))
         found[f"{prefix}_entry_ask"] = money(quote.get("ask"))
-        found[f"{prefix}_exit_price"] = _per_share(only.exit_cash, only.closed, only) if only else None
+        found[f"{prefix}_exit_price"] = _per_share(only.proceeds, only.closed, only) if only else None
     return found

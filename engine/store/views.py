@@ -9,7 +9,6 @@ from engine.store.dialect import Dialect
 
 _GROUP_FILLED = "OCA group member was filled"
 """The broker's words of an order that it has ended because another of its group was filled, be it in part."""
-_WHEN_CLOSED = "CASE WHEN status = 'CLOSED' THEN {} END"
 
 _OPEN_POSITIONS = """
 CREATE VIEW open_positions AS SELECT
@@ -51,14 +50,21 @@ def _money(sql: Dialect, *columns: str) -> str:
     return ", ".join(f"{sql.dollars(column)} AS {column}" for column in columns)
 
 
+def _is_priced(sql: Dialect) -> str:
+    """Return SQL that is true of a trade none of whose shares waits for its settlement price."""
+    unpriced = sql.real(f"coalesce({sql.member('value', 'unpriced')}, '0')")
+    return f"(SELECT max({unpriced}) FROM {sql.items('legs')}) = 0"
+
+
 def _trades(sql: Dialect) -> str:
+    is_closed, is_final = "status = 'CLOSED'", f"status = 'CLOSED' AND {_is_priced(sql)}"
     return f"""
 CREATE VIEW trades AS SELECT
   id, bot AS strategy_id, {sql.date("trade_date")} AS trade_date, symbol, {sql.dollars("strike")} AS strike,
   {sql.date("expiration")} AS expiration, quantity,
   {_money(sql, "entry_price")}, {sql.new_york("entry_time")} AS entry_time, {_money(sql, "exit_price")},
   {sql.new_york("exit_time")} AS exit_time, exit_reason, exit_name,
-  {_WHEN_CLOSED.format(sql.dollars("cash"))} AS realized_pnl,
+  CASE WHEN {is_final} THEN {sql.dollars("cash")} END AS realized_pnl,
   {sql.dollars("(exit_price - expected_exit_price)")} AS slippage,
   {_money(sql, "expected_exit_price", "entry_mid")},
   status,
@@ -66,8 +72,8 @@ CREATE VIEW trades AS SELECT
   {_money(sql, "spy_entry_bid", "spy_entry_ask", "spx_entry_bid", "spx_entry_ask")},
   {sql.dollars("entry_cash")} AS entry_credit, is_filled AS entry_filled,
   {_money(sql, "spy_exit_price", "spx_exit_price")},
-  CASE WHEN status = 'CLOSED' THEN 0 - {sql.dollars("exit_cash")} END AS exit_cost,
-  {_WHEN_CLOSED.format(sql.dollars("(cash - commissions)"))} AS final_pnl,
+  CASE WHEN {is_closed} THEN 0 - {sql.dollars("exit_cash")} END AS exit_cost,
+  CASE WHEN {is_final} THEN {sql.dollars("(cash - commissions)")} END AS final_pnl,
   {_money(sql, "commissions", "max_risk")}, position, state, digest, legs
 FROM trade_rows WHERE status <> 'NONE'
 """
@@ -146,7 +152,8 @@ def _running(sql: Dialect, group: str) -> str:
     order = "ORDER BY exit_time, id"
     best = sql.most("0", f"max(total) OVER (PARTITION BY grouped {order})")
     return f"""
-closed AS (SELECT *, {group} AS grouped, cash - commissions AS net FROM trade_rows WHERE status = 'CLOSED'),
+closed AS (SELECT *, {group} AS grouped, cash - commissions AS net FROM trade_rows
+  WHERE status = 'CLOSED' AND {_is_priced(sql)}),
 run AS (SELECT *, sum(net) OVER (PARTITION BY grouped {order}) AS total FROM closed),
 peak AS (SELECT *, {best} - total AS fall FROM run)
 """

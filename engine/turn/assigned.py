@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from engine.fill.apply import ASSIGNED, leg_of
+from engine.fill.apply import leg_of
 from engine.model.contract import Option, Right, Underlying
 from engine.model.cover import delivers, moved_by
+from engine.model.delivery import ASSIGNED
 from engine.model.facts import LATE_CASH
 from engine.model.money import ZERO
 from engine.model.position import Position, PositionLeg

@@ -149,7 +149,7 @@ def _ways(work: Work, position: Position) -> list[Way | None]:
 
 
 def _paid(leg: PositionLeg) -> Decimal:
-    return leg.entry_cash + leg.exit_cash - leg.commissions
+    return leg.entry_cash + leg.proceeds - leg.commissions
 
 
 def _proposed(work: Work, selection: Selection, quantity: int, commission: Decimal) -> Way | None:

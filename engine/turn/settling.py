@@ -6,8 +6,9 @@ from decimal import Decimal
 from math import nan
 
 from engine.compile.series import DAY
-from engine.fill.apply import ASSIGNED, DELIVERING, Settled, assigned, delivered, how_settled, settled
+from engine.fill.apply import Settled, assigned, delivered, how_settled, priced, settled
 from engine.model.contract import Option, Settlement, Underlying, product
+from engine.model.delivery import ASSIGNED, DELIVERING
 from engine.model.money import ZERO
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position, PositionLeg
 from engine.model.session import Session, exchange_date, session_after, session_before, session_from
@@ -84,6 +85,20 @@ def settle_missed(work: Work) -> None:
         listed = work.state.holdings.get(option, ZERO)
         if not is_told_soon and (not listed or _is_known_to_pay(work, option)):
             settle(work, option, listed)
+
+
+def price_shares(work: Work) -> None:
+    """Count the shares of early assignments whose price was not known when the account showed them, once it is."""
+    waiting = ((each.id, leg) for each in work.positions.values() if each.unpriced for leg in each.legs if leg.unpriced)
+    for name, leg in [*waiting]:
+        level = closing_level(work, leg.option.symbol)
+        if level is None:
+            continue
+        before = work.positions[name]
+        position = work.put_position(priced(before, leg.name, level))
+        worth = position.shares_profit - before.shares_profit
+        _book(work, Settled(position, 0, ZERO, ASSIGNED, worth), leg.name, level, ASSIGNED)
+        count_closed(work, name)
 
 
 def settle_earlier(work: Work) -> None:
@@ -203,7 +218,7 @@ def _settle_leg(work: Work, name: str, leg: PositionLeg, level: Decimal) -> None
 def assign(work: Work, name: str, leg: PositionLeg, count: int) -> None:
     """Take contracts out of a position that were assigned before their last day, and the shares that they moved."""
     level = closing_level(work, leg.option.symbol)
-    found = assigned(work.positions[name], leg.name, count)
+    found = assigned(work.positions[name], leg.name, count, level)
     _book(work, found, leg.name, level, found.how)
     _deliver(work, name, leg, count, level)
 
@@ -226,6 +241,7 @@ def _book(work: Work, found: Settled, leg: str, level: Decimal | None, how: str)
         price=str(found.price),
         level=None if level is None else str(level),
         how=how,
+        shares_profit=None if found.shares_profit is None else str(found.shares_profit),
     )
 
 

@@ -258,6 +258,7 @@ def _by_the_clock(work: Work, changes: dict[str, Any], *, moved: bool) -> None:
         if work.indexed < 0:
             changes |= _indexed(work)
         settling.settle_missed(work)
+        settling.price_shares(work)
         doubting.step_doubts(work, assigned.book_assigned(work))
         surplus.tell_surplus(work)
         past_us.book_past_us(work)

@@ -32,6 +32,7 @@ def take_back(work: Work, position: Position, leg: str, count: int, price: Decim
         price=str(price),
         level=None,
         how=how,
+        shares_profit=str(back.shares_profit),
         **{TAKEN_BACK: True},
     )
     return work.put_position(back.position)

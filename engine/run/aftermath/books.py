@@ -7,10 +7,10 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
 
-from engine.fill.apply import DELIVERING
 from engine.fill.book import BY_OTHERS
 from engine.model.contract import Option
 from engine.model.cover import moved_by
+from engine.model.delivery import DELIVERING
 from engine.model.money import CENT, ZERO
 from engine.model.unseen import is_unseen
 from engine.record.record import Json, Kind

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
-from engine.fill.apply import DELIVERING
 from engine.model.cover import moved_by
+from engine.model.delivery import DELIVERING
 from engine.model.money import ZERO
 from engine.record.record import Kind
 from engine.run.aftermath.books import PREFIX, waiting_for_level

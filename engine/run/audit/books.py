@@ -23,10 +23,11 @@ class Leg:
     entry_cash: Decimal = ZERO
     exit_cash: Decimal = ZERO
     commissions: Decimal = ZERO
+    shares_profit: Decimal = ZERO
 
     def differs(self, leg: PositionLeg) -> str:
         """Return the first difference to a recorded leg in words, "" when there is none."""
-        for name in ("opened", "closed", "settled", "entry_cash", "exit_cash", "commissions"):
+        for name in ("opened", "closed", "settled", "entry_cash", "exit_cash", "commissions", "shares_profit"):
             ours, theirs = getattr(self, name), getattr(leg, name)
             if abs(ours - theirs) >= (CENT / 2 if isinstance(ours, Decimal) else 1):
                 return f"{name} of {leg.name} is {theirs}, its fills and settlements give {ours}"
@@ -121,6 +122,7 @@ class Books:
         leg.closed += quantity
         leg.settled += quantity
         leg.exit_cash += cash.quantize(CENT)
+        leg.shares_profit += Decimal(entry.text("shares_profit") or 0)
         return ""
 
 

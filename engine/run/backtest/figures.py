@@ -1,7 +1,6 @@
 """Further figures of a backtest's closed trades and its account, by which people compare ways of trading.
 
-Kept premium: net profit of the trades that were sold for a credit, by what they were sold for. A trade that ended in
-shares is not in it: what those made is in the account alone, and its net is the whole credit.
+Kept premium: net profit of the trades that were sold for a credit, by what they were sold for.
 """
 
 from collections.abc import Sequence
@@ -52,7 +51,7 @@ def figures_of(trades: Sequence[Trade], days: Sequence[Day]) -> Figures:
 
 
 def _premium_kept(trades: Sequence[Trade]) -> float | None:
-    of_credit = (trade for trade in trades if trade.entry is not None and trade.entry > 0 and not trade.in_shares)
+    of_credit = (trade for trade in trades if trade.entry is not None and trade.entry > 0)
     sold = [(trade.net, _premium(trade)) for trade in of_credit]
     premium = sum((premium for _, premium in sold), ZERO)
     return round(float(sum((net for net, _ in sold), ZERO) / premium), 6) if premium else None

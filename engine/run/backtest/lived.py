@@ -19,9 +19,9 @@ class Trade:
     filled, in dollars a share, positive when it cost something; None of what was rolled into, by an order that
     closed something too. asked: how many structures its entry wanted, of which `quantity` filled. parts: the exits
     that closed a part before `reason` closed the rest, each once. vix: at the first instant of the session.
-    in_shares: it was assigned or exercised; what the shares make or lose is in the account, and no part of `net`.
-    worth: dollars by which their strikes were better than the market then, None of other trades and where nobody
-    knew (`InShares`).
+    in_shares: it was assigned or exercised; its shares count in `net` at the settlement price, and what they make
+    later is in the account alone. worth: the part of `net` that they made; None of other trades, and while that price
+    is not known (`InShares`).
     """
 
     name: str

@@ -99,7 +99,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         trades, orders = reader.view("trades"), _by_position(reader.view("orders"))
         bots, in_shares = reader.bots(), {each.position: each for each in read_in_shares(reader)}
         unseen = {exchange_date(record.at) for record in records if _is_fact(record, NO_DATA)}
-        months = periods(reader, "month", expected=expected, in_shares=in_shares.values(), unseen=unseen)
+        months = periods(reader, "month", expected=expected, unseen=unseen)
     started = next((record for record in reversed(records) if record.kind is Kind.RUN_STARTED), None)
     settings: Any = None if started is None else started.data.get("settings")
     if started is None or not settings or settings.get("mode") != "backtest":

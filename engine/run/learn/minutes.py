@@ -30,7 +30,6 @@ from engine.run.backtest.notes import FEATURES
 from engine.run.backtest.sampling import Sampler, Sampling, streaming
 from engine.run.backtest.walk import CASH, Walk
 from engine.run.desk import Desk
-from engine.run.in_shares import worths_of
 from engine.run.learn.samples import Sample, Samples
 from engine.run.position_text import opened_count
 from engine.run.processes import several
@@ -138,7 +137,6 @@ class _World:
     walk: Walk
     since: date
     noted: dict[str, Record] = field(default_factory=dict)
-    endings: list[Record] = field(default_factory=list)
     parts: dict[str, Position] = field(default_factory=dict)
     findings: dict[Finding, None] = dataclasses.field(default_factory=dict)
 
@@ -149,8 +147,6 @@ class _World:
             for record in done.records:
                 if record.kind is Kind.FACTS and record.data["what"] == FEATURES:
                     self.noted.setdefault(record.position, record)
-                if record.kind is Kind.SETTLEMENT:
-                    self.endings.append(record)
         self.since = day + timedelta(days=1)
         self._keep_parts()
 
@@ -241,15 +237,13 @@ def _sample(world: _World) -> Sample:
     first, *_ = parts = [*world.parts.values()]
     noted = world.noted[first.id]
     values = tuple(None if each is None else float(each) for each in _list(noted.data["value"]))
-    own = (each for each in world.endings if each.position in world.parts)
-    in_shares = worths_of(own, world.parts)
-    net = sum((part.net + (in_shares.get(part.id) or ZERO) for part in parts), ZERO)
+    net = sum((part.net for part in parts), ZERO)
     return Sample(
         entered=noted.at,
         left=max(noted.at, *(part.closed_at for part in parts if part.closed_at is not None)),
         values=values,
         net=float(net) / opened_count(first),
-        in_shares=bool(in_shares),
+        in_shares=any(part.is_in_shares for part in parts),
     )
 
 

@@ -24,8 +24,7 @@ class Sample:
 
     What it was rolled into is of it. left: when its last leg was over, be it a wing that expires: what it made is not
     known before.
-    in_shares: it was assigned or exercised; of what the shares made or lost `net` has what they were worth beside their
-    strikes when they came.
+    in_shares: it was assigned or exercised; `net` counts the shares at their settlement price.
     """
 
     entered: datetime
@@ -98,7 +97,7 @@ def _sample(noted: Record, parts: Sequence[Trade], over: Iterable[str]) -> Sampl
         entered=noted.at,
         left=max(noted.at, *map(_instant, over)),
         values=_values(noted.data["value"]),
-        net=float(sum((part.net + (part.worth or ZERO) for part in parts), ZERO)) / quantity,
+        net=float(sum((part.net for part in parts), ZERO)) / quantity,
         in_shares=any(part.in_shares for part in parts),
     )
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from engine.fill.apply import DELIVERING, leg_of
+from engine.fill.apply import leg_of
 from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.cover import delivers
+from engine.model.delivery import DELIVERING
 from engine.model.event import BrokerStatus, CommissionReport, Event, ExecutionReport
 from engine.model.order import Order, OrderStatus, Purpose, Side, TimeInForce
 from engine.model.position import Position

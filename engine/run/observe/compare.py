@@ -34,8 +34,8 @@ class Side:
     entered_alone: trades that are open, or were left in the sessions, and were entered in one that the other side did
     not live through, so that it could not have them; they count in nothing else.
     owed, estimated, in_shares: closed trades whose commissions are not all told yet, with a price that nobody has told,
-    and that ended in shares, which are in no `net`; beside_market: how much better than the market, in dollars, the
-    strikes were at which those came or went, negative when worse, None where nobody knew.
+    and that ended in shares; beside_market: the part of `net` that those shares made, None while their settlement price
+    is not known.
     month: what a month of MONTH sessions makes at the average of these.
     """
 
@@ -235,7 +235,7 @@ class _Apart(NamedTuple):
         return cls(reader.owed(), reader.estimated(bot), worths)
 
     def beside_market(self, names: Iterable[str]) -> float | None:
-        """Return what the strikes of these were worth beside the market, None where one is not known."""
+        """Return what the shares of these made of their profit, None where the price of one is not known."""
         known = [self.worths[name] for name in names if name in self.worths]
         return None if None in known else float(sum((each for each in known if each is not None), ZERO))
 
@@ -255,7 +255,7 @@ def _side(
     still = [row for row in of_both if row["status"] == "OPEN" or _left_on(row) > max(within)]
     others = (row for row in trades if _entered_on(row) not in shared)
     alone = [row for row in others if row["status"] == "OPEN" or _left_on(row) in within]
-    made = [float(row["final_pnl"]) for row in closed]
+    made = [float(row["final_pnl"]) for row in closed if row["final_pnl"] is not None]
     net = sum(made, 0.0)
     names = [str(row["position"]) for row in closed]
     return Side(

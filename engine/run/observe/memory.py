@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from engine.fill.apply import DELIVERING
 from engine.model.commission import dealt
 from engine.model.contract import Contract
 from engine.model.cover import moved_by
+from engine.model.delivery import DELIVERING
 from engine.model.position import Position
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record

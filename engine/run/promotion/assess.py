@@ -79,7 +79,7 @@ def assess(evidence: Evidence, bot: str, digest: str, document: AccountDocument,
     paper, key = evidence.paper, Key(bot, digest)
     sessions = judge(paper, key, evidence.audited, document.daily_loss)
     trades = tuple(closed_trades(paper, key))
-    found = figures(sessions, trades, paper.in_shares, paper.alarms_of(bot))
+    found = figures(sessions, trades, paper.alarms_of(bot))
     others = {day for of in paper.up if of.bot == bot and of != key for day in days_of(paper, of)}
     return Assessment(
         bot=bot,

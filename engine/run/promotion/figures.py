@@ -23,10 +23,11 @@ class Figures:
 
     compliant_sessions: in a row up to the last, those left out passed over. since, last: the first and last of them.
     R of a trade is what it could lose at expiry when it was opened; expectancy_r is over trades for which it has a
-    bound. net, marked: dollars of closed trades, and of all sessions with what is open. in_shares: trades of which
-    shares came or went; those count at the market of that moment. unvalued: of which nobody knows it; owed: trades of
-    which the broker has not told all commissions; while there is one of either, nothing that is made of profits is
-    known. sharpe: see model/performance. alarms: raised since the first session of the row,
+    bound. net, marked: dollars of closed trades, and of all sessions with what is open; shares that options became
+    count at the settlement price (`Position.gross`). in_shares: trades of which shares came or went. unvalued: those
+    whose settlement price is not known; owed: trades of which the broker has not told all commissions; while there is
+    one of either, nothing that is made of profits is known. sharpe: see model/performance. alarms: raised since the
+    first session of the row,
     None in promotions of before they counted.
     """
 
@@ -51,19 +52,16 @@ class Figures:
 def figures(
     sessions: Sequence[BotSession],
     trades: Sequence[Position],
-    in_shares: Mapping[str, Decimal | None],
     alarms: Mapping[date, int],
 ) -> Figures:
     """Return the figures of sessions in order and of closed trades.
 
-    in_shares: of trades that ended in shares what those were worth beside their strikes then (`Paper.in_shares`).
     alarms: by day, also of days that are no session of the bot: it was not connected, or ran after hours.
     """
     row = _row(sessions)
-    worths = [in_shares.get(trade.id, ZERO) for trade in trades]
-    unvalued = sum(worth is None for worth in worths)
+    unvalued = sum(trade.unpriced > 0 for trade in trades)
     owed = sum(trade.owed > 0 for trade in trades)
-    net = [trade.net + (worth or ZERO) for trade, worth in zip(trades, worths, strict=True)]
+    net = [trade.net for trade in trades]
     in_r = [each / risk for each, trade in zip(net, trades, strict=True) if (risk := _risked(trade))]
     made, in_r, profits = ([], [], []) if unvalued or owed else (net, in_r, [session.profit for session in sessions])
     since = row[0].date if row else None
@@ -81,7 +79,7 @@ def figures(
         win_rate=_rounded(win_rate(made), _PLACES + 2),
         sharpe=_rounded(sharpe(profits)),
         sharpe_error=_rounded(sharpe_error(profits)),
-        in_shares=sum(trade.id in in_shares for trade in trades),
+        in_shares=sum(trade.is_in_shares for trade in trades),
         unvalued=unvalued,
         owed=owed,
         alarms=sum(count for day, count in alarms.items() if day >= first),
@@ -165,7 +163,7 @@ def _why_unknown(found: Figures, shown: Shown) -> str:
     if shown is Shown.ALARMS:
         return "it was promoted before alarms were counted"
     if found.unvalued:
-        return f"what the shares of {counted(found.unvalued, 'trade')} were worth is not known"
+        return f"the settlement price of the shares of {counted(found.unvalued, 'trade')} is not known"
     if found.owed:
         return f"the commissions of {counted(found.owed, 'trade')} are not told yet"
     if shown is not Shown.SHARPE:

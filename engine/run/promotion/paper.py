@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.decide.limits import ACCOUNT_PROFIT, DAY_PROFIT
+from engine.model.delivery import counting_shares
 from engine.model.money import ZERO
 from engine.model.position import Position
 from engine.model.session import CLOSED, Session, exchange_date, session_on
@@ -17,7 +18,6 @@ from engine.run.asked import after_record
 from engine.run.audit.rules import session_told
 from engine.run.audit.tape import Entry, Tape
 from engine.run.desk import SpecText
-from engine.run.in_shares import worths_of
 from engine.run.resume import spec_texts
 from engine.store.queries import OBSERVE
 from engine.turn.state import Standing
@@ -83,8 +83,7 @@ class Paper:
     conditions of its alternatives, by bot. lacked: what was unknown first of an entry in a session, also of its
     strikes and price, and of a symbol; decided: whether anything else kept the bot out in it, or it was asked to
     enter. profits: what a position made in a session, an
-    open one at its marks, and shares that came or went at the market of that moment. in_shares: dollars by which
-    that was better than their strikes, by position, None where nobody knows it. by_hand: positions that an operator
+    open one at its marks. by_hand: positions that an operator
     had a bot enter. said: what stands against a bot in a session. alarms: how many were raised on a day, by bot, ""
     of none. outside: fills in the account that are not ours, by session. shut: what did not trade on a day, by the
     broker's hours. passed_over: sessions of other runs, by what they were. last_texts: what each bot ran under last,
@@ -102,7 +101,6 @@ class Paper:
     decided: set[tuple[str, date]] = field(default_factory=set)
     positions: dict[str, Position] = field(default_factory=dict)
     profits: dict[tuple[str, date], Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
-    in_shares: dict[str, Decimal | None] = field(default_factory=dict)
     by_hand: set[str] = field(default_factory=set)
     said: dict[tuple[str, date], dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
     alarms: Counter[tuple[str, date]] = field(default_factory=Counter)
@@ -187,12 +185,16 @@ class _Reader:
         self._count_shares()
 
     def _count_shares(self) -> None:
-        """Add what shares were worth that came or went to the session in which they did."""
+        """Add what shares were worth in a store of before positions counted it, in the session in which they came."""
         paper = self.paper
-        paper.in_shares = worths_of((record for record, _ in self.settled), paper.positions)
+        settled: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        for record, _ in self.settled:
+            settled[record.position].append(record.data)
         days = {record.position: day for record, day in self.settled}
-        for name, worth in paper.in_shares.items():
-            paper.profits[name, days[name]] += worth or ZERO
+        for name, found in settled.items():
+            before = paper.positions[name]
+            paper.positions[name] = counting_shares(before, found)
+            paper.profits[name, days[name]] += paper.positions[name].net - before.net
 
     def _run(self, record: Record) -> None:
         if self.last_at is not None:

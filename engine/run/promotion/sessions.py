@@ -141,8 +141,8 @@ def _limits(
     for position in own:
         if not _ended(position, day):
             continue
-        if limit is not None and -position.cash > limit:
-            yield f"{position.id} lost {dollars(-position.cash)}, max_loss_per_trade is {dollars(limit)}"
+        if limit is not None and -position.gross > limit:
+            yield f"{position.id} lost {dollars(-position.gross)}, max_loss_per_trade is {dollars(limit)}"
         if position.exit_reason == UNPROTECTED:
             yield f"{position.id} stood without protection for longer than max_unprotected"
     together = sum((made for (_, on), made in paper.profits.items() if on == day), ZERO)

@@ -22,7 +22,6 @@ from engine.run.backtest.lacking import gaps_of
 from engine.run.backtest.results import strained_days
 from engine.run.backtest.run import alone
 from engine.run.backtest.walk import DayDone, Walk
-from engine.run.in_shares import worths_of
 from engine.run.sweep.allocator import memory_kept
 from engine.run.sweep.arrays.bot import ArrayBot, Numbers
 from engine.run.sweep.arrays.day import ArrayDay
@@ -169,8 +168,8 @@ class _Lived:
                 self.trades[position.id] = Trade(position.net, position.session, done.date)
         for name in self.holding.keys() & self.trades.keys():
             self.trades[name] = self.trades[name]._replace(left=done.date)
-        if delivered := worths_of(done.records, known):
-            self.in_shares.update(delivered)
+        if delivered := {name for name, position in known.items() if position.is_in_shares} - self.in_shares:
+            self.in_shares |= delivered
             self.holding |= {name: Underlying(known[name].legs[0].option.symbol) for name in delivered}
         if self.holding and self.walk.broker is not None:
             held, brought = self.walk.broker.holdings, self.walk.brought

@@ -91,12 +91,12 @@ class Variant:
 
     problem: why it could not be run; then nothing else is told. longest: sessions that its longest trade, or the
     shares that came of one, were held over, also one that is still open. still_open: positions that are open at the
-    end, which count in `profits` by their mids and in no sum of trades. in_shares: trades that ended in shares, whose
-    worth is in `profits` alone. alarms: what was raised, and how often. by_arrays: sessions that were lived through
-    by arrays, not turn by turn. strained: sessions in which the margin of what was held took all that the account
-    had. by_turns: why none of them can be; unclear: why others were not, and how many sessions for each reason.
-    sessions: their days, and findings: what was wrong with the data, as the first variant of a task tells them for
-    all, which read the same.
+    end, which count in `profits` by their mids and in no sum of trades. in_shares: trades that ended in shares, which
+    count in both at the settlement price; what they make later is in `profits` alone. alarms: what was raised, and how
+    often. by_arrays: sessions that were lived through by arrays, not turn by turn. strained: sessions in which the
+    margin of what was held took all that the account had. by_turns: why none of them can be; unclear: why others were
+    not, and how many sessions for each reason. sessions: their days, and findings: what was wrong with the data, as the
+    first variant of a task tells them for all, which read the same.
     """
 
     number: int
@@ -185,7 +185,7 @@ def sessions_of(found: Iterable[Variant]) -> tuple[str, ...]:
 
 
 def apart_lines(found: Sequence[Variant]) -> Iterator[str]:
-    """Yield how many variants have what is in no net, and where it counts: what is open at the end, and shares.
+    """Yield how many variants have what no net counts, and where it counts: open positions and shares held on.
 
     That none of them ever traded is told, too.
     """
@@ -195,7 +195,7 @@ def apart_lines(found: Sequence[Variant]) -> Iterator[str]:
         yield f"{words}: by their mids in drawdown and Sharpe, and in no net"
     if having := sum(each.in_shares > 0 for each in found):
         words = f"{having} of {every} {'has' if having == 1 else 'have'} trades that ended in shares"
-        yield f"{words}: what those made is in drawdown and Sharpe, and in no net"
+        yield f"{words}: what the shares made after the settlement is in drawdown and Sharpe, and in no net"
     if found and found[0].profits and not any(each.trades or each.still_open or each.in_shares for each in found):
         yield "none of them ever traded: 'rulebot backtest' on these sessions says what kept the bot out"
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass as mutable
 from dataclasses import field
 from decimal import Decimal
 
-from engine.fill.apply import DELIVERING
 from engine.model.contract import Option, Right
+from engine.model.delivery import DELIVERING
 from engine.model.money import CENT, ZERO
 from engine.run.tie.finding import Contracts, Difference, What, amount
 from engine.run.tie.statement import Event, Statement, Told

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from engine.model.contract import Option
+from engine.model.delivery import DELIVERING, shares_profit
 from engine.model.errors import StoreError
 from engine.model.money import CENT, ZERO
 from engine.model.position import Position, PositionLeg
@@ -33,7 +35,10 @@ HOW = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """Whose leg something happened to, and of which contract; `sign` is +1 of a leg that is held long."""
+    """Whose leg something happened to, and of which contract; `sign` is +1 of a leg that is held long.
+
+    has_shares: shares are a leg of the position, too.
+    """
 
     account: str
     bot: str
@@ -41,6 +46,7 @@ class Held:
     leg: str
     option: Option
     sign: int
+    has_shares: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +97,7 @@ class Fill:
 class Ending:
     """Contracts of a leg that left without a trade. price: dollars a share. how: a word of `HOW`.
 
+    shares_profit: of `PositionLeg`, dollars that its shares made at the settlement price; None while that is not known.
     quantity: negative where the broker had closed more of the leg than was held, and that is gone.
     """
 
@@ -100,6 +107,7 @@ class Ending:
     level: Decimal | None
     how: str
     recorded_at: datetime
+    shares_profit: Decimal | None = ZERO
 
     @property
     def signed(self) -> int:
@@ -149,7 +157,8 @@ def books_of(records: Iterable[Record], positions: Mapping[str, Position]) -> Bo
             of = _held(record, positions, accounts[-1])
             if record.kind is Kind.SETTLEMENT:
                 ending = _ending(record, of)
-                (_take_back if record.data.get(TAKEN_BACK) else list.append)(endings, ending)
+                take = _take_back if record.data.get(TAKEN_BACK) else list.append if ending.quantity else _price
+                take(endings, ending)
             else:
                 fill = _fill(record, of)
                 base = base_of(fill.exec_id)
@@ -169,9 +178,24 @@ def _take_back(endings: list[Ending], back: Ending) -> None:
         if (found.of.position, found.of.leg, found.price, found.how) == same and found.quantity > 0 and count:
             left = max(found.quantity - count, 0)
             count -= found.quantity - left
-            endings[at : at + 1] = [replace(found, quantity=left)] if left else []
+            kept = replace(found, quantity=left, shares_profit=_part(found, left))
+            endings[at : at + 1] = [kept] if left else []
     if count:
         endings.append(replace(back, quantity=-count))
+
+
+def _price(endings: list[Ending], told: Ending) -> None:
+    """Give the price to assigned contracts that were recorded without one; `told` has no contracts of its own."""
+    for at, found in enumerate(endings):
+        if (found.of.position, found.of.leg) == (told.of.position, told.of.leg) and found.shares_profit is None:
+            endings[at] = replace(found, level=told.level, shares_profit=told.shares_profit)
+            return
+
+
+def _part(ending: Ending, left: int) -> Decimal | None:
+    """Return what the shares of so many contracts of an ending made."""
+    worth = ending.shares_profit
+    return None if worth is None else (worth * left / ending.quantity).quantize(CENT)
 
 
 def positions_of(records: Iterable[Record]) -> dict[str, Position]:
@@ -187,13 +211,23 @@ def base_of(exec_id: str) -> str:
 
 def _held(record: Record, positions: Mapping[str, Position], account: str) -> Held:
     id, name = str(record.data.get("position") or record.position), str(record.data["leg"])
-    leg = _leg(positions.get(id), name)
+    position = positions.get(id)
+    leg = _leg(position, name)
     if leg is None:
         raise StoreError(
             f"a {record.kind.value} of {record.at:%Y-%m-%d %H:%M:%S} UTC is on a leg that no position has: {id} {name}",
             "rulebot store audit says what else is wrong",
         )
-    return Held(account=account, bot=record.bot, position=id, leg=name, option=leg.option, sign=leg.sign)
+    has_shares = position is not None and any(each.option.is_share for each in position.legs)
+    return Held(
+        account=account,
+        bot=record.bot,
+        position=id,
+        leg=name,
+        option=leg.option,
+        sign=leg.sign,
+        has_shares=has_shares,
+    )
 
 
 def _leg(position: Position | None, name: str) -> PositionLeg | None:
@@ -224,4 +258,17 @@ def _ending(record: Record, of: Held) -> Ending:
         level=None if level is None else Decimal(str(level)),
         how=HOW[str(data["how"])],
         recorded_at=record.at,
+        shares_profit=_shares_profit(data, of),
     )
+
+
+def _shares_profit(data: Mapping[str, Any], of: Held) -> Decimal | None:
+    """Return what the shares made that contracts became; older stores tell the level alone."""
+    if "shares_profit" in data:
+        return None if data["shares_profit"] is None else Decimal(str(data["shares_profit"]))
+    if data["how"] not in DELIVERING or Decimal(str(data["price"])) or of.has_shares:
+        return ZERO
+    if data.get("level") is None:
+        return None
+    count = of.sign * int(data["quantity"]) * of.option.multiplier
+    return shares_profit(of.option, count, Decimal(str(data["level"])))

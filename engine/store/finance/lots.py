@@ -2,7 +2,8 @@
 
 Theory. A leg is a queue of what is open. An execution or settlement the same way joins it, the other way closes its
 oldest; more than is open would open the other way. Cash and commission of an execution that is split are shared out by
-contracts on the store's grid of a millionth, so that the parts sum to the whole exactly.
+contracts on the store's grid of a millionth, so that the parts sum to the whole exactly. Contracts that were assigned
+or exercised close at the settlement price of their shares, as the trade counts them: the shares begin there.
 """
 
 from collections import defaultdict, deque
@@ -133,7 +134,7 @@ def _of_ending(ending: Ending) -> _Move:
         signed=ending.signed,
         day=ending.date,
         at=ending.recorded_at,
-        cash=ending.cash,
+        cash=ending.cash + (ending.shares_profit or ZERO),
         commission=ZERO,
         ended=ending.how,
         exec_id="",

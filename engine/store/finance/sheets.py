@@ -80,6 +80,7 @@ _SETTLEMENTS: tuple[_Field, ...] = (
     _Field("price", Holds.MONEY, lambda ending: ending.price),
     _Field("cash", Holds.MONEY, lambda ending: ending.cash),
     _Field("level", Holds.MONEY, lambda ending: ending.level),
+    _Field("shares_profit", Holds.MONEY, lambda ending: ending.shares_profit),
     _Field("date", Holds.DATE, lambda ending: ending.date),
     _Field("recorded_utc", Holds.UTC, lambda ending: ending.recorded_at),
 )

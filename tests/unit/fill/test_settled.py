@@ -5,8 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from engine.fill.apply import delivered, settled
+from engine.fill.apply import assigned, delivered, priced, settled, unsettled
 from engine.model.contract import Option, Right, share
+from engine.model.delivery import counting_shares
 from engine.model.money import ZERO
 from engine.model.position import Position, PositionLeg
 from engine.model.values import replace
@@ -76,7 +77,7 @@ def test_shares_that_come_and_go_leave_the_difference_of_the_strikes(
     legs: list[tuple[int, Right | None, int]], level: str, cash: int, shares: int
 ) -> None:
     position, stayed = expired(held(*legs), level)
-    assert (position.cash, stayed) == (cash, shares)
+    assert (sum(leg.exit_cash for leg in position.legs), stayed) == (cash, shares)
     assert all(leg.held == 0 for leg in position.legs if not leg.option.is_share)
 
 
@@ -84,4 +85,50 @@ def test_what_was_exercised_has_not_expired_worthless() -> None:
     long_put = settled(held((1, PUT, 600)), "leg_0", Decimal(590))[0].position
     for reason, words in (("exercised", "exercised"), ("assigned", "assigned"), ("expired_worthless",) * 2):
         assert exit_text(replace(long_put, exit_reason=reason)) == words.replace("_", " ")
-    assert long_put.cash == ZERO
+    assert long_put.legs[0].exit_cash == ZERO
+
+
+@pytest.mark.parametrize(
+    ("legs", "level", "profit"),
+    [
+        ([(-1, PUT, 595)], "593", "-200.00"),
+        ([(-3, PUT, 595)], "590.25", "-1425.00"),
+        ([(2, CALL, 600)], "605", "1000.00"),
+        ([(-1, PUT, 595)], "595", "0"),
+        ([(-2, PUT, 595), (2, PUT, 594)], "593", "0"),
+        ([(1, PUT, 600), (-2, PUT, 595)], "590", "-500.00"),
+        ([(1, None, 0), (-1, CALL, 600)], "605", "0"),
+        ([(1, None, 0), (-3, CALL, 600)], "605", "-1000.00"),
+    ],
+)
+def test_shares_of_the_account_count_once_at_the_settlement_price(
+    legs: list[tuple[int, Right | None, int]], level: str, profit: str
+) -> None:
+    position, _ = expired(held(*legs), level)
+    assert position.shares_profit == Decimal(profit)
+    assert position.gross == sum(leg.exit_cash for leg in position.legs) + Decimal(profit)
+    assert position.is_in_shares is bool(Decimal(profit))
+
+
+def test_an_early_assignment_waits_for_the_price_of_its_shares() -> None:
+    early = assigned(held((-2, PUT, 595)), "leg_0", 2, None)
+    assert (early.shares_profit, early.position.unpriced, early.position.gross) == (None, 2, ZERO)
+    known = priced(early.position, "leg_0", Decimal(590))
+    assert (known.unpriced, known.gross, known.net) == (0, Decimal(-1000), Decimal(-1000))
+
+
+def test_what_is_taken_back_takes_its_shares_along() -> None:
+    gone = settled(held((-2, PUT, 595)), "leg_0", Decimal(590))[0].position
+    half = unsettled(gone, "leg_0", 1, ZERO, "assigned")
+    assert (half.shares_profit, half.position.gross) == (Decimal(500), Decimal(-500))
+    assert unsettled(half.position, "leg_0", 1, ZERO, "assigned").position.gross == ZERO
+
+
+def test_a_position_of_an_older_store_gets_its_shares_from_its_settlements() -> None:
+    old = replace(settled(held((-2, PUT, 595)), "leg_0", Decimal(590))[0].position, state="closed")
+    was = replace(old, legs=tuple(replace(leg, shares_profit=ZERO) for leg in old.legs))
+    record = {"leg": "leg_0", "quantity": 2, "price": "0", "level": "590", "how": "assigned"}
+    assert counting_shares(was, [record]) == old
+    assert counting_shares(old, [{**record, "shares_profit": "-1000.00"}]) == old
+    assert counting_shares(was, [record, {**record, "how": "delivered"}]) == was
+    assert counting_shares(was, [{**record, "level": None}]).unpriced == 2

@@ -44,9 +44,9 @@ def test_what_an_account_lost_on_its_first_day_is_below_what_it_began_with() -> 
 
 
 def test_the_premium_of_a_put_that_was_assigned_is_not_kept() -> None:
-    """Its net is all of its credit, whatever the shares lose."""
-    assert figures_of([left("11:00", 200, in_shares=True)], []).premium_kept is None
-    assert figures_of([left("11:00", 200, in_shares=True), left("12:00", 50)], []).premium_kept == 0.25
+    """Its net counts the shares, so it belongs to what was kept: it has lost its premium and half as much."""
+    assert figures_of([left("11:00", -100, in_shares=True)], []).premium_kept == -0.5
+    assert figures_of([left("11:00", -100, in_shares=True), left("12:00", 50)], []).premium_kept == -0.125
 
 
 def test_they_are_told_in_words_where_there_are_any() -> None:

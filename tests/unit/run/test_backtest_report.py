@@ -173,7 +173,7 @@ def test_a_report_is_one_file_whose_trades_lead_to_their_why() -> None:
         "a.csv:7",
         "half, target",
         "no sum of trades: 1 position.",
-        "Ended in shares: 1 trade; what the shares made is in the account alone; at strikes $20.00 worse than the",
+        "Ended in shares: 1 trade, counted at the official settlement price of the shares; the shares made -$20.00",
     ):
         assert words in found.text
     assert found.text.index("often") < found.text.index("seldom")

@@ -938,15 +938,17 @@ def test_shares_that_are_assigned_count_in_the_account_by_their_price(tmp_path: 
     (trade,), day = found.trades, source.day(FIRST)
     strike = float(trade.structure.partition("p")[0])
     lost = 100.0 * (strike - float(day.levels["SPY"][-1]))
-    assert (trade.reason, trade.net > 0, trade.in_shares) == ("assigned", True, True)
+    assert (trade.reason, trade.in_shares) == ("assigned", True)
+    credit = 100.0 * float(trade.entry or 0)
+    assert float(trade.net) == pytest.approx(credit - lost - float(trade.commissions), abs=0.01)
     assert float(trade.worth or 0) == pytest.approx(-lost, abs=0.01)
     said = list(result_lines(found))
-    place = said.index(" ended in shares: 1 trade; what the shares made is in the account alone")
-    assert said[place + 1] == f" at strikes {dollars(lost)} worse than the market then"
+    place = said.index(" ended in shares: 1 trade, counted at the official settlement price of the shares")
+    assert said[place + 1] == f" the shares made -{dollars(lost)} of the profit"
     with StoreReader(tmp_path / "x.db") as reader:
         assert read_in_shares(reader) == [InShares(trade.name, trade.net, trade.worth)]
         assert not read_in_shares(reader, "another")
-    assert float(found.profit) == pytest.approx(float(trade.net) - lost, abs=0.01)
+    assert float(found.profit) == pytest.approx(float(trade.net), abs=0.01)
     went_on = run(desk_of(tmp_path, ASSIGNED), tmp_path / "x.db", source, last=date(2026, 9, 2), resumes=True)
     whole = run(desk_of(tmp_path, ASSIGNED), tmp_path / "y.db", source, last=date(2026, 9, 2))
     assert [each.equity for each in went_on.days] == [each.equity for each in whole.days]

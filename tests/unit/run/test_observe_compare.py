@@ -169,8 +169,8 @@ def test_a_profit_that_may_still_change_is_told() -> None:
     assert "that ended in shares" not in table
 
 
-def test_trades_that_ended_in_shares_are_told_beside_their_credits(tmp_path: Path) -> None:
-    """An assigned put of a fallen share was a win for its credit, and nothing more was said of it."""
+def test_trades_that_ended_in_shares_count_with_them(tmp_path: Path) -> None:
+    """An assigned put of a fallen share is no win."""
     file, store, day = tmp_path / "assigned.yaml", tmp_path / "x.db", date(2026, 9, 1)
     file.write_text(ASSIGNED, encoding="utf-8")
     source = PastDays(strikes=25, every=5, symbol="SPY", trading_class="SPY", change=fallen)
@@ -187,8 +187,9 @@ def test_trades_that_ended_in_shares_are_told_beside_their_credits(tmp_path: Pat
     run_backtest(desk, options, lambda done, number, count: None)
     with StoreReader(store) as reader:
         table = rows_of(reader, reader, *desk.bots)
-    assert table["won"] == table["that ended in shares"] == ["1", "1"]
-    lost = table["shares beside the market then, not in it"][0]
+    assert (table["won"], table["that ended in shares"]) == (["0", "0"], ["1", "1"])
+    assert table["net"][0].startswith("-$")
+    lost = table["of that, made by shares"][0]
     assert lost.startswith("-$")
     assert float(lost.removeprefix("-$").replace(",", "")) > 1000
 

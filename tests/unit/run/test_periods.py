@@ -14,7 +14,6 @@ from store_day import at, entity, position, small_day
 
 from engine.cli.main import main
 from engine.record.record import Json, Kind, Record
-from engine.run.in_shares import read_in_shares
 from engine.run.periods import period_of, periods
 from engine.spec.nouns.account import Demand, Shown
 from engine.spec.nouns.condition import Op
@@ -120,11 +119,11 @@ def ended(made: str, **changes: Any) -> Record:
     ("level", "said"),
     [
         ("5899.5", ()),
-        ("5893", ("average above $0.00 (with the shares that trades ended in)",)),
-        (None, ("average above $0.00 (what the shares of 1 trade were worth is not known)",)),
+        ("5893", ("average above $0.00",)),
+        (None, ("average above $0.00 (the settlement price of the shares of 1 trade is not known)",)),
     ],
 )
-def test_a_month_counts_shares_that_came_as_a_promotion_does(
+def test_a_month_counts_shares_at_the_settlement_price(
     tmp_path: Path, level: str | None, said: tuple[str, ...]
 ) -> None:
     """A put at 5900 had brought $98, and its shares cost up to $700 more than they were worth."""
@@ -133,8 +132,9 @@ def test_a_month_counts_shares_that_came_as_a_promotion_does(
     store = of_days(tmp_path, ended("98"), settled)
     with StoreReader(store) as reader:
         demands = [Demand(Shown.EXPECTANCY, Op.ABOVE, Decimal(0))]
-        (found,) = periods(reader, "month", expected=demands, in_shares=read_in_shares(reader))
-    assert (found.net, found.short) == (98, said)
+        (found,) = periods(reader, "month", expected=demands)
+    shares = 0 if level is None else 100 * (Decimal(level) - 5900)
+    assert (found.net, found.short) == (0 if level is None else 98 + shares, said)
 
 
 def test_what_a_closed_trade_owes_meets_no_demand_of_a_month(tmp_path: Path) -> None:

@@ -603,7 +603,7 @@ def test_a_live_store_is_of_one_account_and_one_world(run: dict[str, Any], probl
 
 def shown(found: Paper) -> Figures:
     trades = tuple(closed_trades(found, KEY))
-    return figures(judge(found, KEY, {}), trades, found.in_shares, found.alarms_of(BOT))
+    return figures(judge(found, KEY, {}), trades, found.alarms_of(BOT))
 
 
 def figures_of(*made: str | None, faulty: int | None = None) -> Figures:
@@ -714,7 +714,7 @@ def test_what_shares_were_worth_that_nobody_knows_makes_the_profit_of_all_unknow
     found = assigned(None)
     assert (found.unvalued, found.trades) == (1, 2)
     demands = [Demand(shown, Op.AT_LEAST, Decimal(0)) for shown in (Shown.EXPECTANCY, Shown.WIN_RATE, Shown.SHARPE)]
-    said = "what the shares of 1 trade were worth is not known"
+    said = "the settlement price of the shares of 1 trade is not known"
     assert [each.short for each in compare(found, demands)] == [said] * 3
 
 

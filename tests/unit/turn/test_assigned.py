@@ -75,6 +75,8 @@ def test_all_of_it_closes_the_position_and_takes_its_orders_back(theirs: int) ->
     found = desk.position
     assert (found.state, found.exit_reason, found.on_hold) == ("closed", "assigned", "")
     assert found.cash == found.legs[0].entry_cash
+    level = Decimal(str(desk.said(Kind.SETTLEMENT)[0].data["level"]))
+    assert found.net == found.cash - 500 * (590 - level)
     assert told(desk) == ["5 short SPY 2027-02-19 590P assigned before expiry: 500 SPY shares came at 590, "
                           "and no exit acts on them"]  # fmt: skip
     assert [record.data["how"] for record in desk.said(Kind.SETTLEMENT)] == ["assigned"]

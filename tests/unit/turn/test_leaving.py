@@ -738,7 +738,10 @@ def test_a_put_that_ends_in_shares(deal: str, reason: str) -> None:
     desk = at_expiry(f"  only: {{{deal}: put, strike: {{at: spot}}}}\n", 595.0)
     assert desk.position.exit_reason == reason
     assert desk.position.entry_price is not None
-    assert desk.position.net == desk.position.entry_price * 100
+    (leg,) = desk.position.legs
+    in_the_money = leg.option.strike - 595
+    assert in_the_money > 0, "its shares are worth less than the strike"
+    assert desk.position.net == (desk.position.entry_price + leg.sign * in_the_money) * 100
 
 
 def test_a_spread_that_ends_in_the_money_has_lost_its_width() -> None:

@@ -110,15 +110,17 @@ def test_the_report_of_the_day_says_once_how_it_ended(close: float, words: str) 
 
 
 def test_the_report_of_the_day_says_what_its_shares_were_worth() -> None:
-    """A put at 600 was assigned at 598: what it brought stood there as won, and nothing beside it."""
+    """A put at 600 was assigned at 598: its shares cost $200 more than they were worth."""
     desk, option = of_shares()
     desk.until("15:59")
     desk.board.last[desk.board.rows[Underlying("SPY")]] = 598.0
     desk.until("16:00")
     desk.until("16:01")
     desk.holds(option, 0)
-    (bot,) = day_outcome(desk.state, desk.now, desk.said(Kind.SETTLEMENT)).bots
-    assert bot.lines[0].parts[-1] == "its shares are in no profit: at strikes $200.00 worse than the market then"
+    (bot,) = day_outcome(desk.state, desk.now).bots
+    assert bot.lines[0].parts[-1] == "its shares made -$200.00 of that, at the settlement price"
+    assert desk.position.gross == desk.position.cash - 200
+    assert bot.profit == desk.position.net
 
 
 def test_an_engine_that_has_not_seen_the_close_of_shares_waits_for_it() -> None:
