@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.record.record import Kind
 from engine.run.aftermath.books import compare_books
 from engine.run.aftermath.day import Day, read_day
 from engine.run.aftermath.delivered import deliveries_that_differ
@@ -87,7 +88,11 @@ def test_the_books_and_the_shares_agree_with_the_ledger(tmp_path: Path, market: 
     held = {str(row["name"]): money_of(row, "quantity") for row in rows if row["kind"] == "position"}
     assert held["SPY"] == left
     cash = sum((money_of(row, "amount") for row in rows if row["kind"] == "cash"), Decimal(0))
-    assert cash == position.net + position.legs[0].option.strike * (350 - left)
+    moved, leg = 350 - left, position.legs[0]
+    assert cash == position.cash - position.commissions + leg.option.strike * moved
+    (record,) = (each for each in day.records if each.kind is Kind.SETTLEMENT)
+    worth = moved * (leg.option.strike - Decimal(str(record.data["level"])))
+    assert position.net == position.cash - position.commissions + worth, "the shares count at the settlement price"
     changed = [{**row, "price": "1"} if row.get("outcome") == "delivery" else row for row in rows]
     assert len(list(deliveries_that_differ(day, changed))) == (ending == "assigned")
 
