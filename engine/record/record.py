@@ -32,7 +32,9 @@ class Kind(Enum):
     selection     legs [{name, contract, asked, found, delta, bid, ask}], rejected reason
     nearest       at, rule, text                      the nearest miss of the day so far
     mark          bid, ask, mid, spot, delta, gamma, theta, vega, iv, profit     a snapshot of an open position
-    settlement    position, leg, quantity, price, how (worthless, cash, assigned, exercised)
+    settlement    position, leg, quantity, price, level, how (worthless, cash, assigned, exercised, delivered),
+                  shares_profit (see PositionLeg; null while unknown), sign, multiplier, expiry, strike, right;
+                  with quantity 0 and contracts: the price of shares that was not known before
     message       code, text, ref                     a broker message on an order
     alarm         text; of a fill not ours contract,  something a person should know
                   execution: the whole ExecutionReport; surplus: options that are not ours, and how many

@@ -1,10 +1,15 @@
 """The same happenings as JSON Lines, one folder a bot: `trades.jsonl` (ORDER, FILL) and `risk_events.jsonl` (RISK).
 
-Prices are net per share: received to open, paid to close (negative the other way round), so that slippage is fill less
-limit and profit is (open fill - close fill) x 100 x qty - commissions. Times are those of the records, in UTC. What a
-run that was killed did not write is added when the store is opened again: the files follow from the journal.
+Prices are net per share: received to open, paid to close (negative the other way round). A FILL line belongs to the
+last ORDER line before it with its `order_id`. So slippage is fill less limit, and profit is the sum of (open fill -
+close fill) x 100 x qty, less commissions. An order that filled in part and got another price has a FILL line for each
+part; its next ORDER line is of what was left. What left by expiry has an ORDER and a FILL line, too: shares that came
+or went count at their settlement price. Its `order_id` is negative, since no order of the broker's is behind it. Times
+are those of the records, in UTC. What a run that was killed did not write is added when the store is opened again: the
+files follow from the journal.
 """
 
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,7 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.model.contract import Right
+from engine.model.contract import LOT, Right
 from engine.model.errors import StoreError
 from engine.model.order import Order, Purpose, Side
 from engine.model.unseen import is_unseen
@@ -27,7 +32,18 @@ AGAIN = timedelta(minutes=1)
 ENGINE = "engine"
 """The folder of what concerns no single bot."""
 
-KINDS = frozenset((Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.DECISION, Kind.ALARM, Kind.SESSION, Kind.RUN_ENDED))
+KINDS = frozenset(
+    (
+        Kind.ORDER,
+        Kind.FILL,
+        Kind.COMMISSION,
+        Kind.SETTLEMENT,
+        Kind.DECISION,
+        Kind.ALARM,
+        Kind.SESSION,
+        Kind.RUN_ENDED,
+    )
+)
 
 
 class Line(NamedTuple):
@@ -39,22 +55,52 @@ class Line(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Traded:
-    """What is known of one order: what was said of it, its executions for which a commission is told, and those told.
+class _Part:
+    """What an order filled at one price: structures, their average price, and when that was known.
 
+    executions: those that owe a commission; bases: all of them, also those that were taken back since.
+    """
+
+    quantity: int = 0
+    average: Decimal | None = None
+    at: datetime | None = None
+    executions: set[str] = field(default_factory=set)
+    bases: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Traded:
+    """What is known of one order: what was said of it, what filled at its present price, and what was filled before.
+
+    lines: what is still to be written of it, in order; a part waits for its commissions, and what follows for the part.
     A correction stands for the execution that it corrects, as in the views.
     """
 
     order: Order
     said: tuple[Decimal | None, Decimal | None, int] | None = None
-    executions: set[str] = field(default_factory=set)
+    part: _Part = field(default_factory=_Part)
+    before: tuple[int, Decimal] = (0, Decimal(0))
+    lines: list[str | _Part] = field(default_factory=list)
     commissions: dict[str, Decimal] = field(default_factory=dict)
-    is_told: bool = False
+    is_over: bool = False
 
-    @property
-    def is_complete(self) -> bool:
-        """True when it is over and every execution has its commission."""
-        return not self.order.status.is_live and self.executions <= self.commissions.keys()
+    def end_part(self) -> None:
+        """Let what has filled since the last price be a part of its own."""
+        order, (count, cash) = self.order, self.before
+        part, self.part = self.part, _Part()
+        part.quantity, part.at = order.filled - count, order.changed_at
+        if order.average_price is not None and part.quantity > 0:
+            part.average = (order.average_price * order.filled - cash) / part.quantity
+            self.before = order.filled, order.average_price * order.filled
+        self.lines.append(part)
+
+    def is_known(self, part: _Part) -> bool:
+        """Say whether the commission of every execution of a part is told."""
+        return bool(part.executions) and part.executions <= self.commissions.keys()
+
+    def commission(self, part: _Part) -> Decimal:
+        """Return what is told of the commissions of a part."""
+        return sum((self.commissions.get(base, Decimal(0)) for base in part.bases), Decimal(0))
 
 
 class LineMaker:
@@ -62,7 +108,7 @@ class LineMaker:
 
     def __init__(self) -> None:
         self._orders: dict[str, _Traded] = {}
-        self._by_execution: dict[str, _Traded] = {}
+        self._by_execution: dict[str, tuple[_Traded, _Part]] = {}
 
     def lines(self, records: Iterable[Record]) -> Iterator[Line]:
         """Yield the lines these records lead to."""
@@ -73,6 +119,8 @@ class LineMaker:
                 self._fill(record)
             elif record.kind is Kind.COMMISSION:
                 yield from self._commission(record)
+            elif record.kind is Kind.SETTLEMENT:
+                yield from _settled(record)
             elif record.kind in (Kind.SESSION, Kind.RUN_ENDED):
                 yield from self._rest()
                 self._forget(record.at - LINES_KEPT)
@@ -84,9 +132,12 @@ class LineMaker:
         if traded is not None:
             exec_id = str(record.data["exec_id"])
             base = execution(exec_id)
-            self._by_execution[base] = traded
+            known = self._by_execution.get(base)
+            part = traded.part if known is None else known[1]
+            self._by_execution[base] = traded, part
+            part.bases.add(base)
             is_owed = int(str(record.data["quantity"])) > 0 and not is_unseen(exec_id)
-            (traded.executions.add if is_owed else traded.executions.discard)(base)
+            (part.executions.add if is_owed else part.executions.discard)(base)
 
     def _order(self, record: Record) -> Iterator[Line]:
         order = decode(Order, dict(record.data))
@@ -94,25 +145,32 @@ class LineMaker:
         traded.order = order
         asked = (order.limit_price, order.stop_price, order.quantity)
         if order.sent_at is not None and asked != traded.said:
+            if traded.said is not None and order.filled > traded.before[0]:
+                traded.end_part()
             traded.said = asked
-            yield Line(order.bot, TRADES, json_text(_order_line(order, record)))
+            traded.lines.append(json_text(_order_line(order, traded.before[0], record)))
+        if not order.status.is_live and order.filled > traded.before[0] and not traded.is_over:
+            traded.is_over = True
+            traded.end_part()
         yield from self._told(traded)
 
     def _commission(self, record: Record) -> Iterator[Line]:
         base = execution(str(record.data["exec_id"]))
-        traded = self._by_execution.get(base)
-        if traded is not None:
+        if base in self._by_execution:
+            traded, _ = self._by_execution[base]
             traded.commissions[base] = Decimal(str(record.data["amount"]))
             yield from self._told(traded)
 
     def _told(self, traded: _Traded, *, at_last: bool = False) -> Iterator[Line]:
-        """Yield the FILL line of an order that is over: once, when its commissions are known or the day ends."""
-        order = traded.order
-        is_due = (at_last and not order.status.is_live) or (traded.is_complete and traded.executions)
-        if traded.is_told or not order.filled or not is_due:
-            return
-        traded.is_told = True
-        yield Line(order.bot, TRADES, json_text(_fill_line(traded)))
+        """Yield the lines of an order that may be written: a part once its commissions are told, or the day ends."""
+        while traded.lines:
+            line = traded.lines[0]
+            if isinstance(line, _Part):
+                if not (at_last or traded.is_known(line)):
+                    return
+                line = json_text(_fill_line(traded, line))
+            yield Line(traded.order.bot, TRADES, line)
+            del traded.lines[0]
 
     def _rest(self) -> Iterator[Line]:
         for traded in self._orders.values():
@@ -125,7 +183,8 @@ class LineMaker:
         }
         if old:
             self._orders = {ref: each for ref, each in self._orders.items() if ref not in old}
-            self._by_execution = {base: each for base, each in self._by_execution.items() if each.order.ref not in old}
+            kept = ((base, each) for base, each in self._by_execution.items() if each[0].order.ref not in old)
+            self._by_execution = dict(kept)
 
     def _risk(self, record: Record) -> Iterator[Line]:
         data = record.data
@@ -222,7 +281,8 @@ def _net(price: Decimal | None, order: Order) -> Json:
     return float(-paid if order.purpose is Purpose.ENTRY else paid)
 
 
-def _order_line(order: Order, record: Record) -> dict[str, Json]:
+def _order_line(order: Order, filled: int, record: Record) -> dict[str, Json]:
+    """Return the ORDER line of what is left of an order, of which so many structures have filled."""
     expiries = {leg.option.expiry.isoformat() for leg in order.legs if not leg.option.is_share}
     price = order.limit_price if order.limit_price is not None else order.stop_price
     return {
@@ -232,7 +292,7 @@ def _order_line(order: Order, record: Record) -> dict[str, Json]:
         "expiry": expiries.pop() if len(expiries) == 1 else None,
         **_strikes(order),
         "limit_price": _net(price, order),
-        "qty": order.quantity,
+        "qty": order.quantity - filled,
         "reason": order.reason,
         "ts": utc_text(record.at),
     }
@@ -252,18 +312,39 @@ def _strikes(order: Order) -> dict[str, Json]:
     return found
 
 
-def _fill_line(traded: _Traded) -> dict[str, Json]:
+def _fill_line(traded: _Traded, part: _Part) -> dict[str, Json]:
     order = traded.order
-    is_known = traded.is_complete and bool(traded.executions)
-    commission: Any = float(sum(traded.commissions.values(), Decimal(0))) if is_known else None
     return {
         "event": "FILL",
         "order_id": order.order_id,
-        "fill_price": _net(order.average_price, order),
-        "qty": order.filled,
-        "commission": commission,
-        "ts": utc_text(order.changed_at),
+        "fill_price": _net(part.average, order),
+        "qty": part.quantity,
+        "commission": float(traded.commission(part)) if traded.is_known(part) else None,
+        "ts": utc_text(part.at or order.changed_at),
     }
+
+
+def _settled(record: Record) -> Iterator[Line]:
+    """Yield the lines of contracts that left by expiry; none while the price of their shares is not known."""
+    data: Any = record.data
+    count = int(data["quantity"]) or int(data.get("contracts") or 0)
+    if "multiplier" not in data or data.get("shares_profit") is None or not count:
+        return
+    per_point = count * int(data["multiplier"])
+    cash = data["sign"] * per_point * Decimal(data["price"]) + Decimal(data["shares_profit"])
+    quantity = Decimal(per_point) / LOT
+    told: dict[str, Json] = {
+        "order_id": -zlib.crc32(f"{record.position} {data['leg']} {utc_text(record.at)}".encode()),
+        "qty": int(quantity) if quantity == int(quantity) else float(quantity),
+        "ts": utc_text(record.at),
+    }
+    price = float(-cash / per_point) or 0.0
+    strikes: dict[str, Json] = dict.fromkeys(("short_put", "long_put", "short_call", "long_call"))
+    if data["right"]:
+        strikes[f"{'long' if data['sign'] > 0 else 'short'}_{data['right']}"] = float(data["strike"])
+    asked = {"event": "ORDER", "action": "close", "expiry": data["expiry"], **strikes, "limit_price": price}
+    yield Line(record.bot, TRADES, json_text({**asked, "reason": data["how"], **told}))
+    yield Line(record.bot, TRADES, json_text({"event": "FILL", "fill_price": price, "commission": 0.0, **told}))
 
 
 def _risk_line(record: Record, what: str, reason: str) -> Line:

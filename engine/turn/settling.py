@@ -6,14 +6,14 @@ from decimal import Decimal
 from math import nan
 
 from engine.compile.series import DAY
-from engine.fill.apply import Settled, assigned, delivered, how_settled, priced, settled
-from engine.model.contract import Option, Settlement, Underlying, product
+from engine.fill.apply import Settled, assigned, delivered, how_settled, leg_of, priced, settled
+from engine.model.contract import Option, Right, Settlement, Underlying, product
 from engine.model.delivery import ASSIGNED, DELIVERING
 from engine.model.money import ZERO
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position, PositionLeg
 from engine.model.session import Session, exchange_date, session_after, session_before, session_from
 from engine.model.values import replace
-from engine.record.record import CLOSING, Kind
+from engine.record.record import CLOSING, Json, Kind
 from engine.turn.caution import is_stopped
 from engine.turn.closed import closed, count_closed
 from engine.turn.closing import exit_has_dealt
@@ -97,7 +97,7 @@ def price_shares(work: Work) -> None:
         before = work.positions[name]
         position = work.put_position(priced(before, leg.name, level))
         worth = position.shares_profit - before.shares_profit
-        _book(work, Settled(position, 0, ZERO, ASSIGNED, worth), leg.name, level, ASSIGNED)
+        _book(work, Settled(position, 0, ZERO, ASSIGNED, worth), leg.name, level, ASSIGNED, contracts=leg.unpriced)
         count_closed(work, name)
 
 
@@ -230,8 +230,15 @@ def _deliver(work: Work, name: str, leg: PositionLeg, count: int, level: Decimal
         _book(work, found, found.how, level, "delivered")
 
 
-def _book(work: Work, found: Settled, leg: str, level: Decimal | None, how: str) -> None:
+def _book(work: Work, found: Settled, leg: str, level: Decimal | None, how: str, **more: Json) -> None:
     work.put_position(found.position)
+    record_settlement(work, found, leg, level, how, **more)
+
+
+def record_settlement(work: Work, found: Settled, leg: str, level: Decimal | None, how: str, **more: Json) -> None:
+    """Record that contracts of a leg have left without a trade, or that they have not after all."""
+    own = leg_of(found.position, leg)
+    option = own.option
     work.record(
         Kind.SETTLEMENT,
         found.position.bot,
@@ -242,6 +249,12 @@ def _book(work: Work, found: Settled, leg: str, level: Decimal | None, how: str)
         level=None if level is None else str(level),
         how=how,
         shares_profit=None if found.shares_profit is None else str(found.shares_profit),
+        sign=own.sign,
+        multiplier=option.multiplier,
+        expiry=None if option.is_share else option.expiry.isoformat(),
+        strike=None if option.is_share else str(option.strike),
+        right=None if option.is_share else "put" if option.right is Right.PUT else "call",
+        **more,
     )
 
 

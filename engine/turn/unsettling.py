@@ -14,27 +14,16 @@ from engine.model.order import Order
 from engine.model.position import Position, PositionLeg
 from engine.model.session import session_from
 from engine.model.values import replace
-from engine.record.record import TAKEN_BACK, Kind
+from engine.record.record import TAKEN_BACK
 from engine.turn.resting import option_has_expired
-from engine.turn.settling import settlement_level
+from engine.turn.settling import record_settlement, settlement_level
 from engine.turn.work import Work
 
 
 def take_back(work: Work, position: Position, leg: str, count: int, price: Decimal, how: str) -> Position:
     """Put contracts back into a leg that had left it by expiry, at this price."""
     back = unsettled(position, leg, count, price, how)
-    work.record(
-        Kind.SETTLEMENT,
-        position.bot,
-        position.id,
-        leg=leg,
-        quantity=back.quantity,
-        price=str(price),
-        level=None,
-        how=how,
-        shares_profit=str(back.shares_profit),
-        **{TAKEN_BACK: True},
-    )
+    record_settlement(work, back, leg, None, how, **{TAKEN_BACK: True})
     return work.put_position(back.position)
 
 

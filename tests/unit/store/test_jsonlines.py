@@ -231,3 +231,103 @@ def test_logs_that_could_not_be_written_for_a_while_have_all_lines_afterwards(tm
     assert journal.log_problem is None
     assert texts(tmp_path / "logs") == whole
     journal.close()
+
+
+# ---------------------------------------------------------------- read by a stranger
+
+
+class Stranger:
+    """Reads `trades.jsonl` by row D7 alone: slippage and true profit are derived, each FILL by the ORDER above it."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.orders: dict[int, dict[str, Any]] = {}
+        self.slippage: list[Decimal] = []
+        self.profit = Decimal(0)
+        for line in map(json.loads, lines):
+            if line["event"] == "ORDER":
+                self.orders[line["order_id"]] = line
+                continue
+            order, price = self.orders[line["order_id"]], Decimal(str(line["fill_price"]))
+            limit = Decimal(str(order["limit_price"]))
+            self.slippage.append(price - limit if order["action"] == "close" else limit - price)
+            sign = 1 if order["action"] == "open" else -1
+            self.profit += sign * price * 100 * Decimal(str(line["qty"])) - Decimal(str(line["commission"]))
+            assert line["qty"] <= order["qty"]
+
+
+def repriced(
+    number: int, purpose: Purpose, steps: list[tuple[str, int, str | None, bool]], first: int = 0
+) -> list[Record]:
+    """Return the records of an order of puts. A step: its limit, filled so far, their average, whether it is over."""
+    found: list[Record] = []
+    is_entry = purpose is Purpose.ENTRY
+    side = Side.SELL if is_entry else Side.BUY
+    before = 0
+    for step, (limit, filled, average, is_over) in enumerate(steps):
+        when = at(f"10:{10 * number + step:02d}")
+        if filled > before:
+            fill: dict[str, Json] = {
+                "exec_id": f"e{number}.{step}.01",
+                "ref": f"rb-{number}",
+                "quantity": filled - before,
+            }
+            found.append(Record(when, Kind.FILL, SELLER, "P9", fill))
+            before = filled
+        order = Order(
+            ref=f"rb-{number}", number=number, bot=SELLER, position="P9", purpose=purpose, reason="", order_id=number,
+            legs=(OrderLeg("short_put", put(5930), side),), side=side, quantity=5, kind=OrderType.LIMIT,
+            limit_price=Decimal(limit), average_price=None if average is None else Decimal(average),
+            leg_filled=(filled,), status=OrderStatus.FILLED if is_over else OrderStatus.WORKING, prepared_at=when,
+            sent_at=when, changed_at=when,
+        )  # fmt: skip
+        found.append(entity(Kind.ORDER, when, order))
+    return found
+
+
+def paid(exec_id: str, amount: str, clock: str = "10:59") -> Record:
+    return Record(at(clock), Kind.COMMISSION, SELLER, "P9", {"exec_id": exec_id, "amount": amount})
+
+
+def test_a_part_that_filled_before_another_price_is_told_apart() -> None:
+    """Of five, two were sold at 1.05, the rest at 1.00 after its price went down; one line said 1.02 under 1.00."""
+    sold = repriced(
+        1, Purpose.ENTRY, [("1.05", 0, None, False), ("1.05", 2, "1.05", False), ("1.00", 2, "1.05", False),
+                           ("1.00", 5, "1.02", True)],
+    )  # fmt: skip
+    bought = repriced(2, Purpose.EXIT, [("0.40", 0, None, False), ("0.40", 5, "0.38", True)])
+    maker = LineMaker()
+    lines = [*maker.lines([*sold, *bought])]
+    lines += maker.lines([paid("e1.1.01", "2.10"), paid("e1.3.01", "3.15"), paid("e2.1.01", "5.25")])
+    told = [json.loads(line.text) for line in lines]
+    own = [(line["event"], line["qty"], line.get("fill_price", line.get("limit_price"))) for line in told]
+    assert own == [
+        ("ORDER", 5, 1.05), ("ORDER", 5, 0.40), ("FILL", 2, 1.05), ("ORDER", 3, 1.00), ("FILL", 3, 1.00),
+        ("FILL", 5, 0.38),
+    ]  # fmt: skip
+    found = Stranger([line.text for line in lines])
+    assert found.slippage == [0, 0, Decimal("-0.02")]
+    assert found.profit == Decimal("1.02") * 500 - Decimal("0.38") * 500 - Decimal("10.50")
+
+
+def test_what_ends_in_shares_has_its_profit_in_the_lines() -> None:
+    sold = repriced(1, Purpose.ENTRY, [("1.05", 0, None, False), ("1.05", 5, "1.05", True)])
+    data: dict[str, Json] = {
+        "leg": "short_put", "quantity": 5, "price": "0", "level": "5920", "how": "assigned",
+        "shares_profit": "-5000.00", "sign": -1, "multiplier": 100, "expiry": "2026-11-18", "strike": "5930",
+        "right": "put",
+    }  # fmt: skip
+    ended = Record(at("16:05"), Kind.SETTLEMENT, SELLER, "P9", data)
+    lines = [*LineMaker().lines([*sold, paid("e1.1.01", "5.25"), ended])]
+    order, fill = (json.loads(line.text) for line in lines[-2:])
+    assert (order["action"], order["short_put"], order["reason"], fill["fill_price"]) == (
+        "close",
+        5930.0,
+        "assigned",
+        10.0,
+    )
+    assert order["order_id"] == fill["order_id"] < 0
+    assert Stranger([line.text for line in lines]).profit == Decimal("1.05") * 500 - 5000 - Decimal("5.25")
+    unknown = replace(ended, data={**data, "shares_profit": None, "level": None})
+    later = replace(ended, data={**data, "quantity": 0, "contracts": 5}, at=at("17:00"))
+    lines = [*LineMaker().lines([*sold, paid("e1.1.01", "5.25"), unknown, later])]
+    assert Stranger([line.text for line in lines]).profit == Decimal("1.05") * 500 - 5000 - Decimal("5.25")
