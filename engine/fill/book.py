@@ -35,7 +35,7 @@ class Booked:
 
 def of_others(report: ExecutionReport) -> Booked:
     """Return an execution that is not ours, booked to nothing."""
-    count, at = int(report.quantity), report.executed_at
+    count, at = int(report.quantity), report.executed_at or report.at
     return Booked(report.exec_id, "", "", False, count, ZERO, foreign=report, dealt_at=at)
 
 
@@ -47,12 +47,12 @@ TOLD_LATE = timedelta(seconds=10)
 """How much older than its report a fill is that was dealt while nobody listened."""
 
 
-def when_dealt(told_at: datetime, executed_at: datetime, sent_at: datetime | None) -> datetime:
+def when_dealt(told_at: datetime, executed_at: datetime | None, sent_at: datetime | None) -> datetime:
     """Return when a fill of ours was dealt: as it was told, or by the broker's clock where that was told late.
 
-    That clock may be behind: nothing is dealt before its order was sent.
+    That clock may be behind: nothing is dealt before its order was sent. An unknown time is the one of the report.
     """
-    if told_at - executed_at < TOLD_LATE:
+    if executed_at is None or told_at - executed_at < TOLD_LATE:
         return told_at
     return executed_at if sent_at is None else max(executed_at, sent_at)
 

@@ -74,7 +74,8 @@ class ExecutionReport:
     """One fill of one contract. Executions of a combo as a whole are marked `is_combo` and move no position.
 
     `exec_id` as sent; a correction repeats it with a higher last part. `quantity` is positive, `is_buy` the side.
-    `executed_at` is the broker's own time of it. is_liquidation: the broker closed it for want of margin.
+    `executed_at` is the broker's own time of it, None where its time zone is unknown. is_liquidation: the broker closed
+    it for want of margin.
     """
 
     at: datetime
@@ -88,7 +89,7 @@ class ExecutionReport:
     is_buy: bool
     quantity: Decimal
     price: Decimal
-    executed_at: datetime
+    executed_at: datetime | None
     symbol: str = ""
     is_liquidation: bool = False
 

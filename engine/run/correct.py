@@ -152,7 +152,7 @@ def _anew(records: Sequence[Record], fill: Record, price: Decimal, commission: D
 def _in_place_of(records: Sequence[Record], ending: Ending, event: EndingCorrected, paid: Decimal | None) -> _Done:
     """Return a trade in the place of a settlement, as the engine would write it."""
     program, state = _as_of(records, event.position, ending.settled_at)
-    fill, day = event.fill, exchange_date(event.fill.executed_at)
+    fill, day = event.fill, exchange_date(event.fill.executed_at or event.fill.at)
     ref = fill.ref or event.position
     words = f"{ref} {event.leg}: {fill.quantity} at {fill.price} on {day} instead of {ending.words}"
     return _by_turns(program, state, event.position, _events(event, fill.exec_id, paid), words)
@@ -231,5 +231,5 @@ def _report(fill: Record, option: Option, price: Decimal, at: datetime) -> Execu
         is_buy=bool(data["is_buy"]),
         quantity=Decimal(str(data["quantity"])),
         price=price,
-        executed_at=datetime.fromisoformat(str(data["executed_at"])),
+        executed_at=datetime.fromisoformat(str(told)) if (told := data["executed_at"]) else None,
     )

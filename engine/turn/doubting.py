@@ -17,6 +17,7 @@ from decimal import Decimal
 from engine.fill.apply import leg_of, with_leg
 from engine.fill.pnl import open_value_of
 from engine.model.contract import Contract, Option, Underlying
+from engine.model.event import ExecutionReport
 from engine.model.money import ZERO
 from engine.model.order import Order, Purpose
 from engine.model.position import HoldReason, Missed, Position, PositionLeg
@@ -343,7 +344,12 @@ def _may_be_opened_anew(work: Work, position: Position) -> bool:
         return True
     options = {leg.option for leg in position.legs if leg.held}
     reports = (booked.foreign for booked in work.booked.values())
-    return any(each is not None and each.option in options and each.executed_at >= since for each in reports)
+    return any(each is not None and each.option in options and _is_since(each, since) for each in reports)
+
+
+def _is_since(report: ExecutionReport, since: datetime) -> bool:
+    """Say whether an execution may be as new as that: one of an unknown time may."""
+    return report.executed_at is None or report.executed_at >= since
 
 
 def _is_closed_since(work: Work, since: datetime) -> bool:

@@ -55,7 +55,7 @@ TOLD_LOST = 2
 """Closing orders that get lost on end until a person is told: once, for they are sent on and on."""
 
 
-def position_filled(work: Work, position: Position, order: Order, executed_at: datetime) -> None:
+def position_filled(work: Work, position: Position, order: Order, executed_at: datetime | None) -> None:
     """Note what a fill changes at once: the day's count, and a position that was thought closed."""
     is_opening, is_first = order.opens(position.id), position.opened_at is None
     if is_opening:
@@ -98,7 +98,7 @@ def _note_parted(work: Work, order: Order) -> None:
             work.put_position(replace(position, parted=parted))
 
 
-def _opened(work: Work, position: Position, order: Order, executed_at: datetime) -> Position:
+def _opened(work: Work, position: Position, order: Order, executed_at: datetime | None) -> Position:
     """Keep with a position when it was opened: as its first fill was told, or was dealt where that was told late."""
     at = when_dealt(work.at, executed_at, order.sent_at)
     if position.opened_at is not None and position.opened_at <= at:

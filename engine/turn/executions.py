@@ -293,7 +293,7 @@ def record_fill(work: Work, event: ExecutionReport, booked: Booked, option: Opti
         is_buy=event.is_buy,
         quantity=int(event.quantity),
         price=str(event.price),
-        executed_at=event.executed_at.isoformat(),
+        executed_at=None if event.executed_at is None else event.executed_at.isoformat(),
         purpose=Purpose.ENTRY.value if booked.is_entry else purpose,
     )
 

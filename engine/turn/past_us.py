@@ -123,11 +123,12 @@ def _latest(told: Iterable[Booked], position: Position, option: Option, lacking:
         and report.option == option
         and report.is_buy is (lacking < 0)
         and since
+        and report.executed_at is not None  # of an unknown time a person must say what it has closed
         and since <= report.executed_at < until
     ]
     found: list[str] = []
     left = abs(lacking)
-    for report in sorted(right, key=lambda each: (each.executed_at, each.exec_id), reverse=True):
+    for report in sorted(right, key=lambda each: (each.executed_at or each.at, each.exec_id), reverse=True):
         if left <= 0:
             break
         found.append(report.exec_id)
@@ -143,7 +144,7 @@ def _book(work: Work, name: str, leg: PositionLeg, told: Booked) -> None:
     booked = replace(told, position=name, leg=leg.name, cash=cash, foreign=None, by_others=True)
     work.put_booked(told.exec_id.rpartition(".")[0], booked)
     position = _put(work, name, leg, booked)
-    _record(work, position, leg, booked, "", report.price, report.executed_at)
+    _record(work, position, leg, booked, "", report.price, report.executed_at or report.at)
     if told.is_paid:
         work.put_position(add_commission(position, leg.name, told.commission, is_first=False))
         amount = str(told.commission)
@@ -172,7 +173,9 @@ def corrected_past_us(work: Work, base: str, known: Booked, event: ExecutionRepo
     work.put_booked(base, booked)
     position = work.put_position(book(unbook(position, known), booked, leg.option))
     is_of_nobody = is_unseen(base)
-    _record(work, position, leg, booked, position.id if is_of_nobody else "", event.price, event.executed_at)
+    _record(
+        work, position, leg, booked, position.id if is_of_nobody else "", event.price, event.executed_at or event.at
+    )
     if count < known.quantity:
         text = f"the exchange has taken back {what}: nothing is sent for it until 'rulebot resume'"
         work.alarm(position.bot, f"{text}. A person must look", position.id)
@@ -260,7 +263,7 @@ def _told_of(work: Work, position: Position, leg: PositionLeg) -> list[Execution
     reports = [booked.foreign for booked in work.booked.values() if booked.foreign is not None]
     since = position.opened_at or work.at
     of_it = [each for each in reports if each.option == leg.option and each.is_buy is (leg.sign < 0)]
-    return [each for each in of_it if each.quantity and each.executed_at >= since]
+    return [each for each in of_it if each.quantity and (each.executed_at or each.at) >= since]
 
 
 def _tell_shared(work: Work, position: Position, option: Option) -> None:

@@ -143,7 +143,7 @@ def _of_others(work: Work, option: Option) -> int:
     return sum(
         int(each.quantity) * (1 if each.is_buy else -1)
         for each in reports
-        if each is not None and each.option == option and exchange_date(each.executed_at) == today
+        if each is not None and each.option == option and exchange_date(each.executed_at or each.at) == today
     )
 
 

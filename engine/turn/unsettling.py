@@ -27,11 +27,11 @@ def take_back(work: Work, position: Position, leg: str, count: int, price: Decim
     return work.put_position(back.position)
 
 
-def make_room(work: Work, order: Order, name: str, leg: str, count: int, executed_at: datetime) -> bool:
+def make_room(work: Work, order: Order, name: str, leg: str, count: int, executed_at: datetime | None) -> bool:
     """Take back what has settled of a leg where a fill that is told only now had closed it before its expiry, if so.
 
     Not of a position whose options gave or took shares of its other legs: which of them is not known any more. What has
-    left before its expiry was assigned: a fill closes more than was held then.
+    left before its expiry was assigned: a fill closes more than was held then. executed_at: None where it is unknown.
     """
     position = work.positions[name]
     found = leg_of(position, leg)
@@ -39,6 +39,7 @@ def make_room(work: Work, order: Order, name: str, leg: str, count: int, execute
     if (
         beyond <= 0
         or not option_has_expired(work, found.option)
+        or executed_at is None
         or executed_at >= session_from(found.option.expiry).close
     ):
         return False

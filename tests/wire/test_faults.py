@@ -1145,6 +1145,25 @@ async def test_row_65_a_day_on_which_nothing_trades(running, client):
     assert not of("11", await client.fence(5))
 
 
+@at_open("kind: time_zone, name: JST")
+async def test_row_64_times_are_told_by_the_clock_of_another_login(running, client):
+    client.send(*buy(running))
+    (fill,) = [each for each in await client.fence(5) if each[0] == "11"]
+    assert fill[15].endswith(" JST")
+    assert fill[15][:11] in ("20251124 23", "20251125 00")
+    assert fill[6] == "20251125 06:00:00 JST"
+    assert (await hours_of_spx(client))[0] == "20251124:2330-20251125:0600"
+
+
+def test_row_64_a_zone_that_is_not_known_here_needs_a_place():
+    async def main():
+        with pytest.raises(FaultError, match=r"faults\[1\]\.place: is 'Nowhere'; write a zone of the tz database"):
+            async with faulty("kind: time_zone, name: Nowhere"):
+                pass
+
+    run(main)
+
+
 # ---------------------------------------------------------------- the broker's link
 
 

@@ -109,7 +109,7 @@ async def _learn(wire: Wire, book: ContractBook, number: int) -> None:
         rows = await wire.requests.ask(
             f"the contract {number}", lambda req_id: wire.client.reqContractDetails(req_id, asked), seconds
         )
-        book.learn_details(rows, wire.version)
+        book.learn_details(rows, wire.version, wire.zone)
     except BrokerError as error:
         log.warning("%s: it is a leg of an order at work", error.message)
     except FAULTS as problem:

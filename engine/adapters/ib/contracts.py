@@ -144,10 +144,10 @@ class ContractBook:
             return option_contract(contract, self.con_id(contract))
         return underlying_contract(contract.symbol, self.con_id(contract))
 
-    def learn_details(self, rows: list[list[str]], version: int) -> list[Option]:
+    def learn_details(self, rows: list[list[str]], version: int, login: str = "") -> list[Option]:
         """Remember what contractData rows (10) describe and return their options, in the order of the rows.
 
-        What no bot trades is passed over: a future has the symbol of its index.
+        What no bot trades is passed over: a future has the symbol of its index. login: the gateway's time zone.
         """
         found = []
         for row in rows:
@@ -168,6 +168,7 @@ class ContractBook:
                 multiplier=fields[14],
                 con_id=con_id,
                 name=name,
+                login=login,
             )
             self.learn(option)
             found.append(option)

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
-from zoneinfo import ZoneInfo
 
-from engine.model.contract import Contract, Option, Right, Underlying, class_of_shares
+from engine.adapters.ib.zones import zones_named
+from engine.model.contract import UNKNOWN_INDICES, Contract, Option, Right, Underlying, class_of_shares
 from engine.model.event import BrokerStatus
 from engine.model.facts import Dividend
+from engine.model.named_day import last_day as last_trading_day
 from engine.model.printable import printable
-from engine.model.session import EXCHANGE_ZONE, exchange_date
+from engine.model.session import exchange_date
 
 UNSET_INTEGERS = frozenset(("", "2147483647", "9223372036854775807"))
 HUGE = Decimal("1e307")
@@ -65,18 +65,31 @@ def day(text: str) -> date:
     return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
 
 
-def last_day(text: str) -> date:
-    """Return the last day of an option, as its exchange counts it. Raises: ValueError.
+def last_day(text: str, login: str = "") -> date:
+    """Return the last day of an option by its date field, as its exchange counts it. Raises: ValueError.
 
     Of what expires soon TWS tells the time as well, in the zone of its login: four in the morning of the day after,
-    where that is Shanghai.
+    where that is Shanghai. login: as `instants`. A zone that leaves the day open makes it unknown, which is an error.
     """
     if len(text) == 8:
         return day(text)
     try:
-        return exchange_date(instant(text))
+        days = {exchange_date(each) for each in instants(text, login)}
     except ValueError:
         return day(text)
+    if len(days) != 1:
+        raise ValueError(f"the last day is unknown: {text!r} names no known time zone")
+    return days.pop()
+
+
+def named_last_day(name: str, symbol: str) -> date | None:
+    """Return the last day of an option by its name at the clearing house, None of other names. Raises: ValueError.
+
+    None of options on VIX and its like, too: they end on the day before the one in their name.
+    """
+    if symbol in UNKNOWN_INDICES or (told := _NAME.fullmatch(name.strip())) is None:
+        return None
+    return last_trading_day(symbol, told[1], day(f"20{told[2]}"))
 
 
 def dividend(text: str) -> Dividend | None:
@@ -89,30 +102,27 @@ def dividend(text: str) -> Dividend | None:
     return Dividend(day(on), paid) if on and paid else None
 
 
-@lru_cache(maxsize=32)
-def zone(name: str) -> ZoneInfo | None:
-    """Return a time zone by its name, None when there is none of that name."""
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
-        return None
+def instant(text: str, login: str = "") -> datetime | None:
+    """Return an execution's time in UTC, None where its time zone is unknown or ambiguous. Raises: ValueError.
+
+    text, login: as `instants` has them.
+    """
+    found = set(instants(text, login))
+    return found.pop() if len(found) == 1 else None
 
 
-def instant(text: str) -> datetime:
-    """Return an execution's time in UTC.
+def instants(text: str, login: str) -> list[datetime]:
+    """Return the instants in UTC that a time can mean, none where its zone is unknown. Raises: ValueError.
 
-    `YYYYMMDD HH:MM[:SS] zone`; without a zone, or with one nobody knows, it is exchange time; a hyphen means UTC.
-    Raises: ValueError.
+    text: `YYYYMMDD HH:MM[:SS] zone`; a hyphen before the clock means UTC. login: the name of the zone that the gateway
+    told at its greeting, which counts where the time names none.
     """
     clock, _, named = text[8:].strip().partition(" ")
-    if clock.startswith("-"):
-        found: ZoneInfo | None = None
-        clock = clock[1:]
-    else:
-        found = zone(named.strip()) or EXCHANGE_ZONE
+    zones = (UTC,) if clock.startswith("-") else zones_named(named.strip() or login)
+    clock = clock.removeprefix("-")
     seconds = ":00" if clock.count(":") == 1 else ""
     plain = datetime.strptime(f"{text[:8]} {clock}{seconds} +0000", "%Y%m%d %H:%M:%S %z")
-    return plain if found is None else plain.replace(tzinfo=found).astimezone(UTC)
+    return [plain.replace(tzinfo=each).astimezone(UTC) for each in zones]
 
 
 def plain_text(text: str) -> str:
@@ -150,10 +160,12 @@ def option(
     multiplier: str,
     con_id: str,
     name: str = "",
+    login: str = "",
 ) -> Option:
     """Return the option these texts name. Raises: ValueError.
 
-    name: at the clearing house; it is read where the rest says nothing. Of a contract that TWS does not know for the
+    name: at the clearing house; its day counts where the expiry has another one, and it is read where the rest says
+    nothing. login: as `instants` has it. Of a contract that TWS does not know for the
     moment it tells zeros, and what it knows as the symbol: `SPY   JUN2021 345 P [SPY   210618P00345000 100]`, as users
     of Lean (5101, 5127) have met it.
     """
@@ -165,11 +177,12 @@ def option(
         trading_class, last, letter, thousandths, times = named.groups()
         head = _UNDERLYING.match(symbol)
         symbol, expiry, multiplier = symbol if head is None else head[1], f"20{last}", times or multiplier
-        known, price = _RIGHTS[letter], Decimal(thousandths) / 1000
+        known, price, name = _RIGHTS[letter], Decimal(thousandths) / 1000, named[0]
+    symbol = symbol_here(symbol)
     return Option(
-        symbol=symbol_here(symbol),
-        trading_class=trading_class or class_of_shares(symbol_here(symbol)),
-        expiry=last_day(expiry),
+        symbol=symbol,
+        trading_class=trading_class or class_of_shares(symbol),
+        expiry=named_last_day(name, symbol) or last_day(expiry, login),
         strike=price,
         right=known,
         multiplier=whole(multiplier) or 100,
@@ -177,11 +190,12 @@ def option(
     )
 
 
-def contract(fields: Sequence[str]) -> Contract | None:
+def contract(fields: Sequence[str], login: str = "") -> Contract | None:
     """Return the contract of the eleven fields that openOrder, execDetails and position share.
 
     They are conId, symbol, secType, expiry, strike, right, multiplier, exchange, currency, localSymbol, tradingClass.
-    None for what no bot trades: combos, futures, currencies, what is listed in another currency. Raises: ValueError.
+    None for what no bot trades: combos, futures, currencies, what is listed in another currency. login: as `instants`
+    has it. Raises: ValueError.
     """
     con_id, symbol, kind, expiry, strike, right, multiplier, _, currency, name, trading_class = fields
     if currency not in ("", CURRENCY):
@@ -196,6 +210,7 @@ def contract(fields: Sequence[str]) -> Contract | None:
             multiplier=multiplier,
             con_id=con_id,
             name=name,
+            login=login,
         )
     if kind in ("STK", "IND"):
         return Underlying(symbol_here(symbol), whole(con_id))

@@ -412,7 +412,7 @@ class IbFeed:
                 raise
             rows = []
         with reading(f"the strikes of {listing.trading_class} {expiry}"):
-            options = self._book.learn_details(rows, self._version)
+            options = self._book.learn_details(rows, self._version, self._wire.zone if self._wire else "")
         strikes = both_rights([each for each in options if each.trading_class == listing.trading_class])
         ticks = None if self._wire is None else await self._rules.grid(self._wire, rows, listing.trading_class)
         return replace(listing, strikes={**listing.strikes, expiry: strikes}, ticks=ticks or listing.ticks)

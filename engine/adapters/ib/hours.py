@@ -5,11 +5,10 @@ Source: TWS API, ContractDetails: timeZoneId and liquidHours, the hours of the r
 programs have seen it name the zone of the login and not the exchange's (pysystemtrade 1622).
 """
 
-from datetime import UTC, date, datetime
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, tzinfo
 
-from engine.adapters.ib import convert
 from engine.adapters.ib.contracts import contract_data
+from engine.adapters.ib.zones import zone_named
 from engine.model.session import OPEN_TIME, Hours, at_exchange_time
 from engine.model.values import dataclass
 
@@ -33,7 +32,7 @@ class ToldHours:
 
         Raises: ValueError when they cannot be read.
         """
-        zone = convert.zone(self.zone)
+        zone = zone_named(self.zone)
         named = day if zone is None else at_exchange_time(day, OPEN_TIME).astimezone(zone)
         spans = [each for each in self.liquid.split(";") if each.startswith(f"{named:%Y%m%d}:")]
         if not spans:
@@ -41,7 +40,7 @@ class ToldHours:
         if all(each.endswith(_CLOSED) for each in spans):
             return Hours(day)
         if zone is None:
-            raise ValueError(f"the time zone {self.zone!r} is not known")
+            raise ValueError(f"the time zone {self.zone!r} is unknown or ambiguous")
         found = [_span(each, zone) for each in spans if not each.endswith(_CLOSED)]
         return Hours(day, min(opens for opens, _ in found), max(closes for _, closes in found))
 
@@ -53,7 +52,7 @@ def hours_in(row: list[str], version: int, on: date) -> ToldHours:
     return ToldHours(on, zone, liquid)
 
 
-def _span(text: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
+def _span(text: str, zone: tzinfo) -> tuple[datetime, datetime]:
     """Return open and close of a span, UTC. Raises: ValueError."""
     first, _, last = text.partition("-")
     day, _, _ = first.partition(":")

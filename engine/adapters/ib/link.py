@@ -162,7 +162,7 @@ class IbLink:
         self._now = self._seen_until = wire.greeted_at if self.is_lockstep else self._clock.now()
         self._time = Timekeeper(self._clock, self._time.apart)
         wire.pace.release(self._now.timestamp())
-        self._readers = dict(readers(wire.version, self._account))
+        self._readers = dict(readers(wire.version, self._account, wire.zone))
         self._values = AccountValues(self._account)
         self._begin_day(self._now)
         self._told_down = self._lost_lines = self._is_away = False

@@ -189,8 +189,10 @@ def completed_order(fields: list[str], at: datetime, version: int, account: str)
     )
 
 
-def execution(fields: list[str], at: datetime, account: str) -> ExecutionReport | None:
+def execution(fields: list[str], at: datetime, account: str, login: str = "") -> ExecutionReport | None:
     """Return what execDetails (11) says; None for another account's. Raises: ValueError.
+
+    login: the name of the gateway's time zone, for times that name none.
 
     None as well where it cannot be read what was dealt in for an order with a reference: of one of ours it counts once
     it is told in readable words, and till then, or else, the order is filled by the status that says so.
@@ -200,7 +202,7 @@ def execution(fields: list[str], at: datetime, account: str) -> ExecutionReport 
     quantity, price = convert.decimal(fields[19]), convert.decimal(fields[20])
     if quantity is None or price is None or fields[18] not in ("BOT", "SLD"):
         raise ValueError(f"an execution is due, side is {fields[18]!r}, {fields[19]!r} at {fields[20]!r}")
-    contract, is_read = _contract(fields[3:14])
+    contract, is_read = _contract(fields[3:14], login)
     if not is_read and fields[26]:
         return None
     return ExecutionReport(
@@ -215,19 +217,32 @@ def execution(fields: list[str], at: datetime, account: str) -> ExecutionReport 
         is_buy=fields[18] == "BOT",
         quantity=quantity,
         price=price,
-        executed_at=convert.instant(fields[15]),
+        executed_at=_time_of(fields[15], login),
         symbol=convert.symbol_here(fields[4]),
         is_liquidation=fields[23] not in ("", "0"),
     )
 
 
-def _contract(fields: list[str]) -> tuple[Contract | None, bool]:
+def _time_of(told: str, login: str) -> datetime | None:
+    """Return the time of an execution; an unknown zone is logged once."""
+    found = convert.instant(told, login)
+    if found is None:
+        _log_unknown_zone(told[8:].strip().partition(" ")[2].strip() or login)
+    return found
+
+
+@lru_cache(maxsize=100)
+def _log_unknown_zone(name: str) -> None:
+    log.warning("the time zone %r of executions is unknown or ambiguous: their times are unknown", name)
+
+
+def _contract(fields: list[str], login: str) -> tuple[Contract | None, bool]:
     """Return what a position or an execution is of, and whether that could be read; where not it is logged once.
 
     It is told again with every connection: none would ever be made.
     """
     try:
-        return convert.contract(fields), True
+        return convert.contract(fields, login), True
     except ValueError as problem:
         _log_passed_over(" ".join(each for each in fields if each), str(problem))
         return None, False
@@ -251,9 +266,9 @@ def commission(fields: list[str], at: datetime) -> CommissionReport | None:
     return None if paid is None else CommissionReport(at, fields[2], paid)
 
 
-def position(fields: list[str], at: datetime, account: str) -> PositionReport | None:
+def position(fields: list[str], at: datetime, account: str, login: str = "") -> PositionReport | None:
     """Return what position (61) says; None for another account's and for what no bot trades."""
-    contract = _contract(fields[3:14])[0] if fields[2] == account else None
+    contract = _contract(fields[3:14], login)[0] if fields[2] == account else None
     if contract is None:
         return None
     quantity, cost = convert.decimal(fields[14]), convert.decimal(fields[15])
@@ -269,14 +284,17 @@ def order_message(fields: list[str], at: datetime) -> OrderMessage:
 Reader = Callable[[list[str], datetime], Event | None]
 
 
-def readers(version: int, account: str) -> Mapping[str, Reader]:
-    """Return what reads each kind of message on a connection of this server version and account."""
+def readers(version: int, account: str, login: str = "") -> Mapping[str, Reader]:
+    """Return what reads each kind of message on a connection of this server version and account.
+
+    login: the name of the gateway's time zone.
+    """
     return {
         "3": order_status,
         "4": order_message,
         "5": lambda fields, at: open_order(fields, at, version, account),
-        "11": lambda fields, at: execution(fields, at, account),
+        "11": lambda fields, at: execution(fields, at, account, login),
         "59": commission,
-        "61": lambda fields, at: position(fields, at, account),
+        "61": lambda fields, at: position(fields, at, account, login),
         "101": lambda fields, at: completed_order(fields, at, version, account),
     }

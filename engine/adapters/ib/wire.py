@@ -177,6 +177,11 @@ class Wire:
         return self._greeting.zone == LOCKSTEP_ZONE
 
     @property
+    def zone(self) -> str:
+        """The name of the gateway's time zone, which times without a zone are in."""
+        return EXCHANGE_ZONE.key if self.offers_lockstep else self._greeting.zone
+
+    @property
     def greeted_at(self) -> datetime:
         """The gateway's time at the handshake. Only a gateway in lockstep means it; others print a local time."""
         plain = datetime.strptime(f"{self._greeting.time} +0000", "%Y%m%d %H:%M:%S %z")

@@ -23,9 +23,9 @@ NEED_TIME = frozenset({"slow", "silence"})
 """Kinds that mean nothing in lockstep, where time waits: with them it runs by itself."""
 LABELS_NOT_DRAWN = frozenset({"wrong_account none"})
 """A client that waits for an account stops the clock of a lockstep run."""
-NOT_DRAWN = "short_day"
-"""What changes a whole day, by which a trial's other times are drawn."""
-CHOICE = (*(kind for kind in KINDS if kind != NOT_DRAWN), *CRASHES, *ACTS, *RELOADS, *DOCUMENTS)
+NOT_DRAWN = frozenset({"short_day", "time_zone"})
+"""What changes a whole day, by which a trial's other times are drawn, and what holds from the start of a gateway."""
+CHOICE = (*(kind for kind in KINDS if kind not in NOT_DRAWN), *CRASHES, *ACTS, *RELOADS, *DOCUMENTS)
 DELAYS = (0.0, 0.0, 0.002, 0.05, 0.4)
 """Seconds that what is said is under way, while time runs by itself."""
 

@@ -184,6 +184,14 @@ KINDS: dict[str, Kind] = {
         (AT, STANDING), {"symbol": _SYMBOL, "code": Param("354", ("354", "10089"), apart=("354", "10089"))}
     ),
     "delayed_data": Kind((AT, STANDING), {"symbol": _SYMBOL}),
+    "time_zone": Kind(
+        (AT, STANDING),
+        {
+            "name": Param("British Summer Time"),
+            "place": Param(""),
+            "of": Param("all", ("all", "executions", "last_days", "hours")),
+        },
+    ),
     "garbage": Kind(LINK, {"what": _one_of("unknown", "short", "length")}),
     "slow": Kind(
         (*LINK, STANDING),

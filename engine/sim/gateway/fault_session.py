@@ -4,6 +4,7 @@ import asyncio
 import socket
 import struct
 
+from engine.sim.gateway.fault_zones import ShownZone
 from engine.sim.gateway.session import Session, Traffic
 from engine.sim.gateway.wire import Value, raw_frame, take_frames
 
@@ -36,11 +37,15 @@ def _delayed(payload: bytes, wanted: set[bytes]) -> bytes:
 
 
 class FaultySession(Session):
-    """A client that faults can get at. `delayed` has the requests that are shown delayed data."""
+    """A client that faults can get at.
+
+    delayed: the requests that are shown delayed data. zone: how it is told times, None as they are.
+    """
 
     def __init__(self, transport: asyncio.Transport, traffic: Traffic, queue_bytes: int) -> None:
         super().__init__(transport, traffic, queue_bytes)
         self.delayed: set[int] = set()
+        self.zone: ShownZone | None = None
         self._silent = False
         self._break = ""
 
@@ -49,8 +54,11 @@ class FaultySession(Session):
         super().send(*values)
         if self._break:
             self._break_off()
-        elif self.delayed:
+            return
+        if self.delayed:
             self.out[-1] = as_delayed(self.out[-1], self.delayed)
+        if self.zone is not None:
+            self.out[-1] = self.zone.shown(self.out[-1])
 
     def send_raw(self, burst: bytes, count: int) -> None:
         """Queue messages that are already encoded."""

@@ -32,6 +32,7 @@ from engine.sim.gateway.fault_reports import OF_FILLS, OF_ORDERS, Key, ReportFau
 from engine.sim.gateway.fault_session import FaultySession
 from engine.sim.gateway.fault_starts import Row, StartFaults
 from engine.sim.gateway.fault_views import OF_VIEWS, ViewFaults
+from engine.sim.gateway.fault_zones import ShownZone, shown_zone
 from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.lines import Line
 from engine.sim.gateway.orders import deliver_unchanged
@@ -90,6 +91,7 @@ class Faults:
         self._people = PeopleFaults(hub, self._agenda, self._broker_sends)
         self._read_only = 0
         self._asleep_until = 0
+        self._zone: ShownZone | None = None
         self._late: dict[Key, Ticket] = {}
         self._tickets: dict[Key, Ticket] = {}
         self._greeted: dict[Session, list[Fault]] = {}
@@ -110,6 +112,7 @@ class Faults:
             "delayed_data": self._quotes.stand,
             "garbage": self._links.garbage,
             "slow": self._links.slow_down,
+            "time_zone": self._tell_zone,
             "restart": self._starts.restart,
             "account_not_ready": self._account.begin,
             "read_only": self._go_read_only,
@@ -196,7 +199,9 @@ class Faults:
 
     def session(self, transport: asyncio.Transport, traffic: Traffic, queue_bytes: int) -> Session:
         """Return a client whose connection can misbehave."""
-        return FaultySession(transport, traffic, queue_bytes)
+        found = FaultySession(transport, traffic, queue_bytes)
+        found.zone = self._zone
+        return found
 
     def refuses(self, session: Session) -> bool:
         """Count a connection, and say whether it is told that its id is in use."""
@@ -249,6 +254,11 @@ class Faults:
 
     def _go_read_only(self, fault: Fault, client_id: int | None) -> None:
         self._read_only = self._hub.now + int(fault.seconds())
+
+    def _tell_zone(self, fault: Fault, client_id: int | None) -> None:
+        self._zone = shown_zone(fault)
+        for session in self._links.clients(None):
+            session.zone = self._zone
 
     def _fall_asleep(self, fault: Fault, client_id: int | None) -> None:
         self._asleep_until = self._hub.now + int(fault.seconds())

@@ -38,7 +38,7 @@ def test_a_leg_that_is_not_answered_or_cannot_be_read_stays_unknown() -> None:
     """It may be of somebody else's combo: no connection ends for it."""
     book, asked = ContractBook(), Asked()
     wire: Any = SimpleNamespace(
-        requests=asked, client=asked, settings=SimpleNamespace(request_seconds=1.0), version=178
+        requests=asked, client=asked, settings=SimpleNamespace(request_seconds=1.0), version=178, zone=""
     )
     asyncio.run(learn_legs(wire, book, (1, 2, 3)))
     assert [book.knows(number) for number in (1, 2, 3)] == [True, False, False]

@@ -54,13 +54,44 @@ def test_ids() -> None:
         ("20251124 10:00:05 America/New_York", 15),
         ("20251124 10:00:05 US/Central", 16),
         ("20251124 10:00:05 Europe/London", 10),
-        ("20251124  10:00:05", 15),
-        ("20251124 10:00:05 Nowhere/Land", 15),
+        ("20251124 10:00:05 EST", 15),
+        ("20251124 10:00:05 GMT Standard Time", 10),
+        ("20251124 11:00:05 Central European Standard Time", 10),
+        ("20251124 19:00:05 JST", 10),
+        ("20251124 15:30:05 UTC+05:30", 10),
         ("20251124-10:00:05", 10),
     ],
 )
 def test_execution_times(text: str, hour: int) -> None:
     assert convert.instant(text) == datetime(2025, 11, 24, hour, 0, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "20261021 10:00:15 US/Eastern",
+        "20261021 10:00:15 Eastern Daylight Time",
+        "20261021 15:00:15 British Summer Time",
+        "20261021 16:00:15 Central European Standard Time",
+        "20261021 16:00:15 MESZ",
+        "20261021 23:00:15 JST",
+    ],
+)
+def test_one_instant_by_the_clocks_of_several_logins(text: str) -> None:
+    assert convert.instant(text) == datetime(2026, 10, 21, 14, 0, 15, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("zone", ["Nowhere/Land", "IST", "CST", "LOCKSTEP", "localtime", "GMT+25"])
+def test_a_time_of_an_unknown_or_ambiguous_zone_is_unknown(zone: str) -> None:
+    """Times of any other zone counted as New York's: fills were hours old, and positions were put on hold."""
+    assert convert.instant(f"20251124 10:00:05 {zone}") is None
+
+
+def test_a_time_without_a_zone_is_of_the_login() -> None:
+    told = "20251124  10:00:05"
+    assert convert.instant(told) is None
+    assert convert.instant(told, "US/Eastern") == datetime(2025, 11, 24, 15, 0, 5, tzinfo=UTC)
+    assert convert.instant(told, "JST") == datetime(2025, 11, 24, 1, 0, 5, tzinfo=UTC)
 
 
 def test_contracts() -> None:
@@ -85,6 +116,7 @@ def test_contracts() -> None:
         "20251124 22:00:00 Europe/Zurich",
         "20251124-21:00:00",
         "20251124 15:00 CST",
+        "20251125 06:00:00 JST",
         "20251124 at noon",
     ],
 )
@@ -94,6 +126,32 @@ def test_an_option_ends_on_the_day_of_its_exchange_wherever_tws_has_logged_in(to
     (found,) = book.learn_details([raw(f"10|7|SPX|OPT|{told}|5860|P|SMART|USD|X|SPXW|SPXW|99|0.05|100|rest")], 178)
     assert found.expiry == date(2025, 11, 24)
     assert book.con_id(Option("SPX", "SPXW", date(2025, 11, 24), Decimal(5860), Right.PUT)) == 99
+
+
+@pytest.mark.parametrize(
+    ("told", "name", "last"),
+    [
+        ("20261022 05:00:00 JST", "SPXW  261021P05860000", date(2026, 10, 21)),
+        ("20261022 05:00:00 Nowhere", "SPXW  261021P05860000", date(2026, 10, 21)),
+        ("20261022", "SPXW  261021P05860000", date(2026, 10, 21)),
+        (
+            "20261015",
+            "SPX   261016P05860000",
+            date(2026, 10, 15),
+        ),  # settled at the open: its last day is the one before
+        ("20261016", "SPX   261016P05860000", date(2026, 10, 15)),
+        ("20261021", "of no clearing house", date(2026, 10, 21)),
+    ],
+)
+def test_the_name_at_the_clearing_house_decides_the_last_day(told: str, name: str, last: date) -> None:
+    found = convert.contract(raw(f"99|SPX|OPT|{told}|5860|P|100|SMART|USD|{name}|{name.split()[0]}"))
+    assert isinstance(found, Option)
+    assert found.expiry == last
+
+
+def test_a_last_day_by_an_unknown_zone_alone_is_an_error() -> None:
+    with pytest.raises(ValueError, match="the last day is unknown: '20261022 05:00 CST'"):
+        convert.last_day("20261022 05:00 CST")
 
 
 def test_what_is_listed_in_another_currency_is_no_contract_of_a_bot() -> None:

@@ -57,7 +57,7 @@ def test_every_kind_is_drawn_and_every_plan_can_be_read(desk: Desk) -> None:
     drawn = [draw(seed, desk, CHOICE) for seed in range(1500)]
     faults = Counter(str(entry["kind"]) for each in drawn for entry in each.faults)
     crashes = Counter(crash.kind for each in drawn for crash in each.crashes)
-    assert set(faults) == set(KINDS) - {SELLS_SHARES, NOT_DRAWN}
+    assert set(faults) == set(KINDS) - {SELLS_SHARES, *NOT_DRAWN}
     assert set(crashes) == set(CRASHES)
     assert {act.kind for each in drawn for act in each.acts} == set(ACTS)
     assert {each.kind for drew in drawn for each in drew.reloads} == {*RELOADS, *DOCUMENTS}

@@ -1,0 +1,60 @@
+"""Names of time zones that TWS sends, and the zones that they mean."""
+
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from engine.adapters.ib.zone_names import LONG_NAMES, SHORT_NAMES
+from engine.adapters.ib.zones import zone_named, zones_named
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("America/New_York", "America/New_York"),
+        ("US/Eastern", "US/Eastern"),
+        ("Eastern Standard Time", "America/New_York"),
+        ("Eastern Daylight Time", "America/New_York"),
+        ("EST", "America/New_York"),
+        ("EST (Eastern Standard Time)", "America/New_York"),
+        ("Eastern Standard Time (Mexico)", "America/Cancun"),
+        ("British Summer Time", "Europe/London"),
+        ("GMT Standard Time", "Europe/London"),
+        ("GMT", "Etc/UTC"),
+        ("Greenwich Mean Time", "Etc/UTC"),
+        ("W. Europe Standard Time", "Europe/Berlin"),
+        ("Central European Standard Time", "Europe/Warsaw"),
+        ("Mitteleurop\u00e4ische Sommerzeit", "Europe/Berlin"),
+        ("MEZ", "Europe/Berlin"),
+        ("CET", "Europe/Berlin"),
+        ("JST", "Asia/Tokyo"),
+        ("Japan Standard Time", "Asia/Tokyo"),
+        ("Tokyo Standard Time", "Asia/Tokyo"),
+        ("China Standard Time", "Asia/Shanghai"),
+        ("India Standard Time", "Asia/Calcutta"),
+        ("Israel Standard Time", "Asia/Jerusalem"),
+        ("AUS Eastern Standard Time", "Australia/Sydney"),
+        ("Singapore Standard Time", "Asia/Singapore"),
+    ],
+)
+def test_a_name_means_a_zone(name: str, place: str) -> None:
+    assert zone_named(name) == ZoneInfo(place)
+
+
+@pytest.mark.parametrize("name", ["CST", "IST", "AST", "Arabian Standard Time", "Samoa Standard Time"])
+def test_a_name_of_several_zones_means_none_of_them(name: str) -> None:
+    assert len(zones_named(name)) > 1
+    assert zone_named(name) is None
+
+
+@pytest.mark.parametrize("name", ["", "LOCKSTEP", "Nowhere", "localtime", "Factory", "GMT+99", "../etc/passwd"])
+def test_other_names_mean_none(name: str) -> None:
+    assert zones_named(name) == ()
+
+
+@pytest.mark.parametrize("table", [SHORT_NAMES, LONG_NAMES])
+def test_each_name_of_the_tables_is_of_a_zone_that_exists(table: str) -> None:
+    for row in table.strip().splitlines():
+        place, _, names = row.partition(": ")
+        for name in names.split(", "):
+            assert ZoneInfo(place) in zones_named(name), row
