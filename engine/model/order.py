@@ -4,17 +4,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 
+from engine.model.broker_message import BrokerMessage, EndedBy
+from engine.model.cause import Cause, cause_text
 from engine.model.contract import Option
+from engine.model.texts import Name, Text
 from engine.model.values import dataclass, replace
 
 FILLS_KEPT = timedelta(days=30)
 """How long an execution of a position that is over is remembered. The broker repeats those of a week at most."""
-NEXT_TRY, TRIES_USED_UP = "its next try is a new order", "its tries are used up"
-"""Why an order is taken back whose time is up: its ladder goes on with a new one, or with none."""
 HIGHEST_PASSED = 500_000_000
 """Up to which order id of others ours are above it (`above`): half of those that the adapter has are left then."""
-WANTED_BACK_FOR = " (before: "
-"""What stands in the message of an order between the broker's answer to its cancel and why it was taken back."""
 
 
 def above(order_id: int, passed: int) -> int:
@@ -126,7 +125,7 @@ class OrderLeg:
     opens: of an order that rolls, that it is a leg of the position that is rolled into.
     """
 
-    name: str
+    name: Name
     option: Option
     side: Side
     ratio: int = 1
@@ -155,15 +154,18 @@ class Order:
     stop_price: signed as the wire has them. attempt: the ladder's try, from 1. attempt_until: when that try ends.
     mid: signed mid (as limit_price) when it was first priced, for slippage. digest: of the spec text that governs it.
     into: the position that an order which rolls opens, "" of any other.
-    message: the broker's or the gate's last words. former: what it was sent with before it was changed, oldest first.
+    former: what it was sent with before it was changed, oldest first.
+    cause: why rulebot took it back, does not know where it stands or holds it for over, None while it is none of these.
+    about, detail: what the cause names, and further words for people. heard: the broker's last message on it, which a
+    cancel for another cause forgets. answer: the broker's last answer to our cancel.
     """
 
-    ref: str
+    ref: Name
     number: int
-    bot: str
-    position: str
+    bot: Name
+    position: Name
     purpose: Purpose
-    reason: str
+    reason: Name
     legs: tuple[OrderLeg, ...]
     side: Side
     quantity: int
@@ -171,8 +173,8 @@ class Order:
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     time_in_force: TimeInForce = TimeInForce.DAY
-    adaptive: str = ""
-    oca_group: str = ""
+    adaptive: Name = ""
+    oca_group: Name = ""
     status: OrderStatus = OrderStatus.PREPARED
     order_id: int = 0
     perm_id: int = 0
@@ -187,10 +189,14 @@ class Order:
     prepared_at: datetime
     sent_at: datetime | None = None
     changed_at: datetime
-    digest: str = ""
-    message: str = ""
+    digest: Name = ""
     former: tuple[Terms, ...] = ()
-    into: str = ""
+    into: Name = ""
+    cause: Cause | None = None
+    about: Name = ""
+    detail: Text = ""
+    heard: BrokerMessage | None = None
+    answer: BrokerMessage | None = None
 
     @property
     def may_open(self) -> bool:
@@ -217,6 +223,61 @@ class Order:
     def legs_of(self, position: str) -> tuple[OrderLeg, ...]:
         """Return the legs that are of a position."""
         return tuple(leg for leg in self.legs if self.position_of(leg) == position) if self.into else self.legs
+
+    @property
+    def is_silent(self) -> bool:
+        """True while neither the broker nor rulebot has said anything of it."""
+        return self.cause is None and self.heard is None and self.answer is None
+
+    @property
+    def last_message(self) -> BrokerMessage | None:
+        """The broker's last message on it; None where rulebot's own cause came after that."""
+        if self.answer is not None:
+            return self.answer
+        return self.heard if self.cause in (None, Cause.BROKER_SAID) else None
+
+    @property
+    def last_code(self) -> int:
+        """The code of the broker's last message on it, 0 of none."""
+        found = self.last_message
+        return 0 if found is None else found.code
+
+    @property
+    def is_ended_for_broker(self) -> bool:
+        """True when the broker's last message on it gives a reason of the broker's or the exchange's own."""
+        found = self.last_message
+        return found is not None and found.ended_by is EndedBy.BROKER
+
+    @property
+    def why(self) -> Text:
+        """Why it was taken back, for people: the broker's message where rulebot has no cause of its own."""
+        heard = "" if self.heard is None else self.heard.words
+        if self.cause is None or (self.cause is Cause.BROKER_SAID and heard):
+            return heard
+        if self.cause is Cause.INACTIVE and heard:
+            return f"it was inactive: {heard}"
+        return cause_text(self.cause, self.about, self.detail)
+
+    @property
+    def message(self) -> Text:
+        """What people are told of it: the broker's answer to a cancel, and why rulebot wanted it back."""
+        if self.answer is None:
+            return self.why
+        return f"{self.answer.words} (before: {self.why})" if self.why else self.answer.words
+
+    @property
+    def said(self) -> Text:
+        """The broker's last message on it for people, "" of none."""
+        return "" if self.last_message is None else self.message
+
+    def for_cause(self, cause: Cause | None, about: Name = "", detail: Text = "", *, heard: bool = False) -> "Order":
+        """Return the order with this cause; the broker's messages are forgotten, that on it unless `heard`."""
+        kept = self.heard if heard else None
+        return replace(self, cause=cause, about=about, detail=detail, heard=kept, answer=None)
+
+    def hearing(self, message: BrokerMessage) -> "Order":
+        """Return the order with a message of the broker that answers no cancel: it counts instead of any cause."""
+        return replace(self, cause=None, about="", detail="", heard=message, answer=None)
 
     @property
     def is_working(self) -> bool:

@@ -1,7 +1,7 @@
 """Positions: one structure a bot holds, with a ledger of its own from its first fill to its last cent."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -41,23 +41,6 @@ class HoldReason(Enum):
     """The broker gives one of its contracts another number."""
     SHARES_SPLIT = "shares_split"
     """Its shares were split. Their number and value are not known."""
-
-
-_EARLIER_TEXTS = (
-    (HoldReason.SHARES_SPLIT, "its shares were split"),
-    (HoldReason.EXIT_CANCELLED, "a closing order was cancelled, and not by us, "),
-    (HoldReason.FILL_TAKEN_BACK, "the exchange took a closing fill back, "),
-    (HoldReason.ORDER_ENLARGED, "the broker has made more of a closing order "),
-    (HoldReason.CONTRACT_CHANGED, "the broker numbers "),
-    (HoldReason.TRADE_TAKEN_BACK, "the exchange has taken back "),
-    (HoldReason.ACCOUNT_DIFFERS, "the account holds less "),
-    (HoldReason.OPENED_AGAIN, "the account holds "),
-)
-"""How the texts began by which stores told the reasons apart before they had a field for them."""
-
-
-def _earlier_reason(text: str) -> HoldReason:
-    return next((why for why, start in _EARLIER_TEXTS if text.startswith(start)), HoldReason.CLOSED_BY_OTHERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,14 +166,6 @@ class Position:
     passed: tuple[str, ...] = ()
     missed: tuple[Missed, ...] = ()
     unprotected_since: datetime | None = None
-
-    @staticmethod
-    def from_earlier(data: Mapping[str, object]) -> Mapping[str, object]:
-        """Return the JSON of a record with the fields of today: earlier ones told why it is on hold by text alone."""
-        text = data.get("on_hold", "")
-        if "hold" in data or not text:
-            return data
-        return {**data, "hold": _earlier_reason(str(text)).value}
 
     @property
     def entered_as(self) -> str:

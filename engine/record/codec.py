@@ -21,6 +21,7 @@ from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hin
 
 from engine.model.errors import RulebotError
 from engine.model.values import KnowsItsHash
+from engine.record.older import upgrade_of
 from engine.record.record import Json, Kind, Record
 
 T = TypeVar("T")
@@ -52,7 +53,7 @@ def encode(value: object) -> Json:
 def decode(wanted: type[T], data: Json) -> T:
     """Return the value of type `wanted`. A field that is missing takes its default; one not known is refused.
 
-    A class with a static `from_earlier` says there what records of earlier versions mean today.
+    What records of earlier versions mean today says `older.py`.
     """
     return cast(T, decode_as(wanted, data))
 
@@ -406,12 +407,12 @@ def _object_decoder(kind: Any) -> Decoder:
     hints = get_type_hints(kind)
     with _under_way(kind):
         decoders = {field.name: _inner_decoder(hints[field.name]) for field in _told_fields(kind)}
+    upgrade = upgrade_of(kind)
     needed = {f.name for f in _told_fields(kind) if f.default is MISSING and f.default_factory is MISSING}
-    from_earlier = getattr(kind, "from_earlier", None)
 
     def decode_object(data: Mapping[str, Json]) -> Any:
-        if from_earlier is not None:
-            data = from_earlier(data)
+        if upgrade is not None:
+            data = upgrade(data)
         if strange := data.keys() - decoders.keys():
             raise CodecError(f"{kind.__name__} has no field {sorted(strange)[0]!r}", NEWER)
         if missing := needed - data.keys():

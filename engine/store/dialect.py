@@ -83,10 +83,6 @@ class Dialect:
         """Return SQL for the least of some values."""
         return f"{'least' if self.is_server else 'min'}({', '.join(values)})"
 
-    def contains(self, column: str, words: str) -> str:
-        """Return SQL for whether these words, which have no quote, stand in a text."""
-        return f"{'strpos' if self.is_server else 'instr'}({column}, '{words}') > 0"
-
     def member(self, column: str, name: str) -> str:
         """Return SQL for a text in a JSON object."""
         return f"({column}::json ->> '{name}')" if self.is_server else f"json_extract({column}, '$.{name}')"

@@ -26,7 +26,7 @@ from engine.store.jsonlines import KINDS, JsonLines
 from engine.store.lease import check_lease, take_lease
 from engine.store.project import Projector
 from engine.store.recall import COLUMNS, Recalled, of_kinds, read_rows, recall, recall_lines
-from engine.store.refresh import rebuild, refresh
+from engine.store.refresh import rebuild, refresh, upgrade
 from engine.store.store import Store
 from engine.store.tables import journal
 
@@ -52,6 +52,8 @@ class SqlJournal:
         self._connection = store.engine.connect()
         with sentences(store.path):
             self.epoch = take_lease(self._connection)
+            with self._connection.begin():
+                upgrade(self._connection)
             refresh(self._connection, store.path)
         self._pending: list[Record] = []
         self._committed_at: datetime | None = None

@@ -42,6 +42,9 @@ def order_row(order: Order) -> dict[str, object]:
         "changed_at": order.changed_at,
         "legs": json_text([encode(leg) for leg in order.legs]),
         "message": order.message,
+        "cause": "" if order.cause is None else order.cause.value,
+        "broker_code": order.last_code or None,
+        "broker_meaning": "" if order.last_message is None else order.last_message.meaning.value,
     }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, inspect, select
 from sqlalchemy.exc import DatabaseError
 
 from engine.record.codec import utc_time
@@ -20,7 +20,7 @@ from engine.store.failures import failures, says
 from engine.store.lease import is_of_another, note_ours
 from engine.store.place import Place
 from engine.store.project import Projector, are_snapshots
-from engine.store.tables import PROJECTIONS, journal, snapshot_rows
+from engine.store.tables import PROJECTIONS, SCHEMA_VERSION, journal, schema_version, snapshot_rows
 from engine.store.views import NAMES, views
 
 log = logging.getLogger("rulebot.store")
@@ -54,6 +54,29 @@ def refresh(connection: Connection, place: Place) -> None:
     has_snapshots = _succeeds(connection, place, lambda: _snapshots(connection))
     if has_views and has_rows and has_snapshots:
         _succeeds(connection, place, lambda: note_ours(connection))
+
+
+def upgrade(connection: Connection) -> None:
+    """Give a store of an earlier version the tables of this one, in the transaction that is open.
+
+    The journal is not changed: its records are read as they were written (`record/older.py`). What stood in a table
+    that is made anew comes back with `refresh`.
+    """
+    found = connection.execute(schema_version.select()).scalar()
+    if found is None or found >= SCHEMA_VERSION:
+        return
+    sql = dialect_of(connection)
+    granted = connection.exec_driver_sql(_GRANTED).scalars().all() if sql.is_server else ()
+    for name in reversed(NAMES):
+        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")
+    known = inspect(connection)
+    for table in PROJECTIONS:
+        if {each["name"] for each in known.get_columns(table.name)} != {column.name for column in table.columns}:
+            table.drop(connection)
+            table.create(connection)
+    for statement in (*views(sql), *granted):
+        connection.exec_driver_sql(statement)
+    connection.execute(schema_version.update().values(version=SCHEMA_VERSION))
 
 
 def _succeeds(connection: Connection, place: Place, make: Callable[[], None]) -> bool:

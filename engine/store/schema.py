@@ -11,6 +11,8 @@ from engine.store.place import Place
 from engine.store.tables import OF_ONE, SCHEMA_VERSION, journal_position, metadata, schema_version
 from engine.store.views import views
 
+_FIRST = 1
+"""The first version that a rulebot has written."""
 _TABLES: dict[str, tuple[str, ...]] = {}
 """Statements that make all tables and indexes, by the name of the dialect: a process makes many stores of one kind."""
 
@@ -45,6 +47,6 @@ def check_version(connection: Connection, place: Place) -> None:
         raise StoreError(
             f"the store {place} has version {found}, this rulebot knows {SCHEMA_VERSION}", "use the newer rulebot"
         )
-    if found is None or found < SCHEMA_VERSION:
+    if found is None or found < _FIRST:
         version = "no version" if found is None else f"version {found}"
         raise StoreError(f"the store {place} has {version}, which no rulebot wrote", RESTORE)

@@ -9,7 +9,8 @@ from sqlalchemy import Column, ColumnElement, Date, Float, Index, MetaData, Tabl
 from engine.store.dialect import WHOLE, WORDS
 from engine.store.types import Money, UtcText
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: why an order was taken back has columns of its own."""
 APPLICATION_ID = 0x52424F54
 """`RBOT`, in the header of the file: how a store is told from any other SQLite database."""
 
@@ -77,6 +78,9 @@ order_rows = Table(
     Column("changed_at", UtcText, nullable=False),
     Column("legs", WORDS, nullable=False),
     Column("message", WORDS, nullable=False),
+    Column("cause", WORDS, nullable=False),
+    Column("broker_code", WHOLE),
+    Column("broker_meaning", WORDS, nullable=False),
 )
 Index("order_position", order_rows.c.position)
 

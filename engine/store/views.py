@@ -4,11 +4,12 @@ Dollars as plain numbers, New York dates and times as text. `trades` and its kin
 under its asked name; docs/store.md explains each.
 """
 
-from engine.model.order import NEXT_TRY, TRIES_USED_UP, WANTED_BACK_FOR
+from engine.model.broker_message import Meaning
+from engine.model.cause import Cause
 from engine.store.dialect import Dialect
 
-_GROUP_FILLED = "OCA group member was filled"
-"""The broker's words of an order that it has ended because another of its group was filled, be it in part."""
+_LATE = ", ".join(f"'{cause.value}'" for cause in (Cause.TRIES_USED_UP, Cause.MARKET_FOLLOWS, Cause.NEXT_TRY))
+"""Causes of an order whose time was up, as SQL."""
 
 _OPEN_POSITIONS = """
 CREATE VIEW open_positions AS SELECT
@@ -92,23 +93,21 @@ CREATE VIEW orders AS SELECT
   {_money(sql, "fill_price")}, {sql.new_york("fill_time")} AS fill_time, quantity, filled,
   CASE WHEN algo_priority IS NULL THEN NULL ELSE 'Adaptive' END AS algo_strategy, algo_priority,
   kind AS order_type, {_money(sql, "limit_price", "stop_price", "mid")}, purpose, reason, state,
-  {_cancel_reason(sql)} AS cancel_reason, message, attempt, oca_group,
+  {_cancel_reason()} AS cancel_reason, message, attempt, oca_group,
   {sql.new_york("prepared_at")} AS prepared_at, {sql.new_york("changed_at")} AS changed_at, legs
 FROM order_rows
 """
 
 
-def _cancel_reason(sql: Dialect) -> str:
+def _cancel_reason() -> str:
     """Return SQL for why an order that is over has not filled whole; null of one that has, or may still fill."""
-    is_late = " OR ".join(sql.contains("message", words) for words in (TRIES_USED_UP, NEXT_TRY))
     partner = "SELECT 1 FROM order_rows AS other WHERE other.position = order_rows.position AND other.state = 'filled'"
     has_partner = f"EXISTS ({partner} AND other.oca_group = order_rows.oca_group AND other.ref <> order_rows.ref)"
-    is_told = sql.contains("message", _GROUP_FILLED)
-    is_ours = sql.contains("message", WANTED_BACK_FOR)
+    is_told = f"broker_meaning = '{Meaning.GROUP_FILLED.value}'"
     return f"""CASE WHEN state IN ('refused', 'denied') THEN 'REFUSED' WHEN state = 'abandoned' THEN 'NOT_FOUND'
-       WHEN state <> 'cancelled' THEN NULL WHEN {is_late} THEN 'TIMEOUT'
+       WHEN state <> 'cancelled' THEN NULL WHEN cause IN ({_LATE}) THEN 'TIMEOUT'
        WHEN oca_group <> '' AND ({has_partner} OR {is_told}) THEN 'OCA'
-       WHEN NOT {is_ours} AND (message = '' OR substr(message, 1, 1) BETWEEN '0' AND '9') THEN 'BROKER'
+ WHEN cause = '' THEN 'BROKER'
        ELSE 'WITHDRAWN' END"""
 
 

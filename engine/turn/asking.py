@@ -12,6 +12,7 @@ told by itself only once.
 from datetime import datetime, timedelta
 from typing import Any
 
+from engine.model.cause import Cause
 from engine.model.event import OrdersListed
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, TimeInForce
@@ -39,7 +40,6 @@ ASK_AGAIN = timedelta(seconds=10)
 ASK_SOON = timedelta(seconds=2)
 """The same while an order is in doubt that was at work, or is told to work although it is over: exits and protection
 wait for the answer."""
-UNLISTED = "the broker does not list it"
 
 
 def ask_at(work: Work) -> datetime | None:
@@ -144,9 +144,9 @@ def _missing_at_first(work: Work, order: Order) -> None:
     elif order.status is OrderStatus.CANCELLING:
         ask_back(work, order)  # it may have been lost, and a list may be wrong
     elif order.ref in work.unarrived:
-        cancel(work, order, "by the gateway's count of order ids it never came there")
+        cancel(work, order, Cause.NEVER_ARRIVED)
     elif order.status is OrderStatus.SENDING and order.ended is None:
-        work.put_order(replace(order, status=OrderStatus.UNKNOWN, message=UNLISTED))
+        work.put_order(replace(order.for_cause(Cause.UNLISTED), status=OrderStatus.UNKNOWN))
     else:
         _missed_once(work, order)
 
@@ -164,7 +164,7 @@ def _is_of_earlier_day(work: Work, order: Order) -> bool:
 def _missed_once(work: Work, order: Order) -> None:
     """One list lacks an order that we thought at work: nothing of it is changed until the next one."""
     if order.is_working and order.filled < order.quantity:
-        work.put_order(replace(order, status=OrderStatus.UNKNOWN, message=UNLISTED))
+        work.put_order(replace(order.for_cause(Cause.UNLISTED), status=OrderStatus.UNKNOWN))
 
 
 def _missed_again(work: Work, order: Order) -> None:
@@ -173,7 +173,7 @@ def _missed_again(work: Work, order: Order) -> None:
     is_left = order.filled < order.quantity and not has_run_out(work, order)
     if order.perm_id and order.ended is None and is_left and not is_asked:
         work.alarm(order.bot, f"the broker does not list {order.ref} any more: it is taken back", order.position)
-        cancel(work, order, "the broker does not list it any more")
+        cancel(work, order, Cause.UNLISTED_TWICE)
     elif order.status.is_live:
         not_found(work, order)
 
@@ -217,13 +217,13 @@ def not_found(work: Work, order: Order) -> None:
         ended = OrderStatus.CANCELLED
     else:
         if order.status is OrderStatus.SENDING:
-            work.put_order(replace(order, status=OrderStatus.UNKNOWN, message=UNLISTED))
+            work.put_order(replace(order.for_cause(Cause.UNLISTED), status=OrderStatus.UNKNOWN))
         return
     text = f"{order.ref} is not at the broker any more: {ended.value}"
     if order.filled < order.quantity and not has_run_out(work, order):
         work.alarm(order.bot, text, order.position)
-    message = order.message if asked else text
-    order = work.put_order(replace(order, status=ended, ended=ended, message=message, attempt_until=None))
+    known = order if asked else order.for_cause(Cause.GONE, order.ref, ended.value)
+    order = work.put_order(replace(known, status=ended, ended=ended, attempt_until=None))
     order_ended(work, order, asked=asked)
     if order.may_open and ended is OrderStatus.CANCELLED:
         _doubt_the_end(work, order)

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from engine.fill.apply import leg_of
+from engine.model.cause import Cause
 from engine.model.contract import Option, Right, Underlying
 from engine.model.cover import delivers, moved_by
 from engine.model.delivery import ASSIGNED
@@ -255,7 +256,7 @@ def _is_clear(work: Work, gone: _Gone) -> bool:
         if any(leg.name == gone.leg.name and order.remaining * leg.ratio > left for leg in order.legs)
     ]
     for order in in_the_way:
-        cancel(work, order, "what it closes was assigned")
+        cancel(work, order, Cause.ASSIGNED)
     return not in_the_way
 
 

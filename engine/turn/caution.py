@@ -11,6 +11,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from engine.decide.limits import price_problem
+from engine.model.cause import Cause
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import HoldReason, Position
 from engine.model.session import Session
@@ -80,14 +81,14 @@ def stop(work: Work, position: Position, why: HoldReason, words: str) -> Positio
     work.alarm(position.bot, f"{text}. A person must look", position.id)
     for order in work.live_orders(position.id):
         if order.purpose is not Purpose.PROTECT:
-            cancel(work, order, "its position is on hold")
+            cancel(work, order, Cause.POSITION_ON_HOLD)
     return work.put_position(replace(work.positions[position.id], hold=why, on_hold=text, setbacks=SETBACKS))
 
 
 def note_bust(work: Work, order: Order) -> None:
     """Count a closing order of which the exchange takes fills back: once, however many of its legs are."""
-    if order.message != BUSTED:
-        order = work.put_order(replace(order, message=BUSTED))
+    if order.cause is not Cause.BUSTED:
+        work.put_order(order.for_cause(Cause.BUSTED))
         note_setback(work, work.positions[order.position], HoldReason.FILL_TAKEN_BACK)
 
 

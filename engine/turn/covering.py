@@ -14,6 +14,7 @@ from engine.decide.limits import Cover
 from engine.decide.sizing import Fitting
 from engine.evaluate.measure_account import NOT_TOLD
 from engine.evaluate.select import Selection
+from engine.model.cause import Cause
 from engine.model.contract import LOT
 from engine.model.cover import Shares, bare_calls
 from engine.model.money import ZERO
@@ -126,7 +127,7 @@ def _take_entries_back(work: Work, symbol: str) -> None:
         bot = work.governing(position)
         is_one = order.purpose is Purpose.ENTRY and symbol in bot.plan.underlyings
         if is_one and (reason := no_cover(work, bot, position)):
-            cancel(work, order, reason)
+            cancel(work, order, Cause.NOT_COVERED, detail=reason)
 
 
 def lacking(work: Work, known: Mapping[str, datetime]) -> dict[str, datetime]:

@@ -13,6 +13,7 @@ from engine.evaluate.strike_target import ExpectedMove
 from engine.evaluate.wording import describe
 from engine.fill.book import Booked
 from engine.fill.pnl import HeldLeg, made
+from engine.model.cause import Cause
 from engine.model.contract import Option
 from engine.model.facts import Facts
 from engine.model.money import ZERO
@@ -296,7 +297,7 @@ def halt_by_account(work: Work) -> None:
     if not going and not any(order.may_open for order in work.all_live_orders()):
         return
     if reason := account_day_problem(account_today(work), limits.day):
-        cancel_entries(work, "", reason)
+        cancel_entries(work, "", Cause.ACCOUNT_LIMIT, reason)
         for name in going:
             halt(work, name, reason)
 
@@ -323,7 +324,7 @@ def halt(work: Work, name: str, reason: str) -> None:
     state = work.bots[name]
     work.put_day(replace(state.day, halted=reason))
     work.record(Kind.DECISION, name, what="halt", reason=reason, values=[])
-    cancel_entries(work, name, f"halted: {reason}")
+    cancel_entries(work, name, Cause.HALTED, reason)
     work.set_bot(name, replace(work.bots[name], since=work.at))
     if work.bots[name].is_watching:
         work.set_bot(name, replace(work.bots[name], is_watching=False, grid_since=None))

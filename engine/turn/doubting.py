@@ -16,6 +16,7 @@ from decimal import Decimal
 
 from engine.fill.apply import leg_of, with_leg
 from engine.fill.pnl import open_value_of
+from engine.model.cause import Cause
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.event import ExecutionReport
 from engine.model.money import ZERO
@@ -193,7 +194,7 @@ def take_orders_back(work: Work, doubts: Mapping[Option, Doubt]) -> None:
             groups[group] = max(groups.get(group, 0), count)
         if sum(groups.values()) > max(left, 0):
             for ref in of_it:
-                cancel(work, work.orders[ref], "the account holds less than it would close")
+                cancel(work, work.orders[ref], Cause.ACCOUNT_HOLDS_LESS)
 
 
 def _would_close(order: Order, option: Option, side: int) -> int:
@@ -313,7 +314,7 @@ def hold(work: Work, missing: set[Option]) -> None:
             _end_hold(work, position)
         for order in work.live_orders(position.id) if gone else ():
             if order.purpose is not Purpose.PROTECT or order.legs[0].option in gone:
-                cancel(work, order, "its position is not in the account")
+                cancel(work, order, Cause.NOT_IN_ACCOUNT)
 
 
 def _end_hold(work: Work, position: Position) -> None:

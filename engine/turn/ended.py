@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 
 from engine.fill.book import when_dealt
-from engine.model.order import NEXT_TRY, Order, OrderStatus, Purpose
+from engine.model.cause import Cause
+from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import HoldReason, Position
 from engine.model.session import exchange_date
 from engine.model.values import replace
@@ -40,14 +41,12 @@ from engine.turn.resting import (
     place_resting,
     take_back,
 )
-from engine.turn.rolling import WITHOUT, Found, is_kept_out
+from engine.turn.rolling import Found, is_kept_out
 from engine.turn.turned_away import (
-    broker_words,
     is_ended_by_broker,
     is_lost_again,
     is_turned_away,
     lost_on_end,
-    taken_back_for,
 )
 from engine.turn.work import Work
 
@@ -126,7 +125,7 @@ def _take_back_further_tries(work: Work, position: Position) -> None:
     for other in work.live_orders(position.id):
         is_too_much = any(other.remaining * leg.ratio > missing[leg.name] for leg in other.legs)
         if other.purpose is Purpose.ENTRY and is_too_much:
-            cancel(work, other, "an earlier try has filled after all")
+            cancel(work, other, Cause.EARLIER_TRY_FILLED)
 
 
 def _take_back_too_much(work: Work, position: Position, order: Order) -> None:
@@ -140,7 +139,7 @@ def _take_back_too_much(work: Work, position: Position, order: Order) -> None:
         if other.opens(position.id) or is_alike:
             continue
         if any(other.remaining * leg.ratio > held[leg.name] for leg in other.legs_of(position.id)):
-            cancel(work, other, f"{order.ref} has closed a part of it")
+            cancel(work, other, Cause.PART_CLOSED, order.ref)
 
 
 def _closed_after_all(work: Work, position: Position, order: Order) -> None:
@@ -153,7 +152,7 @@ def _closed_after_all(work: Work, position: Position, order: Order) -> None:
     live, names = work.live_orders(position.id), {leg.name for leg in order.legs}
     for other in live:
         if position.is_flat or names & {leg.name for leg in other.legs}:
-            cancel(work, other, "an earlier order has filled after all")
+            cancel(work, other, Cause.EARLIER_ORDER_FILLED)
     if position.is_flat and not live and position.state in ("open", "exiting"):
         closed(work, replace(position, exit_reason=_ended_by(work, position) or order.reason), "closed_out")
     elif position.state == "exiting" and position.exit_reason == UNWIND and is_unwound(position) and not live:
@@ -193,7 +192,7 @@ def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool)
     if is_refused and is_off_grid(work, order):  # the same try, at a price on the grid
         position = work.put_position(replace(position, retry_at=None, attempts=max(position.attempts - 1, 0)))
     elif is_refused:
-        text = f"the broker refused a closing order: {taken_back_for(order.message)}"
+        text = f"the broker refused a closing order: {order.why}"
         work.alarm(position.bot, text, position.id)
         position = work.put_position(replace(position, retry_at=work.at + retry_after(work, position)))
         position = _try_another_way(work, position, order)
@@ -201,7 +200,7 @@ def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool)
         position = _closing_cancelled(work, position, order, asked=asked)
     elif order.status is OrderStatus.FILLED:
         position = work.put_position(replace(position, attempts=0))
-    elif taken_back_for(order.message) == NEXT_TRY and order.reason == position.exit_reason:
+    elif order.cause is Cause.NEXT_TRY and order.reason == position.exit_reason:
         pause = exit_ladder(work.governing(position), order.reason).pause
         position = work.put_position(replace(position, retry_at=work.at + timedelta(seconds=pause)))
     _after_closing(work, position)
@@ -218,7 +217,7 @@ def _closing_cancelled(work: Work, position: Position, order: Order, *, asked: b
             text = "a closing order was at work up to the close: it is sent again at the next open"
         if all(option_has_expired(work, leg.option) for leg in order.legs):
             text = "a closing order was at work up to the close: what it was to close has expired"
-    words = "" if asked else broker_words(order)
+    words = "" if asked else order.said
     work.alarm(position.bot, f"{text} ({words})" if words else text, position.id)
     wait = retry_after(work, position) if is_by_broker else FIRST_RETRY
     position = work.put_position(replace(position, retry_at=work.at + wait))
@@ -314,12 +313,12 @@ def _roll_ended(work: Work, position: Position, order: Order, *, asked: bool) ->
         _after_closing(work, work.put_position(replace(position, attempts=0)))
         return
     if order.status is OrderStatus.REFUSED or (order.status is OrderStatus.CANCELLED and not asked):
-        is_over = _has_ended_with_its_day(work, order) and not broker_words(order)
+        is_over = _has_ended_with_its_day(work, order) and order.last_message is None
         why = "it was at work up to the close" if is_over else why_over(order, asked=asked)
         work.alarm(position.bot, f"{order.ref} to roll {position.id}: {why}", position.id)
     assert planned is not None
     why = why_over(order, asked=asked)
-    is_put_off = taken_back_for(order.message).endswith(WITHOUT) or _has_ended_with_its_day(work, order)
+    is_put_off = order.cause is Cause.NO_BID_TO_ROLL or _has_ended_with_its_day(work, order)
     is_final = not (asked and is_kept_out(work, position))
     found = Found(None, refused=why, is_final=is_final, is_put_off=is_put_off)
     nothing_to_roll_into(work, work.positions[position.id], planned, found)
@@ -357,12 +356,12 @@ def _resting_ended(work: Work, position: Position, order: Order, *, asked: bool)
     if position.state not in ("open", "exiting"):
         return
     if position.is_flat:
-        if not take_back(work, position, "the position is closed"):
+        if not take_back(work, position, Cause.POSITION_CLOSED):
             return
         closed(work, replace(position, exit_reason=position.exit_reason or order.reason), "closed_out")
     elif order.status is OrderStatus.REFUSED or is_turned_away(order):
         if is_off_grid(work, order) and not position.suspended:
-            _put_back_anew(work, position, "the price of its partner was off the grid")
+            _put_back_anew(work, position, Cause.PARTNER_OFF_GRID)
         else:
             _watched_instead(work, position, order, "refused")
     elif is_lost_again(order, work.orders_of(position.id)):
@@ -372,7 +371,7 @@ def _resting_ended(work: Work, position: Position, order: Order, *, asked: bool)
     elif asked or order.status is not OrderStatus.CANCELLED:
         place_resting(work, position)
     elif order.has_fills or partner_has_filled(work, order):
-        _put_back_anew(work, position, "a part of its group has filled")
+        _put_back_anew(work, position, Cause.GROUP_FILLED)
     else:
         _somebody_cancelled(work, position, order)
 
@@ -386,7 +385,7 @@ def _protection_ended(work: Work, position: Position, order: Order, *, asked: bo
             note_gone(work, position, order, asked=asked)
         _after_closing(work, work.positions[position.id])
     elif position.state == "open" and position.is_flat:
-        if take_back(work, position, "the position is closed"):
+        if take_back(work, position, Cause.POSITION_CLOSED):
             closed(work, replace(position, exit_reason=position.exit_reason or PROTECT), "closed_out")
     elif position.state == "open" and not order.has_fills:
         note_gone(work, position, order, asked=asked)
@@ -434,9 +433,9 @@ def _watched_instead(work: Work, position: Position, order: Order, how: str) -> 
     then = _instead(position)
     if count > REARM_LIMIT and position.state == "open":
         then += " from now on"
-    text = f"a resting order was {how}, {then}: {taken_back_for(order.message)}"
+    text = f"a resting order was {how}, {then}: {order.why}"
     work.alarm(position.bot, text, position.id)
-    take_back(work, position, f"its partner was {how}")
+    take_back(work, position, Cause.PARTNER_LOST, how)
     retry_at = work.at + timedelta(minutes=1) if position.state == "open" else position.retry_at
     work.put_position(replace(position, suspended=True, rearmed=count, retry_at=retry_at))
 
@@ -452,12 +451,12 @@ def _somebody_cancelled(work: Work, position: Position, order: Order) -> None:
     position = work.put_position(replace(position, rearmed=count, suspended=count > REARM_LIMIT))
     text = f"a resting order of {position.legs[0].option} was cancelled at the broker"
     then = f" again: {_instead(position)}" if position.suspended else ": it is put back once"
-    words = broker_words(order)
+    words = order.said
     work.alarm(position.bot, text + then + (f" ({words})" if words else ""), position.id)
-    _put_back_anew(work, position, "its partner was cancelled")
+    _put_back_anew(work, position, Cause.PARTNER_CANCELLED)
 
 
-def _put_back_anew(work: Work, position: Position, reason: str) -> None:
+def _put_back_anew(work: Work, position: Position, cause: Cause) -> None:
     """Take the rest of a group back; once nothing of it works, a new one is placed for what is held."""
-    if take_back(work, position, reason):
+    if take_back(work, position, cause):
         place_resting(work, position)

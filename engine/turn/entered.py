@@ -6,8 +6,9 @@ from datetime import timedelta
 from engine.decide.bot_day import OVER
 from engine.decide.limits import day_problem
 from engine.decide.opportunity import ANOTHER_STRIKE, cap
+from engine.model.cause import Cause
 from engine.model.contract import Option
-from engine.model.order import NEXT_TRY, Order, OrderStatus, Purpose
+from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position, count_trades
 from engine.model.values import replace
 from engine.record.record import Kind
@@ -27,15 +28,11 @@ from engine.turn.pursuing import is_trading, pursue
 from engine.turn.refusing import NOT_RUN, kept_out, only_reduces, waits_for_reload
 from engine.turn.resting import cancel, place_resting
 from engine.turn.runaway import stop_runaway
-from engine.turn.turned_away import broker_words, taken_back_for
+from engine.turn.turned_away import is_of_other_side
 from engine.turn.work import Work
 
 NOT_BY_US = "cancelled at the broker, and not by us"
 CLOSED_BY_HAND = "closed by the operator"
-OTHER_SIDE = "both sides of the same"
-"""The words of the broker's refusal when an order of the other side works in the contract (requirement A4)."""
-AFTER_ALL = "has filled after all"
-"""In why an entry is taken back: an order of an earlier one that was over leaves no room for it."""
 
 
 def entry_ended(work: Work, position: Position, order: Order, *, asked: bool) -> None:
@@ -52,14 +49,15 @@ def entry_ended(work: Work, position: Position, order: Order, *, asked: bool) ->
         next_opening(work, work.put_position(first_try))
         return
     refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
-    _entry_over(work, position, why_over(order, asked=asked), refused=refused)
+    why = why_over(order, asked=asked)
+    _entry_over(work, position, why, refused=refused, is_other_side=is_of_other_side(order))
 
 
 def why_over(order: Order, *, asked: bool) -> str:
     """Return why an entry is over; `asked`: we wanted it back."""
-    words = broker_words(order)
-    if order.status is OrderStatus.CANCELLED and not asked and words == order.message:
-        return f"{NOT_BY_US}: {words}" if words else NOT_BY_US
+    is_by_others = order.is_silent or order.last_message is not None
+    if order.status is OrderStatus.CANCELLED and not asked and is_by_others:
+        return f"{NOT_BY_US}: {order.said}" if order.said else NOT_BY_US
     is_refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
     return order.message or ("refused" if is_refused else "not filled")
 
@@ -169,7 +167,7 @@ def take_back_others(work: Work, position: Position, order: Order) -> None:
         entered = work.positions[other.position]
         is_another = other.purpose is Purpose.ENTRY and other.bot == position.bot and entered.id != position.id
         if is_another and entered.is_flat and (reason := _no_room(work, work.governing(entered), entered)):
-            cancel(work, other, f"{order.ref} {AFTER_ALL}: {reason}")
+            cancel(work, other, Cause.ENTRY_FILLED_LATE, order.ref, reason)
 
 
 def stop_for_today(work: Work, position: Position, reason: str) -> None:
@@ -178,11 +176,11 @@ def stop_for_today(work: Work, position: Position, reason: str) -> None:
         work.put_day(replace(work.bots[position.bot].day, halted=reason))
 
 
-def _entry_over(work: Work, position: Position, reason: str, *, refused: bool) -> None:
+def _entry_over(work: Work, position: Position, reason: str, *, refused: bool, is_other_side: bool = False) -> None:
     """No order of the entry works any more: what has filled decides what the position is."""
     position = work.put_position(replace(position, retry_at=None))
     if not position.is_begun:
-        _entry_empty(work, position, reason, refused=refused)
+        _entry_empty(work, position, reason, refused=refused, is_other_side=is_other_side)
         return
     if refused:
         work.alarm(position.bot, f"the broker refused the rest of the entry: {reason}", position.id)
@@ -202,7 +200,7 @@ def _tries_again(work: Work, position: Position, order: Order) -> bool:
     ladder = work.governing(position).plan.order
     if order.status is OrderStatus.REFUSED and is_off_grid(work, order):
         attempt, pause = order.attempt, 0.0
-    elif taken_back_for(order.message) == NEXT_TRY and order.attempt < ladder.tries:
+    elif order.cause is Cause.NEXT_TRY and order.attempt < ladder.tries:
         attempt, pause = order.attempt + 1, ladder.pause
     else:
         return False
@@ -211,11 +209,11 @@ def _tries_again(work: Work, position: Position, order: Order) -> bool:
     return True
 
 
-def _entry_empty(work: Work, position: Position, reason: str, *, refused: bool) -> None:
+def _entry_empty(work: Work, position: Position, reason: str, *, refused: bool, is_other_side: bool) -> None:
     work.record(Kind.DECISION, position.bot, position.id, what="unfilled", reason=reason, values=[])
     position = replace(position, exit_reason="refused" if refused else "unfilled")
     work.move(position, "refused" if refused else "ended_empty")
-    if OTHER_SIDE in reason and position.bot in work.bots:
+    if is_other_side and position.bot in work.bots:
         _try_another_strike(work, position)
         return
     if refused:
@@ -226,7 +224,7 @@ def _entry_empty(work: Work, position: Position, reason: str, *, refused: bool) 
 def blocked_today(bot: str, orders: Iterable[Order]) -> frozenset[Option]:
     """Return the contracts in which the broker has refused the bot's side, by today's orders, for a start."""
     refused = (order for order in orders if order.bot == bot and order.purpose is Purpose.ENTRY)
-    return frozenset(leg.option for order in refused if OTHER_SIDE in order.message for leg in order.legs)
+    return frozenset(leg.option for order in refused if is_of_other_side(order) for leg in order.legs)
 
 
 def _try_another_strike(work: Work, position: Position) -> None:

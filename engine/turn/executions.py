@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from engine.fill.apply import add_commission, add_fill, book, leg_of, unbook
 from engine.fill.book import Booked, of_others, owes_none, taken_back, when_dealt
+from engine.model.cause import Cause
 from engine.model.contract import Option
 from engine.model.event import CommissionReport, ExecutionReport
 from engine.model.money import CENT, ZERO
@@ -156,7 +157,7 @@ def _external(work: Work, event: ExecutionReport) -> None:
         text = f"the broker liquidates: {_dealt(event)} at {event.price}; no bot enters any more today"
         for name in list(work.bots):
             work.put_day(replace(work.bots[name].day, halted=LIQUIDATES))
-        cancel_entries(work, "", "the broker liquidates")
+        cancel_entries(work, "", Cause.LIQUIDATION)
     _tell_of_others(work, event, text)
     note(work, event.ref, f"{_dealt(event)} today")
     take_orders_back(work, work.state.doubts)
@@ -312,14 +313,14 @@ def _after_correction(work: Work, position: Position) -> None:
         for order in work.live_orders(position.id):
             names = tuple(leg.name for leg in order.legs_of(position.id))
             if order.into and not are_whole(partners(position, names)):
-                cancel(work, order, "legs stand without their partners")
+                cancel(work, order, Cause.LEGS_ALONE)
     if position.state != "open":
         return
     if not position.is_flat:
         if not is_unwound(position):
             leave(work, position, UNWIND, "the exchange took a fill back, and a leg stands without its partner")
         return
-    take_back(work, position, "its fills were taken back")
+    take_back(work, position, Cause.FILLS_BUSTED)
     work.alarm(position.bot, f"the exchange took the fills of {position.id} back", position.id)
     closed(work, replace(position, exit_reason=position.exit_reason or "busted"), "vanished")
 
@@ -334,7 +335,7 @@ def fit_what_works(work: Work, position: Position) -> None:
     for order in work.live_orders(position.id):
         is_for_nothing = held.isdisjoint(leg.name for leg in order.legs)
         if (order.purpose in CLOSING or is_for_nothing) and _is_too_large(position, order):
-            cancel(work, order, "the exchange took back a part of what it closes")
+            cancel(work, order, Cause.PART_BUSTED)
     position = work.positions[position.id]
     if position.state == "exiting":
         protect_the_rest(work, position)

@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from engine.decide.bot_day import OVER
+from engine.model.cause import Cause
 from engine.model.command import Replace
-from engine.model.order import NEXT_TRY, TRIES_USED_UP, Order, OrderStatus, OrderType, Purpose, TimeInForce
+from engine.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
 from engine.model.quotes import NO_BID
 from engine.model.values import replace
 from engine.order.draft import parts_of, wire_price
@@ -15,17 +15,16 @@ from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Then
 from engine.turn.bounds import entry_bound
 from engine.turn.caution import has_waited_for_price, price_is_there
-from engine.turn.choosing import NO_LONGER, awaits_quotes, still_holds
+from engine.turn.choosing import awaits_quotes, still_holds
 from engine.turn.closing import CLOSING, closing_bound, closing_net, exit_ladder, is_unwound
 from engine.turn.daily import halts_at_a_try
 from engine.turn.judging import wake
-from engine.turn.opening import OUT_OF_BAND, PAST_EXITS, comes_too_late, is_past_exits, no_price
+from engine.turn.opening import OUT_OF_BAND, comes_too_late, is_past_exits, no_price
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import not_trading, waits_for_reload
 from engine.turn.reports import conclude, has_reason, is_not_found
 from engine.turn.resting import GRACE, ask_back, cancel
-from engine.turn.rolling import WITHOUT, next_rung, sells_dead
-from engine.turn.turned_away import INACTIVE, broker_words, last_words
+from engine.turn.rolling import next_rung, sells_dead
 from engine.turn.work import Work
 
 MARKET_PATIENCE, LONGEST_PATIENCE = timedelta(seconds=10), timedelta(seconds=30)
@@ -35,7 +34,6 @@ NOT_FOUND_PATIENCE = timedelta(minutes=1)
 """How long after "not found" an order that the broker has acknowledged is to be cancelled again."""
 REASON_PATIENCE = timedelta(seconds=1)
 """How long a refused order waits for the message that says why; it may come after the status."""
-AT_CLOSE = "the session is over"
 PAST_CLOSE = timedelta(seconds=5)
 """How long after the close an order of the day may take to be told over by itself. Options on indices and on some funds
 are dealt in for a quarter of an hour more, and so long the broker lets it work."""
@@ -48,18 +46,19 @@ def follow(work: Work, order: Order) -> None:
     if order.ended is not None:
         left = (order.changed_at + REASON_PATIENCE - work.at).total_seconds()
         if left <= 0 and order.ended is OrderStatus.REFUSED and not has_reason(order):
-            said = broker_words(order)
+            said = order.said
             why = "and nobody says why: it is taken back"
             text = f"is inactive and is taken back, the broker says: {said}" if said else f"is inactive, {why}"
             work.alarm(order.bot, f"{order.ref} {text}", order.position)
-            cancel(work, replace(order, ended=None), f"{INACTIVE}: {said}" if said else f"{INACTIVE} without a reason")
+            is_told = order.last_message is not None
+            cancel(work, replace(order, ended=None, heard=order.last_message), Cause.INACTIVE, heard=is_told)
         elif left <= 0:
             conclude(work, order)
         else:
             wake(work, order.bot, left)
         return
     if order.purpose is Purpose.ENTRY and order.status is not OrderStatus.CANCELLING and _is_past_exits(work, order):
-        cancel(work, order, PAST_EXITS)
+        cancel(work, order, Cause.PAST_EXITS)
         return
     if _outlives_its_session(work, order):
         _end_with_its_session(work, order)
@@ -68,7 +67,10 @@ def follow(work: Work, order: Order) -> None:
         _doubt(work, order)
         return
     if order.status is OrderStatus.UNKNOWN and work.at - (_unknown_since(order) or work.at) >= GRACE:
-        cancel(work, order, broker_words(order) or "nobody answers for it")
+        if order.last_message is None:
+            cancel(work, order, Cause.NOBODY_ANSWERS)
+        else:
+            cancel(work, replace(order, heard=order.last_message), Cause.BROKER_SAID, heard=True)
         return
     if order.attempt_until is None or work.at < order.attempt_until:
         return
@@ -98,28 +100,29 @@ def _end_with_its_session(work: Work, order: Order) -> None:
     if left > 0:
         wake(work, order.bot, left)
     else:
-        cancel(work, order, OVER if order.purpose is Purpose.ENTRY else AT_CLOSE)
+        cancel(work, order, Cause.WINDOW_OVER if order.purpose is Purpose.ENTRY else Cause.SESSION_OVER)
 
 
 def _doubt(work: Work, order: Order) -> None:
     """An order was not acknowledged: what became of it is UNKNOWN, also after words that are no refusal."""
-    said = broker_words(order)
-    text = f"{order.ref} is neither taken nor refused, the broker says: {said}"
-    work.alarm(order.bot, text if said else f"no answer about order {order.ref}", order.position)
-    work.put_order(replace(order, status=OrderStatus.UNKNOWN, message=said or "no answer in 10 s"))
+    is_told = order.last_message is not None
+    text = f"{order.ref} is neither taken nor refused, the broker says: {order.said}"
+    work.alarm(order.bot, text if is_told else f"no answer about order {order.ref}", order.position)
+    known = order if is_told else order.for_cause(Cause.NO_ANSWER)
+    work.put_order(replace(known, status=OrderStatus.UNKNOWN))
 
 
 def _cancel_again(work: Work, order: Order) -> None:
     """Ask once more for an order to be taken back, seldom when the broker has it and does not find it."""
-    said = last_words(broker_words(order))
+    said = order.last_message
     if is_not_found(order):
         if order.perm_id and order.ref not in work.absent:
             text = f"the broker has {order.ref} and does not find it to cancel it: a person must cancel it in TWS"
             work.alarm(order.bot, text, order.position)
             ask_back(work, order, NOT_FOUND_PATIENCE)
             return
-    elif said and order.perm_id:
-        work.alarm(order.bot, f"{order.ref} was not cancelled, the broker says: {said}", order.position)
+    elif said is not None and order.perm_id:
+        work.alarm(order.bot, f"{order.ref} was not cancelled, the broker says: {said.words}", order.position)
     else:
         work.alarm(order.bot, f"no answer to the cancel of {order.ref}", order.position)
     ask_back(work, order)
@@ -135,24 +138,24 @@ def _next_entry_try(work: Work, order: Order) -> None:
     bot = work.governing(position)
     ladder = bot.plan.order
     if order.attempt >= ladder.tries:
-        cancel(work, order, TRIES_USED_UP)
+        cancel(work, order, Cause.TRIES_USED_UP)
         return
-    if position.is_flat and (reason := waits_for_reload(work, order.bot)):
-        cancel(work, order, reason)
+    if position.is_flat and waits_for_reload(work, order.bot):
+        cancel(work, order, Cause.RELOAD_WAITS)
         return
-    reason = halts_at_a_try(work, order.bot) if position.is_flat else ""
+    halt = halts_at_a_try(work, order.bot) if position.is_flat else ""
     is_legged = bool(ladder.leg_by_leg) and order.legs[0].name != ladder.leg_by_leg[0]
-    if not reason and not is_legged and position.is_flat and not still_holds(work, bot, position):
-        reason = NO_LONGER
-    if reason:
+    is_lost = not halt and not is_legged and position.is_flat and not still_holds(work, bot, position)
+    if halt or is_lost:
         if not awaits_quotes(work, order.bot):
-            cancel(work, work.orders[order.ref], reason)
+            cause = Cause.CONDITIONS_LOST if is_lost else Cause.ENTRIES_BLOCKED
+            cancel(work, work.orders[order.ref], cause, detail=halt)
         return
     if is_unwound(position) and comes_too_late(work, bot, order.attempt_until):
-        cancel(work, order, OVER)
+        cancel(work, order, Cause.WINDOW_OVER)
         return
     if _is_new_order(ladder, order):
-        cancel(work, order, NEXT_TRY)
+        cancel(work, order, Cause.NEXT_TRY)
         return
     if order.kind is OrderType.MARKET:
         _count_try(work, order, ladder)
@@ -172,10 +175,10 @@ def _next_closing_try(work: Work, order: Order) -> None:
     bot = work.governing(position)
     ladder = exit_ladder(bot, order.reason)
     if ladder.then is Then.MARKET and order.attempt >= ladder.tries:
-        cancel(work, order, f"{TRIES_USED_UP}: a market order follows")
+        cancel(work, order, Cause.MARKET_FOLLOWS)
         return
     if _is_new_order(ladder, order):
-        cancel(work, order, NEXT_TRY)
+        cancel(work, order, Cause.NEXT_TRY)
         return
     _reprice(work, order, ladder, closing_bound(work, position, bot, order.legs))
 
@@ -189,16 +192,16 @@ def _next_roll_try(work: Work, order: Order, bot: CompiledBot) -> None:
         return
     planned = next((each for each in bot.plan.exits if each.name == order.reason), None)
     if planned is None or order.attempt >= planned.order.tries:
-        cancel(work, order, TRIES_USED_UP)
+        cancel(work, order, Cause.TRIES_USED_UP)
         return
     net, missing = next_rung(work, order, bot, planned)
     if net is None and sells_dead(work, order):
-        cancel(work, order, f"{missing}: {WITHOUT}")
+        cancel(work, order, Cause.NO_BID_TO_ROLL, detail=missing)
         return
     if net is None:
         work.alarm_of_price(order.bot, f"no price for the next try: {missing.split(' for ')[0]}", order.position)
         if missing == OUT_OF_BAND:
-            cancel(work, order, f"its next try would be {missing}")
+            cancel(work, order, Cause.NO_PRICE, detail=missing)
         return
     _offer(work, order, planned.order, net)
 
@@ -212,7 +215,7 @@ def _keep_at_market(work: Work, order: Order) -> None:
     """A market order has no next try: it works on, unless nobody bids for one of its legs any more."""
     quote = net_quote(parts_of(order.legs, order.side), work.state.board, work.now, closing=True)
     if order.is_combo and quote.missing.endswith(NO_BID):
-        cancel(work, order, f"{quote.missing}: the rest is closed without it")
+        cancel(work, order, Cause.NO_BID, detail=quote.missing)
         return
     worked = work.at - (order.sent_at or work.at)
     patience = min(max(worked, MARKET_PATIENCE), LONGEST_PATIENCE)
@@ -230,7 +233,7 @@ def _reprice(work: Work, order: Order, ladder: Ladder, bound: Bound) -> None:
         net, missing = rung(ladder, quote, parts, order.attempt + 1, bound), quote.missing.split(" for ")[0]
     if net is None:
         if closing and order.is_combo and quote.missing.endswith(NO_BID):
-            cancel(work, order, f"{quote.missing}: the rest is closed without it")
+            cancel(work, order, Cause.NO_BID, detail=quote.missing)
         else:
             text = f"no price for the next try: {missing}"
             work.alarm_of_price(order.bot, text, order.position)
@@ -244,7 +247,7 @@ def _reprice(work: Work, order: Order, ladder: Ladder, bound: Bound) -> None:
             work.alarm(order.bot, f"{text}: more is asked than its legs can be worth", order.position)
     if order.purpose is Purpose.ENTRY and (reason := no_price(work, parts, quote, net)):
         work.alarm_of_price(order.bot, f"no price for the next try: {reason}", order.position)
-        cancel(work, order, f"its next try would be {reason}")
+        cancel(work, order, Cause.NO_PRICE, detail=reason)
         return
     _offer(work, order, ladder, net)
 
@@ -254,7 +257,7 @@ def _go_to_market_blind(work: Work, order: Order, ladder: Ladder) -> None:
     position = work.positions[order.position]
     if has_waited_for_price(work, position, ladder, order.attempt + 1):
         work.put_position(replace(position, attempts=ladder.tries))
-        cancel(work, order, "nothing is quoted for its tries: a market order follows")
+        cancel(work, order, Cause.NO_QUOTES)
 
 
 def _offer(work: Work, order: Order, ladder: Ladder, net: Decimal) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from engine.evaluate.snapshot import LegView
+from engine.model.cause import Cause
 from engine.model.contract import Option
 from engine.model.order import Order, OrderLeg, Purpose, Side
 from engine.model.position import Position, PositionLeg
@@ -113,7 +114,7 @@ def _give_way(work: Work, orders: Sequence[Order], to: str) -> None:
             continue
         if not position.suspended:
             position = suspend(work, position, to)
-        take_back(work, position, f"{to} of the other side is to be sent")
+        take_back(work, position, Cause.GIVES_WAY, to)
 
 
 def put_back(work: Work) -> None:

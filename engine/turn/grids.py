@@ -6,6 +6,7 @@ outside of the penny interval program counts (Cboe rule 5.4), and what was refus
 
 from decimal import Decimal
 
+from engine.model.broker_message import Meaning, broker_message
 from engine.model.contract import Option, product
 from engine.model.event import OrderMessage
 from engine.model.facts import Grids, Listing
@@ -15,14 +16,11 @@ from engine.model.values import replace
 from engine.order.price import option_ticks
 from engine.record.codec import encode
 from engine.record.record import TICKS, Kind
-from engine.turn.message_codes import OFF_GRID
-from engine.turn.turned_away import taken_back_for
 from engine.turn.work import Work
 
 COARSE = TickRule(((Decimal(0), Decimal("0.05")), (Decimal(3), Decimal("0.10"))))
 """The grid of classes outside of the penny interval program."""
 _COARSE_WORDS = "multiples of 0.05 below 3.00, and of 0.10 from there"
-_OFF_GRID_WORDS = "minimum price variation"
 
 
 def told_grids(work: Work, listing: Listing) -> Grids:
@@ -35,7 +33,12 @@ def told_grids(work: Work, listing: Listing) -> Grids:
 def note_off_grid(work: Work, order: Order, event: OrderMessage) -> None:
     """Take the coarse grid for a class of which the broker refuses a price that lies between two steps, and tell."""
     option, price = order.legs[0].option, order.terms.price
-    if order.is_combo or option.is_share or price is None or not _says_off_grid(f"{event.code} {event.text}"):
+    if (
+        order.is_combo
+        or option.is_share
+        or price is None
+        or broker_message(event.code, event.text).meaning is not Meaning.OFF_GRID
+    ):
         return
     if _lies_on(COARSE, price):
         return
@@ -52,13 +55,13 @@ def is_off_grid(work: Work, order: Order) -> bool:
     """Say whether the broker has refused an order for its price, and another one would be sent now."""
     option: Option = order.legs[0].option
     price = order.terms.price
-    if order.is_combo or price is None or not _says_off_grid(taken_back_for(order.message)):
+    if order.is_combo or price is None or not _is_told_off_grid(order):
         return False
     return not _lies_on(option_ticks(option, work.state.facts.ticks), price)
 
 
-def _says_off_grid(words: str) -> bool:
-    return words.startswith(f"{OFF_GRID} ") or _OFF_GRID_WORDS in words.casefold()
+def _is_told_off_grid(order: Order) -> bool:
+    return order.heard is not None and order.heard.meaning is Meaning.OFF_GRID
 
 
 def _lies_on(ticks: TickRule, price: Decimal) -> bool:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.decide.limits import clock_words
+from engine.model.cause import Cause
 from engine.model.contract import Option, Underlying, share
 from engine.model.counted import counted
 from engine.model.event import ClocksApart, LinkDown, LinkUp
@@ -26,7 +27,6 @@ from engine.turn.doubting import doubt_anew, hold, note_missed, note_numbers, ou
 from engine.turn.executions import fit_what_works, works_too_large
 from engine.turn.judging import wake
 from engine.turn.past_us import book_past_us
-from engine.turn.refusing import NOT_RUN
 from engine.turn.resting import cancel_entries
 from engine.turn.seen import note_expired, note_seen
 from engine.turn.set_back import take_time_back
@@ -36,7 +36,6 @@ from engine.turn.unseen import book_unseen
 from engine.turn.work import Work
 
 CONNECTED_AGAIN = "connected again"
-APART = "our clock and the broker's disagree"
 TOLD_AWAY = timedelta(minutes=1)
 UNWATCHED = timedelta(minutes=10)
 """How long there may be no broker until a person is told that nobody watches what is open."""
@@ -52,7 +51,7 @@ def link_down(work: Work, event: LinkDown) -> dict[str, Any]:
     work.risen = work.unarrived = frozenset()
     for order in work.all_live_orders():
         if order.status is OrderStatus.SENDING:
-            work.put_order(replace(order, status=OrderStatus.UNKNOWN, message="the link went down"))
+            work.put_order(replace(order.for_cause(Cause.LINK_DOWN), status=OrderStatus.UNKNOWN))
     return {"is_linked": False, "is_ready": False, "down_at": work.state.down_at or lost, "seen_at": seen_at}
 
 
@@ -82,11 +81,11 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     work.unarrived = unarrived(work, event)
     listed_at_first(work, at_broker)
     if work.state.standing.trading is not Trading.ACTIVE:
-        cancel_entries(work, "", "only what reduces may work")
+        cancel_entries(work, "", Cause.ONLY_REDUCES)
     elif work.state.clocks_apart:
-        cancel_entries(work, "", APART)
+        cancel_entries(work, "", Cause.CLOCKS_APART)
     for name in sorted({order.bot for order in work.all_live_orders()} - work.program.bots.keys()):
-        cancel_entries(work, name, NOT_RUN)
+        cancel_entries(work, name, Cause.NOT_RUN)
     _tell_other_ids(work, event)
     _tell_away(work)
     tell_unprotected(work)
@@ -189,7 +188,7 @@ def clocks_apart(work: Work, event: ClocksApart) -> dict[str, Any]:
         text = f"this computer's clock is {clock_words(event.seconds)} the broker's: set it (NTP)"
         work.record(Kind.ALARM, text=f"{text}; nothing is entered until they agree, exits go on by this one")
         if work.state.is_linked:  # else at LinkUp: it may be told with the lists
-            cancel_entries(work, "", APART)
+            cancel_entries(work, "", Cause.CLOCKS_APART)
     else:
         work.record(Kind.ALARM, text="this computer's clock and the broker's agree again")
     for name in work.bots:

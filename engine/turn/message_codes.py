@@ -1,5 +1,7 @@
 """Codes of the broker's messages on our order ids, by what they mean. Source: TWS API message codes."""
 
+from engine.model.broker_message import IS_OVER_CODE
+
 PRECAUTIONS = frozenset((109, 163, 382, 383, 451))
 """Codes of limits of TWS itself, where they are not bypassed for API orders: on price, per cent, ticks, size, value."""
 NOT_OFFERED = frozenset((312, 313, 412, 441, 442, 478))
@@ -11,8 +13,6 @@ REFUSALS = (
 """Codes that refuse an order which was never acknowledged."""
 OF_OUR_SIDE = frozenset((100, 103, 105, 321, 460, 10268, 10269))
 """Codes of the gateway's on a message, an id or what an API may: whatever was ordered would have been refused."""
-OFF_GRID = 110
-"""A price lies between two steps of the contract's grid."""
 NOT_SAME = 105
 """A change was refused since the order is another one to the broker; of combos it may say so of any change."""
 NOT_VALID = 321
@@ -20,9 +20,7 @@ NOT_VALID = 321
 asked of it since, not the order."""
 NOT_FOUND = 10147
 """The broker has no order under the id that was to be cancelled."""
-IS_OVER = 10148
-"""The order that was to be cancelled is over, or is being cancelled; behind `state:` stands which."""
-NOT_CANCELLED = frozenset((161, NOT_FOUND, IS_OVER))
+NOT_CANCELLED = frozenset((161, NOT_FOUND, IS_OVER_CODE))
 """Codes that say of a cancel that it did nothing: the order is over, or it works on."""
 FILLED_BEFORE, NO_SUCH_ORDER = 104, 135
 """What a change is answered with that came too late, or whose order is not there: the broker's lists decide."""

@@ -10,6 +10,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from engine.decide.opportunity import cap
+from engine.model.cause import LATE_FILLS, Cause
 from engine.model.event import BrokerStatus, OrderReport
 from engine.model.money import CENT, ZERO
 from engine.model.order import Order, OrderStatus, OrderType, Purpose
@@ -17,16 +18,14 @@ from engine.model.position import HoldReason, Position, count_trades
 from engine.model.values import replace
 from engine.order.draft import net_price
 from engine.turn.caution import stop
-from engine.turn.entered import AFTER_ALL, stop_for_today
+from engine.turn.entered import stop_for_today
 from engine.turn.resting import REARM_LIMIT, RESTING, cancel, cancel_entries, take_back
-from engine.turn.turned_away import taken_back_for
 from engine.turn.work import Work
 
 AGAIN_AFTER = timedelta(minutes=1)
 """How long after an exit with more contracts than were meant was taken back the next one is sent."""
 
 _PRESETS = "look at the presets of TWS"
-_TOO_MUCH = "it would close more than was meant"
 _WORKS = (BrokerStatus.PRE_SUBMITTED, BrokerStatus.SUBMITTED)
 
 
@@ -34,7 +33,7 @@ def distrust(work: Work, position: Position, text: str) -> None:
     """Tell a person; the bot enters nothing more today, and what it has at work to enter is taken back."""
     work.alarm(position.bot, f"{text}. {position.bot} enters nothing more today: a person must look", position.id)
     stop_for_today(work, position, text)
-    cancel_entries(work, position.bot, "halted")
+    cancel_entries(work, position.bot, Cause.HALTED, text)
 
 
 # ---------------------------------------------------------------- orders
@@ -53,12 +52,12 @@ def check_terms(work: Work, order: Order, event: OrderReport, *, is_first: bool)
     position = work.positions[order.position]
     if order.may_open:
         distrust(work, position, f"{text}: it is taken back")
-        cancel(work, work.orders[order.ref], "the broker has it otherwise than it was sent")
+        cancel(work, work.orders[order.ref], Cause.OTHER_TERMS)
     elif _closes_more(order, event):
         work.alarm(order.bot, f"{text}: it would close more than was meant and is taken back", position.id)
         if order.purpose in RESTING:  # the next one would be no better: the engine watches its price
             work.put_position(replace(position, suspended=True, rearmed=REARM_LIMIT + 1))
-            take_back(work, work.positions[position.id], "one of them would close more than was meant")
+            take_back(work, work.positions[position.id], Cause.PARTNER_CLOSES_MORE)
         else:
             _take_back_once(work, position, order)
     else:
@@ -70,10 +69,10 @@ def _take_back_once(work: Work, position: Position, order: Order) -> None:
 
     One that fills before it is taken back leaves what nobody asked for.
     """
-    taken_back = [each.ref for each in work.orders_of(position.id) if taken_back_for(each.message) == _TOO_MUCH]
+    taken_back = [each.ref for each in work.orders_of(position.id) if each.cause is Cause.CLOSES_MORE]
     if order.ref in taken_back:
         return
-    cancel(work, order, _TOO_MUCH)
+    cancel(work, order, Cause.CLOSES_MORE)
     if taken_back:
         text = "the broker has made more of a closing order than was sent, for the second time"
         stop(work, position, HoldReason.ORDER_ENLARGED, text)
@@ -128,7 +127,7 @@ def check_count(work: Work, order: Order, position: Position) -> None:
 def check_room(work: Work, order: Order, position: Position) -> None:
     """Say when an entry that was over, or is taken back for one that was, opens more than its bot may have."""
     was_over = not order.status.is_live and order.status is not OrderStatus.FILLED
-    is_late = was_over or AFTER_ALL in order.message
+    is_late = was_over or order.cause in LATE_FILLS
     if order.purpose is not Purpose.ENTRY or not is_late or position.bot not in work.bots:
         return
     day = work.bots[position.bot].day

@@ -40,7 +40,7 @@ from engine.turn.resting import (
     suspend,
 )
 from engine.turn.state import Confirming, exits_of
-from engine.turn.turned_away import is_lost_again, is_turned_away, taken_back_for
+from engine.turn.turned_away import is_lost_again, is_turned_away
 from engine.turn.work import Work
 
 PROTECT = "protect"
@@ -289,6 +289,6 @@ def note_gone(work: Work, position: Position, order: Order, *, asked: bool) -> N
     how = "refused" if is_refused else "sent twice, and the broker has none" if is_lost else "cancelled, and not by us"
     then = "it is put back" if count <= REARM_LIMIT else "it is not put back again: a person must look"
     text = f"the protective stop of {order.legs[0].option} was {how}: {then}"
-    words = taken_back_for(order.message)
+    words = order.why
     work.alarm(position.bot, f"{text} ({words})" if words else text, position.id)
     wake(work, position.bot, ASK_AGAIN.total_seconds())

@@ -8,8 +8,10 @@ from decimal import Decimal
 from math import isnan
 
 from engine.compile.plan import ExitPlan
+from engine.model.cause import Cause
 from engine.model.order import Order, OrderType, Purpose
 from engine.model.position import Position, PositionLeg
+from engine.model.texts import Name
 from engine.model.values import replace
 from engine.order.draft import draft, parts_of
 from engine.order.ladder import priority
@@ -102,16 +104,16 @@ def pursue(work: Work, position: Position) -> None:
     live = work.live_orders(position.id)
     others = [order for order in live if order.purpose not in CLOSING and not stands_apart(work, position, order)]
     for order in others:
-        _take_back(work, order, f"{position.exit_reason} closes the position")
+        _take_back(work, order, Cause.EXIT_CLOSES, position.exit_reason)
     closing = [order for order in live if order.purpose in CLOSING]
     for order in closing:
         if order.reason != position.exit_reason:
-            _take_back(work, order, f"{position.exit_reason} takes over")
+            _take_back(work, order, Cause.EXIT_TAKES_OVER, position.exit_reason)
         elif position.exit_reason == UNWIND and _closes_too_much(work, position, order):
-            _take_back(work, order, "what it closes has its partner now")
+            _take_back(work, order, Cause.HAS_PARTNER)
     opposed = opposed_entries(work, position)
     for order in opposed:
-        _take_back(work, order, f"{position.exit_reason} of {position.id} goes first")
+        _take_back(work, order, Cause.EXIT_GOES_FIRST, f"{position.exit_reason} of {position.id}")
     if others or closing or opposed or not is_trading(work) or work.is_doubted(position):
         return
     if has_delivered(work, position) or not legs_to_close(position, work.governing(position)):
@@ -151,10 +153,10 @@ def _was_never_quoted(work: Work, leg: PositionLeg) -> bool:
     return row < 0 or (isnan(board.bid[row]) and isnan(board.ask[row]))
 
 
-def _take_back(work: Work, order: Order, reason: str) -> None:
+def _take_back(work: Work, order: Order, cause: Cause, about: Name = "") -> None:
     """Have an order cancelled: one that was sent in this turn in the next, once it is on record as sent."""
     if order.ref in work.state.orders:
-        cancel(work, order, reason)
+        cancel(work, order, cause, about)
     else:
         wake(work, order.bot, 0.0)
 

@@ -6,8 +6,10 @@ order never blocks a fill (`executions`).
 
 from datetime import timedelta
 
+from engine.model.broker_message import broker_message
+from engine.model.cause import Cause
 from engine.model.event import BrokerStatus, ExecutionReport, OrderMessage, OrderReport
-from engine.model.order import NEXT_TRY, TERMS_KEPT, Order, OrderStatus, OrderType, Purpose, Terms, above
+from engine.model.order import TERMS_KEPT, Order, OrderStatus, OrderType, Purpose, Terms, above
 from engine.model.position import HoldReason
 from engine.model.values import replace
 from engine.record.record import Kind
@@ -32,7 +34,7 @@ from engine.turn.owed import owed
 from engine.turn.resting import RESTING, cancel, has_run_out, is_too_early, partner_has_filled, take_back
 from engine.turn.reviving import adopted, told_to_work
 from engine.turn.rivals import note_ended
-from engine.turn.turned_away import answered, broker_words, is_ended_by_broker
+from engine.turn.turned_away import is_ended_by_broker
 from engine.turn.twins import is_second, waits_for_twin
 from engine.turn.work import Work
 
@@ -48,7 +50,6 @@ TOLD_AT_THE_END = (*CLOSING, *RESTING)
 """Orders of which why the broker has cancelled them is told with what follows: one alarm for both."""
 PARTNERS = timedelta(seconds=5)
 """How long the legs of a combo that is over may still be told: those of one fill follow each other at once."""
-NOT_CHANGED = "it could not be changed"
 
 
 def find_order(work: Work, event: OrderReport | ExecutionReport) -> Order | None:
@@ -110,8 +111,7 @@ def _told_filled(order: Order, event: OrderReport) -> int:
 
 def has_reason(order: Order) -> bool:
     """Say whether the broker has said why it refuses: Inactive, alone or beside a warning, may be an order it holds."""
-    code = order.message.partition(" ")[0]
-    return code.isdigit() and int(code) in REFUSALS
+    return order.last_code in REFUSALS
 
 
 def _ended_by_itself(order: Order) -> bool:
@@ -127,7 +127,7 @@ def _waits_for_words(work: Work, order: Order) -> bool:
     """
     if order.ended is OrderStatus.REFUSED:
         return not has_reason(order)
-    if not _ended_by_itself(order) or broker_words(order):
+    if not _ended_by_itself(order) or order.last_message is not None:
         return False
     if order.status is OrderStatus.WORKING and order.purpose not in TOLD_AT_THE_END:
         return False
@@ -171,9 +171,9 @@ def conclude(work: Work, order: Order) -> None:
     check_net_price(work, order)
     order_ended(work, order, asked=asked)
     if order.purpose in TOLD_AT_THE_END:
-        code, _, text = order.message.partition(" ")
-        if code == str(CANCELLED) and not work.has_alarmed(order.position, order.message):
-            _tell_cancelled(work, order, text)
+        said = order.last_message
+        if said is not None and said.code == CANCELLED and not work.has_alarmed(order.position, order.message):
+            _tell_cancelled(work, order, said.text)
     for other in work.live_orders(order.position):  # what has been taken back by that may be over already
         if other.status is OrderStatus.CANCELLING and other.ended is OrderStatus.CANCELLED:
             conclude(work, other)
@@ -221,13 +221,12 @@ def on_message(work: Work, event: OrderMessage) -> None:
         return
     if event.code == CANCELLED and not (order.status.is_live and order.purpose in TOLD_AT_THE_END):
         _tell_cancelled(work, order, event.text)
-    is_unasked = (
-        order.status is OrderStatus.CANCELLED and order.message == broker_words(order) and not has_reason(order)
-    )
+    is_silent = order.is_silent or order.last_message is not None
+    is_unasked = order.status is OrderStatus.CANCELLED and is_silent and not has_reason(order)
     was_unexplained = is_unasked and not is_ended_by_broker(order)
-    words = f"{event.code} {event.text}"
-    message = answered(order.message, words) if _answers_cancel(order, event.code) else words
-    order = work.put_order(replace(order, message=message))
+    message = broker_message(event.code, event.text)
+    is_answer = _answers_cancel(order, event.code) and not order.is_silent
+    order = work.put_order(replace(order, answer=message) if is_answer else order.hearing(message))
     if event.code in REFUSALS and order.status in _UNANSWERED and not order.perm_id:
         order = work.put_order(replace(order, ended=OrderStatus.REFUSED))
         conclude(work, order)
@@ -294,22 +293,21 @@ def _try_anew(work: Work, order: Order) -> None:
     """Take an order back of which the broker takes no change: the try that it refused so is a new order."""
     attempt = order.attempt - 1
     work.put_position(replace(work.positions[order.position], attempts=attempt))
-    cancel(work, replace(order, attempt=attempt), NEXT_TRY)
+    cancel(work, replace(order, attempt=attempt), Cause.NEXT_TRY)
 
 
 def _place_anew(work: Work, order: Order) -> None:
     """Take a resting order back that the broker works in another quantity than is held, or at another price."""
     if order.purpose is Purpose.PROTECT:
-        cancel(work, order, NOT_CHANGED)
+        cancel(work, order, Cause.NOT_CHANGED)
     else:
-        take_back(work, work.positions[order.position], NOT_CHANGED)
+        take_back(work, work.positions[order.position], Cause.NOT_CHANGED)
 
 
 def _is_in_question(order: Order) -> bool:
     """Say whether the broker has said of an order that was changed what no list of codes has: it may be a refusal."""
-    code = order.message.partition(" ")[0]
     known = REFUSALS | NOT_CANCELLED | INFORMATION | {FILLED_BEFORE}
-    return bool(order.former) and code.isdigit() and int(code) not in known
+    return bool(order.former) and order.last_message is not None and order.last_code not in known
 
 
 def _as_told(work: Work, order: Order, event: OrderReport) -> Order:
@@ -323,7 +321,7 @@ def _as_told(work: Work, order: Order, event: OrderReport) -> Order:
     other = order.former[-2] if is_taken_back and len(order.former) > 1 else order.former[-1]
     if told not in (order.terms, other):
         return order
-    order = work.put_order(replace(order, message=""))
+    order = work.put_order(order.for_cause(None))
     if told == order.terms:
         return order
     if order.purpose in RESTING:
@@ -337,15 +335,15 @@ def _tells_why(work: Work, order: Order, event: OrderMessage) -> bool:
 
     Of one whose partner has filled it is the group that ended it, though we wanted it back as well.
     """
-    is_ours = bool(order.message) and not partner_has_filled(work, order)  # our words say why we wanted it back
+    is_ours = not order.is_silent and not partner_has_filled(work, order)  # our words say why we wanted it back
     is_over = order.status is OrderStatus.CANCELLED and not is_ours
     is_unasked = is_over or (order.status.is_live and order.status is not OrderStatus.CANCELLING)
-    return event.code == CANCELLED and is_unasked and bool(event.text.rpartition("reason:")[2].strip())
+    return event.code == CANCELLED and is_unasked and broker_message(event.code, event.text).has_reason
 
 
 def is_not_found(order: Order) -> bool:
     """Say whether the broker's last word on an order was that it has none."""
-    return order.message.startswith(f"{NOT_FOUND} ")
+    return order.last_code == NOT_FOUND
 
 
 def _not_there(work: Work, order: Order) -> None:

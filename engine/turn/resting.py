@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from engine.compile.plan import ExitPlan, Quantity
 from engine.fill.pnl import realized
+from engine.model.cause import Cause
 from engine.model.command import Cancel
 from engine.model.command import Replace as ReplaceOrder
 from engine.model.contract import LOT, Option
@@ -20,6 +21,7 @@ from engine.model.money import ZERO, Rounding
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
 from engine.model.position import Position, PositionLeg
 from engine.model.session import restarts_over, trades_no_more
+from engine.model.texts import Name, Text
 from engine.model.values import replace
 from engine.order.draft import Ticket, closing_legs, draft
 from engine.order.price import NONE_TOLD, option_ticks
@@ -39,11 +41,17 @@ REARM_LIMIT = 1
 """How often resting orders that somebody cancelled are put back before a person must look."""
 
 
-def cancel(work: Work, order: Order, reason: str) -> Order:
-    """Ask for an order to be taken back, once; fills may still win. One that is over at the broker needs no asking."""
+def cancel(
+    work: Work, order: Order, cause: Cause, about: Name = "", detail: Text = "", *, heard: bool = False
+) -> Order:
+    """Ask for an order to be taken back, once; fills may still win. One that is over at the broker needs no asking.
+
+    about, detail: of the cause, as an order keeps them. heard: the broker's message on it is a part of the cause.
+    """
     if not order.status.is_live or order.status is OrderStatus.CANCELLING:
         return order
-    order = work.put_order(replace(order, status=OrderStatus.CANCELLING, message=reason))
+    recalled = order.for_cause(cause, about, detail, heard=heard)
+    order = work.put_order(replace(recalled, status=OrderStatus.CANCELLING))
     return order if order.ended is OrderStatus.CANCELLED else ask_back(work, order)
 
 
@@ -76,11 +84,11 @@ def _may_be_on_its_way(work: Work, order: Order) -> bool:
     return order.sent_at is not None and work.at - order.sent_at < GRACE
 
 
-def cancel_entries(work: Work, bot: str, reason: str) -> None:
+def cancel_entries(work: Work, bot: str, cause: Cause, detail: Text = "") -> None:
     """Take back every order of a bot that may open something ("": of all bots)."""
     for order in work.all_live_orders():
         if order.status.is_live and order.may_open and bot in ("", order.bot):
-            cancel(work, order, reason)
+            cancel(work, order, cause, detail=detail)
 
 
 def resting_orders(work: Work, position: str) -> list[Order]:
@@ -105,7 +113,7 @@ def place_resting(work: Work, position: Position, *, at_once: bool = False) -> N
     if live := resting_orders(work, position.id):
         _fit(work, position, live)
         if _lacks_one(work, position, planned, live):
-            take_back(work, position, "its pair is not whole")
+            take_back(work, position, Cause.PAIR_NOT_WHOLE)
         return
     if has_expired(work, position) or position.structures == 0 or position.entry_price is None:
         return
@@ -295,9 +303,9 @@ def entry_of_open(position: Position) -> Decimal:
     return sum((leg.entry_cash * leg.weight / (leg.opened * leg.option.multiplier) for leg in legs), ZERO)
 
 
-def take_back(work: Work, position: Position, reason: str) -> bool:
+def take_back(work: Work, position: Position, cause: Cause, detail: Text = "") -> bool:
     """Cancel the position's resting orders; return True once none is live."""
     live = resting_orders(work, position.id)
     for order in live:
-        cancel(work, order, reason)
+        cancel(work, order, cause, detail=detail)
     return not live

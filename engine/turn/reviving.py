@@ -1,5 +1,6 @@
 """Orders that the broker has after all: one that was in doubt goes on, one that was over is taken back."""
 
+from engine.model.cause import Cause
 from engine.model.order import Order, OrderStatus
 from engine.model.values import replace
 from engine.turn.closing import CLOSING
@@ -10,8 +11,8 @@ from engine.turn.work import Work
 
 def adopted(order: Order) -> Order:
     """Return an order that the broker has; why it was UNKNOWN is no word on it any more."""
-    message = "" if order.status is OrderStatus.UNKNOWN else order.message
-    return replace(order, status=OrderStatus.WORKING, ended=None, message=message)
+    known = order.for_cause(None) if order.status is OrderStatus.UNKNOWN else order
+    return replace(known, status=OrderStatus.WORKING, ended=None)
 
 
 def told_to_work(work: Work, order: Order) -> None:
@@ -35,5 +36,5 @@ def revive(work: Work, order: Order) -> None:
         work.alarm(order.bot, f"{text}: it is taken back", order.position)
     for other in work.live_orders(order.position):
         if order.purpose in CLOSING and other.purpose in CLOSING:
-            cancel(work, other, f"{order.ref} works after all")
-    cancel(work, work.put_order(replace(order, status=OrderStatus.WORKING, ended=None)), "it came to life too late")
+            cancel(work, other, Cause.INSTEAD_OF_REVIVED, order.ref)
+    cancel(work, work.put_order(replace(order, status=OrderStatus.WORKING, ended=None)), Cause.REVIVED)

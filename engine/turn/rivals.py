@@ -8,6 +8,7 @@ person says so (`rulebot resume`), entries at work are taken back, and exits go 
 
 from collections.abc import Iterable
 
+from engine.model.cause import Cause
 from engine.model.event import BrokerStatus, OrderReport
 from engine.record.record import Kind
 from engine.turn.resting import cancel_entries
@@ -39,7 +40,7 @@ def note(work: Work, ref: str, what: str) -> None:
     who = "orphan order" if is_copy else f"another rulebot (install {install}) trades this account:"
     why = " and is in no record of this store: it is a backup, or has a copy that trades" if is_copy else ""
     work.record(Kind.ALARM, text=f"{who} {ref} {what}{why}; {HELP}")
-    cancel_entries(work, "", "somebody else trades this account")
+    cancel_entries(work, "", Cause.OTHER_TRADER)
 
 
 def note_ended(work: Work, event: OrderReport) -> None:

@@ -47,8 +47,6 @@ from engine.turn.state import Standing
 from engine.turn.unknown import is_unknown, known_again, note_unknown
 from engine.turn.work import Work
 
-WITHOUT = "it is rolled without it"
-"""Why an order that rolls is taken back that would sell what nobody bids for any more."""
 SOON = 1.0
 """Seconds after which a roll that waits for quotes looks again, though none has come."""
 

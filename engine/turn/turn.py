@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from engine.model.cause import Cause
 from engine.model.contract import Option, Underlying, share
 from engine.model.event import (
     AccountReport,
@@ -54,7 +55,7 @@ from engine.turn.before_expiry import ending_corrected
 from engine.turn.by_hand import ask_entry, step_by_hand
 from engine.turn.caution import go_on
 from engine.turn.dividends import warn_of_dividends
-from engine.turn.entered import CLOSED_BY_HAND, next_opening
+from engine.turn.entered import next_opening
 from engine.turn.entering import note_blocked, step_entry
 from engine.turn.executions import on_commission, on_execution
 from engine.turn.following import follow
@@ -80,7 +81,6 @@ from engine.turn.state import NEVER, Standing, State, after_request
 from engine.turn.torn import step_torn
 from engine.turn.work import Turn, Work
 
-UNWRITTEN = "the store took no more records"
 """Why what may open something is taken back when a run ends so."""
 UNLINKED_AGAIN = timedelta(seconds=1)
 """While the broker is lost what is due stays due; to be asked again at once would leave no time to listen."""
@@ -112,7 +112,7 @@ def withdraw(program: Program, state: State, at: datetime) -> Turn:
     for order in work.all_live_orders():
         if order.may_open and order.status is OrderStatus.CANCELLING:
             ask_back(work, order)
-    cancel_entries(work, "", UNWRITTEN)
+    cancel_entries(work, "", Cause.STORE_FULL)
     return work.finish()
 
 
@@ -403,13 +403,13 @@ def _on_operator(work: Work, event: OperatorRequest) -> dict[str, Any]:
     elif event.request is Request.RESUME:
         _end_halts(work, event.bot)
     elif event.request in (Request.KILL, Request.FLATTEN):
-        cancel_entries(work, event.bot, "killed")
+        cancel_entries(work, event.bot, Cause.KILLED)
         for name in work.bots if event.request is Request.FLATTEN else ():
             if event.bot in ("", name):
                 work.set_wake(name, work.at)
     elif event.request is Request.STOP:
         changes["is_stopping"] = True
-        cancel_entries(work, event.bot, "the engine stops")
+        cancel_entries(work, event.bot, Cause.STOPPING)
     return changes
 
 
@@ -457,7 +457,7 @@ def _close_one(work: Work, name: str) -> None:
         return
     for order in work.live_orders(name):
         if order.opens(name):
-            cancel(work, order, CLOSED_BY_HAND)
+            cancel(work, order, Cause.CLOSED_BY_OPERATOR)
     work.set_wake(position.bot, work.at)
 
 

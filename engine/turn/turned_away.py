@@ -7,54 +7,20 @@ his last word is the answer to our cancel; why we wanted the order back stands b
 from collections.abc import Sequence
 from itertools import takewhile
 
-from engine.model.order import WANTED_BACK_FOR, Order, OrderStatus
-from engine.turn.message_codes import INFORMATION, IS_OVER, NOT_CANCELLED, OF_OUR_SIDE
-
-INACTIVE = "it was inactive"
-_BECAUSE = "reason:"
-_BY_PEOPLE = ("trader", "user")
-_OVER = ("cancelled", "apicancelled", "inactive")
-"""States of the broker that are over without a fill: an order that it has begun to cancel is not."""
-
-
-def answered(message: str, words: str) -> str:
-    """Return the broker's answer to a cancel, and behind it why the order was taken back."""
-    reason = taken_back_for(message)
-    return f"{words}{WANTED_BACK_FOR}{reason})" if reason else words
-
-
-def taken_back_for(message: str) -> str:
-    """Return why an order was taken back, whatever the broker has answered to its cancel."""
-    _, is_answer, reason = message.partition(WANTED_BACK_FOR)
-    return reason.removesuffix(")") if is_answer else message
-
-
-def last_words(message: str) -> str:
-    """Return the last words on an order, without why it was taken back before them."""
-    return message.partition(WANTED_BACK_FOR)[0]
+from engine.model.broker_message import Meaning
+from engine.model.cause import Cause
+from engine.model.order import Order, OrderStatus
+from engine.turn.message_codes import INFORMATION, NOT_CANCELLED, OF_OUR_SIDE
 
 
 def is_told_over(order: Order) -> bool:
     """Say whether the broker has answered our cancel of an order that it was over before, and not by a fill."""
-    return _told_state(order) in _OVER
+    return order.answer is not None and order.answer.meaning is Meaning.OVER
 
 
 def is_told_filled(order: Order) -> bool:
     """Say whether the broker has answered our cancel of an order that it had filled before."""
-    return _told_state(order) == "filled"
-
-
-def _told_state(order: Order) -> str:
-    """Return the state that the broker has named as it answered our cancel of an order, "" where it named none."""
-    words, is_answer, _ = order.message.partition(WANTED_BACK_FOR)
-    if not is_answer or not words.startswith(f"{IS_OVER} "):
-        return ""
-    return words.rpartition("state:")[2].strip(" .").casefold()
-
-
-def broker_words(order: Order) -> str:
-    """Return the broker's message on an order, with its code; "" when the last words on it are our own."""
-    return order.message if order.message.partition(" ")[0].isdigit() else ""
+    return order.answer is not None and order.answer.meaning is Meaning.FILLED
 
 
 def is_ended_by_broker(order: Order) -> bool:
@@ -62,30 +28,34 @@ def is_ended_by_broker(order: Order) -> bool:
 
     What somebody cancels in TWS comes with the same code and no reason, or one that names the trader.
     """
-    _, is_told, reason = broker_words(order).partition(_BECAUSE)
-    reason = last_words(reason).strip().casefold()
-    is_own = bool(is_told and reason) and not any(word in reason for word in _BY_PEOPLE)
-    return order.status is OrderStatus.CANCELLED and is_own
+    return order.status is OrderStatus.CANCELLED and order.is_ended_for_broker
 
 
 def is_turned_away(order: Order) -> bool:
     """Say whether an order that is over, and filled nothing, was one that the broker would not have."""
     if order.status not in (OrderStatus.CANCELLED, OrderStatus.ABANDONED) or order.has_fills:
         return False
-    reason = taken_back_for(order.message)
-    code = reason.partition(" ")[0]
-    if code.isdigit():  # of one that was changed the words may be of the change
-        return int(code) not in INFORMATION | NOT_CANCELLED and not order.former
-    return reason.startswith(INACTIVE)
+    if code := _code_before(order):  # of one that was changed the message may be of the change
+        return code not in INFORMATION | NOT_CANCELLED and not order.former
+    return order.cause is Cause.INACTIVE
+
+
+def _code_before(order: Order) -> int:
+    """Return the code of the broker's message before any cancel of ours, 0 where our own cause came after it."""
+    is_his = order.heard is not None and order.cause in (None, Cause.BROKER_SAID)
+    return order.heard.code if is_his and order.heard is not None else 0
 
 
 def is_refused_as_it_is(order: Order) -> bool:
     """Say whether the broker, or the exchange, would not have what was ordered, and filled nothing of it."""
     is_refused = order.status is OrderStatus.REFUSED or is_turned_away(order) or is_ended_by_broker(order)
-    if order.has_fills or not is_refused:
-        return False
-    code = taken_back_for(order.message).partition(" ")[0]
-    return not (code.isdigit() and int(code) in OF_OUR_SIDE)
+    return is_refused and not order.has_fills and _code_before(order) not in OF_OUR_SIDE
+
+
+def is_of_other_side(order: Order) -> bool:
+    """Say whether the broker refused an order since orders of the other side work in its contract."""
+    told = (each for each in (order.heard, order.answer) if each is not None)
+    return any(each.meaning is Meaning.OTHER_SIDE for each in told)
 
 
 def is_lost_again(order: Order, orders: Sequence[Order]) -> bool:

@@ -10,6 +10,7 @@ orders on end lack it, no order that closes is over: beside what may still fill 
 from collections.abc import Iterable
 from datetime import timedelta
 
+from engine.model.cause import Cause
 from engine.model.command import Cancel
 from engine.model.event import BrokerStatus, ExecutionReport, OrderReport
 from engine.model.order import Order, OrderStatus, Purpose
@@ -18,26 +19,22 @@ from engine.turn.closing import CLOSING
 from engine.turn.mismatch import distrust
 from engine.turn.resting import cancel
 from engine.turn.state import Twin
-from engine.turn.turned_away import taken_back_for
 from engine.turn.work import Work
 
 PATIENCE = timedelta(minutes=1)
 """How long a second order is taken back again and again until a person is told to do it."""
 _WORKS = (BrokerStatus.PRE_SUBMITTED, BrokerStatus.SUBMITTED)
 _OVER = (BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED, BrokerStatus.INACTIVE)
-_UNDER_ITS_ID, _WORKS_AS = "a second order works under its id", "a second order works as "
-"""Why an order is taken back: also what a start knows of the second one by."""
 
 
 def recalled(orders: Iterable[Order]) -> dict[str, Twin]:
     """Return the second orders that an engine before this one knew of, by the orders that wait for their end."""
     found = {}
     for order in orders:
-        reason = taken_back_for(order.message)
-        if order.status.is_live and reason == _UNDER_ITS_ID:
+        if order.status.is_live and order.cause is Cause.SECOND_UNDER_ID:
             found[order.ref] = Twin(order.changed_at, order.changed_at)
-        elif order.status.is_live and reason.startswith(_WORKS_AS):
-            found[reason.removeprefix(_WORKS_AS)] = Twin(order.changed_at, order.changed_at)
+        elif order.status.is_live and order.cause is Cause.SECOND_OF:
+            found[order.about] = Twin(order.changed_at, order.changed_at)
     return found
 
 
@@ -80,10 +77,10 @@ def _take_back(work: Work, order: Order, event: OrderReport) -> None:
         text = "the second is of another client: a person must cancel it"
     distrust(work, work.positions[order.position], f"{both}: {text}")
     if is_one_id:
-        cancel(work, work.orders[order.ref], _UNDER_ITS_ID)
+        cancel(work, work.orders[order.ref], Cause.SECOND_UNDER_ID)
     for other in work.live_orders(order.position):
         if order.purpose is not Purpose.ENTRY and other.purpose in CLOSING and other.ref != order.ref:
-            cancel(work, other, f"{_WORKS_AS}{order.ref}")
+            cancel(work, other, Cause.SECOND_OF, order.ref)
     if is_ours:
         work.commands.append(Cancel(replace(order, order_id=event.order_id, perm_id=event.perm_id)))
 
@@ -93,7 +90,7 @@ def check_owner(work: Work, order: Order, event: ExecutionReport) -> None:
     if _is_of_second(order, event) and order.ended is None and order.filled:
         text = f"a second order at the broker has filled as {order.ref}: ours is taken back"
         work.alarm(order.bot, text, order.position)
-        cancel(work, order, "a second order under its reference has filled")
+        cancel(work, order, Cause.SECOND_FILLED)
 
 
 def _is_of_second(order: Order, event: OrderReport | ExecutionReport) -> bool:

@@ -10,6 +10,7 @@ from engine.adapters.ib import trouble
 from engine.adapters.ib.link import IbLink
 from engine.decide import limits, opportunity
 from engine.fill.book import Booked
+from engine.model.broker_message import broker_message
 from engine.model.command import Submit
 from engine.model.event import ExecutionReport
 from engine.model.order import Order, OrderStatus, Purpose
@@ -185,7 +186,9 @@ def _commissions_again() -> Any:
 def _any_code_ends(at_work: work.Work, event: Any) -> None:
     order = at_work.orders.get(at_work.by_id.get(event.order_id, ""))
     if order is not None and order.status.is_live:
-        order = at_work.put_order(replace(order, message=f"{event.code} {event.text}", ended=OrderStatus.CANCELLED))
+        order = at_work.put_order(
+            replace(order.hearing(broker_message(event.code, event.text)), ended=OrderStatus.CANCELLED)
+        )
         reports.conclude(at_work, order)
 
 

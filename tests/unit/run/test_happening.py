@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from store_day import CONDOR, DAY, at, condor, entity, position
 
+from engine.model.broker_message import broker_message
 from engine.model.contract import Option, Right
 from engine.model.market import Board
 from engine.model.order import OrderStatus, Purpose
@@ -26,7 +27,7 @@ def test_an_entry_is_told_when_it_is_sent_and_not_when_the_broker_says_more_of_i
     told = happening(entity(Kind.ORDER, sent, sending), state)
     assert told is not None
     assert (told.bot, told.text.startswith("entry sent: ")) == (CONDOR, True)
-    later = replace(sending, message="201 Order rejected", changed_at=at("09:53"))
+    later = replace(sending, heard=broker_message(201, "Order rejected"), changed_at=at("09:53"))
     assert happening(entity(Kind.ORDER, at("09:53"), later), state) is None
 
 

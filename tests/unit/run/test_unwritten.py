@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 from hand_desk import Desk, clock
 
+from engine.model.cause import Cause, cause_text
 from engine.model.errors import StoreError, UnwrittenError
 from engine.model.event import MarketMoved
 from engine.model.order import Order, OrderStatus
@@ -16,8 +17,6 @@ from engine.record.record import Kind, Record
 from engine.run import start
 from engine.run.loop import Loop
 from engine.run.start import _closed_after
-from engine.turn.turn import UNWRITTEN
-from engine.turn.turned_away import taken_back_for
 
 FULL = "the store a.db cannot grow: the disk is full"
 
@@ -132,9 +131,9 @@ def test_the_next_start_knows_what_was_asked_back(monkeypatch: pytest.MonkeyPatc
     desk.link(refs=())
     desk.confirm_gone()
     gone = desk.order(order.ref)
-    assert (gone.status, taken_back_for(gone.message)) == (OrderStatus.CANCELLED, UNWRITTEN)
+    assert (gone.status, gone.cause) == (OrderStatus.CANCELLED, Cause.STORE_FULL)
     (why,) = [record.data["reason"] for record in desk.records if record.data.get("what") == "unfilled"]
-    assert str(why).endswith(f"(before: {UNWRITTEN})")
+    assert str(why).endswith(f"(before: {cause_text(Cause.STORE_FULL)})")
 
 
 def test_a_store_that_takes_not_even_that_ends_the_run_as_well(monkeypatch: pytest.MonkeyPatch) -> None:

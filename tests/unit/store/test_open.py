@@ -21,7 +21,7 @@ from engine.store.open import is_in_use, open_store, read_store
 from engine.store.place import place_of
 from engine.store.queries import StoreReader
 from engine.store.sqlite import backup
-from engine.store.tables import journal
+from engine.store.tables import SCHEMA_VERSION, journal
 
 
 def test_pragmas_of_a_writer(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_database_of_another_program_is_refused(tmp_path: Path, opened: object
 def test_a_newer_store_is_refused(day_store: Path) -> None:
     with sqlite3.connect(day_store) as connection:
         connection.execute("UPDATE schema_version SET version = 99")
-    with pytest.raises(StoreError, match="has version 99, this rulebot knows 1") as caught:
+    with pytest.raises(StoreError, match=f"has version 99, this rulebot knows {SCHEMA_VERSION}") as caught:
         open_store(day_store)
     assert caught.value.help == "use the newer rulebot"
 

@@ -28,6 +28,7 @@ from engine.store.open import is_in_use, is_there, open_store, read_store
 from engine.store.place import Place, Server, place_of
 from engine.store.queries import StoreReader
 from engine.store.requests import box_of
+from engine.store.tables import SCHEMA_VERSION
 from engine.store.upkeep import RESTORED, back_up, differing_tables, opened_journal, restore
 from engine.store.views import NAMES
 from engine.turn.state import Standing, Trading
@@ -152,7 +153,7 @@ def test_there_must_be_a_store_to_read(server: Server) -> None:
 def test_a_newer_store_is_refused(server: Server) -> None:
     open_store(server).close()
     run(server, "UPDATE schema_version SET version = 99")
-    with pytest.raises(StoreError, match="has version 99, this rulebot knows 1"):
+    with pytest.raises(StoreError, match=f"has version 99, this rulebot knows {SCHEMA_VERSION}"):
         open_store(server)
 
 

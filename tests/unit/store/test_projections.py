@@ -16,8 +16,10 @@ from sqlalchemy import Engine, event
 from store_day import CONDOR, DAY, SELLER, at, condor_records, entity, seller_records, small_day
 
 from engine.decide.bot_day import BotDay
+from engine.model.broker_message import broker_message
+from engine.model.cause import Cause
 from engine.model.contract import Option, Right
-from engine.model.order import NEXT_TRY, TRIES_USED_UP, Order, OrderStatus, OrderType, Purpose
+from engine.model.order import Order, OrderStatus, OrderType, Purpose
 from engine.model.position import Position, PositionLeg
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.codec import decode
@@ -28,7 +30,6 @@ from engine.store.open import open_store
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.store.tables import PROJECTIONS
-from engine.turn.turned_away import answered
 from engine.web.book import greeks
 from engine.web.picture_of_store import picture_of_store
 
@@ -126,60 +127,68 @@ def of_seller(purpose: Purpose) -> Order:
 
 
 @pytest.mark.parametrize(
-    ("status", "message", "told"),
+    ("status", "cause", "heard", "answer", "told"),
     [
-        (OrderStatus.CANCELLED, TRIES_USED_UP, "TIMEOUT"),
-        (OrderStatus.CANCELLED, NEXT_TRY, "TIMEOUT"),
-        (OrderStatus.CANCELLED, answered(NEXT_TRY, "10148 OrderId 2 cannot be cancelled"), "TIMEOUT"),
-        (OrderStatus.CANCELLED, f"{TRIES_USED_UP}: a market order follows", "TIMEOUT"),
-        (OrderStatus.CANCELLED, "its conditions no longer hold", "WITHDRAWN"),
-        (OrderStatus.CANCELLED, answered("killed", "161 cannot be cancelled now"), "WITHDRAWN"),
-        (OrderStatus.CANCELLED, "202 Order Canceled - reason:no market is open", "BROKER"),
-        (OrderStatus.CANCELLED, "", "BROKER"),
-        (OrderStatus.REFUSED, "201 Order rejected - reason: no", "REFUSED"),
-        (OrderStatus.DENIED, "more than max_open", "REFUSED"),
-        (OrderStatus.ABANDONED, "10147 OrderId 2 is not found.", "NOT_FOUND"),
-        (OrderStatus.CANCELLING, TRIES_USED_UP, None),
-        (OrderStatus.WORKING, "", None),
-        (OrderStatus.FILLED, TRIES_USED_UP, None),
+        (OrderStatus.CANCELLED, Cause.TRIES_USED_UP, "", "", "TIMEOUT"),
+        (OrderStatus.CANCELLED, Cause.NEXT_TRY, "", "", "TIMEOUT"),
+        (OrderStatus.CANCELLED, Cause.NEXT_TRY, "", "10148 OrderId 2 cannot be cancelled", "TIMEOUT"),
+        (OrderStatus.CANCELLED, Cause.MARKET_FOLLOWS, "", "", "TIMEOUT"),
+        (OrderStatus.CANCELLED, Cause.CONDITIONS_LOST, "", "", "WITHDRAWN"),
+        (OrderStatus.CANCELLED, Cause.KILLED, "", "161 cannot be cancelled now", "WITHDRAWN"),
+        (OrderStatus.CANCELLED, None, "202 Order Canceled - reason:no market is open", "", "BROKER"),
+        (OrderStatus.CANCELLED, None, "", "", "BROKER"),
+        (OrderStatus.REFUSED, None, "201 Order rejected - reason: no", "", "REFUSED"),
+        (OrderStatus.DENIED, None, "", "", "REFUSED"),
+        (OrderStatus.ABANDONED, None, "10147 OrderId 2 is not found.", "", "NOT_FOUND"),
+        (OrderStatus.CANCELLING, Cause.TRIES_USED_UP, "", "", None),
+        (OrderStatus.WORKING, None, "", "", None),
+        (OrderStatus.FILLED, Cause.TRIES_USED_UP, "", "", None),
     ],
 )
 def test_an_order_that_is_over_says_in_one_word_why(
-    place: Place, status: OrderStatus, message: str, told: str | None
+    place: Place, status: OrderStatus, cause: Cause | None, heard: str, answer: str, told: str | None
 ) -> None:
     """An attempt that was not filled in time is kept with the reason TIMEOUT (requirement A2)."""
-    order = replace(of_seller(Purpose.ENTRY), status=status, message=message)
+    order = said_of(replace(of_seller(Purpose.ENTRY), status=status), cause, heard, answer)
     path = store_of(place, [entity(Kind.ORDER, at("09:36"), order)])
     (found,) = rows(path, "SELECT cancel_reason, message FROM orders")
-    assert found == {"cancel_reason": told, "message": message}
+    assert found == {"cancel_reason": told, "message": order.message}
+
+
+def said_of(order: Order, cause: Cause | None, heard: str = "", answer: str = "") -> Order:
+    """Return the order with its cause and what the broker has said, as "CODE words"."""
+    on_it, to_cancel = (
+        broker_message(int(each.split()[0]), each.partition(" ")[2]) if each else None for each in (heard, answer)
+    )
+    return replace(order, cause=cause, heard=on_it, answer=to_cancel)
 
 
 def test_an_order_whose_partner_has_filled_was_ended_by_its_group(place: Place) -> None:
     target, stop = of_seller(Purpose.TARGET), of_seller(Purpose.STOP)
     filled = replace(stop, status=OrderStatus.FILLED, leg_filled=(1,))
-    gone = replace(target, status=OrderStatus.CANCELLED, message="the position is closed")
+    gone = replace(target, status=OrderStatus.CANCELLED, cause=Cause.POSITION_CLOSED)
     path = store_of(place, [entity(Kind.ORDER, at("10:00"), each) for each in (filled, gone)])
     found = rows(path, "SELECT bracket_type, cancel_reason FROM orders ORDER BY id")
     assert [tuple(each.values()) for each in found] == [("TAKE_PROFIT", "OCA"), ("STOP_LOSS", None)]
 
 
 @pytest.mark.parametrize(
-    ("message", "told"),
+    ("cause", "heard", "answer", "told"),
     [
-        ("time closes the position", "WITHDRAWN"),
-        (GROUP_FILLED, "OCA"),
-        (answered("time closes the position", GROUP_FILLED), "OCA"),
-        (answered("time closes the position", "202 Order Canceled - reason:"), "WITHDRAWN"),
-        ("202 Order Canceled - reason:the market is closed", "BROKER"),
+        (Cause.EXIT_CLOSES, "", "", "WITHDRAWN"),
+        (None, GROUP_FILLED, "", "OCA"),
+        (Cause.EXIT_CLOSES, "", GROUP_FILLED, "OCA"),
+        (Cause.EXIT_CLOSES, "", "202 Order Canceled - reason:", "WITHDRAWN"),
+        (None, "202 Order Canceled - reason:the market is closed", "", "BROKER"),
     ],
 )
 def test_an_order_whose_partner_has_filled_in_part_was_ended_by_its_group_if_the_broker_says_so(
-    place: Place, message: str, told: str
+    place: Place, cause: Cause | None, heard: str, answer: str, told: str
 ) -> None:
     """OCA was told of a stop that the time exit took back hours after a part of the target had filled."""
     target, stop = (replace(of_seller(purpose), quantity=3) for purpose in (Purpose.TARGET, Purpose.STOP))
-    begun = replace(target, status=OrderStatus.CANCELLED, leg_filled=(1,), message="time closes the position")
-    gone = replace(stop, quantity=2, status=OrderStatus.CANCELLED, message=message)
+    begun = replace(target, status=OrderStatus.CANCELLED, leg_filled=(1,), cause=Cause.EXIT_CLOSES)
+    gone = said_of(replace(stop, quantity=2, status=OrderStatus.CANCELLED), cause, heard, answer)
     path = store_of(place, [entity(Kind.ORDER, at("15:00"), each) for each in (begun, gone)])
     found = rows(path, "SELECT bracket_type, cancel_reason FROM orders ORDER BY id")
     assert [tuple(each.values()) for each in found] == [("TAKE_PROFIT", "WITHDRAWN"), ("STOP_LOSS", told)]
@@ -214,7 +223,7 @@ def test_a_day_whose_entry_was_not_filled_says_why(place: Place) -> None:
         for record in seller_records()
         if record.kind is Kind.ORDER and record.data["purpose"] == "entry"
     ]
-    cancelled = replace(entry, status=OrderStatus.CANCELLED, message=TRIES_USED_UP)
+    cancelled = replace(entry, status=OrderStatus.CANCELLED, cause=Cause.TRIES_USED_UP)
     day = BotDay(bot=SELLER, date=DAY, entries=1)
     path = store_of(place, [entity(Kind.ORDER, at("09:36"), cancelled), entity(Kind.BOT_DAY, at("09:36"), day)])
     asked = f"SELECT skipped FROM bot_days WHERE strategy_id = '{SELLER}'"

@@ -9,10 +9,11 @@ import pytest
 from hand_desk import DAY, NO_LIMITS, SELLER, Desk, clock, put, text_of
 
 from engine.decide.bot_day import BotDay
+from engine.model.cause import Cause, cause_text
 from engine.model.contract import Option
 from engine.model.event import BrokerStatus, ClocksApart, HoursReport, Request
 from engine.model.money import ZERO
-from engine.model.order import TRIES_USED_UP, Order, OrderStatus, Purpose, Side
+from engine.model.order import Order, OrderStatus, Purpose, Side
 from engine.model.position import Position
 from engine.model.session import Hours
 from engine.record.codec import decode, encode
@@ -481,7 +482,7 @@ def test_no_try_of_a_roll_goes_on_to_what_the_new_legs_may_not_lose() -> None:
     desk.cancelled(desk.last)
     assert both(desk)[0].state == "open"
     (said,) = no_rolls(desk)
-    assert said.startswith(f"vix does not roll: {TRIES_USED_UP}")
+    assert said.startswith(f"vix does not roll: {cause_text(Cause.TRIES_USED_UP)}")
 
 
 def test_no_try_of_a_roll_goes_down_to_where_its_stop_would_act_at_once() -> None:

@@ -1,0 +1,63 @@
+"""A store of the first version goes on: its journal as it was written, its tables made anew."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from places import rows
+from store_day import at, small_day
+
+from engine.model.order import Order
+from engine.record.codec import decode
+from engine.record.record import Kind, Record
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.queries import StoreReader
+from engine.store.tables import SCHEMA_VERSION
+from engine.store.views import NAMES
+
+ADDED = ("cause", "broker_code", "broker_meaning")
+
+
+def of_first_version(path: Path) -> Path:
+    """Write the small day as the first version of a store has it."""
+    journal = SqlJournal(open_store(path))
+    journal.append([_as_before(record) for record in small_day()], durable=True)
+    journal.close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for name in reversed(NAMES):
+            connection.execute(f"DROP VIEW {name}")
+        for name in ADDED:
+            connection.execute(f"ALTER TABLE order_rows DROP COLUMN {name}")
+        connection.execute("CREATE VIEW orders AS SELECT ref, message FROM order_rows")
+        connection.execute("UPDATE schema_version SET version = 1")
+        connection.execute("UPDATE lease SET owner = 'somebody, code of another'")
+    return path
+
+
+def _as_before(record: Record) -> Record:
+    if record.kind is not Kind.ORDER:
+        return record
+    data: Any = {**record.data, "message": decode(Order, dict(record.data)).message}
+    for name in ("cause", "about", "detail", "heard", "answer"):
+        data.pop(name, None)
+    return Record(record.at, record.kind, record.bot, record.position, data)
+
+
+def test_a_store_of_the_first_version_is_taken_over(tmp_path: Path, day_store: Path) -> None:
+    path = of_first_version(tmp_path / "old.db")
+    SqlJournal(open_store(path)).close()
+    for name in ("orders", "trades", "bot_days", "position_snapshots"):
+        assert rows(path, f"SELECT * FROM {name} ORDER BY 1") == rows(day_store, f"SELECT * FROM {name} ORDER BY 1")
+    assert rows(path, "SELECT version FROM schema_version") == [{"version": SCHEMA_VERSION}]
+    again = SqlJournal(open_store(path))
+    again.rebuild()
+    again.close()
+
+
+def test_a_store_of_the_first_version_can_be_read_before_an_engine_takes_it_over(tmp_path: Path) -> None:
+    path = of_first_version(tmp_path / "old.db")
+    with StoreReader(path) as reader:
+        records = reader.recall(at("16:00")).records
+    assert [decode(Order, dict(each.data)).ref for each in records if each.kind is Kind.ORDER]
