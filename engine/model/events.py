@@ -41,12 +41,12 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """On which days an event may fall by its usual rule, and when on such a day (exchange time).
+    """On which days an event may fall by its usual rule, and when on such a day (exchange time; None: all day).
 
     turn: by which month a day's turn is called, of which each has one event; "" for a day that is in none.
     """
 
-    clock: time
+    clock: time | None
     may_fall_on: Callable[[date], bool]
     turn: Callable[[date], str]
 
@@ -96,10 +96,32 @@ def meeting_of(day: date) -> str:
     return next((f"{day.year}-{first[0]:02}" for first, last in _MEETINGS if first <= at <= last), "")
 
 
+# Ordinary meetings since October 2022, when OPEC and its partners agreed on one every six months.
+_OIL_MEETINGS = (((5, 25), (6, 8)), ((11, 25), (12, 8)))
+_HALF_YEARLY = date(2022, 10, 6)
+
+
+def may_be_opec(day: date) -> bool:
+    """A meeting on oil production: a weekday around the turn of May, and of November.
+
+    Source: communique of the 33rd OPEC and non-OPEC Ministerial Meeting, 5 October 2022.
+    """
+    at = (day.month, day.day)
+    return day.weekday() <= FRIDAY and any(first <= at <= last for first, last in _OIL_MEETINGS)
+
+
+def oil_meeting_of(day: date) -> str:
+    """Return the month in which the span of a meeting begins, "" for a day outside of both, or before the rule."""
+    at = (day.month, day.day)
+    found = (f"{day.year}-{first[0]:02}" for first, last in _OIL_MEETINGS if first <= at <= last)
+    return next(found, "") if day >= _HALF_YEARLY else ""
+
+
 PROJECTIONS: Mapping[str, Projection] = {
     "CPI": Projection(time(8, 30), may_be_cpi, month_of),
     "FOMC": Projection(time(14, 0), may_be_fomc, meeting_of),
     "NFP": Projection(time(8, 30), may_be_nfp, month_of),
+    "OPEC": Projection(None, may_be_opec, oil_meeting_of),
 }
 
 
@@ -122,8 +144,11 @@ def projected_days(name: str, first: date, last: date) -> tuple[EventDay, ...]:
     if rule is None:
         return ()
     days = (first + DAY * count for count in range((last - first).days + 1))
+    clock = rule.clock
     return tuple(
-        EventDay(name, day, at_exchange_time(day, rule.clock), projected=True) for day in days if rule.may_fall_on(day)
+        EventDay(name, day, None if clock is None else at_exchange_time(day, clock), projected=True)
+        for day in days
+        if rule.may_fall_on(day)
     )
 
 

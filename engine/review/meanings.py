@@ -82,7 +82,7 @@ VALUES: Mapping[str, str] = {
     "CPI": "the consumer price index, 08:30 on its day",
     "FOMC": "the rate decision of the Federal Reserve, 14:00 on its day",
     "NFP": "the employment report (non-farm payrolls), 08:30 on its day",
-    "OPEC": "a meeting of OPEC; its days are imported",
+    "OPEC": "a meeting of OPEC, or of OPEC and its partners, on oil production",
     "earnings": "the company's results; indices and funds have none",
     "cash": "the cash of the account",
     "net_liquidation": "what the account would come to if all of it were closed now",

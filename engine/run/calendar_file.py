@@ -117,7 +117,7 @@ class _Reader:
         if not isinstance(name, str) or ("name" in tree and not _NAME.fullmatch(name)):
             self.report("RB605", ("name",), "a name is a letter, then letters, digits and _", "CPI, OPEC, my_event")
             return ""
-        known = next((usual for usual in (*PROJECTIONS, "OPEC", EARNINGS) if usual.lower() == name.lower()), name)
+        known = next((usual for usual in (*PROJECTIONS, EARNINGS) if usual.lower() == name.lower()), name)
         if known != name:
             self.report("RB605", ("name",), f"the name of this event is '{known}', is '{name}'")
         return name

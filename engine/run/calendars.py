@@ -20,7 +20,7 @@ from engine.spec.text import read_bytes
 from engine.spec.whole_file import write_whole
 from engine.store.folders import data_folder, make_folder
 
-SHIPPED = ("cpi", "fomc", "nfp")
+SHIPPED = ("cpi", "fomc", "nfp", "opec")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}\.json")
 
 

@@ -20,10 +20,13 @@ def run(*arguments: str) -> Result:
 
 
 def test_list_shows_published_and_projected_days() -> None:
-    found = run("list", "--from", "2026-12-01", "--to", "2027-01-08")
+    found = run("list", "--from", "2026-12-04", "--to", "2027-01-08")
     assert found.exit_code == 0
     assert found.stdout.split("\n") == [
+        "2026-12-04 Fri  all day  OPEC          projected",
         "2026-12-04 Fri  08:30    NFP",
+        "2026-12-07 Mon  all day  OPEC          projected",
+        "2026-12-08 Tue  all day  OPEC          projected",
         "2026-12-09 Wed  14:00    FOMC",
         "2026-12-10 Thu  08:30    CPI",
         "2027-01-01 Fri  08:30    NFP           projected",
@@ -31,6 +34,7 @@ def test_list_shows_published_and_projected_days() -> None:
         "CPI is published until 2026-12-31; projected until 2028-12-31",
         "FOMC is published until 2027-12-31; projected until 2028-12-31",
         "NFP is published until 2026-12-31; projected until 2028-12-31",
+        "OPEC is published until 2026-06-30; projected until 2028-12-31",
         "",
     ]
 
@@ -76,16 +80,16 @@ def test_what_is_no_day_is_refused_in_words(arguments: tuple[str, ...], day: str
 
 
 def test_import_says_what_changed_and_list_shows_it(tmp_path: Path) -> None:
-    file = tmp_path / "opec.json"
-    tree = {"rulebot_calendar": 1, "name": "OPEC", "verified": "2026-11-15", "published_until": "2027-06-30"}
+    file = tmp_path / "launch.json"
+    tree = {"rulebot_calendar": 1, "name": "launch", "verified": "2026-11-15", "published_until": "2027-06-30"}
     file.write_text(json.dumps({**tree, "dates": ["2027-06-06"]}), encoding="utf-8")
     done = run("import", str(file))
     assert done.exit_code == 0
     assert done.stdout.split("\n")[:2] == [
-        "OPEC: 1 date new or changed: 2027-06-06",
-        "OPEC: published until 2027-06-30",
+        "launch: 1 date new or changed: 2027-06-06",
+        "launch: published until 2027-06-30",
     ]
-    assert "2027-06-06 Sun  all day  OPEC\n" in run("list", "--from", "2027-06-06", "--to", "2027-06-07").stdout
+    assert "2027-06-06 Sun  all day  launch\n" in run("list", "--from", "2027-06-06", "--to", "2027-06-07").stdout
     assert run("import", str(file)).stdout.startswith("nothing changed")
 
 

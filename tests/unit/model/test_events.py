@@ -49,7 +49,20 @@ def test_projection_covers_every_date_published_since_2016_but_those_moved_by_fo
 def test_projection_blocks_few_enough_sessions_to_trade_on() -> None:
     days = {session.date for session in sessions(date(2027, 1, 1), date(2027, 12, 31))}
     blocked = {name: sum(rule.may_fall_on(day) for day in days) for name, rule in PROJECTIONS.items()}
-    assert blocked == {"CPI": 90, "FOMC": 14, "NFP": 17}
+    assert blocked == {"CPI": 90, "FOMC": 14, "NFP": 17, "OPEC": 19}
+
+
+def test_the_projection_of_opec_covers_every_weekday_meeting_since_they_are_held_every_six_months() -> None:
+    days = [event.day for event in DATES["OPEC"].days if event.day > date(2022, 10, 5)]
+    assert len(days) == 8
+    assert all(PROJECTIONS["OPEC"].turn(day) for day in days)
+    assert [day for day in days if PROJECTIONS["OPEC"].may_fall_on(day)] == [
+        date(2023, 11, 30), date(2024, 12, 5), date(2025, 5, 28)
+    ]  # fmt: skip
+
+
+def test_a_projected_meeting_of_opec_lasts_the_whole_day() -> None:
+    assert {event.at for event in projected_days("OPEC", date(2027, 1, 1), date(2027, 12, 31))} == {None}
 
 
 def test_projected_times_are_those_of_the_event_in_utc() -> None:
@@ -80,28 +93,28 @@ def test_a_meeting_of_the_fed_that_a_list_leaves_out_is_missed_by_the_month_in_w
     one = published("FOMC", "2028-01-01", "2028-12-31", "2028-01-26")
     assert months_without(one) == ("2028-03", "2028-04", "2028-06", "2028-07", "2028-09", "2028-10", "2028-12")
     assert months_without(published("FOMC", "2028-04-01", "2028-06-30", "2028-05-03", "2028-06-14")) == ()
-    assert months_without(published("OPEC", "2028-01-01", "2028-12-31", "2028-01-26")) == ()
+    assert months_without(published("LAUNCH", "2028-01-01", "2028-12-31", "2028-01-26")) == ()
 
 
 def test_event_without_a_usual_rule_is_unknown_after_its_dates() -> None:
-    calendar = event_calendar([published("OPEC", "2026-01-01", "2026-06-30", "2026-06-01")])
-    assert calendar.known_until == calendar.published_until == {"OPEC": date(2026, 6, 30)}
-    assert list(calendar.days["OPEC"]) == [date(2026, 6, 1)]
+    calendar = event_calendar([published("LAUNCH", "2026-01-01", "2026-06-30", "2026-06-01")])
+    assert calendar.known_until == calendar.published_until == {"LAUNCH": date(2026, 6, 30)}
+    assert list(calendar.days["LAUNCH"]) == [date(2026, 6, 1)]
 
 
 def test_dates_verified_later_replace_earlier_ones_within_their_span_only() -> None:
-    old = published("OPEC", "2026-01-01", "2026-06-30", "2026-02-01", "2026-06-01")
-    new = published("OPEC", "2026-05-01", "2026-12-31", "2026-06-03", verified="2026-04-01")
+    old = published("LAUNCH", "2026-01-01", "2026-06-30", "2026-02-01", "2026-06-01")
+    new = published("LAUNCH", "2026-05-01", "2026-12-31", "2026-06-03", verified="2026-04-01")
     calendar = event_calendar([new, old])
-    assert list(calendar.days["OPEC"]) == [date(2026, 2, 1), date(2026, 6, 3)]
-    assert calendar.known_until == {"OPEC": date(2026, 12, 31)}
+    assert list(calendar.days["LAUNCH"]) == [date(2026, 2, 1), date(2026, 6, 3)]
+    assert calendar.known_until == {"LAUNCH": date(2026, 12, 31)}
 
 
 def test_a_gap_in_published_dates_ends_what_is_known_of_an_event_without_a_rule() -> None:
-    first = published("OPEC", "2026-01-01", "2026-03-31", "2026-02-01")
-    later = published("OPEC", "2026-06-01", "2026-12-31", "2026-06-03")
+    first = published("LAUNCH", "2026-01-01", "2026-03-31", "2026-02-01")
+    later = published("LAUNCH", "2026-06-01", "2026-12-31", "2026-06-03")
     assert unbroken_until([later, first]) == date(2026, 3, 31)
-    assert event_calendar([first, later]).known_until == {"OPEC": date(2026, 3, 31)}
+    assert event_calendar([first, later]).known_until == {"LAUNCH": date(2026, 3, 31)}
 
 
 def test_a_gap_in_published_dates_is_projected_for_an_event_with_a_rule() -> None:
@@ -135,16 +148,18 @@ def test_warning_comes_thirty_days_before_published_dates_end(today: date, expec
 
 
 def test_warning_can_be_asked_for_the_events_that_matter_only() -> None:
-    calendar = event_calendar([published(name, "2026-01-01", "2026-12-31") for name in ("CPI", "OPEC")])
-    (line,) = expiry_warnings(calendar, date(2026, 12, 20), ["OPEC"])
-    assert line.startswith("OPEC: ")
+    calendar = event_calendar([published(name, "2026-01-01", "2026-12-31") for name in ("CPI", "LAUNCH")])
+    (line,) = expiry_warnings(calendar, date(2026, 12, 20), ["LAUNCH"])
+    assert line.startswith("LAUNCH: ")
     assert "unknown never enters" in line
 
 
 def test_events_are_listed_by_day_and_time() -> None:
     calendar = event_calendar(shipped_dates())
     found = events_between(calendar, date(2020, 3, 2), date(2020, 3, 17))
-    assert [(event.name, event.day.day) for event in found] == [("FOMC", 3), ("NFP", 6), ("CPI", 11), ("FOMC", 16)]
+    assert [(event.name, event.day.day) for event in found] == [
+        ("FOMC", 3), ("OPEC", 5), ("OPEC", 6), ("NFP", 6), ("CPI", 11), ("FOMC", 16)
+    ]  # fmt: skip
 
 
 @given(

@@ -26,14 +26,14 @@ def calendar(path: Path, *days: str, name: str = "CPI", until: str = "2027-03-31
 
 def test_shipped_calendars_reach_to_the_end_of_the_exchange_table(tmp_path: Path) -> None:
     found = load_calendar(tmp_path)
-    assert set(found.days) == {"CPI", "FOMC", "NFP"}
+    assert set(found.days) == {"CPI", "FOMC", "NFP", "OPEC"}
     assert set(found.known_until.values()) == {date(2028, 12, 31)}
-    assert [str(dates.verified) for dates in shipped_dates()] == ["2026-08-11"] * 3
+    assert [str(dates.verified) for dates in shipped_dates()] == ["2026-08-11"] * 3 + ["2025-12-01"]
 
 
 def test_only_the_month_that_was_never_published_is_missing_from_what_is_shipped() -> None:
     missing = {dates.name: months_without(dates) for dates in shipped_dates()}
-    assert missing == {"CPI": ("2025-11",), "FOMC": (), "NFP": ("2025-10",)}
+    assert missing == {"CPI": ("2025-11",), "FOMC": (), "NFP": ("2025-10",), "OPEC": ()}
 
 
 def test_imported_dates_replace_projected_ones(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_imported_dates_replace_projected_ones(tmp_path: Path) -> None:
 
 
 def test_importing_the_same_dates_again_changes_nothing(tmp_path: Path) -> None:
-    file = calendar(tmp_path / "opec.json", "2027-01-13", name="OPEC")
+    file = calendar(tmp_path / "opec.json", "2027-01-13", name="LAUNCH")
     import_calendar(file, tmp_path / "data")
     assert import_calendar(file, tmp_path / "data").changes == ()
 
@@ -75,8 +75,8 @@ def test_a_month_that_was_forgotten_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_own_events_are_known_to_the_end_of_their_dates(tmp_path: Path) -> None:
-    import_calendar(calendar(tmp_path / "opec.json", "2027-02-01", name="OPEC"), tmp_path)
-    assert load_calendar(tmp_path).known_until["OPEC"] == date(2027, 3, 31)
+    import_calendar(calendar(tmp_path / "opec.json", "2027-02-01", name="LAUNCH"), tmp_path)
+    assert load_calendar(tmp_path).known_until["LAUNCH"] == date(2027, 3, 31)
 
 
 def test_a_broken_file_is_not_kept(tmp_path: Path) -> None:
