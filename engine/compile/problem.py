@@ -91,6 +91,17 @@ CODES = {
     "RB356": "A structure that is sold for less than it surely costs at expiry.",
     "RB357": "A combo that is not in its smallest numbers, as 2 to 2.",
     "RB360": "A bound outside the usual range of its measure.",
+    "RB361": "A strike, width, price, count or limit outside its usual range.",
+    "RB362": "A sold option deep in the money, or a sold put above a sold call.",
+    "RB363": "Two legs that choose the same option.",
+    "RB364": "A condition of entry that always holds.",
+    "RB366": "A leg whose name says another side or right.",
+    "RB367": "A time exit that closes options which settle at the open on the day of entry.",
+    "RB368": "An exit that is true right after the fill in the example market.",
+    "RB370": "Two underlyings of which one side is larger than the other.",
+    "RB371": "Two underlyings that are both sold, or both bought.",
+    "RB372": "Legs on two underlyings of which one is sold before one is bought.",
+    "RB373": "Two underlyings whose deltas do not offset each other.",
 }
 
 

@@ -9,6 +9,8 @@ from engine.compile.lint.closing import closing_unsaid, parts_of_one, uncovering
 from engine.compile.lint.endings import unended
 from engine.compile.lint.entering import excluded, unaffordable, windowless
 from engine.compile.lint.exits import idle, idle_halts
+from engine.compile.lint.hedged import unhedged
+from engine.compile.lint.keys import out_of_range
 from engine.compile.lint.look import Check, Outside, look_at
 from engine.compile.lint.models import trained_elsewhere
 from engine.compile.lint.names import unused_lets
@@ -25,11 +27,14 @@ from engine.compile.lint.orders import (
 )
 from engine.compile.lint.prices import of_a_share, of_a_tick, off_tick
 from engine.compile.lint.rolls import rolled_again, rolled_at_any_price
+from engine.compile.lint.settled import always, at_once_in_the_example
+from engine.compile.lint.shapes import crossed, misnamed, out_on_the_first_day, twice
 from engine.compile.lint.unitless import read_otherwise
 from engine.compile.lint.unusual import unusual
 from engine.compile.plan import Plan
 from engine.compile.problem import CODES, Problem, did_you_mean
 from engine.spec.codes import CODES as READERS
+from engine.spec.nouns.condition import Path
 from engine.spec.spec import Spec
 
 WARNINGS = tuple(sorted(code for code in {*CODES, *READERS} if code.startswith("RB3")))
@@ -74,13 +79,32 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
+UNUSUAL: tuple[Check, ...] = (
+    unhedged,
+    crossed,
+    twice,
+    misnamed,
+    out_on_the_first_day,
+    always,
+    unusual,
+    out_of_range,
+    at_once_in_the_example,
+)
+"""Checks of numbers that are most likely a slip; of what another check has marked they say nothing."""
+
+
 def lint(spec: Spec, plan: Plan, outside: Outside | None) -> Iterator[Problem]:
     """Yield the warnings of a sound spec, whether accepted or not."""
     look = look_at(spec, plan, outside)
-    found = [problem for check in CHECKS for problem in check(look)]
-    yield from found
-    marked = {problem.path for problem in found}
-    yield from (problem for problem in unusual(look) if problem.path not in marked)
+    marked: set[Path] = set()
+    for check in CHECKS:
+        found = list(check(look))
+        marked |= {problem.path for problem in found}
+        yield from found
+    for check in UNUSUAL:
+        found = [problem for problem in check(look) if problem.path not in marked]
+        marked |= {problem.path for problem in found}
+        yield from found
 
 
 def unaccepted(spec: Spec, warnings: list[Problem], others: frozenset[str]) -> list[Problem]:

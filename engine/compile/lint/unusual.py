@@ -13,7 +13,7 @@ from engine.compile.lint.ranges import Range, compared, meet, rest, stretch
 from engine.compile.lint.scales import Span, span_of
 from engine.compile.lint.tests_of import Single, singles
 from engine.compile.lint.unitless import LEAST_SECONDS, MOST_OF_A_PART
-from engine.compile.measures.usual import MULTIPLE, PERCENTILES, Scale
+from engine.compile.measures.usual import MULTIPLE, PERCENTILES, USUAL, Scale
 from engine.compile.plan import Call, Compare, Op, Quantity
 from engine.compile.problem import Problem
 from engine.compile.units import scaled, written
@@ -38,6 +38,8 @@ def unusual(look: Look) -> Iterator[Problem]:
         for single in singles(pair.condition, pair.rule.test):
             if isinstance(single.test, Compare):
                 yield from _judged(look, pair, single, single.test)
+            else:
+                yield from _held(look, single, single.test.call)
 
 
 def _judged(look: Look, pair: Pair, single: Single, test: Compare) -> Iterator[Problem]:
@@ -57,6 +59,26 @@ def _judged(look: Look, pair: Pair, single: Single, test: Compare) -> Iterator[P
         return
     at = outside[0]
     yield _problem(look, pair, single, test, call, span, [number for number, _ in bounds], at, of)
+
+
+_OF_ARGUMENTS = {
+    "spot_within": "it is true all day, or only in the last moment",
+    "spot_beyond": "it is true at once, or never",
+    "within": "a hook counts on its own day only",
+}
+
+
+def _held(look: Look, single: Single, call: Call) -> Iterator[Problem]:
+    """Yield RB360 for a number among the arguments of what is true by itself."""
+    for name, given in call.arguments:
+        if name not in _OF_ARGUMENTS or not isinstance(given, int | float):
+            continue
+        quantity = next(iter(USUAL[call.measure]))
+        span = span_of(replace(call, quantity=quantity), look)
+        if span is not None and not _is_usual(float(given), span, Op.BETWEEN, 1):
+            usual, bound = _range(span, replace(call, quantity=quantity), None), shown(float(given), quantity)
+            message = f"'{name}' of '{call.measure}' is {bound}, and usual is {usual}: {_OF_ARGUMENTS[name]}"
+            yield Problem("RB360", (*single.said.path, name), message, f"write {usual}")
 
 
 def _is_said_already(single: Single, call: Call, number: float) -> bool:

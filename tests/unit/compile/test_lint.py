@@ -110,7 +110,12 @@ BOX = """\
   long_put: {buy: put, strike: {at: short_call}}
   short_put: {sell: put, strike: {at: long_call}}
 """
-BOUGHT_BOX = BOX.replace("sell:", "buys:").replace("buy:", "sell:").replace("buys:", "buy:")
+BOUGHT_BOX = """\
+  long_call: {buy: call, strike: {at: spot}}
+  short_call: {sell: call, strike: {above: long_call, by: 10 pts}}
+  short_put: {sell: put, strike: {at: long_call}}
+  long_put: {buy: put, strike: {at: short_call}}
+"""
 STRADDLE = """\
   short_put: {sell: put, strike: {at: spot}}
   short_call: {sell: call, strike: {at: short_put, within: 5 pts}}
@@ -452,7 +457,11 @@ QUIET = [
     changed((REQUIRE, "    - credit: {between: [0.50, 2.50]}\n"), (RISK, "  max_loss_per_trade: $795\n")),
     changed((RISK, RISK + "  require:\n    - worst_case_at_expiry: {at_most: $900}\n")),
     changed((REQUIRE, "    - credit: {at_least: $30}\n")),
-    changed(("underlying: SPX", "underlying: SPY"), (REQUIRE, "    - credit: {at_least: $8}\n")),
+    changed(
+        ("underlying: SPX", "underlying: SPY"),
+        (REQUIRE, "    - credit: {at_least: $8}\n"),
+        (BREACH, BREACH.replace("5 pts", "1 pts")),
+    ),
     exits(LAST, "- {stop: {loss: $0}, armed_by: {profit: {at_least: 30%}}}"),
     when("vix: {below: 20}", "{name: again, vix: {above: 12}}"),
     when("vix: {at_most: 20}", "{name: again, vix: {at_least: 20}}"),
@@ -514,9 +523,9 @@ QUIET = [
     weeks("- dte: {at_least: 60}", "- at_expiry: settle"),
     weeks("- dte: {above: 300}", "- at_expiry: settle").replace("nearest: 30", "at_least: 30"),
     weeks("- dte: {above: 300}", "- at_expiry: settle").replace("nearest: 30", "nearest: 200"),
-    exits(LAST, "- {stop: {loss: 80%}, confirm: 5h}"),
-    exits(LAST, "- {stop: {loss: 80%}, confirm: 10000 quotes}"),
-    exits(LAST, "- {stop: {loss: 80%}, confirm: 20h, unknown: exit, order: {then: market}}"),
+    exits(LAST, "- {vix: {above: 40}, confirm: 5h}"),
+    exits(LAST, "- {vix: {above: 40}, confirm: 10000 quotes}"),
+    exits(LAST, "- {vix: {above: 40}, confirm: 20h, unknown: exit, order: {then: market}}"),
     exits("- {time: close - 30m, confirm: 10m}"),
     weeks("- {vix: {above: 40}, confirm: 20h}", "- at_expiry: settle"),
     # what ends a part, or is armed on a later day, ends no day

@@ -1,0 +1,67 @@
+"""Conditions whose answer is known before any market is there, and exits that act at once in the example market."""
+
+from collections.abc import Iterator
+
+from engine.compile.lint.clauses import Reach, can_hold, legs_of
+from engine.compile.lint.literals import Subject
+from engine.compile.lint.look import Look
+from engine.compile.lint.ranges import Range, meet, stretch
+from engine.compile.lint.sample import Sample
+from engine.compile.lint.wording import said
+from engine.compile.problem import Problem
+
+
+def always(look: Look) -> Iterator[Problem]:
+    """Yield RB364 for a condition of entry that holds whatever the market does."""
+    for rule in look.entry_rules():
+        if not can_hold([(rule.test, False)], look.places.entry, look.terms):
+            message = f"{said(rule)} is always true: it blocks no entry"
+            yield Problem("RB364", look.marked(rule), message, "remove it, or write the bound that you mean")
+
+
+def at_once_in_the_example(look: Look) -> Iterator[Problem]:
+    """Yield RB368 for an exit that is true right after the fill in the example market."""
+    if len(look.sample.legs) < sum(1 for leg in look.plan.legs if not leg.is_shares):
+        return
+    reach = _in_the_example(look)
+    for planned, rule in look.exit_rules():
+        if planned.armed_by or not can_hold([(rule.test, True)], look.places.open, look.terms):
+            continue
+        if not can_hold([(rule.test, False)], reach, look.terms):
+            message = f"{said(rule)} is true right after the fill in the example: the position is closed at once"
+            yield Problem("RB368", look.marked(rule), message, _in_words(look))
+
+
+def _in_words(look: Look) -> str:
+    sample = look.sample
+    strikes = ", ".join(f"{leg.plan.name} {leg.strike:g}" for leg in sample.legs.values())
+    levels = ", ".join(dict.fromkeys(f"{leg.plan.symbol} {leg.spot:g}" for leg in sample.legs.values()))
+    return f"the example has {levels} and {strikes}; leave room between what is entered and the exit"
+
+
+def _in_the_example(look: Look) -> Reach:
+    sample = look.sample
+
+    def reach(subject: Subject) -> Range:
+        found = look.places.opened(subject)
+        known = _known(subject, sample) if subject.of is None else None
+        return found if known is None else meet(found, known)
+
+    return reach
+
+
+def _known(subject: Subject, sample: Sample) -> Range | None:
+    """Return what a subject is right after the fill in the example; None where the example does not tell."""
+    is_of_legs = subject.measure in ("breach", "leg_delta")
+    legs = [sample.legs[name] for name in sorted(legs_of(subject)) if name in sample.legs] if is_of_legs else []
+    match subject.measure:
+        case "breach" if legs:
+            nearest = min(leg.outward for leg in legs)
+            return stretch(nearest, nearest)
+        case "leg_delta" if legs:
+            largest = max(abs(leg.delta) for leg in legs)
+            return stretch(largest, largest)
+        case "position_delta":
+            return stretch(sample.delta, sample.delta)
+        case _:
+            return None

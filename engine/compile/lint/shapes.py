@@ -1,0 +1,109 @@
+"""Structures that are hardly the ones meant: crossed strikes, one option twice, a name that says another side."""
+
+from collections.abc import Iterator
+from itertools import combinations, islice
+
+from engine.compile.lint.look import Look
+from engine.compile.lint.sample import SampleLeg, days_of
+from engine.compile.lint.wording import said
+from engine.compile.lint.worth import same_everywhere
+from engine.compile.plan import Holds, LegPlan, Rule
+from engine.compile.problem import Problem
+from engine.compile.timing import end_of_day, full_session
+from engine.model.contract import OPENING_CLASSES, Right
+from engine.spec.nouns.condition import Path
+from engine.spec.nouns.legs import Bound, StrikeBy
+
+DEEP = 0.75
+"""The delta from which a sold option is deep in the money."""
+WEEK = 7
+"""Calendar days to expiry from which a position is meant to be held overnight."""
+_SIDES = {"short": -1, "sold": -1, "sell": -1, "long": 1, "bought": 1, "buy": 1}
+_RIGHTS = {"put": Right.PUT, "puts": Right.PUT, "call": Right.CALL, "calls": Right.CALL}
+
+
+def crossed(look: Look) -> Iterator[Problem]:
+    """Yield RB362 for a sold put above a sold call, and for a sold option that is deep in the money."""
+    sold = [leg for leg in look.sample.legs.values() if leg.plan.sign < 0]
+    deep = [leg for leg in sold if abs(leg.delta) > DEEP and leg.plan.strike.by is StrikeBy.DELTA]
+    for leg in deep:
+        right, target = leg.plan.right.value, leg.plan.strike.target
+        message = (
+            f"a sold {right} of delta {target:f} is deep in the money: it starts as a loss that only a rally wins back"
+        )
+        if leg.plan.right is Right.CALL:
+            message = message.replace("rally", "fall")
+        yield Problem("RB362", _target(leg.plan), message, f"did you mean {1 - float(target or 0):.2g}?")
+    if same_everywhere(look.spec) is not None:
+        return
+    for put, call in ((a, b) for a in sold for b in sold if a.plan.right is Right.PUT and b.plan.right is Right.CALL):
+        if _alike(put, call) and put.strike > call.strike and not deep:
+            message = (
+                f"the example sells '{put.plan.name}' at {put.strike:g} and '{call.plan.name}' at {call.strike:g}: "
+                "one of them always ends in the money"
+            )
+            yield Problem("RB362", put.plan.strike.path, message, "the sold put stands below the sold call", None, True)
+
+
+def _target(leg: LegPlan) -> Path:
+    key = (*leg.strike.path, leg.strike.by.value)
+    return key if leg.strike.bound is Bound.NEAREST else (*key, leg.strike.bound.value)
+
+
+def _alike(one: SampleLeg, other: SampleLeg) -> bool:
+    return one.plan.symbol == other.plan.symbol and one.days == other.days
+
+
+def twice(look: Look) -> Iterator[Problem]:
+    """Yield RB363 for two legs that choose the same option."""
+    for one, other in combinations(look.sample.legs.values(), 2):
+        is_same = _alike(one, other) and one.plan.right is other.plan.right and one.strike == other.strike
+        if not is_same or one.plan.trading_class != other.plan.trading_class:
+            continue
+        right = one.plan.right.value
+        message = f"'{one.plan.name}' and '{other.plan.name}' choose the same {right}: {_of_both(one, other)}"
+        yield Problem("RB363", other.plan.path, message, "choose another strike or expiry for one of them", None, True)
+
+
+def _of_both(one: SampleLeg, other: SampleLeg) -> str:
+    if one.plan.sign == other.plan.sign:
+        return "one leg with a larger 'ratio' says it"
+    return "what one buys the other sells, and only commissions are left"
+
+
+def misnamed(look: Look) -> Iterator[Problem]:
+    """Yield RB366 for a leg whose name says another side or right than the one it deals."""
+    for leg in look.plan.legs:
+        words = leg.name.split("_")
+        sides = {_SIDES[word] for word in words if word in _SIDES}
+        rights = {_RIGHTS[word] for word in words if word in _RIGHTS}
+        is_other_side, is_other_right = sides == {-leg.sign}, len(rights) == 1 and leg.right not in rights
+        if leg.is_shares or not (is_other_side or is_other_right):
+            continue
+        deals = f"{'buys' if leg.sign > 0 else 'sells'} a {leg.right.value}"
+        yield Problem("RB366", leg.path, f"'{leg.name}' {deals}: its name says something else", _name(leg), None, True)
+
+
+def _name(leg: LegPlan) -> str:
+    return f"call it '{'long' if leg.sign > 0 else 'short'}_{leg.right.value}', or change what it deals"
+
+
+def out_on_the_first_day(look: Look) -> Iterator[Problem]:
+    """Yield RB367 for a time exit that closes, on the day of entry, options that settle at the open weeks later."""
+    options = [leg for leg in look.plan.legs if not leg.is_shares]
+    is_of_open = any(leg.trading_class in OPENING_CLASSES for leg in options)
+    days = min((days_of(leg.expiry) for leg in options), default=0)
+    if end_of_day(look.spec, full_session()) is None or days < WEEK or not is_of_open:
+        return
+    clock = (rule for _, rule in look.exit_rules() if rule.reads == frozenset({"time"}))
+    for rule in islice((each for each in clock if holds_by_the_clock(each)), 1):
+        message = (
+            f"{said(rule)} closes on the day of entry. The options end in about {days} days, settle at the open, and "
+            "do not trade on that day"
+        )
+        yield Problem("RB367", look.marked(rule), message, "to close before expiry write 'dte: {at_most: 1}'")
+
+
+def holds_by_the_clock(rule: Rule) -> bool:
+    """Say whether a rule is a time of day and nothing else."""
+    return isinstance(rule.test, Holds) and rule.test.call.measure == "time"
