@@ -290,8 +290,8 @@ def resumed_lines(run: "Run") -> list[str]:
     if strange:
         lines.append(f" of bots that are not run: {', '.join(strange)}; exits go on, and no bot counts them as its own")
     lines += kept_out(reason_of(state.standing), named_in(state.standing))
-    held_on = [each for each in state.positions.values() if each.on_hold and not each.is_flat]
-    return lines + [f" on hold: {each.bot} {each.id}: {each.on_hold}" for each in held_on]
+    held_on = [each for each in state.positions.values() if each.let_be and not each.is_flat]
+    return lines + [f" on hold: {each.bot} {each.id}: {each.let_be}" for each in held_on]
 
 
 def warnings(desk: "Desk", run: "Run") -> list[str]:

@@ -8,7 +8,7 @@ from enum import Enum
 
 from engine.model.contract import Option
 from engine.model.money import ZERO
-from engine.model.values import dataclass
+from engine.model.values import dataclass, replace
 
 FLATTENED, CLOSED_BY_HAND, LIQUIDATED = "flattened", "closed_by_hand", "liquidated"
 """The exit reasons of what a person closed, by us (nothing of the spec takes over any more) and past us, and of what
@@ -41,6 +41,10 @@ class HoldReason(Enum):
     """The broker gives one of its contracts another number."""
     SHARES_SPLIT = "shares_split"
     """Its shares were split. Their number and value are not known."""
+
+
+GOES_ON = (HoldReason.ACCOUNT_DIFFERS, HoldReason.OPENED_AGAIN)
+"""With these rulebot protects and closes what both the books and the account hold. With others it sends nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,15 +104,18 @@ class Best:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """What the account has no more of a leg, seen first at `since`, while nobody has told at what price it went.
+    """Contracts of a leg that the books hold and the account does not, seen first at `since`. Nobody told their price.
 
-    contracts: 0 where nobody can say whose they were. price: the middle of its quotes then, or as soon as it had any.
+    contracts: those that are surely of this position; 0 where several positions hold the option and it may be any of
+    them. price: per share, the mid when they were first missed, or the first mid after that. absent: contracts of the
+    leg that rulebot leaves alone meanwhile: it protects and closes only the others.
     """
 
     leg: str
     contracts: int
     price: Decimal | None
     since: datetime
+    absent: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,9 +126,10 @@ class Position:
     of one structure when the entry order was first priced (+ is a credit). spot: of the first underlying at entry.
     exit_mid: the same when the closing order was first priced. exit_reason: name of the exit that is closing or has
     closed it ("" while none). suspended: its resting orders were taken back for a moment and the engine watches their
-    prices instead. hold: why nothing is sent for it, None while all is well. on_hold: the same in words for people, ""
-    while all is well; no decision reads them. rearmed: how often resting orders that somebody cancelled were
-    put back. retry_at, attempts: when the next order of an entry or exit is due, and how many tries were made.
+    prices instead. hold: why nothing is sent for it, or only for a part of it (`GOES_ON`), None while all is well.
+    on_hold: the same in words for people; no decision reads them. rearmed: how often resting orders that somebody
+    cancelled were put back. retry_at, attempts: when the next order of an entry or exit is due, and how many tries were
+    made.
     keep: structures that the exit at work leaves open. acted: exits that have closed their part and do not again.
     parted: legs that exits have closed, or rolled, to the end apart from the others. armed: exits with `armed_by` that
     exist by now. max_risk: worst case at expiry in dollars a structure, at the price it was entered at, None when
@@ -130,7 +138,7 @@ class Position:
     alternative: which one of `choose` it was opened by, "" where its spec has no choice. rolled_from: the position
     that was rolled into this one, wholly or in part, "" of none. trade: the position that was entered, from which
     rolls have led to this one, "" of itself: no cap counts them twice.
-    passed: exits that have found nothing to roll into in this session. missed: of one on hold, what the account lacks.
+    passed: exits that have found nothing to roll into in this session. missed: what the account lacks of it.
     unprotected_since: since when its short legs have stood without protection, where its spec limits that.
     """
 
@@ -213,6 +221,25 @@ class Position:
         return self.is_split and option.is_share
 
     @property
+    def common(self) -> "Position":
+        """The position with only the contracts that the account holds as well. It is for reading, never kept.
+
+        Its legs count what the account lacks as closed, without cash.
+        """
+        absent = {each.leg: each.absent for each in self.missed if each.absent}
+        if not absent:
+            return self
+        legs = (
+            replace(leg, closed=min(leg.closed + absent.get(leg.name, 0), max(leg.opened, leg.closed)))
+            for leg in self.legs
+        )
+        return replace(self, legs=tuple(legs))
+
+    def absent(self, leg: str) -> int:
+        """Return how many contracts of a leg rulebot leaves alone, since the account lacks them."""
+        return next((each.absent for each in self.missed if each.leg == leg), 0)
+
+    @property
     def is_flattening(self) -> bool:
         """True while all of it is being closed, as an operator has asked."""
         return self.state == "exiting" and self.exit_reason == FLATTENED
@@ -220,11 +247,11 @@ class Position:
     @property
     def is_let_be(self) -> bool:
         """True when nothing is sent for it: it is on hold, or the broker has closed more of it than was held."""
-        return self.hold is not None or self.is_closed_too_far
+        return (self.hold is not None and self.hold not in GOES_ON) or self.is_closed_too_far
 
     @property
     def let_be(self) -> str:
-        """Why nothing is sent for it, "" while something may be."""
+        """Why nothing is sent for it, or only for a part of it, "" while all is well."""
         if self.hold is not None or not self.is_closed_too_far:
             return self.on_hold
         left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in self.legs if leg.held)
@@ -234,7 +261,7 @@ class Position:
     def waits_for_expiry(self) -> bool:
         """True when an exit has left only long legs: nobody bids for them, and they may expire."""
         return self.state == "exiting" and all(
-            leg.sign > 0 and not leg.option.is_share for leg in self.legs if leg.held
+            leg.sign > 0 and not leg.option.is_share for leg in self.common.legs if leg.held
         )
 
     @property

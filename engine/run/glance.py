@@ -18,6 +18,7 @@ from engine.model.values import dataclass
 from engine.run.asked import TO_BE_CLOSED
 from engine.run.columns import one_line
 from engine.run.position_text import (
+    acts_on_none,
     exits_text,
     held_text,
     hold_text,
@@ -205,6 +206,7 @@ def _position_row(program: Program, state: State, position: Position, at: dateti
     else:
         waits = exits_text(program, state, position, at.timestamp())
         waits += "; watched by the engine for now" if position.suspended else ""
+        waits += f"; {hold_text(position)}" if position.let_be and not acts_on_none(position) else ""
     return BotRow(
         bot=position.bot, doing=Doing.OPEN, since=position.opened_at, position=words, profit=made, waits=waits
     )
@@ -223,7 +225,7 @@ def _entering(program: Program, position: Position, order: Order | None) -> tupl
 
 
 def _exiting(state: State, position: Position) -> str:
-    if position.is_let_be:
+    if acts_on_none(position):
         return hold_text(position)
     orders = live_orders(state, position, *CLOSING)
     reason = position.exit_reason

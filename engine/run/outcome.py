@@ -167,7 +167,7 @@ def _protection(state: State, position: Position) -> str:
     """Return what stands at the broker for an open position, or that nothing does."""
     resting = _resting_words(state, position)
     working = [*live_orders(state, position, *CLOSING), *opening_orders(state, position)]
-    if position.is_let_be:
+    if position.let_be:
         return hold_text(position) + (f"; {resting} at the broker" if resting else "")
     if resting:
         return f"{resting} at the broker"

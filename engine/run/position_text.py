@@ -202,8 +202,13 @@ def opening_orders(state: State, position: Position) -> list[Order]:
 
 
 def hold_text(position: Position) -> str:
-    """Return why nothing is sent for a position that is let be."""
-    return f"on hold: {position.let_be}"
+    """Return why nothing is sent for a position, or only for a part of it."""
+    return f"on hold{'' if position.is_let_be else ' in part'}: {position.let_be}"
+
+
+def acts_on_none(position: Position) -> bool:
+    """Say whether no exit acts on a position now: it is on hold, or the account holds nothing of it."""
+    return position.is_let_be or (bool(position.let_be) and position.common.is_flat)
 
 
 def resting_text(state: State, position: Position) -> str:
@@ -242,7 +247,7 @@ def exits_text(program: Program, state: State, position: Position, now: float) -
     """
     bot = program.governing(position)
     resting = resting_text(state, position)
-    if position.is_let_be:
+    if acts_on_none(position):
         return hold_text(position) + (f"; resting: {resting}" if resting else "")
     if is_left(state, position):
         return left_text(position)

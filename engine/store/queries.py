@@ -378,10 +378,10 @@ class StoreReader:
         return PutBack() if last is None else PutBack(last[0], int(str(last[1].data[NAMED_ABOVE])))
 
     def on_hold(self) -> dict[str, str]:
-        """Return why nothing is sent for open positions that are let be, by position."""
+        """Return by open position why nothing is sent for it, or only for a part of it."""
         still_open = select(trade_rows.c.position).where(trade_rows.c.status == "OPEN")
         found = self._positions(journal.c.position.in_(still_open))
-        return {each.id: each.let_be for each in found if each.is_let_be}
+        return {each.id: each.let_be for each in found if each.let_be}
 
     def estimated(self, bot: str = "") -> list[str]:
         """Return the positions that are over, "" of all bots, with a fill at a price that nobody has told, in order.

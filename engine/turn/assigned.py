@@ -168,6 +168,7 @@ def _is_near(work: Work, shift: Shift, option: Option) -> bool:
     missed = [
         each.since
         for position in work.active_positions()
+        if position.hold
         for each in position.missed
         if leg_of(position, each.leg).option == option
     ]

@@ -136,7 +136,11 @@ def goes_apart(work: Work, position: Position, *, before: Order | None = None) -
 
 
 def legs_to_close(position: Position, bot: CompiledBot) -> list[tuple[PositionLeg, int]]:
-    """Return the legs the present exit closes, with their contracts; empty once its part is done."""
+    """Return the legs the present exit closes, with their contracts; empty once its part is done.
+
+    Never more than the account holds.
+    """
+    position = position.common
     if position.exit_reason == UNWIND:
         return _without_partners(position)
     planned = next((found for found in bot.plan.exits if found.name == position.exit_reason), None)
@@ -208,7 +212,7 @@ def is_left_unwanted(work: Work, position: Position) -> bool:
     if not exit_has_dealt(work, position) or work.live_orders(position.id):
         return False
     closing = dict(legs_to_close(position, work.governing(position)))
-    return all(closing.get(leg) == leg.held and _was_unwanted(work, leg) for leg in position.legs if leg.held)
+    return all(closing.get(leg) == leg.held and _was_unwanted(work, leg) for leg in position.common.legs if leg.held)
 
 
 def _was_unwanted(work: Work, leg: PositionLeg) -> bool:

@@ -1,42 +1,46 @@
 """What our books hold against what the account has.
 
-Where it holds less of an option, fills are waited for, then the position is put on hold. Nothing new is sent for the
-position meanwhile: to close what the account does not hold would open the other side. An exit that works already, a
-target or a stop that rests, is taken back after a few seconds, before it fills beside what somebody else has closed,
-and at once where the broker tells that somebody has; one that did so is told. Both are compared whenever one of them
-changes, for a fill may be told after the account has shown it and has lost it again.
+Where the account holds less of an option, rulebot protects and closes only what both hold (`Position.common`), so that
+no order of it ever opens the other side. What rests is resized within a second, and at once where the broker tells that
+others have traded the option. Exits go on with what both hold; a position of several legs waits for fills before it is
+closed in part. After half a minute a person is told. Both are compared whenever one of them changes, for a fill may be
+told after the account has shown it.
 
 What some positions hold long and others short is one count in the account. Which side of it is lacking follows from
 where the count differs: one less than our books is a long contract that is gone, one more a short one.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from engine.fill.apply import leg_of, with_leg
 from engine.fill.pnl import open_value_of
 from engine.model.cause import Cause
+from engine.model.command import Replace
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.event import ExecutionReport
 from engine.model.money import ZERO
-from engine.model.order import Order, Purpose
+from engine.model.order import Order
 from engine.model.position import HoldReason, Missed, Position, PositionLeg
 from engine.model.session import session_before
 from engine.model.values import replace
 from engine.record.record import Kind
-from engine.turn.caution import SETBACKS, is_stopped, release, stop
+from engine.turn.caution import release, stop
 from engine.turn.closing import CLOSING
-from engine.turn.resting import RESTING, cancel, option_has_expired
+from engine.turn.resting import RESTING, cancel, option_has_expired, resting_orders
 from engine.turn.state import Doubt
 from engine.turn.work import Work
 
 CLOSES = (*CLOSING, *RESTING)
 """The purposes of orders that close something."""
+FALLEN = timedelta(seconds=1)
+"""How long the account may show fewer contracts than before until what rests is resized: a fill may be told later."""
 DOUBT = timedelta(seconds=30)
 """How long the account may hold less than our books say: a fill may be told after the position it made."""
 TOO_MUCH = timedelta(seconds=5)
-"""The same while orders of ours would close more than the account holds: fills of theirs are told sooner."""
+"""The same until closing orders that are too large are cancelled, and until contracts that a fill of ours has opened
+count as missing."""
 TURNED = timedelta(minutes=1)
 """How soon after a position was closed the account shows that somebody else had closed it, too."""
 PUT_RIGHT = timedelta(minutes=2)
@@ -73,40 +77,64 @@ def has_delivered(work: Work, position: Position) -> bool:
         return False
     books = list(work.held_legs())
     return any(
-        _lacking(work, leg.option, sum(each.signed_held for each in books if each.option == leg.option))
+        lacks(work, leg.option, sum(each.signed_held for each in books if each.option == leg.option))
         for leg in held
         if leg.option.is_share
     )
 
 
-def _doubted(work: Work, ours: Mapping[Option, int]) -> dict[Option, Doubt]:
+def _doubted(work: Work, ours: Mapping[Option, int], *, has_fallen: bool = False) -> dict[Option, Doubt]:
     """Return the options of which the account holds less than our books say.
 
     Where positions hold both sides of one, that is also a count that differs: one of them has lost what it held. Of
     what was closed a moment ago, it is what the account holds on the other side.
     """
     doubts = work.state.doubts
-    apart = {option: lacking for option, count in ours.items() if (lacking := _lacking(work, option, count))}
+    apart = {option: lacking for option, count in ours.items() if (lacking := lacks(work, option, count))}
     found: dict[Option, int] = {}
     if apart:
         held = [leg for position in work.positions.values() for leg in _told_of(work, position)]
         short = dict.fromkeys(leg.option for leg in held if leg.signed_held * apart.get(leg.option, 0) > 0)
         found = {option: 1 if apart[option] > 0 else -1 for option in short}
     found |= {leg.option: leg.sign for _, leg in _closed_twice(work, doubts, ours)}
-    return {option: _since(work, doubts.get(option), side) for option, side in found.items()} if found else {}
+    return {option: _since(work, doubts.get(option), side, has_fallen) for option, side in found.items()}
 
 
-def _lacking(work: Work, option: Option, ours: int) -> int:
+def lacks(work: Work, option: Option, ours: int) -> int:
     """Return how many contracts the account lacks of what our books hold, - of shorts; 0 where it agrees.
 
     Others may hold shares in the account, and more of them than our books is nothing that it lacks.
     """
-    lacking = ours - int(work.state.holdings.get(option, ZERO))
+    lacking = ours - int(work.state.holdings.get(option, ZERO)) - _unshown(work, option)
     return 0 if option.is_share and lacking * ours <= 0 else lacking
 
 
-def _since(work: Work, known: Doubt | None, side: int) -> Doubt:
-    return known if known is not None and known.side == side else Doubt(work.at, side)
+def _unshown(work: Work, option: Option) -> int:
+    """Return what fills of ours have changed, + bought, that the account has still to show."""
+    doubt = work.state.doubts.get(option)
+    if doubt is None or doubt.filled_at is None or work.at - doubt.filled_at >= TOO_MUCH:
+        return 0
+    return doubt.fills
+
+
+def note_fill(work: Work, option: Option, bought: int, executed_at: datetime | None) -> None:
+    """Count a fill of ours, - sold, that came after the account lacked an option: that is no part of what it lacks."""
+    doubt = work.state.doubts.get(option)
+    if doubt is not None and (executed_at is None or executed_at > doubt.since):
+        fills = _unshown(work, option) + bought
+        _keep(work, {**work.state.doubts, option: doubt._replace(fills=fills, filled_at=work.at)})
+
+
+def count_told(work: Work, options: Iterable[Option]) -> None:
+    """Forget fills of ours that the account shows from now on: it has told its count of these options."""
+    doubts = work.state.doubts
+    told = {option: doubts[option]._replace(fills=0, filled_at=None) for option in options if option in doubts}
+    if told:
+        _keep(work, {**doubts, **told})
+
+
+def _since(work: Work, known: Doubt | None, side: int, has_fallen: bool) -> Doubt:
+    return known if known is not None and known.side == side else Doubt(work.at, side, has_fallen)
 
 
 def _closed_twice(
@@ -141,12 +169,12 @@ def _closed_as_told(work: Work, since: datetime) -> dict[str, datetime]:
     return told
 
 
-def doubt_anew(work: Work, ours: Mapping[Option, int] | None = None) -> None:
+def doubt_anew(work: Work, ours: Mapping[Option, int] | None = None, *, has_fallen: bool = False) -> None:
     """Compare again after a fill, which may be of what somebody has closed before it was told, or a settlement.
 
-    ours: our books, where they are at hand.
+    ours: our books, where they are at hand. has_fallen: the account has just shown fewer contracts.
     """
-    _keep(work, _doubted(work, our_books(work) if ours is None else ours))
+    _keep(work, _doubted(work, our_books(work) if ours is None else ours, has_fallen=has_fallen))
 
 
 def drop_settled(work: Work) -> None:
@@ -161,40 +189,86 @@ def _keep(work: Work, doubts: Mapping[Option, Doubt]) -> None:
 
 
 def step_doubts(work: Work, waiting: frozenset[Option] = frozenset()) -> None:
-    """Put on hold what the account has not had for a while, unless it waits; go on with what it has again."""
+    """Act on what the account lacks, and tell a person after a while, unless it waits; end what it has again."""
     lasting: set[Option] = set()
     if work.state.doubts:
         doubt_anew(work)
         doubts = work.state.doubts
-        take_orders_back(work, doubts)
         lasting = {option for option, doubt in doubts.items() if work.at - doubt.since >= DOUBT}
         _tell_closed_twice(work, lasting)
     hold(work, lasting - waiting)
+    fit_orders(work)
+
+
+def fit_orders(work: Work) -> None:
+    """Have no order of ours close more than the account holds: resize what rests, cancel exits that are too large."""
     note_missed(work)
+    for position in work.active_positions():
+        if position.missed:
+            _fit_resting(work, position)
+    if work.state.doubts:
+        _take_exits_back(work)
 
 
-def take_orders_back(work: Work, doubts: Mapping[Option, Doubt]) -> None:
-    """Take back the orders at work that would together close more of a contract than the account has of its side.
+def _fit_resting(work: Work, position: Position) -> None:
+    """Make orders that rest for a position no larger than what the account holds of it."""
+    left = {leg.name: leg.held for leg in position.common.legs}
+    for order in resting_orders(work, position.id):
+        count = min(max(left[leg.name], 0) // leg.ratio for leg in order.legs)
+        if order.remaining <= count:
+            continue
+        if count == 0:
+            cancel(work, order, Cause.NOT_IN_ACCOUNT)
+        elif order.is_working:
+            resized = work.put_order(order.with_terms(order.filled + count, order.terms.price))
+            work.commands.append(Replace(resized))
 
-    After a few seconds, and at once where the broker has told that others have dealt in it.
+
+def _take_exits_back(work: Work) -> None:
+    """Cancel closing orders that would together close more of a contract than the account holds of its side.
+
+    After a few seconds, and at once where the broker has told that others have traded it.
     """
-    told = _dealt_by_others(work) if doubts else frozenset()
+    told, doubts = _dealt_by_others(work), work.state.doubts
     doubtful = [option for option, doubt in doubts.items() if option in told or work.at - doubt.since >= TOO_MUCH]
-    if not doubtful:
+    closing = [order for order in work.all_live_orders() if order.purpose in CLOSING and order.ended is None]
+    if not doubtful or not closing:
         return
-    closing = [order for order in work.all_live_orders() if order.purpose in CLOSES and order.ended is None]
-    ours = our_books(work) if closing else {}
+    ours = our_books(work)
     for option in sorted(doubtful, key=str):
         side = doubts[option].side
         of_it = {order.ref: count for order in closing if (count := _would_close(order, option, side))}
-        left = _held_of(work, option, side) - _lacking(work, option, ours.get(option, 0)) * side
-        groups: dict[str, int] = {}
-        for ref, count in of_it.items():  # of an OCA group one alone fills
-            group = work.orders[ref].oca_group or ref
-            groups[group] = max(groups.get(group, 0), count)
-        if sum(groups.values()) > max(left, 0):
+        left = _held_of(work, option, side) - lacks(work, option, ours.get(option, 0)) * side
+        if sum(of_it.values()) > max(left, 0):
             for ref in of_it:
                 cancel(work, work.orders[ref], Cause.ACCOUNT_HOLDS_LESS)
+
+
+def waits_for_account(work: Work, position: Position) -> bool:
+    """Say whether an exit waits, since the account lacks something of a position and fills may explain it.
+
+    One leg is closed as far as the account holds it. Of several legs one may cover another: those wait for `DOUBT`, or
+    until the broker tells that others have traded.
+    """
+    if work.is_unsure(position):
+        return True
+    if sum(leg.held > 0 for leg in position.legs) < 2 and not _may_be_assigned(work, position):
+        return False
+    lacking = {leg.option for leg in position.legs if work.is_lacking(leg)}
+    if not lacking or position.hold:
+        return False
+    told = _dealt_by_others(work)
+    return any(option not in told and work.at - work.state.doubts[option].since <= DOUBT for option in lacking)
+
+
+def _may_be_assigned(work: Work, position: Position) -> bool:
+    """Say whether shares have moved while short options went that deliver them: which is booked after `DOUBT`."""
+    shifts = work.state.shifts
+    return any(
+        leg.sign < 0 and leg.option.symbol in shifts and work.at - shifts[leg.option.symbol].at <= DOUBT + FALLEN
+        for leg in position.legs
+        if work.is_lacking(leg) and not leg.option.is_share
+    )
 
 
 def _would_close(order: Order, option: Option, side: int) -> int:
@@ -235,51 +309,90 @@ def _or_assigned(work: Work, option: Option) -> str:
     return f", or assigned (it holds {shares} {option.symbol})" if shares else ""
 
 
-def note_missed(work: Work) -> None:
-    """Keep what the account has no more of what is on hold, and at what price it was quoted when that was seen.
+def note_missed(work: Work, *, at_once: bool = False) -> None:
+    """Keep with each position what the account lacks of it, and at what price that was quoted when it was first seen.
 
-    Nothing more is told of what has expired. Of what a person lets go on nothing is missed.
+    at_once: also what it lacks only since now. Nothing more is told of what has expired.
     """
-    noted = [position for position in work.active_positions() if position.hold or position.missed]
+    doubts = work.state.doubts
+    noted = [each for each in work.active_positions() if each.missed or (doubts and work.is_doubted(each))]
     if not noted:
         return
     ours = our_books(work)
+    due = frozenset(doubts) if at_once else _due(work)
     for position in noted:
-        known = {each.leg: each for each in position.missed}
-        found = []
-        for leg in position.legs:
-            if leg.held and option_has_expired(work, leg.option) and leg.name in known:
-                found.append(known[leg.name])
-            elif position.hold and work.is_lacking(leg):
-                before = known.get(leg.name, Missed(leg.name, 0, None, work.state.doubts[leg.option].since))
-                count = _lost(work, leg, ours[leg.option])
-                is_unknown = before.price is None and not position.is_split_in(leg.option)
-                price = _middle(work, leg) if is_unknown else before.price
-                found.append(replace(before, contracts=count, price=price))
-        if tuple(found) != position.missed:
-            work.put_position(replace(position, missed=tuple(found)))
+        missed = tuple(_missed(work, position, due, ours))
+        if missed != position.missed:
+            work.put_position(replace(position, missed=missed))
+
+
+def _due(work: Work) -> frozenset[Option]:
+    """Return the options that the account has lacked long enough, or that others were told to have traded."""
+    told, doubts = _dealt_by_others(work), work.state.doubts
+    return frozenset(option for option, doubt in doubts.items() if option in told or work.at >= _due_at(doubt))
+
+
+def doubts_due(work: Work) -> datetime | None:
+    """Return when what the account lacks is to be acted on next, None while nothing waits for that."""
+    unsure = [each for each in work.active_positions() if work.is_unsure(each)] if work.state.doubts else []
+    lacking = {leg.option for each in unsure for leg in each.legs if work.is_lacking(leg)}
+    return min((_due_at(work.state.doubts[option]) for option in lacking), default=None)
+
+
+def _due_at(doubt: Doubt) -> datetime:
+    return doubt.since + (FALLEN if doubt.has_fallen else TOO_MUCH)
+
+
+def _missed(work: Work, position: Position, due: Collection[Option], ours: Mapping[Option, int]) -> Iterator[Missed]:
+    known = {each.leg: each for each in position.missed}
+    for leg in position.legs:
+        before = known.get(leg.name)
+        is_over = leg.option not in ours or option_has_expired(work, leg.option)
+        if is_over:
+            if before is not None and leg.held:
+                yield before
+        elif work.is_lacking(leg) and (before is not None or leg.option in due):
+            before = before or Missed(leg.name, 0, None, work.state.doubts[leg.option].since)
+            is_unknown = before.price is None and not position.is_split_in(leg.option)
+            price = _middle(work, leg) if is_unknown else before.price
+            count, absent = _lost(work, leg, ours[leg.option]), _absent(work, position, leg, ours[leg.option])
+            yield replace(before, contracts=count, price=price, absent=absent)
+        elif before is not None and position.hold and leg.held:
+            yield replace(before, absent=min(before.absent, leg.held))
+
+
+def _absent(work: Work, position: Position, leg: PositionLeg, ours: int) -> int:
+    """Return how many contracts of a leg to leave alone. Of positions that share an option the newest ones lack it."""
+    left = abs(lacks(work, leg.option, ours))
+    for other in reversed(work.active_positions()):
+        for held in other.legs:
+            if held.option == leg.option and held.held > 0 and held.sign == leg.sign:
+                if other.id == position.id and held.name == leg.name:
+                    return min(left, held.held)
+                left = max(left - held.held, 0)
+    return 0
 
 
 def fill_told(work: Work, name: str, leg: str) -> None:
     """Miss no more what a fill of ours, told late, has taken from our books too; a hold for that alone ends."""
-    position = work.positions[name]
-    if not position.missed:
+    before = work.positions[name].missed
+    if not before:
         return
+    note_missed(work)
+    position = work.positions[name]
     is_there = not work.is_lacking(leg_of(position, leg))
     missed = tuple(each for each in position.missed if not (is_there and each.leg == leg))
-    if missed == position.missed:
-        return
     position = work.put_position(replace(position, missed=missed))
-    if missed or not position.hold or is_stopped(position) or not _is_there_again(work, position):
-        return
-    text = f"the fills of ours that {name} was on hold for are told: its exits go on"
-    work.record(Kind.ALARM, position.bot, name, text=text)
-    work.put_position(release(position))
+    is_over = any(each.leg == leg for each in before) and not position.missed
+    if is_over and position.hold is HoldReason.ACCOUNT_DIFFERS and _is_there_again(work, position):
+        text = f"the fills of ours that {name} was on hold for are told: its exits go on"
+        work.record(Kind.ALARM, position.bot, name, text=text)
+        work.put_position(release(position))
 
 
 def _lost(work: Work, leg: PositionLeg, ours: int) -> int:
     """Return how many contracts of a leg are gone: those of the only one that holds its side, or of all; else 0."""
-    lacking, together = abs(_lacking(work, leg.option, ours)), _held_of(work, leg.option, leg.sign)
+    lacking, together = abs(lacks(work, leg.option, ours)), _held_of(work, leg.option, leg.sign)
     if together == leg.held:
         return min(lacking, leg.held)
     return leg.held if lacking >= together else 0
@@ -292,47 +405,41 @@ def _middle(work: Work, leg: PositionLeg) -> Decimal | None:
 
 
 def hold(work: Work, missing: set[Option]) -> None:
-    """Put on hold positions in contracts that the account does not have, of those that it is doubted to have.
-
-    Nothing works for them any more but the protective stops of legs that it does have.
-    """
+    """Tell a person which positions the account lacks something of, and end what it has again."""
     for position in work.active_positions():
         if not missing and not position.hold:
             continue
         gone = sorted({leg.option for leg in position.legs if leg.option in missing and work.is_lacking(leg)}, key=str)
         if gone and not position.hold:
-            assigned = _or_assigned(work, gone[0])
-            lacks = f"the account holds less {gone[0]} than our books"
-            text = f"{lacks}: closed by hand{assigned}? nothing is sent for it any more"
-            others = (leg for leg in position.legs if leg.held and leg.option not in gone)
-            left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in others)
-            rest = f"; nobody closes what is left of it, {left}" if left else ""
-            words = f"{text}{rest}"
-            work.record(Kind.ALARM, position.bot, position.id, text=words)  # each time, also in the same words
-            work.put_position(replace(position, hold=HoldReason.ACCOUNT_DIFFERS, on_hold=words))
-        elif position.hold and not is_stopped(position) and _is_there_again(work, position):
+            _hold(work, position, gone)
+        elif position.hold is HoldReason.ACCOUNT_DIFFERS and _is_there_again(work, position):
             _end_hold(work, position)
-        for order in work.live_orders(position.id) if gone else ():
-            if order.purpose is not Purpose.PROTECT or order.legs[0].option in gone:
-                cancel(work, order, Cause.NOT_IN_ACCOUNT)
+
+
+def _hold(work: Work, position: Position, gone: list[Option]) -> None:
+    """Put a position on hold in part: its orders close only what the account holds."""
+    lacks = f"the account holds less {gone[0]} than our books"
+    text = f"{lacks}: closed by hand{_or_assigned(work, gone[0])}?"
+    left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in position.common.legs if leg.held > 0)
+    rest = (
+        f"rulebot protects and closes only the rest, {left}" if left else f"nothing is left of {position.id} to close"
+    )
+    words = f"{text} {rest}. 'rulebot resume' adopts the account's quantity"
+    work.record(Kind.ALARM, position.bot, position.id, text=words)  # each time, also in the same words
+    work.put_position(replace(position, hold=HoldReason.ACCOUNT_DIFFERS, on_hold=words))
 
 
 def _end_hold(work: Work, position: Position) -> None:
-    """Let the exits of a position go on, or wait for a person where what is there again may be somebody's own."""
+    """Let exits act on all of a position again, unless what is there again may be somebody's own."""
     names = ", ".join(str(leg.option) for leg in position.legs if leg.held)
     if _may_be_opened_anew(work, position):
         what = f"the account holds {names} again, and somebody may have opened it anew"
-        text = f"{what}: nothing is sent for {position.id} until 'rulebot resume'"
+        text = f"{what}: rulebot leaves that alone until 'rulebot resume'"
         work.alarm(position.bot, f"{text}. A person must look", position.id)
-        position = replace(position, hold=HoldReason.OPENED_AGAIN, on_hold=text)
-        work.put_position(replace(position, setbacks=SETBACKS, missed=()))
+        work.put_position(replace(position, hold=HoldReason.OPENED_AGAIN, on_hold=text))
         return
-    work.record(
-        Kind.ALARM,
-        position.bot,
-        position.id,
-        text=f"the account holds {names} again: the exits of {position.id} go on",
-    )
+    text = f"the account holds {names} again: the exits of {position.id} go on"
+    work.record(Kind.ALARM, position.bot, position.id, text=text)
     work.put_position(replace(release(position), missed=()))
 
 

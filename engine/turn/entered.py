@@ -126,7 +126,7 @@ def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
         return "paused by the operator"
     if work.state.standing.must_close(position.bot, position.id):
         return CLOSED_BY_HAND
-    if position.is_let_be:
+    if position.let_be:
         return position.let_be
     if (state := work.bots.get(position.bot)) is not None and state.day.halted:
         return f"halted: {state.day.halted}"

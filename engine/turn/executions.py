@@ -22,7 +22,7 @@ from engine.turn.caution import note_bust
 from engine.turn.closed import closed, count_closed, count_realized, ended_otherwise, left_before_expiry
 from engine.turn.closing import CLOSING, UNWIND, are_whole, is_unwound, legs_to_close, partners
 from engine.turn.daily import LIQUIDATES
-from engine.turn.doubting import doubt_anew, fill_told, take_orders_back
+from engine.turn.doubting import doubt_anew, fill_told, fit_orders, note_fill
 from engine.turn.ended import position_filled
 from engine.turn.judging import wake
 from engine.turn.mismatch import check_count, check_price, check_room
@@ -160,7 +160,7 @@ def _external(work: Work, event: ExecutionReport) -> None:
         cancel_entries(work, "", Cause.LIQUIDATION)
     _tell_of_others(work, event, text)
     note(work, event.ref, f"{_dealt(event)} today")
-    take_orders_back(work, work.state.doubts)
+    fit_orders(work)
     replace_estimates(work)
 
 
@@ -262,6 +262,8 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     record_fill(work, event, booked, event.option, order.ref, order.purpose.value)
     if is_instead:
         left_before_expiry(work, work.positions[holder])
+    if corrected is None:
+        note_fill(work, leg.option, -sign * count, event.executed_at)
     doubt_anew(work)
     fill_told(work, holder, leg.name)
     position = work.positions[holder]

@@ -42,7 +42,7 @@ def step_exits(work: Work, position: Position) -> None:
 
     Of what has expired while nobody looked the settlement is still to come, and shares may have gone with it.
     """
-    if position.is_flat or position.is_let_be or not is_trading(work):
+    if position.common.is_flat or position.is_let_be or not is_trading(work):
         return
     found = structure(work, position)
     if found.expiry < work.state.session.date and (has_expired(work, position) or has_delivered(work, position)):
@@ -135,6 +135,10 @@ def _step_roll(work: Work, position: Position, bot: CompiledBot, planned: ExitPl
         return _Step.ACT if closes else _Step.NEXT
     if work.state.is_stopping:
         return _Step.NEXT
+    if position.missed or work.is_doubted(position):
+        text = f"the account holds {position.id} otherwise than our books: '{planned.name}' does not roll it meanwhile"
+        work.alarm(position.bot, text, position.id)
+        return _Step.NEXT
     if reason := not_trading(work, _symbols_held(position)):
         work.alarm(position.bot, f"{reason}: '{planned.name}' rolls once there is trading again", position.id)
         return _Step.NEXT
@@ -176,7 +180,7 @@ def _only_waits_for_expiry(work: Work, position: Position) -> bool:
     """Say whether an exit has closed all that anybody bids for: what is left needs no further exit."""
     if position.state != "exiting" or work.live_orders(position.id):
         return False
-    return all(is_dead(work, leg) for leg in position.legs if leg.held)
+    return all(is_dead(work, leg) for leg in position.common.legs if leg.held)
 
 
 def _has_come_to_its_end(work: Work, position: Position, bot: CompiledBot) -> bool:
@@ -186,7 +190,7 @@ def _has_come_to_its_end(work: Work, position: Position, bot: CompiledBot) -> bo
 
 def act(work: Work, position: Position, planned: ExitPlan) -> None:
     """Have this exit close the position, or its part of it."""
-    legs = tuple(leg.name for leg in position.legs if leg.held and leg.name in planned.legs)
+    legs = tuple(leg.name for leg in position.common.legs if leg.held and leg.name in planned.legs)
     position = begin_closing(work, position, planned.name, planned.kind.value, legs=legs)
     if planned.part is not None:
         position = work.put_position(
@@ -198,12 +202,13 @@ def act(work: Work, position: Position, planned: ExitPlan) -> None:
 
 def kept(position: Position, part: Decimal) -> int:
     """Return how many structures stay open when a part of them is closed, rounded up."""
-    return position.open_structures - ceil(part * position.open_structures)
+    count = position.common.open_structures
+    return count - ceil(part * count)
 
 
 def _may_act(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> bool:
     """Say whether a true exit has something to close, and takes over the one that is at work, if one is."""
-    legs = [leg for leg in position.legs if leg.held and leg.name in planned.legs]
+    legs = [leg for leg in position.common.legs if leg.held and leg.name in planned.legs]
     if planned.legs and all(is_dead(work, leg) for leg in legs):
         return False
     if planned.name in position.acted:

@@ -23,7 +23,7 @@ from engine.turn.arrival import tell_unprotected, unarrived
 from engine.turn.asking import listed_at_first
 from engine.turn.assigned import book_assigned, note_shares
 from engine.turn.caution import remind
-from engine.turn.doubting import doubt_anew, hold, note_missed, note_numbers, our_books
+from engine.turn.doubting import count_told, doubt_anew, hold, note_missed, note_numbers, our_books
 from engine.turn.executions import fit_what_works, works_too_large
 from engine.turn.judging import wake
 from engine.turn.past_us import book_past_us
@@ -74,6 +74,7 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     at_broker = frozenset(event.order_refs)
     book_unseen(work, at_broker, {held: cost for held, cost in event.costs if isinstance(held, Option)})
     note_numbers(work, (contract for contract, _ in event.positions))
+    count_told(work, work.state.doubts)
     doubt_anew(work)
     _compare_positions(work, book_assigned(work, at_once=True))
     note_seen(work)
@@ -176,8 +177,8 @@ def _compare_positions(work: Work, waiting: frozenset[Option]) -> None:
         held = work.state.holdings.get(option, ZERO)
         if (quantity - held) * quantity > 0:
             work.record(Kind.ALARM, text=f"our books hold {quantity} {option}, the account holds {held}")
+    note_missed(work, at_once=True)
     hold(work, set(work.state.doubts) - waiting)
-    note_missed(work)
     note_surplus(work)
     tell_surplus(work, timedelta(0))
 

@@ -117,7 +117,9 @@ def check_count(work: Work, order: Order, position: Position) -> None:
     """Say when more was opened than was asked for, or more closed than was held."""
     most = order.largest
     if position.is_closed_too_far:
-        distrust(work, position, f"more was closed of {position.id} than was held{_unclosed(order, position)}")
+        left = _unclosed(order, position)
+        rest = f", and nobody closes what is left of it, {left}" if left else ""
+        distrust(work, position, f"more was closed of {position.id} than was held{rest}")
     elif any(count > most * leg.ratio for count, leg in zip(order.counts, order.legs, strict=True)):
         distrust(work, position, f"{order.ref} has filled more than its {order.quantity}")
     elif order.opens(position.id) and any(leg.opened > position.quantity * leg.ratio for leg in position.legs):
@@ -138,10 +140,9 @@ def check_room(work: Work, order: Order, position: Position) -> None:
 
 
 def _unclosed(order: Order, position: Position) -> str:
-    """Return in words what is left in the legs that an order is not for: nothing is sent for it any more."""
+    """Return what is left in the legs that an order is not for: nothing is sent for it any more."""
     others = (leg for leg in position.legs if leg.held > 0 and leg.name not in {each.name for each in order.legs})
-    left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in others)
-    return f", and nobody closes what is left of it, {left}" if left else ""
+    return ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in others)
 
 
 def check_price(work: Work, order: Order, price: Decimal) -> None:

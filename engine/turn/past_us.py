@@ -2,10 +2,11 @@
 
 A person at the broker's window, another program, or the broker itself for want of margin. The broker tells executions
 of others to client 0 and to the master client, and what it liquidates to all. Where they are just what the account
-lacks, whole and the latest ones, and no more than was held, they are booked to the position as its own fills are. What
-is left of it, if anything, waits for a person. Where nobody tells a price, the position counts at what was quoted when
+lacks, whole and the latest ones, and no more than was held, they are booked to the position as its own fills are. The
+exits of what is left of it go on. Where nobody tells a price, the position counts at what was quoted when
 the account was first seen without it, and is booked at that when it expires: an estimate, which a person may correct,
-and which the price takes the place of that is told later.
+and which the price takes the place of that is told later. `rulebot resume` books that estimate at once: our books then
+hold what the account holds.
 """
 
 from collections.abc import Iterable
@@ -17,14 +18,25 @@ from engine.fill.book import BY_OTHERS, Booked, owes_none
 from engine.model.contract import Option
 from engine.model.event import ExecutionReport, GonePriced
 from engine.model.money import ZERO
-from engine.model.position import CLOSED_BY_HAND, ESTIMATED, LIQUIDATED, HoldReason, Missed, Position, PositionLeg
+from engine.model.position import (
+    CLOSED_BY_HAND,
+    ESTIMATED,
+    GOES_ON,
+    LIQUIDATED,
+    HoldReason,
+    Missed,
+    Position,
+    PositionLeg,
+)
 from engine.model.session import session_from
 from engine.model.unseen import first_revision, is_estimate, is_unseen, missed_base, next_revision
 from engine.model.values import replace
 from engine.record.record import Kind
-from engine.turn.caution import SETBACKS, is_stopped
+from engine.turn.caution import release
 from engine.turn.closed import closed, count_closed
-from engine.turn.doubting import doubt_anew, our_books
+from engine.turn.closing import exit_has_dealt
+from engine.turn.doubting import doubt_anew, lacks, our_books
+from engine.turn.judging import wake
 from engine.turn.work import Work
 
 TOO_LATE_TO_SEE = timedelta(minutes=1)
@@ -32,19 +44,19 @@ TOO_LATE_TO_SEE = timedelta(minutes=1)
 
 
 def book_past_us(work: Work) -> None:
-    """Book what others have closed of positions that are on hold, where the broker has told it."""
+    """Book what others have closed of positions, where the broker has told it."""
     told = [booked for booked in work.booked.values() if booked.foreign is not None] if work.state.doubts else []
     if not told:
         return
     closed_past_us: dict[str, list[ExecutionReport]] = {}
     ours = our_books(work)
     for option in sorted(work.state.doubts, key=str):
-        lacking = ours.get(option, 0) - int(work.state.holdings.get(option, ZERO))
+        lacking = lacks(work, option, ours.get(option, 0))
         holders = [(each, leg) for each, leg in _holders(work, option) if leg.sign * lacking > 0]
         if len(holders) != 1 or abs(lacking) > holders[0][1].held:  # beyond it somebody has opened something
             continue
         position, leg = holders[0]
-        if _is_at_rest(work, position, leg) and not position.is_split_in(option):
+        if _is_at_rest(work, position, leg) and not position.is_let_be:
             for booked in _latest(told, position, option, lacking):
                 _book(work, position.id, leg, booked)
                 closed_past_us.setdefault(position.id, []).extend(filter(None, (booked.foreign,)))
@@ -62,10 +74,13 @@ def _holders(work: Work, option: Option) -> list[tuple[Position, PositionLeg]]:
 
 
 def _is_at_rest(work: Work, position: Position, leg: PositionLeg) -> bool:
-    """Say whether nothing of ours deals in a leg any more: a fill of it may still be told."""
-    if not position.hold or position.state not in ("open", "exiting"):
+    """Say whether no order of ours closes more of a leg than the account holds: a fill of that may still be told."""
+    if not position.absent(leg.name) or position.state not in ("open", "exiting"):
         return False
-    return not any(each.name == leg.name for order in work.live_orders(position.id) for each in order.legs)
+    left = leg.held - position.absent(leg.name)
+    orders = (order for order in work.live_orders(position.id) if not order.may_open)
+    counts = (order.remaining * each.ratio for order in orders for each in order.legs if each.name == leg.name)
+    return all(count <= left for count in counts)
 
 
 def book_before_expiry(work: Work, option: Option, last: Decimal = ZERO) -> dict[str, str]:
@@ -177,9 +192,9 @@ def corrected_past_us(work: Work, base: str, known: Booked, event: ExecutionRepo
         work, position, leg, booked, position.id if is_of_nobody else "", event.price, event.executed_at or event.at
     )
     if count < known.quantity:
-        text = f"the exchange has taken back {what}: nothing is sent for it until 'rulebot resume'"
+        text = f"the exchange has taken back {what}: its exits act again on what the account holds of it"
         work.alarm(position.bot, f"{text}. A person must look", position.id)
-        _held_again(work, position, text)
+        _held_again(work, position)
     elif not is_of_nobody:
         work.alarm(position.bot, f"the exchange has corrected {what}, to {event.price}", position.id)
     elif position.exit_reason == ESTIMATED and not has_estimates(work, position):
@@ -187,12 +202,12 @@ def corrected_past_us(work: Work, base: str, known: Booked, event: ExecutionRepo
     count_closed(work, position.id)
 
 
-def _held_again(work: Work, position: Position, why: str) -> None:
-    """Let a position be open, and wait for a person, since a trade of others that had closed it was none."""
+def _held_again(work: Work, position: Position) -> None:
+    """Let a position be open, since a trade of others that had closed it was none."""
     if position.state == "closed":
-        position = work.move(replace(position, closed_at=None, exit_reason=""), "late_fill")
-    work.put_position(replace(position, hold=HoldReason.TRADE_TAKEN_BACK, on_hold=why, setbacks=SETBACKS))
+        work.move(replace(position, closed_at=None, exit_reason=""), "late_fill")
     doubt_anew(work)
+    wake(work, position.bot, 0.0)
 
 
 def book_estimate(work: Work, name: str, leg: PositionLeg) -> PositionLeg:
@@ -228,11 +243,9 @@ def gone_priced(work: Work, event: GonePriced) -> None:
     missed = next(each for each in position.missed if each.leg == leg.name)
     position = _book_missed(work, position.id, leg, missed, event.price, event.exec_id)
     if position.is_flat:
-        closed(work, replace(position, exit_reason=CLOSED_BY_HAND), "vanished")
-    elif not position.missed and not is_stopped(position):
-        held = [leg for leg in position.legs if leg.held]
-        position = replace(position, hold=HoldReason.CLOSED_BY_OTHERS, setbacks=SETBACKS)
-        work.put_position(replace(position, on_hold=_rest_text(position, held, CLOSED_BY_HAND)))
+        closed(work, replace(release(position), exit_reason=CLOSED_BY_HAND), "vanished")
+    elif not position.missed:
+        _end_hold(work, position)
     count_closed(work, position.id)
 
 
@@ -357,27 +370,88 @@ def _reason(reports: Iterable[ExecutionReport]) -> str:
 
 
 def _after(work: Work, position: Position, reports: Iterable[ExecutionReport]) -> None:
-    """Close the books of a position that holds nothing more; what is left of one waits for a person.
+    """Close the books of a position that holds nothing more; the exits of what is left of one go on.
 
     What the account lacks as well is not left: an order of ours that deals in it must be over before that is booked.
     """
     reason = _reason(reports)
     if position.is_flat:
-        if not work.live_orders(position.id):
-            closed(work, replace(position, exit_reason=reason), "vanished")
+        _end(work, position, reason)
         return
-    left = [leg for leg in position.legs if leg.held and not work.is_lacking(leg)]
-    text = _rest_text(position, left, reason)
+    left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in position.common.legs if leg.held)
     if left:
+        how = "the broker has liquidated" if reason == LIQUIDATED else "somebody has closed"
+        text = f"{how} a part of {position.id}: its exits go on with what is left, {left}"
         work.alarm(position.bot, f"{text}. A person must look", position.id)
-    if not position.is_split:
-        position = replace(position, hold=HoldReason.CLOSED_BY_OTHERS, on_hold=text)
-    work.put_position(replace(position, setbacks=SETBACKS))
+    if not work.is_doubted(position):
+        _end_hold(work, position)
 
 
-def _rest_text(position: Position, rest: Iterable[PositionLeg], reason: str) -> str:
-    """Return why nothing is sent for a position of which others have closed a part."""
-    left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in rest)
-    how = "the broker has liquidated" if reason == LIQUIDATED else "somebody has closed"
-    what = f"what is left, {left}," if left else "it"
-    return f"{how} a part of {position.id}: nothing is sent for {what} until 'rulebot resume'"
+def _end(work: Work, position: Position, reason: str) -> None:
+    """Close the books of a position that holds nothing more, once no order of ours works for it."""
+    if work.live_orders(position.id):
+        return
+    if position.state == "exiting" and exit_has_dealt(work, position):
+        reason = position.exit_reason
+    closed(work, replace(release(position), exit_reason=reason), "vanished")
+
+
+def _end_hold(work: Work, position: Position) -> None:
+    """Let all exits of a position act again: our books hold what the account holds."""
+    if position.hold in GOES_ON:
+        position = release(position)
+    work.put_position(replace(position, missed=(), retry_at=None))
+    wake(work, position.bot, 0.0)
+
+
+# ---------------------------------------------------------------- resume
+
+
+def adopt(work: Work, bot: str) -> None:
+    """Have our books hold what the account holds of the positions of a bot ("": of all): a person says so.
+
+    What the account lacks is booked as closed at the price that it had when it was missed.
+    """
+    for position in work.active_positions():
+        if bot in ("", position.bot) and (position.missed or position.hold in GOES_ON) and not position.is_let_be:
+            if position.hold is HoldReason.OPENED_AGAIN and not work.is_doubted(position):
+                _end_hold(work, position)
+            elif refusal := not_adopted(work, position):
+                text = f"'rulebot resume' does not adopt what the account holds of {position.id}: {refusal}"
+                work.alarm(position.bot, text, position.id, again=True)
+            else:
+                _adopt(work, position)
+    doubt_anew(work)
+
+
+def not_adopted(work: Work, position: Position) -> str:
+    """Return why our books cannot be made to hold what the account holds of a position now, "" if they can."""
+    lacking = {leg.name for leg in position.legs if work.is_lacking(leg)}
+    if lacking - {each.leg for each in position.missed}:
+        return "a fill may still be told. Ask again in half a minute"
+    if any(not _is_at_rest(work, position, leg_of(position, each.leg)) for each in position.missed if each.absent):
+        return "an order is still being cancelled. Ask again in a few seconds"
+    unpriced = [leg_of(position, each.leg) for each in position.missed if each.absent and each.price is None]
+    if unpriced:
+        asked = f"rulebot store correct {position.id} PRICE --leg {unpriced[0].name}"
+        return f"{unpriced[0].option} has had no quote since. Give its price with '{asked}'"
+    return ""
+
+
+def _adopt(work: Work, position: Position) -> None:
+    name = position.id
+    for missed in position.missed:
+        leg = leg_of(work.positions[name], missed.leg)
+        if not missed.absent or missed.price is None:
+            continue
+        exec_id = first_revision(missed_base(name, leg.name, leg.closed))
+        _book_missed(work, name, leg, replace(missed, contracts=missed.absent), missed.price, exec_id)
+        what = f"{missed.absent} {leg.option} of {name} are booked as closed by others at {missed.price.normalize():f}"
+        text = f"{what}, an estimate. If the statement has another price, correct it: 'rulebot store correct'"
+        work.alarm(position.bot, text, name, again=True)
+    position = work.positions[name]
+    if position.is_flat:
+        _end(work, position, ESTIMATED)
+    else:
+        _end_hold(work, position)
+    count_closed(work, name)

@@ -62,23 +62,23 @@ ASK_AGAIN = timedelta(minutes=1)
 def place_protection(work: Work, position: Position, closing: Collection[str] = ()) -> None:
     """Put a stop on every short leg that is to have one and has none; those that are there fit what is held.
 
-    closing: names of legs that are left out, since an exit closes them. Of a position that is let be, or of which the
-    account holds less than our books, stops are only made smaller; one that is held back since its closing orders come
-    to nothing keeps them, and gets those that the exit took back.
+    closing: names of legs that are left out, since an exit closes them. Stops are only made smaller while a position is
+    on hold, and while it is too soon to act on what the account lacks; one that is held back since its closing orders
+    come to nothing keeps them, and gets those that the exit took back.
     """
     plan = work.governing(position).plan.risk.protect
     if plan is None or position.state not in ("open", "exiting") or position.suspended:
         return
     if not work.state.is_linked or position.rearmed > REARM_LIMIT or has_expired(work, position):
         return
-    is_let_be = (position.is_let_be and not is_held_back(position)) or work.is_doubted(position)
+    is_let_be = (position.is_let_be and not is_held_back(position)) or work.is_unsure(position)
     is_exiting = position.state == "exiting"  # then it is the closing order that waits, of other legs
     if not is_exiting and position.retry_at is not None and work.at < position.retry_at:
         return
     if is_restarting(work, position.bot):
         return
     live = {order.legs[0].name: order for order in work.live_orders(position.id) if order.purpose is Purpose.PROTECT}
-    for leg in position.legs:
+    for leg in position.common.legs:
         if not _is_at_risk(work, leg) or leg.name in closing or not plan.covers(leg.name):
             continue
         if (order := live.get(leg.name)) is None:
@@ -199,7 +199,7 @@ def watched_stop_hit(work: Work, position: Position, closing: Collection[str]) -
     plan = work.governing(position).plan.risk.protect
     if plan is None or not position.suspended or position.state not in ("open", "exiting"):
         return None
-    for leg in position.legs:
+    for leg in position.common.legs:
         if _is_at_risk(work, leg) and plan.covers(leg.name) and leg.name not in closing:
             price = stop_price(position, leg, plan, work.state.facts.ticks) or _price_of_last(work, position, leg)
             if price is not None and _is_bid(work, position, leg, price):
@@ -234,7 +234,7 @@ def _is_bid(work: Work, position: Position, leg: PositionLeg, price: Decimal) ->
 def is_protected(work: Work, position: Position) -> bool:
     """Say whether each short leg has a stop that rests at the broker, or a closing order that works."""
     orders = work.live_orders(position.id)
-    return all(guarded(orders, position, leg) >= leg.held for leg in position.legs if _is_at_risk(work, leg))
+    return all(guarded(orders, position, leg) >= leg.held for leg in position.common.legs if _is_at_risk(work, leg))
 
 
 def guarded(orders: Iterable[Order], position: Position, leg: PositionLeg) -> int:

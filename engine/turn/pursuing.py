@@ -38,7 +38,7 @@ from engine.turn.closing import (
     rolling_exit,
     stands_apart,
 )
-from engine.turn.doubting import has_delivered
+from engine.turn.doubting import has_delivered, waits_for_account
 from engine.turn.giving_way import clear_for_exit, opposed_entries
 from engine.turn.judging import wake
 from engine.turn.opening import ticket
@@ -71,7 +71,7 @@ def leave(work: Work, position: Position, reason: str, why: str = "") -> None:
 
 def leave_shares(work: Work, position: Position) -> bool:
     """Close what an open position holds when its options are gone and only shares are left; say whether that is so."""
-    held = [leg for leg in position.legs if leg.held]
+    held = [leg for leg in position.common.legs if leg.held]
     if not held or position.state != "open" or not all(leg.option.is_share for leg in held):
         return False
     leave(work, position, UNWIND, "its options are gone, and its shares are left")
@@ -114,7 +114,7 @@ def pursue(work: Work, position: Position) -> None:
     opposed = opposed_entries(work, position)
     for order in opposed:
         _take_back(work, order, Cause.EXIT_GOES_FIRST, f"{position.exit_reason} of {position.id}")
-    if others or closing or opposed or not is_trading(work) or work.is_doubted(position):
+    if others or closing or opposed or not is_trading(work) or waits_for_account(work, position):
         return
     if has_delivered(work, position) or not legs_to_close(position, work.governing(position)):
         return
@@ -133,7 +133,7 @@ def waits_for_first_quote(work: Work, position: Position) -> bool:
     """
     if position.bot not in work.bots or position.state != "exiting" or work.live_orders(position.id):
         return False
-    held = [leg for leg in position.legs if leg.held]
+    held = [leg for leg in position.common.legs if leg.held]
     unseen = [leg for leg in held if leg.sign > 0 and _was_never_quoted(work, leg)]
     if not unseen:
         known_again(work, position, NO_QUOTE)
@@ -185,7 +185,13 @@ def protect_the_rest(work: Work, position: Position) -> None:
 
 
 def _send_roll(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> None:
-    """Send the order that rolls, by what is offered now; without an offer the position stays open, or is closed."""
+    """Send the order that rolls, by what is offered now; without an offer the position stays open, or is closed.
+
+    A position that the account holds otherwise than our books is not rolled.
+    """
+    if position.missed:
+        _open_again(work, position, planned)
+        return
     found = seek(work, position, bot, planned)
     if found.offer is not None:
         end_looking(work, position, planned)

@@ -103,7 +103,7 @@ def place_resting(work: Work, position: Position, *, at_once: bool = False) -> N
     """
     if not _may_rest(work, position) or position.suspended or position.is_let_be or not work.state.is_linked:
         return
-    if not at_once and work.is_doubted(position):
+    if not at_once and work.is_unsure(position):
         return
     planned = work.governing(position).resting
     if not planned:
@@ -115,7 +115,7 @@ def place_resting(work: Work, position: Position, *, at_once: bool = False) -> N
         if _lacks_one(work, position, planned, live):
             take_back(work, position, Cause.PAIR_NOT_WHOLE)
         return
-    if has_expired(work, position) or position.structures == 0 or position.entry_price is None:
+    if has_expired(work, position) or position.common.structures == 0 or position.entry_price is None:
         return
     if is_against_exit(work, position, position.legs):
         if position.state == "open":
@@ -169,7 +169,7 @@ def _lacks_one(work: Work, position: Position, planned: tuple[ExitPlan, ...], li
     """Say whether one of the group is missing while the others work: it never arrived, or ended by itself."""
     if has_expired(work, position) or not all(order.is_working for order in live):
         return False
-    leg = next((leg for leg in position.legs if leg.held > 0), None)
+    leg = next((leg for leg in position.common.legs if leg.held > 0), None)
     there = {order.reason for order in live}
     return leg is not None and any(
         each.name not in there and level_price(position, leg, each, work.state.facts.ticks) is not None
@@ -202,7 +202,7 @@ def has_run_out(work: Work, order: Order) -> bool:
 def _fit(work: Work, position: Position, live: list[Order]) -> None:
     """Change resting orders that are larger or smaller than what is held, or priced otherwise than by all fills and
     commissions so far."""
-    leg = next((leg for leg in position.legs if leg.held > 0), None)
+    leg = next((leg for leg in position.common.legs if leg.held > 0), None)
     if leg is None:
         return
     by_name = {planned.name: planned for planned in work.governing(position).resting}
@@ -218,7 +218,7 @@ def _fit(work: Work, position: Position, live: list[Order]) -> None:
 
 
 def _place(work: Work, position: Position, planned: ExitPlan, group: str) -> None:
-    leg = next(leg for leg in position.legs if leg.held)
+    leg = next(leg for leg in position.common.legs if leg.held)
     price = level_price(position, leg, planned, work.state.facts.ticks)
     if price is None:
         return

@@ -127,10 +127,15 @@ class Doubt(NamedTuple):
     """What the account holds less of a contract than our books say: since when, and of what is long (1) or short (-1).
 
     Positions on both sides of a contract are one count in the account: which side it lacks says where it has gone.
+    has_fallen: the account has shown fewer contracts. Otherwise our books have grown, and it may show more soon.
+    fills, filled_at: what fills of ours have changed since the account last told its count, + bought, and when.
     """
 
     since: datetime
     side: int
+    has_fallen: bool = False
+    fills: int = 0
+    filled_at: datetime | None = None
 
 
 class Surplus(NamedTuple):

@@ -253,6 +253,8 @@ def _by_the_clock(work: Work, changes: dict[str, Any], *, moved: bool) -> None:
     watch_at = state.watch_at
     if work.indexed < 0 or state.aims is None or state.doubts or state.uncovered or surplus.is_untold(state):
         changes["watch_at"] = watch_at = watching.sooner(watch_at, work.at)
+    if state.doubts:
+        doubting.fit_orders(work)
     if watching.is_due(watch_at, work.at, moved=moved):
         changes |= watching.step_watch(work)
         if work.indexed < 0:
@@ -360,9 +362,12 @@ def _on_position(work: Work, event: PositionReport) -> dict[str, Any] | None:
         changes = {"uncovered": covering.shares_changed(work, event.contract.symbol)}
     doubting.note_numbers(work, [event.contract])
     ours = doubting.our_books(work)
-    doubting.doubt_anew(work, ours)
+    doubting.count_told(
+        work, [event.contract] if isinstance(event.contract, Option) else [share(event.contract.symbol)]
+    )
+    doubting.doubt_anew(work, ours, has_fallen=abs(event.quantity) < abs(last))
     if work.state.is_ready:  # else when all is listed, and what still works
-        doubting.take_orders_back(work, work.state.doubts)
+        doubting.fit_orders(work)
     surplus.note_surplus(work, ours)
     note_change(work, before)
     return changes
@@ -467,6 +472,7 @@ def _end_halts(work: Work, bot: str) -> None:
         if bot in ("", name) and state.day.halted:
             work.put_day(replace(state.day, halted="", closing="", closing_text=""))
             work.set_wake(name, work.at)
+    past_us.adopt(work, bot)
     go_on(work, bot)
 
 

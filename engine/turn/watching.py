@@ -15,6 +15,7 @@ from engine.model.session import Session, at_exchange_time
 from engine.record.record import Kind
 from engine.turn.asking import ask_at
 from engine.turn.daily import OPENING_MINUTES, awaited_opening_moves, day_at_hand
+from engine.turn.doubting import doubts_due
 from engine.turn.looking import Wishes, lines_of, member_aims, member_wishes
 from engine.turn.program import CompiledBot
 from engine.turn.resting import option_has_expired, resting_orders
@@ -342,6 +343,8 @@ def next_step(work: Work) -> datetime:
     found = min(_next_clock(work.state.session, at), min(work.wakes.values(), default=NEVER))
     if work.indexed != work.state.board.version and _is_moving(work):
         found = min(found, at + WATCH_EVERY)
+    if (doubted := doubts_due(work)) is not None and doubted > at:
+        found = min(found, doubted)
     due = [ask_at(work)]
     if work.live:
         due += [order.attempt_until for order in work.all_live_orders()]

@@ -195,6 +195,13 @@ class Work:
         """Say whether the account holds less than our books of something that the position holds."""
         return bool(self.state.doubts) and any(map(self.is_lacking, position.legs))
 
+    def is_unsure(self, position: Position) -> bool:
+        """Say whether the account lacks something of a position, and it is too soon to act on that."""
+        if not self.state.doubts:
+            return False
+        known = {each.leg for each in position.missed}
+        return any(leg.name not in known and self.is_lacking(leg) for leg in position.legs)
+
     def is_lacking(self, leg: PositionLeg) -> bool:
         """Say whether the account holds less than our books of a contract, on the side on which a leg holds it."""
         doubt = self.state.doubts.get(leg.option)

@@ -39,9 +39,9 @@ def test_an_open_condor_shows_each_exit_with_its_level_and_the_present_value() -
 def test_a_position_on_hold_says_why_nothing_is_sent_for_it() -> None:
     """Its line went on with the levels of exits of which none acts, and at the end that they act while rulebot runs."""
     state = day_state("11:42")
-    why = "the account holds less than our books: closed by hand? nothing is sent for it any more"
+    why = "a closing order was cancelled, and not by us, the 3rd time today: nothing is sent for it any more"
     positions = {
-        name: replace(each, hold=HoldReason.ACCOUNT_DIFFERS, on_hold=why) for name, each in state.positions.items()
+        name: replace(each, hold=HoldReason.EXIT_CANCELLED, on_hold=why) for name, each in state.positions.items()
     }
     state = state._replace(positions=positions)
     rows = {row.bot: row for row in seen(state, "11:42").rows}

@@ -533,7 +533,7 @@ def test_other_shares_than_those_of_the_option_are_no_assignment(shares: int) ->
 def test_beside_other_options_it_is_left_to_a_person() -> None:
     desk = desk_of(legs=SPREAD, exits=NO_REST)
     assign(desk, 5)
-    assert "nobody closes what is left of it, +5 SPY" in desk.position.on_hold
+    assert "rulebot protects and closes only the rest, +5 SPY" in desk.position.on_hold
     assert not desk.said(Kind.SETTLEMENT)
 
 

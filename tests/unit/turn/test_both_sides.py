@@ -53,7 +53,9 @@ def test_what_a_person_has_closed_of_one_side_is_not_closed_again(held: int, bot
     assert missed.contracts == 1
     assert not of(desk, other).missed
     desk.until("12:01", step=20)
-    assert {order.bot for order in desk.live} == {other}
+    closing = {order.bot: order.legs for order in desk.live}
+    assert other in closing
+    assert SHARED not in [leg.option for leg in closing.get(bot, ())], "only its other leg is closed"
     assert {order.purpose for order in desk.live} == {Purpose.EXIT}
 
 

@@ -490,7 +490,7 @@ def test_a_position_on_hold_is_shown_as_that() -> None:
     desk.unlink()
     desk.link([], [])
     said = exits_text(desk.program, desk.state, desk.position, desk.now.timestamp())
-    assert said.startswith("on hold: the account holds less ")
+    assert said.startswith("on hold in part: the account holds less ")
 
 
 def test_closed_by_hand_while_we_watch_is_put_on_hold_after_a_while() -> None:
@@ -543,7 +543,7 @@ def test_no_further_try_of_an_entry_is_sent_for_a_position_on_hold() -> None:
         desk.holds(contract, 0)
     for _ in range(6):
         desk.tick(10)
-    assert "nothing is sent for it any more" in desk.position.on_hold
+    assert f"nothing is left of {desk.position.id} to close" in desk.position.on_hold
     assert len(desk.submitted) == 1
     assert (desk.position.state, desk.position.structures) == ("open", 1)
 
