@@ -62,6 +62,13 @@ if TYPE_CHECKING:
 @click.option("--yes-i-mean", metavar="ACCOUNT", help="Confirm the account of --live where nobody can type it.")
 @click.option("--sim", is_flag=True, help="Trade a simulated market: nothing else is needed.")
 @gateway_option
+@click.option(
+    "--port",
+    "gateway_port",
+    type=Whole(1, 65535),
+    metavar="N",
+    help="The port of the gateway, without its host: that of the settings, or this machine.",
+)
 @click.option("--client-id", type=Whole(0, 2**31 - 1), help="The API client id (default 1).", metavar="N")
 @click.option(
     "--account",
@@ -148,6 +155,8 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     check_together(options)
     check_output("--ledger", options["ledger"], LEDGER)
     options = {**options, "paper": not options["live"] and not options["observe"]}
+    if options["sim"] and options.get("gateway_port") is not None:
+        options["address"] = f"127.0.0.1:{options['gateway_port']}"
     from engine.cli.validate import parse_settings, show_problems
     from engine.run.desk import NO_BOTS, ProblemsError, check_overrides, load_desk
     from engine.run.heartbeat import Heartbeat
@@ -246,6 +255,7 @@ def _settings(options: Mapping[str, Any], desk: "Desk", specs: Sequence[str | Pa
     from engine.store.folders import data_folder
 
     host, port = gateway_address(options["address"])
+    port = options.get("gateway_port") if port is None else port
     is_live = options["live"]
     store = "live_store" if is_live else "observe_store" if options["observe"] else "store"
     flags = {

@@ -11,8 +11,11 @@ from engine.cli.page import Page
 from engine.cli.run import run, run_with
 from engine.cli.web import WHERE_NAMES, check_packages, where_options
 
+_OF_RUN = [option for option in run.params if option.name != "gateway_port"]
+"""The options of `run`; here `--port` is that of the page."""
 
-@click.command("serve", short_help="Run bots with their page in the browser.", params=list(run.params))
+
+@click.command("serve", short_help="Run bots with their page in the browser.", params=_OF_RUN)
 @where_options
 @people_option("--alerts", "Tell these people what matters.")
 def serve(people: Path | None, **options: Any) -> None:

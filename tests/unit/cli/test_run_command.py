@@ -34,6 +34,25 @@ def test_no_gateway_listens() -> None:
     assert "start TWS or IB Gateway" in found.stderr
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "nothing listens on 127.0.0.1:{port}"),
+        (("--sim", "--store", "a.db"), "start 'rulebot gateway' first"),
+    ],
+)
+def test_a_port_alone_is_that_of_the_gateway(options: tuple[str, ...], said: str) -> None:
+    port = free_port()
+    found = run("--paper", *options, "--port", str(port), SPEC)
+    assert (found.exit_code, said.format(port=port) in found.stderr) == (3, True)
+
+
+def test_the_host_of_a_port_is_that_of_the_settings() -> None:
+    port = free_port()
+    Path("rulebot.toml").write_text('host = "localhost"\nport = 1\n', encoding="utf-8")
+    assert f"localhost:{port}" in run("--paper", "--settings", "rulebot.toml", "--port", str(port), SPEC).stderr
+
+
 def test_without_a_mode_it_is_paper() -> None:
     port = free_port()
     said = [run(*mode, "--gateway", f"127.0.0.1:{port}", SPEC) for mode in ((), ("--paper",))]
@@ -138,6 +157,8 @@ def test_problems_are_shown_as_validate_shows_them() -> None:
         (("--paper", "--yes-i-mean", "U1234567", SPEC), "--yes-i-mean confirms the account of --live"),
         (("--paper", "--fills", "mid", SPEC), "--fills is for --observe and --shadow: elsewhere the broker fills"),
         (("--sim", "--gateway", "a:1", "--date", "2026-10-21", SPEC), "--date is the gateway's own: give it to"),
+        (("--sim", "--port", "4002", "--date", "2026-10-21", SPEC), "--date is the gateway's own: give it to"),
+        (("--gateway", "a:1", "--port", "4002", SPEC), "--gateway HOST:PORT names a port already: leave --port out"),
         (("--sim", "--recording", "x.tape", "--days", "2", SPEC), "is the market of its own day: leave --days out"),
         (("--sim", "--wait-for-gateway", SPEC), "--wait-for-gateway has nothing to wait for: --sim brings its gateway"),
         (("--drift", "--no-tape", SPEC), "--drift reads the recording of the day: leave --no-tape out"),
