@@ -22,7 +22,7 @@ class LegChoice:
     """What one leg asked for, and, when explained, the strikes nearest to it, best first.
 
     The one taken is among them. `asked` is words and numbers. `missing` is unknown data, `refused` a rule of the spec:
-    both empty with an option.
+    both empty with an option. is_past_held: the nearest strike is held the other way round.
     """
 
     name: str
@@ -31,6 +31,7 @@ class LegChoice:
     candidates: tuple[Candidate, ...] = ()
     missing: str = ""
     refused: str = ""
+    is_past_held: bool = False
 
     @property
     def is_without_expiry(self) -> bool:

@@ -7,8 +7,26 @@ is true if any is true, else unknown if any is; `not unknown` is unknown.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-NOT_OPEN = "no such leg is open"
-"""Why a rule about a position is unknown while what it asks about is not held (yet, or any more)."""
+
+class NotOpen(str):
+    """Why a rule about a position is unknown while what it asks about is not held (yet, or any more).
+
+    What it is decides, whatever its words are for people.
+    """
+
+    __slots__ = ()
+
+    def of(self, name: str) -> "NotOpen":
+        """Return the same, said of a leg or a feature."""
+        return NotOpen(f"{name}: {self}")
+
+
+def of_part(name: str, reason: str) -> str:
+    """Return why a part is unknown, with its name."""
+    return reason.of(name) if isinstance(reason, NotOpen) else f"{name}: {reason}"
+
+
+NOT_OPEN = NotOpen("no such leg is open")
 
 
 def group_truth(truths: Sequence[bool | None], decisive: bool) -> bool | None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from math import log2
 
 from engine.compile.plan import Call
+from engine.evaluate.evaluation import of_part
 from engine.evaluate.measure_options import count_of, iv_percentile, put_call_volume, wings
 from engine.evaluate.measure_volatility import class_at, expiry_in
 from engine.evaluate.reading import Context, Read, Reading, Unknown
@@ -79,7 +80,7 @@ def _all(readers: dict[str, Read], view: View) -> Parts | Unknown:
     for name, read in readers.items():
         part = read(view)
         if not isinstance(part, float):
-            return Unknown(f"{name}: {part.reason}")
+            return Unknown(of_part(name, part.reason))
         found[name] = part
     return found
 

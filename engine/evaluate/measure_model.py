@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from engine.compile.plan import Call
+from engine.evaluate.evaluation import of_part
 from engine.evaluate.reading import Context, Read, Reading, Unknown, number_of
 from engine.evaluate.snapshot import View
 from engine.model.learned import LearnedModel
@@ -23,7 +24,7 @@ def modelled(model: LearnedModel, reads: Sequence[Read]) -> Read:
             return model.probability(values)
         for one, each in zip(model.inputs, found, strict=True):
             if one.missing is None and not isinstance(each, float):
-                return Unknown(f"{one.name}: {each.reason}")
+                return Unknown(of_part(one.name, each.reason))
         raise AssertionError("a feature is missing, or none is")
 
     return read

@@ -226,7 +226,7 @@ def strike(call: Call, context: Context) -> Read:
 
     def read(view: View) -> Reading:
         found = legs_named(view, names)
-        return float(found[0].option.strike) if found else Unknown(f"{names[0]}: {NOT_OPEN}")
+        return float(found[0].option.strike) if found else Unknown(NOT_OPEN.of(names[0]))
 
     return read
 

@@ -30,6 +30,7 @@ from engine.evaluate.strike_terms import (
 )
 from engine.evaluate.strike_values import candidate_of, deltas_of, mid_of, premiums_of
 from engine.model.contract import Option, Right
+from engine.model.values import replace
 from engine.spec.nouns.legs import Bound, Round, StrikeBy
 
 REACH = 12
@@ -39,6 +40,12 @@ SHOWN = 3
 
 HELD = "held the other way round"
 NONE_FREE = f"no strike further out that qualifies is free of what is {HELD}"
+
+
+class UnknownEdge(str):
+    """Why a strike has no place inside the edges: data that an edge needs is unknown, so that no rule refuses it."""
+
+    __slots__ = ()
 
 
 class Chooser:
@@ -122,7 +129,7 @@ class Chooser:
             found = self._by_level(strikes, width, strike.within or Decimal(0))
             if found.option is not None or found.missing:
                 return found
-            is_held = is_held or HELD in found.asked
+            is_held = is_held or found.is_past_held
         assert found is not None
         widths = " or ".join(f"{width:f}" for width in (strike.target or Decimal(0), *strike.widths))
         where = f"{widths} points {strike.by.value} {strike.reference}"
@@ -146,14 +153,15 @@ class Chooser:
         best, problem = self._inside_edges(self._preferred(ranked[0], strikes), strikes, ranked[0])
         if best is None:
             return self._unedged(asked, problem, shown)
-        best, asked = self._shifted(best, strikes, ranked[0], asked)
-        if best is None:
+        free, asked = self._shifted(best, strikes, ranked[0], asked)
+        if free is None:
             return self._refused(asked, f"{leg.name}: {NONE_FREE}", shown)
         within = leg.strike.within if within is None else within
-        away = abs(float(best) - target)
+        away = abs(float(free) - target)
         if within is not None and away > float(within) * unit + HAIR:
-            return self._refused(asked, f"{leg.name}: nearest strike {best:f} is too far from {asked}", shown)
-        return self._found(asked, best, away, shown)
+            reason = f"{leg.name}: nearest strike {free:f} is too far from {asked}"
+            return replace(self._refused(asked, reason, shown), is_past_held=free != best)
+        return self._found(asked, free, away, shown)
 
     def _qualifying(self, strikes: tuple[Decimal, ...], target: float) -> list[Decimal]:
         """Return the listed strikes around `target` (or around the least distance from spot) that the spec allows."""
@@ -322,7 +330,7 @@ class Chooser:
     ) -> tuple[Decimal | None, str]:
         """Return the strike, moved until it is inside `not_below` and `not_above`; None, and the words of what failed.
 
-        first: what the selector took, whose bound is kept. Words that begin with `?` are of an edge that is not known.
+        first: what the selector took, whose bound is kept. They are an `UnknownEdge` where an edge is not known.
         """
         leg = self.leg
         levels = []
@@ -332,7 +340,7 @@ class Chooser:
             at = {each: option.strike for each, option in self.chosen.items()}
             level = edge_of(number, leg, self.view, at)
             if isinstance(level, Unknown):
-                return None, f"?{leg.name}: {name} is not known: {level.reason}"
+                return None, UnknownEdge(f"{leg.name}: {name} is not known: {level.reason}")
             levels.append((level, 1 if name == "not_below" else -1, f"{name} {level:.2f}"))
         for level, sign, _ in levels:
             if sign * (float(strike) - level) < -HAIR:
@@ -375,8 +383,8 @@ class Chooser:
         return is_fit and self._inside_edges(found, strikes, first)[0] == found
 
     def _unedged(self, asked: str, problem: str, shown: tuple[Candidate, ...]) -> LegChoice:
-        if problem.startswith("?"):
-            return self._missing(asked, problem[1:], shown)
+        if isinstance(problem, UnknownEdge):
+            return self._missing(asked, problem, shown)
         return self._refused(asked, problem, shown)
 
     # ------------------------------------------------------------ what was looked at

@@ -9,7 +9,7 @@ from engine.model.contract import LOT, Option
 from engine.model.market import Board
 from engine.model.money import CENT, ZERO
 from engine.model.position import Position, PositionLeg
-from engine.model.quotes import NO_BID, quote_problem, usual_age
+from engine.model.quotes import QuoteFault, quote_fault, usual_age
 
 
 class HeldLeg(NamedTuple):
@@ -64,10 +64,10 @@ def open_value_of(leg: PositionLeg, board: Board, now: float) -> float | None:
 def _value(legs: Iterable[HeldLeg], board: Board, now: float) -> float | None:
     total = 0.0
     for row, option, sign, contracts, _, age in legs:
-        problem = quote_problem(board, row, now, age)
-        if not problem:
+        fault = quote_fault(board, row, now, age)
+        if fault is None:
             mid = (board.bid[row] + board.ask[row]) / 2
-        elif problem == NO_BID:
+        elif fault is QuoteFault.NO_BID:
             mid = 0.0 if sign > 0 else board.ask[row] / 2
         else:
             return None

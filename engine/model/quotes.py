@@ -5,12 +5,38 @@ sent, so a row's silence alone does not make it stale while the feed as a whole 
 """
 
 from collections.abc import Iterable, Sequence
+from enum import Enum
 from math import isnan
 
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.market import Board
 
-NO_BID = "no bid"
+
+class QuoteFault(Enum):
+    """Why a quote, or another value of a row, is not sound. Its text for people is made by `fault_text`."""
+
+    NOT_STREAMED = "not_streamed"
+    NOT_LIVE = "not_live"
+    NO_DATA = "no_data"
+    STALE = "stale"
+    FEED_SILENT = "feed_silent"
+    NO_ASK = "no_ask"
+    NO_BID = "no_bid"
+    CROSSED = "crossed"
+    LOCKED = "locked"
+
+
+_TEXTS = {
+    QuoteFault.NOT_STREAMED: "not streamed",
+    QuoteFault.NOT_LIVE: "not live data",
+    QuoteFault.NO_DATA: "no data yet",
+    QuoteFault.STALE: "stale",
+    QuoteFault.FEED_SILENT: "no market data",
+    QuoteFault.NO_ASK: "no ask",
+    QuoteFault.NO_BID: "no bid",
+    QuoteFault.CROSSED: "crossed",
+    QuoteFault.LOCKED: "locked",
+}
 FEED_SILENCE = 15.0
 """Seconds without any market data message after which every quote is stale."""
 LEVEL_AGE = 30.0
@@ -33,19 +59,34 @@ def usual_age(contract: Contract | None) -> float:
     return LEVEL_AGE
 
 
-def age_problem(board: Board, row: int, at: float, now: float, limit: float) -> str:
-    """Return why the value stamped `at` (epoch seconds) in this row is too old to use, or ""."""
+def fault_text(fault: QuoteFault, seconds: float | None = None) -> str:
+    """Return what people are told of a fault; seconds: how long it has lasted, where that is to be told."""
+    return _TEXTS[fault] if seconds is None else f"{_TEXTS[fault]} for {seconds:.0f} s"
+
+
+def age_fault(board: Board, row: int, at: float, now: float, limit: float) -> QuoteFault | None:
+    """Return why the value stamped `at` (epoch seconds) in this row is too old to use, None when it is not."""
     if now - at <= limit and now - board.alive_at <= FEED_SILENCE and row not in board.frozen:
-        return ""
+        return None
     if row in board.frozen:
-        return "not live data"
+        return QuoteFault.NOT_LIVE
     if isnan(at):
-        return "no data yet"
+        return QuoteFault.NO_DATA
     if now - at > limit:
-        return f"stale for {now - at:.0f} s"
-    if now - board.alive_at > FEED_SILENCE:
-        return f"no market data for {now - board.alive_at:.0f} s"
-    return ""
+        return QuoteFault.STALE
+    return QuoteFault.FEED_SILENT if now - board.alive_at > FEED_SILENCE else None
+
+
+def age_problem(board: Board, row: int, at: float, now: float, limit: float) -> str:
+    """Return in words why the value stamped `at` in this row is too old to use, "" when it is not."""
+    return _words(age_fault(board, row, at, now, limit), board, at, now)
+
+
+def _words(fault: QuoteFault | None, board: Board, at: float, now: float) -> str:
+    if fault is None:
+        return ""
+    since = {QuoteFault.STALE: at, QuoteFault.FEED_SILENT: board.alive_at}.get(fault)
+    return fault_text(fault, None if since is None else now - since)
 
 
 def fresh_rows(board: Board, rows: Iterable[int], stamps: Sequence[float], now: float, limit: float) -> list[int]:
@@ -56,25 +97,31 @@ def fresh_rows(board: Board, rows: Iterable[int], stamps: Sequence[float], now: 
     return [row for row in rows if now - stamps[row] <= limit and row not in frozen]
 
 
-def quote_problem(board: Board, row: int, now: float, limit: float | None = None) -> str:
-    """Return why the quote of this row is not sound, or "" when it is.
+def quote_fault(board: Board, row: int, now: float, limit: float | None = None) -> QuoteFault | None:
+    """Return why the quote of this row is not sound, None when it is.
 
     Units: `now` and `limit` in seconds; `limit` None takes the usual age for what the row holds.
     """
     if row < 0:
-        return "not streamed"
+        return QuoteFault.NOT_STREAMED
     if limit is None:
         limit = usual_age(board.contracts[row])
-    if problem := age_problem(board, row, board.quote_at[row], now, limit):
-        return problem
+    if fault := age_fault(board, row, board.quote_at[row], now, limit):
+        return fault
     bid, ask = board.bid[row], board.ask[row]
     if isnan(ask):
-        return "no ask"
+        return QuoteFault.NO_ASK
     if isnan(bid):
-        return NO_BID
+        return QuoteFault.NO_BID
     if bid >= ask:
-        return "crossed" if bid > ask else "locked"
-    return ""
+        return QuoteFault.CROSSED if bid > ask else QuoteFault.LOCKED
+    return None
+
+
+def quote_problem(board: Board, row: int, now: float, limit: float | None = None) -> str:
+    """Return in words why the quote of this row is not sound, "" when it is; as `quote_fault`."""
+    fault = quote_fault(board, row, now, limit)
+    return "" if fault is None else _words(fault, board, board.quote_at[row] if row >= 0 else now, now)
 
 
 def middle(bid: float, ask: float) -> float:
@@ -87,9 +134,9 @@ def level(board: Board, row: int, now: float) -> float | None:
     if row < 0:
         return None
     limit = usual_age(board.contracts[row])
-    if not quote_problem(board, row, now, limit):
+    if quote_fault(board, row, now, limit) is None:
         return (board.bid[row] + board.ask[row]) / 2
-    if age_problem(board, row, board.last_at[row], now, limit) or isnan(board.last[row]):
+    if age_fault(board, row, board.last_at[row], now, limit) or isnan(board.last[row]):
         return None
     return board.last[row]
 

@@ -13,7 +13,8 @@ from engine.model.facts import Grids
 from engine.model.market import Board
 from engine.model.money import Rounding, TickRule
 from engine.model.payoff import ends_together, least_payoff
-from engine.model.quotes import NO_BID, quote_problem
+from engine.model.quotes import QuoteFault, fault_text, quote_fault, quote_problem
+from engine.model.texts import Text
 
 NONE_TOLD: Grids = {}
 
@@ -32,13 +33,16 @@ class Part(NamedTuple):
 class NetQuote(NamedTuple):
     """Net mid and natural of a structure; None with the reason in `missing` when a leg's quote is not sound.
 
-    ticks: the price grid of an order for it; None where it is that of the table of products.
+    ticks: the price grid of an order for it; None where it is that of the table of products. fault: what decisions read
+    of `missing`. brief: the same words without a number that changes from one instant to the next.
     """
 
     mid: float | None
     natural: float | None
-    missing: str = ""
+    missing: Text = ""
     ticks: TickRule | None = None
+    fault: QuoteFault | None = None
+    brief: Text = ""
 
 
 def net_quote(
@@ -52,13 +56,14 @@ def net_quote(
     mid = natural = 0.0
     for option, flow, weight in parts:
         row = board.rows.get(option, -1)
-        problem = quote_problem(board, row, now)
-        if problem == NO_BID and closing and flow < 0:
+        fault = quote_fault(board, row, now)
+        if fault is QuoteFault.NO_BID and closing and flow < 0:
             mid -= weight * board.ask[row] / 2
             natural -= weight * board.ask[row]
             continue
-        if problem:
-            return NetQuote(None, None, f"{option}: {problem}")
+        if fault:
+            words = f"{option}: {quote_problem(board, row, now)}"
+            return NetQuote(None, None, words, fault=fault, brief=f"{option}: {fault_text(fault)}")
         bid, ask = board.bid[row], board.ask[row]
         mid += flow * weight * (bid + ask) / 2
         natural += flow * weight * (bid if flow > 0 else ask)

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from engine.compile.plan import Compare, ExitPlan, Holds, Rule
-from engine.evaluate.evaluation import NOT_OPEN
+from engine.evaluate.evaluation import NotOpen
 from engine.evaluate.wording import shown
 from engine.fill.pnl import open_value
 from engine.model.contract import LOT, Option
@@ -257,7 +257,7 @@ def exits_text(program: Program, state: State, position: Position, now: float) -
         if planned.rule is None or has_acted(position, planned) or (planned.resting and resting):
             continue
         reading = _reading(state.bots.get(position.bot), position, planned)
-        if reading is not None and first_missing(reading.verdict).endswith(NOT_OPEN):
+        if reading is not None and isinstance(first_missing(reading.verdict), NotOpen):
             continue  # it judges legs that this position does not have
         if planned.armed_by and planned.name not in position.armed:
             parts.append(f"{planned.name}, once {' and '.join(rule.name for rule in planned.armed_by)} arms it")

@@ -10,7 +10,7 @@ from math import isnan
 from engine.compile.plan import ExitPlan
 from engine.model.order import Order, OrderLeg, OrderStatus, Purpose, Side
 from engine.model.position import Position, PositionLeg
-from engine.model.quotes import NO_BID, quote_problem
+from engine.model.quotes import QuoteFault, quote_fault
 from engine.model.session import exchange_date
 from engine.order.draft import closing_legs, parts_of
 from engine.order.ladder import UNBOUND, Bound, is_past_zero, rung
@@ -108,7 +108,7 @@ def closing_net(
     """
     net = rung(ladder, quote, parts, attempt, bound)
     if net is None:
-        return None, quote.missing.split(" for ")[0]
+        return None, quote.brief
     if is_past_zero(net, parts):
         return None, f"{parts[0].option} alone is worth nothing beside what covers it and nobody bids for"
     return net, ""
@@ -195,7 +195,7 @@ def is_dead(work: Work, leg: PositionLeg) -> bool:
     """Say whether a long leg has an ask but nobody bids for it: it is left to expire, the shorts are bought back."""
     board = work.state.board
     row = board.rows.get(leg.option, -1)
-    return leg.sign > 0 and row >= 0 and quote_problem(board, row, work.now) == NO_BID
+    return leg.sign > 0 and row >= 0 and quote_fault(board, row, work.now) is QuoteFault.NO_BID
 
 
 def exit_has_dealt(work: Work, position: Position) -> bool:

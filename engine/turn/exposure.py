@@ -17,7 +17,7 @@ from engine.model.cover import needed_by, without_calls
 from engine.model.money import ZERO
 from engine.model.payoff import Holding, Way, cash_for_puts, worst_together
 from engine.model.position import Position, PositionLeg
-from engine.model.quotes import NO_BID, quote_problem
+from engine.model.quotes import QuoteFault, quote_fault
 from engine.spec.nouns.account import Backing
 from engine.turn.shares import owed
 from engine.turn.work import Work
@@ -168,8 +168,8 @@ def _at_once(work: Work, option: Option, sign: int) -> Decimal | None:
     """Return the price per share at which one is bought (`sign` 1) or sold (-1) at once; None without a sound quote."""
     board = work.state.board
     row = board.rows.get(option, -1)
-    problem = quote_problem(board, row, work.now)
-    if problem and not (problem == NO_BID and sign < 0):
+    fault = quote_fault(board, row, work.now)
+    if fault and not (fault is QuoteFault.NO_BID and sign < 0):
         return None
     price = board.ask[row] if sign > 0 else board.bid[row]
     return Decimal(f"{price:.4f}") if price == price else ZERO

@@ -6,7 +6,7 @@ from decimal import Decimal
 from engine.model.cause import Cause
 from engine.model.command import Replace
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
-from engine.model.quotes import NO_BID
+from engine.model.quotes import QuoteFault
 from engine.model.values import replace
 from engine.order.draft import parts_of, wire_price
 from engine.order.ladder import Bound, is_the_last, priority, rung
@@ -19,7 +19,7 @@ from engine.turn.choosing import awaits_quotes, still_holds
 from engine.turn.closing import CLOSING, closing_bound, closing_net, exit_ladder, is_unwound
 from engine.turn.daily import halts_at_a_try
 from engine.turn.judging import wake
-from engine.turn.opening import OUT_OF_BAND, comes_too_late, is_past_exits, no_price
+from engine.turn.opening import comes_too_late, is_past_exits, no_price, unpriced_text
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import not_trading, waits_for_reload
 from engine.turn.reports import conclude, has_reason, is_not_found
@@ -194,13 +194,13 @@ def _next_roll_try(work: Work, order: Order, bot: CompiledBot) -> None:
     if planned is None or order.attempt >= planned.order.tries:
         cancel(work, order, Cause.TRIES_USED_UP)
         return
-    net, missing = next_rung(work, order, bot, planned)
+    net, missing, is_out_of_band = next_rung(work, order, bot, planned)
     if net is None and sells_dead(work, order):
         cancel(work, order, Cause.NO_BID_TO_ROLL, detail=missing)
         return
     if net is None:
-        work.alarm_of_price(order.bot, f"no price for the next try: {missing.split(' for ')[0]}", order.position)
-        if missing == OUT_OF_BAND:
+        work.alarm_of_price(order.bot, f"no price for the next try: {missing}", order.position)
+        if is_out_of_band:
             cancel(work, order, Cause.NO_PRICE, detail=missing)
         return
     _offer(work, order, planned.order, net)
@@ -214,7 +214,7 @@ def _is_new_order(ladder: Ladder, order: Order) -> bool:
 def _keep_at_market(work: Work, order: Order) -> None:
     """A market order has no next try: it works on, unless nobody bids for one of its legs any more."""
     quote = net_quote(parts_of(order.legs, order.side), work.state.board, work.now, closing=True)
-    if order.is_combo and quote.missing.endswith(NO_BID):
+    if order.is_combo and quote.fault is QuoteFault.NO_BID:
         cancel(work, order, Cause.NO_BID, detail=quote.missing)
         return
     worked = work.at - (order.sent_at or work.at)
@@ -230,9 +230,9 @@ def _reprice(work: Work, order: Order, ladder: Ladder, bound: Bound) -> None:
     if closing:
         net, missing = closing_net(ladder, quote, parts, order.attempt + 1, bound)
     else:
-        net, missing = rung(ladder, quote, parts, order.attempt + 1, bound), quote.missing.split(" for ")[0]
+        net, missing = rung(ladder, quote, parts, order.attempt + 1, bound), quote.brief
     if net is None:
-        if closing and order.is_combo and quote.missing.endswith(NO_BID):
+        if closing and order.is_combo and quote.fault is QuoteFault.NO_BID:
             cancel(work, order, Cause.NO_BID, detail=quote.missing)
         else:
             text = f"no price for the next try: {missing}"
@@ -245,7 +245,8 @@ def _reprice(work: Work, order: Order, ladder: Ladder, bound: Bound) -> None:
         if order.attempt >= ladder.tries and is_the_last(net, quote, parts, bound):
             text = f"'{order.reason}' waits at {abs(net)} for {order.position}"
             work.alarm(order.bot, f"{text}: more is asked than its legs can be worth", order.position)
-    if order.purpose is Purpose.ENTRY and (reason := no_price(work, parts, quote, net)):
+    if order.purpose is Purpose.ENTRY and (unpriced := no_price(work, parts, quote, net)):
+        reason = unpriced_text(unpriced, quote)
         work.alarm_of_price(order.bot, f"no price for the next try: {reason}", order.position)
         cancel(work, order, Cause.NO_PRICE, detail=reason)
         return

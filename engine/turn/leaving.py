@@ -9,7 +9,7 @@ from enum import Enum
 from math import ceil
 
 from engine.compile.plan import ExitPlan
-from engine.evaluate.evaluation import NOT_OPEN
+from engine.evaluate.evaluation import NotOpen
 from engine.evaluate.snapshot import View
 from engine.model.position import FLATTENED, Position
 from engine.model.values import replace
@@ -83,7 +83,7 @@ def step_exits(work: Work, position: Position) -> None:
         reading = judge(work, position.bot, place, compiled, view, position.id)
         truth = planned.name == halting or confirmed(work, position.bot, place, reading, view)
         if truth is None:
-            if first_missing(reading.verdict).endswith(NOT_OPEN) or closed(work, _symbols_held(position)):
+            if isinstance(first_missing(reading.verdict), NotOpen) or closed(work, _symbols_held(position)):
                 continue  # no quote is to come
             truth = acts_unknown(work, position, planned, reading)
         elif work.bots[position.bot].unknown_since:

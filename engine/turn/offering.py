@@ -3,7 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
-from engine.evaluate.evaluation import NOT_OPEN, Verdict
+from engine.evaluate.evaluation import NotOpen, Verdict
 from engine.evaluate.listings import listing_of, neighbours
 from engine.evaluate.snapshot import LegView, View
 from engine.model.contract import listed
@@ -61,7 +61,7 @@ def _without_pair(compiled: CompiledRule, why: str) -> CompiledRule:
 
 def _explained(verdict: Verdict, why: str) -> Verdict:
     members = tuple((name, _explained(each, why)) for name, each in verdict.members)
-    return verdict._replace(missing=why if verdict.missing.endswith(NOT_OPEN) else verdict.missing, members=members)
+    return verdict._replace(missing=why if isinstance(verdict.missing, NotOpen) else verdict.missing, members=members)
 
 
 def still_offers(work: Work, bot: CompiledBot, symbol: str, view: View) -> bool:

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from enum import Enum
 
 from engine.decide.limits import price_problem
 from engine.evaluate.select import Selection
@@ -12,6 +13,7 @@ from engine.model.order import Order, OrderType, Purpose
 from engine.model.payoff import worst_case
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import level_of
+from engine.model.texts import Text
 from engine.model.values import replace
 from engine.order.band import price_band
 from engine.order.draft import Ticket, draft, opening_legs, parts_of
@@ -27,8 +29,20 @@ from engine.turn.work import Work
 LATE = timedelta(minutes=1)
 """How long after it was due a try is still sent once the window is over."""
 PAST_EXITS = "the time has come at which its exits close all"
-OUT_OF_BAND = "too far from the mid (price_band)"
-PAST_ZERO = "below zero, as it may cost less than one tick"
+
+
+class Unpriced(Enum):
+    """Why an order has no price. Its text for people is made by `unpriced_text`."""
+
+    UNQUOTED = "unquoted"
+    OUT_OF_BAND = "out_of_band"
+    PAST_ZERO = "past_zero"
+
+
+_TEXTS = {
+    Unpriced.OUT_OF_BAND: "too far from the mid (price_band)",
+    Unpriced.PAST_ZERO: "below zero, as it may cost less than one tick",
+}
 """Why an entry is taken back, and why an order is sent at no such price."""
 
 
@@ -101,11 +115,11 @@ def send_opening(work: Work, bot: CompiledBot, position: Position, attempt: int)
         return None
     legs, quantity = found
     order_legs = opening_legs(legs)
-    quote, net, missing = _priced(work, bot, position, legs, attempt)
+    quote, net, unpriced = _priced(work, bot, position, legs, attempt)
     at_market = ladder.start is Start.MARKET
-    if missing:
-        alarm = work.alarm_of_price if quote.missing else work.alarm
-        alarm(position.bot, f"no price for the entry: {missing}", position.id)
+    if unpriced:
+        alarm = work.alarm_of_price if quote.fault else work.alarm
+        alarm(position.bot, f"no price for the entry: {unpriced_text(unpriced, quote)}", position.id)
         if position.retry_at is None or position.attempts != attempt:
             work.put_position(replace(position, retry_at=work.at, attempts=attempt))
         return None
@@ -128,14 +142,16 @@ def send_opening(work: Work, bot: CompiledBot, position: Position, attempt: int)
 def kept_back(work: Work, bot: CompiledBot, position: Position) -> str:
     """Return why the next opening order of a position is not sent at its price, "" when it is sent or has none."""
     found = next_stage(work, bot, position)
-    reason = "" if found is None else _priced(work, bot, position, found[0], position.attempts)[2]
-    return reason if reason in (OUT_OF_BAND, PAST_ZERO) else ""
+    if found is None:
+        return ""
+    quote, _, unpriced = _priced(work, bot, position, found[0], position.attempts)
+    return "" if unpriced in (None, Unpriced.UNQUOTED) else unpriced_text(unpriced, quote)
 
 
 def _priced(
     work: Work, bot: CompiledBot, position: Position, legs: tuple[PositionLeg, ...], attempt: int
-) -> tuple[NetQuote, Decimal | None, str]:
-    """Return the quote of legs that are to be opened, the price of this try, and why it is not sent, "" if it is."""
+) -> tuple[NetQuote, Decimal | None, Unpriced | None]:
+    """Return the quote of legs that are to be opened, the price of this try, and why it is not sent, None if it is."""
     ladder, order_legs = bot.plan.order, opening_legs(legs)
     parts = parts_of(order_legs, order_legs[0].side)
     quote = net_quote(parts, work.state.board, work.now, told=work.state.facts.ticks)
@@ -145,14 +161,19 @@ def _priced(
     return quote, net, no_price(work, parts, quote, judged)
 
 
-def no_price(work: Work, parts: tuple[Part, ...], quote: NetQuote, net: Decimal | None) -> str:
-    """Return why no order can be priced now, "" when one can; the band holds at every try, not at the first alone."""
+def no_price(work: Work, parts: tuple[Part, ...], quote: NetQuote, net: Decimal | None) -> Unpriced | None:
+    """Return why no order can be priced now, None when one can; the band holds at every try, not at the first alone."""
     if net is None or quote.mid is None:
-        return quote.missing.split(" for ")[0]
+        return Unpriced.UNQUOTED
     if is_past_zero(net, parts):
-        return PAST_ZERO
+        return Unpriced.PAST_ZERO
     band = price_band(work.program.limits.price_band, parts, work.state.board)
-    return OUT_OF_BAND if price_problem(net, Decimal(f"{quote.mid:.4f}"), band) else ""
+    return Unpriced.OUT_OF_BAND if price_problem(net, Decimal(f"{quote.mid:.4f}"), band) else None
+
+
+def unpriced_text(why: Unpriced, quote: NetQuote) -> Text:
+    """Return what people are told of an order without a price, by the quote of its legs."""
+    return _TEXTS.get(why, quote.brief)
 
 
 def next_stage(work: Work, bot: CompiledBot, position: Position) -> tuple[tuple[PositionLeg, ...], int] | None:

@@ -21,7 +21,7 @@ from engine.model.facts import Grids
 from engine.model.money import Rounding
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
 from engine.model.position import Position, PositionLeg
-from engine.model.quotes import NO_BID, quote_problem
+from engine.model.quotes import QuoteFault, quote_fault
 from engine.model.values import replace
 from engine.order.draft import closing_legs, draft
 from engine.order.price import NONE_TOLD, option_ticks
@@ -216,7 +216,7 @@ def _is_bid(work: Work, position: Position, leg: PositionLeg, price: Decimal) ->
     """Say whether so much was bid in as many quotes as trigger a stop; what is not known neither counts nor ends it."""
     board = work.state.board
     row = board.rows.get(leg.option, -1)
-    if (problem := quote_problem(board, row, work.now)) and problem != NO_BID:
+    if quote_fault(board, row, work.now) not in (None, QuoteFault.NO_BID):
         return False
     key, state = (exits_of(position.id), f"{WATCHED_STOP} {leg.name}"), work.bots[position.bot]
     before, is_bid = state.confirming.get(key, Confirming()), board.bid[row] >= float(price)

@@ -25,6 +25,7 @@ from engine.model.contract import LOT, Option
 from engine.model.order import Order, OrderLeg, OrderType, Purpose
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import level_of
+from engine.model.texts import Text
 from engine.model.values import replace
 from engine.order.band import price_band
 from engine.order.draft import closing_legs, draft, opening_legs
@@ -39,7 +40,7 @@ from engine.turn.closing import are_whole_beside_dead, is_dead, may_roll, partne
 from engine.turn.gate import Replaced, entry_refusal, floor_of_roll, worst_of_roll
 from engine.turn.judging import confirmed, failing, first_missing, judge_all, wake
 from engine.turn.net import exposure_with
-from engine.turn.opening import OUT_OF_BAND, entry_worst_case, free_id, ticket
+from engine.turn.opening import Unpriced, entry_worst_case, free_id, ticket, unpriced_text
 from engine.turn.program import CompiledBot, CompiledRoll
 from engine.turn.refusing import NOT_RUN, kept_out, skip
 from engine.turn.runaway import stop_runaway
@@ -480,16 +481,26 @@ def sells_dead(work: Work, order: Order) -> bool:
     return 0 < len(dead) < len(names)
 
 
-def next_rung(work: Work, order: Order, bot: CompiledBot, planned: ExitPlan) -> tuple[Decimal | None, str]:
-    """Return the net price of the next try of a roll; None, and why, where it has none or out of band."""
+class NextRung(NamedTuple):
+    """The net price of the next try of a roll, None where it has none. missing: why, for people."""
+
+    net: Decimal | None
+    missing: Text = ""
+    is_out_of_band: bool = False
+
+
+def next_rung(work: Work, order: Order, bot: CompiledBot, planned: ExitPlan) -> NextRung:
+    """Return the net price of the next try of a roll."""
     sides = ([leg for leg in order.legs if leg.opens is opens] for opens in (False, True))
     old, new = (tuple(legs) for legs in sides)
     quotes = (_quote(work, old, closing=True), _quote(work, new, closing=False))
-    if missing := next((each.missing for each in quotes if each.missing), ""):
-        return None, missing
+    if unquoted := next((each for each in quotes if each.fault), None):
+        return NextRung(None, unquoted.brief)
     bound = _bound_of_next(work, order, bot, planned, quotes)
     if bound is None:
-        return None, "what it could lose is not known"
+        return NextRung(None, "what it could lose is not known")
     quote = _together(quotes)
     net = rung(planned.order, quote, _parts(order.legs), order.attempt + 1, bound)
-    return (None, OUT_OF_BAND) if _out_of_band(work, order.legs, quote, net) else (net, "")
+    if _out_of_band(work, order.legs, quote, net):
+        return NextRung(None, unpriced_text(Unpriced.OUT_OF_BAND, quote), is_out_of_band=True)
+    return NextRung(net)

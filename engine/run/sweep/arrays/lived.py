@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.adapters.history.day import Columns
 from engine.compile.plan import ExitPlan, Truth
-from engine.evaluate.evaluation import NOT_OPEN
+from engine.evaluate.evaluation import NotOpen
 from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import LegView
 from engine.model.contract import Option
@@ -128,7 +128,7 @@ class ArraySession:
                 if compiled is None:
                     continue
                 verdict = compiled.judge(view)
-                if verdict.truth is None and not first_missing(verdict).endswith(NOT_OPEN):
+                if verdict.truth is None and not isinstance(first_missing(verdict), NotOpen):
                     return Unclear(f"{planned.name}: what it reads is not known at an instant")
                 if verdict.truth:
                     true.append(Acting(delay_of(compiled.rule), planned, order))
