@@ -105,7 +105,7 @@ class Feed(Protocol):
 
 
 class Broker(Protocol):
-    """Orders out. One call site: the loop."""
+    """Orders out. One call site: the loop. None raises for one order: what could not be sent is told as OrderUnsent."""
 
     def submit(self, order: Order) -> None:
         """Send a new order under its order id."""

@@ -46,6 +46,7 @@ class Cause(Enum):
     UNLISTED = "unlisted"
     UNLISTED_TWICE = "unlisted_twice"
     LINK_DOWN = "link_down"
+    NOT_SENT = "not_sent"
     NEVER_ARRIVED = "never_arrived"
     GONE = "gone"
     REVIVED = "revived"
@@ -119,6 +120,7 @@ _TEXTS = {
     Cause.UNLISTED: "the broker does not list it",
     Cause.UNLISTED_TWICE: "the broker does not list it any more",
     Cause.LINK_DOWN: "the link went down",
+    Cause.NOT_SENT: "rulebot could not send it: {detail}",
     Cause.NEVER_ARRIVED: "by the gateway's count of order ids it never came there",
     Cause.GONE: "{about} is not at the broker any more: {detail}",
     Cause.REVIVED: "it came to life too late",

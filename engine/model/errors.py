@@ -33,6 +33,17 @@ class BrokerError(RulebotError):
     """The world's fault: the broker, or the line to it."""
 
 
+class UnansweredError(BrokerError):
+    """The connection was lost, or no answer came in time: the next connection is asked again.
+
+    was_connected: the gateway had let us in before.
+    """
+
+    def __init__(self, message: str, help: str | None = None, *, was_connected: bool = True) -> None:
+        super().__init__(message, help)
+        self.was_connected = was_connected
+
+
 class IdInUseError(BrokerError):
     """Another program is connected under our client id, or an older run of ours still is."""
 

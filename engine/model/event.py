@@ -69,6 +69,16 @@ class OrderMessage:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class OrderUnsent:
+    """rulebot could not send an order, or a change of one (`is_change`: the order works on as it was). `text`: why."""
+
+    at: datetime
+    order_id: int
+    text: str
+    is_change: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionReport:
     """One fill of one contract. Executions of a combo as a whole are marked `is_combo` and move no position.
@@ -351,6 +361,7 @@ Event = (
     MarketMoved
     | OrderReport
     | OrderMessage
+    | OrderUnsent
     | ExecutionReport
     | CommissionReport
     | PositionReport

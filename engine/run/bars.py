@@ -56,6 +56,10 @@ class BarWatch:
         asked, self._asking = self._asking, None
         return asked.result()
 
+    def ask_anew(self) -> None:
+        """Let what was asked in vain be asked at once: on a connection that is new."""
+        self._not_before.clear()
+
     def close(self) -> None:
         """Give up what is still asked for."""
         if self._asking is not None:

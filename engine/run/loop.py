@@ -14,8 +14,8 @@ from typing import NamedTuple
 from engine.evaluate.listings import forget_listings
 from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit, Watch
 from engine.model.counted import counted
-from engine.model.errors import BrokerError, RulebotError, UnavailableError, UnwrittenError
-from engine.model.event import Event
+from engine.model.errors import BrokerError, RulebotError, UnansweredError, UnavailableError, UnwrittenError
+from engine.model.event import Event, LinkDown, LinkUp
 from engine.model.facts import Facts
 from engine.model.session import exchange_date
 from engine.ports import Batch, Broker, Feed, Journal, Link, NoTape, Tape
@@ -105,6 +105,8 @@ class Loop:
     _prepare_again: datetime | None = None
     _asking: "asyncio.Task[list[Event]] | None" = None
     _asked_for: date | None = None
+    _connection: int = 0
+    _asked_on: int = 0
     _lacking: list[UnavailableError] = field(default_factory=list)
     _lacking_on: date | None = None
     _told_lacking: set[tuple[date | None, str]] = field(default_factory=set)
@@ -258,6 +260,15 @@ class Loop:
         """Take everything of one instant."""
         for event in batch.events:
             self._handle(event)
+        if any(isinstance(event, LinkDown | LinkUp) for event in batch.events):
+            self._connection += 1
+            self._ask_anew()
+
+    def _ask_anew(self) -> None:
+        """Let what was asked on another connection, and not answered there, be asked at once on this one."""
+        if self._lacking_on is None:
+            self._prepare_again = None
+        self._bars.ask_anew()
 
     async def _prepare(self, at: datetime) -> None:
         """Ask for the slow facts of the session: beside the loop, so that nothing open waits for the answers.
@@ -265,7 +276,7 @@ class Loop:
         In lockstep they are waited for, since time stands still until we go on.
         """
         self._asking = asyncio.ensure_future(self._facts(at))
-        self._asked_for = self.state.session.date
+        self._asked_for, self._asked_on = self.state.session.date, self._connection
         if self.link.is_lockstep:
             await asyncio.wait((self._asking,))
             self._take_facts(at)
@@ -289,8 +300,12 @@ class Loop:
         return replace(facts, listings=listings, bars=bars)
 
     def _ends_without(self) -> bool:
-        """Say whether the run ends where the broker does not have what it reads."""
-        return self.link.is_lockstep or (self._prepared is None and self.link.is_up and not self.is_patient)
+        """Say whether the run ends where the broker does not have what it reads: never while a position is open."""
+        if self.link.is_lockstep:
+            return True
+        if self._prepared is not None or self.is_patient:
+            return False
+        return all(self.state.positions[name].is_flat for name in self.state.active)
 
     def _take_facts(self, at: datetime) -> None:
         """Take the answers when they are there. A gateway that cannot answer now is asked again.
@@ -304,17 +319,15 @@ class Loop:
         asked, self._asking = self._asking, None
         try:
             facts = asked.result()
+        except UnansweredError as error:
+            if self.link.is_lockstep:
+                raise
+            self._unanswered(error, at)
+            return
         except BrokerError as error:
             if self._ends_without():
                 raise
-            log.warning("%s; asked again in a minute", error.message)
-            is_late = self._prepared is not None and at >= self.state.session.open
-            if (self._prepared is None or is_late) and self.link.is_up and not self._is_told_late:
-                then = "what it is of today is unknown" if is_late else "no bot enters"
-                text = f"{error.message}; it is asked again every minute, and {then} before the answer"
-                self.note(Record(at, Kind.ALARM, data={"text": text}))
-                self._is_told_late = True
-            self._prepare_again = at + PREPARE_AGAIN
+            self._asked_in_vain(error, at)
             return
         forget_listings()
         for event in facts:
@@ -326,6 +339,25 @@ class Loop:
             self._prepared_on, self._prepare_again = None, at + LACKING_AGAIN
             self._lacking_on = exchange_date(at)
             self._tell_lacking(at)
+
+    def _unanswered(self, error: UnansweredError, at: datetime) -> None:
+        """Ask again for facts without an answer: at once on another connection, else in a minute."""
+        if self._asked_on != self._connection or not (self.link.is_up and self.state.is_linked):
+            log.warning("%s; asked again on the next connection", error.message)
+            self._prepare_again = None
+        else:
+            self._asked_in_vain(error, at)
+
+    def _asked_in_vain(self, error: BrokerError, at: datetime) -> None:
+        """Ask again in a minute; a person is told once."""
+        log.warning("%s; asked again in a minute", error.message)
+        is_late = self._prepared is not None and at >= self.state.session.open
+        if (self._prepared is None or is_late) and self.link.is_up and not self._is_told_late:
+            then = "what it is of today is unknown" if is_late else "no bot enters"
+            text = f"{error.message}; it is asked again every minute, and {then} before the answer"
+            self.note(Record(at, Kind.ALARM, data={"text": text}))
+            self._is_told_late = True
+        self._prepare_again = at + PREPARE_AGAIN
 
     def _tell_lacking(self, at: datetime) -> None:
         """Say once a session what the broker does not have, while bots that do not read it trade."""

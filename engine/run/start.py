@@ -24,11 +24,11 @@ from engine.model.collector import seldom_collected
 from engine.model.errors import BrokerError, RulebotError, StoreError, UnwrittenError
 from engine.model.event import Request
 from engine.model.session import Session, session_after, session_from
-from engine.ports import Batch, NoTape
+from engine.ports import Batch, Link, NoTape
 from engine.record.record import Json, Kind, Record
 from engine.run.after_close import AFTER_CLOSE, AfterClose
 from engine.run.calendars import load_calendar
-from engine.run.connecting import first_batch
+from engine.run.connecting import first_batch, first_of_run
 from engine.run.crash_loop import REASON, TELLING, WITHIN, WORDS, is_crash_loop
 from engine.run.desk import Desk, compile_text
 from engine.run.guard import Guard
@@ -43,7 +43,7 @@ from engine.run.reload import Reloader
 from engine.run.replay.head import tape_folder, told_head, told_standing
 from engine.run.reread import LiveRun, told_limits, told_sources, told_specs
 from engine.run.resume import Resumed, resume_from
-from engine.run.unwatched import told_when_unwatched
+from engine.run.unwatched import count_open, told_when_unwatched
 from engine.run.watchdog import watched
 from engine.run.worlds import World
 from engine.store.account_lock import hold_account
@@ -145,7 +145,7 @@ async def execute(
                 opened = await stack.enter_async_context(world)
                 if opened.observer is not None:
                     opened.observer.link.recalls = partial(read_memory, journal)
-                first = await first_batch(opened.link, options.install or str(options.store), waiting)
+                first = await _first(options, opened.link, waiting)
             with hold_account(opened.ib.link.account, options.store, options.accounts):
                 run = _assemble(desk, options, opened, journal, first.at, watcher)
                 heartbeat.runs()
@@ -156,6 +156,14 @@ async def execute(
                     await _drive(run, first, journal)
             heartbeat.ended(run.loop.reason)
             return run
+
+
+async def _first(options: RunOptions, link: Link, waiting: Callable[[str], None] | None) -> Batch:
+    """Connect for the first time. Raises: BrokerError."""
+    name = options.install or str(options.store)
+    if waiting is not None or link.is_lockstep:
+        return await first_batch(link, name, waiting)
+    return await first_of_run(link, name, is_held=count_open(options.store) > 0, waiting=options.heartbeat.waits)
 
 
 @contextmanager
@@ -173,8 +181,8 @@ def _closed_after(journal: SqlJournal) -> Iterator[None]:
 
 
 def _told_when_unwatched(options: RunOptions, journal: SqlJournal) -> AbstractAsyncContextManager[None]:
-    """Return what tells a person when a service waits long with positions open; where time is made up, nothing does."""
-    if not options.waits_for_gateway or options.accounts is None:
+    """Return what tells a person when a start waits long with positions open; where time is made up, nothing does."""
+    if options.accounts is None:
         return nullcontext()
     return told_when_unwatched(options.store, lambda record: journal.append([record], durable=True))
 

@@ -58,11 +58,15 @@ async def _tell(store: Place, write: Callable[[Record], None], clock: Clock) -> 
         await asyncio.sleep(LOOK_EVERY)
 
 
+def count_open(store: Place) -> int:
+    """Return how many positions are open in a store. Raises: StoreError."""
+    with StoreReader(store) as reader:
+        return len(reader.view("open_positions"))
+
+
 def _tell_once(store: Place, write: Callable[[Record], None], clock: Clock, seconds: float) -> None:
     try:
-        with StoreReader(store) as reader:
-            count = len(reader.view("open_positions"))
-        if count:
+        if count := count_open(store):
             text = unwatched_text(seconds, count)
             log.warning(text)
             write(Record(clock.now(), Kind.ALARM, data={"text": text}))

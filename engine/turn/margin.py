@@ -16,7 +16,7 @@ from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import Margin, View
 from engine.model.command import AskMargin
 from engine.model.contract import Option
-from engine.model.event import MarginReport, OrderMessage
+from engine.model.event import MarginReport, OrderMessage, OrderUnsent
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side
 from engine.model.position import Position
@@ -118,6 +118,15 @@ def take_refusal(work: Work, event: OrderMessage) -> bool:
         _put(work, name, asked._replace(problem=f"the broker would refuse it: {event.code} {event.text}"))
         wake(work, name, 0.0)
     return True
+
+
+def take_unasked(work: Work, event: OrderUnsent) -> bool:
+    """Take that a question of margin could not be sent. Say whether it was one."""
+    name, asked = _asked(work, event.order_id)
+    if asked is not None and asked.is_owed:
+        _put(work, name, asked._replace(problem=f"rulebot could not ask the broker: {event.text}"))
+        wake(work, name, 0.0)
+    return asked is not None
 
 
 def _asked(work: Work, order_id: int) -> tuple[str, MarginAnswer | None]:

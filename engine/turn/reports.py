@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from engine.model.broker_message import broker_message
 from engine.model.cause import Cause
-from engine.model.event import BrokerStatus, ExecutionReport, OrderMessage, OrderReport
+from engine.model.event import BrokerStatus, ExecutionReport, OrderMessage, OrderReport, OrderUnsent
 from engine.model.order import TERMS_KEPT, Order, OrderStatus, OrderType, Purpose, Terms, above
 from engine.model.position import HoldReason
 from engine.model.values import replace
@@ -250,6 +250,20 @@ def on_message(work: Work, event: OrderMessage) -> None:
         _not_by_somebody(work, order)
 
 
+def order_unsent(work: Work, event: OrderUnsent) -> None:
+    """End a new order that rulebot could not send, alone; one whose change was not sent works as it was."""
+    order = work.orders.get(work.by_id.get(event.order_id, ""))
+    if order is None or not order.status.is_live:
+        return
+    what = f"a change of {order.ref}" if event.is_change else order.ref
+    work.alarm(order.bot, f"rulebot could not send {what}: {event.text}", order.position)
+    if event.is_change:
+        _keep_former(work, order, is_refused=True)
+    elif not order.perm_id:
+        unsent = order.for_cause(Cause.NOT_SENT, detail=event.text)
+        conclude(work, work.put_order(replace(unsent, ended=OrderStatus.REFUSED)))
+
+
 def _not_by_somebody(work: Work, order: Order) -> None:
     """Count a closing order no more as cancelled by a person: the broker has said only now why it is over."""
     if order.purpose in CLOSING:
@@ -278,6 +292,11 @@ def _said_of_working(work: Work, order: Order, event: OrderMessage) -> None:
     work.alarm(
         order.bot, f"{told}: it is taken back, and a new order follows" if is_tried_anew else told, order.position
     )
+    _keep_former(work, order, is_refused=is_refused, is_tried_anew=is_tried_anew)
+
+
+def _keep_former(work: Work, order: Order, *, is_refused: bool, is_tried_anew: bool = False) -> None:
+    """Take an order that works on with its terms of before; what rests is placed anew where its change was refused."""
     if not order.former or (before := order.former[-1]) == order.terms:  # so it is when it was said before
         return
     if order.purpose not in RESTING:

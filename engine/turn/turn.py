@@ -39,6 +39,7 @@ from engine.model.event import (
     OrderMessage,
     OrderReport,
     OrdersListed,
+    OrderUnsent,
     PositionReport,
     ReloadWaits,
     Request,
@@ -65,7 +66,7 @@ from engine.turn.hooks import hook_came
 from engine.turn.hours import hours_told
 from engine.turn.leaving import step_exits
 from engine.turn.linking import clocks_apart, link_down, link_up, tell_unwatched, unwatched_at
-from engine.turn.margin import on_margin, take_refusal
+from engine.turn.margin import on_margin, take_refusal, take_unasked
 from engine.turn.opening import entry_due
 from engine.turn.profit import keep_structures
 from engine.turn.program import CompiledBot, Program
@@ -73,7 +74,7 @@ from engine.turn.protecting import place_protection
 from engine.turn.pursuing import protect_the_rest, pursue
 from engine.turn.refusing import waits_for_reload
 from engine.turn.reloading import reload_waits
-from engine.turn.reports import on_message, on_order
+from engine.turn.reports import on_message, on_order, order_unsent
 from engine.turn.resting import ask_back, cancel, cancel_entries, option_has_expired, place_resting
 from engine.turn.scanning import step_universe
 from engine.turn.seen import note_change
@@ -341,6 +342,11 @@ def _on_message(work: Work, event: OrderMessage) -> None:
         on_message(work, event)
 
 
+def _on_unsent(work: Work, event: OrderUnsent) -> None:
+    if not take_unasked(work, event):
+        order_unsent(work, event)
+
+
 def _on_position(work: Work, event: PositionReport) -> dict[str, Any] | None:
     before = work.state
     if isinstance(event.contract, Underlying):
@@ -481,6 +487,7 @@ Handler = Callable[[Work, Any], dict[str, Any] | None]
 _HANDLERS: dict[type, Handler] = {
     OrderReport: on_order,
     OrderMessage: _on_message,
+    OrderUnsent: _on_unsent,
     ExecutionReport: on_execution,
     CommissionReport: on_commission,
     PositionReport: _on_position,

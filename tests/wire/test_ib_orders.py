@@ -8,7 +8,6 @@ from ib_async.client import Client
 from ib_session import DAY, chain, connected, gateway, leg, near, order, play, play_until, put, run
 
 from engine.adapters.ib.world import IbWorld
-from engine.model.errors import BrokerError
 from engine.model.event import (
     BrokerStatus,
     CommissionReport,
@@ -17,6 +16,7 @@ from engine.model.event import (
     LinkUp,
     OrderMessage,
     OrderReport,
+    OrderUnsent,
     PositionReport,
 )
 from engine.model.order import Order, OrderType, Side, TimeInForce
@@ -366,8 +366,10 @@ def test_what_only_an_earlier_day_needed_is_forgotten_over_a_night() -> None:
             while link.now < coming.open:
                 await link.next(coming.open)
             assert (link._seen, link._orders, link._positions) == (set(), set(), {})
-            with pytest.raises(BrokerError, match=f"contract id of SPXW {DAY}"):
-                world.broker.submit(order(2, leg(put(strike), Side.BUY), leg(put(strike - 5), Side.SELL)))
+            world.broker.submit(order(2, leg(put(strike), Side.BUY), leg(put(strike - 5), Side.SELL)))
+            [unsent] = of(OrderUnsent, (await link.next(None)).events)
+            assert (unsent.order_id, unsent.is_change) == (2, False)
+            assert f"contract id of SPXW {DAY}" in unsent.text
             world.broker.submit(
                 order(2, leg(put(strike, coming.date), Side.BUY), leg(put(strike - 5, coming.date), Side.SELL))
             )

@@ -14,8 +14,9 @@ from engine.adapters.ib import convert
 from engine.adapters.ib.contracts import SMART, ContractBook
 from engine.adapters.ib.link import IbLink
 from engine.adapters.ib.pace import Rank
+from engine.adapters.ib.quotes import FAULTS
 from engine.adapters.ib.wire import REQUEST_IDS, Wire
-from engine.model.errors import BrokerError, InvariantError
+from engine.model.errors import BrokerError, InvariantError, RulebotError, own_failure
 from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side, TimeInForce
 
 log = logging.getLogger("rulebot.ib")
@@ -85,15 +86,22 @@ def combo_to_broker(legs: tuple[OrderLeg, ...], book: ContractBook) -> ib_async.
     return found
 
 
+_UNSENDABLE = (RulebotError, *FAULTS, AttributeError, ArithmeticError)
+"""What an order raises that cannot be written as the broker wants it."""
+
+
 class IbBroker:
-    """The Broker port. A send on a lost connection is dropped: the LinkDown that follows says so."""
+    """The Broker port. A send on a lost connection is dropped: the LinkDown that follows says so.
+
+    An order that cannot be written fails alone: the link tells it as OrderUnsent with the next batch.
+    """
 
     def __init__(self, link: IbLink, book: ContractBook) -> None:
         self._link = link
         self._book = book
 
     def submit(self, order: Order) -> None:
-        """Send a new order under its order id. Raises: BrokerError, InvariantError; nothing was sent then."""
+        """Send a new order under its order id."""
         self._place(order, is_new=True)
 
     def ask_margin(self, order: Order) -> None:
@@ -106,22 +114,45 @@ class IbBroker:
 
     def _place(self, order: Order, *, is_question: bool = False, is_new: bool = False, is_change: bool = False) -> None:
         self._check_may_send(order)
-        if not 0 < order.order_id < REQUEST_IDS:
-            raise InvariantError(f"order {order.ref} has order id {order.order_id}")
-        if order.is_combo:
-            contract = combo_to_broker(order.legs, self._book)
-            if is_change:
-                contract = self._link.combos.to_change(order.order_id, contract)
-        else:
-            contract = self._book.to_broker(order.legs[0].option)
-        found = order_to_broker(order, self._link.account)
-        found.whatIf = is_question
         if (wire := self._wire()) is None:
             log.warning("order %s was not sent: the connection is gone", order.ref)
             return
+        try:
+            contract, found = self._written(order, is_change=is_change)
+        except _UNSENDABLE as problem:
+            self._fail(order, problem, is_change=is_change)
+            return
+        found.whatIf = is_question
         rank = Rank.OPENING if is_question or order.purpose is Purpose.ENTRY else Rank.REDUCING
-        send = partial(wire.client.placeOrder, order.order_id, contract, found)
+        send = partial(self._send, wire, order, contract, found, is_change=is_change)
         wire.pace.order(order.order_id, rank, send, is_new=is_new or is_question)
+
+    def _written(self, order: Order, *, is_change: bool) -> tuple[ib_async.Contract, ib_async.Order]:
+        """Return contract and order as the broker writes them. Raises: BrokerError, InvariantError."""
+        if not 0 < order.order_id < REQUEST_IDS:
+            raise InvariantError(f"order {order.ref} has order id {order.order_id}")
+        if not order.is_combo:
+            contract = self._book.to_broker(order.legs[0].option)
+        else:
+            contract = combo_to_broker(order.legs, self._book)
+            if is_change:
+                contract = self._link.combos.to_change(order.order_id, contract)
+        return contract, order_to_broker(order, self._link.account)
+
+    def _send(
+        self, wire: Wire, order: Order, contract: ib_async.Contract, found: ib_async.Order, *, is_change: bool
+    ) -> None:
+        """Hand a written order to the connection; one that ib_async cannot encode fails alone."""
+        try:
+            wire.client.placeOrder(order.order_id, contract, found)
+        except _UNSENDABLE as problem:
+            self._fail(order, problem, is_change=is_change)
+
+    def _fail(self, order: Order, problem: Exception, *, is_change: bool) -> None:
+        """Have it told that an order, or a change of one, was not sent."""
+        text = problem.message if isinstance(problem, RulebotError) else own_failure(problem)
+        log.error("order %s could not be sent: %s", order.ref or "of a margin question", text, exc_info=problem)
+        self._link.tell_unsent(order.order_id, text, is_change=is_change)
 
     def cancel(self, order: Order) -> None:
         """Ask to cancel by order id."""

@@ -27,7 +27,7 @@ from engine.adapters.ib.silence import Silence
 from engine.adapters.ib.trouble import INFORMATION
 from engine.adapters.ib.wire import REQUEST_IDS, Wire
 from engine.model.contract import Contract, Option, Right, Underlying
-from engine.model.errors import BrokerError, UnavailableError
+from engine.model.errors import UnansweredError, UnavailableError
 from engine.model.event import DataTrouble
 from engine.model.facts import Bars, Listing
 from engine.model.market import Board, Extra, Extras
@@ -337,7 +337,7 @@ class IbFeed:
     async def _ask(self, what: str, send: Callable[[Wire, int], None], seconds: float | None = None) -> list[list[str]]:
         wire = self._wire
         if wire is None or not wire.is_up:
-            raise BrokerError(f"there is no connection to ask for {what}")
+            raise UnansweredError(f"there is no connection to ask for {what}")
         limit = self._settings.request_seconds if seconds is None else seconds
         return await wire.requests.ask(what, lambda req_id: send(wire, req_id), limit)
 
@@ -465,7 +465,7 @@ class IbFeed:
 
     def _present(self) -> datetime:
         if self._time is None:
-            raise BrokerError("there is no connection to the broker")
+            raise UnansweredError("there is no connection to the broker")
         return self._time.now
 
     async def opening_move(self, listing: Listing, expiry: date, session: Session) -> float | None:

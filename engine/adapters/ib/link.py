@@ -42,6 +42,7 @@ from engine.model.event import (
     MarketMoved,
     OrderReport,
     OrdersListed,
+    OrderUnsent,
     PositionReport,
 )
 from engine.model.order import above
@@ -89,6 +90,7 @@ class IbLink:
         self._positions: dict[Contract, PositionReport] = {}
         self._told_down = self._lost_lines = self._is_away = False
         self._listed: set[str] | None = None
+        self._unsent: list[tuple[int, str, bool]] = []
         self.combos = Combos()
         """The combos at work, as the broker tells them."""
         self.is_at_end = False
@@ -152,6 +154,10 @@ class IbLink:
             if abs(self._time.apart) > DAY_IN_DOUBT:
                 raise trouble.other_day(self._settings, self._time.apart)
             await learn_legs(wire, self._book, self.combos.leg_ids)
+        except ConnectionError as problem:
+            await self.close()
+            lost = wire.lost or str(problem)
+            raise trouble.turned_away(self._settings, wire.inbox.notices, lost, was_connected=True) from problem
         except BaseException:
             await self.close()
             raise
@@ -188,7 +194,8 @@ class IbLink:
                 self._time.asks()
                 wire.client.reqCurrentTime()
         except ConnectionError as problem:  # it was closed since the lists were read last
-            raise trouble.turned_away(self._settings, wire.inbox.notices, wire.lost or "") from problem
+            lost = wire.lost or ""
+            raise trouble.turned_away(self._settings, wire.inbox.notices, lost, was_connected=True) from problem
         await ask_all(wire, self._account)
         told = self._clocks(wire) if asks_time else []
         return [*told, *self._drain(wire)]
@@ -229,6 +236,15 @@ class IbLink:
         except BrokerError as problem:  # what was read is read again, by the next connection
             wire.give_up(problem.message)
             return self._down(wire, [])
+        except ConnectionError as problem:
+            wire.give_up(wire.lost or trouble.why_lost(str(problem)))
+            return self._down(wire, [])
+
+    def tell_unsent(self, order_id: int, text: str, *, is_change: bool) -> None:
+        """Tell with the next batch that an order, or a change of one, could not be sent."""
+        self._unsent.append((order_id, text, is_change))
+        if self._wire is not None:
+            self._wire.arrived.set()
 
     def inquire(self) -> None:
         """Ask what the broker has; OrdersListed follows once the list of open orders is complete."""
@@ -320,7 +336,7 @@ class IbLink:
 
     async def _wait(self, wire: Wire, until: datetime | None) -> None:
         """Wait for news or `until`; messages that wait for their second are sent meanwhile."""
-        while not (wire.inbox.queue or wire.quotes.is_waiting or wire.lost is not None):
+        while not (wire.inbox.queue or wire.quotes.is_waiting or self._unsent or wire.lost is not None):
             now = self._clock.now()
             wire.pace.release(now.timestamp())
             self._feed.ask_again(now, is_away=self._is_away)
@@ -341,7 +357,8 @@ class IbLink:
 
     def _drain(self, wire: Wire) -> list[Event]:
         """Turn what is queued into events, in order of arrival."""
-        events: list[Event] = []
+        unsent, self._unsent = self._unsent, []
+        events: list[Event] = [OrderUnsent(self._now, *each) for each in unsent]
         queue = wire.inbox.queue
         while queue:
             fields = queue.popleft()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from engine.adapters.ib import convert
 from engine.adapters.ib.quotes import FAULTS, Handler
-from engine.model.errors import BrokerError
+from engine.model.errors import BrokerError, UnansweredError
 
 INFORMATION = frozenset((165, 366, 399, 10167))
 """Error codes that do not end a request; so are 2100 to 2199."""
@@ -63,7 +63,7 @@ class Requests:
     async def ask(self, what: str, send: Callable[[int], None], seconds: float) -> list[list[str]]:
         """Send a request and return the raw rows of its answer.
 
-        Raises: RefusedError when the broker answers with an error; BrokerError when it does not answer.
+        Raises: RefusedError when the broker answers with an error; UnansweredError when no answer comes.
         """
         req_id = self._next_id()
         return await self._answer(str(req_id), what, lambda: send(req_id), seconds)
@@ -79,9 +79,9 @@ class Requests:
             send()
             await asyncio.wait_for(pending.done, seconds)
         except TimeoutError:
-            raise BrokerError(f"the broker did not answer {what} within {seconds:g} s") from None
+            raise UnansweredError(f"the broker did not answer {what} within {seconds:g} s") from None
         except ConnectionError as problem:
-            raise BrokerError(f"the connection was lost while asking for {what}") from problem
+            raise UnansweredError(f"the connection was lost while asking for {what}") from problem
         finally:
             del self._pending[key]
         return pending.rows
@@ -122,7 +122,7 @@ class Requests:
         code = convert.whole(fields[3])
         if code == NO_CONTRACT and self._lost_farms and not pending.done.done():
             words = f"the gateway has lost {', '.join(sorted(self._lost_farms))}, and cannot look up {pending.what}"
-            pending.done.set_exception(BrokerError(words, "wait until it is connected again; it is asked anew"))
+            pending.done.set_exception(UnansweredError(words, "wait until it is connected again; it is asked anew"))
         elif not (code in INFORMATION or 2100 <= code < 2200 or pending.done.done()):
             pending.done.set_exception(RefusedError(pending.what, code, convert.plain_text(fields[4])))
         return True

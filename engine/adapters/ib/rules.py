@@ -11,7 +11,7 @@ import logging
 
 from engine.adapters.ib.contracts import EXCHANGES, SMART, contract_data
 from engine.adapters.ib.wire import Wire
-from engine.model.errors import BrokerError
+from engine.model.errors import BrokerError, UnansweredError
 from engine.model.money import TickRule
 
 log = logging.getLogger("rulebot.ib")
@@ -53,6 +53,8 @@ async def _ask(wire: Wire, number: str) -> TickRule | None:
         rows = await wire.requests.ask_rule(number, lambda: wire.client.reqMarketRule(number), seconds)
         return read_rule(rows[0])
     except (BrokerError, ValueError) as problem:
+        if wire.lost is not None:
+            raise UnansweredError(f"the connection was lost while asking for market rule {number}") from problem
         log.warning("the price steps of options are taken from the table: market rule %s: %s", number, problem)
         return None
 

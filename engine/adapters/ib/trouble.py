@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from engine.adapters.ib.inbox import ENDS
 from engine.adapters.ib.settings import IbSettings
-from engine.model.errors import BrokerError, IdInUseError
+from engine.model.errors import BrokerError, IdInUseError, UnansweredError
 
 ID_IN_USE = 326
 INFORMATION = range(2100, 2200)
@@ -35,18 +35,20 @@ def cannot_reach(settings: IbSettings, problem: OSError) -> BrokerError:
     return BrokerError(f"{settings.where} cannot be reached: {words}", "check host and port")
 
 
-def no_greeting(settings: IbSettings, notices: Sequence[tuple[int, str]], *, spoke: bool) -> BrokerError:
+def no_greeting(settings: IbSettings, notices: Sequence[tuple[int, str]], *, spoke: bool) -> UnansweredError:
     """It accepts connections and then says nothing, or not enough."""
     if spoke:
         said = [f"; it says: {text}" for code, text in notices if code not in INFORMATION]
-        return BrokerError(
+        return UnansweredError(
             f"{settings.where} answered but did not name account and order id within {settings.connect_seconds:g} s"
             f"{''.join(said[-1:])}",
             f"{_DIALOG}; a paper user is asked at the login to accept that it is no brokerage account",
+            was_connected=False,
         )
-    return BrokerError(
+    return UnansweredError(
         f"{settings.where} accepts connections but does not answer as TWS or IB Gateway does",
         f"{_DIALOG}; or another program has this port",
+        was_connected=False,
     )
 
 
@@ -68,8 +70,10 @@ def why_lost(reason: str) -> str:
     return re.sub(r"^\[(Errno|WinError) \d+\] ", "", reason) or "the broker closed the connection"
 
 
-def turned_away(settings: IbSettings, notices: Sequence[tuple[int, str]], reason: str) -> BrokerError:
-    """The peer closed the connection before it was ready."""
+def turned_away(
+    settings: IbSettings, notices: Sequence[tuple[int, str]], reason: str, *, was_connected: bool = False
+) -> BrokerError:
+    """The peer closed the connection before it was ready. was_connected: it had let us in."""
     if any(code == ID_IN_USE for code, _ in notices):
         return IdInUseError(
             f"client id {settings.client_id} is in use on {settings.where}",
@@ -77,9 +81,10 @@ def turned_away(settings: IbSettings, notices: Sequence[tuple[int, str]], reason
         )
     words = notices[-1][1] if notices else reason
     tail = f": {words}" if words else ""
-    return BrokerError(
+    return UnansweredError(
         f"{settings.where} closed the connection before it was ready{tail}",
         "check the API settings of TWS or IB Gateway: trusted addresses, and whether it is logged in",
+        was_connected=was_connected,
     )
 
 
@@ -91,7 +96,7 @@ def no_lockstep(settings: IbSettings) -> BrokerError:
     )
 
 
-def incomplete(settings: IbSettings, missing: Sequence[str]) -> BrokerError:
+def incomplete(settings: IbSettings, missing: Sequence[str]) -> UnansweredError:
     """Connected, but lists without which nothing may be traded did not arrive.
 
     That of executions alone has been left without an end by several versions of TWS, for minutes or for good.
@@ -99,7 +104,7 @@ def incomplete(settings: IbSettings, missing: Sequence[str]) -> BrokerError:
     help = "wait until TWS or IB Gateway has loaded the account, then connect again"
     if list(missing) == [ENDS[55]]:
         help += "; if it stays so restart it, or take another version: some never end that list"
-    return BrokerError(f"{settings.where} is connected but did not send all of: {', '.join(missing)}", help)
+    return UnansweredError(f"{settings.where} is connected but did not send all of: {', '.join(missing)}", help)
 
 
 def is_read_only(words: str) -> bool:
@@ -115,9 +120,9 @@ def read_only(settings: IbSettings) -> BrokerError:
     )
 
 
-def unsettled(settings: IbSettings) -> BrokerError:
+def unsettled(settings: IbSettings) -> UnansweredError:
     """Every list came, and came otherwise each time."""
-    return BrokerError(
+    return UnansweredError(
         f"{settings.where} is connected, but its orders and positions are others each time they are asked for",
         "wait until TWS or IB Gateway has loaded the account, then connect again",
     )

@@ -158,8 +158,12 @@ class Wire:
         self.requests.lose()
         self.fence.lose()
         self.arrived.set()
-        words = trouble.why_lost(reason) if reason else ""
-        self._refuse(trouble.turned_away(self.settings, self.inbox.notices, words))
+        self._refuse(self._turned_away(trouble.why_lost(reason) if reason else ""))
+
+    def _turned_away(self, words: str) -> BrokerError:
+        """Return that the peer has closed the connection; it had let us in if it had told the next order id."""
+        was_connected = self.inbox.next_valid_id > 0
+        return trouble.turned_away(self.settings, self.inbox.notices, words, was_connected=was_connected)
 
     @property
     def is_up(self) -> bool:
@@ -257,7 +261,7 @@ class Wire:
         if self._refused.done():
             return self._refused.result()
         if isinstance(problem, ConnectionError):
-            return trouble.turned_away(self.settings, self.inbox.notices, str(problem))
+            return self._turned_away(str(problem))
         if isinstance(problem, OSError):
             return trouble.cannot_reach(self.settings, problem)
         return problem

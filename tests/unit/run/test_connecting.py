@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from engine.model.errors import BrokerError, IdInUseError
+from engine.model.errors import BrokerError, IdInUseError, UnansweredError
 from engine.ports import Batch
 from engine.run import connecting
-from engine.run.connecting import FIRST_WAIT, LONGEST_WAIT, first_batch, waits
+from engine.run.connecting import FIRST_WAIT, LONGEST_WAIT, first_batch, first_of_run, waits
 from engine.run.start import Run
 
 BATCH = Batch(datetime(2026, 11, 18, 15, tzinfo=UTC), ())
@@ -82,6 +82,30 @@ def test_a_service_waits_for_its_gateway_and_says_for_what(slept: list[float]) -
     assert asyncio.run(first_batch(door, "abc123", told.append)) is BATCH
     assert told == ["nothing listens"] * 30 + ["client id 1 is in use"]
     assert slept == list(islice(waits("abc123"), 31))
+
+
+STALLED, SILENT = UnansweredError("no answer"), UnansweredError("no greeting", was_connected=False)
+OFF = BrokerError("nothing listens")
+
+
+@pytest.mark.parametrize(
+    ("failures", "is_held"), [((STALLED, OFF, SILENT), False), ((SILENT, OFF), True)], ids=["let in before", "held"]
+)
+def test_20_a_start_is_tried_again_once_a_gateway_let_it_in_or_a_position_is_open(
+    failures: tuple[BrokerError, ...], is_held: bool, slept: list[float]
+) -> None:
+    told: list[str] = []
+    door: Any = Door(*failures)
+    assert asyncio.run(first_of_run(door, "abc123", is_held=is_held, waiting=told.append)) is BATCH
+    assert told == [each.message for each in failures]
+
+
+@pytest.mark.parametrize("failure", [SILENT, OFF])
+def test_a_start_that_no_gateway_lets_in_ends_with_the_reason(failure: BrokerError, slept: list[float]) -> None:
+    door: Any = Door(failure)
+    with pytest.raises(BrokerError):
+        asyncio.run(first_of_run(door, "abc123", is_held=False, waiting=lambda words: None))
+    assert door.attempts == 1
 
 
 def test_a_run_is_not_shown_by_all_that_it_holds() -> None:

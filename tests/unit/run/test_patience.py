@@ -10,7 +10,7 @@ from hand_desk import DAY, Desk, clock
 from store_day import at
 
 from engine.evaluate.listings import options_of
-from engine.model.errors import BrokerError, UnavailableError
+from engine.model.errors import BrokerError, UnansweredError, UnavailableError
 from engine.model.event import OperatorRequest, Request
 from engine.record.record import Kind, Record
 from engine.run.loop import PREPARE_AGAIN, STOPPED, Loop
@@ -60,14 +60,14 @@ def loop_that_asked(journal: Journal, *, is_patient: bool) -> Loop:
         "inbox": nothing,
         "watcher": nothing,
     }
-    return Loop(program=nothing, state=nothing, link=link, is_patient=is_patient, **ports)
+    return Loop(program=nothing, state=Desk().state, link=link, is_patient=is_patient, **ports)
 
 
-async def asked(loop: Loop, times: int) -> None:
+async def asked(loop: Loop, times: int, error: BrokerError | None = None) -> None:
     """Let the question fail so often, a minute apart."""
 
     async def fails() -> Any:
-        raise BrokerError("SPX has no options yet")
+        raise error or BrokerError("SPX has no options yet")
 
     for number in range(times):
         loop._asking = asyncio.ensure_future(fails())
@@ -78,6 +78,28 @@ async def asked(loop: Loop, times: int) -> None:
 def test_a_run_of_a_person_ends_with_what_the_broker_does_not_have() -> None:
     with pytest.raises(BrokerError, match="no options yet"):
         asyncio.run(asked(loop_that_asked(Journal(), is_patient=False), 1))
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_20_an_answer_that_never_came_ends_no_run_and_a_position_keeps_it_on(is_held: bool) -> None:
+    journal = Journal()
+    loop = loop_that_asked(journal, is_patient=False)
+    if is_held:
+        desk = Desk()
+        desk.opened()
+        loop.state = desk.state
+    error = BrokerError("SPX has no options yet") if is_held else UnansweredError("SPX is not answered within 30 s")
+    asyncio.run(asked(loop, 2, error))
+    assert [record.kind for record in journal.kept] == [Kind.ALARM]
+    assert loop._prepare_again == at("09:00") + 2 * PREPARE_AGAIN
+
+
+def test_18_what_was_asked_on_another_connection_is_asked_at_once_on_this_one() -> None:
+    journal = Journal()
+    loop = loop_that_asked(journal, is_patient=False)
+    loop._connection = 1
+    asyncio.run(asked(loop, 1, UnansweredError("the connection was lost while asking for SPX")))
+    assert (journal.kept, loop._prepare_again) == ([], None)
 
 
 def test_a_service_asks_again_and_tells_it_once() -> None:

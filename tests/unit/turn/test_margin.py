@@ -7,7 +7,7 @@ import pytest
 from hand_desk import Desk, text_of
 
 from engine.model.command import AskMargin, Cancel
-from engine.model.event import AccountReport, MarginReport, OrderMessage
+from engine.model.event import AccountReport, MarginReport, OrderMessage, OrderUnsent
 from engine.model.facts import Account
 from engine.record.record import Kind
 from engine.spec.nouns.condition import Amount, Unit
@@ -91,6 +91,14 @@ def test_an_error_is_a_refusal() -> None:
     desk.send(OrderMessage(desk.now, order_id, 201, "Order rejected - reason: no"))
     desk.settle(0.5)
     assert refused(desk) == ["the broker would refuse it: 201 Order rejected - reason: no"]
+    assert not desk.submitted
+
+
+def test_a_question_that_could_not_be_sent_is_a_refusal() -> None:
+    desk = desk_of()
+    desk.send(OrderUnsent(desk.now, questions(desk)[0].order.order_id, "a leg has no contract id"))
+    desk.settle(0.5)
+    assert refused(desk) == ["rulebot could not ask the broker: a leg has no contract id"]
     assert not desk.submitted
 
 
