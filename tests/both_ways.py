@@ -31,7 +31,7 @@ legs:
   long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
 order: {start: natural, wait: 10s, tries: 1, then: cancel}
 exits:
-  - target: {profit: 50%}
+  - target: {profit: 50%, at: natural}
   - time: "15:45"
 risk:
   max_loss_per_trade: $5000

@@ -112,7 +112,7 @@ order: {{start: mid, step: {step}, wait: 10s, tries: {tries}, then: cancel}}
 exits:
   - time: "15:30"
   - breach: {{spot_within: 5 pts}}
-  - target: {{profit: 50%}}
+  - target: {{profit: 50%, at: natural}}
   - stop: {{loss: ${loss}}}
     confirm: 2 quotes
 risk:
@@ -258,7 +258,8 @@ def _exits(chance: Random, price: str, shorts: bool) -> list[str]:
     if chance.random() < 0.2 and found and "cost" in found[-1]:
         found[-1] += f"\n    confirm: {chance.choice(('2 quotes', '5s'))}"
     if chance.random() < 0.6:
-        found.append(f"  - target: {{profit: {chance.choice((20, 50, 80))}%}}")
+        at = chance.choice(("", ", at: natural"))
+        found.append(f"  - target: {{profit: {chance.choice((20, 50, 80))}%{at}}}")
     if chance.random() < 0.3:
         found.append(f"  - loss: {{above: {chance.choice(('$50', '$200', '50%'))}}}\n    name: losing")
     if shorts and chance.random() < 0.4:

@@ -6,8 +6,9 @@ from engine.compile.alone import SIDES, alone, each_of, named_legs
 from engine.compile.condition import rule_of, rules_of
 from engine.compile.judged import judged_legs
 from engine.compile.orders import exit_order_of, ordered_out
-from engine.compile.plan import Constant, ExitPlan, Order, Quantity, Rule
+from engine.compile.plan import OPEN_LEGS, Constant, ExitLevel, ExitPlan, Order, Quantity, Rule
 from engine.compile.problem import Problem, did_you_mean
+from engine.compile.reads import calls_of
 from engine.compile.rolling import Rolled, roll_plan
 from engine.compile.scope import Scope
 from engine.compile.structure import certain_direction, left_bare
@@ -97,9 +98,20 @@ def closing_problems(spec: Spec) -> Iterator[Problem]:
             yield Problem(
                 "RB220", (*rule.path, "armed_by"), message, "without 'resting' the engine watches it", on_key=True
             )
+        if rule.any_price and (reason := _has_no_price(rule)):
+            yield Problem("RB227", (*rule.path, "any_price"), f"'{rule.name}' {reason}", "remove it", on_key=True)
         if rule.repeat and rule.close_part is None:
             message = "only a part can be closed again"
             yield Problem("RB227", (*rule.path, "repeat"), message, "add 'close: 50%', or take it away", on_key=True)
+
+
+def _has_no_price(rule: Exit) -> str:
+    """Return why `any_price` says nothing of an exit, "" where it does: a target that the engine closes at a price."""
+    if rule.kind is not ExitKind.TARGET:
+        return "is no target: other exits close at any price anyway"
+    if rule.resting:
+        return "rests at the broker, as a limit order at its price"
+    return "rolls, at the price that its 'require' asks for" if rule.roll is not None else ""
 
 
 # ---------------------------------------------------------------- bases
@@ -234,7 +246,7 @@ def _exit_plan(
     if rule.roll is not None:
         roll, more = roll_plan(rule, spec, scope.values, _rolled(rule, written, spec, legs))
         problems = [*problems, *more]
-    basis, level, quantity, of = _level(rule)
+    basis, compares = _compared(rule, compiled)
     plan = ExitPlan(
         name=rule.name,
         written=written.name,
@@ -246,14 +258,13 @@ def _exit_plan(
         if_unknown=rule.if_unknown,
         grace=rule.grace,
         basis=basis,
-        level=level,
-        level_quantity=quantity,
-        level_of=of,
+        compares=compares,
         legs=legs,
         part=None if rule.close_part == 1 else rule.close_part,
         repeat=rule.repeat,
         armed_by=armed_by,
         roll=roll,
+        any_price=rule.any_price,
     )
     return plan, problems
 
@@ -266,23 +277,29 @@ def _rolled(rule: Exit, written: Exit, spec: Spec, legs: tuple[str, ...]) -> Rol
     return Rolled(legs or every, among or every, direction_of(spec))
 
 
-def _level(rule: Exit) -> tuple[str | None, float | None, Quantity | None, str | None]:
-    """Return basis, level, its quantity, and what a multiple multiplies, of a target or stop.
+def _compared(rule: Exit, compiled: Rule | None) -> tuple[str | None, ExitLevel | None]:
+    """Return the measure of a target or stop, and what it is compared with; None where that is no price.
 
-    One that follows the best profit, or is of some legs only, acts at no one price of the structure.
+    One that follows the best profit acts at no one price.
     """
     test = rule.condition.test if rule.condition else None
     if rule.kind not in (ExitKind.TARGET, ExitKind.STOP) or not isinstance(test, MeasureTest) or not test.comparison:
-        return None, None, None, None
+        return None, None
     operand = test.comparison.operands[0]
-    if test.measure == "give_back" or "of" in test.arguments:
-        return test.measure, None, None, None
-    if isinstance(operand, Word):
-        return test.measure, 1.0, Quantity.PRICE, operand.name
-    if not isinstance(operand, Amount):
-        return test.measure, None, None, None
-    constant = _level_of(operand)
-    return test.measure, constant.value, constant.quantity, operand.of
+    if test.measure == "give_back" or compiled is None or not isinstance(operand, (Amount, Word)):
+        return test.measure, None
+    arguments = dict(next(calls_of(compiled.test)).arguments)
+    of = arguments.get("of")
+    constant = Constant(1.0, Quantity.PRICE) if isinstance(operand, Word) else _level_of(operand)
+    return test.measure, ExitLevel(
+        measure=test.measure,
+        value=constant.value,
+        quantity=constant.quantity,
+        of=operand.name if isinstance(operand, Word) else operand.of,
+        legs=of if isinstance(of, tuple) else None,
+        is_of_open=of == OPEN_LEGS,
+        at=str(arguments["at"]),
+    )
 
 
 def _level_of(operand: Amount) -> Constant:

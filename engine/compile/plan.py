@@ -92,6 +92,8 @@ class Score:
     inputs: tuple["Number", ...]
 
 
+OPEN_LEGS = "open_legs"
+"""What stands after `of` for the legs that are still open, of a measure that else counts the whole trade."""
 SINCE_ENTRY = "entry"
 """A change is counted from what stood when the position was entered; a roll is an entry of its own."""
 
@@ -248,16 +250,35 @@ class RollPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExitLevel:
+    """What a target or stop on profit, loss, cost or value is compared with, and of which legs.
+
+    value: a part of the entry price, dollars, or a price per share by `quantity`, or so many times `of` (credit, debit
+    or max_risk). legs: None is the whole trade, closed legs included. is_of_open: of the legs that are still open.
+    at: how legs that stay open are priced, mid or natural.
+    """
+
+    measure: str
+    value: float
+    quantity: Quantity
+    of: str | None = None
+    legs: tuple[str, ...] | None = None
+    is_of_open: bool = False
+    at: str = "mid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExitPlan:
     """One exit; `rule` is None for AT_EXPIRY.
 
     `written`: its name in the spec. That is its own, but for an exit of which `each` ("each_side", "each_short") is
     judged by itself: that one comes to an exit for each part, which close different legs.
 
-    A resting target or stop also has `basis` (profit, loss, cost or value), `level` and `level_quantity`, from which
-    its price at the broker follows. `legs`: those it closes, () is all. `part`: of the structures open, None is all of
-    them; once a position, or with `repeat` each time its rule is true anew. `armed_by`: it is judged only from the
-    moment on at which all of these were true. `roll`: what it opens with what it closes.
+    A target or stop has `basis` (profit, loss, give_back, cost or value) and what it is compared with in `compares`,
+    from which its price follows; None where that is no price. `legs`: those it closes, () is all. `part`: of the
+    structures open, None is all of them; once a position, or with `repeat` each time its rule is true anew.
+    `armed_by`: it is judged only from the moment on at which all of these were true. `roll`: what it opens with what
+    it closes. `any_price`: a target that closes at any price once it was true.
     """
 
     name: str
@@ -270,14 +291,23 @@ class ExitPlan:
     if_unknown: IfUnknown
     grace: float
     basis: str | None = None
-    level: float | None = None
-    level_quantity: Quantity | None = None
-    level_of: str | None = None
+    compares: ExitLevel | None = None
     legs: tuple[str, ...] = ()
     part: Decimal | None = None
     repeat: bool = False
     armed_by: tuple[Rule, ...] = ()
     roll: RollPlan | None = None
+    any_price: bool = False
+
+    @property
+    def is_target_price(self) -> bool:
+        """Say whether it is a target whose orders never go past the price that keeps what it promises."""
+        return self.promises and not self.any_price
+
+    @property
+    def promises(self) -> bool:
+        """Say whether it is a target that promises to keep a profit or to close at a price."""
+        return self.kind is ExitKind.TARGET and self.compares is not None and self.roll is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,13 @@ from engine.compile.measures.measure import (
     Takes,
     may_stand,
 )
-from engine.compile.plan import SINCE_ENTRY, Argument, Call
+from engine.compile.plan import OPEN_LEGS, SINCE_ENTRY, Argument, Call
 from engine.compile.problem import Fault, Problem, did_you_mean
 from engine.compile.series import INTRADAY, MINUTE, MOST_SESSIONS, OF_REALISED, OF_SAMPLES, SIZES
 from engine.compile.units import written as as_written
 from engine.compile.vocabulary import INDICES, VOCABULARY
 from engine.model.contract import product
+from engine.model.kept import TARGET_MISSED
 from engine.model.learned import LearnedModel
 from engine.model.session import Anchor, DayTime, Sessions
 from engine.model.values import dataclass
@@ -27,6 +28,8 @@ from engine.spec.nouns.condition import Argument as Written
 from engine.spec.nouns.legs import Leg, Side, Strike, StrikeBy
 from engine.spec.spec import Spec
 
+OF_OPEN_LEGS = ("profit", "loss", "give_back", "cost", "value")
+"""Measures that count the whole trade unless `of` says otherwise, as `open_legs` does."""
 LONGEST_OPENING = 3 * 3600.0
 """Seconds of the longest opening range: it is formed on half days too."""
 
@@ -61,7 +64,7 @@ def scope_of(spec: Spec, place: Place, values: Mapping[str, Amount]) -> Scope:
         {let.name: let for let in spec.lets},
         values,
         spec.name,
-        tuple(rule.name for rule in spec.exits),
+        (*(rule.name for rule in spec.exits), TARGET_MISSED),
         spec.models,
     )
 
@@ -186,6 +189,9 @@ def _resolved(
                 help_text = "it is a condition of its own: put both under 'all' or 'any'"
             raise Fault(Problem("RB207", path[:-1] if columns is None else path, message, help_text, columns))
         return _default(measure, parameter, scope, path, columns)
+    if _means_open_legs(written) and measure.name not in OF_OPEN_LEGS:
+        message = f"'of: {OPEN_LEGS}' is for {', '.join(OF_OPEN_LEGS[:-1])} and {OF_OPEN_LEGS[-1]}"
+        raise Fault(Problem("RB207", path, message, "", columns))
     try:
         return _taken(parameter, written, scope)
     except _Misfit as misfit:
@@ -223,7 +229,7 @@ def _taken(parameter: Parameter, written: Written, scope: Scope) -> Argument:
         case Takes.SYMBOL:
             return _symbol(_word(written), scope)
         case Takes.LEGS:
-            return _legs_named(written, scope)
+            return OPEN_LEGS if _means_open_legs(written) else _legs_named(written, scope)
         case Takes.LEG:
             return _leg(_word(written), scope)
         case Takes.CHOICE:
@@ -250,6 +256,10 @@ def _taken(parameter: Parameter, written: Written, scope: Scope) -> Argument:
             return _minutes(parameter, written)
         case _:
             raise _Misfit("RB207", f"'{parameter.name}' takes {parameter.takes.value}, is {_shown(written)}")
+
+
+def _means_open_legs(written: Written) -> bool:
+    return written in (OPEN_LEGS, Word(OPEN_LEGS))
 
 
 def _word(written: Written) -> str:

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from engine.compile.alone import named_legs
 from engine.compile.plan import EntryPlan, Rule
 from engine.compile.problem import Problem, did_you_mean
+from engine.model.kept import TARGET_MISSED
 from engine.model.session import Anchor, DayTime, Session, session_on
 from engine.spec.nouns.condition import MeasureTest, Path
 from engine.spec.nouns.entry import Again, Entry, Window
@@ -123,14 +124,20 @@ def outlives_its_day(spec: Spec) -> bool:
     return not same_day and end_of_day(spec, full_session()) is None
 
 
+def missed_name(spec: Spec) -> tuple[str, ...]:
+    """Return the name under which a target ends that kept less than it promised, () of a bot without targets."""
+    return (TARGET_MISSED,) if any(rule.kind is ExitKind.TARGET for rule in spec.exits) else ()
+
+
 def _again_problems(again: Again, spec: Spec) -> Iterator[Problem]:
     names = tuple(rule.name for rule in spec.exits if rule.kind is not ExitKind.AT_EXPIRY)
+    outcomes = (*_OUTCOMES, *missed_name(spec))
     for at, name in enumerate(again.after):
         where = (*again.path, "after", at)
-        if name in _OUTCOMES:
+        if name in outcomes:
             continue
         if name not in names:
-            yield Problem("RB201", where, f"no exit is named '{name}'", did_you_mean(name, (*_OUTCOMES, *names)))
+            yield Problem("RB201", where, f"no exit is named '{name}'", did_you_mean(name, (*outcomes, *names)))
         elif not next(rule.enabled for rule in spec.exits if rule.name == name):
             yield Problem("RB242", where, f"the exit '{name}' is switched off: nothing comes after it")
     if not again.after:

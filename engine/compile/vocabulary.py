@@ -41,6 +41,7 @@ FUNCTIONS = ("abs", "min", "max", "round")
 RESERVED = frozenset(
     {*VOCABULARY, *FUNCTIONS, "and", "or", "not", "all", "any", "expr", "short_legs", "long_legs", "each_side"}
     | {"each_short", "open", "close", "mid", "natural", "market", "put_side", "call_side", "true", "false"}
+    | {"open_legs"}
     | {"expiry", "require", "choose", "legs", "roll", "filled", "unfilled", "is"}
 )
 """Words of the language, which no leg or let may take as its name."""

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from math import isnan
 
-from engine.compile.plan import Call, Quantity
+from engine.compile.plan import OPEN_LEGS, Call, Quantity
 from engine.evaluate.evaluation import NOT_OPEN
 from engine.evaluate.measure_structure import entry_of, legs_named, mark, names_of, net_price, worst
 from engine.evaluate.reading import Context, Read, Reading, Unknown, exact
-from engine.evaluate.snapshot import Held, LegView, View
+from engine.evaluate.snapshot import Held, Ledger, LegView, View
 from engine.model.contract import LOT
 from engine.model.quotes import OPTION_AGE, age_problem
 from engine.model.session import sessions_after
@@ -16,9 +16,14 @@ _NOTHING = Unknown(NOT_OPEN)
 
 
 def _legs_of(call: Call) -> tuple[str, ...] | None:
-    """Return the legs that a call is about, None when it is about the whole position."""
+    """Return the legs that a call is about, None when it is about the whole trade or its open legs."""
     of = dict(call.arguments).get("of")
     return of if isinstance(of, tuple) else None
+
+
+def _is_of_open(call: Call) -> bool:
+    """Say whether a call is about the legs that are still open alone."""
+    return dict(call.arguments).get("of") == OPEN_LEGS
 
 
 def _worth(call: Call, context: Context) -> Read:
@@ -38,13 +43,26 @@ def _worth(call: Call, context: Context) -> Read:
 
 
 def value(call: Call, context: Context) -> Read:
-    """Bind `value`."""
-    return _worth(call, context)
+    """Bind `value`: of the whole trade what closed legs brought counts too."""
+    worth, names, is_of_open = _worth(call, context), _legs_of(call), _is_of_open(call)
+    in_dollars = _open_dollars(call, context)
+
+    def read(view: View) -> Reading:
+        found, held = worth(view), view.held
+        if not isinstance(found, float) or held is None or held.is_intact or is_of_open:
+            return found
+        still = in_dollars(view, held)
+        if not isinstance(still, float):
+            return still
+        brought = sum(ledger.exit_cash for ledger in _ledgers(held, names))
+        return exact((brought + still) / (LOT * held.opened))
+
+    return read
 
 
 def cost(call: Call, context: Context) -> Read:
     """Bind `cost`: minus value."""
-    worth = _worth(call, context)
+    worth = value(call, context)
 
     def read(view: View) -> Reading:
         found = worth(view)
@@ -55,6 +73,7 @@ def cost(call: Call, context: Context) -> Read:
 
 def _gain(call: Call, context: Context, sign: float) -> Read:
     worth, quantity, names = _worth(call, context), call.quantity, _legs_of(call)
+    is_of_open, open_dollars = _is_of_open(call), _open_dollars(call, context)
     in_dollars = _dollars(call, context) if quantity is Quantity.DOLLARS else None
 
     def read(view: View) -> Reading:
@@ -67,24 +86,39 @@ def _gain(call: Call, context: Context, sign: float) -> Read:
         if in_dollars is not None:
             made = in_dollars(view, held, found)
             return exact(sign * made) if isinstance(made, float) else made
+        if not (held.is_intact or is_of_open):
+            return _gain_of_trade(view, held)
         entry = entry_of(view, held, names)
         if quantity is Quantity.PRICE:
             return exact(sign * (entry + found))
         base = abs(entry)
         return exact(sign * (entry + found) / base) if base > 0.0 else Unknown("the entry price is 0")
 
+    def _gain_of_trade(view: View, held: Held) -> Reading:
+        still = open_dollars(view, held)
+        if not isinstance(still, float):
+            return still
+        ledgers = _ledgers(held, names)
+        made = still + sum(ledger.entry_cash + ledger.exit_cash for ledger in ledgers)
+        if quantity is Quantity.PRICE:
+            return exact(sign * made / (LOT * held.opened))
+        base = abs(sum(ledger.entry_cash for ledger in ledgers))
+        return exact(sign * made / base) if base > 0.0 else Unknown("the entry price is 0")
+
     return read
 
 
-def _dollars(call: Call, context: Context) -> Callable[[View, Held, float], Reading]:
-    """Return what a position, or these legs of it, have made since it began, given what closing brings per share."""
+def _ledgers(held: Held, names: tuple[str, ...] | None) -> list[Ledger]:
+    """Return the books of these legs, closed or not; of all without names."""
+    return [ledger for name, ledger in held.legs.items() if names is None or name in names]
+
+
+def _open_dollars(call: Call, context: Context) -> Callable[[View, Held], Reading]:
+    """Return what closing what is held of the legs of a call brings, in dollars."""
     at, names, limit = str(call.argument("at")), _legs_of(call), context.limit(OPTION_AGE)
 
-    def made(view: View, held: Held, worth: float) -> Reading:
-        if names is None and held.is_whole:
-            gain = held.entry_price + worth
-            return held.realized + gain * LOT * held.quantity - held.commissions
-        total = sum(ledger.made for name, ledger in held.legs.items() if names is None or name in names)
+    def still(view: View, held: Held) -> Reading:
+        total = 0.0
         for leg in view.legs if names is None else legs_named(view, names):
             price = mark(view, leg, at, True, limit)
             if not isinstance(price, float):
@@ -92,7 +126,32 @@ def _dollars(call: Call, context: Context) -> Callable[[View, Held, float], Read
             total += held.legs[leg.name].held * price * leg.option.multiplier
         return total
 
+    return still
+
+
+def _dollars(call: Call, context: Context) -> Callable[[View, Held, float], Reading]:
+    """Return what a position, or these legs of it, have made since it began, given what closing brings per share."""
+    names, is_of_open, open_dollars = _legs_of(call), _is_of_open(call), _open_dollars(call, context)
+
+    def made(view: View, held: Held, worth: float) -> Reading:
+        if names is None and held.is_whole and not is_of_open:
+            gain = held.entry_price + worth
+            return held.realized + gain * LOT * held.quantity - held.commissions
+        still = open_dollars(view, held)
+        if not isinstance(still, float):
+            return still
+        if is_of_open:
+            ledgers = [held.legs[leg.name] for leg in view.legs]
+            return still + sum(_entered_for(ledger) for ledger in ledgers)
+        return still + sum(ledger.made for ledger in _ledgers(held, names))
+
     return made
+
+
+def _entered_for(ledger: Ledger) -> float:
+    """Return the dollars that what is held of a leg was entered for, less all commissions of the leg."""
+    commissions = ledger.entry_cash + ledger.exit_cash - ledger.made
+    return ledger.entry_cash * abs(ledger.held) / ledger.opened - commissions
 
 
 def profit(call: Call, context: Context) -> Read:
@@ -122,13 +181,10 @@ def give_back(call: Call, context: Context) -> Read:
 def measured_by(call: Call, legs: tuple[LegView, ...]) -> str:
     """Return the name under which the best profit of a `give_back` is kept.
 
-    A part of the entry price is one of what is still open, so it begins anew when a leg is closed; dollars go on.
+    Of the legs that are still open it begins anew when one is closed.
     """
-    names = _legs_of(call)
-    said = [str(call.argument("at")), call.quantity.value]
-    if call.quantity is not Quantity.DOLLARS:
-        names = tuple(leg.name for leg in legs if names is None or leg.name in names)
-    return " ".join((*said, *(names or ())))
+    names = tuple(leg.name for leg in legs) if _is_of_open(call) else _legs_of(call)
+    return " ".join((str(call.argument("at")), call.quantity.value, *(names or ())))
 
 
 def best_detail(call: Call) -> Callable[[View], str]:

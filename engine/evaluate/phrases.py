@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from engine.compile.plan import Argument, Call, Plan
+from engine.compile.plan import OPEN_LEGS, Argument, Call, Plan
 from engine.compile.series import SIZES
 from engine.model.values import dataclass
 
@@ -106,6 +106,8 @@ class Words:
 
 def legs_words(of: Argument, cast: Cast, article: str, between: str) -> str:
     """Return a choice of legs in words. A group of one is called by its name."""
+    if of == OPEN_LEGS:
+        return "the legs that are still open"
     names = of if isinstance(of, tuple) else (str(of),)
     if len(names) > 1:
         ending = "s" if article == "the" else ""

@@ -38,13 +38,16 @@ class Ledger(NamedTuple):
 
     Units: `entry_price` is what it adds to the entry price of the structure, per share, + received; `made` dollars
     received less paid so far, commissions included; `held` contracts, negative when short; `expiry` its last day, that
-    of a share is the end of all days.
+    of a share is the end of all days; `opened` contracts; `entry_cash`, `exit_cash` dollars, + received, - paid.
     """
 
     entry_price: float
     made: float
     held: int
     expiry: date
+    opened: int = 0
+    entry_cash: float = 0.0
+    exit_cash: float = 0.0
 
 
 class Held(NamedTuple):
@@ -69,6 +72,8 @@ class Held(NamedTuple):
     is_whole: bool = True
     opened_on: date = date.min
     spot: float | None = None
+    is_intact: bool = True
+    opened: int = 1
 
 
 class BotView(NamedTuple):

@@ -114,13 +114,21 @@ def held(position: Position) -> Held | None:
         opened_on=position.session,
         spot=None if position.spot is None else float(position.spot),
         is_whole=all(leg.held == structures * leg.ratio for leg in position.legs),
+        is_intact=all(leg.held == leg.opened == structures * leg.ratio for leg in position.legs),
+        opened=opened(position),
     )
 
 
 def _ledger(leg: PositionLeg) -> Ledger:
     price = leg.entry_cash * leg.weight / (leg.opened * leg.option.multiplier)
     made = leg.entry_cash + leg.proceeds - leg.commissions
-    return Ledger(float(price), float(made), leg.signed_held, leg.option.expiry)
+    cash = float(leg.entry_cash), float(leg.proceeds)
+    return Ledger(float(price), float(made), leg.signed_held, leg.option.expiry, leg.opened, *cash)
+
+
+def opened(position: Position) -> int:
+    """Return how many whole structures were opened, at least 1."""
+    return max(min((leg.opened // leg.ratio for leg in position.legs), default=1), 1)
 
 
 def realized(position: Position) -> Decimal:

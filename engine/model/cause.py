@@ -25,6 +25,7 @@ class Cause(Enum):
     SESSION_OVER = "session_over"
     PAST_EXITS = "past_exits"
     CONDITIONS_LOST = "conditions_lost"
+    TARGET_LOST = "target_lost"
     HALTED = "halted"
     ENTRIES_BLOCKED = "entries_blocked"
     RELOAD_WAITS = "reload_waits"
@@ -99,6 +100,7 @@ _TEXTS = {
     Cause.SESSION_OVER: "the session is over",
     Cause.PAST_EXITS: "the time has come at which its exits close all",
     Cause.CONDITIONS_LOST: "its conditions no longer hold",
+    Cause.TARGET_LOST: "the target is no longer met",
     Cause.HALTED: "halted: {detail}",
     Cause.ENTRIES_BLOCKED: "{detail}",
     Cause.RELOAD_WAITS: "a reload waits to be taken up",

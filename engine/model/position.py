@@ -103,6 +103,26 @@ class Best:
 
 
 @dataclass(frozen=True, slots=True)
+class ExitTerms:
+    """What an exit of the spec stood for when it began to close: its price, and what a target promised.
+
+    Units: `net` its price per share of one structure, + received, None where it has none. `share` the part of the entry
+    price that a target promises to keep, None where it promises dollars; `dollars` the same in dollars, None for an
+    exit that promises nothing. `legs` those that count, () is all. `structures` open then; `closed_cash` dollars that
+    closed legs had brought by then.
+    """
+
+    exit: str
+    net: Decimal | None
+    structures: int
+    closed_cash: Decimal
+    legs: tuple[str, ...] = ()
+    share: Decimal | None = None
+    dollars: Decimal | None = None
+    is_after_commissions: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Missed:
     """Contracts of a leg that the books hold and the account does not, seen first at `since`. Nobody told their price.
 
@@ -140,6 +160,7 @@ class Position:
     rolls have led to this one, "" of itself: no cap counts them twice.
     passed: exits that have found nothing to roll into in this session. missed: what the account lacks of it.
     unprotected_since: since when its short legs have stood without protection, where its spec limits that.
+    terms: what the exit that acted last stood for when it began to close.
     """
 
     id: str
@@ -174,6 +195,7 @@ class Position:
     passed: tuple[str, ...] = ()
     missed: tuple[Missed, ...] = ()
     unprotected_since: datetime | None = None
+    terms: ExitTerms | None = None
 
     @property
     def entered_as(self) -> str:

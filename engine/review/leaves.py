@@ -117,6 +117,8 @@ def _how(planned: ExitPlan, written: Exit, cast: Cast) -> Iterator[str]:
         yield RESTING[planned.kind]
     elif written.order is not None:
         yield ladder_words(planned.order)
+    if planned.any_price:
+        yield "closes at any price once it was true"
     if planned.roll is not None and planned.legs:
         yield "the rest goes on: it and what is opened are positions of their own, each under these exits"
         return
@@ -172,9 +174,8 @@ def _price_note(planned: ExitPlan, subject: Subject) -> str:
     level = level_of(planned, example)
     if level is None:
         return "no price comes to this"
-    is_whole = planned.part is None and not planned.legs
-    rests = planned.resting and planned.kind is ExitKind.TARGET
-    return level_words(level, example, whole=is_whole, is_exact=rests)
+    is_whole, is_price = planned.part is None and not planned.legs, planned.is_target_price
+    return level_words(level, example, whole=is_whole, is_price=is_price, is_about=not is_price)
 
 
 # ---------------------------------------------------------------- what holds for all

@@ -3,19 +3,36 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from engine.compile.plan import Arithmetic, Call, Compare, Constant, ExitPlan, Number, Op, Plan, ProtectPlan, Quantity
+from engine.compile.plan import (
+    OPEN_LEGS,
+    Arithmetic,
+    Call,
+    Compare,
+    Constant,
+    ExitLevel,
+    ExitPlan,
+    Number,
+    Op,
+    Plan,
+    ProtectPlan,
+    Quantity,
+)
 from engine.compile.reads import calls_of
 from engine.evaluate.rules import compile_rule
+from engine.fill.exit_level import level_net
 from engine.fill.pnl import held, leg_views
 from engine.model.contract import LOT
-from engine.model.money import ZERO
+from engine.model.money import ZERO, Rounding
+from engine.model.order import Side
 from engine.model.payoff import best_case, least_payoff
 from engine.model.values import dataclass
+from engine.order.draft import closing_legs, parts_of
+from engine.order.price import ticks_of
 from engine.review import amounts
 from engine.review.example import Example
 from engine.review.market import example_view
 from engine.turn.protecting import stop_price
-from engine.turn.resting import level_net, level_price
+from engine.turn.resting import level_price
 
 AT_ONCE = "true as soon as the position is open"
 _MEASURES = ("profit", "loss", "cost", "value")
@@ -40,6 +57,8 @@ def level_of(planned: ExitPlan, example: Example) -> Level | None:
     leg = example.position.legs[0]
     if planned.resting and (resting := level_price(example.position, leg, priced)) is not None:
         net = resting * leg.weight if example.net < 0 else -resting * leg.weight
+    elif planned.is_target_price:
+        net = ticks_of(parts_of(closing_legs(example.position.legs), Side.BUY)).round(net, Rounding.UP)
     return Level(net, example.closed_at(net))
 
 
@@ -53,17 +72,20 @@ def _is_worth(example: Example, net: Decimal) -> bool:
 def with_level(planned: ExitPlan) -> ExitPlan | None:
     """Return an exit with its basis and level; those of a condition on profit, loss, cost or value are read from it."""
     if planned.basis is not None:
-        return None if planned.level is None else planned
+        return None if planned.compares is None or planned.compares.legs is not None else planned
     test = planned.rule.test if planned.rule is not None else None
     if not isinstance(test, Compare) or not isinstance(test.left, Call) or test.left.measure not in _MEASURES:
         return None
-    if "of" in dict(test.left.arguments):
+    arguments = dict(test.left.arguments)
+    if isinstance(arguments.get("of"), tuple):
         return None
     found = _level(test.right[0])
     if len(test.right) > 1 or found is None:
         return None
     value, quantity, of = found
-    return replace(planned, basis=test.left.measure, level=value, level_quantity=quantity, level_of=of)
+    is_of_open = arguments.get("of") == OPEN_LEGS
+    compares = ExitLevel(measure=test.left.measure, value=value, quantity=quantity, of=of, is_of_open=is_of_open)
+    return replace(planned, basis=test.left.measure, compares=compares)
 
 
 def _level(bound: Number) -> tuple[float, Quantity, str | None] | None:
@@ -78,12 +100,15 @@ def _level(bound: Number) -> tuple[float, Quantity, str | None] | None:
             return None
 
 
-def level_words(level: Level, example: Example, *, whole: bool = True, is_exact: bool = True) -> str:
-    """Return `0.50 sold: bought back at 0.25, +$15`; the dollars are of all of it, so a part goes without them.
+def level_words(
+    level: Level, example: Example, *, whole: bool = True, is_price: bool = False, is_about: bool = False
+) -> str:
+    """Return `0.50 sold: bought back at 0.25, +$15`; a part goes without the dollars, which are of all of it.
 
-    is_exact: it fills there or better, as a limit order that rests; else it acts there, and fills about there.
+    is_price: it fills there or better, as a target does. is_about: it acts there, and fills about there.
     """
-    said = _closing_words(example.net, level.net, "" if is_exact else "about ")
+    said = _closing_words(example.net, level.net, "about " if is_about else "")
+    said = f"{said} or better" if is_price else said
     return f"{said}, {amounts.about(level.made)}" if whole else said
 
 

@@ -39,6 +39,7 @@ VALUES: Mapping[str, str] = {
     "settle": "what is left expires: cash, exercise or assignment",
     "each_short": "each short leg counts by itself; of an exit, it is judged and closed alone",
     "each_side": "the puts and the calls, each judged by itself and closed alone",
+    "open_legs": "the legs that are still open, each counted from its own entry price",
     "short_legs": "every leg that was sold",
     "long_legs": "every leg that was bought",
     "spot": "at the money: the listed strike nearest to the underlying's price",

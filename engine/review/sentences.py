@@ -104,5 +104,6 @@ def ending(test: Truth, cast: Cast) -> str:
         return sentence(test, cast)
     bound = f"{bound_words(test.right[0], test.left, cast)}{basis_words(test, cast)}"
     or_so = "less" if test.op is Op.AT_MOST else "more"
-    of = Words(test.left, cast).some_legs
-    return f"{'of' + of + ': ' if of else ''}{ENDINGS[test.left.measure].format(bound, or_so)}"
+    words = Words(test.left, cast)
+    of = words.some_legs
+    return f"{'of' + of + ': ' if of else ''}{ENDINGS[test.left.measure].format(bound, or_so)}{words.at_natural}"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from engine.compile.plan import ExitPlan
+from engine.fill.exit_level import level_net
 from engine.model.contract import LOT
 from engine.model.money import ZERO
 from engine.model.order import Order
@@ -11,15 +12,15 @@ from engine.model.payoff import worst_case
 from engine.model.position import Position
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.program import CompiledBot
-from engine.turn.resting import entry_of_open, level_net, level_price
+from engine.turn.resting import level_price
 
 
 def dollars_at(bot: CompiledBot, position: Position, kind: ExitKind, orders: Sequence[Order] = ()) -> Decimal | None:
-    """Return (exit - entry) x structures x 100 at the first exit of a kind that has a price, None without one.
+    """Return the dollars that the trade makes at the first exit of a kind that has a price, None without one.
 
-    It is of the legs that are still open, and of exits that may still act; a stop loses no more than the worst case at
-    expiry. None of what an exit has left to expire: none acts on it. `bot` governs the position; orders: those of it
-    that rest at the broker. Commissions are left out, as in every price of an exit.
+    It is of the whole trade, closed legs included, and of exits that may still act; a stop loses no more than the worst
+    case at expiry. None of what an exit has left to expire: none acts on it. `bot` governs the position; orders: those
+    of it that rest at the broker. Commissions are left out, as in every price of an exit.
     """
     if position.waits_for_expiry:
         return None
@@ -29,7 +30,7 @@ def dollars_at(bot: CompiledBot, position: Position, kind: ExitKind, orders: Seq
             and not has_acted(position, planned)
             and (level := _net_at(position, planned, orders)) is not None
         ):
-            made = (entry_of_open(position) + level) * position.open_structures * LOT
+            made = position.cash + level * position.open_structures * LOT
             worst = worst_at_expiry(position) if kind is ExitKind.STOP else None
             return made if worst is None else max(made, -worst)
     return None

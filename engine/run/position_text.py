@@ -5,6 +5,7 @@ from decimal import Decimal
 from engine.compile.plan import Compare, ExitPlan, Holds, Rule
 from engine.evaluate.evaluation import NotOpen
 from engine.evaluate.wording import shown
+from engine.fill.exit_level import level_net
 from engine.fill.pnl import open_value
 from engine.model.contract import LOT, Option
 from engine.model.cover import moved_by
@@ -31,7 +32,7 @@ from engine.spec.nouns.exits import ExitKind
 from engine.turn.closing import CLOSING
 from engine.turn.judging import first_missing
 from engine.turn.program import CompiledBot, Program
-from engine.turn.resting import RESTING, level_net
+from engine.turn.resting import RESTING
 from engine.turn.state import BotState, Reading, State, exits_of
 
 _LEVELS = ("profit", "loss", "cost", "value")

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
+from engine.model.kept import TARGET_MISSED
 from engine.spec.conditions import GROUPS, JUDGING, LEAVING, kind_of, own_name
 from engine.spec.diagnostic import Diagnostic
 from engine.spec.fits import read_schema
@@ -216,7 +217,7 @@ def _hiding_exits(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     """An exit called like the outcome of an entry would be meant by `after`, too."""
     exits = tree.get("exits")
     for at, item in enumerate(exits if isinstance(exits, list) else ()):
-        if isinstance(item, dict) and item.get("name") in _OUTCOMES:
+        if isinstance(item, dict) and item.get("name") in (*_OUTCOMES, TARGET_MISSED):
             message = f"an exit called '{item['name']}' is hard to tell from what 'after' calls '{item['name']}'"
             yield source.diagnostic("RB303", ("exits", at, "name"), message, "give it another name", "warning")
 

@@ -31,7 +31,9 @@ T = TypeVar("T")
 COMPARISONS = frozenset(op.value for op in Op)
 GROUPS = frozenset(kind.value for kind in GroupKind)
 JUDGING = frozenset({"name", "confirm", "max_age"})
-LEAVING = frozenset({"enabled", "resting", "order", "unknown", "grace", "close", "repeat", "armed_by", "roll"})
+LEAVING = frozenset(
+    {"enabled", "resting", "order", "unknown", "grace", "close", "repeat", "armed_by", "roll", "any_price"}
+)
 ENDINGS = frozenset({"target", "stop", "at_expiry"})
 
 _STOP_OPS = {
@@ -123,10 +125,10 @@ def _test(tree: Tree, path: Path, name: str) -> Test:
 
 
 def _ending(kind: ExitKind, body: Tree, path: Path) -> MeasureTest:
-    ((measure, bound),) = ((key, value) for key, value in body.items() if key != "of")
+    ((measure, bound),) = ((key, value) for key, value in body.items() if key not in ("of", "at"))
     ops = _TARGET_OPS if kind is ExitKind.TARGET else _STOP_OPS
     comparison = Comparison(ops[measure], (_operand(bound),))
-    arguments = {"of": argument(body["of"])} if "of" in body else {}
+    arguments: dict[str, Argument] = {key: argument(body[key]) for key in ("of", "at") if key in body}
     return MeasureTest(measure=measure, arguments=arguments, comparison=comparison, path=(*path, measure))
 
 

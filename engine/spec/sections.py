@@ -202,6 +202,7 @@ def _exit(tree: Tree, path: Path) -> Exit:
         grace=30.0 if grace is None else grace,
         **_closes(tree.get("close")),
         repeat=tree.get("repeat") is True,
+        any_price=tree.get("any_price") is True,
         armed_by=_armed_by(tree.get("armed_by"), (*path, "armed_by")),
         roll=_roll(mapping(tree["roll"]), (*path, "roll")) if "roll" in tree else None,
         path=path,

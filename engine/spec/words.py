@@ -18,9 +18,11 @@ MEASURES = _words(
 )
 GRAMMAR = _words(
     """all any not expr and or abs min max round true false unknown above at_least below at_most between outside beyond
-    is name confirm max_age enabled armed_by close roll order resting grace repeat of at by within take class cycle
+    is name confirm max_age enabled armed_by close roll order resting grace repeat any_price of at by within take class
+    cycle
     choose require if_held ratio quantity universe target stop at_expiry settle open mid natural market spot_within
-    spot_beyond short_legs long_legs each_side each_short put_side call_side legs shares call put buy sell expiry
+    spot_beyond short_legs long_legs each_side each_short open_legs put_side call_side legs shares call put buy sell
+    expiry
     delta premium side_credit otm let parameters extends entry exits exit_order risk protect max_unprotected filled
     unfilled hold exit nearest cancel unwind again patient normal urgent else null rank highest lowest symbols models"""
 )

@@ -3,7 +3,9 @@
 from datetime import datetime
 
 from engine.fill.book import TOLD_LATE
+from engine.fill.exit_level import ended_by, terms_of
 from engine.fill.today import realized_since
+from engine.model.kept import end_of
 from engine.model.money import ZERO
 from engine.model.order import Purpose
 from engine.model.position import Position
@@ -17,15 +19,14 @@ from engine.turn.work import Work
 def closed(work: Work, position: Position, trigger: str) -> None:
     """The position holds nothing more: its books are closed and the day's count is kept."""
     left_at = _left_at(work, position, trigger)
-    position = _left(work, work.move(position, trigger), left_at)
+    position = _left(work, work.move(_with_terms(work, position), trigger), left_at)
     values = [str(position.net), str(position.commissions)]
-    work.record(Kind.DECISION, position.bot, position.id, what="closed", reason=position.exit_reason, values=[*values])
+    work.record(Kind.DECISION, position.bot, position.id, what="closed", reason=end_of(position), values=[*values])
     if position.bot in work.bots:
         state = work.bots[position.bot]
         bot = work.governing(position)
         if not _is_rolled(work, position) and _counts_for_again(work, position) and _is_last(work, position):
-            end = bot.plan.written_name(position.exit_reason)
-            work.put_day(state.day.note(bot.symbol, last_end=end, last_end_at=left_at))
+            work.put_day(state.day.note(bot.symbol, last_end=ended_by(bot.plan, position), last_end_at=left_at))
         count_realized(work, position.bot)
         work.set_bot(position.bot, replace(work.bots[position.bot], waits="", since=work.at))
         wake(work, position.bot, 0.0)
@@ -33,13 +34,28 @@ def closed(work: Work, position: Position, trigger: str) -> None:
 
 def ended_otherwise(work: Work, position: Position, reason: str) -> None:
     """Keep that another exit has closed a position than was thought, for `again` too where that goes by its end."""
-    work.put_position(replace(position, exit_reason=reason))
+    position = work.put_position(_with_terms(work, replace(position, exit_reason=reason)))
     if position.state != "closed" or position.bot not in work.bots:
         return
     bot, day = work.governing(position), work.bots[position.bot].day
     own = day.of_member(bot.symbol)
     if own.last_end and own.last_end_at == position.closed_at:
-        work.put_day(day.note(bot.symbol, last_end=bot.plan.written_name(reason)))
+        work.put_day(day.note(bot.symbol, last_end=ended_by(bot.plan, position)))
+
+
+def _with_terms(work: Work, position: Position) -> Position:
+    """Return a position with the terms of the exit that has closed it: what rested at the broker began by itself."""
+    if position.bot not in work.bots or (position.terms is not None and position.terms.exit == position.exit_reason):
+        return position
+    planned = next((x for x in work.governing(position).plan.exits if x.name == position.exit_reason), None)
+    return replace(position, terms=None if planned is None else terms_of(_as_opened(position), planned))
+
+
+def _as_opened(position: Position) -> Position:
+    legs = tuple(
+        replace(leg, closed=0, settled=0, exit_cash=ZERO, shares_profit=ZERO, unpriced=0) for leg in position.legs
+    )
+    return replace(position, legs=legs)
 
 
 def left_before_expiry(work: Work, position: Position) -> None:

@@ -19,7 +19,7 @@ from engine.spec.nouns.exits import ExitKind
 from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Start, Then
 from engine.turn.program import CompiledBot
-from engine.turn.protecting import AT_MARKET
+from engine.turn.protecting import AT_MARKET, PROTECT
 from engine.turn.resting import RESTING, is_between_sessions
 from engine.turn.turned_away import is_refused_as_it_is
 from engine.turn.work import Work
@@ -263,14 +263,16 @@ def takes_over(bot: CompiledBot, position: Position, planned: ExitPlan) -> bool:
 
     A target never takes over what is no target, nothing what closes all at market for want of a stop, and what stands
     higher nothing that closes more (a part aside, which acts once): the two would take each other's orders back for
-    ever. What closes the rest after a protective stop was hit, or legs without partners, gives way to what closes all.
+    ever. What closes the rest after a protective stop was hit, or legs without partners, gives way to what closes all;
+    the former not to a stop with a price, which what that leg cost has passed by itself.
     """
     if position.exit_reason in AT_MARKET:
         return False
     names = [each.name for each in bot.plan.exits]
     if position.exit_reason not in names:
         is_all = not planned.legs and planned.roll is None and (planned.part or 1) >= 1
-        return is_all and planned.kind is not ExitKind.TARGET
+        is_passed = position.exit_reason == PROTECT and planned.compares is not None
+        return is_all and planned.kind is not ExitKind.TARGET and not is_passed
     at_work = bot.plan.exits[names.index(position.exit_reason)]
     if planned.each and planned.written == at_work.written:
         return False  # one part after the other

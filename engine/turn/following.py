@@ -16,7 +16,7 @@ from engine.spec.nouns.order import Then
 from engine.turn.bounds import entry_bound
 from engine.turn.caution import has_waited_for_price, price_is_there
 from engine.turn.choosing import awaits_quotes, still_holds
-from engine.turn.closing import CLOSING, closing_bound, closing_net, exit_ladder, is_unwound
+from engine.turn.closing import CLOSING, closing_net, is_unwound
 from engine.turn.daily import halts_at_a_try
 from engine.turn.judging import wake
 from engine.turn.opening import comes_too_late, is_past_exits, no_price, unpriced_text
@@ -25,6 +25,7 @@ from engine.turn.refusing import not_trading, waits_for_reload
 from engine.turn.reports import conclude, has_reason, is_not_found
 from engine.turn.resting import GRACE, ask_back, cancel
 from engine.turn.rolling import next_rung, sells_dead
+from engine.turn.target_price import bound_of, closing_ladder, may_wait, target_at_work
 from engine.turn.work import Work
 
 MARKET_PATIENCE, LONGEST_PATIENCE = timedelta(seconds=10), timedelta(seconds=30)
@@ -172,15 +173,21 @@ def _next_closing_try(work: Work, order: Order) -> None:
     if order.into:
         _next_roll_try(work, order, work.governing(position))
         return
-    bot = work.governing(position)
-    ladder = exit_ladder(bot, order.reason)
+    if not may_wait(work, order):
+        cancel(work, order, Cause.TARGET_LOST)
+        return
+    ladder = closing_ladder(work, position, order.attempt + 1)
     if ladder.then is Then.MARKET and order.attempt >= ladder.tries:
         cancel(work, order, Cause.MARKET_FOLLOWS)
         return
     if _is_new_order(ladder, order):
         cancel(work, order, Cause.NEXT_TRY)
         return
-    _reprice(work, order, ladder, closing_bound(work, position, bot, order.legs))
+    bound, missing = bound_of(work, position, order.legs)
+    if missing:
+        work.alarm_of_price(order.bot, f"no price for the next try: {missing}", order.position)
+        return
+    _reprice(work, order, ladder, bound)
 
 
 def _next_roll_try(work: Work, order: Order, bot: CompiledBot) -> None:
@@ -242,7 +249,8 @@ def _reprice(work: Work, order: Order, ladder: Ladder, bound: Bound) -> None:
         return
     if closing:
         price_is_there(work, work.positions[order.position])
-        if order.attempt >= ladder.tries and is_the_last(net, quote, parts, bound):
+        waits_at_target = target_at_work(work, work.positions[order.position]) is not None
+        if not waits_at_target and order.attempt >= ladder.tries and is_the_last(net, quote, parts, bound):
             text = f"'{order.reason}' waits at {abs(net)} for {order.position}"
             work.alarm(order.bot, f"{text}: more is asked than its legs can be worth", order.position)
     if order.purpose is Purpose.ENTRY and (unpriced := no_price(work, parts, quote, net)):

@@ -11,6 +11,7 @@ from math import ceil
 from engine.compile.plan import ExitPlan
 from engine.evaluate.evaluation import NotOpen
 from engine.evaluate.snapshot import View
+from engine.fill.exit_level import terms_of
 from engine.model.position import FLATTENED, Position
 from engine.model.values import replace
 from engine.record.record import Kind
@@ -32,6 +33,7 @@ from engine.turn.refusing import closed, not_trading
 from engine.turn.resting import has_expired, resting_orders
 from engine.turn.rolling import begin_to_look, end_looking, note_nothing, seek
 from engine.turn.state import exits_of
+from engine.turn.target_price import is_within_reach
 from engine.turn.trailing import note_best
 from engine.turn.unknown import acts_unknown, known_again
 from engine.turn.work import Work
@@ -191,6 +193,7 @@ def _has_come_to_its_end(work: Work, position: Position, bot: CompiledBot) -> bo
 def act(work: Work, position: Position, planned: ExitPlan) -> None:
     """Have this exit close the position, or its part of it."""
     legs = tuple(leg.name for leg in position.common.legs if leg.held and leg.name in planned.legs)
+    position = work.put_position(replace(position, terms=terms_of(position, planned)))
     position = begin_closing(work, position, planned.name, planned.kind.value, legs=legs)
     if planned.part is not None:
         position = work.put_position(
@@ -213,10 +216,18 @@ def _may_act(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan
         return False
     if planned.name in position.acted:
         return False
+    if position.exit_reason == planned.name and position.state == "exiting":
+        return False
+    if planned.is_target_price and not _has_price(work, position, bot, planned):
+        return False
     if position.state != "exiting":
         return True
-    if position.exit_reason == planned.name:
-        return False
     if not planned.order.ends_at_market and is_left_unwanted(work, position):
         return False
     return takes_over(bot, position, planned) or _has_come_to_its_end(work, position, bot)
+
+
+def _has_price(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> bool:
+    """Say whether the first order of a target has a price to be sent at, or cannot be judged: then it waits for one."""
+    stage = closing_stage(work, replace(position, exit_reason=planned.name, keep=0), bot)
+    return stage is None or is_within_reach(work, position, planned, stage[0]) is not False

@@ -24,11 +24,9 @@ from engine.turn.closing import (
     CLOSING,
     UNWIND,
     are_whole_beside_dead,
-    closing_bound,
     closing_net,
     closing_stage,
     exit_has_dealt,
-    exit_ladder,
     is_back,
     is_dead,
     legs_to_close,
@@ -47,6 +45,7 @@ from engine.turn.protecting import place_protection
 from engine.turn.refusing import not_trading
 from engine.turn.resting import cancel, place_resting
 from engine.turn.rolling import Found, begin_to_look, end_looking, note_nothing, seek, send_roll
+from engine.turn.target_price import bound_of, closing_ladder, is_met, target_at_work
 from engine.turn.unknown import known_again, note_unknown
 from engine.turn.work import Work
 
@@ -227,6 +226,25 @@ def _open_again(work: Work, position: Position, planned: ExitPlan) -> None:
         leave(work, position, UNWIND, "legs stand without their partners")
 
 
+def _withdraw(work: Work, position: Position, target: ExitPlan) -> None:
+    """Let a position be open again whose target is no longer met: its protective orders rest again.
+
+    What has filled of a part counts as that part. A target on all of it acts anew once it is met.
+    """
+    work.record(Kind.DECISION, position.bot, position.id, what="withdrawn", reason=target.name, values=[])
+    acted = position.acted if exit_has_dealt(work, position) else without(position.acted, target.name)
+    position = replace(position, exit_reason="", attempts=0, retry_at=None, keep=0, acted=acted)
+    position = work.move(position, "ended")
+    work.set_bot(position.bot, replace(work.bots[position.bot], waits=""))
+    place_resting(work, position)
+    place_protection(work, work.positions[position.id])
+
+
+def without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
+    """Return the names but for one."""
+    return tuple(each for each in names if each != name)
+
+
 def _send_closing(work: Work, position: Position) -> None:
     bot = work.governing(position)
     if (rolling := rolling_exit(bot, position)) is not None:
@@ -238,14 +256,20 @@ def _send_closing(work: Work, position: Position) -> None:
     legs, structures = found
     if not clear_for_exit(work, position, legs):
         return
-    ladder = exit_ladder(bot, position.exit_reason)
     attempt = position.attempts + 1
+    target = target_at_work(work, position)
+    if target is not None and is_met(work, position, target, legs) is False:
+        _withdraw(work, position, target)
+        return
+    ladder = closing_ladder(work, position, attempt)
     at_market = ladder.start is Start.MARKET or (ladder.then is Then.MARKET and attempt > ladder.tries)
     parts = parts_of(legs, legs[0].side)
     quote = net_quote(parts, work.state.board, work.now, closing=True, told=work.state.facts.ticks)
     net = None
     if not at_market:
-        net, missing = closing_net(ladder, quote, parts, attempt, closing_bound(work, position, bot, legs))
+        bound, missing = bound_of(work, position, legs)
+        if not missing:
+            net, missing = closing_net(ladder, quote, parts, attempt, bound)
         if net is None:
             text = f"no price to close at: {missing}; '{position.exit_reason}' waits for one"
             work.alarm_of_price(position.bot, text, position.id)

@@ -10,14 +10,14 @@ from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
 
-from engine.compile.plan import ExitPlan, Quantity
-from engine.fill.pnl import realized
+from engine.compile.plan import ExitPlan
+from engine.fill.exit_level import level_net
 from engine.model.cause import Cause
 from engine.model.command import Cancel
 from engine.model.command import Replace as ReplaceOrder
-from engine.model.contract import LOT, Option
+from engine.model.contract import Option
 from engine.model.facts import Grids
-from engine.model.money import ZERO, Rounding
+from engine.model.money import Rounding
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
 from engine.model.position import Position, PositionLeg
 from engine.model.session import restarts_over, trades_no_more
@@ -267,40 +267,6 @@ def _rounding(leg: PositionLeg, planned: ExitPlan) -> Rounding:
     if planned.kind is ExitKind.STOP:
         return Rounding.NEAREST
     return Rounding.DOWN if leg.sign < 0 else Rounding.UP
-
-
-def level_net(position: Position, planned: ExitPlan) -> Decimal | None:
-    """Return the signed net price per share at which a target or stop closes the position, - is paid.
-
-    profit p of a credit c buys back at c (1 - p), a loss l at c (1 + l), where c is of the legs that are still open; a
-    cost is that price, or a multiple of the whole credit; dollars count what the whole position would have made, with
-    what was made on contracts that are closed and commissions paid so far.
-    """
-    entry = position.entry_price
-    if entry is None or planned.level is None:
-        return None
-    level = Decimal(f"{planned.level:.6f}")
-    if planned.basis == "cost":
-        return -level * entry if planned.level_of == "credit" else -level
-    if planned.basis == "value":
-        return level * -entry if planned.level_of == "debit" else level
-    part = entry_of_open(position)
-    sign = 1 if planned.basis == "profit" else -1
-    if planned.level_quantity is Quantity.DOLLARS:
-        shares = LOT * max(position.open_structures, 1)
-        made = ZERO if position.is_flat else realized(position)
-        gain = (sign * level + position.commissions - made) / shares
-    elif planned.level_of == "max_risk":
-        gain = sign * level * (position.max_risk or Decimal(0)) / LOT
-    else:
-        gain = sign * level * abs(part)
-    return gain - part
-
-
-def entry_of_open(position: Position) -> Decimal:
-    """Return the entry price per share of one structure of the legs that are still open; of all when none is."""
-    legs = [leg for leg in position.legs if leg.opened and (leg.held or position.is_flat)]
-    return sum((leg.entry_cash * leg.weight / (leg.opened * leg.option.multiplier) for leg in legs), ZERO)
 
 
 def take_back(work: Work, position: Position, cause: Cause, detail: Text = "") -> bool:

@@ -15,6 +15,7 @@ from engine.decide.bot_day import BotDay
 from engine.decide.machine import can, next_state
 from engine.evaluate.snapshot import BotView, LegView, View
 from engine.fill.book import Booked
+from engine.fill.exit_level import ended_by
 from engine.model.command import Command, Inquire, Submit
 from engine.model.contract import Option
 from engine.model.cover import Shares
@@ -135,7 +136,7 @@ class Work:
 
     def _exit_of(self, position: Position) -> str:
         """Return the exit that ended a position, by the name its text gives it: one that judges parts has one name."""
-        return self.governing(position).plan.written_name(position.exit_reason)
+        return ended_by(self.governing(position).plan, position)
 
     def bot(self, name: str) -> CompiledBot | None:
         """Return the current text of a bot, None when it is no longer run."""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tries import tries
 
-from engine.compile.plan import ExitPlan, Quantity
+from engine.compile.plan import ExitLevel, ExitPlan, Quantity
 from engine.model.contract import product
 from engine.model.event import BrokerStatus, CommissionReport, Event, ExecutionReport, MarketMoved
 from engine.model.facts import EventCalendar
@@ -292,9 +292,7 @@ def test_a_resting_price_never_acts_on_the_wrong_side_of_the_entry(
         if_unknown=IfUnknown.HOLD,
         grace=30.0,
         basis="loss" if stop else "profit",
-        level=part,
-        level_quantity=Quantity.FRACTION,
-        level_of="credit" if credit else "debit",
+        compares=ExitLevel(measure="loss" if stop else "profit", value=float(part), quantity=Quantity.FRACTION),
     )
     price = level_price(position, leg, planned)
     if price is None:

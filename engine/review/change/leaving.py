@@ -69,7 +69,7 @@ def example_words(planned: ExitPlan, example: Example | None) -> str:
     if example is None or with_level(planned) is None or planned.part is not None:
         return ""
     level = level_of(planned, example)
-    return "no price comes to this" if level is None else level_words(level, example)
+    return "no price comes to this" if level is None else level_words(level, example, is_price=planned.is_target_price)
 
 
 # ---------------------------------------------------------------- when it acts
@@ -273,6 +273,13 @@ def judge_repeat(edit: Edit) -> Verdict:
     return Verdict("it closes its part once: held again, nothing more is closed", is_worse=True)
 
 
+def judge_any_price(edit: Edit) -> Verdict:
+    """At any price a target may keep less than it says."""
+    if edit.new:
+        return Verdict("closes at any price once it was true: it may keep less than it says", is_worse=True)
+    return Verdict("closes at its price or better: if the market moves away, the position stays open")
+
+
 def judge_armed_by(edit: Edit) -> Verdict:
     """Until it is armed an exit does not exist: nothing closes by it."""
     if not edit.new:
@@ -400,6 +407,7 @@ EXIT: Keys = {
     "close_part": Key(key="close", said=_closed_words, judge=judge_part, read=_closed),
     "close_legs": Within("close"),
     "repeat": Key(key="repeat", said=_yes, judge=judge_repeat),
+    "any_price": Key(key="any_price", said=_yes, judge=judge_any_price),
     "armed_by": Key(key="armed_by", said=_armed_words, judge=judge_armed_by, read=_armed_by),
     "roll": Key(key="roll", said=lambda value, _: value.words, judge=judge_roll, read=_rolled),
     "path": Within(""),

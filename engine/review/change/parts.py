@@ -9,7 +9,7 @@ from engine.compile.condition import rules_of
 from engine.compile.expression import number_of_name
 from engine.compile.measures.measure import Place
 from engine.compile.orders import exit_order_of
-from engine.compile.plan import Rule
+from engine.compile.plan import Quantity, Rule
 from engine.compile.scope import scope_of, scope_of_let
 from engine.compile.universe import ranked_by
 from engine.compile.variants import read_for
@@ -82,9 +82,10 @@ def judge_overwrite(edit: Edit) -> Verdict:
 def _dollar_stops(edit: Edit) -> str:
     said = []
     for rule in edit.sides.now.exits:
-        if rule.level is not None and rule.level_quantity is not None and rule.level_quantity.value == "dollars":
-            each = [amounts.money(round(rule.level / count, 2)) for count, _ in (edit.old, edit.new)]
-            said.append(f"{rule.name} {amounts.money(rule.level)} is {each[0]} -> {each[1]} a structure")
+        level = rule.compares
+        if level is not None and level.legs is None and level.of is None and level.quantity is Quantity.DOLLARS:
+            each = [amounts.money(round(level.value / count, 2)) for count, _ in (edit.old, edit.new)]
+            said.append(f"{rule.name} {amounts.money(level.value)} is {each[0]} -> {each[1]} a structure")
     return ", ".join(said)
 
 

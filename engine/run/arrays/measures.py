@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from engine.adapters.history.day import Columns, Places
-from engine.compile.plan import SINCE_ENTRY, Call, Quantity
+from engine.compile.plan import OPEN_LEGS, SINCE_ENTRY, Call, Quantity
 from engine.evaluate.measure_structure import names_of
 from engine.evaluate.snapshot import Held
 from engine.model.contract import LOT, Option, Right
@@ -96,7 +96,9 @@ class Position(NamedTuple):
         return any(name in names for name in self.names)
 
     def _of_legs(self, call: Call) -> bool:
-        return isinstance(dict(call.arguments).get("of"), tuple)
+        """Say whether a measure is of some legs, or of more than what is open: there is no array for it."""
+        of = dict(call.arguments).get("of")
+        return isinstance(of, tuple) or (not self.held.is_intact and of != OPEN_LEGS)
 
     def _value(self, call: Call) -> Series | None:
         return None if self._of_legs(call) else (self._worth(str(call.argument("at"))), HAIR)

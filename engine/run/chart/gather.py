@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from engine.fill.exit_level import level_net
 from engine.model.errors import RulebotError
 from engine.model.money import ZERO
 from engine.model.order import Purpose
@@ -25,7 +26,6 @@ from engine.run.trade_text import closing_text, left_at, structure_of, unwound_w
 from engine.run.why_day import parts_told
 from engine.store.queries import Row, StoreReader
 from engine.turn.program import CompiledBot
-from engine.turn.resting import level_net
 
 BEFORE, AFTER = timedelta(minutes=10), timedelta(minutes=1)
 """How far before a decision, and after it, a price may lie to be that of the decision."""

@@ -61,7 +61,7 @@ class Exit:
     `close_legs` legs by name, `put_side` or `call_side`; with none of them the legs that its `of` judged, else all.
     `repeat`: a part is closed again each time the condition becomes true anew. `armed_by`: it exists from the first
     moment at which all of these were true; () is from the first fill on. `roll`: it opens the same legs anew with what
-    it closes.
+    it closes. `any_price`: a target closes at any price once it was true, instead of at its price or better.
     """
 
     name: str
@@ -78,6 +78,7 @@ class Exit:
     repeat: bool = False
     armed_by: tuple[Condition, ...] = ()
     roll: Roll | None = None
+    any_price: bool = False
     path: Path
 
 

@@ -679,9 +679,9 @@ def test_every_measure_has_its_nature() -> None:
 
 def test_lint_has_looked_at_every_field_of_an_exit() -> None:
     """A new one may arm an exit late, or close a part: `exits.py` must know before it says what never acts."""
-    both = "name kind resting order if_unknown grace repeat armed_by roll"
+    both = "name kind resting order if_unknown grace repeat armed_by roll any_price"
     noun = f"{both} condition enabled path close_all close_part close_legs"
-    plan = f"{both} rule basis level level_quantity level_of legs part written each"
+    plan = f"{both} rule basis compares legs part written each"
     assert {field.name for field in fields(Exit)} == set(noun.split())
     assert {field.name for field in fields(ExitPlan)} == set(plan.split())
 

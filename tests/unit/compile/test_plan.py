@@ -35,7 +35,9 @@ def test_a_multiple_of_a_let_is_a_product() -> None:
 def test_the_unit_chooses_the_quantity() -> None:
     plan = plan_of(changed("vix_change: {below: 3 pts}", "vix_change: {below: 20%}"))
     assert plan.entry.when[1].quantity is Quantity.FRACTION
-    assert plan.exits[3].level_quantity is Quantity.DOLLARS
+    compared = plan.exits[3].compares
+    assert compared is not None
+    assert compared.quantity is Quantity.DOLLARS
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ ROWS = [
         "target: {profit: 50%}",
         "target: {profit: 80%}",
         "exits.target",
-        "bought back at 0.25, +$15 -> bought back at 0.10",
+        "bought back at 0.25 or better, +$15 -> bought back at 0.10 or better",
     ),
     ("credit: {at_least: 0.50}", "credit: {at_most: 0.50}", "legs.require.credit", "which of the two holds more often"),
     ("vix_change: {below: 3 pts}", "vix_change: {above: 3 pts}", "entry.when.vix_change", "which of the two"),

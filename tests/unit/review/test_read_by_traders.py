@@ -212,9 +212,9 @@ def test_an_exit_by_how_long_it_is_held_needs_no_data(clock: str) -> None:
 
 def test_only_a_limit_that_rests_fills_where_it_is_said_to() -> None:
     assert "0.50 sold: bought back at about 0.95, -$55" in told()
-    assert "0.50 sold: bought back at about 0.25, +$15" in told()
+    assert "0.50 sold: bought back at 0.25 or better, +$15" in told()
     words = told(PUT)
-    assert "3.00 sold: bought back at 1.20, +$178" in words
+    assert "3.00 sold: bought back at 1.20 or better, +$178" in words
     assert "3.00 sold: bought back at about 9.00, -$602" in words
 
 
@@ -345,7 +345,7 @@ def test_shares_have_cost_an_average() -> None:
 def test_what_may_come_to_be_worth_more_than_nothing_is_closed_for_a_credit() -> None:
     """Two puts far below a put spread: the spread alone may be worth 50 points."""
     words = example_words("one_one_two")
-    assert "0.50 sold: closed for a credit of about 24.55, +$2,495" in words
+    assert "0.50 sold: closed for a credit of 24.65 or better, +$2,505" in words
     assert "no price comes to this" not in words
 
 

@@ -267,7 +267,7 @@ def test_windows_parts_and_preferences_are_told(old: str, new: str, line: str) -
 
 def test_a_part_is_priced_without_the_dollars_of_the_whole() -> None:
     text = told(changed("target: {profit: 50%}", "target: {profit: 50%}\n    close: 50%"))
-    assert "0.50 sold: bought back at about 0.25\n" in text
+    assert "0.50 sold: bought back at 0.25 or better\n" in text
 
 
 AT_MARKET = "{adaptive: [normal, urgent], start: market, wait: 300s, tries: 2, pause: 1m}"
@@ -315,7 +315,7 @@ def test_an_exit_at_market_has_no_algorithm() -> None:
 
 def test_what_rests_is_told_at_the_tick_at_which_it_rests() -> None:
     text = told(edited(PUT, ("at_least: 1.00", "at_least: 1.05"), ("cost: 2x credit", "cost: 2.1x credit")))
-    assert "1.05 sold: bought back at 0.50, +$52" in text
+    assert "1.05 sold: bought back at 0.50 or better, +$52" in text
     assert "1.05 sold: bought back at about 2.20, -$118" in text
 
 

@@ -274,7 +274,7 @@ def test_every_quantity_is_said() -> None:
 
 def test_every_basis_of_a_target_or_stop_has_words() -> None:
     definitions = read_schema("strategy")["$defs"]
-    assert ENDINGS.keys() == {*definitions["target"]["properties"], *definitions["stop"]["properties"]} - {"of"}
+    assert ENDINGS.keys() == {*definitions["target"]["properties"], *definitions["stop"]["properties"]} - {"of", "at"}
 
 
 EXAMPLES = {

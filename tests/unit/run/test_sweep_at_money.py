@@ -44,7 +44,7 @@ legs:
     - credit: {at_least: 500}
 order: {start: natural, wait: 10s, tries: 1, then: cancel}
 exits:
-  - target: {profit: 50%}
+  - target: {profit: 50%, at: natural}
   - time: "15:45"
 exit_order: {start: natural, wait: 5s, tries: 1, then: market}
 risk:

@@ -148,7 +148,7 @@ def test_a_number_that_stands_first_is_behind_no_comma() -> None:
     """It was answered with the last value of its braces: 'profit: 3.50'."""
     helps = [each for _, each in said("{profit: 50%}", "{50, profit: 3}")]
     assert [each for each in helps if each and "a number has" in each] == []
-    assert "known here: profit, cost, value, of" in helps
+    assert "known here: profit, cost, value, at, of" in helps
 
 
 @pytest.mark.parametrize(

@@ -183,13 +183,23 @@ def test_after_a_side_has_left_profit_counts_every_leg_once() -> None:
     sides(desk, 1.40, 0.70)
     desk.fill(desk.last)  # 70 lost
     sides(desk, 0.20, 0.30)
-    assert reasons(desk) == ["stop.put_side"], "57% of the call side, and $30 less than it lost"
+    assert reasons(desk) == ["stop.put_side"], "$30 less than the put side lost"
+    sides(desk, 0.20, 0.28)
+    assert reasons(desk) == ["stop.put_side"], "60% of the call side is -20% of the whole credit"
+
+
+def test_open_legs_count_what_is_still_open_alone() -> None:
+    desk = held(f"{EACH}  - name: rest\n    profit: {{at_least: 60%, of: open_legs}}\n")
+    sides(desk, 1.40, 0.70)
+    desk.fill(desk.last)
+    sides(desk, 0.20, 0.30)
+    assert reasons(desk) == ["stop.put_side"], "57% of the call side"
     sides(desk, 0.20, 0.28)
     assert reasons(desk) == ["stop.put_side", "rest"]
 
 
 def test_half_of_what_is_open_after_a_side_has_left() -> None:
-    desk = held(f"{EACH}  - name: half\n    profit: {{at_least: 60%}}\n    close: 50%\n", quantity=3)
+    desk = held(f"{EACH}  - name: half\n    profit: {{at_least: 60%, of: open_legs}}\n    close: 50%\n", quantity=3)
     sides(desk, 1.40, 0.70)
     desk.fill(desk.last)
     sides(desk, 0.20, 0.28)
@@ -249,24 +259,25 @@ def test_a_protective_stop_that_is_hit_while_the_other_side_is_closed_ends_it_al
 
 
 def test_what_people_are_shown_is_the_price_at_which_the_rest_is_closed() -> None:
-    desk = held("  - target: {profit: 50%}\n  - vix: {above: 30}\n    close: put_side\n", quantity=2)
+    desk = held("  - target: {profit: 25%}\n  - vix: {above: 30}\n    close: put_side\n", quantity=2)
     bot = desk.program.governing(desk.position)
     assert exits_text(desk.program, desk.state, desk.position, desk.now.timestamp()).startswith(
-        "target 0.70 (now 1.40)"
+        "target 1.05 (now 1.40)"
     )
-    assert dollars_at(bot, desk.position, ExitKind.TARGET) == 140
+    assert dollars_at(bot, desk.position, ExitKind.TARGET) == 70
     desk.level("VIX", 31.0)
     desk.tick(1)
     desk.fill(desk.last)
     assert open_legs(desk) == ["short_call", "long_call"]
     assert exits_text(desk.program, desk.state, desk.position, desk.now.timestamp()).startswith(
         "target 0.35 (now 0.70)"
-    )
+    ), "the put side was bought back at 0.70: 0.35 more keeps a quarter of 1.40"
     assert dollars_at(bot, desk.position, ExitKind.TARGET) == 70
     sides(desk, 0.70, 0.36)
     assert reasons(desk) == ["vix"]
-    sides(desk, 0.70, 0.34)
+    sides(desk, 0.70, 0.35)
     assert reasons(desk) == ["vix", "target"]
+    assert desk.last.limit_price == Decimal("0.35")
 
 
 # ---------------------------------------------------------------- a wing that nobody bids for

@@ -127,15 +127,15 @@ def test_what_closes_less_is_taken_over() -> None:
 
 
 def test_an_exit_goes_on_although_its_condition_is_false_again() -> None:
-    desk = held('\n  - time: "15:45"\n  - target: {profit: 50%}\n')
-    cost(desk, 0.30)
+    desk = held('\n  - time: "15:45"\n  - stop: {cost: 2x credit}\n')
+    cost(desk, 1.50)
     desk.tick(1)
     desk.ack(desk.last)
-    cost(desk, 0.60)
+    cost(desk, 1.00)
     desk.tick(15)
     desk.tick(15)
     assert desk.position.state == "exiting"
-    assert [str(o.limit_price) for o in desk.replaced][-1] >= "0.60"
+    assert desk.replaced[-1].limit_price == Decimal("1.10")
 
 
 # ---------------------------------------------------------------- confirmation

@@ -216,6 +216,8 @@ def test_tiers_close_one_after_the_other() -> None:
     cost(desk, 0.45)
     desk.fill(desk.last)
     cost(desk, 0.20)
+    assert reasons(desk) == ["first"], "the half closed at 0.45 counts: 54% of the whole"
+    cost(desk, 0.10)
     desk.fill(desk.last)
     assert [order.quantity for order in closing(desk)] == [2, 1]
     assert reasons(desk) == ["first", "second"]
@@ -297,9 +299,9 @@ def test_a_target_that_has_closed_its_part_is_not_shown_as_the_next_one() -> Non
     cost(desk, 0.50)
     desk.fill(desk.last)
     assert (desk.position.structures, desk.position.acted) == (2, ("first",))
-    assert dollars_at(bot, desk.position, ExitKind.TARGET) == 84, "three fifths of 0.70 x 2"
+    assert dollars_at(bot, desk.position, ExitKind.TARGET) == 168, "three fifths of 0.70 x 4"
     said = exits_text(desk.program, desk.state, desk.position, desk.now.timestamp())
-    assert said.startswith("second 0.28")
+    assert said.startswith("second 0.06"), "two at 0.50 and two at 0.06 cost 0.28 on average"
     assert "first" not in said
 
 

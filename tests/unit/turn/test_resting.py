@@ -823,12 +823,12 @@ def test_dollars_rest_after_the_commissions_that_come_later_and_what_was_closed(
     desk.send(sold)
     desk.report(entry, BrokerStatus.FILLED, 3)
     target, stop = desk.submitted[-2:]
-    assert (target.limit_price, stop.stop_price) == (Decimal("1.80"), Decimal("2.67"))
+    assert (target.limit_price, stop.stop_price) == (Decimal("1.79"), Decimal("2.67")), "closing three costs 2.10"
     for order in (target, stop):
         desk.ack(order)
     desk.commission(sold, "6.00")
     desk.tick(1)
-    assert desk.order(target.ref).limit_price == Decimal("1.78"), "(2.00 - 1.78) x 300 - 6.00 = 60.00"
+    assert desk.order(target.ref).limit_price == Decimal("1.77"), "(2.00 - 1.77) x 300 - 6.00 - 2.10 = 60.90"
     assert desk.order(stop.ref).stop_price == Decimal("2.65"), "(2.00 - 2.65) x 300 - 6.00 = -201.00"
     assert [order.ref for order in desk.replaced] == [target.ref, stop.ref]
     desk.level("VIX", 31.0)
@@ -840,7 +840,7 @@ def test_dollars_rest_after_the_commissions_that_come_later_and_what_was_closed(
     desk.fill(desk.last, price="2.50")
     desk.tick(1)
     target, stop = desk.submitted[-2:]
-    assert target.limit_price == Decimal("0.34"), "600 - 2 x 250 - 34 - 6.00 = 60.00"
+    assert target.limit_price == Decimal("0.32"), "600 - 2 x 250 - 32 - 6.00 - 1.05 = 60.95"
     assert stop.stop_price == Decimal("2.94"), "600 - 2 x 250 - 294 - 6.00 = -200.00"
 
 

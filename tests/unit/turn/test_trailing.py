@@ -162,7 +162,8 @@ def test_the_best_is_on_record_and_a_restart_goes_on_from_it() -> None:
 
 
 def test_a_leg_that_leaves_begins_the_parts_anew() -> None:
-    desk = held(f'{TRAIL}  - name: wing\n    time: "12:00"\n    close: long_put\n')
+    trail = TRAIL.replace("}", ", of: open_legs}", 1)
+    desk = held(f'{trail}  - name: wing\n    time: "12:00"\n    close: long_put\n')
     cost(desk, 0.35)
     cost(desk, 0.35)
     assert [each.of for each in desk.position.best] == ["mid fraction short_put long_put"]
@@ -171,6 +172,18 @@ def test_a_leg_that_leaves_begins_the_parts_anew() -> None:
     cost(desk, 0.35)
     cost(desk, 0.35)
     assert [each.of for each in desk.position.best] == ["mid fraction short_put"]
+
+
+def test_of_the_whole_trade_the_best_goes_on_when_a_leg_leaves() -> None:
+    desk = held(f'{TRAIL}  - name: wing\n    time: "12:00"\n    close: long_put\n')
+    cost(desk, 0.35)
+    cost(desk, 0.35)
+    best = desk.position.best
+    assert [each.of for each in best] == ["mid fraction"]
+    desk.until("12:00")
+    desk.fill(desk.last)
+    cost(desk, 0.35)
+    assert desk.position.best == best
 
 
 def test_what_trails_does_not_rest() -> None:

@@ -9,6 +9,7 @@ from engine.adapters.history.day import Columns, Places
 from engine.compile.plan import AllOf, AnyOf, Arithmetic, Compare, Constant, Not, Number, Plan, Quantity, Rule
 from engine.compile.plan import Truth as Test
 from engine.compile.reads import calls_of
+from engine.fill.exit_level import net_of_whole
 from engine.model.money import ZERO
 from engine.run.sweep.arrays.bot import ArrayBot, delay_of
 from engine.run.sweep.arrays.day import ArrayDay
@@ -41,6 +42,8 @@ class Alike:
         self.require = [distinct(keys) for keys in zip(*asked, strict=True)]
         self.halts = distinct([bot.halts for bot in bots])
         self.exits = [(planned.order, delay_of(planned.rule)) for planned in plan.exits if planned.rule is not None]
+        judged = [[planned for planned in bot.plan.exits if planned.rule is not None] for bot in bots]
+        self._planned = list(zip(*judged, strict=True))
         losses = (bot.plan.risk.max_loss_per_trade for bot in bots)
         self.most = np.array([NO_LIMIT if each is None else int(each * 100) for each in losses], dtype=np.int64)
         floors = (stated_floor((rule.rule for rule in bot.compiled.require), 1, ZERO) for bot in bots)
@@ -58,6 +61,18 @@ class Alike:
             instants = frozenset(at for _, every in clocks for at in every if 0.0 < at < day.length)
             self._clocks[day.length] = (starts, ends, instants)
         return self._clocks[day.length]
+
+    def targets(self, number: int, rows: Places, entries: Columns) -> Columns | None:
+        """Return the net prices that orders of an exit never go past, by entry prices; None for what is no target."""
+        planned = self._planned[number]
+        if not planned[0].is_target_price:
+            return None
+        levels = [planned[row].compares for row in rows.tolist()]
+        nets = [
+            None if level is None else net_of_whole(level, entry)
+            for level, entry in zip(levels, entries.tolist(), strict=True)
+        ]
+        return np.array([-np.inf if net is None else net for net in nets])
 
     def tests(self, rows: Places) -> Iterator[Test]:
         """Yield the tests of the exits, with the numbers of these variants as columns in place of one's."""
@@ -87,7 +102,7 @@ def kind_of(bot: ArrayBot) -> Hashable:
         tuple(_told(rule) for rule in plan.entry.when),
         tuple(_told(rule) for rule in plan.require),
         tuple(_told(rule) for rule in plan.risk.halt_when),
-        tuple((planned.order, planned.rule and _told(planned.rule)) for planned in plan.exits),
+        tuple((each.order, each.kind, each.any_price, each.rule and _told(each.rule)) for each in plan.exits),
     )
 
 

@@ -39,10 +39,21 @@ class Worked(NamedTuple):
 
 
 class Orders:
-    """Orders of one ladder for structures of one kind. `floor`: the least net price of each, -inf without one."""
+    """Orders of one ladder for structures of one kind. `floor`: the least net price of each, -inf without one.
 
-    def __init__(self, quotes: Quotes, ladder: Ladder, fills: FillModel, floor: Columns | None = None) -> None:
-        self.quotes, self.ladder, self.fills, self.floor = quotes, ladder, fills, floor
+    targets: net prices that none goes past, None for exits that are no targets.
+    """
+
+    def __init__(
+        self,
+        quotes: Quotes,
+        ladder: Ladder,
+        fills: FillModel,
+        floor: Columns | None = None,
+        targets: Columns | None = None,
+    ) -> None:
+        self.quotes, self.ladder, self.fills, self.targets = quotes, ladder, fills, targets
+        self.floor = floor if targets is None else targets if floor is None else np.maximum(floor, targets)
         self.mid, self.natural = quotes.net()
         parts = tuple(Part(option, flow, 1) for option, flow in zip(quotes.options, quotes.flows, strict=True))
         self._grid = Grid(ticks_of(parts))
@@ -80,8 +91,11 @@ class Orders:
         """Return what a try would fill at, and where it does."""
         ladder = self.ladder
         if ladder.start is Start.MARKET or (closing and ladder.then is Then.MARKET and attempt > ladder.tries):
-            return four_digits(self.natural), np.ones(len(self.natural), dtype=bool)
-        limit = self._rung(attempt)
+            if self.targets is None:
+                return four_digits(self.natural), np.ones(len(self.natural), dtype=bool)
+            limit = self._worth_sending(self._limit(self.natural, self.floor))
+        else:
+            limit = self._rung(attempt)
         price = limit.units / UNIT
         is_clear = limit.is_clear & self._gives.is_clear & (np.abs(price - self._reach) > _NEAR / 1e3)
         return Amounts(np.maximum(limit.units, self._gives.units), is_clear), price <= self._reach
@@ -95,14 +109,24 @@ class Orders:
         if attempt > 1 and step is not None:
             first, is_clear = self._limit(wanted, None)
             wanted = (first - int(step * UNIT) * (attempt - 1)) / UNIT
-        found = self._limit(wanted, self.floor)
-        units = found.units
+        found = self._worth_sending(self._limit(wanted, self.floor))
+        return Amounts(found.units, found.is_clear & is_clear)
+
+    @property
+    def are_for_nothing(self) -> Mask:
+        """Say of which orders the target is less than a tick, or not surely more."""
+        assert self.targets is not None
+        return np.asarray((self.targets < 0.0) & (self._grid.up(self.targets).units >= 0))
+
+    def _worth_sending(self, limit: Amounts) -> Amounts:
+        """Return limits at least one tick from zero where a single option is dealt (`order.ladder`)."""
+        units, is_clear = limit
         if self._alone:
             least = self._alone * self._grid.step(np.zeros(len(units)))
             if self.floor is not None:
                 is_clear = is_clear & ((units != 0) | (least / UNIT >= self.floor + _NEAR))
             units = np.where(units == 0, least, units)
-        return Amounts(units, found.is_clear & is_clear)
+        return Amounts(units, is_clear)
 
     def _limit(self, wanted: Columns, floor: Columns | None) -> Amounts:
         """Return net limits on the grid (`order.price.limit_net`)."""

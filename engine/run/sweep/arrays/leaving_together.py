@@ -134,11 +134,14 @@ class LeavingTogether:
         quotes = self._sheet.quotes(held.columns, places, self._group.signs)
         begins = delay + np.where(places == held.places, held.worked.after, 0.0)
         floor = surely_lost_below(self._sheet.strikes(held.columns), quotes)
-        orders = Orders(quotes, order, self._session.fills, floor)
+        targets = self._group.targets(number, held.rows, held.worked.net / UNIT)
+        orders = Orders(quotes, order, self._session.fills, floor, targets)
         worked = orders.work(self._day.rooms(places) - begins, closing=True)
         commission = quotes.commission(worked.net, self._group.plan.quantity)
         fine = worked.is_clear & worked.is_filled & commission.is_clear & ~(is_among_others & (worked.tries > 1))
         fine &= ~self._sheet.lacks_size(quotes, held.columns, places)
+        if targets is not None:
+            fine &= ~orders.are_for_nothing
         self._sheet.leave_alone(held.rows[~fine])
         self._over(held.only(fine), worked.net[fine], commission.units[fine])
 

@@ -17,10 +17,12 @@ from engine.compile.plan import ExitPlan, Truth
 from engine.evaluate.evaluation import NotOpen
 from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import LegView
+from engine.fill.exit_level import net_of_whole
 from engine.model.contract import Option
 from engine.model.facts import Facts
-from engine.model.money import CENT, ZERO
+from engine.model.money import CENT, ZERO, Rounding
 from engine.model.payoff import intrinsic
+from engine.order.price import ticks_of
 from engine.run.arrays.may_hold import Mask, may_hold
 from engine.run.arrays.measures import Position, Structure
 from engine.run.backtest.ending import settlement
@@ -32,6 +34,7 @@ from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.entering import Entering
 from engine.run.sweep.arrays.window import Entered
 from engine.run.sweep.arrays.working import (
+    FOR_NOTHING,
     NOT_QUOTED,
     Fill,
     Outcome,
@@ -173,9 +176,10 @@ class ArraySession:
             return Unclear(f"{acting.planned.name}: another exit is true within {TOGETHER:g} seconds")
         begins = acting.delay + (entered.since if place == entered.place else 0.0)
         quantity = entered.held.quantity
-        key = (entered.selection.legs, quantity, place, begins, acting.order)
+        target = target_net(acting.planned, entered.held.entry_price)
+        key = (entered.selection.legs, quantity, place, begins, acting.order, target)
         if key not in self._closings:
-            self._closings[key] = self._worked(entered.selection, quantity, acting.planned.order, place, begins)
+            self._closings[key] = self._worked(entered.selection, quantity, acting.planned.order, place, begins, target)
         fill = self._closings[key]
         if isinstance(fill, Unclear):
             return Unclear(f"{acting.planned.name}: {fill.why}")
@@ -186,12 +190,16 @@ class ArraySession:
             cash += leg.sign * price * quantity * leg.option.multiplier
         return self._over(entered, cash, fill.commissions)
 
-    def _worked(self, selection: Selection, quantity: int, order: Order, place: int, begins: float) -> Outcome:
+    def _worked(
+        self, selection: Selection, quantity: int, order: Order, place: int, begins: float, target: Decimal | None
+    ) -> Outcome:
         """Return what came of a closing order that is sent so many seconds after an instant."""
         quoted = quoted_at(self.day, selection, place, opens=False)
         if quoted is None or lacks_size(self.day, quoted, place, quantity):
             return NOT_QUOTED
-        return work_exit(quoted, quantity, order, self.fills, self.day.room(place) - begins)
+        if target is not None and target < 0 <= ticks_of(quoted.parts).round(target, Rounding.UP):
+            return FOR_NOTHING
+        return work_exit(quoted, quantity, order, self.fills, self.day.room(place) - begins, target)
 
     def _expire(self, entered: Entered) -> Lived | Unclear:
         cash = ZERO
@@ -221,6 +229,14 @@ class ArraySession:
         if legs not in self._margins:
             self._margins[legs] = margin_of(tuple((leg.option, leg.sign, ZERO) for leg in legs))
         return self._margins[legs]
+
+
+def target_net(planned: ExitPlan, entry: float) -> Decimal | None:
+    """Return the net price per share that the order of an exit never goes past, None for what is no target."""
+    if not planned.is_target_price or planned.compares is None:
+        return None
+    net = net_of_whole(planned.compares, entry)
+    return None if net is None else Decimal(f"{net:.9f}")
 
 
 def tied_of(margin: Decimal, opened: Decimal, net: Decimal) -> Decimal:

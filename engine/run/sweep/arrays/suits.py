@@ -11,6 +11,7 @@ from engine.compile.reads import calls_of
 from engine.evaluate.guess import BAND
 from engine.evaluate.measure_volatility import class_of
 from engine.evaluate.reading import context_of
+from engine.fill.exit_level import net_of_whole
 from engine.run.backtest.fills import RECORDED, FillModel
 from engine.run.backtest.independence import what_is_carried
 from engine.run.sweep.arrays.bot import OF_VOLATILITY, is_at_money, is_of_open
@@ -180,6 +181,8 @@ def _of_exit(planned: ExitPlan) -> Iterator[str]:
         yield f"{planned.name} rests at the broker"
     if planned.each or planned.legs or planned.part is not None:
         yield f"{planned.name} closes a part"
+    if planned.is_target_price and (planned.compares is None or net_of_whole(planned.compares, 1.0) is None):
+        yield f"{planned.name} is a target in dollars, of max_risk or of some legs"
     if planned.armed_by:
         yield f"{planned.name} waits until it is armed"
     yield from _of_order(planned.name, planned.order)

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from engine.evaluate.select import Selection
 from engine.model.contract import Option
 from engine.model.money import CENT
-from engine.order.ladder import rung
+from engine.model.values import replace
+from engine.order.ladder import Bound, rung
 from engine.order.price import NetQuote, Part
 from engine.run.backtest.broker import commissions_of
 from engine.run.backtest.fills import FillModel
@@ -60,22 +61,30 @@ class Unclear(NamedTuple):
 
 NOT_QUOTED = Unclear("a quote of a leg is missing, crossed or too small when its order is sent")
 NO_PRICE = Unclear("its order has no price")
+FOR_NOTHING = Unclear("its target is less than a tick")
 OUTLASTS = Unclear("its order works on while the market moves")
 Outcome = Fill | Unfilled | Unclear
 
 
-def work_exit(quoted: Quoted, quantity: int, ladder: Ladder, fills: FillModel, room: float) -> Fill | Unclear:
-    """Return what came of a closing order of so many structures. room: seconds for which the quotes stand."""
+def work_exit(
+    quoted: Quoted, quantity: int, ladder: Ladder, fills: FillModel, room: float, target: Decimal | None = None
+) -> Fill | Unclear:
+    """Return what came of a closing order of so many structures. room: seconds for which the quotes stand.
+
+    target: the net price per share that it never goes past, None without one.
+    """
     parts, quote = quoted.parts, quoted.net
     assert quote.natural is not None
     after = ACKNOWLEDGED
     for attempt in count(1):
         if after > room - SLACK:
             return OUTLASTS
-        if ladder.start is Start.MARKET or (ladder.then is Then.MARKET and attempt > ladder.tries):
+        is_at_market = ladder.start is Start.MARKET or (ladder.then is Then.MARKET and attempt > ladder.tries)
+        if is_at_market and target is None:
             price: Decimal | None = Decimal(f"{quote.natural:.4f}")
         else:
-            net = rung(ladder, quote, parts, attempt)
+            tried = replace(ladder, start=Start.NATURAL, step=None) if is_at_market else ladder
+            net = rung(tried, quote, parts, attempt, Bound(target))
             if net is None:
                 return NO_PRICE
             price = fills.of_limit(net, parts, quote, is_resting=False)

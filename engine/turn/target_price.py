@@ -1,0 +1,192 @@
+"""The price of a target: no order of it goes further, and what becomes of one whose market has moved away.
+
+A target is a price. Its order steps as its ladder says, at most to the price that keeps what the target promises. While
+the rule is true by the quotes the order waits there. Once it is not, the order is cancelled and the position is open
+again, with its protective stops: they cannot rest while a closing order works. The target acts anew when it is true.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from math import isnan
+
+from engine.compile.plan import ExitPlan
+from engine.evaluate.measure_structure import mark
+from engine.evaluate.reading import Reading, Unknown
+from engine.evaluate.snapshot import LegView
+from engine.fill.exit_level import needed_dollars
+from engine.model.contract import LOT
+from engine.model.money import ZERO, Rounding
+from engine.model.order import Order, OrderLeg
+from engine.model.payoff import best_case, ends_together
+from engine.model.position import Position, PositionLeg
+from engine.model.quotes import OPTION_AGE
+from engine.model.values import replace
+from engine.order.draft import parts_of
+from engine.order.ladder import UNBOUND, Bound
+from engine.order.price import Part, option_ticks, ticks_of
+from engine.spec.nouns.order import Order as Ladder
+from engine.spec.nouns.order import Start, Then
+from engine.turn.closing import CLOSING, closing_bound, exit_ladder, is_dead, legs_to_close
+from engine.turn.profit import structure
+from engine.turn.program import CompiledBot
+from engine.turn.work import Work
+
+
+def target_at_work(work: Work, position: Position) -> ExitPlan | None:
+    """Return the exit at work if its orders must keep a target price.
+
+    None once a leg was closed alone and others must follow: they are closed as the ladder says.
+    """
+    planned = planned_exit(work.governing(position), position.exit_reason)
+    if planned is None or not planned.is_target_price or _must_follow(work, position):
+        return None
+    return planned
+
+
+def planned_exit(bot: CompiledBot, name: str) -> ExitPlan | None:
+    """Return the exit of that name, None for what is no exit of the spec."""
+    return next((each for each in bot.plan.exits if each.name == name), None)
+
+
+def _must_follow(work: Work, position: Position) -> bool:
+    """Say whether the exit at work has closed one leg, or a part of it, without others that somebody bids for."""
+    dealt = {
+        order.legs[0].name
+        for order in work.orders_of(position.id)
+        if order.purpose in CLOSING and order.reason == position.exit_reason and not order.is_combo and order.has_fills
+    }
+    left = [leg.name for leg, _ in legs_to_close(position, work.governing(position)) if not is_dead(work, leg)]
+    return bool(dealt) and any(name not in dealt for name in left)
+
+
+def closing_ladder(work: Work, position: Position, attempt: int) -> Ladder:
+    """Return how try `attempt` of the exit at work is priced: the orders of a target are never market orders."""
+    ladder = exit_ladder(work.governing(position), position.exit_reason)
+    if target_at_work(work, position) is None:
+        return ladder
+    is_past_tries = ladder.then is Then.MARKET and attempt > ladder.tries
+    if ladder.start is Start.MARKET or is_past_tries:
+        ladder = replace(ladder, start=Start.NATURAL, step=None)
+    return replace(ladder, then=Then.AGAIN)
+
+
+def bound_of(work: Work, position: Position, legs: tuple[OrderLeg, ...]) -> tuple[Bound, str]:
+    """Return how far the price of a closing order may go, and why it has none yet, "" if it has."""
+    bound = closing_bound(work, position, work.governing(position), legs)
+    planned = target_at_work(work, position)
+    if planned is None:
+        return bound, ""
+    floor = target_floor(work, position, planned, legs)
+    if isinstance(floor, str):
+        return UNBOUND, floor
+    return bound._replace(floor=floor if bound.floor is None else max(floor, bound.floor)), ""
+
+
+def target_floor(work: Work, position: Position, planned: ExitPlan, legs: tuple[OrderLeg, ...]) -> Decimal | str:
+    """Return the least net price of an order that closes these legs and keeps the target, or what quote it lacks.
+
+    Legs that are closed later count at natural, a wing that nobody bids for at 0, legs that stay open as the rule
+    prices them. Units: per share of one structure of the order, of a single leg per share of one contract.
+    """
+    needed = needed_dollars(position, planned)
+    if needed is None:
+        return f"no price is known for '{planned.name}'"
+    held = {leg.name: leg for leg in position.legs}
+    closed = [held[leg.name] for leg in legs]
+    alone = closed[0] if len(closed) == 1 else None
+    count = alone.held if alone is not None else min(leg.held // leg.ratio for leg in closed)
+    unit = alone.option.multiplier if alone is not None else LOT
+    rest = _rest(work, position, planned, {leg.name: count * (1 if alone is not None else leg.ratio) for leg in closed})
+    return rest if isinstance(rest, str) else (needed - rest) / (unit * max(count, 1))
+
+
+def _rest(work: Work, position: Position, planned: ExitPlan, dealt: dict[str, int]) -> Decimal | str:
+    """Return the dollars that count beside the contracts dealt, less those dealt that the target does not count."""
+    level = planned.compares
+    assert level is not None
+    leaving = {leg.name for leg, _ in legs_to_close(position, work.governing(position))}
+    total = ZERO
+    for leg in position.legs:
+        if leg.held <= 0:
+            continue
+        is_counted = level.legs is None or leg.name in level.legs
+        contracts = (leg.held if is_counted else 0) - dealt.get(leg.name, 0)
+        if not contracts:
+            continue
+        at = "mid" if not is_counted else "natural" if leg.name in leaving else level.at
+        price = _price(work, leg, at)
+        if isinstance(price, Unknown):
+            return price.reason
+        assert isinstance(price, float)
+        total += leg.sign * contracts * Decimal(f"{price:.4f}") * leg.option.multiplier
+    return total
+
+
+def _price(work: Work, leg: PositionLeg, at: str) -> Reading:
+    board = work.state.board
+    view = LegView(leg.name, leg.option, board.rows.get(leg.option, -1), leg.sign, leg.ratio)
+    return mark(work.view(), view, at, True, OPTION_AGE)
+
+
+def is_met(work: Work, position: Position, planned: ExitPlan, legs: tuple[OrderLeg, ...]) -> bool | None:
+    """Say whether the quotes keep a target now: its rule is true, and its order has a price that may be sent.
+
+    None while that is unknown. A target in dollars counts the commission of closing as well.
+    """
+    bot = work.governing(position)
+    compiled = next(rule for each, rule in zip(bot.plan.exits, bot.exits, strict=True) if each.name == planned.name)
+    assert compiled is not None
+    found, view = structure(work, position), work.view()
+    view.legs, view.held, view.quantity = found.legs, found.held, found.quantity
+    truth = compiled.judge(view).truth
+    if truth is not True:
+        return truth
+    return is_within_reach(work, position, planned, legs)
+
+
+def is_within_reach(work: Work, position: Position, planned: ExitPlan, legs: tuple[OrderLeg, ...]) -> bool | None:
+    """Say whether the order of a target has a price that may be sent and that quotes at `at` keep; None if unknown."""
+    floor = target_floor(work, position, planned, legs)
+    if isinstance(floor, str):
+        return None
+    level = planned.compares
+    assert level is not None
+    side = legs[0].side
+    parts, told = parts_of(legs, side), work.state.facts.ticks
+    worth = _worth(work, position, (leg.name for leg in legs), level.at, len(legs) > 1)
+    if worth is None:
+        return None
+    ticks = option_ticks(parts[0].option, told) if len(parts) == 1 else ticks_of(parts, told)
+    is_for_nothing = ticks.round(floor, Rounding.UP) >= 0 and _never_pays(parts)
+    return floor <= worth and not is_for_nothing
+
+
+def _never_pays(parts: tuple[Part, ...]) -> bool:
+    """Say whether dealing these legs can bring nothing: a price of 0 or better is not to be had."""
+    if len(parts) == 1:
+        return parts[0].flow < 0
+    if not ends_together((part.option, 1) for part in parts):
+        return False
+    most = best_case([(option, flow * weight) for option, flow, weight in parts], ZERO)
+    return most is not None and most <= 0
+
+
+def _worth(work: Work, position: Position, names: Iterable[str], at: str, is_combo: bool) -> Decimal | None:
+    """Return what closing these legs brings per share of one structure, of a single leg per share of one contract."""
+    total, wanted = ZERO, set(names)
+    for leg in position.legs:
+        if leg.name in wanted:
+            price = _price(work, leg, at)
+            if not isinstance(price, float) or isnan(price):
+                return None
+            total += leg.sign * (leg.weight if is_combo else 1) * Decimal(f"{price:.4f}")
+    return total
+
+
+def may_wait(work: Work, order: Order) -> bool:
+    """Say whether the order of a target works on: its target is met, or nobody can say."""
+    position = work.positions[order.position]
+    planned = target_at_work(work, position)
+    if planned is None or planned.name != order.reason:
+        return True
+    return is_met(work, position, planned, order.legs) is not False

@@ -1,0 +1,246 @@
+"""A target is a price: no order of it closes for less than it promises (language.md, Exits)."""
+
+from decimal import Decimal
+
+import pytest
+from hand_desk import CONDOR, Desk, call, put, text_of
+
+from engine.model.kept import kept_of
+from engine.model.order import Order, OrderStatus, OrderType, Purpose
+from engine.record.record import Kind
+
+RISK = "{max_loss_per_trade: $20000}"
+LADDER = "{start: mid, step: 0.05, wait: 10s, tries: 3, then: again}"
+ENDING = '\n  - time: "15:45"\n    order: market\n'
+
+
+def held(target: str = "{profit: 50%}", ladder: str = LADDER, more: str = "", above: str = "", **sections: str) -> Desk:
+    """Return a desk that holds the spread, 0.70 sold, with this target worked by this ladder."""
+    exits = f"{ENDING}{above}  - target: {target}\n    order: {ladder}\n{more}"
+    desk = Desk((text_of(exits=exits, **{"risk": RISK, **sections}),))
+    desk.opened()
+    return desk
+
+
+def cost(desk: Desk, amount: float, half_width: float = 0.05) -> None:
+    """Quote the spread so that closing costs so much at mid, `2 x half_width` more at natural; a second passes."""
+    short = 0.30 + amount
+    desk.quote(put(5945), short - half_width, short + half_width, -0.104)
+    desk.quote(put(5935), 0.30 - half_width, 0.30 + half_width, -0.07)
+    desk.tick(1)
+
+
+def step(desk: Desk) -> None:
+    """Let the ladder's wait pass."""
+    desk.tick(10)
+
+
+def closing(desk: Desk) -> list[Order]:
+    return [order for order in desk.submitted if order.purpose is Purpose.EXIT]
+
+
+def reasons(desk: Desk) -> list[str]:
+    return [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "exit")]
+
+
+def price(desk: Desk) -> Decimal | None:
+    """Return what the closing order at work offers."""
+    return desk.order(closing(desk)[-1].ref).limit_price
+
+
+def withdrawn(desk: Desk) -> list[str]:
+    return [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "withdrawn")]
+
+
+# ---------------------------------------------------------------- the price
+
+
+def test_the_ladder_steps_to_the_target_price_and_waits_there() -> None:
+    desk = held()
+    cost(desk, 0.30)
+    desk.ack(desk.last)
+    seen = [price(desk)]
+    for _ in range(5):
+        step(desk)
+        seen.append(price(desk))
+    assert seen == [Decimal("0.30"), *[Decimal("0.35")] * 5], "0.40 would fill at once, and keeps 43%"
+    assert desk.position.state == "exiting"
+
+
+@pytest.mark.parametrize(
+    "ladder", ["market", "{start: natural, wait: 10s}", "{start: mid, wait: 10s, tries: 2, then: market}"]
+)
+def test_no_ladder_goes_past_it(ladder: str) -> None:
+    desk = held(ladder=ladder)
+    cost(desk, 0.35)
+    desk.ack(desk.last)
+    for _ in range(6):
+        step(desk)
+    assert [order.kind for order in closing(desk)] == [OrderType.LIMIT]
+    assert price(desk) == Decimal("0.35")
+
+
+def test_after_its_tries_a_ladder_that_ends_at_market_offers_natural_where_the_target_allows_it() -> None:
+    desk = held("{profit: 20%}", "{start: mid, wait: 10s, tries: 2, then: market}")
+    cost(desk, 0.35)
+    desk.ack(desk.last)
+    step(desk)
+    assert price(desk) == Decimal("0.35")
+    step(desk)
+    assert price(desk) == Decimal("0.45"), "natural, where 0.56 is the target"
+
+
+def test_between_two_ticks_it_takes_the_one_that_keeps_more() -> None:
+    desk = held("{cost: 0.43}")
+    cost(desk, 0.43)
+    assert price(desk) == Decimal("0.40")
+
+
+def test_a_market_that_moves_away_has_the_order_cancelled_and_the_position_open_again() -> None:
+    desk = held()
+    cost(desk, 0.35)
+    first = desk.last
+    desk.ack(first)
+    cost(desk, 0.60)
+    step(desk)
+    assert [order.ref for order in desk.cancels] == [first.ref]
+    desk.cancelled(desk.order(first.ref))
+    desk.tick(1)
+    assert (desk.position.state, desk.position.exit_reason, withdrawn(desk)) == ("open", "", ["target"])
+    cost(desk, 0.34)
+    assert reasons(desk) == ["target", "target"]
+    desk.fill(desk.last)
+    assert (desk.position.state, desk.position.exit_price) == ("closed", Decimal("-0.34"))
+
+
+def test_its_protective_stop_rests_again_once_it_is_withdrawn() -> None:
+    desk = held(risk="{max_loss_per_trade: $20000, protect: {cost: 4x credit}}")
+    desk.tick(1)
+    (guard,) = [order for order in desk.live if order.purpose is Purpose.PROTECT]
+    desk.ack(guard)
+    cost(desk, 0.35)
+    desk.cancelled(desk.order(guard.ref))
+    desk.tick(1)
+    desk.ack(desk.last)
+    cost(desk, 0.60)
+    step(desk)
+    desk.cancelled(desk.order(closing(desk)[-1].ref))
+    desk.tick(1)
+    assert [order.purpose for order in desk.live] == [Purpose.PROTECT]
+
+
+def test_without_quotes_it_waits_as_it_is() -> None:
+    desk = held(ladder="{start: mid, step: 0.05, wait: 5s, tries: 2, then: market}")
+    cost(desk, 0.35)
+    desk.ack(desk.last)
+    desk.blind(put(5945), put(5935))
+    for _ in range(20):
+        desk.tick(5, quiet=True)
+    assert [order.kind for order in closing(desk)] == [OrderType.LIMIT]
+    assert not desk.cancels
+
+
+def test_a_stop_below_takes_over_and_only_one_order_works() -> None:
+    desk = held(more="  - stop: {cost: 2x credit}\n    order: market\n")
+    cost(desk, 0.35)
+    first = desk.last
+    desk.ack(first)
+    cost(desk, 1.60)
+    assert reasons(desk) == ["target", "stop"]
+    assert desk.order(first.ref).status is OrderStatus.CANCELLING
+    assert len(closing(desk)) == 1
+    desk.cancelled(desk.order(first.ref))
+    desk.tick(1)
+    assert [order.reason for order in closing(desk)] == ["target", "stop"]
+
+
+def test_a_price_of_nothing_is_not_sent() -> None:
+    desk = held("{profit: 95%}")
+    cost(desk, 0.03)
+    assert reasons(desk) == [], "0.035 rounds to 0.00, and nobody sells for nothing"
+
+
+def test_natural_judges_what_closes_at_once() -> None:
+    desk = held("{profit: 50%, at: natural}")
+    cost(desk, 0.30)
+    assert reasons(desk) == [], "0.40 at natural"
+    cost(desk, 0.25)
+    assert reasons(desk) == ["target"]
+
+
+def test_any_price_is_said_in_words_of_its_own() -> None:
+    desk = held(more="    any_price: true\n")
+    cost(desk, 0.35)
+    desk.ack(desk.last)
+    cost(desk, 0.60)
+    step(desk)
+    step(desk)
+    assert price(desk) == Decimal("0.70")
+    desk.fill(desk.order(closing(desk)[-1].ref))
+    desk.tick(1)
+    assert desk.position.state == "closed"
+    kept = kept_of(desk.position)
+    assert kept is not None
+    assert (kept.promised_dollars, kept.kept_dollars, kept.is_missed) == (35, 10, True), "bought back at 0.60"
+    assert desk.state.bots["spread"].day.last_end == "target_missed"
+
+
+def test_what_it_kept_is_on_record() -> None:
+    desk = held()
+    cost(desk, 0.30)
+    desk.fill(desk.last)
+    kept = kept_of(desk.position)
+    assert kept is not None
+    assert (kept.exit, kept.promised_share, kept.promised_dollars) == ("target", Decimal("0.5"), 35)
+    assert (kept.kept_dollars, kept.slippage, kept.is_missed) == (40, 5, False)
+    assert desk.state.bots["spread"].day.last_end == "target"
+
+
+# ---------------------------------------------------------------- the whole trade
+
+
+def test_dollars_are_of_the_position_after_all_commissions() -> None:
+    desk = held("{profit: $35}")
+    cost(desk, 0.36)
+    assert reasons(desk) == [], "$34"
+    cost(desk, 0.35)
+    assert reasons(desk) == [], "closing costs commissions"
+    cost(desk, 0.32)
+    assert reasons(desk) == ["target"]
+    assert price(desk) == Decimal("0.30"), "0.35 would leave less than $35 after the commissions of closing"
+
+
+def sides(desk: Desk, puts: float, calls: float) -> None:
+    """Quote a condor whose sides cost so much at mid; a second passes."""
+    for short, wing, worth in ((put(5945), put(5935), puts), (call(6055), call(6065), calls)):
+        desk.quote(short, 0.25 + worth, 0.35 + worth, -0.10 if short.right.value == "put" else 0.10)
+        desk.quote(wing, 0.25, 0.35, -0.07 if short.right.value == "put" else 0.07)
+    desk.tick(1)
+
+
+def test_after_a_side_was_stopped_a_percentage_is_of_the_whole_credit() -> None:
+    stop = "  - stop: {cost: 0.9x credit, of: each_side}\n    order: market\n"
+    desk = held("{profit: 3%}", above=stop, legs=CONDOR)
+    sides(desk, 1.30, 0.10)
+    assert reasons(desk) == ["stop.put_side"]
+    desk.fill(desk.last)
+    sides(desk, 1.30, 0.07)
+    assert reasons(desk) == ["stop.put_side"], "1.40 - 1.30 - 0.07 is 2% of 1.40"
+    sides(desk, 1.30, 0.05)
+    assert reasons(desk) == ["stop.put_side", "target"]
+    assert price(desk) == Decimal("0.05")
+
+
+def test_the_price_counts_what_a_closed_side_brought() -> None:
+    desk = held("{profit: 25%}", more="  - vix: {above: 30}\n    close: put_side\n", legs=CONDOR)
+    desk.level("VIX", 31.0)
+    desk.tick(1)
+    desk.fill(desk.last)  # at 0.70
+    desk.level("VIX", 16.0)
+    sides(desk, 0.70, 0.40)
+    assert reasons(desk) == ["vix"]
+    sides(desk, 0.70, 0.34)
+    assert reasons(desk) == ["vix", "target"]
+    desk.ack(desk.last)
+    step(desk)
+    assert price(desk) == Decimal("0.35"), "1.40 - 0.70 - 0.35 is a quarter of 1.40"
