@@ -305,7 +305,7 @@ def _exits_of_days(chance: Random, price: str, shorts: bool) -> list[str]:
     """Return exits of a position that is held over nights: no time of day ends it."""
     found = [each for each in _exits(chance, price, shorts) if "time:" not in each]
     if chance.random() < 0.5:
-        found.append(f"  - position_delta: {{beyond: {chance.choice((0.12, 0.3))}}}\n    name: tilted")
+        found.append(f"  - position_delta: {{beyond: {chance.choice((12, 30))}}}\n    name: tilted")
     if chance.random() < 0.4:
         found.append(f"  - time_in_trade: {{at_least: {chance.choice((5, 26))}h}}\n    name: long")
     if chance.random() < 0.3:

@@ -223,7 +223,7 @@ def leg_delta(call: Call, context: Context) -> Read:
 
 
 def position_delta(call: Call, context: Context) -> Read:
-    """Bind `position_delta`: the signed sum of one structure."""
+    """Bind `position_delta`: the signed sum of one structure, in shares."""
     limit = context.limit(OPTION_AGE)
 
     def read(view: View) -> Reading:
@@ -235,7 +235,7 @@ def position_delta(call: Call, context: Context) -> Read:
             if not isinstance(found, float):
                 return found
             total += leg.sign * leg.weight * found
-        return total
+        return total * LOT
 
     return read
 

@@ -237,7 +237,7 @@ PHRASES: Mapping[str, Phrase] = {
     "give_back": lambda words: f"what was given back of the best profit{words.of_legs}{words.at_natural}",
     "breach": lambda words: f"the strike of {words.one_leg()}",
     "leg_delta": lambda words: f"the absolute delta of {words.one_leg()}",
-    "position_delta": _fixed("the position's delta"),
+    "position_delta": _fixed("the delta of one structure in shares"),
     "buying_power": _fixed("the account's buying power"),
     "net_liquidation": _fixed("the account's net liquidation value"),
     "bot": lambda words: f"the bot {words.given('called')}",

@@ -22,9 +22,10 @@ from engine.compile.lint.ranges import (
     stretch,
 )
 from engine.compile.lint.worth import COMMISSION, MULTIPLIER, NEAR, Worth, most_brought
-from engine.compile.plan import SINCE_ENTRY, AllOf, Compare, Plan, Quantity, Rule, Truth
+from engine.compile.plan import SINCE_ENTRY, AllOf, Compare, LegPlan, Plan, Quantity, Rule, Truth
 from engine.compile.structure import certain_direction
 from engine.compile.timing import end_of_day, outlives_its_day, windows_of
+from engine.model.contract import Right
 from engine.model.session import Session
 from engine.model.values import dataclass
 from engine.spec.nouns.legs import Bound, DteRule, Expiry, Round, Strike, StrikeBy
@@ -186,9 +187,12 @@ def places_of(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds, terms: 
     return Places(
         halt=_reach(in_window | {TIME: stretch(0.0, day, high_open=True)}),
         entry=_reach(in_window | _prices(plan, worth) | _risks(plan, least_loss(spec, plan, worth, bounds))),
-        open=_reach(held, {"dte": stretch(over, longest), "time_in_trade": lasting, "sessions_in_trade": nights}),
+        open=_reach(
+            held | _delta_range(plan),
+            {"dte": stretch(over, longest), "time_in_trade": lasting, "sessions_in_trade": nights},
+        ),
         opened=_reach(
-            held | in_window | _UNMOVED | _unmoved_spot(plan.underlyings[0]),
+            held | in_window | _delta_range(plan) | _UNMOVED | _unmoved_spot(plan.underlyings[0]),
             {"dte": stretch(fewest, most), "time_in_trade": FALSE, "sessions_in_trade": FALSE},
             _chosen(plan),
         ),
@@ -345,6 +349,21 @@ def _parts(plan: Plan, cost: tuple[float, float], bounds: PriceBounds) -> tuple[
     if plan.opens_for == "credit":
         return (most / base - 1 if base else inf), (1.0 if not least else 1 - least / base if base else inf)
     return (1.0 if not most else 1 + most / base if base else inf), (-least / base - 1 if base else inf)
+
+
+def _delta_range(plan: Plan) -> dict[Subject, Range]:
+    """Return between which numbers of shares the delta of one structure lies: that of an option is 0 to 1.
+
+    A roll keeps the legs, and a part that was closed leaves less.
+    """
+    up = sum(MULTIPLIER * leg.ratio for leg in plan.legs if _rises(leg))
+    down = sum(MULTIPLIER * leg.ratio for leg in plan.legs if not _rises(leg))
+    return {Subject("position_delta", Quantity.PLAIN): stretch(-down, up)}
+
+
+def _rises(leg: LegPlan) -> bool:
+    """Say whether a leg gains when the underlying rises."""
+    return (leg.sign > 0) is not (leg.right is Right.PUT and not leg.is_shares)
 
 
 _AT_MID = (("at", "mid"),)

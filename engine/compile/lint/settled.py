@@ -9,6 +9,7 @@ from engine.compile.lint.ranges import Range, meet, stretch
 from engine.compile.lint.sample import Sample
 from engine.compile.lint.wording import said
 from engine.compile.problem import Problem
+from engine.model.contract import LOT
 
 
 def always(look: Look) -> Iterator[Problem]:
@@ -62,6 +63,6 @@ def _known(subject: Subject, sample: Sample) -> Range | None:
             largest = max(abs(leg.delta) for leg in legs)
             return stretch(largest, largest)
         case "position_delta":
-            return stretch(sample.delta, sample.delta)
+            return stretch(sample.delta * LOT, sample.delta * LOT)
         case _:
             return None

@@ -224,12 +224,13 @@ OF_POSITION = (
     ),
     Measure(
         name="position_delta",
-        units=DELTA,
+        units=PLAIN,
         source="the broker's model",
         max_age=OPTION_AGE,
         places=OPEN_POSITION,
         reads=("legs", "position"),
-        formula="Sum over the legs of one structure of sign x ratio x delta, signed.",
+        formula="Sum over the legs of one structure of sign x ratio x 100 x delta, signed: shares of the underlying, "
+        "the scale of net_delta.",
     ),
     Measure(
         name="time_in_trade",

@@ -146,7 +146,7 @@ USUAL: Mapping[str, Mapping[Quantity, Usual]] = {
     "give_back": _gain(0.02, 1.5),
     "breach": {Quantity.POINTS: Usual(0.01, 10.0, Scale.MOVE, zero=True, shifts=False)},
     "leg_delta": _one(Quantity.DELTA, 0.01, 1.0),
-    "position_delta": {Quantity.DELTA: Usual(0.01, inf, signed=True, zero=True)},
+    "position_delta": {Quantity.PLAIN: Usual(0.99, inf, signed=True, zero=True)},
     "time_in_trade": {Quantity.SECONDS: Usual(5.0, inf, shifts=False)},
     "sessions_in_trade": {Quantity.DAYS: Usual(0.5, 800.0, zero=True)},
     "buying_power": _ACCOUNT,

@@ -132,7 +132,7 @@ class Position(NamedTuple):
         return self.kept[key], HAIR
 
     def _delta(self, call: Call) -> Series | None:
-        return sum(weight * self.day.delta[column] for column, weight in self.structure), HAIR
+        return LOT * sum(weight * self.day.delta[column] for column, weight in self.structure), LOT * HAIR
 
     def _options(self) -> dict[str, Option] | None:
         """Return the options of the legs by name, None where they are those of many positions."""

@@ -65,7 +65,6 @@ def test_two_ends_may_be_two_lets() -> None:
         "put_cost: {above: 2x call_cost}",
         "cost: {of: [short_put, long_put], above: 2x call_cost}",
         "leg_delta: {of: short_put, above: call_delta}",
-        "position_delta: {above: 0.5x call_delta}",
         "profit: {of: short_put, below: call_gain}",
         "spot: {below: put_strike}",
         "put_strike: {above: spot}",

@@ -169,6 +169,8 @@ NONSENSE: dict[str, list[tuple[str, str, str]]] = {
         leaving("breach: {spot_within: 300 pts}"),
         leaving("leg_delta: {beyond: 0.10}"),
         leaving("give_back: {at_least: 500%}"),
+        leaving("position_delta: {beyond: 300}"),
+        leaving("position_delta: {beyond: 0.2}"),
         (PUT, "{loss: 200%}", "{loss: 9000%}"),
         leaving("time_in_trade: {at_least: 10h}"),
     ],
@@ -218,6 +220,7 @@ SOUND = [
     when("vix: {below: 35}"),
     leaving("breach: {spot_within: 10 pts}"),
     leaving("leg_delta: {beyond: 0.35}"),
+    leaving("position_delta: {beyond: 25}"),
     halt("vix_spike: {above: 4 pts}"),
 ]
 

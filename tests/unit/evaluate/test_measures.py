@@ -285,7 +285,7 @@ def test_profit_and_loss_in_parts_dollars_and_per_share() -> None:
 def test_deltas_of_legs_and_of_the_structure() -> None:
     at = condor(view())
     assert read(at, "leg_delta") == 0.12
-    assert read(at, "position_delta") == pytest.approx(0.12 - 0.06 - 0.10 + 0.05)
+    assert read(at, "position_delta") == pytest.approx(100 * (0.12 - 0.06 - 0.10 + 0.05))
     at.board.model_at[at.legs[0].row] = NOW - 400.0
     assert read(at, "leg_delta") == AtLeast(0.10, "short_put: delta: stale for 400 s")
     assert unknown(read(at, "position_delta")) == "short_put: delta: stale for 400 s"

@@ -333,7 +333,7 @@ def test_only_what_was_sold_is_told_to_be_covered_by_nothing() -> None:
         ("breach: {spot_within: 80 pts, of: each_side}", True),
         ("breach: {spot_within: 5 pts}", False),
         ("leg_delta: {beyond: 0.08}", True),
-        ("position_delta: {beyond: 0.30}", False),
+        ("position_delta: {beyond: 30}", False),
         ("name: near\n    all: [{breach: {spot_within: 80 pts}}, {time: close - 1h}]", False),
         ("name: near\n    breach: {spot_within: 80 pts}\n    armed_by: {profit: {at_least: 10%}}", False),
         ("cost: {above: 0.5x credit, of: each_short}", False),  # the least credit is no price of the example's market

@@ -176,7 +176,7 @@ def test_requirements(condition: str, words: str) -> None:
             "spot is more than 10 points past the strike of short_call, in the money",
         ),
         ("leg_delta: {beyond: 0.15}", "the absolute delta of a short leg is above 0.15"),
-        ("position_delta: {below: -0.2}", "the position's delta is below -0.20"),
+        ("position_delta: {below: -20}", "the delta of one structure in shares is below -20"),
         ("time_in_trade: {above: 2h}", "the time since the first fill is above 2 hours"),
         ("profit: {above: 40%}", "the profit is above 40% of the credit"),
         ("loss: {above: $50}", "the loss is above $50, commissions so far included"),

@@ -185,7 +185,7 @@ def test_an_exit_by_how_far_spot_has_moved_since_the_entry(tmp_path: Path, test:
 @pytest.mark.parametrize(
     "left",
     [
-        "position_delta: {above: 0.08}",
+        "position_delta: {above: 8}",
         "leg_delta: {above: 0.50}",
         "leg_delta: {of: long_call, below: 0.03}",
         "cost: {at: natural, at_least: 1.4x credit}",
