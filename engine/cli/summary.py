@@ -58,8 +58,8 @@ def summary(
     by which rule first.
 
     Amounts are dollars: gross before commissions, net after them. A trade that was assigned or exercised counts with
-    its shares, at their official settlement price. A trade counts whole, on the day on which nothing of it was held any
-    more. A win is a trade with a profit after commissions; max_drawdown is the deepest fall of the
+    its shares, at their official settlement price. A trade counts whole, on the day on which its last leg of value was
+    closed. A win is a trade with a profit after commissions; max_drawdown is the deepest fall of the
     summed net profit below its best so far.
     """
     path = chosen_store(store)

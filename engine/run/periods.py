@@ -23,8 +23,8 @@ SPANS = ("day", "week", "month")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
     """One period. name: a day, the Monday of a week, or 2026-10. Profit counts where it is final, commissions off: on
-    the day on which nothing of the trade is held any more, as in `daily_summary`. A wing that expires days after the
-    exit may still have brought something, and its trade ends with it.
+    the day on which the last leg of value was closed, as in `daily_summary`. A wing that expires worthless days after
+    the exit ends no trade; one that still brings something does.
 
     sessions: days on which the engine was there; idle: those of them on which no trade was opened. average: dollars a
     trade; drawdown: the deepest fall of the summed profit below its best so far, within the period. errors: alarms.

@@ -5,8 +5,8 @@ not matter in how many pieces the journal came: `rebuild` is the same call with 
 """
 
 import json
-from collections.abc import Collection, Sequence
-from datetime import date
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from sqlalchemy.dialects import sqlite
 from engine.model.delivery import counting_shares
 from engine.model.order import Order, OrderStatus
 from engine.model.position import Position
-from engine.record.codec import decode
+from engine.record.codec import decode, utc_time
 from engine.record.record import Kind, Record
 from engine.store.dialect import dialect_of, members
 from engine.store.order_row import dollars_of_a_point, execution, fill_row, money, order_row
@@ -227,17 +227,40 @@ def _new_numbers(connection: Connection, positions: Sequence[str]) -> dict[str, 
 
 def _beside(connection: Connection, position: Position) -> Beside:
     """Return what the journal holds of a position beside its own value."""
-    query = select(journal.c.kind, journal.c.data).where(*of_position(position.id))
+    query = select(journal.c.kind, journal.c.at, journal.c.data).where(*of_position(position.id))
     found: dict[str, list[Any]] = {kind: [] for kind in _BESIDE}
-    for kind, data in connection.execute(query.where(journal.c.kind.in_(_BESIDE)).order_by(journal.c.seq)):
+    times: list[str] = []
+    for kind, at, data in connection.execute(query.where(journal.c.kind.in_(_BESIDE)).order_by(journal.c.seq)):
         found[kind].append(json.loads(data))
+        if kind == Kind.SETTLEMENT.value and _has_value(found[kind][-1]):
+            times.append(at)
     selections = found[Kind.SELECTION.value] or [_selection_before(connection, position)]
     return Beside(
         selection=selections[0],
         settlements=found[Kind.SETTLEMENT.value],
         exits=[one for one in found[Kind.DECISION.value] if one.get("what") == "exit"],
         closings=_closings(connection, position.id),
+        valued_at=_valued_at(connection, position, times),
     )
+
+
+def _has_value(settlement: Mapping[str, Any]) -> bool:
+    """Say whether contracts left by expiry for something: cash, or shares."""
+    return str(settlement["how"]) != "worthless"
+
+
+def _valued_at(connection: Connection, position: Position, settled: Sequence[str]) -> datetime | None:
+    """Return when contracts of a closed position last left for something, None where nothing of it expired.
+
+    settled: times of settlements that had a value.
+    """
+    if position.state != "closed" or not any(leg.settled for leg in position.legs):
+        return None
+    query = select(journal.c.data).where(*of_position(position.id), journal.c.kind == Kind.FILL.value)
+    told = map(json.loads, connection.execute(query.order_by(journal.c.seq)).scalars())
+    fills = {execution(str(each["exec_id"])): each for each in told if each["purpose"] != "entry"}
+    dealt = (each["executed_at"] for each in fills.values() if int(each["quantity"]) and each.get("executed_at"))
+    return max(map(utc_time, (*dealt, *settled)), default=None)
 
 
 def _selection_before(connection: Connection, position: Position) -> Any:

@@ -5,13 +5,12 @@ from collections.abc import Mapping, MutableMapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Text, func, select, type_coerce
+from sqlalchemy import Connection, Row, Text, func, select, text, type_coerce
 
 from engine.model.values import dataclass
 from engine.record.record import Kind
 from engine.store.order_row import dollars_of_a_point
-from engine.store.tables import fill_rows, journal, order_rows, trade_rows
-from engine.store.types import Money
+from engine.store.tables import fill_rows, journal, order_rows
 
 FETCHED = 500
 """Orders that are asked for at once by their numbers; when more are new, all are read."""
@@ -55,14 +54,13 @@ def tally(connection: Connection, known: Known) -> Tally:
     links = select(journal.c.data).where(journal.c.kind == Kind.LINK.value)
     alarms = select(journal.c.bot, func.count()).where(journal.c.kind == Kind.ALARM.value).group_by(journal.c.bot)
     fills = select(fill_rows.c.bot, func.count()).group_by(fill_rows.c.bot)
-    made = type_coerce(func.sum(trade_rows.c.cash - trade_rows.c.commissions), Money)
-    net = select(trade_rows.c.bot, made).where(trade_rows.c.status == "CLOSED").group_by(trade_rows.c.bot)
+    net = connection.execute(text("SELECT strategy_id, net_pnl FROM strategy_summary"))
     return Tally(
         orders=_orders(connection, known),
         fills={str(bot): int(count) for bot, count in connection.execute(fills)},
         alarms={str(bot): int(count) for bot, count in connection.execute(alarms)},
         losses=sum(not json.loads(data).get("up") for data in connection.execute(links).scalars()),
-        net={str(bot): Decimal(str(amount)) for bot, amount in connection.execute(net)},
+        net={str(bot): Decimal(str(amount)) for bot, amount in net},
     )
 
 

@@ -8,6 +8,7 @@ commissions of legs that filled alike. So a short option has two positive prices
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -34,12 +35,16 @@ class Closing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """What else is recorded of a position: its leg selection, settlements, exit decisions and closing orders."""
+    """What else is recorded of a position: its leg selection, settlements, exit decisions and closing orders.
+
+    valued_at: when contracts of it were last closed, or settled, for a price above zero; None while none were.
+    """
 
     selection: Mapping[str, Any]
     settlements: Sequence[Mapping[str, Any]] = ()
     exits: Sequence[Mapping[str, Any]] = ()
     closings: Sequence[Closing] = ()
+    valued_at: datetime | None = None
 
 
 def trade_row(position: Position, beside: Beside) -> dict[str, object]:
@@ -56,7 +61,7 @@ def trade_row(position: Position, beside: Beside) -> dict[str, object]:
         "quantity": _opened(position) or position.quantity,
         "entry_mid": step_or_none(position.entry_mid),
         "entry_time": position.opened_at,
-        "exit_time": position.closed_at,
+        "exit_time": exit_time(position, beside.valued_at),
         "exit_reason": exit_reason(position, beside) if is_closed else None,
         "exit_name": position.exit_reason or None,
         "max_risk": step_or_none(position.max_risk),
@@ -68,6 +73,17 @@ def trade_row(position: Position, beside: Beside) -> dict[str, object]:
         **_amounts(position, beside, is_closed),
         **_symbol_columns(position, beside.selection, quotes),
     }
+
+
+def exit_time(position: Position, valued_at: datetime | None) -> datetime | None:
+    """Return when the last leg of value was closed: a wing that expires worthless after that ends no trade.
+
+    valued_at: see `Beside`. It is the position's own end where nothing expired, or nothing of it had a value.
+    """
+    end = position.closed_at
+    if end is None or valued_at is None or not any(leg.settled for leg in position.legs):
+        return end
+    return min(end, valued_at)
 
 
 def status(position: Position) -> str:

@@ -8,7 +8,7 @@ from web_client import Client
 
 from engine.model.position import Position
 from engine.record.codec import decode
-from engine.record.record import Kind
+from engine.record.record import Json, Kind, Record
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
@@ -57,8 +57,8 @@ def test_a_trade_has_a_page_that_the_lists_lead_to(shared: Client) -> None:
     assert 'id="why"' in page(shared, f"/bots/{CONDOR}?day=2026-11-18")
 
 
-def test_a_trade_whose_wing_expired_says_when_it_was_left_as_a_backtest_does(client: Client) -> None:
-    """The page had its end alone, and the table of a backtest when its exit filled."""
+def test_a_trade_whose_wing_expired_was_closed_when_its_last_leg_of_value_was(client: Client) -> None:
+    """It was closed with a wing that expired worthless three hours after its exit."""
     assert "<dt>left</dt>" not in page(client, "/trades/2")
     with StoreReader(client.place) as reader:
         found = reader.last_record(Kind.POSITION, "P1")
@@ -67,11 +67,13 @@ def test_a_trade_whose_wing_expired_says_when_it_was_left_as_a_backtest_does(cli
     legs = (*closed.legs[:-1], replace(closed.legs[-1], settled=1))
     journal = SqlJournal(open_store(client.place))
     ended = replace(closed, legs=legs, closed_at=at("16:05"))
-    journal.append([entity(Kind.POSITION, at("16:05"), ended)], durable=True)
+    gone: dict[str, Json] = {"leg": legs[-1].name, "quantity": 1, "price": "0", "how": "worthless"}
+    settled = Record(at("16:05"), Kind.SETTLEMENT, closed.bot, closed.id, gone)
+    journal.append([settled, entity(Kind.POSITION, at("16:05"), ended)], durable=True)
     journal.close()
     text = page(client, "/trades/2")
-    assert "<dt>left</dt><dd>2026-11-18 13:07:" in text
-    assert "<dt>closed</dt><dd>2026-11-18 16:05:" in text
+    assert "<dt>closed</dt><dd>2026-11-18 13:07:" in text
+    assert "<dt>left</dt>" not in text
 
 
 def test_an_open_position_leads_to_its_trade(shared: Client) -> None:

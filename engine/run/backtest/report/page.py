@@ -80,7 +80,7 @@ def _one(document: Document, whys: Mapping[str, str], beside: Mapping[str, Docum
     yield "<h2>Drawdown</h2>" + falls(names, falls_of(days))
     yield "<h2>Profit and loss of each day</h2>" + calendar(days)
     yield "<h2>Months</h2>" + tables.months(document["months"])
-    yield '<p class="soft">A trade counts in the month in which nothing of it was held any more, wings included.</p>'
+    yield '<p class="soft">A trade counts in the month in which its last leg of value was closed.</p>'
     if len(document["by_bot"]) > 1:
         yield "<h2>By bot</h2>" + tables.groups("bot", document["by_bot"])
     if document["all"]["trades"]:
