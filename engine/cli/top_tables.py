@@ -8,7 +8,8 @@ from engine.cli.glance_text import cut, fitted
 from engine.cli.top_keys import Row
 from engine.model.money import dollars
 from engine.run.columns import aligned, signed
-from engine.web.picture import GREEKS, BotLine, OrderLine, Picture, PositionLine, Told
+from engine.web.greek_totals import GREEKS
+from engine.web.picture import BotLine, OrderLine, Picture, PositionLine, Told
 
 WIDE = 105
 """Columns from which a position has its bot and its exits beside it, and a bot what it waits for."""

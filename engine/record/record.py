@@ -31,7 +31,8 @@ class Kind(Enum):
     decision      what (enter, would enter, exit, hold, halt, skip), reason, values
     selection     legs [{name, contract, asked, found, delta, bid, ask}], rejected reason
     nearest       at, rule, text                      the nearest miss of the day so far
-    mark          bid, ask, mid, spot, delta, gamma, theta, vega, iv, profit     a snapshot of an open position
+    mark          bid, ask, mid, spot, delta, gamma, theta, vega, iv, profit     a snapshot of an open
+                  position; of several underlyings by_symbol has the greeks of each, and delta and gamma are null
     settlement    position, leg, quantity, price, level, how (worthless, cash, assigned, exercised, delivered),
                   shares_profit (see PositionLeg; null while unknown), sign, multiplier, expiry, strike, right;
                   with quantity 0 and contracts: the price of shares that was not known before
@@ -50,7 +51,7 @@ class Kind(Enum):
                                                   to hold (the whole AccountSeen; until when, if
                                                   that was known before)
     prices        prices {symbol: price}              where underlyings stand, by the minute; of no turn
-    account       net_liquidation, cash, buying_power
+    account       net_liquidation, cash, buying_power, available_funds, maintenance_margin: as the broker tells them
     batch         boundaries of a turn without lockstep: messages counted
     promotion     the whole Promotion                 a bot may trade the account of this store with real money
     """

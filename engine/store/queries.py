@@ -34,7 +34,7 @@ _VIEW_ORDER = {
     "trades": "id", "orders": "id", "fills": "executed_at, exec_id", "position_snapshots": "id",
     "open_positions": "strategy_id, id", "pending_orders": "id", "strategy_summary": "strategy_id",
     "account_summary": "1", "daily_summary": "date", "bot_days": "date, strategy_id", "risk_metrics": "1",
-    "system_state": "1",
+    "underlying_risk": "symbol", "system_state": "1",
 }  # fmt: skip
 
 

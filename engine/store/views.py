@@ -15,7 +15,8 @@ _OPEN_POSITIONS = """
 CREATE VIEW open_positions AS SELECT
   t.id, t.strategy_id, t.symbol, t.strike, t.expiration, t.quantity, t.entry_price, t.entry_time, t.state, t.position,
   s.snapshot_time, s.current_bid, s.current_ask, s.current_mid, s.underlying_price,
-  s.delta, s.gamma, s.theta, s.vega, s.iv, s.unrealized_pnl, t.commissions, t.max_risk, t.legs
+  s.delta, s.gamma, s.theta, s.vega, s.iv, s.unrealized_pnl, t.commissions, t.max_risk, t.legs,
+  s.id AS snapshot_id
 FROM trades t LEFT JOIN position_snapshots s ON s.id =
   (SELECT max(seq) FROM snapshot_rows WHERE snapshot_rows.position = t.position AND profit IS NOT NULL)
 WHERE t.status = 'OPEN'
@@ -24,8 +25,8 @@ WHERE t.status = 'OPEN'
 _PENDING = "CREATE VIEW pending_orders AS SELECT * FROM orders WHERE status IN ('PENDING', 'SUBMITTED')"
 
 NAMES = (
-    "trades", "orders", "fills", "position_snapshots", "open_positions", "risk_metrics", "pending_orders",
-    "strategy_summary", "account_summary", "daily_summary", "bot_days", "system_state",
+    "trades", "orders", "fills", "position_snapshots", "open_positions", "underlying_risk", "risk_metrics",
+    "pending_orders", "strategy_summary", "account_summary", "daily_summary", "bot_days", "system_state",
 )  # fmt: skip
 
 
@@ -37,6 +38,7 @@ def views(sql: Dialect) -> tuple[str, ...]:
         _fills(sql),
         _snapshots(sql),
         _OPEN_POSITIONS,
+        _underlying_risk(sql),
         _risk(sql),
         _PENDING,
         _strategy_summary(sql),
@@ -132,17 +134,51 @@ FROM snapshot_rows s LEFT JOIN trade_rows t ON t.position = s.position
 """
 
 
-def _risk(sql: Dialect) -> str:
-    """Return the view of risk; of each position counts what the leg has that is open in most structures."""
+def _still(sql: Dialect) -> str:
+    """Return SQL for the structures that are open of the leg that has most left."""
     opened, closed, ratio = (sql.real(sql.member("value", name)) for name in ("opened", "closed", "ratio"))
-    still = f"(SELECT max(({opened} - {closed}) / {ratio}) FROM {sql.items('legs')})"
-    sums = ", ".join(f"sum({name} * still * 100) AS total_{name}" for name in ("delta", "theta", "gamma", "vega"))
+    return f"(SELECT max(({opened} - {closed}) / {ratio}) FROM {sql.items('legs')})"
+
+
+def _underlying_risk(sql: Dialect) -> str:
+    """Return the view of greeks by underlying; of a position on several each mark has them apart."""
+    names = ("delta", "gamma", "theta", "vega")
+    apart = ", ".join(f"{sql.real(sql.member('value', name))} AS {name}" for name in names)
+    sums = ", ".join(f"sum({name} * still * 100) AS total_{name}" for name in names)
+    return f"""
+CREATE VIEW underlying_risk AS WITH held AS (SELECT *, {_still(sql)} AS still FROM open_positions),
+parts AS (
+  SELECT symbol, still, delta, gamma, theta, vega, underlying_price FROM held WHERE replace(symbol, '/', '') = symbol
+  UNION ALL
+  SELECT {sql.member("value", "symbol")} AS symbol, still, {apart}, {sql.real(sql.member("value", "spot"))}
+  FROM held JOIN journal ON journal.seq = held.snapshot_id, {sql.items(sql.member("journal.data", "by_symbol"))}
+)
+SELECT symbol, {sums}, max(underlying_price) AS underlying_price,
+  sum(delta * still * 100 * underlying_price) AS dollar_delta,
+  sum(gamma * still * underlying_price * underlying_price) AS dollar_gamma
+FROM parts GROUP BY symbol
+"""
+
+
+def _risk(sql: Dialect) -> str:
+    """Return the view of risk; of each position counts what the leg has that is open in most structures.
+
+    Deltas and gammas of several underlyings have no unit in common: these are null then, and in dollars instead.
+    """
+    of_one = (
+        "CASE WHEN (SELECT count(*) FROM underlying_risk) < 2 THEN (SELECT sum({0}) FROM underlying_risk) END AS {0}"
+    )
+    money = ", ".join(
+        f"(SELECT sum({name}) FROM underlying_risk) AS {name}" for name in ("dollar_delta", "dollar_gamma")
+    )
     return f"""
 CREATE VIEW risk_metrics AS SELECT
   count(*) AS open_positions, sum(max_risk * still) AS max_loss,
-  sum(CASE WHEN max_risk IS NULL THEN 1 ELSE 0 END) AS undefined_risk, {sums},
-  sum(unrealized_pnl) AS unrealized_pnl
-FROM (SELECT *, {still} AS still FROM open_positions) AS held
+  sum(CASE WHEN max_risk IS NULL THEN 1 ELSE 0 END) AS undefined_risk,
+  {of_one.format("total_delta")}, sum(theta * still * 100) AS total_theta,
+  {of_one.format("total_gamma")}, sum(vega * still * 100) AS total_vega,
+  sum(unrealized_pnl) AS unrealized_pnl, {money}
+FROM (SELECT *, {_still(sql)} AS still FROM open_positions) AS held
 """
 
 
@@ -185,7 +221,8 @@ SELECT {_statistics(sql)} FROM peak GROUP BY grouped
 def _daily_summary(sql: Dialect) -> str:
     return f"""
 CREATE VIEW daily_summary AS WITH {_running(sql, sql.day(sql.new_york("exit_time")))}
-SELECT grouped AS date, count(*) AS trades_count, {sql.count("net > 0")} AS winning_trades,
+SELECT CAST(replace(grouped, '-', '') AS INTEGER) AS id, grouped AS date, count(*) AS trades_count,
+ {sql.count("net > 0")} AS winning_trades,
   {sql.count("net < 0")} AS losing_trades,
   {sql.dollars("sum(cash)")} AS total_pnl, {sql.dollars("sum(commissions)")} AS total_commissions,
   {sql.dollars("sum(net)")} AS net_pnl, {sql.dollars("max(fall)")} AS max_drawdown
@@ -222,7 +259,7 @@ CREATE VIEW system_state AS WITH
 now AS (SELECT at, {today} AS today FROM journal WHERE seq = (SELECT max(seq) FROM journal)),
 run AS (SELECT max(seq) AS seq FROM journal WHERE kind IN ('run_started', 'run_ended')),
 told AS (SELECT seq, {sql.member("data", "request")} AS request FROM journal WHERE kind = 'operator' AND bot = '')
-SELECT {sql.new_york("now.at")} AS last_updated,
+SELECT 1 AS id, {sql.new_york("now.at")} AS last_updated,
   {sql.flag(is_trading)} AS is_trading,
   (SELECT count(*) FROM trade_rows WHERE status = 'OPEN') AS open_positions,
   coalesce((SELECT net_pnl FROM daily_summary WHERE date = now.today), 0.0) AS daily_pnl,

@@ -1,8 +1,7 @@
 """What goes by the clock: a new trading day, halts, the open's expected move, snapshots of open positions."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from typing import Any
 
 from engine.decide.bot_day import BotDay
@@ -12,21 +11,19 @@ from engine.evaluate.snapshot import LegView
 from engine.evaluate.strike_target import ExpectedMove
 from engine.evaluate.wording import describe
 from engine.fill.book import Booked
-from engine.fill.pnl import HeldLeg, made
 from engine.model.cause import Cause
 from engine.model.contract import Option
 from engine.model.facts import Facts
 from engine.model.money import ZERO
 from engine.model.order import FILLS_KEPT, Purpose
 from engine.model.position import Position
-from engine.model.quotes import level_of
 from engine.model.session import Session, at_exchange_time, exchange_date, session_from
 from engine.model.values import replace
 from engine.record.record import OPENING_MOVE, Kind
 from engine.spec.nouns.exits import HALT
 from engine.turn.caution import begin_session, remind
 from engine.turn.hooks import expiries, of_day
-from engine.turn.judging import confirmed, first_missing, judge_all, rounded, wake
+from engine.turn.judging import confirmed, first_missing, judge_all, wake
 from engine.turn.missing import end_watch
 from engine.turn.profit import account_today, bot_today, structure, unvalued
 from engine.turn.program import CompiledBot
@@ -36,15 +33,11 @@ from engine.turn.seen import note_seen
 from engine.turn.state import HALTS, NOTHING, BotState, Nearest, Reading
 from engine.turn.work import Work
 
-MARK_EVERY = timedelta(seconds=60)
 DAILY_LOSS = "daily_loss"
 LIQUIDATES = "the broker liquidates in this account"
 """Why all bots are halted, those that are added later on the same day too."""
 UNVALUED_GRACE = timedelta(seconds=30)
 """How long a position may be without a sound quote before a person is told that daily_loss does not see it."""
-FAR_EVERY, FAR = 5, timedelta(days=7)
-"""Minutes between the snapshots on record of a position none of whose legs expires within `FAR`: it changes slowly, and
-a seller who holds sixty of them for months would fill the store."""
 OPENING_MINUTES = timedelta(minutes=5)
 """The expected move of the open is taken at the first sound instant, not later than this."""
 
@@ -397,94 +390,3 @@ def _noted(work: Work, facts: Facts, bot: str, symbol: str, expiry: date, points
     points = round(points, 4)
     work.record(Kind.FACTS, bot, symbol=symbol, what=OPENING_MOVE, value=points, expiry=expiry.isoformat())
     return replace(facts, opening_moves={**facts.opening_moves, (symbol, expiry): points})
-
-
-# ---------------------------------------------------------------- snapshots
-
-
-def held_since(positions: Iterable[Position]) -> datetime | None:
-    """Return when the oldest of these positions was opened, None when nothing of them is held."""
-    return min((each.opened_at for each in positions if each.opened_at is not None and not each.is_flat), default=None)
-
-
-def next_mark(mark_at: datetime | None, at: datetime, *, is_due: bool) -> datetime:
-    """Return when positions are marked next: once a minute, and while there was none the minutes went on."""
-    if mark_at is None or is_due:
-        return at + MARK_EVERY
-    return at + MARK_EVERY - (at - mark_at) % MARK_EVERY
-
-
-def is_mark_due(mark_at: datetime | None, at: datetime, since: datetime | None) -> bool:
-    """Say whether positions are marked now: not when a minute went by unseen, for want of a position.
-
-    since: when the oldest of what is held was opened. If that was before the minute nothing was seen for want of an
-    instant, as in data of every fifth minute, and the mark is late.
-    """
-    if mark_at is None or (since is not None and since <= mark_at):
-        return True
-    late = at - mark_at
-    return late < MARK_EVERY or not late % MARK_EVERY
-
-
-def is_snapshot_due(session: Session, expiry: date, at: datetime) -> bool:
-    """Say whether a mark is kept on record: each of what expires soon, now and then one of what is far."""
-    if expiry < session.date + FAR or at >= session.close - MARK_EVERY:
-        return True
-    return int(at.timestamp() // 60) % FAR_EVERY == 0
-
-
-def mark_positions(work: Work) -> None:
-    """Keep the profit of every open position, and a snapshot of those that are due."""
-    session = work.state.session
-    for position in work.active_positions():
-        if position.is_flat:
-            continue
-        found = structure(work, position)
-        gain = made(found.net, found.parts, work.state.board, work.now)
-        is_due = is_snapshot_due(session, found.expiry, work.at)
-        if gain is not None:
-            work.put_mark(position.id, gain, is_recorded=is_due)
-        if is_due:
-            _mark(work, position, found.parts, gain)
-
-
-def _mark(work: Work, position: Position, legs: tuple[HeldLeg, ...], gain: Decimal | None) -> None:
-    board = work.state.board
-    bids, asks, deltas, gammas, thetas, vegas = board.bid, board.ask, board.delta, board.gamma, board.theta, board.vega
-    net_bid = net_ask = mid = delta = gamma = theta = vega = 0.0
-    iv: float | None = None
-    for row, option, sign, _, weight, _ in legs:
-        if row < 0:
-            return
-        bid, ask = bids[row], asks[row]
-        is_worthless = bid != bid and weight > 0
-        bid = 0.0 if bid != bid else bid
-        net_bid += weight * (bid if weight > 0 else ask)
-        net_ask += weight * (ask if weight > 0 else bid)
-        mid += 0.0 if is_worthless else weight * (bid + ask) / 2
-        if option.is_share:
-            delta += weight
-            continue
-        delta += weight * deltas[row]
-        gamma += weight * gammas[row]
-        theta += weight * thetas[row]
-        vega += weight * vegas[row]
-        if sign < 0 and iv is None:
-            iv = board.iv[row]
-    spot = level_of(board, position.legs[0].option.symbol, work.now)
-    work.record(
-        Kind.MARK,
-        position.bot,
-        position.id,
-        bid=rounded(net_bid),
-        ask=rounded(net_ask),
-        mid=rounded(mid),
-        delta=rounded(delta),
-        gamma=rounded(gamma),
-        theta=rounded(theta),
-        vega=rounded(vega),
-        iv=rounded(iv),
-        spot=rounded(spot),
-        profit=None if gain is None else str(gain),
-        quantity=position.structures,
-    )

@@ -49,7 +49,7 @@ from engine.model.order import OrderStatus
 from engine.model.position import Position
 from engine.model.values import replace
 from engine.record.record import DATA_TROUBLE, OPENING_MOVE, Json, Kind
-from engine.turn import adjusted, assigned, covering, daily, doubting, past_us, settling, surplus, watching
+from engine.turn import adjusted, assigned, covering, daily, doubting, marking, past_us, settling, surplus, watching
 from engine.turn.asking import orders_listed, step_asking
 from engine.turn.bars import take_bars, take_implied
 from engine.turn.before_expiry import ending_corrected
@@ -240,12 +240,12 @@ def _by_the_clock(work: Work, changes: dict[str, Any], *, moved: bool) -> None:
     session = state.session
     in_hours = session.is_on(work.at)
     if in_hours and (state.mark_at is None or (work.active and work.at >= state.mark_at)):
-        since = daily.held_since(work.active_positions())
-        is_due = daily.is_mark_due(state.mark_at, work.at, since)
+        since = marking.held_since(work.active_positions())
+        is_due = marking.is_mark_due(state.mark_at, work.at, since)
         if is_due:
-            daily.mark_positions(work)
+            marking.mark_positions(work)
             warn_of_dividends(work)
-        changes["mark_at"] = daily.next_mark(state.mark_at, work.at, is_due=is_due)
+        changes["mark_at"] = marking.next_mark(state.mark_at, work.at, is_due=is_due)
     if not in_hours and state.mark_at is not None and work.at >= state.mark_at:
         changes["mark_at"] = None
     if (closing := settling.keep_closing(work)) is not state.closing:
@@ -289,6 +289,8 @@ def _on_account(work: Work, event: AccountReport) -> dict[str, Any]:
             net_liquidation=None if account.net_liquidation is None else str(account.net_liquidation),
             cash=None if account.cash is None else str(account.cash),
             buying_power=None if account.buying_power is None else str(account.buying_power),
+            available_funds=None if account.available_funds is None else str(account.available_funds),
+            maintenance_margin=None if account.maintenance_margin is None else str(account.maintenance_margin),
         )
     return {"facts": replace(facts, account=event.account)}
 

@@ -24,7 +24,10 @@ class Health(BaseModel):
 
 
 class BotStatus(BaseModel):
-    """One bot: stopped, starting, running or stopping, and when its next entry window opens."""
+    """One bot: stopped, starting, running or stopping, and when its next entry window opens.
+
+    next_scheduled_time: of a window that is open now and not used up, when it opened.
+    """
 
     bot: str
     state: str
@@ -83,7 +86,10 @@ class OpenPosition(BaseModel):
 
 
 class PositionGreeks(BaseModel):
-    """Greeks of one position: greek x contracts x 100, summed over its legs; None while they are not known."""
+    """Greeks of one position: greek x contracts x 100, summed over its legs; None while they are not known.
+
+    Of one on several underlyings delta and gamma are None: `underlyings` of `Greeks` has them apart.
+    """
 
     trade_id: int
     strategy_id: str
@@ -94,11 +100,37 @@ class PositionGreeks(BaseModel):
     vega: float | None
 
 
+class UnderlyingGreeks(BaseModel):
+    """Greeks of all that is open on one underlying: greek x contracts x 100; None of one that is not known.
+
+    beta: to SPX, by the daily bars that the engine has; None without them.
+    """
+
+    symbol: str
+    delta: float | None
+    gamma: float | None
+    theta: float | None
+    vega: float | None
+    underlying_price: float | None
+    beta: float | None
+
+
 class Greeks(BaseModel):
-    """Greeks of all that is open; `total` is None of one that is not known of each. as_of: of when the oldest are."""
+    """Greeks of all that is open. as_of: of when the oldest are. What is not known of each is None.
+
+    total: theta in dollars a day and vega in dollars a point of volatility add up; delta and gamma are those of the one
+    underlying, None of several, since a share of one is none of another. dollars: across underlyings; delta is what is
+    held in dollars (delta x price), gamma how that changes when each underlying moves 1 % (gamma x price^2 / 100).
+    spx_delta: all deltas as that many of SPX: beta x delta x price, by the price of SPX. without_beta: underlyings for
+    which no bars give a beta, so that spx_delta is None.
+    """
 
     as_of: str | None
     total: dict[str, float | None]
+    dollars: dict[str, float | None]
+    spx_delta: float | None
+    without_beta: list[str]
+    underlyings: list[UnderlyingGreeks]
     positions: list[PositionGreeks]
 
 
@@ -113,7 +145,8 @@ class PositionRisk(BaseModel):
 
 
 class Risk(BaseModel):
-    """The whole book. buying_power_used: the part of net liquidation that maintenance margin takes, in percent.
+    """The whole book. buying_power_used: the part of net liquidation that is not available funds, in percent, by the
+    broker's own figures.
 
     max_profit, max_loss: of the positions that have a target, or a stop; without_target and without_stop say how many
     have none and are not in it; None when all lack one. worst_at_expiry: None when that of one is not bounded.

@@ -27,9 +27,11 @@ from engine.web.answers import (
     Risk,
     Status,
     Trade,
+    UnderlyingGreeks,
 )
+from engine.web.greek_totals import GREEKS
 from engine.web.known import bot_of, next_window
-from engine.web.picture import GREEKS, Picture, PositionLine, sum_of_known
+from engine.web.picture import Picture, PositionLine, sum_of_known
 
 WAITING = Stage.CONNECTING.value
 ACTIVE = "ACTIVE"
@@ -43,7 +45,7 @@ def status(reader: StoreReader, picture: Picture) -> Status:
     run, system = reader.run(), _system(reader)
     at = last_instant(reader)
     bots = [
-        BotStatus(bot=name, state=run.state(name), next_scheduled_time=_next(run, name, at))
+        BotStatus(bot=name, state=run.state(name), next_scheduled_time=_next(reader, run, name, at))
         for name in sorted(run.specs)
     ]
     waits = picture.engine == WAITING
@@ -73,10 +75,13 @@ def _system(reader: StoreReader) -> Row:
     return next(iter(reader.view("system_state")), {})
 
 
-def _next(run: Run, name: str, at: datetime | None) -> str | None:
-    """Return when a bot's next entry window opens after the last record, New York time; None when none is near."""
-    start = next_window(run, name, at)
-    return None if start is None else f"{start.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S}"
+def _next(reader: StoreReader, run: Run, name: str, at: datetime | None) -> str | None:
+    """Return when a bot's next entry window opens, or when the one that is open now did, New York time.
+
+    Of the time of the last record. None when none is near.
+    """
+    found = next_window(reader, run, name, at)
+    return None if found is None else f"{found[0].astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S}"
 
 
 # ---------------------------------------------------------------- positions
@@ -162,14 +167,35 @@ def greeks(reader: StoreReader, picture: Picture) -> Greeks:
         )
         for row, line in lines
     ]
-    total = {name: _sum(getattr(each, name) for each in found) for name in GREEKS}
-    return Greeks(as_of=_priced_at(lines, picture), total=total, positions=found)
+    known = len(picture.positions) == len(lines)
+    return Greeks(
+        as_of=_priced_at(lines, picture),
+        total=_all_rounded(picture.greeks if known else {}),
+        dollars=_all_rounded(picture.dollar_greeks if known else {}),
+        spx_delta=picture.spx_delta if known else None,
+        without_beta=list(picture.without_beta),
+        underlyings=[
+            UnderlyingGreeks(
+                symbol=each.symbol,
+                **_all_rounded({name: getattr(each, name) for name in GREEKS}),
+                underlying_price=each.price,
+                beta=each.beta,
+            )
+            for each in picture.underlyings
+        ],
+        positions=found,
+    )
+
+
+def _all_rounded(amounts: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Return the greeks, None of each that is not there."""
+    return {name: _rounded(amounts.get(name)) for name in GREEKS}
 
 
 def risk(reader: StoreReader, picture: Picture) -> Risk:
     """Return /api/positions/risk: (entry - target) and (stop - entry) x quantity x 100, each and summed."""
     found = [_risk(row, line) for row, line in _lines(reader, picture)]
-    used = picture.margin_used
+    used = picture.buying_power_used
     return Risk(
         as_of=picture.as_of,
         maintenance_margin=picture.maintenance_margin,

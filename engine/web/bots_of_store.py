@@ -63,7 +63,7 @@ def _bot_line(
     elif _is_watching(records):
         doing, waits = "watching", _came_of_it(records, at) or _lacking(reader, name, day, at)
     else:
-        doing, waits = "flat", _came_of_it(records, at) or _over(row) or _coming(run, name, at)
+        doing, waits = "flat", _came_of_it(records, at) or _over(row) or _coming(reader, run, name, at)
     return BotLine(
         bot=name,
         doing=doing,
@@ -145,7 +145,10 @@ def _over(row: Row | None) -> str:
     return "" if row is None else str(row["skipped"] or "")
 
 
-def _coming(run: Run, name: str, at: datetime | None) -> str:
-    """Return when its window opens next."""
-    start = next_window(run, name, at)
-    return "" if start is None else f"its window, {clock_text(start, at)}"
+def _coming(reader: StoreReader, run: Run, name: str, at: datetime | None) -> str:
+    """Return when its window opens next, or that it is open."""
+    found = next_window(reader, run, name, at)
+    if found is None or at is None:
+        return ""
+    start, end = found
+    return f"its window, {clock_text(start, at)}" if at < start else f"its window is open until {clock_text(end, at)}"

@@ -5,11 +5,15 @@ from contextlib import suppress
 from datetime import date, datetime
 from typing import Any
 
+from engine.decide.bot_day import BotDay
+from engine.decide.opportunity import Span, is_spent
 from engine.model.errors import RulebotError
 from engine.model.money import ZERO
 from engine.model.position import Position
 from engine.model.session import exchange_date, session_after, session_from
 from engine.model.values import dataclass
+from engine.record.codec import decode
+from engine.record.record import Kind
 from engine.run.desk import SpecText, compile_text
 from engine.run.levels import open_count, worst_at_expiry
 from engine.run.resume import resume_from
@@ -103,15 +107,23 @@ def standing_by(run: Run) -> dict[str, str]:
     return {"its_world": " ".join(filter(None, words)), "mark": run.mark}
 
 
-def next_window(run: Run, name: str, at: datetime | None) -> datetime | None:
-    """Return when a bot's next entry window opens after `at`; None when none is near."""
+def next_window(reader: StoreReader, run: Run, name: str, at: datetime | None) -> Span | None:
+    """Return a bot's entry window that is open at `at` and not used up, else the next one; None when none is near."""
     bot = None if at is None else bot_of(run, name)
     if at is None or bot is None:
         return None
     session = session_from(exchange_date(at))
+    day = _day_of(reader, name, session.date)
     for _ in range(SESSIONS_AHEAD):
         for start, end in bot.windows(session):
-            if at < start < end:
-                return start
+            is_open = start <= at
+            if at < end and start < end and not (is_open and is_spent(bot.plan.entry, day)):
+                return start, end
         session = session_after(session.date)
     return None
+
+
+def _day_of(reader: StoreReader, bot: str, day: date) -> BotDay:
+    """Return what a bot has used up of a day, as it was recorded last."""
+    records = reader.day(bot, day, (Kind.BOT_DAY,))
+    return decode(BotDay, dict(records[-1].data)) if records else BotDay(bot=bot, date=day)

@@ -6,8 +6,7 @@ from datetime import datetime
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
 from engine.web.gauges import Gauge
-
-GREEKS = ("delta", "gamma", "theta", "vega")
+from engine.web.greek_totals import SymbolGreeks, added, in_dollars, spx_delta, totals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +30,8 @@ class BotLine:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionLine:
     """One open position. Prices are net per share; greeks are of the whole position: greek x contracts x 100.
+
+    underlyings: its greeks on each of its underlyings. Of several, delta and gamma of the whole are None.
 
     dte: calendar days to the nearest expiry. exits: each exit with its level and the present value. profit: dollars
     since it was opened. mark: what closing costs of what was sold, or brings of what was bought. max_loss: dollars at
@@ -61,6 +62,7 @@ class PositionLine:
     is_flattening: bool = False
     waits_to_close: bool = False
     as_of: str = ""
+    underlyings: tuple[SymbolGreeks, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,9 +142,29 @@ class Picture:
         return spx / spy if spx and spy else None
 
     @property
+    def underlyings(self) -> tuple[SymbolGreeks, ...]:
+        """The greeks of all positions, by underlying."""
+        return added(part for each in self.positions for part in each.underlyings)
+
+    @property
     def greeks(self) -> dict[str, float | None]:
-        """The sums over all positions; None when that of one is not known."""
-        return {name: _sum([getattr(each, name) for each in self.positions]) for name in GREEKS}
+        """The sums over all positions; None when that of one is not known, or has no unit in common."""
+        return totals(self.underlyings)
+
+    @property
+    def dollar_greeks(self) -> dict[str, float | None]:
+        """The sums over all underlyings in dollars: see `in_dollars`."""
+        return in_dollars(self.underlyings)
+
+    @property
+    def spx_delta(self) -> float | None:
+        """All deltas as so many of SPX, None where a beta, a price or a delta is missing."""
+        return spx_delta(self.underlyings, dict(self.levels).get("SPX"))
+
+    @property
+    def without_beta(self) -> tuple[str, ...]:
+        """The underlyings for which no bars give a beta to SPX."""
+        return tuple(each.symbol for each in self.underlyings if each.beta is None)
 
     @property
     def profit(self) -> float | None:
@@ -175,11 +197,11 @@ class Picture:
         return sum(each.at_stop is None for each in self.positions)
 
     @property
-    def margin_used(self) -> float | None:
-        """The part of net liquidation that maintenance margin takes, 0 to 1."""
-        if self.maintenance_margin is None or not self.net_liquidation:
+    def buying_power_used(self) -> float | None:
+        """The part of net liquidation that is not available funds any more, 0 to 1, by the broker's own figures."""
+        if self.available_funds is None or not self.net_liquidation:
             return None
-        return self.maintenance_margin / self.net_liquidation
+        return 1 - self.available_funds / self.net_liquidation
 
     @property
     def clock(self) -> str:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from engine.fill.pnl import profit
 from engine.model.contract import Underlying
-from engine.model.market import Board
 from engine.model.position import Position
 from engine.run.glance import BotRow, Glance, glance
 from engine.run.levels import dollars_at, open_count, worst_at_expiry
@@ -19,7 +18,8 @@ from engine.turn.resting import RESTING
 from engine.turn.state import State
 from engine.turn.work import Work
 from engine.web.gauges import gauges
-from engine.web.picture import GREEKS, BotLine, OrderLine, Picture, PositionLine, clock_text, instant_text
+from engine.web.greek_totals import greeks_of, totals, with_beta
+from engine.web.picture import BotLine, OrderLine, Picture, PositionLine, clock_text, instant_text
 
 if TYPE_CHECKING:
     from engine.run.start import Run
@@ -119,6 +119,7 @@ def _position_line(program: Program, state: State, position: Position, at: datet
     mark = close_price(position, state.board, now)
     bot, resting = program.governing(position), live_orders(state, position, *RESTING)
     made = profit(position, state.board, now)
+    underlyings = tuple(with_beta(each, state.facts.bars) for each in greeks_of(position, state.board, now))
     return PositionLine(
         id=position.id,
         bot=position.bot,
@@ -129,7 +130,8 @@ def _position_line(program: Program, state: State, position: Position, at: datet
         entry=_number(position.entry_price),
         mark=None if mark is None else round(closing(mark, float(position.entry_price or 0)), 4) + 0.0,
         profit=_number(made),
-        **{name: _greek(position, state.board, name) for name in GREEKS},
+        **totals(underlyings),
+        underlyings=underlyings,
         exits=exits_text(program, state, position, now),
         max_loss=_number(worst_at_expiry(position)),
         at_target=_number(dollars_at(bot, position, ExitKind.TARGET, resting)),
@@ -139,23 +141,6 @@ def _position_line(program: Program, state: State, position: Position, at: datet
         waits_to_close=state.waits_to_close(position),
         as_of="" if made is None else instant_text(at),
     )
-
-
-def _greek(position: Position, board: Board, name: str) -> float | None:
-    """Return the sum over the legs held of greek x contracts x multiplier; a share has a delta of 1 and no other."""
-    total = 0.0
-    for leg in position.legs:
-        if not leg.held:
-            continue
-        if leg.option.is_share:
-            total += leg.signed_held * leg.option.multiplier if name == "delta" else 0.0
-            continue
-        row = board.rows.get(leg.option, -1)
-        value = float("nan") if row < 0 else getattr(board, name)[row]
-        if value != value:
-            return None
-        total += leg.signed_held * value * leg.option.multiplier
-    return round(total, 4)
 
 
 def order_lines(state: State) -> tuple[OrderLine, ...]:

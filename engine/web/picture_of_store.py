@@ -17,8 +17,9 @@ from engine.spec.nouns.exits import ExitKind
 from engine.store.queries import OBSERVE, Row, Run, StoreReader
 from engine.turn.resting import RESTING
 from engine.web.bots_of_store import bot_lines
+from engine.web.greek_totals import SymbolGreeks, greeks_of_mark, totals, with_beta
 from engine.web.known import Known, expiry_of, held_of, known
-from engine.web.picture import GREEKS, OrderLine, Picture, PositionLine, Told, clock_text
+from engine.web.picture import OrderLine, Picture, PositionLine, Told, clock_text
 
 _RESTING = ("target", "stop", "protect")
 TOLD = 40
@@ -33,7 +34,7 @@ def picture_of_store(reader: StoreReader) -> Picture:
     system = next(iter(reader.view("system_state")), None)
     at = None if system is None else _instant(system["last_updated"])
     found = None if at is None else known(reader, at)
-    shown = tuple(_position_line(row, orders, found, at) for row in positions)
+    shown = tuple(_position_line(reader, row, orders, found, at) for row in positions)
     account = _account(reader)
     started = {} if run.started is None else run.started.data
     settings: Any = started.get("settings") or {}
@@ -50,6 +51,8 @@ def picture_of_store(reader: StoreReader) -> Picture:
         net_liquidation=account["net_liquidation"],
         cash=account["cash"],
         buying_power=account["buying_power"],
+        available_funds=account["available_funds"],
+        maintenance_margin=account["maintenance_margin"],
         realized=None if found is None else found.realized,
         unrealized=None if found is None else found.open_today(positions),
         commissions_owed=0 if found is None else owed_today(found.state),
@@ -80,7 +83,7 @@ def _instant(text: str | None) -> datetime | None:
 
 
 def _account(reader: StoreReader) -> dict[str, float | None]:
-    names = ("net_liquidation", "cash", "buying_power")
+    names = ("net_liquidation", "cash", "buying_power", "available_funds", "maintenance_margin")
     told = reader.last_record(Kind.ACCOUNT)
     data = {} if told is None else told[1].data
     return {name: None if data.get(name) is None else float(str(data[name])) for name in names}
@@ -119,7 +122,9 @@ def _marked_at(row: Row) -> str:
     return str(row["snapshot_time"])
 
 
-def _position_line(row: Row, orders: Sequence[Row], found: Known | None, at: datetime | None) -> PositionLine:
+def _position_line(
+    reader: StoreReader, row: Row, orders: Sequence[Row], found: Known | None, at: datetime | None
+) -> PositionLine:
     resting = [each for each in orders if each["position"] == row["position"] and each["purpose"] in _RESTING]
     mark = row["current_mid"]
     position = None if found is None else found.state.positions.get(row["position"])
@@ -132,7 +137,7 @@ def _position_line(row: Row, orders: Sequence[Row], found: Known | None, at: dat
         exits = exits_text(found.program, found.state, position, at.timestamp())
         at_broker = live_orders(found.state, position, *RESTING)
         at_target, at_stop = (dollars_at(bot, position, kind, at_broker) for kind in (ExitKind.TARGET, ExitKind.STOP))
-    greeks = {name: None if row[name] is None else float(row[name]) * quantity * 100 for name in GREEKS}
+    underlyings = _greeks(reader, row, quantity, found)
     return PositionLine(
         id=row["position"],
         bot=row["strategy_id"],
@@ -143,10 +148,8 @@ def _position_line(row: Row, orders: Sequence[Row], found: Known | None, at: dat
         entry=row["entry_price"],
         mark=None if mark is None else closing(mark, row["entry_price"] or 0.0) + 0.0,
         profit=row["unrealized_pnl"],
-        delta=greeks["delta"],
-        gamma=greeks["gamma"],
-        theta=greeks["theta"],
-        vega=greeks["vega"],
+        **totals(underlyings),
+        underlyings=underlyings,
         exits=exits,
         at_target=None if at_target is None else float(at_target),
         at_stop=None if at_stop is None else float(at_stop),
@@ -156,6 +159,14 @@ def _position_line(row: Row, orders: Sequence[Row], found: Known | None, at: dat
         waits_to_close=found is not None and position is not None and found.state.waits_to_close(position),
         as_of=row["snapshot_time"] or "",
     )
+
+
+def _greeks(reader: StoreReader, row: Row, quantity: int, found: Known | None) -> tuple[SymbolGreeks, ...]:
+    """Return the greeks of an open trade by its last mark, by underlying; of several the mark has them apart."""
+    told = reader.last_record(Kind.MARK, row["position"])
+    bars = {} if found is None else found.state.facts.bars
+    mark = {} if told is None else told[1].data
+    return tuple(with_beta(each, bars) for each in greeks_of_mark(mark, row["symbol"], quantity))
 
 
 def _resting(order: Row) -> str:

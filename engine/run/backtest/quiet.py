@@ -26,7 +26,8 @@ from engine.run.backtest.held import HeldPosition, rules_of
 from engine.run.backtest.market import DayMarket
 from engine.run.backtest.waking import LOOKS_AGAIN, Agenda, Instant, only_looks_again, spells_of
 from engine.turn.asking import ASK_EVERY, ask_at
-from engine.turn.daily import OPENING_MINUTES, held_since, is_mark_due, is_snapshot_due, next_mark
+from engine.turn.daily import OPENING_MINUTES
+from engine.turn.marking import held_since, is_mark_due, is_snapshot_due, next_mark
 from engine.turn.profit import account_today, bot_today
 from engine.turn.program import CompiledBot, Program
 from engine.turn.state import Standing, State, Structure, exits_of

@@ -206,11 +206,11 @@ def test_open_positions_carry_the_latest_snapshot(day_place: Place) -> None:
 
 def test_days_and_state(day_place: Place) -> None:
     assert rows(day_place, "SELECT * FROM daily_summary") == [
-        {"date": "2026-11-18", "trades_count": 1, "winning_trades": 1, "losing_trades": 0, "total_pnl": 45.0,
-         "total_commissions": 8.2, "net_pnl": 36.8, "max_drawdown": 0.0}
+        {"id": 20261118, "date": "2026-11-18", "trades_count": 1, "winning_trades": 1, "losing_trades": 0,
+         "total_pnl": 45.0, "total_commissions": 8.2, "net_pnl": 36.8, "max_drawdown": 0.0}
     ]  # fmt: skip
     assert rows(day_place, "SELECT * FROM system_state") == [
-        {"last_updated": "2026-11-18 15:59:00", "is_trading": 1, "open_positions": 1, "daily_pnl": 36.8,
+        {"id": 1, "last_updated": "2026-11-18 15:59:00", "is_trading": 1, "open_positions": 1, "daily_pnl": 36.8,
          "trades_today": 2, "errors_today": 1}
     ]  # fmt: skip
     skipped = rows(day_place, "SELECT skipped FROM bot_days WHERE strategy_id = 'calm_tape_condor'")
@@ -536,9 +536,9 @@ def test_asked_columns_are_there(day_place: Place) -> None:
         "fill_time quantity algo_strategy algo_priority cancel_reason",
         "position_snapshots": "current_bid current_ask current_mid underlying_price delta gamma theta vega iv "
         "unrealized_pnl",
-        "daily_summary": "date trades_count winning_trades losing_trades total_pnl total_commissions net_pnl "
+        "daily_summary": "id date trades_count winning_trades losing_trades total_pnl total_commissions net_pnl "
         "max_drawdown",
-        "system_state": "last_updated is_trading open_positions daily_pnl trades_today errors_today",
+        "system_state": "id last_updated is_trading open_positions daily_pnl trades_today errors_today",
     }
     for view, columns in asked.items():
         (row,) = rows(day_place, f"SELECT * FROM {view} LIMIT 1")
@@ -576,6 +576,29 @@ def test_risk_is_of_what_is_still_open(
         (line,) = picture.positions
         assert line.theta == pytest.approx(50 * structures)
         assert greeks(reader, picture).total["theta"] == pytest.approx(risk["total_theta"])
+
+
+def test_greeks_of_several_underlyings_add_up_in_dollars_alone(place: Place) -> None:
+    """Deltas of SPX and of SPY were added, though a share of the one weighs ten times as much."""
+    records = half_closed("P7", filled=2, left=(2, 2, 2, 2))
+    pair = half_closed("P8", filled=1, left=(1, 1, 1, 1))
+    mark = next(each for each in reversed(pair) if each.kind is Kind.MARK)
+    greek: dict[str, Any] = {"gamma": 0.001, "theta": -1.0, "vega": 0.5}
+    parts: list[dict[str, Any]] = [
+        {"symbol": "SPX", "spot": 6000.0, "delta": 0.5, **greek},
+        {"symbol": "SPY", "spot": 600.0, "delta": -5.0, **greek},
+    ]
+    told = replace(mark, data={**mark.data, "delta": None, "gamma": None, "by_symbol": parts})
+    path = store_of(place, [*records, *(told if each is mark else each for each in pair)])
+    spx, spy = rows(path, "SELECT * FROM underlying_risk ORDER BY symbol")
+    (own,) = rows(path, "SELECT delta, underlying_price FROM open_positions WHERE position = 'P7'")
+    assert (spx["symbol"], spy["symbol"]) == ("SPX", "SPY")
+    assert spx["total_delta"] == pytest.approx(own["delta"] * 200 + 50)
+    assert (spy["total_delta"], spy["dollar_delta"]) == (pytest.approx(-500), pytest.approx(-500 * 600))
+    assert spy["dollar_gamma"] == pytest.approx(0.1 * 600**2 / 100)
+    (risk,) = rows(path, "SELECT * FROM risk_metrics")
+    assert (risk["total_delta"], risk["total_gamma"]) == (None, None)
+    assert risk["dollar_delta"] == pytest.approx(spx["dollar_delta"] + spy["dollar_delta"])
 
 
 def test_risk_adds_up_several_structures(place: Place) -> None:

@@ -12,6 +12,8 @@ from hand_desk import HALF_DAY, bot_of, clock, text_of
 from run_day import SPECS, day_program
 from store_day import CONDOR, DAY, SELLER, WATCHER, at, entity, position, small_day
 
+from engine.decide.bot_day import BotDay
+from engine.model.session import EXCHANGE_ZONE
 from engine.record.record import Json, Kind, Record
 from engine.run.desk import load_desk
 from engine.store.journal import SqlJournal
@@ -187,7 +189,7 @@ def test_what_operators_left_standing_is_shown(
         ),
         ("11:02", ("skip", "an entry of it is at work"), "to enter, as asked"),
         ("11:02", ("unfilled", "its tries are over"), "not filled: its tries are over"),
-        ("11:20", ("unfilled", "its tries are over"), "its window, Nov 19 10:30"),
+        ("11:20", ("unfilled", "its tries are over"), "its window is open until 13:30"),
     ],
 )
 def test_what_became_of_an_entry_by_hand_is_said_for_a_while(
@@ -290,4 +292,33 @@ def test_no_window_is_told_that_is_empty_on_its_day(entry: str, now: datetime, o
     told: Any = SimpleNamespace(
         specs={"spread": {"digest": bot_of(text).plan.digest, "path": "spread.yaml", "text": text}}
     )
-    assert next_window(told, "spread", now) == opens
+    found = next_window(NOTHING_DONE, told, "spread", now)
+    assert found is not None
+    assert found[0] == opens
+
+
+NOTHING_DONE: Any = SimpleNamespace(day=lambda bot, day, kinds: ())
+
+
+@pytest.mark.parametrize(
+    ("now", "used", "opens"),
+    [
+        ("09:59", {}, "2026-11-18 10:00"),
+        ("10:00", {}, "2026-11-18 10:00"),
+        ("10:30", {}, "2026-11-18 10:00"),
+        ("10:30", {"entries": 1, "opened": 1}, "2026-11-19 10:00"),
+        ("10:30", {"halted": "VIX"}, "2026-11-19 10:00"),
+        ("11:00", {}, "2026-11-19 10:00"),
+    ],
+)
+def test_a_window_that_is_open_and_not_used_up_is_the_next(now: str, used: dict[str, Any], opens: str) -> None:
+    """Within its window a bot that may still enter had its next one tomorrow."""
+    text = text_of(entry='{window: {from: "10:00", to: "11:00"}}')
+    told: Any = SimpleNamespace(
+        specs={"spread": {"digest": bot_of(text).plan.digest, "path": "spread.yaml", "text": text}}
+    )
+    day = entity(Kind.BOT_DAY, at("09:30"), BotDay(bot="spread", date=date(2026, 11, 18), **used))
+    reader: Any = SimpleNamespace(day=lambda bot, on, kinds: (day,))
+    found = next_window(reader, told, "spread", at(now))
+    assert found is not None
+    assert f"{found[0].astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M}" == opens

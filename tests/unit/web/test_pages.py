@@ -64,7 +64,8 @@ def test_what_is_not_known_is_not_made_up() -> None:
     picture = picture_of_run(run, at("12:00"))
     assert [each.mark for each in picture.positions] == [None, None]
     assert picture.greeks == {"delta": None, "gamma": None, "theta": None, "vega": None}
-    assert picture.margin_used is None
+    assert picture.dollar_greeks["delta"] is None
+    assert picture.spx_delta is None
 
 
 def test_a_store_alone_is_shown_as_it_was_left(client: Client) -> None:
