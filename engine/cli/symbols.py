@@ -29,14 +29,23 @@ NOT_ALL_FINE = 1
 @click.option("--client-id", type=Whole(0, 2**31 - 1), metavar="N", help="The API client id (default 71).")
 @settings_option
 @click.option("--sim", is_flag=True, help="Ask the simulated broker: nothing else is needed.")
+@click.option("--refresh", is_flag=True, help="Remove from the universe documents in PATH what bots cannot trade.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
 def symbols(
-    paths: tuple[str, ...], address: str | None, client_id: int | None, settings: Path | None, sim: bool, form: str
+    paths: tuple[str, ...],
+    address: str | None,
+    client_id: int | None,
+    settings: Path | None,
+    sim: bool,
+    refresh: bool,
+    form: str,
 ) -> None:
     """Ask the broker of every symbol in PATH (universe documents and bots; files, folders, patterns): whether there is
     such an index, stock or fund, just one, where it is listed, and which options on it.
 
-    Nothing is traded or changed, in no file either. An engine may run meanwhile: this is another client.
+    Nothing is traded. An engine may run meanwhile: this is another client. No file is changed without --refresh, which
+    removes the symbols that bots cannot trade from universe documents, and keeps their comments. A symbol that is
+    ambiguous stays: a person must choose.
 
     Exit code: 0 when bots can trade them all, 1 when not (or for errors in PATH), 2 for misuse, 3 when the gateway
     failed.
@@ -49,8 +58,9 @@ def symbols(
 
     if sim and (address or client_id is not None):
         raise MisuseError("--sim asks a market of its own: leave --gateway and --client-id out")
+    files = find_files(paths)
     try:
-        named = symbols_in(find_files(paths))
+        named = symbols_in(files)
     except ProblemsError as error:
         show_problems(error.found, "text", err=True)
         raise click.exceptions.Exit(error.exit_code) from error
@@ -58,6 +68,11 @@ def symbols(
         logging.getLogger(name).setLevel(logging.CRITICAL)
     found = asyncio.run(ask_symbols(_world(address, client_id, settings, sim=sim), named))
     troubled = _show(found, form)
+    if refresh:
+        from engine.run.symbols import refresh_universes
+
+        for file, gone in refresh_universes(files, found):
+            say(f"{file}: removed {', '.join(gone)}", err=True)
     if troubled:
         raise click.exceptions.Exit(NOT_ALL_FINE)
 

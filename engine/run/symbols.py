@@ -13,6 +13,8 @@ from engine.run.connecting import first_batch
 from engine.run.desk import ProblemsError
 from engine.run.worlds import World
 from engine.spec.load import Loaded, load_document
+from engine.spec.universe_refresh import without_symbols
+from engine.spec.whole_file import write_whole
 
 CLIENT_ID = 71
 """Which client asks, unless told otherwise: not the one that an engine trades as."""
@@ -54,6 +56,29 @@ async def ask_symbols(world: AbstractAsyncContextManager[World], symbols: tuple[
         await first_batch(link, "symbols")
         seconds = IbSettings().request_seconds
         return tuple([await symbol_facts(link, symbol, seconds) for symbol in symbols])
+
+
+def refresh_universes(files: Iterable[Path], found: Iterable[SymbolFacts]) -> list[tuple[Path, list[str]]]:
+    """Remove the symbols that bots cannot trade from the universe documents among these files, and return which.
+
+    A symbol of several contracts stays. Raises: MisuseError where a document would be left empty; StoreError.
+    """
+    gone = {each.symbol for each in found if len(each.contracts) < 2 and trouble_with(each)}
+    changed = []
+    for file in files:
+        loaded = _load(file)
+        lost = [symbol for symbol in _symbols(loaded) if symbol in gone]
+        if loaded.universe is None or not lost:
+            continue
+        try:
+            text = without_symbols(file.read_text(encoding="utf-8"), gone)
+            write_whole(file, text.encode())
+        except ValueError as error:
+            raise MisuseError(f"{file}: {error}", "remove the file, or write other symbols into it") from error
+        except OSError as error:
+            raise StoreError(f"cannot write '{file}': {error.strerror or error}") from error
+        changed.append((file, lost))
+    return changed
 
 
 def trouble_with(facts: SymbolFacts) -> str:

@@ -143,3 +143,29 @@ def test_misuse_and_a_broker_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "account.yaml").write_text(account)
     assert "none of these files names a symbol" in symbols("--sim", str(tmp_path / "account.yaml")).stderr
     assert symbols("--gateway", "127.0.0.1:1", str(tmp_path)).exit_code == 3
+
+
+def test_a_universe_loses_what_bots_cannot_trade(tmp_path: Path) -> None:
+    file, bot = tmp_path / "universe.yaml", tmp_path / "smallest.yaml"
+    file.write_text(UNIVERSE.replace("old: [TWTR, AAPL]", "old: [TWTR, AAPL]  # of 2020"), encoding="utf-8")
+    bot.write_text((Path("examples") / "smallest.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    before = bot.read_text(encoding="utf-8")
+    found = CliRunner().invoke(main, ["symbols", "--sim", "--refresh", str(tmp_path)])
+    assert (found.exit_code, "removed TWTR, VIX" in " ".join(found.stderr.split())) == (1, True)
+    assert "old: [AAPL]" in file.read_text(encoding="utf-8")
+    assert "# of 2020" in file.read_text(encoding="utf-8")
+    assert "new: [SPX, AAPL]" in file.read_text(encoding="utf-8")
+    assert bot.read_text(encoding="utf-8") == before
+    again = CliRunner().invoke(main, ["symbols", "--sim", "--refresh", str(tmp_path)])
+    assert (again.exit_code, "removed" in again.stderr) == (0, False)
+
+
+def test_a_universe_of_which_nothing_is_left_stays(tmp_path: Path) -> None:
+    file = tmp_path / "universe.yaml"
+    text = UNIVERSE.replace("[TWTR, AAPL]", "[TWTR]").replace("[SPX, AAPL, VIX]", "[VIX]")
+    file.write_text(text, encoding="utf-8")
+    before = file.read_text(encoding="utf-8")
+    found = CliRunner().invoke(main, ["symbols", "--sim", "--refresh", str(file)])
+    assert found.exit_code == 2, found.output
+    assert "no symbol would be left" in found.stderr
+    assert file.read_text(encoding="utf-8") == before
