@@ -1,7 +1,7 @@
-"""The wall clock; the only place that reads it."""
+"""The wall clock; the only place that reads it. And the broker's clock, which an engine goes by."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -25,3 +25,35 @@ class WallClock:
     def elapsed(self) -> float:
         """Return the seconds of the machine's own count."""
         return time.monotonic()
+
+
+class BrokerClock:
+    """The broker's clock: a time that he told, carried on by the computer's count of seconds.
+
+    The computer's clock may be wrong, or be set meanwhile: that moves nothing. Before the broker has told his time it
+    is the computer's.
+    """
+
+    def __init__(self, computer: Clock) -> None:
+        self.computer = computer
+        self._told: datetime | None = None
+        self._told_at = 0.0
+        self._ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        """Return the broker's present instant, UTC."""
+        if self._told is None:
+            return self.computer.now() - self._ahead
+        return self._told + timedelta(seconds=self.computer.elapsed() - self._told_at)
+
+    def elapsed(self) -> float:
+        """Return the seconds of the computer's count."""
+        return self.computer.elapsed()
+
+    def set_to(self, told: datetime) -> None:
+        """Take this as the broker's present instant."""
+        self._told, self._told_at = told, self.computer.elapsed()
+
+    def follow_computer(self, ahead: float) -> None:
+        """Go by the computer's clock, which is so many seconds ahead, until the broker tells his time again."""
+        self._told, self._ahead = None, timedelta(seconds=ahead)

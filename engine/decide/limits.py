@@ -70,7 +70,7 @@ class Proposal:
     which limit on greeks of all bots it would pass, in words. required: which other condition of the account document
     keeps it out, in words. contracts, notional: of all legs. entries_today: orders to enter that all bots sent.
     day_trades: None when the rule is passed over. reduces: why nothing may be opened at all. rival: who else trades
-    this account, in words. clocks_apart: seconds our clock is ahead of the broker's. unvalued, account_unvalued:
+    this account, in words. is_time_known: the broker has told his time. unvalued, account_unvalued:
     positions of the bot, and of all, without a sound quote, so without a profit. cover: None unless shares are to cover
     its calls. hit: which of its protective stops would act as soon as it rests, in words.
     """
@@ -109,7 +109,7 @@ class Proposal:
     net: str = ""
     required: str = ""
     rival: str = ""
-    clocks_apart: float = 0.0
+    is_time_known: bool = True
     unvalued: tuple[str, ...] = ()
     account_unvalued: tuple[str, ...] = ()
     cover: Cover | None = None
@@ -140,12 +140,12 @@ def _alone(proposal: Proposal) -> str:
 
 
 def _clock(proposal: Proposal) -> str:
-    return clock_problem(proposal.clocks_apart)
+    return clock_problem(is_known=proposal.is_time_known)
 
 
-def clock_problem(seconds: float) -> str:
-    """Return why nothing is entered while our clock is so many seconds ahead of the broker's, "" when it is not."""
-    return f"this computer's clock is {clock_words(seconds)} the broker's" if seconds else ""
+def clock_problem(*, is_known: bool) -> str:
+    """Return why nothing is entered while the broker has not told his time, "" when he has."""
+    return "" if is_known else "the broker has not told its time"
 
 
 def clock_words(seconds: float) -> str:

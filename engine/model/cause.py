@@ -38,7 +38,7 @@ class Cause(Enum):
     OTHER_TRADER = "other_trader"
     LIQUIDATION = "liquidation"
     ACCOUNT_LIMIT = "account_limit"
-    CLOCKS_APART = "clocks_apart"
+    TIME_UNKNOWN = "time_unknown"
     STORE_FULL = "store_full"
     BROKER_SAID = "broker_said"
     INACTIVE = "inactive"
@@ -113,7 +113,7 @@ _TEXTS = {
     Cause.OTHER_TRADER: "somebody else trades this account",
     Cause.LIQUIDATION: "the broker liquidates",
     Cause.ACCOUNT_LIMIT: "{detail}",
-    Cause.CLOCKS_APART: "our clock and the broker's disagree",
+    Cause.TIME_UNKNOWN: "the broker has not told its time",
     Cause.STORE_FULL: "the store took no more records",
     Cause.BROKER_SAID: "the broker has said something else of it",
     Cause.INACTIVE: "it was inactive without a reason",

@@ -248,10 +248,14 @@ class LinkDown:
 
 @dataclass(frozen=True, slots=True)
 class ClocksApart:
-    """This computer's clock is so many seconds ahead of the broker's (negative: behind), 0.0 once they agree again."""
+    """This computer's clock is so many seconds ahead of the broker's (negative: behind), 0.0 once they agree again.
+
+    is_known: False while the broker has not told his time; then `seconds` is what was found last.
+    """
 
     at: datetime
     seconds: float
+    is_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)

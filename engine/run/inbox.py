@@ -117,7 +117,7 @@ class Inbox:
     """The engine's side, once it is connected: looks into the box a few times a second of `clock`.
 
     An entry by hand that was left before is removed: it was meant for that moment. is_simulated: the time of the run is
-    made up.
+    made up. ahead: returns by how many seconds this computer's clock is ahead of the engine's.
     """
 
     def __init__(
@@ -127,8 +127,9 @@ class Inbox:
         wall: Callable[[], int] = time.time_ns,
         *,
         is_simulated: bool = False,
+        ahead: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        self._clock, self._wall, self._is_simulated = clock, wall, is_simulated
+        self._clock, self._wall, self._is_simulated, self._ahead = clock, wall, is_simulated, ahead
         self._box = box_of(store)
         remove_requests(self._box, (Request.ENTER,))
         self._looked = -POLL_SECONDS
@@ -184,7 +185,7 @@ class Inbox:
         now = self._wall()
         seconds = max((now - int(data["received"])) // NANOSECONDS, 0)
         known = at if self._is_simulated else datetime.fromtimestamp(now // NANOSECONDS, UTC)
-        came = known - timedelta(seconds=seconds)
+        came = known - timedelta(seconds=seconds + self._ahead())
         return HookCame(at=at, id=str(data["id"]), name=str(data["hook"]), says=str(data["says"]), came=came)
 
 

@@ -242,7 +242,9 @@ def _assemble(
     pinned = {text.digest: compile_text(text) for text in resumed.texts}
     install = resumed.install or options.install or secrets.token_hex(3)
     prices = PriceNotes()
-    inbox = Inbox(options.store, asyncio.get_running_loop().time, is_simulated=world.ib.link.is_lockstep)
+    link = world.ib.link
+    clock = asyncio.get_running_loop().time
+    inbox = Inbox(options.store, clock, is_simulated=link.is_lockstep, ahead=lambda: link.computer_ahead)
     program = desk.program(install, pinned, options.line_limit)
     tape: Recorder | NoTape = NoTape()
     if options.tapes is not None:

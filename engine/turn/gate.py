@@ -114,7 +114,7 @@ def entry_refusal(
             entries_per_day=limits.entries_per_day if replaced is None else None,
             day_trades=_day_trades(work, bot, selection) if limits.heeds_day_trades else None,
             rival=rival_words(work.rivals),
-            clocks_apart=work.state.clocks_apart,
+            is_time_known=work.state.is_time_known,
             unvalued=unvalued(work, plan.name),
             account_unvalued=unvalued(work),
             cover=cover_of(work, bot, selection, quantity),

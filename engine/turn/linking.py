@@ -83,8 +83,8 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     listed_at_first(work, at_broker)
     if work.state.standing.trading is not Trading.ACTIVE:
         cancel_entries(work, "", Cause.ONLY_REDUCES)
-    elif work.state.clocks_apart:
-        cancel_entries(work, "", Cause.CLOCKS_APART)
+    elif not work.state.is_time_known:
+        cancel_entries(work, "", Cause.TIME_UNKNOWN)
     for name in sorted({order.bot for order in work.all_live_orders()} - work.program.bots.keys()):
         cancel_entries(work, name, Cause.NOT_RUN)
     _tell_other_ids(work, event)
@@ -184,14 +184,19 @@ def _compare_positions(work: Work, waiting: frozenset[Option]) -> None:
 
 
 def clocks_apart(work: Work, event: ClocksApart) -> dict[str, Any]:
-    """Enter nothing while our clock and the broker's disagree: every window and every exit goes by it."""
-    if event.seconds:
-        text = f"this computer's clock is {clock_words(event.seconds)} the broker's: set it (NTP)"
-        work.record(Kind.ALARM, text=f"{text}; nothing is entered until they agree, exits go on by this one")
+    """Tell that this computer's clock is wrong. Enter nothing while the broker has not told his time."""
+    if not event.is_known:
+        text = "the broker has not told its time: nothing is entered until it does. Exits go by this computer's clock"
         if work.state.is_linked:  # else at LinkUp: it may be told with the lists
-            cancel_entries(work, "", Cause.CLOCKS_APART)
+            cancel_entries(work, "", Cause.TIME_UNKNOWN)
+    elif event.seconds:
+        apart = f"this computer's clock is {clock_words(event.seconds)} the broker's"
+        text = f"{apart}. Entries and exits go by the broker's time. Set the clock (NTP)"
+    elif work.state.is_time_known:
+        text = "this computer's clock and the broker's agree again"
     else:
-        work.record(Kind.ALARM, text="this computer's clock and the broker's agree again")
+        text = "the broker tells its time again"
+    work.record(Kind.ALARM, text=text)
     for name in work.bots:
         wake(work, name, 0.0)
-    return {"clocks_apart": event.seconds}
+    return {"clocks_apart": event.seconds, "is_time_known": event.is_known}

@@ -149,8 +149,8 @@ def test_alarms_are_found_where_they_are_raised() -> None:
     assert ["no answer about order"] in told
     assert [
         "this computer's clock is",
-        "the broker's: set it (NTP",
-        "nothing is entered until they agree, exits go on by this one",
+        "the broker's",
+        "Entries and exits go by the broker's time. Set the clock (NTP",
     ] in told
     assert ["the engine stood still for", "s: was the computer asleep or overloaded, or its disk slow?"] in told
 

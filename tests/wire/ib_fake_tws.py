@@ -1,6 +1,7 @@
 """A few lines of TWS for what the simulated gateway never does: live accounts, silence, refusals, lost links."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ def _answers(account: str) -> dict[str, Callable[[Fields], list[tuple[object, ..
         "99": lambda _: [(102,)],
         "6": lambda _: [(6, 2, "NetLiquidation", "100000.00", "USD", account), (54, 1, account)],
         "7": lambda fields: [(55, 1, fields[2])],
+        "49": lambda _: [(49, 1, int(time.time()))],
     }
 
 

@@ -1155,6 +1155,21 @@ async def test_row_64_times_are_told_by_the_clock_of_another_login(running, clie
     assert (await hours_of_spx(client))[0] == "20251124:2330-20251125:0600"
 
 
+def test_row_62_the_broker_tells_another_time_or_none():
+    async def main():
+        async with faulty("kind: broker_clock, seconds: -3600", lockstep=False) as running:
+            client = await RawClient.connect(running.port, 1, "v100..178")
+            client.send(49, 1)
+            assert await client.until_kind(49) == [["49", "1", str(running.now - 3600)]]
+        async with faulty("kind: broker_clock, answers: false", lockstep=False) as running:
+            client = await RawClient.connect(running.port, 1, "v100..178")
+            client.send(49, 1)
+            client.send(8, 1, 1)
+            assert not of("49", await client.until_kind(9))
+
+    run(main)
+
+
 def test_row_64_a_zone_that_is_not_known_here_needs_a_place():
     async def main():
         with pytest.raises(FaultError, match=r"faults\[1\]\.place: is 'Nowhere'; write a zone of the tz database"):

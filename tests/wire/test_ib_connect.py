@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -588,7 +588,7 @@ def test_what_is_held_is_closed_though_nothing_of_it_is_listed(nights: int) -> N
     """As at a start, and after nights on one connection."""
 
     async def scenario() -> None:
-        near = POSITION.replace("20251219", "20991218").split("|")
+        near = POSITION.replace("251219", "991218").split("|")
         far = [{"9": "8", "650.0": "640.0"}.get(field, field) for field in near]
         answers = {"61": lambda _: [tuple(near), tuple(far), (62, 1)]}
         async with fake_tws(answers=answers) as fake, connected(fake.port, lockstep=False) as (world, _):
@@ -734,24 +734,43 @@ class HandClock:
         return self.ran
 
 
+class RealTime:
+    """What a broker tells: the time that passes, also while the computer sleeps."""
+
+    def __init__(self, clock: HandClock) -> None:
+        self.clock = clock
+        self.began, self.slept = clock.at, 0.0
+
+    @property
+    def at(self) -> datetime:
+        return self.began + timedelta(seconds=self.clock.ran + self.slept)
+
+    @property
+    def answers(self) -> dict[str, Callable[[Fields], list[tuple[object, ...]]]]:
+        return {"49": lambda _: [(49, 1, int(self.at.timestamp()))]}
+
+
 @pytest.mark.parametrize(("seconds", "words"), [(10800, "the computer slept"), (-3600, "was set back by 3600 s")])
 def test_62_63_a_clock_that_jumps_is_a_lost_connection(seconds: int, words: str) -> None:
     async def scenario() -> None:
         clock = HandClock()
-        async with fake_tws() as fake:
+        real = RealTime(clock)
+        async with fake_tws(answers=real.answers) as fake:
             world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
             await world.link.connect()
             clock.at += timedelta(seconds=30)
             clock.ran += 30
             assert isinstance((await world.link.next(clock.at)).events[-1], MarketMoved)
+            last = real.at
             clock.at += timedelta(seconds=seconds)
-            (down,) = (await world.link.next(clock.at)).events  # nothing is decided by what waited in the socket
+            real.slept = max(seconds, 0)
+            (down,) = (await world.link.next(last)).events  # nothing is decided by what waited in the socket
             assert isinstance(down, LinkDown)
-            assert down.since == clock.at - timedelta(seconds=seconds)
+            assert (down.at, down.since) == (last, last)
             assert words in down.reason
             up = (await world.link.connect()).events[-1]
             assert isinstance(up, LinkUp)
-            assert up.at == clock.at
+            assert abs(up.at - real.at) < timedelta(seconds=1)
             await world.link.close()
 
     run(scenario())
@@ -794,74 +813,111 @@ def apart(events: Iterable[Event]) -> list[float]:
     return [event.seconds for event in events if isinstance(event, ClocksApart)]
 
 
-def test_62_a_clock_that_disagrees_with_the_brokers_is_told_and_told_again_when_it_is_right() -> None:
+@pytest.mark.parametrize("ahead", [6 * 3600, -3600, 23 * 3600], ids=["6 h ahead", "1 h behind", "23 h ahead"])
+def test_62_all_goes_by_the_brokers_time_and_a_wrong_clock_is_told(ahead: int) -> None:
+    """Exits that were due at 15:30 went at 09:32, and entries were stopped."""
+
     async def scenario() -> None:
         clock = HandClock()
-        broker = {"at": clock.at.timestamp() + 3600}
-        answers = {"49": lambda _: [(49, 1, int(broker["at"]))]}
-        async with fake_tws(answers=answers) as fake:
+        real = RealTime(clock)
+        clock.at += timedelta(seconds=ahead)
+        async with fake_tws(answers=real.answers) as fake:
             world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
-            events = (await world.link.connect()).events
-            assert isinstance(events[-1], LinkUp)  # told before it: nothing is entered by a clock that is not trusted
-            found = apart(events)
-            for number in range(400):
+            first = await world.link.connect()
+            assert isinstance(first.events[-1], LinkUp)
+            found = apart(first.events)
+            for number in range(200):
                 clock.at += timedelta(seconds=1)
                 clock.ran += 1
-                broker["at"] += 1
-                if number == 200:
-                    broker["at"] -= 3600
-                batch = await world.link.next(clock.at)
+                batch = await world.link.next(world.link.now)
+                assert abs(batch.at - real.at) <= timedelta(seconds=1), number
+                assert all(each.at == batch.at for each in batch.events)
                 await asyncio.sleep(0)
                 found += apart(batch.events)
             await world.link.close()
-        assert len(found) == 2
-        assert -3605 < found[0] < -3595
-        assert found[1] == 0.0
+        assert found == [pytest.approx(ahead, abs=5)]
 
     run(scenario())
 
 
-@pytest.mark.parametrize(
-    ("set_by", "told"), [(-3600, [3600, 0]), (0, [3600]), (-7200, [3600, -3600])], ids=["right", "not", "wrong"]
-)
-def test_62_a_clock_that_is_set_counts_as_it_is_then_though_its_jump_ends_the_connection(
-    set_by: int, told: list[int]
-) -> None:
-    """Who does as he was told sets the clock: nothing said that it agreed, and nothing was entered until a restart."""
-
-    async def scenario() -> None:
-        clock, ahead = HandClock(), 3600.0
-        real = clock.at.timestamp() - ahead
-        answers = {"49": lambda _: [(49, 1, int(real + clock.ran))]}
-        found: list[float] = []
-
-        async def connect_and_live(world: IbWorld) -> None:
-            found.extend(apart((await world.link.connect()).events))
-            for _ in range(150):
-                clock.at += timedelta(seconds=1)
-                clock.ran += 1
-                found.extend(apart((await world.link.next(clock.at)).events))
-                await asyncio.sleep(0)
-
-        async with fake_tws(answers=answers) as fake:
-            world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
-            await connect_and_live(world)
-            clock.at += timedelta(seconds=set_by)
-            if set_by:
-                assert isinstance((await world.link.next(clock.at)).events[-1], LinkDown)
-            await connect_and_live(world)
-            await world.link.close()
-        assert found == [pytest.approx(each, abs=5) for each in told]
-
-    run(scenario())
-
-
-@pytest.mark.parametrize(("hours", "way"), [(24, "24.0 hours ahead of"), (-5, "5.0 hours behind")])
-def test_62_nobody_is_let_in_by_a_clock_that_has_another_day_until_it_is_set(hours: int, way: str) -> None:
+@pytest.mark.parametrize("steps", [(3600,), (-3600,), (7200, -21600, 300)])
+def test_62_a_clock_that_is_set_during_the_day_moves_no_instant(steps: tuple[int, ...]) -> None:
     async def scenario() -> None:
         clock = HandClock()
-        real = clock.at.timestamp()
-        async with fake_tws(answers={"49": lambda _: [(49, 1, int(real))]}) as fake:
+        real = RealTime(clock)
+        async with fake_tws(answers=real.answers) as fake:
+            world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
+            await world.link.connect()
+            times, told = [], []
+            for number in range(400):
+                clock.at += timedelta(seconds=1 if number % 100 else steps[number // 100 % len(steps)])
+                clock.ran += 1
+                batch = await world.link.next(world.link.now)
+                if isinstance(batch.events[-1], LinkDown):
+                    batch = await world.link.connect()
+                assert abs(batch.at - real.at) <= timedelta(seconds=2), number
+                times.append(batch.at)
+                told += apart(batch.events)
+                await asyncio.sleep(0)
+            await world.link.close()
+        assert times == sorted(times)
+        assert told
+
+    run(scenario())
+
+
+def test_62_a_clock_that_is_set_right_is_told_though_its_jump_ends_the_connection() -> None:
+    """Who does as he was told sets the clock: nothing said that it agreed."""
+
+    async def scenario() -> None:
+        clock = HandClock()
+        real = RealTime(clock)
+        clock.at += timedelta(hours=1)
+        async with fake_tws(answers=real.answers) as fake:
+            world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
+            assert apart((await world.link.connect()).events) == [pytest.approx(3600, abs=5)]
+            clock.at -= timedelta(hours=1)
+            assert isinstance((await world.link.next(world.link.now)).events[-1], LinkDown)
+            assert apart((await world.link.connect()).events) == [0.0]
+            await world.link.close()
+
+    run(scenario())
+
+
+def test_62_a_broker_whose_time_leaps_is_a_lost_connection_and_its_new_time_counts_then() -> None:
+    async def scenario() -> None:
+        clock = HandClock()
+        real = RealTime(clock)
+        async with fake_tws(answers=real.answers) as fake:
+            world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
+            await world.link.connect()
+            real.slept = 7200
+            told = []
+            for _ in range(130):
+                clock.at += timedelta(seconds=1)
+                clock.ran += 1
+                batch = await world.link.next(world.link.now)
+                assert batch.at <= clock.at
+                told += apart(batch.events)
+                if isinstance(down := batch.events[-1], LinkDown):
+                    break
+                await asyncio.sleep(0.001)
+            assert isinstance(down, LinkDown)
+            assert down.reason == "the broker's time has leapt: everything is read again"
+            first = await world.link.connect()
+            assert abs(first.at - real.at) <= timedelta(seconds=1)
+            assert [*told, *apart(first.events)] == [pytest.approx(-7200, abs=5)]
+            await world.link.close()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("hours", "way"), [(25, "25.0 hours ahead of"), (-30, "30.0 hours behind")])
+def test_62_nobody_is_let_in_by_a_clock_that_is_wrong_by_more_than_a_day(hours: int, way: str) -> None:
+    async def scenario() -> None:
+        clock = HandClock()
+        real = RealTime(clock)
+        async with fake_tws(answers=real.answers) as fake:
             world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
             clock.at += timedelta(hours=hours)
             for _ in range(2):
@@ -878,6 +934,38 @@ def test_62_nobody_is_let_in_by_a_clock_that_has_another_day_until_it_is_set(hou
     run(scenario())
 
 
+def test_62_a_broker_that_does_not_tell_its_time_is_told_and_once_it_does_everything_is_read_again() -> None:
+    async def scenario() -> None:
+        clock = HandClock()
+        real = RealTime(clock)
+        clock.at += timedelta(hours=6)
+        silent: dict[str, Callable[[Fields], list[tuple[object, ...]]]] = {"49": lambda _: []}
+        async with fake_tws(answers=silent) as fake:
+            world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
+            first = await world.link.connect()
+            assert [each for each in first.events if isinstance(each, ClocksApart)] == [
+                ClocksApart(first.at, 0.0, is_known=False)
+            ]
+            fake.answers |= real.answers
+            for _ in range(70):
+                clock.at += timedelta(seconds=1)
+                clock.ran += 1
+                batch = await world.link.next(world.link.now)
+                if isinstance(down := batch.events[-1], LinkDown):
+                    break
+                await asyncio.sleep(0.001)
+            assert isinstance(down, LinkDown)
+            assert down.reason == "the broker tells his time now: everything is read again by it"
+            events = (await world.link.connect()).events
+            told = [each for each in events if isinstance(each, ClocksApart)]
+            assert told[-1].is_known
+            assert apart(events)[-1] == pytest.approx(21600, abs=5)
+            assert abs(events[-1].at - real.at) <= timedelta(seconds=1)
+            await world.link.close()
+
+    run(scenario())
+
+
 def test_free_running_waits_until_a_timer_is_due() -> None:
     class Still:
         def now(self) -> datetime:
@@ -887,7 +975,8 @@ def test_free_running_waits_until_a_timer_is_due() -> None:
             return 0.0
 
     async def scenario() -> None:
-        async with fake_tws() as fake:
+        answers = {"49": lambda _: [(49, 1, int(Still().now().timestamp()))]}
+        async with fake_tws(answers=answers) as fake:
             world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=Still())
             await world.link.connect()
             due = Still().now()
@@ -903,7 +992,11 @@ def test_free_running_waits_until_a_timer_is_due() -> None:
 
 def test_row_20_a_connection_that_carries_nothing_any_more_is_given_up() -> None:
     async def scenario() -> None:
-        async with fake_tws() as fake, connected(fake.port, lockstep=False, heartbeat_seconds=5.0) as (world, _):
+        answers: dict[str, Callable[[Fields], list[tuple[object, ...]]]] = {"49": lambda _: []}
+        async with (
+            fake_tws(answers=answers) as fake,
+            connected(fake.port, lockstep=False, heartbeat_seconds=5.0) as (world, _),
+        ):
             (down,) = [event for event in await wait_for(world, LinkDown) if isinstance(event, LinkDown)]
             assert "no answer for" in down.reason
             assert not world.link.is_up

@@ -13,7 +13,7 @@ from engine.sim.gateway.fault_plan import read_faults
 from engine.sim.gateway.settings import GatewaySettings
 
 OF_CONNECTIONS = {"cut", "silence", "garbage", "slow", "restart", "hang_up", "id_in_use", "incomplete", "time_passes"}
-OTHER_CONTRACTS = {"chain_hole", "adjusted", "not_subscribed", "delayed_data", "short_day", "time_zone"}
+OTHER_CONTRACTS = {"chain_hole", "adjusted", "not_subscribed", "delayed_data", "short_day", "time_zone", "broker_clock"}
 MIXED = [kind for kind in KINDS if kind not in OF_CONNECTIONS | OTHER_CONTRACTS]
 UNTOLD = {"swallow_order", "pacing", "late_order", "lose_ack", "lost_execution", "correction"}
 """Of orders that meet these a client is not told all by itself."""

@@ -19,6 +19,7 @@ class Fence:
 
     def __init__(self) -> None:
         self.told: datetime | None = None
+        self._told_at = 0.0
         self._is_asked = False
         self._is_lost = False
         self._waiter: asyncio.Future[None] | None = None
@@ -49,6 +50,11 @@ class Fence:
         told, self.told = self.told, None
         return told
 
+    @property
+    def age(self) -> float:
+        """The seconds since the broker's time was told last."""
+        return asyncio.get_running_loop().time() - self._told_at
+
     def lose(self) -> None:
         """Give up waiting: the connection is gone."""
         self._is_lost = True
@@ -56,6 +62,7 @@ class Fence:
 
     def _hear(self, fields: list[str]) -> None:
         self.told = datetime.fromtimestamp(int(fields[2]), UTC)
+        self._told_at = asyncio.get_running_loop().time()
         self._wake()
 
     def _wake(self) -> None:

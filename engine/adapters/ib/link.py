@@ -13,7 +13,7 @@ from functools import partial
 
 from ib_async import ExecutionFilter
 
-from engine.adapters.clock import Clock
+from engine.adapters.clock import BrokerClock, Clock
 from engine.adapters.ib import convert, trouble
 from engine.adapters.ib.account import AccountValues
 from engine.adapters.ib.combos import Combos, learn_legs
@@ -47,6 +47,7 @@ from engine.model.event import (
 )
 from engine.model.order import above
 from engine.model.session import at_exchange_time, exchange_date, session_from
+from engine.model.values import replace
 from engine.ports import Batch
 
 log = logging.getLogger("rulebot.ib")
@@ -73,11 +74,11 @@ class IbLink:
 
     def __init__(self, settings: IbSettings, clock: Clock, feed: IbFeed, book: ContractBook) -> None:
         self._settings = settings
-        self._clock = clock
+        self._clock = BrokerClock(clock)
         self._feed = feed
         self._book = book
         self._wire: Wire | None = None
-        self._time = Timekeeper(clock)
+        self._time = Timekeeper(self._clock)
         self._account = settings.account
         self._is_simulated: bool | None = None
         self._now = self._seen_until = clock.now()
@@ -88,7 +89,7 @@ class IbLink:
         self._orders: set[tuple[int, str]] = set()
         self._next_order_id = 0
         self._positions: dict[Contract, PositionReport] = {}
-        self._told_down = self._lost_lines = self._is_away = False
+        self._told_down = self._lost_lines = self._is_away = self._is_time_doubted = False
         self._listed: set[str] | None = None
         self._unsent: list[tuple[int, str, bool]] = []
         self.combos = Combos()
@@ -122,6 +123,16 @@ class IbLink:
         return self._wire is not None and self._wire.lost is None
 
     @property
+    def computer_ahead(self) -> float:
+        """The seconds that this computer's clock is ahead of the broker's (negative: behind), 0.0 where they agree."""
+        return self._time.apart
+
+    @property
+    def _goes_by_broker(self) -> bool:
+        """Say whether time is the broker's; a simulated one makes his up, and in lockstep tells it with each batch."""
+        return not (self.is_lockstep or self.is_simulated)
+
+    @property
     def wire(self) -> Wire:
         """The connection. Raises: BrokerError when there is none."""
         if self._wire is None:
@@ -153,6 +164,7 @@ class IbLink:
             events = await self._settled(wire)
             if abs(self._time.apart) > DAY_IN_DOUBT:
                 raise trouble.other_day(self._settings, self._time.apart)
+            events += self._told_whether_known()
             await learn_legs(wire, self._book, self.combos.leg_ids)
         except ConnectionError as problem:
             await self.close()
@@ -187,7 +199,7 @@ class IbLink:
         self.combos.clear()
         self._positions.clear()
         wire.inbox.counted_id = 0
-        asks_time = not (self.is_lockstep or self.is_simulated)
+        asks_time = self._goes_by_broker
         try:
             wire.client.reqIds(1)  # answered before the lists that are asked for after it, and so is the time
             if asks_time:
@@ -197,8 +209,11 @@ class IbLink:
             lost = wire.lost or ""
             raise trouble.turned_away(self._settings, wire.inbox.notices, lost, was_connected=True) from problem
         await ask_all(wire, self._account)
+        was_known = self._time.is_known
         told = self._clocks(wire) if asks_time else []
-        return [*told, *self._drain(wire)]
+        if self._time.is_known and not was_known:
+            self._begin_time(wire)
+        return [*(replace(each, at=self._now) for each in told), *self._drain(wire)]
 
     def _up(self, wire: Wire, counted_id: int = 0) -> LinkUp:
         """Return what the lists come to. `counted_id`: of a new connection alone: on others orders may wait."""
@@ -220,17 +235,22 @@ class IbLink:
         wire = self.wire
         if self._told_down:
             raise BrokerError("there is no connection to the broker")
+        broken = ""
         try:
             if self.is_lockstep:
                 told = await wire.fence.next(wire.client, None if wire.pace.is_waiting else until)
                 self._now, self.is_at_end = told, told == self._now
             else:
                 await self._wait(wire, until)
-                self._now = max(self._clock.now(), self._now)
+                broken = self._time.look() or wire.stood_still() or self._time.leap_words
+                self._now = self._now if broken else max(self._clock.now(), self._now)
         except ConnectionError:
             return self._down(wire)
         if self.is_lockstep:
             return await self._batch(wire)
+        if broken:
+            wire.give_up(broken)  # and nothing is decided by the quotes that waited: nobody knows how old they are
+            return self._down(wire, since=self._seen_until)
         try:
             return await self._batch(wire)
         except BrokerError as problem:  # what was read is read again, by the next connection
@@ -255,9 +275,6 @@ class IbLink:
 
     async def _batch(self, wire: Wire) -> Batch:
         at = self._now
-        if not self.is_lockstep and (stood := self._time.look() or wire.stood_still()):
-            wire.give_up(stood)  # and nothing is decided by the quotes that waited: nobody knows how old they are
-            return self._down(wire, since=self._seen_until)
         self._seen_until = at
         if at >= self._rolls_at:
             self._begin_day(at)
@@ -304,7 +321,10 @@ class IbLink:
         if self.is_simulated or not wire.is_up:
             wire.fence.take()
             return []
+        was_known = self._time.is_known
         found = self._clocks(wire)
+        if self._time.is_known and not was_known:
+            wire.give_up("the broker tells his time now: everything is read again by it")
         if self._time.is_due():
             wire.client.reqCurrentTime()
         return found
@@ -312,8 +332,21 @@ class IbLink:
     def _clocks(self, wire: Wire) -> list[Event]:
         """Return what the broker's time says of our clock, if it was told and that is new."""
         told = wire.fence.take()
-        ahead = None if told is None else self._time.heard(told)
+        ahead = None if told is None else self._time.heard(told, wire.fence.age)
         return [] if ahead is None else [ClocksApart(self._now, ahead)]
+
+    def _told_whether_known(self) -> list[Event]:
+        """Return that the broker has not told his time on this connection, or that he does again."""
+        if not self._goes_by_broker or self._time.is_known is not self._is_time_doubted:
+            return []
+        self._is_time_doubted = not self._time.is_known
+        return [ClocksApart(self._now, self._time.apart, is_known=self._time.is_known)]
+
+    def _begin_time(self, wire: Wire) -> None:
+        """Let this connection begin at the broker's time, which it has just been told."""
+        self._now = self._seen_until = self._clock.now()
+        wire.pace.release(self._now.timestamp())
+        self._begin_day(self._now)
 
     async def _restored(self, wire: Wire) -> list[Event]:
         """Read every list again after the gateway found the broker; fills may have happened meanwhile.

@@ -81,7 +81,7 @@ class Pace:
     def release(self, now: float) -> None:
         """Let time come to `now` (epoch seconds) and send what may leave."""
         self._now = now
-        while self._sent and now - self._sent[0] >= 1:
+        while self._sent and not 0 <= now - self._sent[0] < 1:  # the clock may have been set back
             self._sent.popleft()
         self._drain()
 

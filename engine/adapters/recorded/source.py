@@ -192,6 +192,7 @@ class _Tape:
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
+        self.is_time_known = True
         self.streamed = Streamed()
         self.bars: dict[str, tuple[DailyBar, ...]] = {}
         self.closes: dict[str, tuple[float, ...]] = {}
@@ -256,13 +257,12 @@ class _Tape:
             step = next(steps, None)
 
     def _tell_clocks(self, step: Heard, file: Path) -> None:
-        """Tell when the engine saw that its clock was wrong, or no more so: its times are those of that clock."""
-        if not isinstance(step.event, ClocksApart):
+        """Tell when the engine did not know the broker's time, or knew it again: its times are its own clock's then."""
+        if not isinstance(step.event, ClocksApart) or step.event.is_known is self.is_time_known:
             return
-        side = "ahead of" if step.event.seconds > 0 else "behind"
-        apart = f"was {abs(step.event.seconds):,.0f} s {side} the broker's"
-        text = apart if step.event.seconds else "agreed with the broker's again"
-        self.findings.append(told(str(file), 0, f"at {_clock(step.at.timestamp())} its clock {text}"))
+        self.is_time_known = step.event.is_known
+        text = "told its time again" if self.is_time_known else "did not tell its time: times are this engine's own"
+        self.findings.append(told(str(file), 0, f"at {_clock(step.at.timestamp())} the broker {text}"))
 
     def _cut(self, at: float) -> None:
         """Forget what was said of the time from `at` on: by another file, or by a clock that has been set back."""

@@ -23,7 +23,7 @@ NEED_TIME = frozenset({"slow", "silence"})
 """Kinds that mean nothing in lockstep, where time waits: with them it runs by itself."""
 LABELS_NOT_DRAWN = frozenset({"wrong_account none"})
 """A client that waits for an account stops the clock of a lockstep run."""
-NOT_DRAWN = frozenset({"short_day", "time_zone"})
+NOT_DRAWN = frozenset({"short_day", "time_zone", "broker_clock"})
 """What changes a whole day, by which a trial's other times are drawn, and what holds from the start of a gateway."""
 CHOICE = (*(kind for kind in KINDS if kind not in NOT_DRAWN), *CRASHES, *ACTS, *RELOADS, *DOCUMENTS)
 DELAYS = (0.0, 0.0, 0.002, 0.05, 0.4)

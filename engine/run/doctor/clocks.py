@@ -9,7 +9,7 @@ from engine.adapters.ib.timekeeping import APART
 from engine.model.exchange_days import LAST_YEAR
 from engine.model.session import EXCHANGE_ZONE, restarts_over, sessions
 from engine.run.doctor.dates import A_WEEK
-from engine.run.doctor.finding import Finding, Group, fault, fine, unchecked, warning
+from engine.run.doctor.finding import Finding, Group, fine, unchecked, warning
 from engine.run.looking.visit import Visit, coming_session
 
 LIMIT_SECONDS = 5.0
@@ -40,8 +40,8 @@ def judged(asked: datetime, told: datetime, took: float) -> Finding:
     unsure = 0.5 + took / 2
     words = f"{abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} the broker's, give or take {unsure:.1f} s"
     if abs(ahead) - unsure > APART:
-        text = f"this computer's clock is {words}: nothing is entered from {APART:g} s on"
-        return fault(Group.CLOCK, "broker's time", text, "set the clock (NTP)")
+        text = f"this computer's clock is {words}: an engine goes by the broker's"
+        return warning(Group.CLOCK, "broker's time", text, "set the clock (NTP)")
     return fine(Group.CLOCK, "broker's time", words)
 
 

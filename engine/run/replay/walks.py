@@ -130,6 +130,7 @@ def _stand(walk: Walk, recording: Recording, stood: Stood) -> None:
         is_stopping=False,
         rivals=frozenset(),
         clocks_apart=0.0,
+        is_time_known=True,
         down_at=None,
         is_unwatched_told=False,
         absent=frozenset(),

@@ -68,7 +68,10 @@ class Clock:
         until: epoch seconds up to which the holder wants none unless something is said to it, 0 for the next instant.
         """
         if not (self.hub.settings.lockstep and session.asks_lockstep):
-            session.send(49, 1, self.hub.now)
+            faults = self.hub.faults
+            told = self.hub.now if faults is None else faults.told_time(self.hub.now)
+            if told is not None:
+                session.send(49, 1, told)
             return
         self._asked[session] = self._asked.get(session, 0) + 1
         self._resting[session] = until

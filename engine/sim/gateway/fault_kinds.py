@@ -192,6 +192,7 @@ KINDS: dict[str, Kind] = {
             "of": Param("all", ("all", "executions", "last_days", "hours")),
         },
     ),
+    "broker_clock": Kind((AT, STANDING), {"seconds": Param(0.0, least=None), "answers": Param(True)}),
     "garbage": Kind(LINK, {"what": _one_of("unknown", "short", "length")}),
     "slow": Kind(
         (*LINK, STANDING),

@@ -92,6 +92,7 @@ class Faults:
         self._read_only = 0
         self._asleep_until = 0
         self._zone: ShownZone | None = None
+        self._clock: Fault | None = None
         self._late: dict[Key, Ticket] = {}
         self._tickets: dict[Key, Ticket] = {}
         self._greeted: dict[Session, list[Fault]] = {}
@@ -113,6 +114,7 @@ class Faults:
             "garbage": self._links.garbage,
             "slow": self._links.slow_down,
             "time_zone": self._tell_zone,
+            "broker_clock": self._set_clock,
             "restart": self._starts.restart,
             "account_not_ready": self._account.begin,
             "read_only": self._go_read_only,
@@ -148,6 +150,7 @@ class Faults:
         self._starts.calm()
         self._account.calm()
         self._read_only = 0
+        self._clock = None
         self._links.calm()
         self._cancels.calm()
 
@@ -259,6 +262,15 @@ class Faults:
         self._zone = shown_zone(fault)
         for session in self._links.clients(None):
             session.zone = self._zone
+
+    def _set_clock(self, fault: Fault, client_id: int | None) -> None:
+        self._clock = fault
+
+    def told_time(self, now: int) -> int | None:
+        """Return the time that a client is told who does not hold the clock, None when it is told none."""
+        if self._clock is None:
+            return now
+        return now + self._clock.whole("seconds") if self._clock.flag("answers") else None
 
     def _fall_asleep(self, fault: Fault, client_id: int | None) -> None:
         self._asleep_until = self._hub.now + int(fault.seconds())

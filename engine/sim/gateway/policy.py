@@ -42,6 +42,9 @@ class Policy(Protocol):
     def is_down(self) -> bool:
         """True while nobody can connect."""
 
+    def told_time(self, now: int) -> int | None:
+        """Return the time that a client is told who does not hold the clock, None when it is told none."""
+
     @property
     def asleep_until(self) -> int:
         """The virtual time until which the machine of the clients sleeps: time passes without them."""

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from engine.adapters.clock import BrokerClock
 from engine.adapters.ib.timekeeping import Timekeeper
 
 NOON = datetime(2025, 11, 24, 17, 0, tzinfo=UTC)
@@ -25,7 +26,8 @@ class Asked:
 
     def __init__(self) -> None:
         self.watch = Watch()
-        self.keeper = Timekeeper(self.watch)
+        self.clock = BrokerClock(self.watch)
+        self.keeper = Timekeeper(self.clock)
 
     def told(self, behind: float) -> float | None:
         """Ask a minute later, and return what the answer, in whole seconds, comes to."""
@@ -49,7 +51,7 @@ def test_62_who_doubts_asks_again_after_a_second() -> None:
     asked = Asked()
     assert asked.keeper.is_due()
     assert not asked.keeper.is_due()
-    for behind, due in ((10, 1), (10, 60), (0, 60)):
+    for behind, due in ((10, 1), (10, 60), (10, 60)):
         asked.told(behind)
         asked.watch.seconds += due - 0.5
         assert not asked.keeper.is_due()
@@ -57,9 +59,46 @@ def test_62_who_doubts_asks_again_after_a_second() -> None:
         assert asked.keeper.is_due()
 
 
+def test_62_the_engine_goes_by_the_brokers_time_whatever_the_computer_s_clock_says() -> None:
+    asked = Asked()
+    assert asked.told(21600) is None
+    assert asked.clock.now() == asked.watch.now() - timedelta(hours=6) + timedelta(seconds=0.5)
+    asked.watch.set_by -= 9000
+    assert asked.clock.now() == NOON + timedelta(seconds=60 - 21600 + 0.5)
+
+
+def test_62_a_computer_that_agrees_tells_the_time_to_less_than_a_second() -> None:
+    asked = Asked()
+    asked.watch.seconds = 0.25
+    asked.told(0.9)
+    assert asked.clock.now() == asked.watch.now()
+
+
+def test_62_a_broker_that_drifts_is_followed_and_one_that_leaps_is_a_lost_connection() -> None:
+    asked = Asked()
+    for behind in (0, 10, 10):
+        asked.told(behind)
+    assert asked.clock.now() == asked.watch.now() - timedelta(seconds=9.5)
+    assert asked.keeper.leap_words == ""
+    asked.told(-7200)
+    assert asked.keeper.leap_words == ""
+    asked.told(-7200)
+    assert asked.keeper.leap_words == "the broker's time has leapt: everything is read again"
+    assert asked.clock.now() == asked.watch.now() - timedelta(seconds=9.5)
+
+
+def test_62_an_answer_counts_from_when_it_came() -> None:
+    asked = Asked()
+    told = NOON - timedelta(hours=1)
+    asked.keeper.asks()
+    asked.watch.seconds += 8
+    asked.keeper.heard(told, age=8.0)
+    assert asked.clock.now() == told + timedelta(seconds=8.5)
+
+
 def test_63_a_clock_that_is_set_has_jumped() -> None:
     watch = Watch()
-    keeper = Timekeeper(watch)
+    keeper = Timekeeper(BrokerClock(watch))
     found = []
     for seconds, set_by in ((1, 0.0), (600, 2.0), (1, 4.5), (1, 2.5), (1, -3.0), (1, -3.0)):
         watch.seconds, watch.set_by = watch.seconds + seconds, set_by

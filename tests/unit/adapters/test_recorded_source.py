@@ -374,15 +374,15 @@ def test_a_gap_is_told_with_why_the_connection_was_given_up(tmp_path: Path) -> N
     ]
 
 
-def test_a_clock_apart_from_the_brokers_is_told(tmp_path: Path) -> None:
+def test_that_the_broker_did_not_tell_its_time_is_told(tmp_path: Path) -> None:
     run = Run(tmp_path, "a")
     run.sees(0, spx=5900.0)
-    for seconds in (-600.0, 0.0):
-        run.recorder.took(ClocksApart(OPEN, seconds), (), changed=True)
+    for seconds, is_known in ((-600.0, True), (-600.0, False), (0.0, True)):
+        run.recorder.took(ClocksApart(OPEN, seconds, is_known=is_known), (), changed=True)
     run.recorder.close()
     assert [each.text for each in RecordingSource(tmp_path).day(DAY).findings][:2] == [
-        "at 09:30:00 its clock was 600 s behind the broker's",
-        "at 09:30:00 its clock agreed with the broker's again",
+        "at 09:30:00 the broker did not tell its time: times are this engine's own",
+        "at 09:30:00 the broker told its time again",
     ]
 
 

@@ -43,6 +43,9 @@ def test_in_a_real_run_it_came_when_it_was_received_however_old_the_last_batch_i
     assert isinstance(found, HookCame)
     assert abs(found.came.timestamp() - stamp / NANOSECONDS) <= 1.0
     assert found.at == AT
+    (found,) = Inbox(store, wall=lambda: stamp + 600 * NANOSECONDS, ahead=lambda: 21600.0).read(AT)
+    assert isinstance(found, HookCame)
+    assert abs(found.came.timestamp() + 21600 - stamp / NANOSECONDS) <= 1.0
 
 
 def test_it_is_removed_once_its_record_is_kept_and_not_before(store: Path) -> None:

@@ -583,30 +583,47 @@ def test_74_the_same_at_a_connection() -> None:
 # ---------------------------------------------------------------- clocks
 
 
-def test_62_nothing_is_entered_while_the_clocks_disagree() -> None:
+def test_62_a_wrong_clock_of_the_computer_is_told_and_stops_nothing() -> None:
+    """Entries and exits go by the broker's time: they were stopped, though nothing was in doubt."""
+    desk = Desk()
+    desk.send(ClocksApart(desk.now, 21600.4))
+    assert desk.alarms[-1] == (
+        "this computer's clock is 21,600 s ahead of the broker's. Entries and exits go by the broker's time. "
+        "Set the clock (NTP)"
+    )
+    desk.until("10:01")
+    assert len(desk.submitted) == 1
+    desk.send(ClocksApart(desk.now, 0.0))
+    assert desk.alarms[-1] == "this computer's clock and the broker's agree again"
+
+
+def test_62_nothing_is_entered_before_the_broker_has_told_its_time() -> None:
     desk = Desk()
     order = desk.enter()
     desk.ack(order)
-    desk.send(ClocksApart(desk.now, 3600.4))
+    desk.send(ClocksApart(desk.now, 0.0, is_known=False))
     assert desk.order(order.ref).status is OrderStatus.CANCELLING
-    assert "3,600 s ahead of the broker's: set it (NTP)" in desk.alarms[-1]
+    assert desk.alarms[-1] == (
+        "the broker has not told its time: nothing is entered until it does. Exits go by this computer's clock"
+    )
     desk = Desk()
-    desk.send(ClocksApart(desk.now, -12.0))
+    desk.send(ClocksApart(desk.now, 0.0, is_known=False))
     desk.until("10:01")
     assert not desk.submitted
-    assert desk.state.bots["spread"].waits == "this computer's clock is 12 s behind the broker's"
+    assert desk.state.bots["spread"].waits == "the broker has not told its time"
     desk.send(ClocksApart(desk.now, 0.0))
+    assert desk.alarms[-1] == "the broker tells its time again"
     desk.tick(15)
     assert len(desk.submitted) == 1
 
 
-def test_62_clocks_that_are_found_apart_while_connecting_take_an_entry_back_once_the_broker_is_there() -> None:
+def test_62_an_unknown_time_at_a_connection_takes_an_entry_back_once_the_broker_is_there() -> None:
     """The broker's time is asked for with the lists, and told before LinkUp."""
     desk = Desk()
     order = desk.enter()
     desk.ack(order)
     desk.unlink()
-    desk.send(ClocksApart(desk.now, 3600.4))
+    desk.send(ClocksApart(desk.now, 0.0, is_known=False))
     assert desk.cancels == []
     desk.link()
     assert [each.ref for each in desk.cancels] == [order.ref]
@@ -615,13 +632,13 @@ def test_62_clocks_that_are_found_apart_while_connecting_take_an_entry_back_once
     assert len(desk.submitted) == 1
 
 
-def test_in_a_pause_between_two_tries_a_clock_that_is_wrong_keeps_the_next_one_out() -> None:
+def test_in_a_pause_between_two_tries_an_unknown_time_keeps_the_next_one_out() -> None:
     desk = Desk((text_of(order="{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 30s, then: cancel}"),))
     first = desk.enter()
     desk.ack(first)
     desk.tick(10)
     desk.cancelled(first)
-    desk.send(ClocksApart(desk.now, -12.0))
+    desk.send(ClocksApart(desk.now, 0.0, is_known=False))
     for _ in range(5):
         desk.tick(10)
     assert desk.last.ref == first.ref

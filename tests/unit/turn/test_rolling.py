@@ -395,7 +395,7 @@ def test_what_was_taken_back_as_nothing_may_enter_rolls_once_all_may_again(is_ki
     if is_kill:
         desk.ask_kill()
     else:
-        desk.send(ClocksApart(desk.now, 12.0))
+        desk.send(ClocksApart(desk.now, 0.0, is_known=False))
     desk.cancelled(desk.last)
     desk.tick(1)
     assert (len(rolls(desk)), both(desk)[0].state) == (1, "open")

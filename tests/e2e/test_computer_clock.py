@@ -1,0 +1,96 @@
+"""A day of an engine whose computer has a wrong clock: entries and exits come by the broker's time (row 62)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from engine.adapters.ib.settings import IbSettings
+from engine.adapters.ib.world import ib_world
+from engine.model.order import Order, Purpose
+from engine.record.codec import decode
+from engine.record.record import Kind
+from engine.run.chaos.virtual_loop import run_virtually
+from engine.run.desk import load_desk
+from engine.run.start import Run, RunOptions, execute, open_journal
+from engine.run.worlds import World
+from engine.sim.gateway.embed import RunningGateway, start_gateway
+from engine.sim.gateway.settings import GatewaySettings
+from tests.e2e.test_restart import new_york
+from tests.e2e.test_short_day import BOT, DAY
+from tests.e2e.worlds import check_replays
+
+
+class WrongClock:
+    """A computer's clock that is so many seconds ahead of the gateway's time, whichever time it is there."""
+
+    def __init__(self, gateway: RunningGateway, ahead: Callable[[datetime], float]) -> None:
+        self._time = asyncio.get_running_loop().time
+        self._first = datetime.fromtimestamp(gateway.now, new_york(9, 29).tzinfo) - timedelta(seconds=self._time())
+        self._ahead = ahead
+
+    def now(self) -> datetime:
+        """Return what the computer shows."""
+        right = self._first + timedelta(seconds=self._time())
+        return right + timedelta(seconds=self._ahead(right))
+
+    def elapsed(self) -> float:
+        """Return the loop's seconds."""
+        return self._time()
+
+
+def lived_through(ahead: Callable[[datetime], float], folder: Path) -> tuple[list[str], list[Order]]:
+    """Return the alarms of a day, and the orders that were sent."""
+    (folder / "spread.yaml").write_text(BOT)
+    desk = load_desk([str(folder / "spread.yaml")], {}, None)
+    options = RunOptions(store=folder / "s.db", logs=None, sessions=1, install="", tapes=folder / "tapes")
+    settings = GatewaySettings(first_day=DAY, seed=4, data_seconds=15, lockstep=False, speed=1.0, fence_seconds=1)
+
+    @asynccontextmanager
+    async def world(gateway: RunningGateway) -> AsyncIterator[World]:
+        ib = ib_world(IbSettings(port=gateway.port, client_id=1), WrongClock(gateway, ahead))
+        try:
+            yield World(ib, None)
+        finally:
+            await ib.link.close()
+
+    async def body() -> None:
+        gateway = await start_gateway(settings)
+        try:
+            await execute(desk, options, world(gateway), lambda run: None, nothing)
+        finally:
+            await gateway.stop()
+
+    def nothing(run: Run, at: datetime) -> None:
+        """Watch nothing."""
+
+    run_virtually(lambda _: body())
+    assert check_replays(folder / "tapes")
+    records = open_journal(options).read()
+    alarms = [str(each.data["text"]) for each in records if each.kind is Kind.ALARM]
+    orders = {each.ref: each for each in (decode(Order, dict(e.data)) for e in records if e.kind is Kind.ORDER)}
+    return alarms, [*orders.values()]
+
+
+def _steps(at: datetime) -> float:
+    """Return a clock that is right, then set forward, then back, then right again."""
+    return 7200.0 if new_york(11, 0) <= at < new_york(13, 0) else -3600.0 if at >= new_york(13, 0) else 0.0
+
+
+@pytest.mark.parametrize(
+    ("ahead", "told"),
+    [(lambda _: 6 * 3600.0, "21,599 s ahead of"), (_steps, "3,600 s behind")],
+    ids=["6 h ahead", "set during the day"],
+)
+def test_62_a_day_by_a_wrong_clock(ahead: Callable[[datetime], float], told: str, tmp_path: Path) -> None:
+    """Exits that were due at 15:45 were sent in the morning."""
+    alarms, (entry, leave) = lived_through(ahead, tmp_path)
+    assert any(f"this computer's clock is {told} the broker's" in text for text in alarms), alarms
+    assert (entry.purpose, leave.purpose) == (Purpose.ENTRY, Purpose.EXIT)
+    assert entry.prepared_at is not None
+    assert leave.prepared_at is not None
+    assert abs(entry.prepared_at - new_york(10, 0)) < timedelta(seconds=3)
+    assert abs(leave.prepared_at - new_york(15, 45)) < timedelta(seconds=3)
