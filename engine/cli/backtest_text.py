@@ -25,6 +25,7 @@ from engine.run.backtest.results import (
 )
 from engine.run.columns import aligned, price, signed
 from engine.run.in_shares import InShares, in_shares_lines
+from engine.run.kept import kept_lines
 
 SHOWN_RULES = 8
 _RIGHT = frozenset(range(1, 9))
@@ -76,6 +77,8 @@ def _head(results: Results) -> Iterator[str]:
         yield f" {words}"
     if still := sum(trade.left is None for trade in results.trades):
         yield f" open at the end: {counted(still, 'position')}, which the account counts at the last mid"
+    for words in kept_lines(results.kept, is_named=len(results.by_bot) > 1):
+        yield f" {words}"
     for words in in_shares_lines([_in_shares(each) for each in results.trades if each.in_shares]):
         yield f" {words}"
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from engine.model.counted import counted
 from engine.model.money import ZERO, signed_dollars
 from engine.run.columns import aligned
+from engine.run.kept import kept_lines
 from engine.run.outcome import BotOutcome, DayOutcome, Told
 from engine.run.trade_text import provisional_text
 
@@ -53,7 +54,8 @@ def days_lines(days: Sequence[DayOutcome], width: int, spent: str = "") -> list[
     shown = days if len(days) <= DETAILED_DAYS else days[-1:]
     for day in shown:
         head = [f" {day.date:%Y-%m-%d %a}"] if len(days) > 1 else []
-        lines += [*head, *_day_lines(day, spent if len(days) == 1 else "", width), ""]
+        exits = [f" {line}" for line in kept_lines(day.kept, is_named=len(day.bots) > 1)]
+        lines += [*head, *_day_lines(day, spent if len(days) == 1 else "", width), *exits, ""]
     if len(days) > 1:
         lines += [*_totals(days), *(["", f" {spent}"] if spent else []), ""]
     return lines

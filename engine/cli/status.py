@@ -12,6 +12,7 @@ from engine.record.record import Record
 from engine.run.asked import TO_BE_CLOSED, kept_out, named_in, reason_of, standing_of, trading_of
 from engine.run.columns import aligned, one_line, price, signed
 from engine.run.connected import connected
+from engine.run.kept import ExitKept, kept_lines, read_kept
 from engine.run.resume import resume_from
 from engine.run.today import open_as_marked, owed_today, realized_today
 from engine.run.trade_text import error_text, holding_of, provisional_text
@@ -56,7 +57,7 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
     positions = [_position(row, orders, on_hold, standing) for row in held]
     resting = {order["ref"] for position in positions for order in position["protection"]}
     state = (reader.view("system_state") or [{}])[0]
-    known = _known(reader)
+    known, kept = _known(reader), read_kept(reader)
     return {
         "engine": run.state(),
         "mark": run.mark,
@@ -75,6 +76,7 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
         "reload": None if run.state() == "stopped" else _reload(run.reload),
         "positions": positions,
         "orders": [_order(row) for row in orders if row["ref"] not in resting],
+        "exits": [each.as_document() for each in kept],
         "errors": [
             {"bot": row["strategy_id"], "position": row["position"], "left": error_text(row)}
             for row in reader.view("trades", status="ERROR")
@@ -151,6 +153,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
         if one["on_hold"]
     ]
     lines += [f" {one['bot']} {one['position']}: {one['left']}" for one in document["errors"]]
+    lines += [f" {line}" for line in kept_lines([ExitKept(**one) for one in document["exits"]], is_named=True)]
     lines += [f" halted: {halt['bot']}: {halt['reason']}" for halt in document["halts"]]
     if reload := document["reload"]:
         words = "reload refused: " if reload["what"] == "refused" else "reload waits for "

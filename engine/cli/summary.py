@@ -15,6 +15,7 @@ from engine.model.errors import MisuseError
 from engine.model.money import dollars
 from engine.run.columns import aligned, signed
 from engine.run.in_shares import InShares, in_shares_lines, read_in_shares
+from engine.run.kept import kept_lines, read_kept
 from engine.run.periods import Period
 from engine.run.trade_text import error_text
 from engine.store.latest import chosen_store
@@ -60,7 +61,8 @@ def summary(
     Amounts are dollars: gross before commissions, net after them. A trade that was assigned or exercised counts with
     its shares, at their official settlement price. A trade counts whole, on the day on which its last leg of value was
     closed. A win is a trade with a profit after commissions; max_drawdown is the deepest fall of the
-    summed net profit below its best so far.
+    summed net profit below its best so far. Below the sums each exit says what it promised and kept, and its slippage
+    in dollars per contract: "target 50 %: kept 51 %, n 31".
     """
     path = chosen_store(store)
     if sessions is not None and not compares:
@@ -83,6 +85,7 @@ def summary(
         known, mark = reader.bots(), reader.run().mark
         drift = last_compared(reader)
         apart = _Apart.of(reader, bot or "")
+        kept = read_kept(reader, bot or "")
         by_bot = {str(row["strategy_id"]): _fields(row) for row in reader.view("strategy_summary")}
         together = [_fields(row) for row in reader.view("account_summary")]
     if bot is not None:
@@ -90,10 +93,20 @@ def summary(
     found = {name: by_bot.get(name, NOTHING) for name in ([bot] if bot else known)}
     total = None if bot else (together or [NOTHING])[0]
     if form == "json":
-        told = {"bots": found, **apart.as_document(), "mark": mark, "drift": drift, "store": shown_path(path)}
+        exits = [each.as_document() for each in kept]
+        told = {
+            "bots": found,
+            "exits": exits,
+            **apart.as_document(),
+            "mark": mark,
+            "drift": drift,
+            "store": shown_path(path),
+        }
         print_json(told | ({"all": total} if total else {}))
         return
     _show(found | ({"all": total} if total and len(found) > 1 else {}))
+    for place, line in enumerate(kept_lines(kept, is_named=len(found) > 1)):
+        (_say_apart if not place else _say_on)(line)
     _tell(apart)
     if drift is not None:
         _say_apart(compared_words(drift))
@@ -143,6 +156,10 @@ def _tell(apart: _Apart) -> None:
 def _say_apart(words: str) -> None:
     """Write a sentence, with an empty line before it."""
     echo("")
+    echo(f" {words}")
+
+
+def _say_on(words: str) -> None:
     echo(f" {words}")
 
 

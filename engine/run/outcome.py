@@ -16,6 +16,7 @@ from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
 from engine.run.columns import one_line
 from engine.run.glance import waits_text
+from engine.run.kept import ExitKept, kept_by_exit
 from engine.run.position_text import (
     closed_by_others,
     closed_parts,
@@ -63,7 +64,7 @@ class BotOutcome:
 class DayOutcome:
     """One session. Units: dollars; `exits` counts positions closed, `rejects` orders that the broker refused.
 
-    owed: fills whose commission is not told yet.
+    owed: fills whose commission is not told yet. kept: what the exits that closed positions kept of what they promised.
     """
 
     date: date
@@ -74,6 +75,7 @@ class DayOutcome:
     exits: int
     rejects: int
     owed: int = 0
+    kept: tuple[ExitKept, ...] = ()
 
     @property
     def profit(self) -> Decimal:
@@ -95,6 +97,7 @@ def day_outcome(state: State, at: datetime | None) -> DayOutcome:
         exits=sum(position.state == "closed" for position in traded),
         rejects=sum(order.status is OrderStatus.REFUSED for order in state.orders.values()),
         owed=owed_today(state),
+        kept=tuple(kept_by_exit((each for each in traded if each.state == "closed"), {})),
     )
 
 

@@ -383,6 +383,12 @@ class StoreReader:
         found = self._positions(journal.c.position.in_(still_open))
         return {each.id: each.let_be for each in found if each.let_be}
 
+    def closed_positions(self, bot: str = "") -> list[Position]:
+        """Return the closed trades of a bot, "" of all, as they were recorded last, in order of their numbers."""
+        is_closed = (trade_rows.c.status == "CLOSED", *((trade_rows.c.bot == bot,) if bot else ()))
+        closed = select(trade_rows.c.position).where(*is_closed)
+        return self._positions(journal.c.position.in_(closed))
+
     def estimated(self, bot: str = "") -> list[str]:
         """Return the positions that are over, "" of all bots, with a fill at a price that nobody has told, in order.
 

@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
 
+from engine.run.kept import kept_lines, read_kept
 from engine.run.periods import SPANS, period_of
 from engine.store.place import Place
 from engine.store.queries import Row, StoreReader
@@ -31,6 +32,7 @@ def trades_page(
     with StoreReader(store) as reader:
         rows = [row for row in reader.trades(**equal) if is_between(row["trade_date"], first, last)]
         bots, standing = reader.bots(), standing_by(reader.run())
+        kept = kept_lines(read_kept(reader, bot), is_named=not bot)
     closed = sorted((row for row in rows if row["final_pnl"] is not None and row["exit_time"]), key=_exit)
     sums = [
         (name, sum(float(row["final_pnl"]) for row in group))
@@ -44,6 +46,7 @@ def trades_page(
         "made": sum(amount for _, amount in sums),
         "wins": sum(row["final_pnl"] > 0 for row in closed),
         "closed": len(closed),
+        "kept": kept,
         "in_error": sum(row["status"] == "ERROR" for row in rows),
         "drawing": days_svg(sums),
         "bots": bots,

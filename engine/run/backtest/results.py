@@ -31,6 +31,7 @@ from engine.run.backtest.notes import FINDING, HELD, NO_DATA, REGIME
 from engine.run.backtest.waking import SETTLES
 from engine.run.desk import compile_text
 from engine.run.in_shares import InShares, read_in_shares
+from engine.run.kept import ExitKept, read_kept
 from engine.run.periods import Period, periods
 from engine.run.resume import spec_texts
 from engine.run.trade_text import asked_for, is_entered, is_opened, left_at, parts_closed, structure_of
@@ -62,7 +63,8 @@ class Sums:
 class Results:
     """All of it. settings: what the backtest was asked to do. findings: rows of what was wrong with the data.
 
-    holds_shares: shares were held, or owed, over a night. bias: that of modelled prices, None of quotes.
+    kept: what each exit kept of what it promised. holds_shares: shares were held, or owed, over a night. bias: that of
+    modelled prices, None of quotes.
     """
 
     settings: Mapping[str, Any]
@@ -73,6 +75,7 @@ class Results:
     all: Sums
     by_bot: Mapping[str, Sums]
     by_reason: Mapping[str, Sums]
+    kept: tuple[ExitKept, ...]
     by_vix: Mapping[str, Sums]
     by_hour: Mapping[str, Sums]
     profit: Decimal
@@ -98,6 +101,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         records = reader.records(_KINDS)
         trades, orders = reader.view("trades"), _by_position(reader.view("orders"))
         bots, in_shares = reader.bots(), {each.position: each for each in read_in_shares(reader)}
+        kept = tuple(read_kept(reader))
         unseen = {exchange_date(record.at) for record in records if _is_fact(record, NO_DATA)}
         months = periods(reader, "month", expected=expected, unseen=unseen)
     started = next((record for record in reversed(records) if record.kind is Kind.RUN_STARTED), None)
@@ -124,6 +128,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         all=sums(closed),
         by_bot={name: sums([each for each in closed if each.bot == name]) for name in bots},
         by_reason=_grouped(closed, lambda trade: trade.exits),
+        kept=kept,
         by_vix=by_regime(closed),
         by_hour=_grouped(closed, lambda trade: trade.entered[11:13] + ":00"),
         profit=sum((day.profit for day in days), ZERO),

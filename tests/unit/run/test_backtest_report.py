@@ -100,6 +100,19 @@ def document() -> dict[str, Any]:
         "trades": [trade(1, 40.0), trade(2, -60.0), trade(3, 0.0, None)],
         "all": SUMS,
         "by_bot": {"a<b": SUMS},
+        "kept": [
+            {
+                "bot": "a<b",
+                "exit": "target",
+                "trades": 2,
+                "promised_share": 0.5,
+                "kept_share": 0.51,
+                "promised": 42.5,
+                "kept": 43.35,
+                "missed": 0,
+                "slippage": 0.85,
+            }
+        ],
         "by_reason": {"target": SUMS},
         "by_vix": {"VIX 15 to 20": SUMS},
         "by_hour": {"09:00": SUMS},
@@ -173,6 +186,7 @@ def test_a_report_is_one_file_whose_trades_lead_to_their_why() -> None:
         "a.csv:7",
         "half, target",
         "no sum of trades: 1 position.",
+        "target 50 %: kept 51 %, slippage +$0.85 a contract, n 2",
         "Ended in shares: 1 trade, counted at the official settlement price of the shares; the shares made -$20.00",
     ):
         assert words in found.text

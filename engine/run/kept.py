@@ -1,0 +1,112 @@
+"""What exits kept of what they promised, and how far from their price they filled: one sum for each exit of a bot."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from engine.model.kept import Kept, kept_of
+from engine.model.money import CENT, ZERO, signed_dollars
+from engine.model.position import Position
+from engine.model.values import dataclass
+from engine.store.queries import StoreReader
+
+_DIGITS = Decimal("0.0001")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitKept:
+    """How one exit of a bot did over its closed trades.
+
+    promised_share: the part of the entry price that it promises to keep, kept_share what it kept of it, over all of
+    them together; None of an exit that promises dollars, or nothing. promised, kept: dollars a trade on average.
+    missed: trades that kept less than was promised. slippage: dollars per contract of the structure on average, + where
+    it filled better than its price (without one: than the mid when it was first priced); None where no trade has one.
+    """
+
+    bot: str
+    exit: str
+    trades: int
+    promised_share: Decimal | None
+    kept_share: Decimal | None
+    promised: Decimal | None
+    kept: Decimal | None
+    missed: int
+    slippage: Decimal | None
+
+    def as_document(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        numbers = ("promised_share", "kept_share", "promised", "kept", "slippage")
+        amounts = {name: getattr(self, name) for name in numbers}
+        told = {name: None if amount is None else float(amount) for name, amount in amounts.items()}
+        return {"bot": self.bot, "exit": self.exit, "trades": self.trades, "missed": self.missed, **told}
+
+
+def read_kept(reader: StoreReader, bot: str = "") -> list[ExitKept]:
+    """Return how each exit of a bot, "" of all, did over the closed trades of a store. Raises: StoreError."""
+    rows = reader.view("trades", status="CLOSED", **({"strategy_id": bot} if bot else {}))
+    slipped = {str(row["position"]): row["slippage"] for row in rows}
+    return kept_by_exit(reader.closed_positions(bot), slipped)
+
+
+def kept_by_exit(positions: Iterable[Position], slipped: Mapping[str, float | None]) -> list[ExitKept]:
+    """Return how the exits that closed these positions did, by bot and exit; what no exit closed is left out.
+
+    slipped: `slippage` of the view `trades`, dollars per share and + where it is worse, by position: it counts where an
+    exit has no price.
+    """
+    groups: dict[tuple[str, str, Decimal | None], list[tuple[Kept, Decimal | None]]] = {}
+    for position in positions:
+        if (kept := kept_of(position)) is not None:
+            share = None if kept.promised_share is None else kept.promised_share.quantize(_DIGITS)
+            slippage = _slippage(kept, slipped.get(position.id))
+            groups.setdefault((position.bot, kept.exit, share), []).append((kept, slippage))
+    return [_summed(*key, found) for key, found in sorted(groups.items(), key=lambda each: str(each[0]))]
+
+
+def _slippage(kept: Kept, slipped: float | None) -> Decimal | None:
+    if kept.slippage is not None or slipped is None:
+        return kept.slippage
+    return (-Decimal(str(slipped)) * 100).quantize(CENT)
+
+
+def _summed(bot: str, exit: str, share: Decimal | None, found: list[tuple[Kept, Decimal | None]]) -> ExitKept:
+    promising = [kept for kept, _ in found if kept.promised_dollars is not None and kept.kept_dollars is not None]
+    promised = sum((kept.promised_dollars or ZERO for kept in promising), ZERO)
+    made = sum((kept.kept_dollars or ZERO for kept in promising), ZERO)
+    slippages = [slippage for _, slippage in found if slippage is not None]
+    return ExitKept(
+        bot=bot,
+        exit=exit,
+        trades=len(found),
+        promised_share=share,
+        kept_share=(share * made / promised).quantize(_DIGITS) if share and promised else None,
+        promised=(promised / len(promising)).quantize(CENT) if promising else None,
+        kept=(made / len(promising)).quantize(CENT) if promising else None,
+        missed=sum(kept.is_missed for kept in promising),
+        slippage=(sum(slippages, ZERO) / len(slippages)).quantize(CENT) if slippages else None,
+    )
+
+
+def kept_words(found: ExitKept) -> str:
+    """Return `target 50 %: kept 51 %, slippage +$0.40 a contract, n 31`."""
+    promise, parts = "", []
+    if found.promised_share is not None and found.kept_share is not None:
+        promise, parts = f" {_percent(found.promised_share)}", [f"kept {_percent(found.kept_share)}"]
+    elif found.promised is not None and found.kept is not None:
+        promise, parts = f" {signed_dollars(found.promised)}", [f"kept {signed_dollars(found.kept)} on average"]
+    if found.missed:
+        parts.append(f"{found.missed} kept less than promised")
+    if found.slippage is not None:
+        parts.append(f"slippage {signed_dollars(found.slippage)} a contract")
+    return f"{found.exit}{promise}: {', '.join([*parts, f'n {found.trades}'])}"
+
+
+def kept_lines(found: Iterable[ExitKept], *, is_named: bool) -> list[str]:
+    """Return a line for each exit that promised something, or has a slippage. is_named: with its bot in front."""
+    told = (each for each in found if each.promised is not None or each.slippage is not None)
+    return [f"{each.bot} {kept_words(each)}" if is_named else kept_words(each) for each in told]
+
+
+def _percent(share: Decimal) -> str:
+    text = f"{share * 100:.1f}"
+    return f"{text.removesuffix('.0')} %"
