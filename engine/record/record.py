@@ -31,8 +31,9 @@ class Kind(Enum):
     decision      what (enter, would enter, exit, hold, halt, skip), reason, values
     selection     legs [{name, contract, asked, found, delta, bid, ask}], rejected reason
     nearest       at, rule, text                      the nearest miss of the day so far
-    mark          bid, ask, mid, spot, delta, gamma, theta, vega, iv, profit     a snapshot of an open
-                  position; of several underlyings by_symbol has the greeks of each, and delta and gamma are null
+    mark          bid, ask, mid, spot, delta, gamma, theta, vega, iv, profit, quantity     a snapshot of what is open;
+                  at_stop: dollars that it makes at its stop; of several underlyings by_symbol has the greeks of
+                  each, and delta and gamma are null
     settlement    position, leg, quantity, price, level, how (worthless, cash, assigned, exercised, delivered),
                   shares_profit (see PositionLeg; null while unknown), sign, multiplier, expiry, strike, right;
                   with quantity 0 and contracts: the price of shares that was not known before

@@ -17,7 +17,6 @@ from engine.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position
 from engine.model.session import EXCHANGE_ZONE, DayTime, Session
 from engine.model.structure import strike_of, structure_text
 from engine.order.draft import net_price
-from engine.run.levels import has_acted
 from engine.run.trade_text import (
     NO_PART,
     closing_text,
@@ -31,6 +30,7 @@ from engine.run.trade_text import (
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.closing import CLOSING
 from engine.turn.judging import first_missing
+from engine.turn.levels import has_acted
 from engine.turn.program import CompiledBot, Program
 from engine.turn.resting import RESTING
 from engine.turn.state import BotState, Reading, State, exits_of

@@ -177,8 +177,10 @@ CREATE VIEW risk_metrics AS SELECT
   sum(CASE WHEN max_risk IS NULL THEN 1 ELSE 0 END) AS undefined_risk,
   {of_one.format("total_delta")}, sum(theta * still * 100) AS total_theta,
   {of_one.format("total_gamma")}, sum(vega * still * 100) AS total_vega,
-  sum(unrealized_pnl) AS unrealized_pnl, {money}
-FROM (SELECT *, {_still(sql)} AS still FROM open_positions) AS held
+  sum(unrealized_pnl) AS unrealized_pnl, {money},
+  0 - sum(at_stop) AS max_loss_at_stops, sum(CASE WHEN at_stop IS NULL THEN 1 ELSE 0 END) AS without_stop
+FROM (SELECT open_positions.*, {_still(sql)} AS still, {sql.real(sql.member("journal.data", "at_stop"))} AS at_stop
+  FROM open_positions LEFT JOIN journal ON journal.seq = open_positions.snapshot_id) AS held
 """
 
 

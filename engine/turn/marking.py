@@ -1,16 +1,22 @@
 """Snapshots of what is open: its prices, greeks and profit, each minute or every few."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from engine.fill.pnl import HeldLeg, made
+from engine.model.money import CENT
+from engine.model.order import Order
 from engine.model.position import Position
 from engine.model.quotes import level_of
 from engine.model.session import Session
 from engine.record.record import Json, Kind
+from engine.spec.nouns.exits import ExitKind
 from engine.turn.judging import rounded
+from engine.turn.levels import dollars_at
 from engine.turn.profit import structure
+from engine.turn.program import CompiledBot
+from engine.turn.resting import resting_orders
 from engine.turn.work import Work
 
 MARK_EVERY = timedelta(seconds=60)
@@ -105,8 +111,15 @@ def _mark(work: Work, position: Position, legs: tuple[HeldLeg, ...], gain: Decim
         spot=rounded(spot),
         profit=None if gain is None else str(gain),
         quantity=position.structures,
+        at_stop=at_stop(work.governing(position), position, resting_orders(work, position.id)),
         **_by_symbol(work, legs),
     )
+
+
+def at_stop(bot: CompiledBot, position: Position, resting: Sequence[Order]) -> str | None:
+    """Return the dollars that a position makes at its stop, as a mark keeps them; None without one."""
+    dollars = dollars_at(bot, position, ExitKind.STOP, resting)
+    return None if dollars is None else str(dollars.quantize(CENT))
 
 
 def _by_symbol(work: Work, legs: tuple[HeldLeg, ...]) -> dict[str, Json]:

@@ -15,6 +15,8 @@ from engine.model.session import exchange_date
 
 GREEKS = ("delta", "gamma", "theta", "vega")
 INDEX = "SPX"
+SAME_INDEX = frozenset((INDEX, "XSP", "SPY"))
+"""Underlyings that follow the S&P 500 themselves: their beta to it is 1."""
 LEAST_RETURNS = 20
 """Sessions in common with SPX that a beta needs."""
 DIGITS = 4
@@ -132,12 +134,13 @@ def spx_delta(found: Sequence[SymbolGreeks], index: float | None) -> float | Non
     if not found:
         return 0.0
     summed = total(each.weighted_delta for each in found)
+    index = index or next((each.price for each in found if each.symbol == INDEX), None)
     return None if summed is None or not index else round(summed / index, DIGITS)
 
 
 def with_beta(found: SymbolGreeks, bars: Mapping[tuple[str, int], Bars]) -> SymbolGreeks:
     """Return it with the beta of its underlying to SPX, where the daily bars at hand give one."""
-    if found.symbol == INDEX:
+    if found.symbol in SAME_INDEX:
         return found._replace(beta=1.0)
     own, index = (_closes(bars.get((symbol, DAY))) for symbol in (found.symbol, INDEX))
     return found._replace(beta=beta(own, index))

@@ -15,10 +15,10 @@ from engine.model.values import dataclass
 from engine.record.codec import decode
 from engine.record.record import Kind
 from engine.run.desk import SpecText, compile_text
-from engine.run.levels import open_count, worst_at_expiry
 from engine.run.resume import resume_from
 from engine.run.today import open_as_marked, realized_by, realized_today
 from engine.store.queries import Row, Run, StoreReader
+from engine.turn.levels import open_count, worst_at_expiry
 from engine.turn.program import AccountLimits, CompiledBot, Program
 from engine.turn.state import State
 

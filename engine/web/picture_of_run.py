@@ -7,12 +7,12 @@ from engine.fill.pnl import profit
 from engine.model.contract import Underlying
 from engine.model.position import Position
 from engine.run.glance import BotRow, Glance, glance
-from engine.run.levels import dollars_at, open_count, worst_at_expiry
 from engine.run.observe.telling import title
 from engine.run.position_text import close_price, exits_text, held_text, live_orders, order_price
 from engine.run.today import is_known_today, owed_today
 from engine.run.trade_text import closing
 from engine.spec.nouns.exits import ExitKind
+from engine.turn.levels import dollars_at, open_count, worst_at_expiry
 from engine.turn.program import Program
 from engine.turn.resting import RESTING
 from engine.turn.state import State

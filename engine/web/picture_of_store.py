@@ -9,12 +9,12 @@ from engine.record.record import Kind
 from engine.run.asked import standing_of, trading_of
 from engine.run.columns import price
 from engine.run.connected import connected
-from engine.run.levels import dollars_at
 from engine.run.position_text import exits_text, live_orders
 from engine.run.today import owed_today
 from engine.run.trade_text import closing, holding_of
 from engine.spec.nouns.exits import ExitKind
 from engine.store.queries import OBSERVE, Row, Run, StoreReader
+from engine.turn.levels import dollars_at
 from engine.turn.resting import RESTING
 from engine.web.bots_of_store import bot_lines
 from engine.web.greek_totals import SymbolGreeks, greeks_of_mark, totals, with_beta

@@ -22,6 +22,7 @@ from engine.run.arrays.may_hold import Mask, Series, may_hold
 from engine.run.backtest.market import DayMarket
 from engine.run.backtest.waking import Instant
 from engine.turn.judging import rounded
+from engine.turn.marking import at_stop
 from engine.turn.program import CompiledBot
 from engine.turn.state import Structure
 
@@ -87,6 +88,7 @@ class HeldPosition:
         self.position, self.expiry = position, found.expiry
         self.rules = rules_of(bot, with_resting=not resting)
         self._parts, self._net, self._structures = found.parts, found.net, position.structures
+        self._at_stop = at_stop(bot, position, resting)
         self._weights = [part.weight for part in found.parts]
         self._columns = columns = LegColumns(market, [part.option for part in found.parts], self._weights)
         level = columns.level(position.legs[0].option.symbol)
@@ -146,7 +148,7 @@ class HeldPosition:
         return [_made(self._net, value) for value in self.value[places].tolist()]
 
     def marks(self, instants: Sequence[Instant]) -> list[Record]:
-        """Return its snapshots, as `turn.daily` would record them at these instants."""
+        """Return its snapshots, as `turn.marking` would record them at these instants."""
         bot, name, structures = self.position.bot, self.position.id, self._structures
         places = [place for _, place in instants]
         columns = rounded_columns(self._shown[:, places])
@@ -167,6 +169,7 @@ class HeldPosition:
                 "spot": spot,
                 "profit": made,
                 "quantity": structures,
+                "at_stop": self._at_stop,
             }
             found.append(Record(at, Kind.MARK, bot, name, data))
         return found

@@ -185,7 +185,8 @@ class Quiet:
         """Say whether a position that does not stir is as it was opened, and holds options that have quotes."""
         held = structure.held
         is_as_opened = held is not None and not held.realized and not position.is_let_be
-        return is_as_opened and all(self._is_plain_leg(part) for part in structure.parts)
+        is_of_one = len({part.option.symbol for part in structure.parts}) == 1  # a mark of several tells each apart
+        return is_as_opened and is_of_one and all(self._is_plain_leg(part) for part in structure.parts)
 
     def _is_plain_leg(self, part: HeldLeg) -> bool:
         option = part.option

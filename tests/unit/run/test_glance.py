@@ -15,10 +15,10 @@ from engine.model.session import session_on
 from engine.run.behaviour import tried_day
 from engine.run.columns import one_line
 from engine.run.glance import Doing, Glance, glance, progress
-from engine.run.levels import dollars_at
 from engine.run.outcome import day_outcome
 from engine.run.position_text import exits_text
 from engine.spec.nouns.exits import ExitKind
+from engine.turn.levels import dollars_at
 from engine.turn.state import BotState, Standing, State, Trading
 
 PROGRAM = day_program()

@@ -588,7 +588,7 @@ def test_greeks_of_several_underlyings_add_up_in_dollars_alone(place: Place) -> 
         {"symbol": "SPX", "spot": 6000.0, "delta": 0.5, **greek},
         {"symbol": "SPY", "spot": 600.0, "delta": -5.0, **greek},
     ]
-    told = replace(mark, data={**mark.data, "delta": None, "gamma": None, "by_symbol": parts})
+    told = replace(mark, data={**mark.data, "delta": None, "gamma": None, "by_symbol": parts, "at_stop": "-150.00"})
     path = store_of(place, [*records, *(told if each is mark else each for each in pair)])
     spx, spy = rows(path, "SELECT * FROM underlying_risk ORDER BY symbol")
     (own,) = rows(path, "SELECT delta, underlying_price FROM open_positions WHERE position = 'P7'")
@@ -598,6 +598,7 @@ def test_greeks_of_several_underlyings_add_up_in_dollars_alone(place: Place) -> 
     assert spy["dollar_gamma"] == pytest.approx(0.1 * 600**2 / 100)
     (risk,) = rows(path, "SELECT * FROM risk_metrics")
     assert (risk["total_delta"], risk["total_gamma"]) == (None, None)
+    assert (risk["max_loss_at_stops"], risk["without_stop"]) == (150.0, 1)
     assert risk["dollar_delta"] == pytest.approx(spx["dollar_delta"] + spy["dollar_delta"])
 
 

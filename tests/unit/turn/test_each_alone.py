@@ -13,9 +13,9 @@ from engine.model.event import BrokerStatus, MarketMoved
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.quotes import quote_problem
 from engine.record.record import Kind
-from engine.run.levels import dollars_at
 from engine.run.position_text import exits_text
 from engine.spec.nouns.exits import ExitKind
+from engine.turn.levels import dollars_at
 from engine.web.picture_of_run import position_lines
 
 ENDING = '\n  - time: "15:45"\n    order: market\n'

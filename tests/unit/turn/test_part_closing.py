@@ -14,11 +14,11 @@ from engine.model.event import BrokerStatus, Request
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.record.record import Kind
 from engine.run.happening import happening
-from engine.run.levels import dollars_at, worst_at_expiry
 from engine.run.outcome import day_outcome
 from engine.run.position_text import exits_text
 from engine.spec.nouns.exits import ExitKind
 from engine.store.queries import StoreReader
+from engine.turn.levels import dollars_at, worst_at_expiry
 
 RISK = "{max_loss_per_trade: $20000}"
 SETTLES = "\n  - stop: {cost: 2x credit}\n    close: 50%\n  - at_expiry: settle\n"

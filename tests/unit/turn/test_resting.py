@@ -11,8 +11,8 @@ from engine.model.event import BrokerStatus, CommissionReport
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
 from engine.model.session import session_after
 from engine.record.record import Kind
-from engine.run.levels import dollars_at
 from engine.spec.nouns.exits import ExitKind
+from engine.turn.levels import dollars_at
 
 SHORT = put(586, "SPY", date(2027, 2, 19))
 RESTING_TILL = """

@@ -52,7 +52,8 @@ def test_a_share_of_one_underlying_is_none_of_another() -> None:
 def test_what_is_not_known_is_said_to_be_missing() -> None:
     assert in_dollars([SPX, SPY._replace(price=None)])["delta"] is None
     assert spx_delta([SPX, SPY._replace(beta=None)], 6000.0) is None
-    assert spx_delta([SPX], None) is None
+    assert spx_delta([SPY], None) is None
+    assert spx_delta([SPX], None) == 100.0, "by its own price"
     assert added([SPX, SPX._replace(theta=None)])[0].theta is None
     assert (totals([]), spx_delta([], None)) == ({"delta": 0.0, "gamma": 0.0, "theta": 0.0, "vega": 0.0}, 0.0)
 
@@ -66,8 +67,8 @@ def test_a_beta_is_of_the_daily_returns_that_both_have() -> None:
         twice.append(twice[-1] * (1 + 2 * (now / last - 1)))
     known = {("SPX", DAY): bars(index), ("AAPL", DAY): bars(twice)}
     assert with_beta(SPX._replace(symbol="AAPL"), known).beta == pytest.approx(2.0)
-    assert with_beta(SPX, {}).beta == 1.0
-    assert with_beta(SPY, known).beta is None
+    assert with_beta(SPX, {}).beta == with_beta(SPY, {}).beta == 1.0
+    assert with_beta(SPX._replace(symbol="QQQ"), known).beta is None
     days = {date(2026, 9, 1) + timedelta(days=number): close for number, close in enumerate(index)}
     assert beta(dict(list(days.items())[:LEAST_RETURNS]), days) is None, "too few"
 

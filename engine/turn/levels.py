@@ -30,7 +30,7 @@ def dollars_at(bot: CompiledBot, position: Position, kind: ExitKind, orders: Seq
             and not has_acted(position, planned)
             and (level := _net_at(position, planned, orders)) is not None
         ):
-            made = position.cash + level * position.open_structures * LOT
+            made = position.gross + level * position.open_structures * LOT
             worst = worst_at_expiry(position) if kind is ExitKind.STOP else None
             return made if worst is None else max(made, -worst)
     return None
