@@ -18,6 +18,7 @@ from engine.record.record import TAKEN_BACK, Json, Kind, Record
 from engine.run.before_open import BEFORE
 from engine.run.columns import one_line, price
 from engine.run.happening import asked_words
+from engine.run.kept import kept_lines, read_kept
 from engine.run.position_text import shares_moved
 from engine.run.trade_text import (
     error_text,
@@ -333,6 +334,7 @@ def digest(reader: StoreReader, date: str, bots: Collection[str] = ()) -> str:
     lines += [f"{bot}: {_day_of(bot, date, told, days.get(bot))}" for bot in bots]
     gone = sorted({str(row["strategy_id"]) for row in told if is_opened(row)} - {*bots})
     lines += [f"{bot}: {_day_of(bot, date, told, days.get(bot), waits='it runs no more')}" for bot in gone]
+    lines += kept_lines(read_kept(reader, day=date), is_named=True)
     return "\n".join(lines)
 
 

@@ -41,11 +41,14 @@ class ExitKept:
         return {"bot": self.bot, "exit": self.exit, "trades": self.trades, "missed": self.missed, **told}
 
 
-def read_kept(reader: StoreReader, bot: str = "") -> list[ExitKept]:
-    """Return how each exit of a bot, "" of all, did over the closed trades of a store. Raises: StoreError."""
+def read_kept(reader: StoreReader, bot: str = "", day: str = "") -> list[ExitKept]:
+    """Return how each exit of a bot, "" of all, did over the closed trades of a store. Raises: StoreError.
+
+    day: of those that ended on it alone, as `exit_time` begins; "" of all.
+    """
     rows = reader.view("trades", status="CLOSED", **({"strategy_id": bot} if bot else {}))
-    slipped = {str(row["position"]): row["slippage"] for row in rows}
-    return kept_by_exit(reader.closed_positions(bot), slipped)
+    slipped = {str(row["position"]): row["slippage"] for row in rows if str(row["exit_time"]).startswith(day)}
+    return kept_by_exit((each for each in reader.closed_positions(bot) if each.id in slipped), slipped)
 
 
 def kept_by_exit(positions: Iterable[Position], slipped: Mapping[str, float | None]) -> list[ExitKept]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from paper_days import BOT, FIRST, at, entity, position, session
 
+from engine.alerts.find import digest
 from engine.model.position import ExitTerms, Position
 from engine.run.kept import ExitKept, kept_by_exit, kept_lines, kept_words, read_kept
 from engine.store.journal import SqlJournal
@@ -70,5 +71,9 @@ def test_a_store_says_so(tmp_path: Path) -> None:
     with StoreReader(tmp_path / "a.db") as reader:
         (found,) = read_kept(reader, BOT)
         assert not read_kept(reader, "another")
+        assert read_kept(reader, day=f"{FIRST}") == [found]
+        assert not read_kept(reader, day="2026-10-20")
+        told = digest(reader, f"{FIRST}").splitlines()
+    assert told[-1] == f"{BOT} target 50 %: kept 50 %, slippage +$0.00 a contract, n 1"
     assert kept_words(found) == "target 50 %: kept 50 %, slippage +$0.00 a contract, n 1"
     assert ExitKept(**found.as_document()).kept_share == 0.5
