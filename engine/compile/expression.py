@@ -56,6 +56,7 @@ _SIGN_OF_OTHERS = (
     r"&&|\|\||(?<![<>=!:])=(?![=<>])|=<|=>|<>|[\u2264\u2265\u2260\u00d7\u00f7\u2012-\u2015\u2212]|\b(?:AND|OR|NOT)\b|!(?!=)"
     r"|%|\$(?=[0-9])|(?<=[0-9]) ?(?:pts|x)\b|:=|[0-9]+:[0-9]+"
 )
+_PARAMETER = r"\$[a-z][a-z0-9_]*"
 _SIGNS_OF_OTHERS = {
     **dict.fromkeys(("&&", "and"), "write 'and'"),
     **dict.fromkeys(("||", "or"), "write 'or'"),
@@ -166,6 +167,9 @@ class _Reader:
 
     def _otherwise(self) -> Fault | None:
         """Return the problem of a sign that other languages have, with the one that stands for it here."""
+        if (named := re.search(_PARAMETER, self.text)) is not None:
+            message = f"no parameters in expr: '{named[0]}' stands here by its bare name"
+            return self._fault("RB210", message, named.span(), f"write '{named[0][1:]}'")
         found = re.search(_SIGN_OF_OTHERS, self.text)
         if found is None:
             return None

@@ -265,6 +265,6 @@ _CHECKS: Mapping[str, Callable[[Any], Test]] = {
     "x-one-besides": _named(1, besides=True),
 }
 _SAYS_NOTHING = frozenset(
-    {"$schema", "$id", "$defs", "title", "description", "examples", "x-owed", "x-code", "x-units", "x-words"}
+    {"$schema", "$id", "$defs", "title", "description", "examples", "x-owed", "x-code", "x-units", "x-usual", "x-words"}
     | {"x-applies", "x-unknown", "then", "else"}
 )

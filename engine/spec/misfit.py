@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.spec.diagnostic import Diagnostic
 from engine.spec.nouns.condition import Path, Unit
+from engine.spec.readings import meant
 from engine.spec.scalar import amount
 from engine.spec.source import Plain, Source
 from engine.spec.suggest import did_you_mean
@@ -44,8 +45,8 @@ def _help(path: Path, value: Plain, schema: Mapping[str, Any]) -> str | None:
     if (written := _signed(path, value, schema)) is not None:
         return written
     if schema.get("x-code") == "RB204":
-        return _two_ways(path, value)
-    said = _words(value, schema) or _unit(value, schema) or _rewritten(value) or _days(path, value)
+        return _two_ways(path, value, schema)
+    said = _words(value, schema) or meant(value, schema) or _rewritten(value) or _days(path, value)
     return said or _example(schema)
 
 
@@ -63,10 +64,12 @@ def _signed(path: Path, value: Plain, schema: Mapping[str, Any]) -> str | None:
     return None if written is None else f"write '{written}'"
 
 
-def _two_ways(path: Path, value: Plain) -> str | None:
+def _two_ways(path: Path, value: Plain, schema: Mapping[str, Any]) -> str | None:
     """Return both readings of a stop or target that mixes the two ways of saying it, with their prices."""
     found = amount(value)
     key = path[-1]
+    if found is not None and found.unit is Unit.NUMBER and "x-usual" in schema:
+        return meant(value, schema)
     if found is None or found.unit not in (Unit.PERCENT, Unit.MULTIPLE):
         return "as in '2x credit' or 0.25" if key == "cost" else "as in '50%', '$50' or '0.6x max_risk'"
     times = found.value / 100 if found.unit is Unit.PERCENT else found.value
@@ -103,17 +106,6 @@ def _words(value: Plain, schema: Mapping[str, Any]) -> str | None:
     if not words:
         return None
     return did_you_mean(str(value), words) or f"one of: {', '.join(words)}"
-
-
-def _unit(value: Plain, schema: Mapping[str, Any]) -> str | None:
-    """Return a bare number with the units it may have; one with another unit is no number of these."""
-    units = schema.get("x-units")
-    found = amount(value)
-    if not units or found is None or found.unit is not Unit.NUMBER:
-        return None
-    number = _plain(found.value)
-    written = [f"'${number}'" if unit == "$" else f"'{number}{' ' if unit == 'pts' else ''}{unit}'" for unit in units]
-    return f"write {' or '.join(written)}"
 
 
 def _rewritten(value: Plain) -> str | None:

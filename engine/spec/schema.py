@@ -22,6 +22,7 @@ from engine.spec.diagnostic import Diagnostic
 from engine.spec.fits import lets_of, schema_with
 from engine.spec.misfit import owed_words, scalar_problem, shown
 from engine.spec.nouns.condition import Path
+from engine.spec.readings import meant
 from engine.spec.sections import NOT_LEGS
 from engine.spec.source import Plain, Source
 from engine.spec.suggest import closest, did_you_mean
@@ -400,7 +401,7 @@ def _out_of_range(look: _Look, path: Path, error: Any) -> Diagnostic:
     name = look.places.get(path)
     written = f"'${name}' ({error.instance})" if name else f"'{error.instance}'"
     message = f"{_called(path)} is {word or 'less than'} {error.validator_value}, is {written}"
-    return look.source.diagnostic("RB156", path, message, _owed(error))
+    return look.source.diagnostic("RB156", path, message, meant(error.instance, _schema(error)) or _owed(error))
 
 
 def _wants_collection(error: Any) -> bool:

@@ -363,3 +363,9 @@ def test_of_keeps_a_roll_out_only_where_it_names_the_legs_that_are_closed(judged
     text = head + "  require:" + calls.split("  require:")[1].replace('time: "15:30"', "dte: {at_most: 1}")
     found = [each.code for each in problems(text.replace("per_day: 1", "max_open: 1"))]
     assert [each for each in found if not each.startswith("RB3")] == ([code] if code else [])
+
+
+def test_a_parameter_in_an_expression_is_told_to_lose_its_sign() -> None:
+    (found,) = problems(changed("vix_change: {below: 3 pts}", "name: deep\n      expr: vix < 0.8 * $floor"))
+    assert found.message == "no parameters in expr: '$floor' stands here by its bare name"
+    assert found.help == "write 'floor'"
