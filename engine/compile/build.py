@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 
 from engine.compile.alone import alone_problems
+from engine.compile.apart import apart_problems, exits_in_groups, in_groups
 from engine.compile.condition import rules_of
 from engine.compile.edges import edges_read
 from engine.compile.expression import number_of_name
@@ -141,7 +142,9 @@ def _compiled(spec: Spec) -> tuple[Plan | None, list[Problem]]:
     if problems:
         return None, problems
     when, require, halt_when, limits = (rules for rules, _ in lists)
-    return _plan(spec, when, require, halt_when, limits, exits), []
+    plan = _plan(spec, when, require, halt_when, limits, exits)
+    problems = list(apart_problems(spec, plan.legs, plan.exits))
+    return (None if problems else plan), problems
 
 
 def values_of(spec: Spec) -> Mapping[str, Amount]:
@@ -227,7 +230,8 @@ def _plan(
     limits: tuple[Rule, ...],
     exits: tuple[ExitPlan, ...],
 ) -> Plan:
-    legs = leg_plans(spec)
+    legs = in_groups(leg_plans(spec), exits)
+    exits = exits_in_groups(exits, legs)
     leaving = (rule for each in exits for rule in (each.rule, *each.armed_by) if rule is not None)
     rules = (*when, *require, *halt_when, *limits, *leaving)
     rolls = [each.roll for each in exits if each.roll is not None]

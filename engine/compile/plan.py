@@ -197,6 +197,7 @@ class LegPlan:
     """One leg, in order of resolution. `sign` is +1 bought, -1 sold; `ratio` counts contracts, of shares each one.
 
     expiry: its own, else that of the structure, as for shares. not_below, not_above: the edges of its strike.
+    group: the first leg of those that close together with it, "" where all do (`compile/apart.py`).
     """
 
     name: str
@@ -209,6 +210,7 @@ class LegPlan:
     strike: Strike
     not_below: Number | None = None
     not_above: Number | None = None
+    group: str = ""
     path: Path
 
     @property

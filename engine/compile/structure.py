@@ -278,6 +278,7 @@ def leg_plans(spec: Spec) -> tuple[LegPlan, ...]:
 
 def _leg_plan(leg: Leg, spec: Spec) -> LegPlan:
     symbol, expiry = symbol_of(leg, spec), spec.legs.expiry_of(leg)
+    edges = edges_of(leg, symbol, spec)
     return LegPlan(
         name=leg.name,
         symbol=symbol,
@@ -287,7 +288,8 @@ def _leg_plan(leg: Leg, spec: Spec) -> LegPlan:
         ratio=leg.ratio * LOT if leg.is_shares else leg.ratio,
         expiry=expiry,
         strike=leg.strike,
-        **edges_of(leg, symbol, spec),
+        not_below=edges.get("not_below"),
+        not_above=edges.get("not_above"),
         path=leg.path,
     )
 

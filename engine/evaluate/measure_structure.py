@@ -12,8 +12,7 @@ from engine.evaluate.evaluation import NOT_OPEN
 from engine.evaluate.reading import AtLeast, AtMost, Context, Read, Reading, Unknown, exact
 from engine.evaluate.snapshot import Held, LegView, View
 from engine.model.contract import LOT
-from engine.model.cover import covered_parts
-from engine.model.payoff import worst_case
+from engine.model.loss_bound import loss_bound, why_unbound
 from engine.model.quotes import OPTION_AGE, age_problem, quote_problem
 
 
@@ -195,17 +194,14 @@ def max_risk(call: Call, context: Context) -> Read:
 
 
 def risk_of(view: View, limit: float) -> Reading:
-    """Return the worst loss at expiry per share: as opened, or at the price the order would start from."""
+    """Return the most that can be lost per share: as opened, or at the price the order would start from."""
     if view.held is not None:
-        return Unknown("the worst case has no bound") if view.held.max_risk is None else view.held.max_risk
+        return Unknown("its loss has no bound") if view.held.max_risk is None else view.held.max_risk
     price = start_price(view, limit)
     if not isinstance(price, float):
         return price
-    parts = tuple((leg.option, leg.sign * leg.weight) for leg in view.legs)
-    if view.is_covered:
-        parts = covered_parts(parts)
-    found = worst_case(parts, Decimal(f"{price:.10f}"))
-    return Unknown("the worst case has no bound") if found is None else float(found)
+    found = loss_bound(view.legs, Decimal(f"{price:.10f}"), is_covered=view.is_covered)
+    return Unknown(f"its loss has no bound: {why_unbound(view.legs)}") if found is None else float(found)
 
 
 def margin(call: Call, context: Context) -> Read:

@@ -64,7 +64,8 @@ def select(
         chosen[leg.name] = choice.option
     rows = view.board.rows
     views = tuple(
-        LegView(leg.name, chosen[leg.name], rows.get(chosen[leg.name], -1), leg.sign, leg.ratio) for leg in legs
+        LegView(leg.name, chosen[leg.name], rows.get(chosen[leg.name], -1), leg.sign, leg.ratio, leg.group)
+        for leg in legs
     )
     return Selection(views, tuple(choices))
 

@@ -7,9 +7,10 @@ from engine.fill.book import Booked
 from engine.model.contract import LOT, Option, Settlement, product
 from engine.model.cover import moved_by
 from engine.model.delivery import ASSIGNED, DELIVERING, shares_profit
+from engine.model.loss_bound import loss_bound
 from engine.model.money import CENT, ZERO
 from engine.model.order import Order
-from engine.model.payoff import intrinsic, worst_case
+from engine.model.payoff import intrinsic
 from engine.model.position import Position, PositionLeg
 from engine.model.values import replace
 
@@ -65,11 +66,11 @@ def _counted(position: Position, booked: Booked, option: Option, times: int) -> 
 
 
 def _risking(position: Position) -> Position:
-    """Return the position with its worst case at the price it was entered at; what shares cover stays as it was."""
+    """Return the position with its bound at the price it was entered at; what shares cover stays as it was."""
     net = position.entry_price
     if net is None or position.max_risk is None:
         return position
-    worst = worst_case(((leg.option, leg.sign * leg.weight) for leg in position.legs), net)
+    worst = loss_bound(position.legs, net)
     return position if worst is None else replace(position, max_risk=(worst * LOT).quantize(_EXACT))
 
 

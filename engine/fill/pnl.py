@@ -91,7 +91,7 @@ def made(net: Decimal, legs: tuple[HeldLeg, ...], board: Board, now: float) -> D
 def leg_views(position: Position, board: Board) -> tuple[LegView, ...]:
     """Return the legs that are still held, as rules see them."""
     return tuple(
-        LegView(leg.name, leg.option, board.rows.get(leg.option, -1), leg.sign, leg.ratio)
+        LegView(leg.name, leg.option, board.rows.get(leg.option, -1), leg.sign, leg.ratio, leg.group)
         for leg in position.legs
         if leg.held
     )

@@ -1,8 +1,7 @@
 """The worst case of a structure at expiry.
 
 Source: the payoff of options with one expiry is piecewise linear in the underlying, so its minimum lies at a strike, at
-zero, or beyond the highest strike (where the slope is the net number of calls). Where several losses are added the sum
-is convex between two strikes, so its maximum lies at the same places.
+zero, or beyond the highest strike (where the slope is the net number of calls).
 
 Where expiries differ all is looked at when what was sold has its last day: what lives on is worth its exercise value at
 least, and what has ended before covers nothing. That presumes that what lives on is sold then; held on, it may still
@@ -10,7 +9,7 @@ lose what it is worth. Source: Hull, Options, Futures and Other Derivatives, on 
 of an option's price (for European puts deep in the money that is less by the interest on the strike).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -30,8 +29,6 @@ Holding = tuple[Option, int, Decimal]
 """An option, its contracts (+ long, - short), and the dollars that came in (+) or went out (-) for them."""
 Way = tuple[Holding, ...]
 """One way in which a position may stand at expiry; there are two while its entry is at work."""
-Settling = tuple[str, date]
-"""Options that settle at one price: a trading class on one last day."""
 
 
 def intrinsic(option: Option, spot: Decimal) -> Decimal:
@@ -180,73 +177,6 @@ def _lowest_payoff(parts: list[Part]) -> Decimal | None:
         return None
     spots = {ZERO} | {option.strike for option, _ in parts}
     return min(sum((intrinsic(option, spot) * count for option, count in parts), ZERO) for spot in spots)
-
-
-def worst_together(positions: Iterable[Sequence[Way]]) -> Decimal | None:
-    """Return the most that these positions could lose at expiry together, in dollars; None when it has no bound.
-
-    Options of one trading class and one last day settle at one price. At each such price the losses of all positions
-    are added, and the worst price counts: a put spread and a call spread are not both lost. A gain of one position
-    never makes up for a loss of another, for each is left on its own; so a bot's long option covers no other bot's
-    short one. Different underlyings, trading classes and last days settle at prices of their own and are added up,
-    each at its worst; but an option that was bought counts with those of its position that are sold and end before it.
-    That is an upper bound wherever the prices go, and however many of the working entries fill.
-    Of the ways in which a position may stand the one that loses most counts.
-
-    Source: sum over groups of max over price of sum over positions of max(0, -profit); the maximum of a sum is never
-    more than the sum of the maxima. Cboe contract specifications: SPX settles at opening prints, SPXW at the close.
-    """
-    groups: dict[Settling, list[list[Way]]] = {}
-    for ways in positions:
-        for settling in {each for way in ways for each in _settlings(way)}:
-            groups.setdefault(settling, []).append([_settling_at(settling, way) for way in ways])
-    total = ZERO
-    for group in groups.values():
-        worst = _worst_price(group)
-        if worst is None:
-            return None
-        total += worst
-    return total
-
-
-def _settlings(way: Way) -> set[Settling]:
-    return {_settling_of(each, way) for each in way}
-
-
-def _settling_of(holding: Holding, way: Way) -> Settling:
-    """Return where an option settles; shares are valued with the last options that are held beside them.
-
-    What was bought is valued with the last of those that are sold beside it and end on its day or before.
-    """
-    option, held, _ = holding
-    beside = [(each, count) for each, count, _ in way if not each.is_share and each.symbol == option.symbol]
-    if option.is_share:
-        with_it = [each for each, _ in beside]
-    else:
-        with_it = [each for each, count in beside if count < 0 < held and _end_of(each) <= _end_of(option)]
-    option = max(with_it, key=_end_of, default=option)
-    return option.trading_class, option.expiry
-
-
-def _settling_at(settling: Settling, way: Way) -> Way:
-    return tuple(each for each in way if _settling_of(each, way) == settling)
-
-
-def _worst_price(group: list[list[Way]]) -> Decimal | None:
-    ways = [way for stand in group for way in stand]
-    if any(_net_calls(way) < 0 for way in ways):
-        return None
-    spots = {ZERO} | {option.strike for way in ways for option, _, _ in way}
-    return max(sum((max(_loss(way, spot) for way in stand) for stand in group), ZERO) for spot in spots)
-
-
-def _net_calls(way: Way) -> int:
-    return sum(count * option.multiplier for option, count, _ in way if option.right is Right.CALL)
-
-
-def _loss(way: Way, spot: Decimal) -> Decimal:
-    made = sum((cash + intrinsic(option, spot) * count * option.multiplier for option, count, cash in way), ZERO)
-    return max(-made, ZERO)
 
 
 def cash_for_puts(way: Way) -> Decimal:

@@ -57,6 +57,7 @@ class PositionLeg:
     `shares_profit`: dollars that the shares of assigned and exercised contracts were worth beyond the strike, at the
     official settlement price of their underlying. It is no cash, and negative where the strike was worse.
     `unpriced`: assigned contracts whose settlement price is not known yet; `shares_profit` is without them.
+    `group`: the first leg of those that close together with it, "" where all legs do.
     """
 
     name: str
@@ -72,6 +73,7 @@ class PositionLeg:
     owed: int = 0
     shares_profit: Decimal = ZERO
     unpriced: int = 0
+    group: str = ""
 
     @property
     def proceeds(self) -> Decimal:
@@ -152,8 +154,9 @@ class Position:
     made.
     keep: structures that the exit at work leaves open. acted: exits that have closed their part and do not again.
     parted: legs that exits have closed, or rolled, to the end apart from the others. armed: exits with `armed_by` that
-    exist by now. max_risk: worst case at expiry in dollars a structure, at the price it was entered at, None when
-    undefined; before its first fill at the price that its order starts from. best: what trailing exits count from.
+    exist by now. max_risk: the most a structure can lose in dollars at the price it was entered at, however its legs
+    come apart, without commissions, None without a bound; before its first fill at the price that its order starts
+    from. best: what trailing exits count from.
     setbacks: how many of its closing orders somebody cancelled, or the exchange took back, in this session.
     alternative: which one of `choose` it was opened by, "" where its spec has no choice. rolled_from: the position
     that was rolled into this one, wholly or in part, "" of none. trade: the position that was entered, from which

@@ -45,7 +45,7 @@ def _band(band: Amount) -> str:
 BACKINGS: Mapping[Backing, str] = {Backing.CASH: "the cash", Backing.NET_LIQUIDATION: "the net liquidation"}
 
 REQUIRED: Mapping[str, str] = {
-    "worst_case_at_expiry": "what all positions could lose together at expiry, the entry included",
+    "worst_case_at_expiry": "what all positions could lose, each at its worst, the entry included",
     "margin": "the initial margin of the whole account with the entry, as the broker answers before it",
     "net_delta": "shares of each underlying that all positions are worth, the entry included",
     "net_gamma": "the change of them for a point, of each underlying, the entry included",

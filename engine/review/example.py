@@ -6,13 +6,12 @@ from engine.compile.plan import Plan
 from engine.evaluate.rules import compile_expected_move
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
-from engine.model import payoff
 from engine.model.commission import estimate
 from engine.model.contract import LOT, Option
-from engine.model.cover import covered_parts
 from engine.model.example_market import level
+from engine.model.loss_bound import least_brought, loss_bound
 from engine.model.money import CENT, ZERO, Rounding, on_tick
-from engine.model.payoff import least_payoff, worst_case
+from engine.model.payoff import least_payoff
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import middle
 from engine.model.structure import strike_of, structure_text
@@ -37,7 +36,7 @@ class Example:
     """A position as it might be opened. `market` says where, `basis` at which price: as in "the least credit".
 
     Units: net per share of one structure, + received; commission the dollars of opening all of it; worst the dollars
-    of the whole position at expiry, opening commissions included, None without a bound. mids: per share of each leg.
+    of the whole position, opening commissions included, None without a bound. mids: per share of each leg.
     is_bound: the price is the worst that `require` allows. floor: the least net price by `max_loss_per_trade`, or by
     what `quantity` counts by; floor_by says which.
     """
@@ -104,6 +103,8 @@ def example_of(plan: Plan) -> Example | None:
     quantity = max(count, 1)
     commission = opening_commission(selection, view, quantity)
     floor, floor_by = _floor(plan, selection, commission, quantity, fits=count > 0)
+    if floor is not None and _is_past_all_prices(floor, selection):
+        floor, floor_by = None, ""
     shares = LOT * quantity
     stated = None if plan.order.start is Start.MARKET else stated_floor(plan.require, shares, commission)
     if stated is not None:
@@ -119,6 +120,12 @@ def example_of(plan: Plan) -> Example | None:
     )
 
 
+def _is_past_all_prices(floor: Decimal, selection: Selection) -> bool:
+    """Say whether no market brings so large a credit: it is more than closing the structure can ever cost."""
+    least = least_payoff((leg.option, leg.sign * leg.weight) for leg in selection.legs)
+    return least is not None and floor > max(-least, ZERO)
+
+
 def _floor(
     plan: Plan, selection: Selection, commission: Decimal, quantity: int, *, fits: bool
 ) -> tuple[Decimal | None, str]:
@@ -128,7 +135,7 @@ def _floor(
     """
     if plan.order.start is Start.MARKET:
         return None, ""
-    least = least_payoff(_counted(plan, selection))
+    least = least_brought(selection.legs, is_covered=plan.overwrite is not None)
     by_risk = risk_floor(plan.risk.max_loss_per_trade, least, LOT * quantity, commission)
     by_size = None
     if fits and plan.size is not None and plan.size.amount.unit is Unit.DOLLARS:
@@ -151,7 +158,7 @@ def _example(
     floor_by: str,
 ) -> Example:
     shares = LOT * quantity
-    worst = worst_case(_counted(plan, selection), net)
+    worst = loss_bound(selection.legs, net, is_covered=plan.overwrite is not None)
     mids = _scaled(selection, view, net)
     position = Position(
         id="example",
@@ -176,12 +183,6 @@ def _example(
         floor_by=floor_by,
         mids=mids,
     )
-
-
-def _counted(plan: Plan, selection: Selection) -> tuple[payoff.Part, ...]:
-    """Return the parts whose loss is the trade's: all but the calls that shares held cover."""
-    parts = tuple((leg.option, leg.sign * leg.weight) for leg in selection.legs)
-    return covered_parts(parts) if plan.overwrite is not None else parts
 
 
 def _basis(plan: Plan, net: Decimal, *, is_bound: bool) -> str:
@@ -218,6 +219,7 @@ def _legs(
             option=leg.option,
             sign=leg.sign,
             ratio=leg.ratio,
+            group=leg.group,
             opened=leg.ratio * quantity,
             entry_cash=-leg.sign * price * leg.ratio * quantity * leg.option.multiplier,
             commissions=commission if at == 0 else ZERO,

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from engine.compile.structure import left_bare
+from engine.compile.plan import LegPlan
 from engine.compile.timing import outlives_its_day
 from engine.compile.units import written as written_as
 from engine.evaluate.phrases import listed
 from engine.model.contract import Kind, Right, product
+from engine.model.loss_bound import why_unbound
 from engine.model.money import ZERO
 from engine.model.position import PositionLeg
 from engine.review import amounts
@@ -49,7 +50,7 @@ def _trade(subject: Subject) -> Iterator[Line]:
         yield Line(words="the cash for its shares is asked for by 'cash_secured_puts' of the account document alone")
     yield from _rolled_on(subject)
     yield from _rolled_apart(subject)
-    yield from _left_bare(subject)
+    yield from _coming_apart(subject)
     if limit is None and worst.sure is Sure.STRIKES and worst.width and is_on_the_listing(subject):
         yield Line(words="where no strike is listed so far apart the nearest is taken: further apart it may lose more")
     if limit is None or example is None:
@@ -82,19 +83,41 @@ def _rolled_apart(subject: Subject) -> Iterator[Line]:
         yield Line(words=f"{rolls}: it may be lost beside what stays, and {most} what both lose (max_loss_per_trade)")
 
 
-def _left_bare(subject: Subject) -> Iterator[Line]:
-    """Say of which exits the worst case is no bound any more, since they close what covers the rest."""
-    for each in subject.exits:
-        bare = left_bare(subject.spec, each.legs) if each.legs and each.roll is None else ()
-        if bare:
-            yield Line(words=f"{each.name} leaves {listed(bare, 'and')} uncovered: from then on a trade may lose more")
+def _coming_apart(subject: Subject) -> Iterator[Line]:
+    """Say which legs close at different times, and what the bound takes for granted of legs that close as one."""
+    groups = _groups(subject.plan.legs)
+    if len(groups) > 1:
+        closing = tuple(dict.fromkeys(each.name for each in subject.exits if each.legs))
+        by = f" ({listed(closing, 'and')})" if closing else ""
+        each = "; ".join(" + ".join(names) for names in groups)
+        yield Line(words=f"these can close at different prices{by}: {each}; what each can lose is added up")
+    example = subject.example
+    is_bound = example is not None and example.worst is not None
+    if is_bound and (words := _one_by_one(subject)):
+        yield Line(words=f"{words}: the bound takes it that they close at one price of {subject.plan.underlyings[0]}")
+
+
+def _groups(legs: tuple[LegPlan, ...]) -> list[tuple[str, ...]]:
+    """Return the names of the legs that close together."""
+    found: dict[str, tuple[str, ...]] = {}
+    for leg in legs:
+        found[leg.group] = (*found.get(leg.group, ()), leg.name)
+    return list(found.values())
+
+
+def _one_by_one(subject: Subject) -> str:
+    """Return why legs that close as one are sent as several orders, "" when they go as one combo."""
+    plan = subject.plan
+    if plan.order.leg_by_leg or len(plan.underlyings) > 1:
+        return "legs close one after the other, within seconds"
+    return "after a protective stop the other legs close within seconds" if plan.risk.protect is not None else ""
 
 
 def _words_of(worst: Worst, subject: Subject) -> str:
     example = subject.example
     if worst.amount is None:
         return f"without a bound: {_bare(subject)} (undefined_risk: allow)"
-    most = f"at most {amounts.money(round(worst.amount))} a trade at expiry"
+    most = f"at most {amounts.money(round(worst.amount))} a trade"
     if worst.sure is Sure.LIMIT:
         return f"{most}: an entry that could lose more is refused (max_loss_per_trade){_in_example(example)}"
     if worst.sure is Sure.SIZE:
@@ -104,7 +127,7 @@ def _words_of(worst: Worst, subject: Subject) -> str:
     assert example is not None
     if worst.sure is Sure.STRIKES:
         return f"{most}: {_computed(worst, subject, example)}"
-    return f"{amounts.money(round(worst.amount))} a trade at expiry in the example: {_single(subject, example)}"
+    return f"{amounts.money(round(worst.amount))} a trade in the example: {_single(subject, example)}"
 
 
 def _in_example(example: Example | None) -> str:
@@ -124,7 +147,8 @@ def _computed(worst: Worst, subject: Subject, example: Example) -> str:
         return f"{example.basis}, {price}, {times}"
     less = f" less {example.basis}, {price}," if example.is_bound and example.net > 0 else ""
     more = f" and {example.basis}, {price}," if example.is_bound and example.net < 0 else ""
-    return f"{amounts.counted(worst.width, 'point')} from strike to strike{less}{more} {times}"
+    both = ", added up," if len(_groups(subject.plan.legs)) > 1 else ""
+    return f"{amounts.counted(worst.width, 'point')} from strike to strike{both}{less}{more} {times}"
 
 
 def _single(subject: Subject, example: Example) -> str:
@@ -149,7 +173,10 @@ def _bare(subject: Subject) -> str:
     calls = [leg for leg in subject.plan.legs if leg.right.value == "call"]
     net = {leg.symbol: sum(each.sign * each.ratio for each in calls if each.symbol == leg.symbol) for leg in calls}
     names = tuple(leg.name for leg in calls if leg.sign < 0 and net[leg.symbol] < 0)
-    return f"no contract covers {listed(names, 'and')}"
+    if names:
+        return f"no contract covers {listed(names, 'and')}"
+    example = subject.example
+    return "" if example is None else why_unbound(example.position.legs)
 
 
 # ---------------------------------------------------------------- together

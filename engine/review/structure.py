@@ -62,7 +62,7 @@ def size_words(size: Size, at_most: int) -> str:
 
 
 SIZES: Mapping[Fits, str] = {
-    Fits.MAX_LOSS: "as many of this structure as could lose {} at expiry, commissions included",
+    Fits.MAX_LOSS: "as many of this structure as could lose {}, commissions included",
     Fits.DEBIT: "as many of this structure as cost {}, commissions included",
     Fits.CREDIT: "as many of this structure as bring {}, after commissions",
 }

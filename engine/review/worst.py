@@ -9,9 +9,8 @@ from math import prod
 from engine.compile.distance import keeps_its_width, place_of
 from engine.compile.plan import LegPlan
 from engine.compile.size import debit_budget, loss_budget
+from engine.model.loss_bound import loss_bound
 from engine.model.money import ZERO
-from engine.model.payoff import worst_case
-from engine.model.position import PositionLeg
 from engine.model.values import dataclass, replace
 from engine.review.example import Example
 from engine.review.subject import Subject
@@ -83,7 +82,7 @@ def _bounded(subject: Subject, example: Example, of_example: Decimal) -> Worst:
 
 
 def _widest(subject: Subject, example: Example) -> Decimal | None:
-    """Return the worst case per share before the price by the widths in the text, None where it has them not.
+    """Return the most that can be lost per share before the price by the widths in the text, None without them.
 
     Of several widths of a leg, of which the first that is listed is taken, any may be.
     """
@@ -114,8 +113,8 @@ def loss_of_example(subject: Subject) -> Decimal | None:
 
 
 def gross(example: Example) -> Decimal:
-    """Return the worst case at expiry per share before the price: the width of the widest side, 0 of what is bought."""
-    return worst_case([(leg.option, _count(leg)) for leg in example.position.legs], ZERO) or ZERO
+    """Return the most that can be lost per share before the price: the widths that can be lost, 0 of what is bought."""
+    return loss_bound(example.position.legs, ZERO) or ZERO
 
 
 def _each_of_several(legs: Sequence[Leg]) -> Iterator[Sequence[Leg]]:
@@ -130,20 +129,17 @@ def _each_of_several(legs: Sequence[Leg]) -> Iterator[Sequence[Leg]]:
 def _as_written(legs: Sequence[Leg], example: Example) -> Decimal:
     """Return the same with every strike as far from the one it counts from as the text says, be it listed or not."""
     held = {leg.name: leg for leg in example.position.legs}
-    parts = []
+    moved = []
     for leg in legs:
         option, group = held[leg.name].option, [each for each in legs if _is_of_a_kind(each, leg)]
         root, points = place_of(leg, group)
-        parts.append((replace(option, strike=held[root.name].option.strike + points), _count(held[leg.name])))
-    return worst_case(parts, ZERO) or ZERO
+        option = replace(option, strike=held[root.name].option.strike + points)
+        moved.append(replace(held[leg.name], option=option))
+    return loss_bound(moved, ZERO) or ZERO
 
 
 def _is_of_a_kind(one: Leg, other: Leg) -> bool:
     return (one.right, one.underlying) == (other.right, other.underlying)
-
-
-def _count(leg: PositionLeg) -> int:
-    return leg.sign * leg.weight
 
 
 def is_on_the_listing(subject: Subject) -> bool:

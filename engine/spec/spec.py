@@ -74,7 +74,7 @@ class Overwrite:
 
 
 class Fits(Enum):
-    """What a quantity counts by: the worst case at expiry, or what opening costs or brings."""
+    """What a quantity counts by: the most it can lose, or what opening costs or brings."""
 
     MAX_LOSS = "max_loss"
     DEBIT = "debit"

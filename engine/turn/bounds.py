@@ -13,9 +13,8 @@ from engine.decide.sizing import Priced, floor_of
 from engine.evaluate.snapshot import LegView, View
 from engine.model.commission import estimate, own_part
 from engine.model.contract import LOT, Option
-from engine.model.cover import covered_parts
+from engine.model.loss_bound import least_brought
 from engine.model.money import ZERO
-from engine.model.payoff import least_payoff
 from engine.model.position import Position, PositionLeg
 from engine.order.ladder import Bound, Holds, costs, start_net
 from engine.order.price import Part, net_quote
@@ -83,16 +82,14 @@ def _entering(work: Work, bot: CompiledBot, position: Position, commission: Deci
 
 def _structure_floor(bot: CompiledBot, position: Position, work: Work, commission: Decimal) -> Decimal | None:
     shares = LOT * position.quantity
-    parts = tuple((leg.option, leg.sign * leg.weight) for leg in position.legs)
-    if bot.plan.overwrite is not None:
-        parts = covered_parts(parts)
+    least = least_brought(position.legs, is_covered=bot.plan.overwrite is not None)
     stated = stated_floor((compiled.rule for compiled in bot.require), shares, commission)
-    least = risk_floor(bot.plan.risk.max_loss_per_trade, least_payoff(parts), shares, commission)
-    whole = least_payoff((leg.option, leg.sign * leg.weight) for leg in position.legs)
+    of_risk = risk_floor(bot.plan.risk.max_loss_per_trade, least, shares, commission)
+    whole = least_brought(position.legs)
     sized = size_floor(bot.plan.size, position.quantity, whole, commission, work.state.facts.account.net_liquidation)
     protect, seen = bot.plan.risk.protect, work.legs_seen(position)
     unhit = None if position.structures else unhit_floor(protect, bot.plan.order, seen, work)
-    return max((floor for floor in (stated, least, sized, unhit) if floor is not None), default=None)
+    return max((floor for floor in (stated, of_risk, sized, unhit) if floor is not None), default=None)
 
 
 def unhit_floor(protect: ProtectPlan | None, ladder: Ladder, legs: Iterable[LegView], work: Work) -> Decimal | None:
@@ -119,7 +116,7 @@ def size_floor(
 ) -> Decimal | None:
     """Return the price below which so many structures would no longer fit what the quantity counts by.
 
-    least: what one structure pays at expiry at least, per share, None without a bound.
+    least: what closing one structure brings at least, per share, None without a bound.
     """
     if size is None:
         return None
@@ -140,7 +137,7 @@ def stated_floor(require: Iterable[Rule], shares: int, commission: Decimal) -> D
 def risk_floor(limit: Decimal | None, least: Decimal | None, shares: int, commission: Decimal) -> Decimal | None:
     """Return the price below which the worst case would pass `max_loss_per_trade`, None without one.
 
-    least: what one structure pays at expiry at least, per share, None without a bound.
+    least: what closing one structure brings at least, per share, None without a bound.
     """
     if limit is None or least is None:
         return None

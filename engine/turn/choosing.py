@@ -10,7 +10,7 @@ from engine.evaluate.snapshot import View
 from engine.evaluate.wording import describe
 from engine.model.commission import estimate
 from engine.model.contract import LOT, Option
-from engine.model.payoff import worst_case
+from engine.model.loss_bound import loss_bound
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import level_of
 from engine.model.values import replace
@@ -274,7 +274,7 @@ def priced(selection: Selection, view: View, net: Decimal) -> Priced:
     """Return one structure at a net price, for sizing."""
     return Priced(
         net=net,
-        worst=worst_case(((leg.option, leg.sign * leg.weight) for leg in selection.legs), net),
+        worst=loss_bound(selection.legs, net),
         shares=LOT,
         commission=lambda count: opening_commission(selection, view, count),
     )

@@ -1,11 +1,12 @@
-"""What all open and working positions could lose at expiry, and what their short puts need, with one entry more.
+"""What all open and working positions could lose, and what their short puts need, with one entry more.
 
-Of a position whose entry is at work two ways are looked at: as it stands now, and filled to the end at the prices that
-fill at once. A ladder never goes past those, and the account's limits are convex in what has filled: the worst lies at
-one of the two.
+Each position counts with its own bound (`model/loss_bound.py`), and the bounds add up: positions close at different
+times and prices, so a gain of one never makes up for a loss of another. Of a position whose entry is at work two ways
+are looked at: as it stands now, and filled to the end at the prices that fill at once. A ladder never goes past those,
+and the account's limits are convex in what has filled: the worst lies at one of the two.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import chain, product
 
@@ -14,19 +15,23 @@ from engine.decide.limits import Cap
 from engine.evaluate.select import Selection
 from engine.model.contract import Option
 from engine.model.cover import needed_by, without_calls
+from engine.model.loss_bound import GroupedLeg, dollars_at_risk, why_unbound
 from engine.model.money import ZERO
-from engine.model.payoff import Holding, Way, cash_for_puts, worst_together
+from engine.model.payoff import Holding, Way, cash_for_puts
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import QuoteFault, quote_fault
 from engine.spec.nouns.account import Backing
 from engine.turn.shares import owed
 from engine.turn.work import Work
 
+_Standing = tuple[str, Sequence[GroupedLeg], list[Way | None]]
+"""A position by its name, its legs, and the ways in which it may stand; None is a way without sound quotes."""
+
 
 def worst_case_cap(
     work: Work, positions: Iterable[Position], selection: Selection, quantity: int, commission: Decimal
 ) -> Cap | None:
-    """Return what these positions could lose at expiry with this entry, and what they may; None without a limit."""
+    """Return what these positions could lose with this entry, and what they may; None without a limit."""
     bound = work.program.limits.worst_case_at_expiry
     if bound is None:
         return None
@@ -40,39 +45,63 @@ def worst_case_cap(
 def together(
     work: Work, positions: Iterable[Position], selection: Selection, quantity: int, commission: Decimal, whose: str
 ) -> tuple[Decimal | None, str]:
-    """Return what these positions could lose at expiry with this entry; None, and why, when that is not known."""
-    named = [(position.id, _ways(work, position)) for position in positions]
-    named.append(("this entry", [_proposed(work, selection, quantity, commission)]))
-    known: list[tuple[Way, ...]] = []
-    shares = _Shares(work)
-    for name, ways in named:
+    """Return what these positions could lose with this entry; None, and why, when that is not known."""
+    named = _with_entry(work, positions, selection, quantity, commission)
+    total, shares = ZERO, _Shares(work)
+    for name, legs, ways in named:
         sound = tuple(way for way in ways if way is not None)
         if len(sound) < len(ways):
             return None, f"what {whose} could lose is unknown: no sound quote for {name}"
-        sound = shares.cover(sound)
-        if worst_together([sound]) is None:
-            return None, f"what {whose} could lose has no bound: {name} is short calls that nothing covers"
-        known.append(sound)
-    return worst_together(known), ""
+        worst = _worst_of(shares.cover(sound), legs)
+        if worst is None:
+            return None, f"what {whose} could lose has no bound: {why_unbound(legs)} in {name}"
+        total += worst
+    return total, ""
+
+
+def _with_entry(
+    work: Work, positions: Iterable[Position], selection: Selection, quantity: int, commission: Decimal
+) -> list[_Standing]:
+    """Return each position, and the entry, with its legs and the ways in which it may stand."""
+    held: list[_Standing] = [(each.id, each.legs, _ways(work, each)) for each in positions]
+    return [*held, ("this entry", selection.legs, [_proposed(work, selection, quantity, commission)])]
+
+
+def _worst_of(ways: Iterable[Way], legs: Iterable[GroupedLeg]) -> Decimal | None:
+    """Return the most that a position can lose in any of these ways to stand, in dollars; None without a bound."""
+    group_of = {leg.option: leg.group for leg in legs}
+    found = [dollars_at_risk(_in_groups(way, group_of)) for way in ways]
+    known = [each for each in found if each is not None]
+    return max(known, default=ZERO) if len(known) == len(found) else None
+
+
+def _in_groups(way: Way, group_of: Mapping[Option, str]) -> list[Way]:
+    found: dict[str, Way] = {}
+    for holding in way:
+        name = group_of[holding[0]]
+        found[name] = (*found.get(name, ()), holding)
+    return list(found.values())
 
 
 def as_one_trade(
     work: Work, positions: Iterable[Position], selection: Selection, quantity: int, commission: Decimal
 ) -> tuple[Decimal | None, str]:
-    """Return what parts of a trade and this structure could lose at expiry, no share being counted.
+    """Return what parts of a trade and this structure could lose, no share being counted.
 
-    None without a bound; None, and why, while that is not known. What ends on one day counts together, as in one
-    position.
+    None without a bound; None, and why, while that is not known. Each part closes on its own, so their widths add up;
+    what all of them have brought and cost counts together.
     """
-    named = [(position.id, _ways(work, position)) for position in positions]
-    named.append(("this entry", [_proposed(work, selection, quantity, commission)]))
-    known: list[list[Way]] = []
-    for name, ways in named:
+    named = _with_entry(work, positions, selection, quantity, commission)
+    known: list[list[list[Way]]] = []
+    for name, legs, ways in named:
         sound = [way for way in ways if way is not None]
         if len(sound) < len(ways):
             return None, f"what the trade could lose is unknown: no sound quote for {name}"
-        known.append(sound)
-    return worst_together([tuple(tuple(chain(*ways)) for ways in product(*known))]), ""
+        group_of = {leg.option: leg.group for leg in legs}
+        known.append([_in_groups(way, group_of) for way in sound])
+    found = [dollars_at_risk(chain(*groups)) for groups in product(*known)]
+    losses = [each for each in found if each is not None]
+    return (max(losses) if len(losses) == len(found) else None), ""
 
 
 def filled_count(work: Work, position: Position, leg: PositionLeg) -> int:

@@ -14,6 +14,7 @@ from engine.decide.net import net_problem
 from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import View
 from engine.model.contract import LOT, Option
+from engine.model.loss_bound import loss_bound
 from engine.model.money import ZERO
 from engine.model.position import Position, count_trades
 from engine.order.band import price_band
@@ -25,7 +26,6 @@ from engine.turn.covering import cover_of
 from engine.turn.exposure import as_one_trade, cash_cap, worst_case_cap
 from engine.turn.margin import margin_cap, margin_told
 from engine.turn.net import exposure_with
-from engine.turn.opening import entry_worst_case
 from engine.turn.profit import account_today, bot_today, unvalued
 from engine.turn.program import CompiledBot
 from engine.turn.protecting import hit_at_once
@@ -72,7 +72,7 @@ def entry_refusal(
     if is_roll:
         worst_case, unknown = worst_of_roll(work, of_trade, selection, quote, quantity, commission)
     else:
-        worst = entry_worst_case(selection, price or ZERO, is_covered=view.is_covered)
+        worst = loss_bound(selection.legs, price or ZERO, is_covered=view.is_covered)
         worst_case = None if worst is None else worst * LOT * quantity + commission
     state = work.bots[plan.name]
     counts = [(leg, leg.ratio * quantity) for leg in selection.legs]
@@ -138,7 +138,7 @@ def worst_of_roll(
     """
     if going_on := [each for each in of_trade if not each.waits_for_expiry]:
         return as_one_trade(work, going_on, selection, quantity, commission)
-    worst = entry_worst_case(selection, Decimal(f"{quote.natural or 0.0:.4f}"), is_covered=False)
+    worst = loss_bound(selection.legs, Decimal(f"{quote.natural or 0.0:.4f}"))
     return None if worst is None else worst * LOT * quantity + commission, ""
 
 

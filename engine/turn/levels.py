@@ -6,9 +6,9 @@ from decimal import Decimal
 from engine.compile.plan import ExitPlan
 from engine.fill.exit_level import level_net
 from engine.model.contract import LOT
-from engine.model.money import ZERO
+from engine.model.loss_bound import dollars_at_risk
 from engine.model.order import Order
-from engine.model.payoff import worst_case
+from engine.model.payoff import Way
 from engine.model.position import Position
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.program import CompiledBot
@@ -51,17 +51,18 @@ def _net_at(position: Position, planned: ExitPlan, orders: Sequence[Order]) -> D
 
 
 def worst_at_expiry(position: Position) -> Decimal | None:
-    """Return the most that what is still open can lose at expiry, in dollars before commissions; None without a bound.
+    """Return the most that what is still open can lose, in dollars before commissions; None without a bound.
 
     Whole structures lose what was found when they were opened; other legs by what they were bought and sold for.
     """
     if not position.is_uneven:
         return None if position.max_risk is None else position.max_risk * position.structures
     legs = [leg for leg in position.legs if leg.held]
-    parts = [(leg.option, leg.signed_held * leg.option.multiplier // LOT) for leg in legs]
-    came_in = sum((leg.entry_cash * leg.held / leg.opened for leg in legs), ZERO)
-    worst = worst_case(parts, came_in / LOT)
-    return None if worst is None else worst * LOT
+    groups: dict[str, Way] = {}
+    for leg in legs:
+        holding = (leg.option, leg.signed_held, leg.entry_cash * leg.held / leg.opened)
+        groups[leg.group] = (*groups.get(leg.group, ()), holding)
+    return dollars_at_risk(groups.values())
 
 
 def open_count(position: Position) -> int:

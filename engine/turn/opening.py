@@ -8,9 +8,8 @@ from engine.decide.limits import price_problem
 from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import View
 from engine.model.contract import LOT
-from engine.model.cover import covered_parts
+from engine.model.loss_bound import loss_bound
 from engine.model.order import Order, OrderType, Purpose
-from engine.model.payoff import worst_case
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import level_of
 from engine.model.texts import Text
@@ -50,7 +49,7 @@ def send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, q
     plan = bot.plan
     day = work.bots[plan.name].day
     spot = level_of(view.board, plan.underlyings[0], view.now)
-    worst = entry_worst_case(selection, Decimal(f"{view.start_price or 0.0:.4f}"), is_covered=view.is_covered)
+    worst = loss_bound(selection.legs, Decimal(f"{view.start_price or 0.0:.4f}"), is_covered=view.is_covered)
     own = day.of_member(bot.symbol)
     again = 1 if own.tried else 0
     day = day.count(bot.symbol, 1).note(bot.symbol, agains=own.agains + again, last_end="", last_end_at=None)
@@ -62,7 +61,7 @@ def send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, q
         state="flat",
         session=day.date,
         quantity=view.quantity,
-        legs=tuple(PositionLeg(name=x.name, option=x.option, sign=x.sign, ratio=x.ratio) for x in selection.legs),
+        legs=legs_to_open(selection),
         entry_mid=None if quote.mid is None else Decimal(f"{quote.mid:.4f}"),
         spot=None if spot is None else Decimal(f"{spot:.2f}"),
         max_risk=None if worst is None else worst * LOT,
@@ -225,7 +224,9 @@ def is_past_exits(work: Work, bot: CompiledBot, prepared_at: datetime) -> bool:
     return prepared_at < latest < session.close and latest <= work.at
 
 
-def entry_worst_case(selection: Selection, net: Decimal, *, is_covered: bool) -> Decimal | None:
-    """Return the worst case at expiry per share of one structure, None without a bound. is_covered: by shares held."""
-    parts = tuple((leg.option, leg.sign * leg.weight) for leg in selection.legs)
-    return worst_case(covered_parts(parts) if is_covered else parts, net)
+def legs_to_open(selection: Selection) -> tuple[PositionLeg, ...]:
+    """Return the legs of a position that is still to be opened."""
+    return tuple(
+        PositionLeg(name=leg.name, option=leg.option, sign=leg.sign, ratio=leg.ratio, group=leg.group)
+        for leg in selection.legs
+    )

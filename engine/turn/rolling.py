@@ -22,6 +22,7 @@ from engine.evaluate.watch import Wish, entry_aims, entry_wish
 from engine.evaluate.wording import describe
 from engine.model.commission import estimate
 from engine.model.contract import LOT, Option
+from engine.model.loss_bound import loss_bound
 from engine.model.order import Order, OrderLeg, OrderType, Purpose
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import level_of
@@ -40,7 +41,7 @@ from engine.turn.closing import are_whole_beside_dead, is_dead, may_roll, partne
 from engine.turn.gate import Replaced, entry_refusal, floor_of_roll, worst_of_roll
 from engine.turn.judging import confirmed, failing, first_missing, judge_all, wake
 from engine.turn.net import exposure_with
-from engine.turn.opening import Unpriced, entry_worst_case, free_id, ticket, unpriced_text
+from engine.turn.opening import Unpriced, free_id, legs_to_open, ticket, unpriced_text
 from engine.turn.program import CompiledBot, CompiledRoll
 from engine.turn.refusing import NOT_RUN, kept_out, skip
 from engine.turn.runaway import stop_runaway
@@ -230,7 +231,7 @@ def _as_held(leg: LegPlan, option: Option, is_moved: bool, today: date) -> LegPl
 
 
 def _opening(selection: Selection) -> tuple[OrderLeg, ...]:
-    legs = opening_legs(PositionLeg(name=x.name, option=x.option, sign=x.sign, ratio=x.ratio) for x in selection.legs)
+    legs = opening_legs(legs_to_open(selection))
     return tuple(replace(leg, opens=True) for leg in legs)
 
 
@@ -416,7 +417,7 @@ def _mid(quote: NetQuote) -> Decimal | None:
 def _new_position(work: Work, position: Position, bot: CompiledBot, offer: Offer) -> Position:
     selection, view = offer.selection, offer.view
     spot = level_of(view.board, bot.plan.underlyings[0], view.now)
-    worst = entry_worst_case(selection, _mid(offer.opening) or Decimal(0), is_covered=False)
+    worst = loss_bound(selection.legs, _mid(offer.opening) or Decimal(0))
     return Position(
         id=free_id(work, position.bot, work.state.session.date, work.bots[position.bot].day.entries + 1),
         bot=position.bot,
@@ -424,7 +425,7 @@ def _new_position(work: Work, position: Position, bot: CompiledBot, offer: Offer
         state="flat",
         session=work.state.session.date,
         quantity=offer.quantity,
-        legs=tuple(PositionLeg(name=x.name, option=x.option, sign=x.sign, ratio=x.ratio) for x in selection.legs),
+        legs=legs_to_open(selection),
         entry_mid=_mid(offer.opening),
         spot=None if spot is None else Decimal(f"{spot:.2f}"),
         max_risk=None if worst is None else worst * LOT,

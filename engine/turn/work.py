@@ -96,7 +96,7 @@ class Work:
     def legs_seen(self, position: Position) -> tuple[LegView, ...]:
         """Return all legs of a position as rules see those of a structure, held or not."""
         rows = self.state.board.rows
-        return tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.sign, x.ratio) for x in position.legs)
+        return tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.sign, x.ratio, x.group) for x in position.legs)
 
     def shares_of(self, symbol: str, aside: str = "") -> Shares | None:
         """Return the account's shares of an underlying, with those that calls need; None while not in step.

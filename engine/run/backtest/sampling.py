@@ -86,7 +86,7 @@ class Sampler:
 def _show(view: View, plan: Plan, position: Position) -> None:
     """Let the view see the structure as `require` saw it."""
     rows = view.board.rows
-    legs = tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.sign, x.ratio) for x in position.legs)
+    legs = tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.sign, x.ratio, x.group) for x in position.legs)
     selection = Selection(legs, ())
     show_candidate(view, plan, selection, price_legs(selection, view))
     view.quantity = position.quantity

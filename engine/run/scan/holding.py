@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from engine.evaluate.wording import shortfall
 from engine.model.contract import LOT
+from engine.model.loss_bound import loss_bound
 from engine.model.money import dollars
 from engine.order.ladder import limited_at
 from engine.run.looking.candidate import Candidate, Judged
 from engine.run.scan.measuring import Measured
-from engine.turn.opening import entry_worst_case
 
 
 class Holding(NamedTuple):
@@ -67,7 +67,7 @@ def _of_loss(candidate: Candidate, measured: Measured) -> Iterator[Holding]:
     price = limited_at(plan.order, measured.start, candidate.quote)
     if price is None or not measured.quantity:
         return
-    worst = entry_worst_case(selection, Decimal(f"{price:.4f}"), is_covered=plan.overwrite is not None)
+    worst = loss_bound(selection.legs, Decimal(f"{price:.4f}"), is_covered=plan.overwrite is not None)
     if worst is None:
         return
     loss = worst * LOT * measured.quantity + measured.commission

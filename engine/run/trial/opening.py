@@ -12,16 +12,16 @@ from engine.decide.sizing import Priced, fitting
 from engine.evaluate.listings import expiry_on
 from engine.evaluate.rules import compile_expected_move
 from engine.evaluate.select import select
-from engine.evaluate.snapshot import View
+from engine.evaluate.snapshot import LegView, View
 from engine.evaluate.strike_terms import option_of
 from engine.model.commission import dealt
 from engine.model.contract import LOT, Contract, Option, listed, share
 from engine.model.cover import Shares, bare_calls
 from engine.model.errors import SpecError
 from engine.model.facts import Facts
+from engine.model.loss_bound import loss_bound
 from engine.model.market import Board
 from engine.model.money import CENT, ZERO
-from engine.model.payoff import worst_case
 from engine.model.position import Position, PositionLeg
 from engine.model.session import Session, session_on
 from engine.run.trial.market import Market
@@ -45,7 +45,7 @@ def open_position(
     legs = _paid(_legs(bot, options, market, at, quantity), opening.net, quantity)
     session = market.session if opening.opened is None else session_on(opening.opened) or market.session
     opened_at = at if session.date == market.session.date else session.open + timedelta(hours=1)
-    worst = worst_case(((leg.option, leg.sign * leg.weight) for leg in legs), opening.net)
+    worst = loss_bound(legs, opening.net)
     return Position(
         id=f"{bot.plan.name}-{session.date:%Y%m%d}-1",
         bot=bot.plan.name,
@@ -139,13 +139,13 @@ def _quantity(
         return _covered(plan, plan.overwrite, options, shares)
     if plan.size is None:
         return plan.quantity
-    legs = [(options[leg.name], leg.sign * options[leg.name].weight(leg.ratio)) for leg in plan.legs]
+    legs = [LegView(leg.name, options[leg.name], -1, leg.sign, leg.ratio, leg.group) for leg in plan.legs]
     price = float(abs(opening.net))
     one = Priced(
         net=opening.net,
-        worst=worst_case(legs, opening.net),
+        worst=loss_bound(legs, opening.net),
         shares=LOT,
-        commission=lambda count: sum((dealt(o, n * count, price) for o, n in legs), ZERO),
+        commission=lambda count: sum((dealt(x.option, x.sign * x.weight * count, price) for x in legs), ZERO),
     )
     return max(fitting(plan.size, plan.quantity, one, facts.account.net_liquidation).count, 1)
 
@@ -178,6 +178,7 @@ def _legs(
                 option=option,
                 sign=leg.sign,
                 ratio=leg.ratio,
+                group=leg.group,
                 opened=count,
                 entry_cash=cash,
                 commissions=paid,

@@ -361,7 +361,7 @@ FOUND = [
         "short_call",
     ),
     (exits(LAST, "- target: {profit: 100%, of: long_put}"), "RB355", "100%"),
-    (exits(LAST, "- {name: n, profit: {at_least: $90}, close: [short_put, long_put, long_call]}"), "RB355", "$90"),
+    (exits(LAST, "- {name: n, profit: {at_least: $90}, close: [long_put, short_call, long_call]}"), "RB355", "$90"),
     (changed((TARGET, "  - target: {profit: 25%}\n    close: 50%\n")), "RB348", "50%"),
     (
         changed(
@@ -483,7 +483,9 @@ QUIET = [
     exits(LAST, "- stop: {loss: 300%}"),
     exits(LAST, "- {target: {profit: 60%}, order: {start: mid, wait: 1m}}"),
     exits(LAST, "- {stop: {loss: 300%}, order: {start: mid, wait: 1m, then: market}}"),
-    exits(LAST, "- stop: {cost: 30, of: short_put}", "- cost: {of: [short_call], above: 30}"),
+    exits(
+        LAST, "- stop: {cost: 30, of: short_put}", "- {name: n, cost: {of: [short_call], above: 30}, close: call_side}"
+    ),
     exits(LAST, "- stop: {loss: $900}"),
     exits(LAST, "- leg_delta: {beyond: 0.12}"),
     exits(LAST, "- move: {since: entry, beyond: 0.3%}"),

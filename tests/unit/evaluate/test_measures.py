@@ -197,7 +197,7 @@ def test_max_risk_of_a_candidate_and_of_a_position() -> None:
     assert read(condor(view()), "max_risk", Quantity.DOLLARS) == 9.0 * 200 + 5.2
     naked = condor(view(), held=False)
     naked.legs = naked.legs[2:3]
-    assert unknown(read(naked, "max_risk")) == "the worst case has no bound"
+    assert unknown(read(naked, "max_risk")) == "its loss has no bound: nothing covers short_call"
 
 
 def test_strike_dte_and_time_in_trade() -> None:

@@ -113,7 +113,7 @@ def test_return_on_risk() -> None:
 def test_return_on_risk_without_a_bound_or_a_price() -> None:
     naked = condor(view(), held=False)
     naked.legs = tuple(leg for leg in naked.legs if leg.name != "long_call")
-    assert unknown(read(naked, "return_on_risk")) == "the worst case has no bound"
+    assert unknown(read(naked, "return_on_risk")) == "its loss has no bound: nothing covers short_call"
     priceless = condor(view(), held=False)
     priceless.start_price = None
     assert unknown(read(priceless, "return_on_risk")) == "the order has no price to start from"

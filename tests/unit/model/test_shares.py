@@ -6,9 +6,10 @@ from decimal import Decimal
 from engine.model.commission import estimate
 from engine.model.contract import LOT, Option, Right, share
 from engine.model.cover import needed_by
+from engine.model.loss_bound import dollars_at_risk
 from engine.model.market import Board
 from engine.model.money import ZERO
-from engine.model.payoff import intrinsic, least_payoff, worst_case, worst_together
+from engine.model.payoff import intrinsic, least_payoff, worst_case
 from engine.model.position import PositionLeg
 from engine.model.quotes import LEVEL_AGE, usual_age
 from engine.model.structure import strike_of, structure_text
@@ -51,13 +52,11 @@ def test_shares_of_a_structure_cover_its_calls_to_the_last() -> None:
     assert needed_by(((STOCK, -100, ZERO),), "SPY") == 100
 
 
-def test_shares_are_lost_at_the_price_at_which_their_calls_settle() -> None:
+def test_shares_and_the_calls_on_them_are_lost_at_one_price_if_they_close_together() -> None:
     write = ((STOCK, 100, Decimal(-60000)), (CALL, -1, Decimal(200)))
-    assert worst_together([[write]]) == Decimal(59800)
-    spread = ((CALL, -1, Decimal(200)), (Option("SPY", "SPY", DAY, Decimal(615), Right.CALL), 1, Decimal(-50)))
-    assert worst_together([[write], [spread]]) == Decimal(59800)
-    alone = ((STOCK, 100, Decimal(-60000)),)
-    assert worst_together([[alone]]) == Decimal(60000)
+    assert dollars_at_risk([write]) == Decimal(59800)
+    assert dollars_at_risk([write[:1], write[1:]]) is None, "the call can be bought back alone, at any price"
+    assert dollars_at_risk([write[:1]]) == Decimal(60000)
 
 
 def test_what_an_order_of_shares_costs_and_its_price_grid() -> None:

@@ -582,7 +582,7 @@ def test_an_event_that_may_be_on_without_a_known_expiry(old: str, new: str, word
     [
         ("vix: {between: [12, 22]}", "no_event: [LISTED]", ("CPI", "FOMC")),
         ("vix: {between: [12, 22]}", "breadth: {of: [LISTED], above: 50%}", ("AAPL", "MSFT")),
-        ("{spot_within: 5 pts}", "{spot_within: 5 pts, of: [LISTED]}", ("short_put", "short_call")),
+        ("{spot_within: 5 pts}", "{spot_within: 5 pts, of: [LISTED]}\n    close: all", ("short_put", "short_call")),
     ],
 )
 def test_a_measure_of_the_same_in_another_order(old: str, new: str, listed: tuple[str, str]) -> None:
@@ -771,7 +771,8 @@ def test_an_exit_of_each_side_closes_the_one_that_it_is_true_of() -> None:
     change = change_at(compared(CONDOR, edited(CONDOR, (BREACH, each))), "exits.breach.close")
     assert (change.old, change.new) == ("the whole position", "the side that it is true of, alone")
     short = BREACH.replace("5 pts", "5 pts, of: each_short")
-    change = change_at(compared(CONDOR, edited(CONDOR, (BREACH, short))), "exits.breach.close")
+    unbound = edited(CONDOR, ("max_loss_per_trade: $1000", "undefined_risk: allow"))
+    change = change_at(compared(unbound, edited(unbound, (BREACH, short))), "exits.breach.close")
     assert change.new == "the short leg that it is true of, alone"
     everything = edited(CONDOR, (BREACH, f"{each}    close: all\n"))
     (change,) = compared(edited(CONDOR, (BREACH, each)), everything).changes
@@ -793,7 +794,9 @@ def test_some_legs_against_the_whole_credit_are_told_with_both_prices() -> None:
 
 
 def test_what_some_legs_cost_from_the_start_is_told() -> None:
-    text = edited(CONDOR, ("stop: {loss: $50}", "stop: {cost: 1.2x credit, of: [short_put, short_call]}"))
+    text = edited(
+        CONDOR, ("stop: {loss: $50}", "stop: {cost: 1.2x credit, of: [short_put, short_call]}\n    close: all")
+    )
     assert "true as soon as the position is open" in told(text)
 
 

@@ -110,12 +110,15 @@ def test_a_limit_on_a_trade_is_told_beside_what_bounds_it_already(name: str) -> 
     assert "an entry that could lose more than $9,000 is refused (max_loss_per_trade)" in told(text)
 
 
-def test_an_exit_that_closes_what_covers_the_rest_is_told_beside_the_worst_case() -> None:
+def test_an_exit_that_closes_what_covers_the_rest_counts_in_what_a_trade_can_lose() -> None:
     """A bought put that had doubled was sold alone, and of the naked one $806 were said to be lost at most."""
     alone = "  - target: {profit: 100%, of: long_put}\n"
     told_of = told(changed("exits:\n", f"exits:\n{alone}"))
-    assert "target.long_put leaves short_put uncovered: from then on a trade may lose more\n" in told_of
-    assert "uncovered" not in told(changed("exits:\n", f"exits:\n{alone}    close: put_side\n"))
+    assert (
+        "these can close at different prices (target.long_put): short_put + short_call + long_call; long_put;"
+        in told_of
+    )
+    assert "different prices" not in told(changed("exits:\n", f"exits:\n{alone}    close: all\n"))
 
 
 def test_an_exit_by_the_whole_price_is_told_to_count_what_a_part_has_left() -> None:
@@ -272,7 +275,7 @@ def test_a_sum_of_structures_that_the_example_has_others_of_is_whole() -> None:
 
 def test_several_trades_lose_so_many_times_what_is_said_of_one() -> None:
     words = told(changed("  per_day: 1\n", "  per_day: 3\n"))
-    assert "at most $955 a trade at expiry" in words
+    assert "at most $955 a trade" in words
     assert "open at once: 3, $2,865 together; a day's worst case $2,865: 3 entries" in words
 
 

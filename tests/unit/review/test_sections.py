@@ -10,6 +10,9 @@ from engine.spec.load import load_text
 from tests.unit.compile.document import CONDOR, changed
 from tests.unit.review.test_change_marks import PUT, edited
 
+UNBOUND = edited(CONDOR, ("max_loss_per_trade: $1000", "undefined_risk: allow"))
+"""A condor whose short legs may be closed alone."""
+
 
 def told(text: str = CONDOR) -> str:
     """Return the explanation of a text with its wrapped lines joined again."""
@@ -134,8 +137,8 @@ def told(text: str = CONDOR) -> str:
         ),
         (
             "  - breach: {spot_within: 5 pts}\n",
-            "  - breach: {spot_within: 5 pts, of: short_call}\n",
-            "of the strike of short_call, or past it; closes short_call alone",
+            "  - breach: {spot_within: 5 pts, of: short_put}\n",
+            "of the strike of short_put, or past it; closes short_put alone",
         ),
         (
             "  - breach: {spot_within: 5 pts}\n",
@@ -295,7 +298,7 @@ def test_an_entry_at_market_is_no_limit_and_has_no_bound(order: str, line: str) 
     assert "never under" in told(PUT)
     assert "never under" not in told(text)
     assert "sold, mid in the example, after all commissions" in told(text)
-    assert "a trade at expiry in the example" in told(text)
+    assert "a trade in the example" in told(text)
     assert "out: a limit at mid" in told(text)
 
 
@@ -341,13 +344,13 @@ def test_only_what_was_sold_is_told_to_be_covered_by_nothing() -> None:
 )
 def test_an_exit_that_is_true_of_the_example_at_once_is_said_to_be(exit_: str, is_met: bool) -> None:
     """A trader's bot sold a put nine points away and left within 15 points: closed in the minute of each entry."""
-    text = told(changed("  - breach: {spot_within: 5 pts}\n", f"  - {exit_}\n"))
+    text = told(edited(UNBOUND, ("  - breach: {spot_within: 5 pts}\n", f"  - {exit_}\n")))
     assert ("true as soon as the position is open" in text) is is_met
 
 
 def test_a_short_leg_that_costs_more_than_the_whole_brings_is_said_to_be_closed_at_once() -> None:
     """Without a credit that is required the example has the price of its market, and so have its legs."""
-    bare = changed("  require:\n    - credit: {at_least: 0.50}\n", "")
+    bare = edited(UNBOUND, ("  require:\n    - credit: {at_least: 0.50}\n", ""))
     text = told(bare.replace("- breach: {spot_within: 5 pts}", "- cost: {above: 1x credit, of: each_short}"))
     assert ": true as soon as the position is open" in text
     text = told(bare.replace("- breach: {spot_within: 5 pts}", "- cost: {above: 2x credit, of: each_short}"))

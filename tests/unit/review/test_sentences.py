@@ -172,8 +172,8 @@ def test_requirements(condition: str, words: str) -> None:
     [
         ("breach: {spot_within: 15 pts}", "spot is within 15 points of the strike of a short leg, or past it"),
         (
-            "breach: {spot_beyond: 10 pts, of: short_call}",
-            "spot is more than 10 points past the strike of short_call, in the money",
+            "breach: {spot_beyond: 10 pts, of: short_put}",
+            "spot is more than 10 points past the strike of short_put, in the money",
         ),
         ("leg_delta: {beyond: 0.15}", "the absolute delta of a short leg is above 0.15"),
         ("position_delta: {below: -20}", "the delta of one structure in shares is below -20"),

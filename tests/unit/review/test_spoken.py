@@ -8,7 +8,8 @@ from tests.unit.review.test_sections import told
 
 
 def leaving(stop: str) -> str:
-    return told(edited(CONDOR, (STOP, f"  - {stop}\n")))
+    unbound = ("max_loss_per_trade: $1000", "undefined_risk: allow")  # some close a short leg alone
+    return told(edited(CONDOR, unbound, (STOP, f"  - {stop}\n")))
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,7 @@ def test_an_exit_by_how_far_spot_has_moved_since_the_entry(tmp_path: Path, test:
     [
         "position_delta: {above: 8}",
         "leg_delta: {above: 0.50}",
-        "leg_delta: {of: long_call, below: 0.03}",
+        "leg_delta: {of: long_call, below: 0.03}, close: all",
         "cost: {at: natural, at_least: 1.4x credit}",
         "loss: {at_least: 0.3x max_risk}",
         "move: {since: open, beyond: 0.3%}",

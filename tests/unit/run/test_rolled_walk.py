@@ -46,6 +46,7 @@ exits:
     dte: {of: short_call, at_least: 30}
   - name: dear
     leg_delta: {of: short_call, at_least: 0.95}
+    close: call_side
   - stop: {cost: 3x credit, of: [short_call, long_call]}
   - target: {profit: 90%}
   - at_expiry: settle

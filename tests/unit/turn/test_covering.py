@@ -316,7 +316,7 @@ def test_covered_calls_have_a_worst_case_over_all_bots() -> None:
     desk.link(positions=[(SPY, 99)])
     desk.until("10:00")
     assert not desk.submitted
-    assert "short calls that nothing covers" in why(desk, "naked")
+    assert "has no bound: nothing covers short_call in this entry" in why(desk, "naked")
 
 
 def test_after_a_start_the_account_says_what_is_held() -> None:

@@ -134,7 +134,7 @@ def test_close_all_beside_it_closes_the_whole() -> None:
 
 
 def test_each_short_closes_that_leg_alone() -> None:
-    desk = held("  - stop: {cost: 1x credit, of: each_short}\n")
+    desk = held("  - stop: {cost: 1x credit, of: each_short}\n", risk="{undefined_risk: allow}")
     sides(desk, 1.05, 0.40)  # the short put is at 1.35
     assert reasons(desk) == []
     sides(desk, 1.10, 0.40)
@@ -152,7 +152,7 @@ def test_each_short_closes_that_leg_alone() -> None:
     ],
 )
 def test_a_breach_and_a_delta_of_one_side(rule: str, name: str, legs: set[str]) -> None:
-    desk = held(f"  - {rule}\n")
+    desk = held(f"  - {rule}\n", risk="{undefined_risk: allow}")
     desk.level("SPX", 6040.0)
     desk.quote(call(6055), 2.0, 2.1, 0.30)
     desk.tick(1)
@@ -421,7 +421,7 @@ def test_what_stays_open_after_a_side_is_shown_with_its_worst_case() -> None:
     sides(desk, 1.40, 0.40)
     desk.fill(desk.last)
     (line,) = position_lines(desk.program, desk.state, desk.now)
-    assert desk.position.max_risk == 860
+    assert desk.position.max_risk == 1860, "both sides, 10 wide, less the 1.40 that they brought"
     assert line.max_loss == 930, "the other side alone, sold for 0.70, can lose 9.30"
 
 

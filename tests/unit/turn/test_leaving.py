@@ -116,7 +116,7 @@ def test_what_closes_less_is_taken_over() -> None:
   - time: "15:45"
     order: market
 """
-    desk = Desk((text_of(exits=sides, legs=CONDOR),))
+    desk = Desk((text_of(exits=sides, legs=CONDOR, risk="{max_loss_per_trade: $2000000}"),))
     desk.opened()
     desk.board.delta[desk.board.rows[put(5945)]] = -0.2
     desk.tick(1)
@@ -339,7 +339,7 @@ def test_an_exit_of_some_legs_leaves_the_others() -> None:
     leg_delta: {of: [short_put, long_put], beyond: 0.15}
   - time: "15:45"
 """
-    desk = Desk((text_of(exits=sides, legs=CONDOR),))
+    desk = Desk((text_of(exits=sides, legs=CONDOR, risk="{max_loss_per_trade: $2000000}"),))
     desk.opened()
     desk.board.delta[desk.board.rows[put(5945)]] = -0.2
     desk.tick(1)
@@ -361,7 +361,7 @@ def test_close_all_closes_all() -> None:
     close: all
   - time: "15:45"
 """
-    desk = Desk((text_of(exits=sides, legs=CONDOR),))
+    desk = Desk((text_of(exits=sides, legs=CONDOR, risk="{max_loss_per_trade: $2000000}"),))
     desk.opened()
     desk.board.delta[desk.board.rows[put(5945)]] = -0.2
     desk.tick(1)

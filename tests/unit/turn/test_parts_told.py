@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from hand_desk import CONDOR, Desk, call, kept, put, text_of
-from test_part_closing import ENDING, RISK, closed_at, settle_stops, told_by
+from test_part_closing import ENDING, closed_at, settle_stops, told_by
 
 from engine.alerts.find import digest
 from engine.model.order import OrderStatus, Purpose
@@ -34,9 +34,12 @@ WING = """
 """A butterfly that is sold, and that closes for a credit once its upper put is worth more than its body."""
 SINGLE = "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {delta: 0.10}}\n"
 
+WIDE = "{max_loss_per_trade: $4000000}"
+"""A short put may be closed alone: it is bounded by its strike."""
+
 
 def held(exits: str, legs: str, quantity: int = 1) -> Desk:
-    desk = Desk((text_of(exits=ENDING + exits, legs=legs, quantity=str(quantity), risk=RISK),))
+    desk = Desk((text_of(exits=ENDING + exits, legs=legs, quantity=str(quantity), risk=WIDE),))
     desk.opened()
     return desk
 

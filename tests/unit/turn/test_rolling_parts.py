@@ -15,6 +15,8 @@ from engine.record.record import Kind
 from engine.turn.program import AccountLimits
 
 LATER = date(2027, 2, 19)
+UNBOUND = "{undefined_risk: allow}"
+"""For a leg that closes without its cover."""
 SHORT_PUT, LONG_PUT, SHORT_CALL, LONG_CALL = put(5945), put(5935), call(6055), call(6065)
 UNTESTED = """
   - name: tested_call
@@ -72,8 +74,8 @@ def held(rolls: str = UNTESTED, quantity: int = 2, ending: str = ENDING, **secti
 
 
 def puts_rolled() -> Desk:
-    """Return a desk whose trade may lose $2500 at most, and whose puts have been rolled at a VIX of 21."""
-    desk = held(BOTH_SIDES, risk="{max_loss_per_trade: $2500}", quantity=1)
+    """Return a desk whose trade may lose $3500 at most, and whose puts have been rolled at a VIX of 21."""
+    desk = held(BOTH_SIDES, risk="{max_loss_per_trade: $3500}", quantity=1)
     desk.level("VIX", 21.0)
     desk.tick(1)
     desk.fill(desk.last)
@@ -267,19 +269,19 @@ def test_an_exit_of_all_takes_the_roll_of_a_side_over() -> None:
 
 
 def test_the_limit_of_a_trade_is_asked_of_the_new_side_beside_the_one_that_stays() -> None:
-    desk = held(risk="{max_loss_per_trade: $1800}")
+    desk = held(risk="{max_loss_per_trade: $3800}")
     spot(desk, 6040)
-    assert len(rolls(desk)) == 1, "ten points less what both sides bring are lost of two"
+    assert len(rolls(desk)) == 1, "two times ten points less what both sides bring are lost of two"
     wide = UNTESTED.replace("by: 10 pts", "by: 20 pts")
-    tight = held(wide, risk="{max_loss_per_trade: $1800}")
+    tight = held(wide, risk="{max_loss_per_trade: $3800}")
     spot(tight, 6040)
     assert rolls(tight) == []
     assert any("max_loss_per_trade" in str(each.data["reason"]) for each in tight.said(Kind.DECISION, "skip"))
 
 
 def test_the_limit_of_a_trade_is_asked_of_all_that_its_parts_were_rolled_into() -> None:
-    """Puts of today and calls of another day may both be lost."""
-    for limit, count in ((2500, 2), (1500, 1)):
+    """Both sides can be lost of the condor itself. The first roll costs some of its credit, the second brings some."""
+    for limit, count in ((1950, 2), (1900, 0)):
         desk = held(BOTH_SIDES, risk=f"{{max_loss_per_trade: ${limit}}}", quantity=1)
         desk.quote(later(6055), 0.50, 0.60, 0.30)
         desk.quote(later(6065), 0.10, 0.20, 0.20)
@@ -428,7 +430,7 @@ OF_CALLS = """
 
 
 def test_exits_of_legs_that_the_new_position_does_not_have_are_never_judged_nor_alarmed_of() -> None:
-    desk = held(ending=OF_CALLS + ENDING)
+    desk = held(ending=OF_CALLS + ENDING, risk=UNBOUND)
     spot(desk, 6040)
     desk.fill(desk.last)
     sent = len(desk.submitted)
@@ -439,7 +441,7 @@ def test_exits_of_legs_that_the_new_position_does_not_have_are_never_judged_nor_
 
 
 def test_exits_of_legs_that_were_rolled_away_are_never_judged_nor_alarmed_of() -> None:
-    desk = held(UNTESTED, ending=OF_CALLS.replace("call", "put").replace("> 9000", "< 0") + ENDING)
+    desk = held(UNTESTED, ending=OF_CALLS.replace("call", "put").replace("> 9000", "< 0") + ENDING, risk=UNBOUND)
     spot(desk, 6040)
     desk.fill(desk.last)
     sent = len(desk.submitted)
@@ -459,7 +461,7 @@ def test_what_is_left_of_a_side_is_not_rolled_without_what_it_counts_from_or_is_
     closed: str, why: str
 ) -> None:
     first = f"\n  - name: first\n    vix: {{above: 18}}\n    close: {closed}\n"
-    desk = held(first + DOWN)
+    desk = held(first + DOWN, risk="{max_loss_per_trade: $2000000}")
     desk.level("VIX", 19.0)
     desk.tick(1)
     desk.fill(desk.last)

@@ -70,7 +70,7 @@ def test_an_order_is_over_the_strike_of_its_options_and_the_ask_of_its_shares(mo
 
 def at_work_up_to_the_close(since: str, exits: str) -> Desk:
     """Return a desk after the close, at which the closing order that these exits sent was cancelled unfilled."""
-    desk = desk_of(exits=exits)
+    desk = desk_of(exits=exits, risk="{undefined_risk: allow, daily_loss: $500}")
     desk.until("10:00")
     filled(desk)
     desk.until(since)
@@ -288,7 +288,7 @@ def test_one_lot_with_two_calls_is_refused_by_the_account_too() -> None:
     desk.quote(STOCK, 599.99, 600.01)
     desk.until("10:00")
     assert not desk.submitted
-    assert "short calls that nothing covers" in desk.state.bots["writer"].waits
+    assert "has no bound: nothing covers short_call in this entry" in desk.state.bots["writer"].waits
 
 
 @pytest.mark.parametrize(("most", "enters"), [("50.1", True), ("49.9", False)])

@@ -163,7 +163,9 @@ def test_the_best_is_on_record_and_a_restart_goes_on_from_it() -> None:
 
 def test_a_leg_that_leaves_begins_the_parts_anew() -> None:
     trail = TRAIL.replace("}", ", of: open_legs}", 1)
-    desk = held(f'{trail}  - name: wing\n    time: "12:00"\n    close: long_put\n')
+    desk = held(
+        f'{trail}  - name: wing\n    time: "12:00"\n    close: long_put\n', risk="{max_loss_per_trade: $2000000}"
+    )
     cost(desk, 0.35)
     cost(desk, 0.35)
     assert [each.of for each in desk.position.best] == ["mid fraction short_put long_put"]

@@ -91,7 +91,7 @@ class Picks:
         options, rows = (self.day.options[column] for column in columns), view.board.rows
         return Selection(
             tuple(
-                LegView(leg.name, option, rows[option], leg.sign, leg.ratio)
+                LegView(leg.name, option, rows[option], leg.sign, leg.ratio, leg.group)
                 for leg, option in zip(legs, options, strict=True)
             ),
             (),

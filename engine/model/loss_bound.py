@@ -1,0 +1,118 @@
+"""The most that one trade can lose, however its legs come apart.
+
+Legs that a bot's own exits close at different times are in different groups (`compile/apart.py`). A group closes in one
+go, at one price of its underlying. Two groups close at two prices.
+
+Proof sketch. Let a trade receive `net` when it opens (negative when it pays). Group g closes while its underlying
+stands at S_g, and the legs of g then bring at least P_g(S_g), their exercise value. So the trade makes at least
+net + sum of P_g(S_g). Each S_g is free, so the worst is net + sum of min P_g. A condor that closes as one loses its
+wider width less the credit. A stop on each side splits it into two groups, so both widths count. min P_g is minus
+infinity where a group is short more calls than it is long: no bound. A short put alone is bounded by its strike.
+
+What the bound rests on:
+
+1. Legs of one group that close as several orders close at one price of the underlying. rulebot sends these orders one
+   after the other, within seconds: with `leg_by_leg`, on two underlyings, after a protective stop, after a partial fill
+   of a combo, after the broker liquidates one leg, and when the broker refuses the combo. What the market moves between
+   these orders, and the bid-ask spread of single legs, is not in the bound.
+2. A combo is bought back for no more than its exercise value can ever be. Limit orders of rulebot never go further
+   (`order/price.py`, surely_lost_below), and exchanges do not trade vertical spreads, butterflies and boxes beyond
+   their width at market (SR-CBOE-2015-107, 80 FR 77038).
+3. A long option that outlives a short one is worth its exercise value at least (`payoff.py`).
+
+Part of a count does not split a group: closing half of the structures leaves whole structures.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Protocol
+
+from engine.model.contract import Option
+from engine.model.cover import covered_parts, is_call
+from engine.model.money import ZERO
+from engine.model.payoff import Part, Way, least_payoff
+
+
+class GroupedLeg(Protocol):
+    """A leg of a structure, with the group of legs that close together with it ("" when all do)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def option(self) -> Option: ...
+    @property
+    def sign(self) -> int: ...
+    @property
+    def weight(self) -> int: ...
+    @property
+    def group(self) -> str: ...
+
+
+def loss_bound(legs: Iterable[GroupedLeg], net_price: Decimal, *, is_covered: bool = False) -> Decimal | None:
+    """Return the most that one structure can lose per share before commissions, never negative; None without a bound.
+
+    net_price: signed, + received. is_covered: shares of the account cover its short calls.
+    """
+    least = least_brought(legs, is_covered=is_covered)
+    return None if least is None else max(-net_price - least, ZERO)
+
+
+def least_brought(legs: Iterable[GroupedLeg], *, is_covered: bool = False) -> Decimal | None:
+    """Return the least that closing one structure brings per share, negative when it costs; None without a bound."""
+    groups = groups_of(legs)
+    return _added(least_payoff(covered_parts(parts) if is_covered else parts) for parts in groups.values())
+
+
+def dollars_at_risk(groups: Iterable[Way]) -> Decimal | None:
+    """Return the most that these groups can lose together in dollars, never negative; None without a bound.
+
+    Each group closes at a price of its own. Cash of all groups counts, commissions included.
+    """
+    held = tuple(groups)
+    least = _added(_least_dollars(way) for way in held)
+    cash = sum((paid for way in held for _, _, paid in way), ZERO)
+    return None if least is None else max(-least - cash, ZERO)
+
+
+def groups_of(legs: Iterable[GroupedLeg]) -> dict[str, tuple[Part, ...]]:
+    """Return the options of each group with their signed weights."""
+    found: dict[str, tuple[Part, ...]] = {}
+    for leg in legs:
+        found[leg.group] = (*found.get(leg.group, ()), (leg.option, leg.sign * leg.weight))
+    return found
+
+
+def why_unbound(legs: Iterable[GroupedLeg]) -> str:
+    """Return why a structure has no bound, as in `long_call can be closed before short_call`; "" when it has one."""
+    held = tuple(legs)
+    for name, parts in groups_of(held).items():
+        if least_payoff(parts) is None:
+            short = next(leg for leg in held if leg.group == name and leg.sign < 0 and _bounds_above(leg))
+            cover = [leg for leg in held if leg.sign > 0 and leg.group != name and _covers(leg, short)]
+            return f"{cover[0].name} does not close together with {short.name}" if cover else _bare_words(short)
+    return ""
+
+
+def _bounds_above(leg: GroupedLeg) -> bool:
+    return leg.option.is_share or is_call(leg.option)
+
+
+def _covers(leg: GroupedLeg, short: GroupedLeg) -> bool:
+    return leg.option.symbol == short.option.symbol and _bounds_above(leg)
+
+
+def _bare_words(short: GroupedLeg) -> str:
+    return f"nothing covers {short.name}"
+
+
+def _least_dollars(way: Way) -> Decimal | None:
+    return least_payoff((option, count * option.multiplier) for option, count, _ in way if count)
+
+
+def _added(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    total = ZERO
+    for amount in amounts:
+        if amount is None:
+            return None
+        total += amount
+    return total
