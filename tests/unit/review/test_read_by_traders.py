@@ -335,7 +335,7 @@ def test_greeks_of_the_bot_have_units() -> None:
 
 
 def test_a_delta_has_sides_and_does_not_move() -> None:
-    assert "the position's delta is more than 0.25 on either side of zero" in example_words("out_when")
+    assert "the delta of one structure in shares is more than 25 on either side of zero" in example_words("out_when")
 
 
 def test_shares_have_cost_an_average() -> None:

@@ -177,7 +177,8 @@ def test_a_leg_that_leaves_begins_the_parts_anew() -> None:
 
 
 def test_of_the_whole_trade_the_best_goes_on_when_a_leg_leaves() -> None:
-    desk = held(f'{TRAIL}  - name: wing\n    time: "12:00"\n    close: long_put\n')
+    wing = '  - name: wing\n    time: "12:00"\n    close: long_put\n'
+    desk = held(TRAIL + wing, risk="{max_loss_per_trade: $2000000}")
     cost(desk, 0.35)
     cost(desk, 0.35)
     best = desk.position.best
