@@ -9,6 +9,7 @@ from typing import Any
 from engine.alerts.alert import Alert, Grade
 from engine.decide.bot_day import was_over
 from engine.model.delivery import ASSIGNED, DELIVERING
+from engine.model.kept import end_of_row
 from engine.model.money import signed_dollars
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED, FLATTENED, LIQUIDATED
 from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, session_after, session_from
@@ -186,13 +187,13 @@ def _trades(rows: list[Row], owed: int) -> Iterator[Alert]:
         if row["status"] == "CLOSED" and row["exit_time"]:
             at = _instant(row["exit_time"])
             made = f"{profit_text(row['final_pnl'])}{provisional_text(owed)}"
-            words = f"closed {held}: {row['exit_name'] or row['exit_reason']}, {made}"
+            words = f"closed {held}: {end_of_row(row)}, {made}"
             numbers = {
                 "price": _number(row["exit_price"]),
                 "profit": _number(row["final_pnl"]),
                 "commissions_owed": owed,
             }
-            data = {**_of_trade("closed", row), "exit": row["exit_name"] or row["exit_reason"], **numbers}
+            data = {**_of_trade("closed", row), "exit": end_of_row(row), **numbers}
             yield Alert(key=f"closed {name}", at=at, grade=Grade.TRADE, bot=bot, text=words, data=data)
 
 
@@ -367,7 +368,7 @@ def _day_of(bot: str, date: str, trades: list[Row], day: Row | None, waits: str 
         parts += [f"{part_of_row(each, row)} by {each['exit']}" for each in dealt]
         if str(row["exit_time"] or "").startswith(date) and row["status"] == "CLOSED":
             made = f"{profit_text(row['final_pnl'])}{' in all' if row.get('parts') else ''}"
-            parts.append(f"{_ended(str(row['exit_name'] or row['exit_reason']))}, {made}")
+            parts.append(f"{_ended(end_of_row(row))}, {made}")
         elif str(row["exit_time"] or "").startswith(date) and (wrong := error_text(row)):
             parts.append(wrong)
     halted, skipped = (str(day["halted"]), str(day["skipped"])) if day is not None else ("", "")

@@ -1,7 +1,8 @@
 """What a target promised to keep of a trade, what was kept, and the slippage of its exit, from recorded values."""
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine.model.money import CENT, ZERO
 from engine.model.position import ExitTerms, Position
@@ -60,6 +61,12 @@ def is_target_missed(position: Position) -> bool:
 def end_of(position: Position) -> str:
     """Return the name under which the end of a trade is reported: that of its exit, or `target_missed`."""
     return TARGET_MISSED if is_target_missed(position) else position.exit_reason
+
+
+def end_of_row(row: Mapping[str, Any]) -> str:
+    """Return the same of a row of `trades`; the word of the tables where no exit closed it, "" while it is open."""
+    reason = row["exit_reason"]
+    return TARGET_MISSED if reason == TARGET_MISSED.upper() else str(row["exit_name"] or reason or "")
 
 
 def _slippage(position: Position, terms: ExitTerms) -> Decimal | None:

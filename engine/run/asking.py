@@ -5,6 +5,7 @@ from typing import Any
 
 from engine.model.errors import MisuseError, RulebotError, StoreError
 from engine.model.event import Request
+from engine.model.kept import end_of_row
 from engine.model.position import Position
 from engine.model.values import dataclass
 from engine.record.codec import decode
@@ -125,7 +126,7 @@ def _bot_of(reader: StoreReader, position: str) -> str:
     if not rows:
         raise UnknownNameError(f"nothing open is called '{position[:60]}'")
     if rows[0]["status"] == "CLOSED":
-        how, at = rows[0]["exit_name"] or rows[0]["exit_reason"], rows[0]["exit_time"]
+        how, at = end_of_row(rows[0]), rows[0]["exit_time"]
         raise UnknownNameError(f"{position} is closed already: {how}, {at} New York")
     if wrong := error_text(rows[0]):
         raise UnknownNameError(f"{position} is over, {wrong}", "nothing is sent for it: see to it in TWS")

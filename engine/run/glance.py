@@ -8,6 +8,7 @@ from enum import Enum
 from engine.decide.bot_day import OVER
 from engine.decide.opportunity import AHEAD
 from engine.model.contract import Underlying
+from engine.model.kept import end_of
 from engine.model.market import Board
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus
@@ -165,7 +166,7 @@ def _bot_row(state: State, name: str, bot: BotState, closed: Sequence[Position],
         doing, waits = Doing.FLAT, _flat_text(bot)
         if waits.startswith(AHEAD) and state.session.date != exchange_date(at):
             waits += f" on {state.session.date:%A, %Y-%m-%d}"
-    position = f"closed: {closed[-1].exit_reason}" if closed else ""
+    position = f"closed: {end_of(closed[-1])}" if closed else ""
     realized = realized_by(state, closed) if closed else None
     return BotRow(bot=name, doing=doing, since=bot.since, position=position, profit=realized, waits=one_line(waits))
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from engine.decide.bot_day import was_over
 from engine.decide.opportunity import AHEAD
+from engine.model.kept import end_of
 from engine.model.money import ZERO, dollars, signed_dollars
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import CLOSED_BY_HAND, Position
@@ -136,7 +137,7 @@ def _position(state: State, position: Position) -> Iterator[str]:
     yield from (f"{part_text(part, position)} {_clock(part.changed_at, state)}: {part.reason}" for part in parts)
     yield from (f"{words} by {OTHERS}" for words in closed_by_others(state, position))
     if position.state == "closed":
-        how, reason = ending_text(state, position), position.exit_reason
+        how, reason = ending_text(state, position), end_of(position)
         is_said = reason in _ENDINGS and how.startswith(reason.replace("_", " "))
         why = "" if is_said else f": {reason}"
         yield f"{how} {_clock(left_at(state, position), state)}{why}"

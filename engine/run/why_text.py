@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from engine.model.counted import counted
+from engine.model.kept import end_of_row
 from engine.model.money import dollars
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED
 from engine.model.session import exchange_date, is_session
@@ -156,7 +157,7 @@ def _held_line(trade: Row, session: date) -> str:
     before = (part for part in trade.get("parts") or () if str(part["time"])[:10] < str(session))
     line += "".join(f", {_part_words(trade, part, session)}" for part in before)
     left = str(trade.get("left") or "9")
-    return line if left[:10] > str(session) else f"{line}, left {left[:16]}: {trade['exit_name']}"
+    return line if left[:10] > str(session) else f"{line}, left {left[:16]}: {end_of_row(trade)}"
 
 
 def _incomplete_line(trade: Row, session: date) -> str:
@@ -167,7 +168,7 @@ def _incomplete_line(trade: Row, session: date) -> str:
     line = f"part of {structure_of(trade)} {_on(trade['entry_time'], session)}: {', '.join(map(leg_words, dealt))}"
     if trade["status"] != "CLOSED":
         return f"{line}; {error_text(trade) or _goes_on(trade)}"
-    return f"{line} {_on(trade['exit_time'], session)}: {trade['exit_name']}{_made_words(trade)}"
+    return f"{line} {_on(trade['exit_time'], session)}: {end_of_row(trade)}{_made_words(trade)}"
 
 
 def _goes_on(trade: Row) -> str:
@@ -218,8 +219,8 @@ def _end_words(trade: Row, session: date) -> str:
         return settled[trade["exit_reason"]]
     if any(leg["settled"] for leg in json.loads(trade["legs"])):
         left = f" {_on(trade['left'], session)}" if "left" in trade else ""
-        return f"{_dealt_words(trade)}{left}: {trade['exit_name']} (the rest expired {closed})"
-    return f"{_dealt_words(trade)} {closed}: {trade['exit_name']}"
+        return f"{_dealt_words(trade)}{left}: {end_of_row(trade)} (the rest expired {closed})"
+    return f"{_dealt_words(trade)} {closed}: {end_of_row(trade)}"
 
 
 def _rest_words(trade: Row, closed: str) -> str:

@@ -9,8 +9,8 @@ from sqlalchemy import Column, ColumnElement, Date, Float, Index, MetaData, Tabl
 from engine.store.dialect import WHOLE, WORDS
 from engine.store.types import Money, UtcText
 
-SCHEMA_VERSION = 2
-"""2: why an order was taken back has columns of its own."""
+SCHEMA_VERSION = 3
+"""2: why an order was taken back has columns of its own. 3: trades have what their target promised and kept."""
 APPLICATION_ID = 0x52424F54
 """`RBOT`, in the header of the file: how a store is told from any other SQLite database."""
 
@@ -104,6 +104,9 @@ fill_rows = Table(
 )
 Index("fill_ref", fill_rows.c.ref)
 
+KEPT = ("target_share", "kept_share", "target_dollars", "kept_dollars", "exit_slippage")
+"""Columns of what a target promised and kept, and of the slippage of the exit (`model/kept.py`)."""
+
 trade_rows = Table(
     "trade_rows",
     metadata,
@@ -123,6 +126,10 @@ trade_rows = Table(
     Column("exit_time", UtcText),
     Column("exit_reason", WORDS),
     Column("exit_name", WORDS),
+    *(
+        Column(name, Money)
+        for name in ("target_share", "kept_share", "target_dollars", "kept_dollars", "exit_slippage")
+    ),
     Column("cash", Money, nullable=False),
     Column("entry_cash", Money),
     Column("exit_cash", Money),

@@ -13,12 +13,14 @@ from decimal import Decimal
 from typing import Any
 
 from engine.model.contract import LOT
+from engine.model.kept import TARGET_MISSED, is_target_missed, kept_of
 from engine.model.position import BY_A_PERSON, CLOSED_BY_HAND, ESTIMATED, Position, PositionLeg
 from engine.model.structure import SHARES
 from engine.model.values import dataclass
 from engine.record.codec import json_text
 from engine.record.record import Json
 from engine.store.order_row import money, step_or_none
+from engine.store.tables import KEPT
 
 _TARGET = re.compile(r"(target|take_profit)(_\d+)?")
 _STOP = re.compile(r"(stop|stop_loss)(_\d+)?")
@@ -64,6 +66,7 @@ def trade_row(position: Position, beside: Beside) -> dict[str, object]:
         "exit_time": exit_time(position, beside.valued_at),
         "exit_reason": exit_reason(position, beside) if is_closed else None,
         "exit_name": position.exit_reason or None,
+        **_kept(position),
         "max_risk": step_or_none(position.max_risk),
         "state": position.state,
         "status": status(position),
@@ -104,6 +107,8 @@ def exit_reason(position: Position, beside: Beside) -> str | None:
         and (hows & {"assigned", "exercised"} or all(leg.settled == leg.closed for leg in position.legs))
     ):
         return _settled(hows)
+    if is_target_missed(position):
+        return TARGET_MISSED.upper()
     name = position.exit_reason
     purposes = {closing.purpose for closing in beside.closings}
     kinds = {str(one.get("kind") or "") for one in beside.exits if one.get("reason") == name}
@@ -114,6 +119,12 @@ def exit_reason(position: Position, beside: Beside) -> str | None:
     if name in BY_A_PERSON:
         return "MANUAL"
     return re.sub(r"\W+", "_", name).upper() or None
+
+
+def _kept(position: Position) -> dict[str, object]:
+    """Return what the target that closed a trade promised and kept, and the slippage of its last exit."""
+    found = kept_of(position)
+    return dict(zip(KEPT, map(step_or_none, found[1:] if found is not None else (None,) * len(KEPT)), strict=True))
 
 
 def _hows(settlements: Iterable[Mapping[str, Any]]) -> set[str]:

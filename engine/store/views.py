@@ -7,6 +7,7 @@ under its asked name; docs/store.md explains each.
 from engine.model.broker_message import Meaning
 from engine.model.cause import Cause
 from engine.store.dialect import Dialect
+from engine.store.tables import KEPT
 
 _LATE = ", ".join(f"'{cause.value}'" for cause in (Cause.TRIES_USED_UP, Cause.MARKET_FOLLOWS, Cause.NEXT_TRY))
 """Causes of an order whose time was up, as SQL."""
@@ -77,6 +78,7 @@ CREATE VIEW trades AS SELECT
   {_money(sql, "spy_exit_price", "spx_exit_price")},
   CASE WHEN {is_closed} THEN 0 - {sql.dollars("exit_cash")} END AS exit_cost,
   CASE WHEN {is_final} THEN {sql.dollars("(cash - commissions)")} END AS final_pnl,
+  {_money(sql, *KEPT)},
   {_money(sql, "commissions", "max_risk")}, position, state, digest, legs
 FROM trade_rows WHERE status <> 'NONE'
 """

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from engine.model.event import Request
+from engine.model.kept import end_of
 from engine.model.position import Position
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.explain import ENTRY_PLACES, Condition, state_at
@@ -82,7 +83,7 @@ def _not_held(reader: StoreReader, alive: Sequence[Position]) -> str:
     closed = [each for each in alive if each.state == "closed" and each.opened_at is not None]
     if entering or not closed:
         return ", ".join(structure_of(row) for id in entering for row in reader.view("trades", position=id))
-    return f"closed: {closed[-1].exit_reason}"
+    return f"closed: {end_of(closed[-1])}"
 
 
 def _moving_words(known: Known | None, position: Position) -> str:

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from starlette.routing import Mount
 
 from engine.model.errors import StoreError
+from engine.model.kept import end_of_row
 from engine.model.money import cents, dollars
 from engine.model.session import CalendarError, check_day
 from engine.run import asking_words
@@ -215,6 +216,7 @@ TEMPLATES = Environment(
 )
 TEMPLATES.filters |= {
     "dollars": _dollars, "signed": _signed, "tone": _tone, "number": _number, "price": _price, "percent": _percent,
-    "closing": _closing, "structure": structure_of, "exact": price, "made": _made, "provisional": provisional_text,
+    "closing": _closing, "ended": end_of_row, "structure": structure_of, "exact": price, "made": _made,
+    "provisional": provisional_text,
 }  # fmt: skip
 TEMPLATES.globals |= {"words": asking_words, "made": MADE}

@@ -15,6 +15,7 @@ from typing import Any
 
 from engine.model.counted import counted
 from engine.model.errors import StoreError
+from engine.model.kept import end_of_row
 from engine.model.money import ZERO, cents
 from engine.model.performance import below_best, expectancy, sharpe, sharpe_error, win_rate
 from engine.model.session import exchange_date, session_after, session_from
@@ -326,7 +327,7 @@ def _trade(row: Row, orders: Sequence[Row], vix: Mapping[date, float], shown: st
         exit=row["exit_price"] if is_closed else None,
         given=None if filled is None or mid is None or not is_entered(orders) else round(float(mid) - float(filled), 4),
         parts=tuple(dict.fromkeys(str(each["exit"]) for each in parts_closed(row, orders, ()))),
-        reason=str(row["exit_name"] or row["exit_reason"] or "") if is_closed else "open",
+        reason=end_of_row(row) if is_closed else "open",
         commissions=_money(row["commissions"]),
         net=_money(row["final_pnl"]) if is_closed else ZERO,
         vix=vix.get(day),

@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.fill.exit_level import level_net
 from engine.model.errors import RulebotError
+from engine.model.kept import end_of_row
 from engine.model.money import ZERO
 from engine.model.order import Purpose
 from engine.model.position import Position
@@ -128,7 +129,7 @@ def _marks(
         gain = row["final_pnl"]
         in_all = " in all" if parts else ""
         at = "" if row["exit_price"] is None else f"{in_all} at {_closed_at(row['exit_price'], row)}"
-        words = f"{row['exit_name'] or row['exit_reason']}{at}, {signed(gain)}"
+        words = f"{end_of_row(row)}{at}, {signed(gain)}"
         yield Mark(at=closed, kind=MarkKind.EXIT, symbol=symbol, words=words, trade=row["id"], gain=gain)
 
 

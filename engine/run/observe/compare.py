@@ -8,6 +8,7 @@ from operator import itemgetter
 from statistics import fmean
 from typing import Any, NamedTuple
 
+from engine.model.kept import end_of_row
 from engine.model.money import ZERO
 from engine.model.session import EXCHANGE_ZONE, exchange_date, session_on
 from engine.model.values import dataclass
@@ -412,7 +413,7 @@ def _left(day: _Day, trade: Row) -> tuple[datetime, str]:
     filled = _instant(left)
     records = day.told_on(exchange_date(filled))
     decided = [each for each in _decisions(records, "exit") if each.position == trade["position"]]
-    return decided[-1].at if decided else filled, str(trade["exit_name"] or trade["exit_reason"])
+    return decided[-1].at if decided else filled, end_of_row(trade)
 
 
 def _difference(day: date, at: datetime, what: str, sides: tuple[str, str], rule: str, why: str) -> Difference:

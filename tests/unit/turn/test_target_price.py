@@ -1,13 +1,16 @@
 """A target is a price: no order of it closes for less than it promises (language.md, Exits)."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hand_desk import CONDOR, Desk, call, put, text_of
+from hand_desk import kept as stored
 
 from engine.model.kept import kept_of
 from engine.model.order import Order, OrderStatus, OrderType, Purpose
 from engine.record.record import Kind
+from engine.store.queries import StoreReader
 
 RISK = "{max_loss_per_trade: $20000}"
 LADDER = "{start: mid, step: 0.05, wait: 10s, tries: 3, then: again}"
@@ -183,6 +186,45 @@ def test_any_price_is_said_in_words_of_its_own() -> None:
     assert kept is not None
     assert (kept.promised_dollars, kept.kept_dollars, kept.is_missed) == (35, 10, True), "bought back at 0.60"
     assert desk.state.bots["spread"].day.last_end == "target_missed"
+
+
+def row_of(desk: Desk, folder: Path) -> dict[str, object]:
+    with StoreReader(stored(desk, folder)) as reader:
+        (row,) = reader.view("trades")
+    names = ("exit_reason", "exit_name", "target_share", "kept_share", "target_dollars", "kept_dollars")
+    return {name: row[name] for name in (*names, "exit_slippage")}
+
+
+def test_a_trade_that_kept_less_is_not_called_a_profit_that_was_taken(tmp_path: Path) -> None:
+    desk = held("{profit: 50%}", "market", more="    any_price: true\n")
+    cost(desk, 0.35)
+    assert desk.last.kind is OrderType.MARKET
+    cost(desk, 0.42)
+    desk.fill(desk.last)
+    assert row_of(desk, tmp_path) == {
+        "exit_reason": "TARGET_MISSED",
+        "exit_name": "target",
+        "target_share": 0.5,
+        "kept_share": 0.4,
+        "target_dollars": 35.0,
+        "kept_dollars": 28.0,
+        "exit_slippage": -7.0,
+    }
+
+
+def test_what_a_target_kept_stands_in_its_row(tmp_path: Path) -> None:
+    desk = held()
+    cost(desk, 0.28)
+    desk.fill(desk.last)
+    assert row_of(desk, tmp_path) == {
+        "exit_reason": "TAKE_PROFIT",
+        "exit_name": "target",
+        "target_share": 0.5,
+        "kept_share": 0.6,
+        "target_dollars": 35.0,
+        "kept_dollars": 42.0,
+        "exit_slippage": 7.0,
+    }
 
 
 def test_what_it_kept_is_on_record() -> None:
