@@ -165,7 +165,7 @@ def test_what_does_not_go_together_is_misuse(words: tuple[str, ...]) -> None:
 def test_symbols_of_a_universe_take_turns_on_the_lines() -> None:
     found = doctor("--sim", "--format", "json", *spec("vertical_switch"))
     rows = [row for row in json.loads(found.stdout)["checks"] if row["group"] == "legs"]
-    assert len(rows) == 18
+    assert len(rows) == 36
     assert all(row["text"].startswith(("would sell ", "would buy ")) for row in rows)
     tsla = next(row for row in rows if row["name"] == "vertical_switch TSLA debit")
     assert tsla["text"].endswith("; unknown: no_event no calendar of earnings.TSLA")

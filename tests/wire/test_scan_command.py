@@ -36,8 +36,9 @@ def test_of_several_alternatives_the_one_that_would_be_taken_is_shown(data: Path
     found = json.loads(command("--sim", "--all", "--format", "json", str(ROOT / "specs/vertical_switch.yaml")).stdout)
     rows = {row["symbol"]: row for row in found["rows"]}
     assert len(rows) == 9
-    assert {row["alternative"] for row in rows.values()} == {"debit"}  # iv_percentile is below 60 on this day
-    assert rows["SPY"]["price"] < 0
+    assert rows["GOOGL"]["alternative"] == "debit"  # it rises, and iv_percentile is below 60 on this day
+    assert rows["NVDA"]["alternative"] == "bear_debit"  # it falls
+    assert rows["GOOGL"]["price"] < 0
     assert rows["SPY"]["by"] == "probability_of_profit"
     assert rows["SPY"]["value"] == pytest.approx(rows["SPY"]["probability_of_profit"])
     assert rows["SPY"]["why"].startswith("universe.volume ")

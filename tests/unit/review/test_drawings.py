@@ -95,7 +95,7 @@ def test_a_window_that_hangs_on_the_session_is_drawn_by_the_clock() -> None:
 def test_each_alternative_is_drawn_with_its_own_price() -> None:
     text = page_of([explained(shipped("specs") / "vertical_switch.yaml")])
     assert '<h3 class="name">credit</h3><p>581/586p at 1.41; breaks even at' in text
-    assert '<h3 class="name">debit</h3><p>594/599c at 2.70; breaks even at' in text
+    assert '<h3 class="name">debit</h3><p>586/591c at 3.26; breaks even at' in text
 
 
 def test_calls_on_shares_are_not_said_to_lose_without_a_bound() -> None:
