@@ -15,7 +15,7 @@ from engine.run.connected import connected
 from engine.run.kept import ExitKept, kept_lines, read_kept
 from engine.run.resume import resume_from
 from engine.run.today import open_as_marked, owed_today, realized_today
-from engine.run.trade_text import error_text, holding_of, provisional_text
+from engine.run.trade_text import bare_text, error_text, holding_of, provisional_text
 from engine.store.latest import shown_store
 from engine.store.place import Place, shown_path
 from engine.store.queries import Row, Run, StoreReader
@@ -54,7 +54,9 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
     day, link = reader.last_day(), connected(reader, run)
     held = reader.view("open_positions")
     on_hold, standing = reader.on_hold(), standing_of((*run.earlier, *run.requests))
+    bare = {name: bare_text(*found) for name, found in reader.unprotected().items()}
     positions = [_position(row, orders, on_hold, standing) for row in held]
+    positions = [{**each, "unprotected": bare.get(each["position"], "")} for each in positions]
     resting = {order["ref"] for position in positions for order in position["protection"]}
     state = (reader.view("system_state") or [{}])[0]
     known, kept = _known(reader), read_kept(reader)
@@ -151,6 +153,11 @@ def _lines(document: dict[str, Any]) -> list[str]:
         f" on hold: {one['bot']} {one['structure']}: {one['on_hold']}"
         for one in document["positions"]
         if one["on_hold"]
+    ]
+    lines += [
+        f" unprotected: {one['bot']} {one['structure']}: {one['unprotected']}"
+        for one in document["positions"]
+        if one["unprotected"]
     ]
     lines += [f" {one['bot']} {one['position']}: {one['left']}" for one in document["errors"]]
     lines += [f" {line}" for line in kept_lines([ExitKept(**one) for one in document["exits"]], is_named=True)]

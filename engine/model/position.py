@@ -162,7 +162,8 @@ class Position:
     that was rolled into this one, wholly or in part, "" of none. trade: the position that was entered, from which
     rolls have led to this one, "" of itself: no cap counts them twice.
     passed: exits that have found nothing to roll into in this session. missed: what the account lacks of it.
-    unprotected_since: since when its short legs have stood without protection, where its spec limits that.
+    unprotected_since: since when short legs of it have stood without protection that need it. unprotected: which, and
+    why, in words for people. closed_by_others: legs of which a person or the broker has closed something.
     terms: what the exit that acted last stood for when it began to close.
     """
 
@@ -199,6 +200,8 @@ class Position:
     missed: tuple[Missed, ...] = ()
     unprotected_since: datetime | None = None
     terms: ExitTerms | None = None
+    unprotected: str = ""
+    closed_by_others: tuple[str, ...] = ()
 
     @property
     def entered_as(self) -> str:

@@ -207,7 +207,6 @@ def _position_row(program: Program, state: State, position: Position, at: dateti
     else:
         waits = exits_text(program, state, position, at.timestamp())
         waits += "; watched by the engine for now" if position.suspended else ""
-        waits += f"; {hold_text(position)}" if position.let_be and not acts_on_none(position) else ""
     return BotRow(
         bot=position.bot, doing=Doing.OPEN, since=position.opened_at, position=words, profit=made, waits=waits
     )

@@ -29,6 +29,7 @@ from engine.run.position_text import (
     order_price,
     part_text,
     resting_text,
+    unprotected_text,
 )
 from engine.run.today import open_of, owed_today, realized_today, since_the_open, today_of
 from engine.run.trade_text import OTHERS, provisional_text
@@ -171,6 +172,8 @@ def _protection(state: State, position: Position) -> str:
     """Return what stands at the broker for an open position, or that nothing does."""
     resting = _resting_words(state, position)
     working = [*live_orders(state, position, *CLOSING), *opening_orders(state, position)]
+    if bare := unprotected_text(position):
+        return f"{bare}; {resting} at the broker" if resting else bare
     if position.let_be:
         return hold_text(position) + (f"; {resting} at the broker" if resting else "")
     if resting:

@@ -19,6 +19,7 @@ from engine.model.structure import strike_of, structure_text
 from engine.order.draft import net_price
 from engine.run.trade_text import (
     NO_PART,
+    bare_text,
     closing_text,
     closing_verb,
     others_words,
@@ -207,6 +208,14 @@ def hold_text(position: Position) -> str:
     return f"on hold{'' if position.is_let_be else ' in part'}: {position.let_be}"
 
 
+def unprotected_text(position: Position) -> str:
+    """Return which short legs stand without protection that need it, why and since when, "" where none does."""
+    since = position.unprotected_since
+    if since is None or not position.unprotected:
+        return ""
+    return bare_text(position.unprotected, since)
+
+
 def acts_on_none(position: Position) -> bool:
     """Say whether no exit acts on a position now: it is on hold, or the account holds nothing of it."""
     return position.is_let_be or (bool(position.let_be) and position.common.is_flat)
@@ -271,7 +280,8 @@ def exits_text(program: Program, state: State, position: Position, now: float) -
         is_said = is_said or present is not None
         beside = "" if present is None else f" (now {closes_at(position, float(f'{present:.2f}'))})"
         parts.append(f"{planned.name} {closes_at(position, float(f'{-level:.2f}'))}{beside}")
-    return "; ".join(parts) or _only_expiry(bot, position)
+    held = hold_text(position) if position.let_be else ""
+    return "; ".join(filter(None, (unprotected_text(position), *(parts or [_only_expiry(bot, position)]), held)))
 
 
 def _rank(planned: ExitPlan) -> int:

@@ -5,7 +5,7 @@ Like `5920/5930p 6065/6075c`, `547p 2027-02-19`.
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,7 @@ from engine.model.counted import counted
 from engine.model.money import signed_dollars
 from engine.model.order import Purpose, Side
 from engine.model.position import PAST_US
+from engine.model.session import EXCHANGE_ZONE
 from engine.model.structure import Strike, structure_text
 from engine.run.columns import price
 
@@ -293,3 +294,8 @@ def error_text(trade: Mapping[str, Any]) -> str:
         return ""
     counts = ((leg["sign"] * (leg["opened"] - leg["closed"]), leg["contract"]) for leg in json.loads(trade["legs"]))
     return "in error, it has left " + ", ".join(f"{count:+d} {contract}" for count, contract in counts if count)
+
+
+def bare_text(words: str, since: datetime) -> str:
+    """Return what is said of short legs that stand without protection. words: which, and why."""
+    return f"no protection since {since.astimezone(EXCHANGE_ZONE):%H:%M:%S}: {words}"

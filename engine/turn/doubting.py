@@ -28,6 +28,7 @@ from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import release, stop
 from engine.turn.closing import CLOSING
+from engine.turn.protecting import AT_MARKET
 from engine.turn.resting import RESTING, cancel, option_has_expired, resting_orders
 from engine.turn.state import Doubt
 from engine.turn.work import Work
@@ -247,11 +248,13 @@ def _take_exits_back(work: Work) -> None:
 def waits_for_account(work: Work, position: Position) -> bool:
     """Say whether an exit waits, since the account lacks something of a position and fills may explain it.
 
-    One leg is closed as far as the account holds it. Of several legs one may cover another: those wait for `DOUBT`, or
-    until the broker tells that others have traded.
+    What closes at market for want of protection does not. One leg is closed as far as the account holds it. Of several
+    legs one may cover another: those wait for `DOUBT`, or until the broker tells that others have traded.
     """
     if work.is_unsure(position):
         return True
+    if position.exit_reason in AT_MARKET:
+        return False
     if sum(leg.held > 0 for leg in position.legs) < 2 and not _may_be_assigned(work, position):
         return False
     lacking = {leg.option for leg in position.legs if work.is_lacking(leg)}

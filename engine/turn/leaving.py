@@ -19,6 +19,7 @@ from engine.spec.nouns.exits import Otherwise
 from engine.turn.closing import at_work, closing_stage, is_dead, is_left_unwanted, names_to_close, takes_over
 from engine.turn.doubting import has_delivered
 from engine.turn.judging import confirmed, first_missing, judge, wake
+from engine.turn.lost_cover import LOST_COVER
 from engine.turn.profit import structure
 from engine.turn.program import CompiledBot, CompiledRule
 from engine.turn.protecting import (
@@ -58,12 +59,11 @@ def step_exits(work: Work, position: Position) -> None:
         return
     if waits_for_first_quote(work, position):
         return
-    limit = bot.plan.risk.max_unprotected
-    if limit is not None:
-        position = note_protection(work, position)
-        if is_unprotected_too_long(work, position, limit) and position.exit_reason != UNPROTECTED:
-            leave(work, position, UNPROTECTED, "a short leg has stood without protection for too long")
-            return
+    position = note_protection(work, position)
+    reason = LOST_COVER if bot.plan.risk.max_unprotected is None else UNPROTECTED
+    if is_unprotected_too_long(work, position) and position.exit_reason != reason:
+        _end_unprotected(work, position, reason)
+        return
     closing = names_to_close(work, position) if position.state == "exiting" else ()
     if hit := watched_stop_hit(work, position, closing):
         where = "where its protective stop has given way to another order"
@@ -112,6 +112,16 @@ def step_exits(work: Work, position: Position) -> None:
             if step is _Step.ACT:
                 act(work, position, planned)
             return
+
+
+def _end_unprotected(work: Work, position: Position, reason: str) -> None:
+    """Close at market what has stood without protection for too long: all of it, or what has lost its cover."""
+    if reason == UNPROTECTED:
+        leave(work, position, reason, "a short leg has stood without protection for too long")
+        return
+    text = f"{position.unprotected} of {position.id} has stood without protection for too long"
+    work.alarm(position.bot, f"{text}: it is closed at market, and its other legs stay open", position.id)
+    leave(work, position, reason)
 
 
 class _Step(Enum):

@@ -337,7 +337,8 @@ def _put(work: Work, name: str, leg: PositionLeg, booked: Booked) -> Position:
         for each in position.missed
     )
     missed = tuple(each for each in left if each.leg != leg.name or each.contracts > 0)
-    return work.put_position(replace(position, missed=missed))
+    others = tuple(dict.fromkeys((*position.closed_by_others, leg.name)))
+    return work.put_position(replace(position, missed=missed, closed_by_others=others))
 
 
 def _record(

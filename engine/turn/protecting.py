@@ -8,7 +8,7 @@ been hit.
 """
 
 from collections.abc import Collection, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from math import nan
 from typing import NamedTuple
@@ -22,12 +22,14 @@ from engine.model.money import Rounding
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import QuoteFault, quote_fault
+from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import replace
 from engine.order.draft import closing_legs, draft
 from engine.order.price import NONE_TOLD, option_ticks
 from engine.turn.caution import is_held_back
 from engine.turn.grids import is_off_grid
 from engine.turn.judging import REREAD, counted, wake
+from engine.turn.lost_cover import CLOSED_AFTER, LOST_COVER, lost_to_others
 from engine.turn.opening import ticket
 from engine.turn.resting import (
     REARM_LIMIT,
@@ -48,8 +50,8 @@ UNPROTECTED = "unprotected"
 WATCHED_STOP = "watched_stop"
 """Reasons of an exit: a protective stop was hit; a short leg stood too long without protection; the price of a stop
 that has given way to another order was reached."""
-AT_MARKET = (UNPROTECTED, WATCHED_STOP)
-"""Those that close all at market."""
+AT_MARKET = (UNPROTECTED, WATCHED_STOP, LOST_COVER)
+"""Those that close at market, and that nothing takes over."""
 HITS = 2
 """How many bids in a row trigger a stop that buys an option. Source: Interactive Brokers, "Modify the Stop Trigger
 Method": double bid/ask is the default of US options."""
@@ -231,6 +233,14 @@ def _is_bid(work: Work, position: Position, leg: PositionLeg, price: Decimal) ->
 # ---------------------------------------------------------------- how long a short leg may stand alone
 
 
+class Bare(NamedTuple):
+    """Contracts of a short leg that nothing at the broker protects."""
+
+    leg: PositionLeg
+    contracts: int
+    has_lost_cover: bool
+
+
 def is_protected(work: Work, position: Position) -> bool:
     """Say whether each short leg has a stop that rests at the broker, or a closing order that works."""
     orders = work.live_orders(position.id)
@@ -249,19 +259,58 @@ def guarded(orders: Iterable[Order], position: Position, leg: PositionLeg) -> in
     return sum(closing)
 
 
+def bare_legs(work: Work, position: Position) -> list[Bare]:
+    """Return the short legs that need a stop or a closing order at the broker and have none.
+
+    Where the spec says how long one may stand without, that is each short leg. Otherwise it is those that have lost the
+    long leg that covered them, since others closed it.
+    """
+    lost = lost_to_others(position)
+    is_each = work.governing(position).plan.risk.max_unprotected is not None
+    if not (lost or is_each):
+        return []
+    orders = work.live_orders(position.id)
+    found = []
+    for leg in position.common.legs:
+        needed = leg.held if is_each else lost.get(leg.name, 0)
+        if _is_at_risk(work, leg) and (left := needed - guarded(orders, position, leg)) > 0:
+            found.append(Bare(leg, left, leg.name in lost))
+    return found
+
+
 def note_protection(work: Work, position: Position) -> Position:
-    """Keep with a position since when a short leg of it has stood without protection."""
-    is_bare = not is_protected(work, position)
-    if is_bare is (position.unprotected_since is not None):
+    """Keep with a position since when a short leg of it has stood without protection, and which, and why."""
+    bare = bare_legs(work, position)
+    words = ", ".join(f"-{each.contracts} {each.leg.option}{_why(each)}" for each in bare)
+    since = (position.unprotected_since or work.at) if bare else None
+    if (words, since) == (position.unprotected, position.unprotected_since):
         return position
-    return work.put_position(replace(position, unprotected_since=work.at if is_bare else None))
+    if any(each.has_lost_cover for each in bare):
+        until = since + _limit(work, position) if since else work.at
+        text = f"{words} of {position.id} has no protection since {_clock(since or work.at)}"
+        work.alarm(position.bot, f"{text}: without a stop it is closed at market at {_clock(until)}", position.id)
+    return work.put_position(replace(position, unprotected_since=since, unprotected=words))
 
 
-def is_unprotected_too_long(work: Work, position: Position, limit: float) -> bool:
-    """Say whether a short leg has stood without protection for longer than `limit` seconds."""
+def _why(bare: Bare) -> str:
+    return " (others closed what covered it)" if bare.has_lost_cover else " (no stop rests)"
+
+
+def _clock(at: datetime) -> str:
+    return f"{at.astimezone(EXCHANGE_ZONE):%H:%M:%S}"
+
+
+def _limit(work: Work, position: Position) -> timedelta:
+    """Return how long a short leg may stand without protection."""
+    limit = work.governing(position).plan.risk.max_unprotected
+    return CLOSED_AFTER if limit is None else timedelta(seconds=limit)
+
+
+def is_unprotected_too_long(work: Work, position: Position) -> bool:
+    """Say whether a short leg has stood without protection for longer than it may."""
     if position.unprotected_since is None:
         return False
-    left = limit - (work.at - position.unprotected_since).total_seconds()
+    left = (position.unprotected_since + _limit(work, position) - work.at).total_seconds()
     if left > 0:
         wake(work, position.bot, left)
     return left <= 0

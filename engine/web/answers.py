@@ -56,9 +56,10 @@ class Status(BaseModel):
 class OpenPosition(BaseModel):
     """One open position. status: ACTIVE; state: that of its lifecycle, open or exiting.
 
-    on_hold: why nothing is sent for it, "" while all is well. quantity: what was opened; open_quantity, structure: what
-    of it is still open. as_of: of when current_price and current_pnl are, New York, None before any: now where an
-    engine in this process has sound prices, else the last snapshot.
+    on_hold: why nothing is sent for it, or only for a part of it, "" while all is well. unprotected: which short legs
+    stand without protection that need it, why and since when, "" for none. quantity: what was opened; open_quantity,
+    structure: what of it is still open. as_of: of when current_price and current_pnl are, New York, None before any:
+    now where an engine in this process has sound prices, else the last snapshot.
     """
 
     trade_id: int
@@ -82,6 +83,7 @@ class OpenPosition(BaseModel):
     status: str
     state: str
     on_hold: str
+    unprotected: str
     as_of: str | None
 
 

@@ -10,7 +10,7 @@ from engine.model.session import EXCHANGE_ZONE
 from engine.run.asked import trading_of
 from engine.run.heartbeat import Stage
 from engine.run.periods import period_of
-from engine.run.trade_text import closing, holding_of, structure_of
+from engine.run.trade_text import bare_text, closing, holding_of, structure_of
 from engine.store.finance.sheet import as_text
 from engine.store.queries import Row, Run, StoreReader
 from engine.web.answers import (
@@ -91,8 +91,11 @@ def positions(reader: StoreReader, picture: Picture) -> list[OpenPosition]:
     """Return /api/positions: what the store has of each, and its present values as a picture has them."""
     trades = {row["position"]: row for row in reader.trades(status="OPEN")}
     why = reader.on_hold()
+    bare = {name: bare_text(*found) for name, found in reader.unprotected().items()}
     return [
-        _position(row, line, trades.get(row["position"], {}), why.get(row["position"], ""))
+        _position(
+            row, line, trades.get(row["position"], {}), why.get(row["position"], ""), bare.get(row["position"], "")
+        )
         for row, line in _lines(reader, picture)
     ]
 
@@ -103,7 +106,7 @@ def _lines(reader: StoreReader, picture: Picture) -> list[tuple[Row, PositionLin
     return [(row, lines.get(row["position"])) for row in reader.view("open_positions")]
 
 
-def _position(row: Row, line: PositionLine | None, trade: Row, on_hold: str) -> OpenPosition:
+def _position(row: Row, line: PositionLine | None, trade: Row, on_hold: str, unprotected: str) -> OpenPosition:
     price, made, at = _worth(row, line)
     return OpenPosition(
         trade_id=row["id"],
@@ -127,6 +130,7 @@ def _position(row: Row, line: PositionLine | None, trade: Row, on_hold: str) -> 
         status=ACTIVE,
         state=row["state"],
         on_hold=on_hold,
+        unprotected=unprotected,
         as_of=at,
     )
 

@@ -1,0 +1,79 @@
+"""Short options that have lost the long legs, or the shares, that covered them since others closed those.
+
+The broker liquidated the long leg, or a person sold it: what is left can lose without limit. A stop of `protect`
+protects it; otherwise it is bought back at market, as `max_unprotected` says or after `CLOSED_AFTER`.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from fractions import Fraction
+from math import ceil
+
+from engine.model.contract import LOT, Option, Right
+from engine.model.position import Position, PositionLeg
+
+LOST_COVER = "lost_cover"
+"""The reason of an exit that buys back short legs that have lost their cover."""
+CLOSED_AFTER = timedelta(minutes=1)
+"""How long a short leg that has lost its cover may stand without protection where its spec says nothing."""
+
+
+def lost_cover(position: Position) -> dict[str, int]:
+    """Return by leg how many short contracts no longer have the cover with which the position was opened.
+
+    Of what the account holds. A short leg that was never covered has lost nothing.
+    """
+    legs, found = position.common.legs, {}
+    for symbol, right in dict.fromkeys((leg.option.symbol, leg.option.right) for leg in legs if _is_short(leg)):
+        shorts = [leg for leg in legs if _is_short(leg) and (leg.option.symbol, leg.option.right) == (symbol, right)]
+        covers = [leg for leg in legs if _covers(leg, shorts)]
+        left = _without(shorts, covers)
+        for leg in shorts:
+            if left > 0 and leg.held > 0:
+                count = min(leg.held, ceil(left / leg.option.multiplier))
+                found[leg.name] = count
+                left -= count * leg.option.multiplier
+    return found
+
+
+def lost_to_others(position: Position) -> dict[str, int]:
+    """Return the same where others have closed something that covered them, and nothing where we have."""
+    if not (position.missed or position.closed_by_others):
+        return {}
+    if not (found := lost_cover(position)):
+        return {}
+    shorts = [leg for leg in position.legs if _is_short(leg) and leg.name in found]
+    covers = [leg.name for leg in position.legs if _covers(leg, shorts)]
+    is_by_others = any(position.absent(name) or name in position.closed_by_others for name in covers)
+    return found if is_by_others else {}
+
+
+def _is_short(leg: PositionLeg) -> bool:
+    return leg.sign < 0 and not leg.option.is_share
+
+
+def _covers(leg: PositionLeg, shorts: Iterable[PositionLeg]) -> bool:
+    """Say whether a leg covers one of these short legs, which are of one symbol and right."""
+    return any(leg.option.symbol == short.option.symbol and _covers_option(leg, short.option) for short in shorts)
+
+
+def _covers_option(leg: PositionLeg, short: Option) -> bool:
+    if leg.option.is_share:
+        return leg.sign == (1 if short.right is Right.CALL else -1)
+    return leg.sign > 0 and leg.option.right is short.right and leg.option.expiry >= short.expiry
+
+
+def _without(shorts: Iterable[PositionLeg], covers: Iterable[PositionLeg]) -> Fraction:
+    """Return what these short legs hold beyond what is covered as it was at first, in shares."""
+    sold, bought = _shares(shorts, "opened"), _shares(covers, "opened")
+    if not bought or not sold:
+        return Fraction(0)
+    share = min(Fraction(bought, sold), Fraction(1))
+    return _shares(shorts, "held") - _shares(covers, "held") / share
+
+
+def _shares(legs: Iterable[PositionLeg], what: str) -> Fraction:
+    """Return what legs move in shares. A lot that is not whole counts as one: an option is closed whole."""
+    counts = ((leg, max(getattr(leg, what), 0)) for leg in legs)
+    moved = (-(-count // LOT) * LOT if leg.option.is_share else count * leg.option.multiplier for leg, count in counts)
+    return Fraction(sum(moved))

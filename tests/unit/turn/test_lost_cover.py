@@ -1,0 +1,141 @@
+"""A short leg that has lost its cover is protected, or closed at market."""
+
+import pytest
+from hand_desk import CONDOR, Desk, call, put, text_of
+from test_past_us import others
+
+from engine.model.order import OrderType, Purpose
+from engine.model.position import Position
+from engine.turn.lost_cover import LOST_COVER, lost_cover
+
+LATE = '\n  - time: "15:45"\n    order: market\n'
+RISK = "{max_loss_per_trade: $9000}"
+LONG_PUT, SHORT_PUT, SHORT_CALL = put(5935), put(5945), call(6055)
+
+
+def desk_of(risk: str = RISK, legs: str = CONDOR, quantity: int = 1) -> Desk:
+    desk = Desk((text_of(legs=legs, exits=LATE, risk=risk, quantity=str(quantity)),))
+    desk.opened()
+    desk.tick(1)
+    for order in desk.live:
+        desk.ack(order)
+    desk.is_shown = False
+    return desk
+
+
+def ticks(desk: Desk, seconds: int) -> None:
+    for _ in range(seconds):
+        desk.tick(1)
+
+
+def held(position: Position) -> dict[str, int]:
+    return {leg.name: leg.held for leg in position.legs}
+
+
+@pytest.mark.parametrize("liquidates", [True, False])
+def test_the_short_leg_of_a_wing_that_others_closed_is_bought_back_after_a_minute(*, liquidates: bool) -> None:
+    """It kept no exit and no stop, for good."""
+    desk = desk_of()
+    others(desk, LONG_PUT, -1, "4.80", liquidates=liquidates)
+    desk.holds(LONG_PUT, 0)
+    ticks(desk, 50)
+    (told,) = [text for text in desk.alarms if "has no protection since" in text]
+    assert told.startswith(f"-1 {SHORT_PUT} (others closed what covered it) of {desk.position.id}")
+    assert desk.position.unprotected_since is not None
+    assert len(desk.submitted) == 1
+    ticks(desk, 15)
+    (closing,) = desk.live
+    assert ([leg.option for leg in closing.legs], closing.kind) == ([SHORT_PUT], OrderType.MARKET)
+    assert desk.position.exit_reason == LOST_COVER
+    desk.fill(closing)
+    desk.holds(SHORT_PUT, 0)
+    ticks(desk, 10)
+    assert (desk.position.state, desk.position.unprotected_since, desk.position.unprotected) == ("open", None, "")
+    assert held(desk.position) == {"short_put": 0, "long_put": 0, "short_call": 1, "long_call": 1}
+
+
+def test_so_it_is_where_nobody_tells_who_closed_the_wing() -> None:
+    desk = desk_of()
+    desk.holds(LONG_PUT, 0)
+    ticks(desk, 66)
+    (closing,) = desk.live
+    assert ([leg.option for leg in closing.legs], closing.kind) == ([SHORT_PUT], OrderType.MARKET)
+
+
+def test_a_stop_of_the_spec_protects_it() -> None:
+    desk = desk_of("{max_loss_per_trade: $9000, protect: {cost: 4x credit, of: each_short}}")
+    desk.holds(LONG_PUT, 0)
+    ticks(desk, 200)
+    assert {order.purpose for order in desk.live} == {Purpose.PROTECT}
+    assert len(desk.live) == 2
+    assert desk.position.unprotected_since is None
+
+
+def test_the_spec_says_how_long_it_may_stand() -> None:
+    protect = "protect: {cost: 4x credit, of: each_short}, max_unprotected: 5s"
+    desk = desk_of(f"{{max_loss_per_trade: $9000, {protect}}}")
+    desk.holds(LONG_PUT, 0)
+    ticks(desk, 100)
+    assert {order.purpose for order in desk.live} == {Purpose.PROTECT}
+
+
+def test_a_short_leg_that_the_account_no_longer_has_is_not_bought_back() -> None:
+    desk = desk_of()
+    desk.holds(LONG_PUT, 0)
+    desk.holds(SHORT_PUT, 0)
+    ticks(desk, 120)
+    assert len(desk.submitted) == 1
+    assert desk.position.unprotected_since is None
+
+
+def test_a_wing_that_is_back_ends_it() -> None:
+    desk = desk_of()
+    desk.holds(LONG_PUT, 0)
+    ticks(desk, 30)
+    assert desk.position.unprotected_since is not None
+    desk.holds(LONG_PUT, 1)
+    ticks(desk, 90)
+    assert (len(desk.submitted), desk.position.unprotected_since) == (1, None)
+
+
+def test_half_of_the_wings_that_are_gone_leave_half_of_the_shorts_alone() -> None:
+    desk = desk_of(quantity=2)
+    desk.holds(LONG_PUT, 1)
+    ticks(desk, 66)
+    (closing,) = desk.live
+    assert ([leg.option for leg in closing.legs], closing.quantity) == ([SHORT_PUT], 1)
+
+
+def test_half_of_a_condor_that_a_person_closes_leaves_nothing_alone() -> None:
+    desk = desk_of(quantity=2)
+    for leg in desk.position.legs:
+        desk.holds(leg.option, leg.sign)
+    ticks(desk, 120)
+    assert (len(desk.submitted), desk.position.unprotected_since) == (1, None)
+
+
+def test_a_leg_that_is_short_by_design_has_lost_nothing() -> None:
+    legs = "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {delta: 0.10}}\n"
+    legs += "  short_call: {sell: call, strike: {delta: 0.10}}\n"
+    desk = desk_of("{undefined_risk: allow}", legs)
+    desk.holds(SHORT_CALL, 0)
+    ticks(desk, 120)
+    assert (len(desk.submitted), desk.position.unprotected_since) == (1, None)
+
+
+def test_the_ratio_with_which_it_was_opened_counts() -> None:
+    desk = desk_of(quantity=2)
+    assert lost_cover(desk.position) == {}
+    desk.holds(LONG_PUT, 0)
+    ticks(desk, 2)
+    assert lost_cover(desk.position) == {"short_put": 2}
+
+
+def test_a_market_order_that_is_cancelled_is_sent_again() -> None:
+    desk = desk_of()
+    desk.holds(LONG_PUT, 0)
+    ticks(desk, 66)
+    desk.ack(desk.last)
+    desk.cancelled(desk.last)
+    ticks(desk, 30)
+    assert [leg.option for order in desk.submitted[1:] for leg in order.legs] == [SHORT_PUT, SHORT_PUT]
