@@ -10,7 +10,7 @@ from pathlib import Path
 
 from engine.model.errors import MisuseError, StoreError
 from engine.model.values import dataclass
-from engine.spec.files import SUFFIXES, NoSuchFiles, find_files
+from engine.spec.files import SUFFIXES, NoSuchFiles, NotAFile, find_files
 from engine.spec.lineage import Beside, beside
 from engine.spec.text import read_bytes
 
@@ -106,6 +106,8 @@ def _is_bare(what: str, other: str) -> bool:
         return False
     try:
         find_files([what])
+    except NotAFile:
+        return False  # where the file is read, that is refused
     except NoSuchFiles as missing:
         if not _knows(what, _folder(other)):
             raise MisuseError(f"{missing.message}, and git knows no revision of that name here", missing.help) from None

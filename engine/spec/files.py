@@ -9,6 +9,7 @@ from pathlib import Path as File
 from engine.model.errors import RulebotError, StoreError
 from engine.spec.shipped import is_packaged, shipped
 from engine.spec.suggest import did_you_mean
+from engine.spec.text import other_kind
 
 SUFFIXES = (".yaml", ".yml")
 TEST_SUFFIXES = (".test.yaml", ".test.yml")
@@ -21,10 +22,15 @@ class NoSuchFiles(RulebotError):
     exit_code = 2
 
 
+class NotAFile(NoSuchFiles):
+    """A path of a pipe, a device, or a link that leads out of its folder."""
+
+
 def find_files(paths: Iterable[str | File], *, tests: bool = False) -> list[File]:
     """Return the documents under `paths`, each once: a file as it is, a folder's by name, a pattern expanded.
 
-    Patterns are expanded here too because not every shell does it. The bare name of a shipped spec names it where no
+    Pipes, devices and links that lead out of their folder are refused. Patterns are expanded here too because not every
+    shell does it. The bare name of a shipped spec names it where no
     such file is: a wheel installed elsewhere has no `specs/` beside it. Of folders and patterns test documents
     (`*.test.yaml`) are left out unless `tests`. Raises: NoSuchFiles; StoreError for a folder that cannot be read.
     """
@@ -83,11 +89,11 @@ def _under(path: str, tests: bool) -> list[File]:
             raise NoSuchFiles(f"the folder '{path}' holds nothing but tests of bots", "'rulebot test' runs them")
         if not below:
             raise NoSuchFiles(f"the folder '{path}' holds no {' or '.join(SUFFIXES)} file")
-        return _without_pipes(below)
+        return _checked(below, file)
     if file.exists():
-        return [file]
+        return _checked([file], file.parent)
     if has_magic(path) and (matches := [each for each in _matches(path) if tests or not is_test(File(each))]):
-        return _without_pipes([found for match in matches for found in _under(match, tests)])
+        return [found for match in matches for found in _under(match, tests)]
     if (came_along := shipped("specs") / f"{path}.yaml").is_file() and _PLAIN.fullmatch(path):
         return [came_along]
     if file.is_symlink():
@@ -116,9 +122,14 @@ def _matches(pattern: str) -> list[str]:
     return sorted(glob(pattern, recursive=True))
 
 
-def _without_pipes(found: list[File]) -> list[File]:
-    if pipe := next((each for each in found if each.is_fifo()), None):
-        raise NoSuchFiles(f"'{pipe}' is a pipe, from which nothing may ever come", "name it alone to read from it")
+def _checked(found: list[File], folder: File) -> list[File]:
+    """Return files of a folder, or that are named. Raises: NoSuchFiles for what is no file, or a link out of there."""
+    home = folder.resolve()
+    for each in found:
+        if each.exists() and (what := other_kind(each.stat().st_mode)):
+            raise NotAFile(f"'{each}' is a {what}, not a file", "write the document to a file, and name that")
+        if each.is_symlink() and not (target := each.resolve()).is_relative_to(home):
+            raise NotAFile(f"'{each}' is a link to outside its folder", f"name the file itself: '{target}'")
     return found
 
 

@@ -3,13 +3,25 @@
 A byte order mark at the start is tolerated, and line ends may be those of any system.
 """
 
+import errno
+import os
 import re
+import stat
 from pathlib import Path as File
 
 from engine.spec.diagnostic import Diagnostic, Severity
 
 MAX_BYTES = 256 * 1024
 MAX_LINE = 2000
+FOLDER = "folder"
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_KINDS = (
+    (stat.S_ISDIR, FOLDER),
+    (stat.S_ISFIFO, "pipe"),
+    (stat.S_ISCHR, "device"),
+    (stat.S_ISBLK, "device"),
+    (stat.S_ISSOCK, "socket"),
+)
 
 # C0 and C1 controls but tab and line feed, line and paragraph separators, direction marks, soft hyphens, joiners and
 # fillers without a width, tags, stray BOM, surrogates.
@@ -20,9 +32,24 @@ UNSEEN = re.compile(
 
 
 def read_bytes(file: File) -> bytes:
-    """Return the file's content, at most one byte more than is allowed. Raises: OSError."""
-    with file.open("rb") as stream:
+    """Return the file's content, at most one byte more than is allowed. Raises: OSError, also for pipes and devices.
+
+    A pipe might never end, and to open a device may do something: neither is opened.
+    """
+    _check_kind(file.stat(), file)
+    with open(os.open(file, _FLAGS), "rb") as stream:
+        _check_kind(os.fstat(stream.fileno()), file)  # it may have been exchanged since
         return stream.read(MAX_BYTES + 1)
+
+
+def _check_kind(found: os.stat_result, file: File) -> None:
+    if (what := other_kind(found.st_mode)) and what != FOLDER:
+        raise OSError(errno.EINVAL, f"it is a {what}, not a file", str(file))
+
+
+def other_kind(mode: int) -> str:
+    """Return what a path is by its mode, "" of a regular file."""
+    return next((words for is_kind, words in _KINDS if is_kind(mode)), "")
 
 
 def decode(content: bytes, file: str) -> tuple[str, Diagnostic | None]:

@@ -279,14 +279,19 @@ def test_tests_of_a_bot_are_not_compared_and_git_shows_their_lines(clone: Path) 
 @pytest.mark.skipif(os.name == "nt", reason="a link needs a right on Windows")
 def test_a_link_of_the_working_tree_beside_a_revision_is_refused(clone: Path) -> None:
     """What a later edit makes of the file that it leads to is no edit of `specs/`: nobody would be told."""
-    spec, shared = clone / "specs" / "put_lite.yaml", clone / "shared.yaml"
+    spec, shared = clone / "specs" / "put_lite.yaml", clone / "specs" / "shared.txt"
     spec.rename(shared)
-    spec.symlink_to("../shared.yaml")
+    spec.symlink_to("shared.txt")
     for words in (("HEAD", "specs"), ("HEAD", str(spec)), ("specs", "HEAD"), ("HEAD:specs", "specs")):
         result = rulebot(*words)
         assert result.exit_code == 2, words
         assert "put_lite.yaml' is a link: git keeps where it leads, and not what it says" in result.stderr
     assert rulebot("put_lite", str(spec)).stdout == "put_lite  nothing changes\n"
+    shared.rename(clone / "shared.txt")
+    spec.unlink()
+    spec.symlink_to("../shared.txt")
+    beside = rulebot("put_lite", str(spec))
+    assert (beside.exit_code, "is a link to outside its folder" in beside.stderr) == (2, True)
 
 
 def test_a_revision_beside_the_working_tree(clone: Path) -> None:

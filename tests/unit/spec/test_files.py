@@ -67,12 +67,36 @@ def test_a_link_to_nothing_is_said(folder: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders here")
-def test_a_pipe_in_a_folder_is_not_waited_for(folder: Path) -> None:
+def test_a_pipe_is_not_waited_for(folder: Path) -> None:
     os.mkfifo(folder / "c.yaml")
-    assert find_files([folder / "c.yaml"]) == [folder / "c.yaml"]
-    for path in (folder, folder / "*.yaml"):
-        with pytest.raises(NoSuchFiles, match="is a pipe"):
+    for path in (folder, folder / "*.yaml", folder / "c.yaml"):
+        with pytest.raises(NoSuchFiles, match=r"c\.yaml' is a pipe, not a file"):
             find_files([path])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such devices there")
+def test_a_device_is_not_opened(folder: Path) -> None:
+    (folder / "c.yaml").symlink_to("/dev/zero")
+    for path in ("/dev/zero", folder, folder / "c.yaml"):
+        with pytest.raises(NoSuchFiles, match="is a device, not a file"):
+            find_files([path])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a link needs a right on Windows")
+def test_a_link_out_of_its_folder_is_refused_and_one_within_is_not(folder: Path, tmp_path: Path) -> None:
+    inside = tmp_path / "inside"
+    (inside / "..data").mkdir(parents=True)
+    (inside / "..data" / "x").write_text("")
+    (inside / "a.yaml").symlink_to("..data/x")
+    assert find_files([inside]) == find_files([inside / "a.yaml"]) == [inside / "a.yaml"]
+    (tmp_path / "way").symlink_to(inside)
+    assert find_files([tmp_path / "way"]) == [tmp_path / "way" / "a.yaml"]
+    (tmp_path / "secret").write_text("")
+    (inside / "b.yaml").symlink_to("../secret")
+    for path in (inside, inside / "*.yaml", inside / "b.yaml"):
+        with pytest.raises(NoSuchFiles, match=r"b\.yaml' is a link to outside its folder") as caught:
+            find_files([path])
+        assert caught.value.help == f"name the file itself: '{tmp_path / 'secret'}'"
 
 
 @pytest.mark.parametrize("pattern", ["", "*/*.yaml", "**/*.yaml", "deep/*.yaml"])
