@@ -74,7 +74,7 @@ WHERE = (
         metavar="ADDRESS",
         envvar="RULEBOT_WEB_TRUSTED_PROXY",
         show_envvar=True,
-        help="The proxy in front that does the encrypting.",
+        help="The proxy in front that does the encrypting: its address or network; several with commas between.",
     ),
     click.option(
         "--in-container",

@@ -1,4 +1,4 @@
-"""Who may look, and who may ask: hosts, origins, a token, sessions, and a lock after wrong tokens.
+"""Who may look, and who may ask: hosts, origins, a token, sessions, and a limit on wrong tokens.
 
 Every request passes `Gate` before anything else sees it. A change needs the token or a session, a header that no form
 of another site can send, and JSON; a GET changes nothing (faults.md rows 97 to 102).
@@ -119,10 +119,10 @@ class Sessions:
     kept: SessionFile
     cookie: str = COOKIE
     _wrong: OrderedDict[str, tuple[int, float]] = field(default_factory=OrderedDict)
-    """By sender, how many wrong tokens came on end, and until when no token of that sender is taken."""
+    """By sender, how many wrong tokens came on end, and until when further wrong ones are told to wait."""
 
     def open(self, token: str, sender: str) -> str | None:
-        """Return a new session's cookie for the right token, None for a wrong one or while locked."""
+        """Return a new session's cookie for the right token, None for a wrong one."""
         if not self.knows(token, sender):
             return None
         cookie = secrets.token_urlsafe(32)
@@ -138,22 +138,28 @@ class Sessions:
         return bool(cookie) and self.kept.has(name_of(cookie, self.access.token))
 
     def knows(self, token: str, sender: str, path: str = "") -> bool:
-        """Say whether a token is the right one for a path; wrong ones on end lock their sender out for a minute."""
-        if self.is_locked(sender):
-            return False
+        """Say whether a token is the right one for a path. Wrong ones on end are refused with 429 for a minute.
+
+        The right one always passes, whatever else its sender has sent: others may share the address.
+        """
         given = _hashed(token)
-        if any(hmac.compare_digest(given, _hashed(each)) for each in self.access.secrets_of(path)):
-            self._wrong.pop(sender, None)
-            return True
+        is_right = any(hmac.compare_digest(given, _hashed(each)) for each in self.access.secrets_of(path))
+        if not self.is_locked(sender):
+            self._count(sender, is_right=is_right)
+        return is_right
+
+    def _count(self, sender: str, *, is_right: bool) -> None:
+        """Count wrong tokens on end."""
         count = self._wrong.pop(sender, (0, 0.0))[0] + 1
+        if is_right:
+            return
         is_last = count >= WRONG_BEFORE_LOCK
         self._wrong[sender] = (0, self.elapsed() + LOCKED_SECONDS) if is_last else (count, float("-inf"))
         if len(self._wrong) > SENDERS:
             self._wrong.popitem(last=False)
-        return False
 
     def is_locked(self, sender: str) -> bool:
-        """Say whether no token of this sender is taken for now."""
+        """Say whether this sender has sent so many wrong tokens that further ones are told to wait."""
         return self.elapsed() < self._wrong.get(sender, (0, float("-inf")))[1]
 
 

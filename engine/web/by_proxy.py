@@ -1,10 +1,11 @@
 """What a page behind a proxy lets in: that proxy, and this machine. Who goes past it would be answered in the clear."""
 
 import json
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from engine.model.errors import MisuseError
 from engine.web.access import App, Receive, Scope, Send
 
 WORDS = {
@@ -12,13 +13,41 @@ WORDS = {
     "message": "this page is reached by its proxy alone",
     "help": "--trusted-proxy has the address that requests come from",
 }
+WIDEST = {4: 8, 6: 32}
+"""Leading bits that a network of proxies has at least, by version of IP: 10.0.0.0/8 is the widest of a private one."""
+_LOCAL = IPv6Network("fc00::/7")
+_MAPPED = IPv6Network("::ffff:0:0/96")
+HELP = "name the proxy's address, such as 10.0.0.5, or its network, such as 172.18.0.0/16; several with commas between"
+
+
+def trusted_networks(text: str) -> tuple[str, ...]:
+    """Return the addresses and networks of proxies. Raises: MisuseError for names, and for as much as the internet."""
+    return tuple(str(_network(each.strip())) for each in text.split(","))
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        found = ip_network(text)
+    except ValueError:
+        raise MisuseError(f"--trusted-proxy '{text}' is no address and no network", HELP) from None
+    if isinstance(found, IPv6Network) and found.subnet_of(_MAPPED):
+        found = IPv4Network((int(found.network_address) & 0xFFFFFFFF, found.prefixlen - 96))
+    is_local = isinstance(found, IPv6Network) and found.subnet_of(_LOCAL)
+    if found.network_address.is_unspecified or (found.prefixlen < WIDEST[found.version] and not is_local):
+        what = (
+            "is no address of a proxy" if found.num_addresses == 1 else "is the whole internet, or a large part of it"
+        )
+        raise MisuseError(f"--trusted-proxy '{text}' {what}: everybody could say who they are", HELP)
+    return found
 
 
 class ByProxy:
     """ASGI: refuses who comes neither by the proxy nor from this machine; takes the proxy's word on who asks it."""
 
     def __init__(self, app: App, proxy: str) -> None:
-        self._known = ProxyHeadersMiddleware(app, trusted_hosts=proxy)  # type: ignore[arg-type]
+        """Put the app behind proxies. Raises: MisuseError, as `trusted_networks`."""
+        trusted = list(trusted_networks(proxy))
+        self._known = ProxyHeadersMiddleware(app, trusted_hosts=trusted)  # type: ignore[arg-type]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request in, or answer it."""

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from engine.model.errors import MisuseError, RulebotError, in_words
 from engine.model.values import dataclass
-from engine.web.by_proxy import ByProxy
+from engine.web.by_proxy import ByProxy, trusted_networks
 from engine.web.listener import Listener
 
 START_SECONDS = 20.0
@@ -31,7 +31,8 @@ class ServerError(RulebotError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bind:
-    """Where to listen. port 0 takes a free one. proxy: the address of the one proxy whose word on clients is taken.
+    """Where to listen. port 0 takes a free one. proxy: addresses and networks of proxies whose word on
+    clients is taken.
 
     in_container: the address is a container's own, and its port is published on the loopback of the machine alone.
     """
@@ -62,6 +63,8 @@ class Bind:
         """Refuse to be reached from other machines in the clear (faults.md row 102). Raises: MisuseError."""
         if bool(self.certificate) is not bool(self.key):
             raise MisuseError("a certificate and its key belong together", "give --tls-cert and --tls-key")
+        if self.proxy:
+            trusted_networks(self.proxy)
         if self.in_container and not is_container():
             raise MisuseError("--in-container is for a container, and this is none", "leave it out")
         if not self.is_loopback and not self.is_secure and not self.in_container:
@@ -135,7 +138,7 @@ class Server:
             ssl_certfile=bind.certificate or None,
             ssl_keyfile=bind.key or None,
             proxy_headers=bool(bind.proxy) and not bind.is_by_proxy_alone,
-            forwarded_allow_ips=bind.proxy or None,
+            forwarded_allow_ips=list(trusted_networks(bind.proxy)) if bind.proxy else None,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._serve, name="rulebot-web", daemon=True)

@@ -20,7 +20,7 @@ from engine.store.open import open_store
 from engine.store.queries import StoreReader
 from engine.web.access import Access, Receive, Scope, Send
 from engine.web.app import application
-from engine.web.by_proxy import ByProxy
+from engine.web.by_proxy import ByProxy, trusted_networks
 from engine.web.listener import MOST
 from engine.web.server import Bind, Server, ServerError
 from engine.web.token import VARIABLE, read_token
@@ -91,6 +91,43 @@ def test_a_page_behind_a_proxy_is_reached_by_nobody_who_goes_past_it(sender: str
     if not sender:  # where nobody knows who asks, nor whom, they are not one
         asyncio.run(ByProxy(page, "10.0.0.1")(scope, receive, send))
         assert seen == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("10.0.0.1", ("10.0.0.1/32",)),
+        ("10.0.0.0/8, ::1", ("10.0.0.0/8", "::1/128")),
+        ("172.18.0.0/16", ("172.18.0.0/16",)),
+        ("fc00::/7", ("fc00::/7",)),
+        ("::ffff:10.0.0.1", ("10.0.0.1/32",)),
+    ],
+)
+def test_a_trusted_proxy_is_addresses_and_networks(text: str, found: tuple[str, ...]) -> None:
+    assert trusted_networks(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("0.0.0.0/0", "'0.0.0.0/0' is the whole internet"),
+        ("10.0.0.1,::/0", "'::/0' is the whole internet"),
+        ("0.0.0.0/1", "is the whole internet, or a large part of it"),
+        ("128.0.0.0/1", "is the whole internet, or a large part of it"),
+        ("2000::/3", "is the whole internet, or a large part of it"),
+        ("::ffff:0.0.0.0/96", "is the whole internet"),
+        ("0.0.0.0", "is no address of a proxy"),
+        ("*", "'*' is no address and no network"),
+        ("proxy.example", "is no address and no network"),
+        ("10.0.0.1/8", "is no address and no network"),
+        ("10.0.0.1,", "'' is no address"),
+    ],
+)
+def test_a_trusted_proxy_is_never_the_whole_internet(text: str, words: str) -> None:
+    """Whoever sent X-Forwarded-For was taken for any client that they named."""
+    with pytest.raises(MisuseError) as caught:
+        Bind(host="0.0.0.0", proxy=text).check()
+    assert words in caught.value.message
 
 
 def test_only_a_proxy_that_alone_encrypts_must_be_gone_through() -> None:
