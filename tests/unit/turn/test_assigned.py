@@ -596,3 +596,22 @@ def test_what_is_assigned_while_its_exit_fills_is_told_with_its_shares() -> None
     said = f"{desk.position.id} is closed, and the account holds 5 {option}"
     how = "closed by hand, too, or assigned (it holds 500 SPY)"
     assert told(desk) == [f"{said}: {how}? Nobody watches it: a person must look"]
+
+
+def test_shares_whose_price_is_not_known_count_once_it_is() -> None:
+    """Until then the trade has no profit: it would be won by its credit alone."""
+    desk = desk_of()
+    (resting,) = desk.live
+    row = desk.board.rows[Underlying("SPY")]
+    desk.board.last[row] = float("nan")
+    assign(desk, 5)
+    desk.cancelled(desk.order(resting.ref))
+    desk.tick(5)
+    assert (desk.position.state, desk.position.unpriced, desk.position.shares_profit) == ("closed", 5, 0)
+    desk.board.last[row] = 585.0
+    desk.tick(5)
+    assert (desk.position.unpriced, desk.position.gross) == (0, desk.position.cash - 500 * 5)
+    assert desk.day_of("seller").realized == desk.position.net
+    first, later = (record.data for record in desk.said(Kind.SETTLEMENT))
+    assert (first["quantity"], first["shares_profit"]) == (5, None)
+    assert (later["quantity"], later["contracts"], later["shares_profit"]) == (0, 5, "-2500.00")
