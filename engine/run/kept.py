@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.model.kept import Kept, kept_of
 from engine.model.money import CENT, ZERO, signed_dollars
@@ -19,8 +19,9 @@ class ExitKept:
 
     promised_share: the part of the entry price that it promises to keep, kept_share what it kept of it, over all of
     them together; None of an exit that promises dollars, or nothing. promised, kept: dollars a trade on average.
-    missed: trades that kept less than was promised. slippage: dollars per contract of the structure on average, + where
-    it filled better than its price (without one: than the mid when it was first priced); None where no trade has one.
+    made_share: what the trades made before commissions, by their entry price, of an exit that promises nothing. missed:
+    trades that kept less than was promised. slippage: dollars per contract of the structure on average, + where it
+    filled better than its price (without one: than the mid when it was first priced); None where no trade has one.
     """
 
     bot: str
@@ -30,15 +31,29 @@ class ExitKept:
     kept_share: Decimal | None
     promised: Decimal | None
     kept: Decimal | None
+    made_share: Decimal | None
     missed: int
     slippage: Decimal | None
 
     def as_document(self) -> dict[str, Any]:
         """Return it as plain data."""
-        numbers = ("promised_share", "kept_share", "promised", "kept", "slippage")
+        numbers = ("promised_share", "kept_share", "promised", "kept", "made_share", "slippage")
         amounts = {name: getattr(self, name) for name in numbers}
         told = {name: None if amount is None else float(amount) for name, amount in amounts.items()}
         return {"bot": self.bot, "exit": self.exit, "trades": self.trades, "missed": self.missed, **told}
+
+
+class _Done(NamedTuple):
+    """One closed trade: how its exit did, and its slippage in dollars per contract."""
+
+    kept: Kept
+    position: Position
+    slippage: Decimal | None
+
+    @property
+    def entry(self) -> Decimal:
+        """Dollars that it was sold or bought for."""
+        return abs(sum((leg.entry_cash for leg in self.position.legs), ZERO))
 
 
 def read_kept(reader: StoreReader, bot: str = "", day: str = "") -> list[ExitKept]:
@@ -57,12 +72,12 @@ def kept_by_exit(positions: Iterable[Position], slipped: Mapping[str, float | No
     slipped: `slippage` of the view `trades`, dollars per share and + where it is worse, by position: it counts where an
     exit has no price.
     """
-    groups: dict[tuple[str, str, Decimal | None], list[tuple[Kept, Decimal | None]]] = {}
+    groups: dict[tuple[str, str, Decimal | None], list[_Done]] = {}
     for position in positions:
         if (kept := kept_of(position)) is not None:
             share = None if kept.promised_share is None else kept.promised_share.quantize(_DIGITS)
-            slippage = _slippage(kept, slipped.get(position.id))
-            groups.setdefault((position.bot, kept.exit, share), []).append((kept, slippage))
+            done = _Done(kept, position, _slippage(kept, slipped.get(position.id)))
+            groups.setdefault((position.bot, kept.exit, share), []).append(done)
     return [_summed(*key, found) for key, found in sorted(groups.items(), key=lambda each: str(each[0]))]
 
 
@@ -72,11 +87,14 @@ def _slippage(kept: Kept, slipped: float | None) -> Decimal | None:
     return (-Decimal(str(slipped)) * 100).quantize(CENT)
 
 
-def _summed(bot: str, exit: str, share: Decimal | None, found: list[tuple[Kept, Decimal | None]]) -> ExitKept:
-    promising = [kept for kept, _ in found if kept.promised_dollars is not None and kept.kept_dollars is not None]
+def _summed(bot: str, exit: str, share: Decimal | None, found: list[_Done]) -> ExitKept:
+    kept_by = (each.kept for each in found)
+    promising = [kept for kept in kept_by if kept.promised_dollars is not None and kept.kept_dollars is not None]
     promised = sum((kept.promised_dollars or ZERO for kept in promising), ZERO)
     made = sum((kept.kept_dollars or ZERO for kept in promising), ZERO)
-    slippages = [slippage for _, slippage in found if slippage is not None]
+    slippages = [each.slippage for each in found if each.slippage is not None]
+    entries = sum((each.entry for each in found), ZERO)
+    gross = sum((each.position.gross for each in found), ZERO)
     return ExitKept(
         bot=bot,
         exit=exit,
@@ -85,6 +103,7 @@ def _summed(bot: str, exit: str, share: Decimal | None, found: list[tuple[Kept, 
         kept_share=(share * made / promised).quantize(_DIGITS) if share and promised else None,
         promised=(promised / len(promising)).quantize(CENT) if promising else None,
         kept=(made / len(promising)).quantize(CENT) if promising else None,
+        made_share=(gross / entries).quantize(_DIGITS) if entries and not promising else None,
         missed=sum(kept.is_missed for kept in promising),
         slippage=(sum(slippages, ZERO) / len(slippages)).quantize(CENT) if slippages else None,
     )
@@ -97,6 +116,8 @@ def kept_words(found: ExitKept) -> str:
         promise, parts = f" {_percent(found.promised_share)}", [f"kept {_percent(found.kept_share)}"]
     elif found.promised is not None and found.kept is not None:
         promise, parts = f" {signed_dollars(found.promised)}", [f"kept {signed_dollars(found.kept)} on average"]
+    elif found.made_share is not None:
+        parts = [f"made {_percent(found.made_share)} of the entry price"]
     if found.missed:
         parts.append(f"{found.missed} kept less than promised")
     if found.slippage is not None:
@@ -105,9 +126,8 @@ def kept_words(found: ExitKept) -> str:
 
 
 def kept_lines(found: Iterable[ExitKept], *, is_named: bool) -> list[str]:
-    """Return a line for each exit that promised something, or has a slippage. is_named: with its bot in front."""
-    told = (each for each in found if each.promised is not None or each.slippage is not None)
-    return [f"{each.bot} {kept_words(each)}" if is_named else kept_words(each) for each in told]
+    """Return a line for each exit. is_named: with the name of its bot in front."""
+    return [f"{each.bot} {kept_words(each)}" if is_named else kept_words(each) for each in found]
 
 
 def _percent(share: Decimal) -> str:

@@ -109,6 +109,7 @@ def document() -> dict[str, Any]:
                 "kept_share": 0.51,
                 "promised": 42.5,
                 "kept": 43.35,
+                "made_share": None,
                 "missed": 0,
                 "slippage": 0.85,
             }

@@ -39,12 +39,11 @@ def test_each_exit_says_what_it_promised_and_kept() -> None:
         {"d": 0.03},
     )
     assert kept_lines(found, is_named=False) == [
-        "stop: slippage -$20.00 a contract, n 1",
+        "stop: made -200 % of the entry price, slippage -$20.00 a contract, n 1",
         "target 50 %: kept 52 %, slippage +$2.00 a contract, n 2",
-        "time: slippage -$3.00 a contract, n 1",
+        "time: made 12 % of the entry price, slippage -$3.00 a contract, n 1",
     ]
-    assert not kept_lines([replace(found[2], slippage=None)], is_named=False), "it says nothing"
-    assert kept_lines(found[:1], is_named=True) == [f"{BOT} stop: slippage -$20.00 a contract, n 1"]
+    assert kept_lines(found[:1], is_named=True) == [f"{BOT} {kept_words(found[0])}"]
 
 
 def test_a_target_that_kept_less_than_it_promised_is_told() -> None:
