@@ -13,7 +13,7 @@ from engine.model.event import Request
 from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
 from engine.model.position import Position, PositionLeg
 from engine.model.session import EXCHANGE_ZONE
-from engine.record.codec import encode
+from engine.record.codec import decode, encode
 from engine.record.record import Json, Kind, Record
 from engine.run.desk import SpecText, compile_text, load_desk
 from engine.spec.shipped import shipped
@@ -187,7 +187,7 @@ def alarm(day: date, clock: str, text: str, contract: str = "") -> Record:
 
 def halt(day: date, clock: str, reason: str) -> Record:
     """Return a bot day that is halted."""
-    return entity(at(day, clock), BotDay(bot=BOT, date=day, halted=reason))
+    return entity(at(day, clock), decode(BotDay, {"bot": BOT, "date": day.isoformat(), "halted": reason}))
 
 
 def request(day: date, clock: str, asked: Request, bot: str = "") -> Record:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from engine.decide.bot_day import BotDay
 from engine.model.contract import Option, Right
+from engine.model.halt import Shut
 from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side, TimeInForce
 from engine.model.position import Position, PositionLeg
 from engine.record.codec import encode
@@ -201,6 +202,7 @@ def verdict(clock: str, rule: str, truth: bool | None, value: float | None, **mo
 
 def watcher_records() -> list[Record]:
     """Return the day of the bot that found one condition false all day, and VIX stale for 190 seconds."""
+    over = BotDay(bot=WATCHER, date=DAY, skip=Shut.WINDOW_OVER, skipped="its window is over")
     return [
         verdict("10:30", "vix", True, 16.82, low=12, high=22, text="in 12 to 22"),
         verdict("10:30", "vix_change", True, -0.41, low=3, text="below 3 pts"),
@@ -227,7 +229,7 @@ def watcher_records() -> list[Record]:
             },
         ),
         verdict("13:30", "window", False, None),
-        entity(Kind.BOT_DAY, at("13:30"), BotDay(bot=WATCHER, date=DAY, skipped="its window is over")),
+        entity(Kind.BOT_DAY, at("13:30"), over),
     ]  # fmt: skip
 
 

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from engine.alerts.alert import Alert, Grade
-from engine.decide.bot_day import was_over
 from engine.model.delivery import ASSIGNED, DELIVERING
+from engine.model.halt import Shut
 from engine.model.kept import end_of_row
 from engine.model.money import signed_dollars
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED, FLATTENED, LIQUIDATED
@@ -372,7 +372,8 @@ def _day_of(bot: str, date: str, trades: list[Row], day: Row | None, waits: str 
         elif str(row["exit_time"] or "").startswith(date) and (wrong := error_text(row)):
             parts.append(wrong)
     halted, skipped = (str(day["halted"]), str(day["skipped"])) if day is not None else ("", "")
-    if not parts and (not halted or was_over(skipped)):
+    was_over = day is not None and day["skip"] == Shut.WINDOW_OVER.value
+    if not parts and (not halted or was_over):
         parts.append(f"no trade: {one_line(skipped or waits)}")
     if halted:
         parts.append(f"halted: {one_line(halted)}")

@@ -4,16 +4,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from engine.model.halt import Halt, Shut
 from engine.model.money import ZERO
+from engine.model.texts import Name, Text
 from engine.model.values import dataclass, replace
 
 OVER = "its window is over"
-"""Why no entry may be judged any more once the window's time has passed."""
-
-
-def was_over(skipped: str) -> bool:
-    """Say whether a day's window was over without an entry: a halt that came after it is not what kept the bot out."""
-    return skipped.startswith(OVER)
+"""What people are told once the window's time has passed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +20,12 @@ class MemberDay:
     symbol "": of each that has nothing of its own, since an edit of the text has given the bot a universe meanwhile.
     """
 
-    symbol: str
+    symbol: Name
     entries: int = 0
     agains: int = 0
-    last_end: str = ""
+    last_end: Name = ""
     last_end_at: datetime | None = None
-    decided: str = ""
+    decided: Text = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,30 +35,34 @@ class BotDay:
     entries: entry orders sent. opened: positions opened (filled at least in part). last_end: how the last entry or
     position ended ("unfilled", "filled", the name of an exit, or that another strike is tried) and when; `again` counts
     from there. agains: entries beyond the first. decided: the opportunity was decided once and for all (`try: once`),
-    with the reason. halted: why no more entries today, "" while free. realized: dollars that closing has made today,
-    after commissions. skipped: why the day is over without an entry, in words. closing: the exit that a halt with
-    `close: all` comes to, from that halt on: what still fills is closed by it, too; closing_text: the digest of the
-    text whose halt it was, since what was opened under another one is closed by the halts of that alone. window: which
-    of the session's windows `tried`, `agains`, `last_end` and `decided` are of; before: entries sent in earlier ones.
-    week: positions opened earlier in this week. members: with a universe each of its symbols has opportunities of its
-    own, and keeps here what is of the present window.
+    with the reason. halt: why no more entries today, None while free; halt_rule: the condition that is the cause, ""
+    of any other; halted: the same in words. realized: dollars that closing has made today,
+    after commissions. skip: why the day is over without an entry; skipped: the same in words. closing: the exit that a
+    halt with `close: all` comes to, from that halt on: what still fills is closed by it, too; closing_text: the digest
+    of the text whose halt it was, since what was opened under another one is closed by the halts of that alone.
+    window: which of the session's windows `tried`, `agains`, `last_end` and `decided` are of; before: entries sent in
+    earlier ones. week: positions opened earlier in this week. members: with a universe each of its symbols has
+    opportunities of its own, and keeps here what is of the present window.
     window_from, window_to: when that window begins and ends, kept from its first use on: by these it is known again
     once an edit of the text has given it another number, or moved it. None while nothing of it is used.
     """
 
-    bot: str
+    bot: Name
     date: date
     entries: int = 0
     opened: int = 0
     agains: int = 0
-    last_end: str = ""
+    last_end: Name = ""
     last_end_at: datetime | None = None
-    decided: str = ""
-    halted: str = ""
+    decided: Text = ""
+    halt: Halt | None = None
+    halt_rule: Name = ""
+    halted: Text = ""
     realized: Decimal = ZERO
-    skipped: str = ""
-    closing: str = ""
-    closing_text: str = ""
+    skip: Shut | None = None
+    skipped: Text = ""
+    closing: Name = ""
+    closing_text: Name = ""
     window: int = 0
     before: int = 0
     week: int = 0
@@ -85,13 +86,18 @@ class BotDay:
         """Entries sent in the present window."""
         return self.entries - self.before
 
-    def passed_over(self, reason: str, came_of: str) -> "BotDay":
-        """Return the day, over without an entry: why, and what came of the watch that ended so, "" of nothing."""
-        return replace(self, skipped="; ".join(filter(None, (reason, came_of))))
+    @property
+    def was_over(self) -> bool:
+        """True when its window was over without an entry: a halt that came after it is not what kept the bot out."""
+        return self.skip is Shut.WINDOW_OVER
 
-    def tells(self, reason: str) -> bool:
-        """Say whether `skipped` is of a watch that ended for this reason, and tells what came of it."""
-        return bool(reason) and self.skipped.startswith(f"{reason}; ")
+    def passed_over(self, why: Shut, reason: Text, came_of: Text) -> "BotDay":
+        """Return the day, over without an entry: why, and what came of the watch that ended so, "" of nothing."""
+        return replace(self, skip=why, skipped="; ".join(filter(None, (reason, came_of))))
+
+    def halted_for(self, why: Halt, words: Text, rule: Name = "") -> "BotDay":
+        """Return the day on which the bot enters nothing more for this cause; rule: the condition that is the cause."""
+        return replace(self, halt=why, halted=words, halt_rule=rule)
 
     def closing_of(self, digest: str) -> str:
         """Return the exit that a halt has come to for what was opened under this text, "" for none."""

@@ -6,23 +6,25 @@ Exits do not pass here: what reduces is never refused for a limit on risk.
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from engine.compile.plan import DayBounds
 from engine.model.counted import counted
+from engine.model.halt import Halt
 from engine.model.money import dollars
+from engine.model.texts import Text
 from engine.model.values import dataclass
 
 DAY_TRADER_EQUITY = Decimal(25000)
 """Dollars from which on an account may make as many day trades as it likes. Source: as of `_day_trades`."""
 
-DAY_LOSS = "the day's loss"
-"""What a refusal and a halt by a bot's `daily_loss` begin with."""
-DAY_PROFIT = "the day's profit"
-"""What those by its `daily_profit` begin with."""
-ACCOUNT_LOSS = "the account's loss today"
-"""What those by the `daily_loss` of the account document begin with."""
-ACCOUNT_PROFIT = "the account's profit today"
-"""What those by its `daily_profit` begin with."""
+_DAY_TEXTS = {
+    Halt.DAY_LOSS: "the day's loss",
+    Halt.DAY_PROFIT: "the day's profit",
+    Halt.ACCOUNT_LOSS: "the account's loss today",
+    Halt.ACCOUNT_PROFIT: "the account's profit today",
+}
+"""What people are told is too large of a bot, or of the account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,33 +181,42 @@ def _cover(proposal: Proposal) -> str:
     return f"its calls need {found.needed:,} {found.symbol} shares, {found.free:,f} are held that no call needs"
 
 
-def account_day_problem(today: Decimal, bounds: DayBounds) -> str:
-    """Return why nothing more is entered after what all bots together have made today, dollars; "" if it may be."""
-    return _made_enough(today, bounds, (ACCOUNT_LOSS, ACCOUNT_PROFIT), "its ")
+class DayLimit(NamedTuple):
+    """A loss or profit of the day that ends entries, and its text for people."""
+
+    halt: Halt
+    text: Text
 
 
-def day_problem(today: Decimal, bounds: DayBounds) -> str:
-    """Return why a bot that made `today` dollars in this session enters nothing more in it, "" when it may."""
-    return _made_enough(today, bounds, (DAY_LOSS, DAY_PROFIT), "")
+def account_day_problem(today: Decimal, bounds: DayBounds) -> DayLimit | None:
+    """Return why nothing more is entered after what all bots together have made today, dollars; None if it may be."""
+    return _made_enough(today, bounds, (Halt.ACCOUNT_LOSS, Halt.ACCOUNT_PROFIT), "its ")
 
 
-def _made_enough(today: Decimal, bounds: DayBounds, begins: tuple[str, str], whose: str) -> str:
-    loss, profit = begins
+def day_problem(today: Decimal, bounds: DayBounds) -> DayLimit | None:
+    """Return why a bot that made `today` dollars in this session enters nothing more in it, None when it may."""
+    return _made_enough(today, bounds, (Halt.DAY_LOSS, Halt.DAY_PROFIT), "")
+
+
+def _made_enough(today: Decimal, bounds: DayBounds, halts: tuple[Halt, Halt], whose: str) -> DayLimit | None:
+    loss, profit = halts
     if bounds.loss is not None and today <= -bounds.loss:
-        return f"{loss} is {dollars(-today)}, {whose}daily_loss is {dollars(bounds.loss)}"
+        text = f"{_DAY_TEXTS[loss]} is {dollars(-today)}, {whose}daily_loss is {dollars(bounds.loss)}"
+        return DayLimit(loss, text)
     if bounds.profit is not None and today >= bounds.profit:
-        return f"{profit} is {dollars(today)}, {whose}daily_profit is {dollars(bounds.profit)}"
-    return ""
+        text = f"{_DAY_TEXTS[profit]} is {dollars(today)}, {whose}daily_profit is {dollars(bounds.profit)}"
+        return DayLimit(profit, text)
+    return None
 
 
 def _daily(proposal: Proposal) -> str:
     if problem := day_problem(proposal.bot_today, proposal.bot_day):
-        return problem
+        return problem.text
     if problem := account_day_problem(proposal.account_today, proposal.account_day):
-        return problem
+        return problem.text
     unknown = proposal.unvalued if proposal.bot_day.loss is not None else ()
     unknown = proposal.account_unvalued if proposal.account_day.loss is not None else unknown
-    return f"{DAY_LOSS} is unknown (daily_loss): no sound quote for {unknown[0]}" if unknown else ""
+    return f"{_DAY_TEXTS[Halt.DAY_LOSS]} is unknown (daily_loss): no sound quote for {unknown[0]}" if unknown else ""
 
 
 def _open(proposal: Proposal) -> str:

@@ -11,7 +11,9 @@ from typing import NamedTuple
 from engine.compile.plan import EntryPlan
 from engine.decide.bot_day import OVER, BotDay
 from engine.model.counted import counted
+from engine.model.halt import Shut
 from engine.model.session import Session
+from engine.model.texts import Text
 from engine.model.values import replace
 
 ANY_END = "any"
@@ -23,12 +25,20 @@ AHEAD = "its window, from"
 
 
 class Opportunity(NamedTuple):
-    """Whether entries are possible now, and if not, why in words and when to look again (None: not today)."""
+    """Whether entries are possible now, and if not, why, in words too, and when to look again (None: not today).
+
+    shut: None while it is open, and before its window begins.
+    """
 
     is_open: bool
-    reason: str = ""
+    reason: Text = ""
     look_again: datetime | None = None
     is_over: bool = False
+    shut: Shut | None = None
+
+
+def _over(shut: Shut, reason: Text) -> Opportunity:
+    return Opportunity(False, reason, None, True, shut)
 
 
 Span = tuple[datetime, datetime]
@@ -90,7 +100,7 @@ def in_window(day: BotDay, number: int, span: Span, tried: int = 0) -> BotDay:
 
 def is_spent(entry: EntryPlan, day: BotDay) -> bool:
     """Say whether nothing more can be entered in the window that the day is in, whatever comes."""
-    if day.halted or day.decided or _cap_on_opened(entry, day):
+    if day.halt or day.decided or _cap_on_opened(entry, day):
         return True
     return day.tried > 0 and entry.again is None
 
@@ -122,19 +132,19 @@ def opportunity(
     """
     start, end = times
     if reason := shut(entry, session, (times,)):
-        return Opportunity(False, reason, None, True)
+        return _over(Shut.NO_WINDOW, reason)
     if now < start:
         return Opportunity(False, "", start)
-    if day.halted:
-        return Opportunity(False, f"halted: {day.halted}", None, True)
+    if day.halt:
+        return _over(Shut.HALTED, f"halted: {day.halted}")
     if now >= end:
-        return Opportunity(False, OVER, None, True)
+        return _over(Shut.WINDOW_OVER, OVER)
     if day.decided:
-        return Opportunity(False, f"decided once: {day.decided}", None, True)
+        return _over(Shut.DECIDED, f"decided once: {day.decided}")
     if reason := _cap_on_opened(entry, day):
-        return Opportunity(False, reason, None, True)
+        return _over(Shut.CAP, reason)
     if reason := _cap_on_open(entry, open_now):
-        return Opportunity(False, reason, end)
+        return Opportunity(False, reason, end, shut=Shut.CAP)
     return _again(entry, session, day, now)
 
 
@@ -143,17 +153,17 @@ def _again(entry: EntryPlan, session: Session, day: BotDay, now: datetime) -> Op
         return Opportunity(True)
     again = entry.again
     if again is None:
-        return Opportunity(False, "its one entry was sent", None, True)
+        return _over(Shut.ENTRY_SENT, "its one entry was sent")
     if again.at_most is not None and day.agains >= again.at_most:
-        return Opportunity(False, f"entered again {counted(day.agains, 'time')}, at most {again.at_most}", None, True)
+        return _over(Shut.NOT_AGAIN, f"entered again {counted(day.agains, 'time')}, at most {again.at_most}")
     if not day.last_end or day.last_end_at is None:
-        return Opportunity(False, "its entry is at work")
+        return Opportunity(False, "its entry is at work", shut=Shut.ENTRY_WORKS)
     is_sent = day.last_end != ANOTHER_STRIKE
     if is_sent and day.last_end not in again.after and ANY_END not in again.after:
-        return Opportunity(False, f"not again after {day.last_end}", None, True)
+        return _over(Shut.NOT_AGAIN, f"not again after {day.last_end}")
     if again.until is not None and now >= again.until.on(session):
-        return Opportunity(False, f"not again from {again.until} on", None, True)
+        return _over(Shut.NOT_AGAIN, f"not again from {again.until} on")
     due = day.last_end_at + timedelta(seconds=again.wait)
     if is_sent and now < due:
-        return Opportunity(False, f"again after {day.last_end}, after a wait", due)
+        return Opportunity(False, f"again after {day.last_end}, after a wait", due, shut=Shut.WAITS_AGAIN)
     return Opportunity(True)

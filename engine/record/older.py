@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.model.broker_message import broker_message
 from engine.model.cause import Cause, cause_text
+from engine.model.halt import Halt, Shut
 from engine.model.order import OrderStatus
 from engine.model.position import HoldReason
 
@@ -106,4 +107,48 @@ def _position(data: Data) -> Data:
     return {**data, "hold": hold.value}
 
 
-_UPGRADES: dict[str, Callable[[Data], Data]] = {"Order": _order, "Position": _position}
+_HALTS = (
+    (Halt.DAY_LOSS, "the day's loss"),
+    (Halt.DAY_PROFIT, "the day's profit"),
+    (Halt.ACCOUNT_LOSS, "the account's loss today"),
+    (Halt.ACCOUNT_PROFIT, "the account's profit today"),
+    (Halt.LIQUIDATION, "the broker liquidates in this account"),
+)
+_RUNAWAY, _UNACKNOWLEDGED, _UNSEEN = " opening orders within ", " was never acknowledged ", " may have filled unseen: "
+_MISMATCHES = ("the broker has ", "more was ", "two orders work at the broker ")
+_REF = "rb:"
+"""What the number of an order begins with: halts that are about one name it first."""
+_OVER = "its window is over"
+
+
+def bot_day_of_this_version(data: Data) -> Data:
+    """Return the fields of a bot's day as this rulebot knows them."""
+    if "halt" in data:
+        return data
+    halted, skipped = str(data.get("halted") or ""), str(data.get("skipped") or "")
+    halt, rule = _halt(halted) if halted else (None, "")
+    skip = (Shut.WINDOW_OVER if skipped.startswith(_OVER) else Shut.BLOCKED) if skipped else None
+    codes = {"halt": halt and halt.value, "halt_rule": rule, "skip": skip and skip.value}
+    return {**data, **codes}
+
+
+def _halt(text: str) -> tuple[Halt, str]:
+    """Return why a bot was halted, and by which condition of its own; that begins the text."""
+    if known := next((halt for halt, start in _HALTS if text.startswith(start)), None):
+        return known, ""
+    if _RUNAWAY in text:
+        return Halt.RUNAWAY, ""
+    if _UNACKNOWLEDGED in text:
+        return Halt.UNACKNOWLEDGED, ""
+    if _UNSEEN in text:
+        return Halt.UNSEEN_FILL, ""
+    if text.startswith((*_MISMATCHES, _REF)):
+        return Halt.MISMATCH, ""
+    return Halt.CONDITION, text.partition(" ")[0]
+
+
+_UPGRADES: dict[str, Callable[[Data], Data]] = {
+    "Order": _order,
+    "Position": _position,
+    "BotDay": bot_day_of_this_version,
+}

@@ -144,7 +144,7 @@ def _rows(program: Program, state: State, name: str, at: datetime) -> Iterator[B
         total = sum((today_of(state, position, at) or ZERO for position in rest), ZERO)
         yield BotRow(bot=name, doing=Doing.OPEN, position=f"+{len(rest)} more", profit=total)
     closed = [p for p in state.positions.values() if p.bot == name and p.state == "closed" and p.opened_at is not None]
-    if not held or bot.is_watching or bot.day.halted or closed:
+    if not held or bot.is_watching or bot.day.halt or closed:
         yield _bot_row(state, name, bot, closed, at)
 
 
@@ -155,7 +155,7 @@ def _counts(position: Position) -> bool:
 
 def _bot_row(state: State, name: str, bot: BotState, closed: Sequence[Position], at: datetime) -> BotRow:
     """Return the line of the bot itself, with what it has realised today by the positions that are closed."""
-    if bot.day.halted:
+    if bot.day.halt:
         doing, waits = Doing.HALTED, bot.day.halted
     elif paused := state.standing.paused & {"", name}:
         whom = "" if "" in paused else f" {name}"  # a resume of all ends what holds other bots as well
@@ -185,8 +185,9 @@ def waits_text(bot: BotState) -> str:
     Once its window is over it is what kept it out of that, if anything did.
     """
     day = bot.day
-    was_kept_out = bot.waits == OVER and bool(day.skipped) and not day.entries
-    return day.skipped if was_kept_out or day.tells(bot.waits) else bot.waits
+    was_kept_out = bot.waits == OVER and day.skip is not None and not day.entries
+    tells_more = bool(bot.waits) and day.skipped.startswith(f"{bot.waits}; ")
+    return day.skipped if was_kept_out or tells_more else bot.waits
 
 
 def _position_row(program: Program, state: State, position: Position, at: datetime) -> BotRow:

@@ -226,7 +226,7 @@ Told = str | tuple[str, Tone] | None
 
 def _stop_watching(record: Record, state: State, _: Position | None) -> Told:
     bot = state.bots.get(record.bot)
-    if bot is None or bot.day.opened or bot.day.halted:
+    if bot is None or bot.day.opened or bot.day.halt:
         return None
     nearest = f"; nearest {bot.nearest.words}" if bot.nearest else ""
     return f"no entry: {record.data['reason']}{nearest}"

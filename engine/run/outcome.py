@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 
-from engine.decide.bot_day import was_over
 from engine.decide.opportunity import AHEAD
 from engine.model.kept import end_of
 from engine.model.money import ZERO, dollars, signed_dollars
@@ -127,7 +126,7 @@ def _bot(state: State, name: str, bot: BotState, profits: dict[str, Decimal | No
     if rest := old[:-SHOWN_OLD]:
         earlier = sum((profits[p.id] or ZERO for p in rest), ZERO)
         lines.append(Told(earlier, (f"{len(rest)} more {'is' if len(rest) == 1 else 'are'} open since earlier days",)))
-    if bot.day.halted:
+    if bot.day.halt:
         lines.append(Told(None, (f"halted: {one_line(bot.day.halted)}",)))
     return BotOutcome(bot=name, profit=total, traded=True, lines=tuple(lines))
 
@@ -200,13 +199,13 @@ def _why_nothing(state: State, name: str, bot: BotState) -> tuple[str, ...]:
     of_bot = [order for order in state.orders.values() if order.bot == name and order.purpose is Purpose.ENTRY]
     if working := [order for order in of_bot if order.status.is_live]:
         return (f"{_order_words(working[0])} works at the broker",)
-    halted = (f"halted: {one_line(day.halted)}",) if day.halted else ()
+    halted = (f"halted: {one_line(day.halted)}",) if day.halt else ()
     if day.entries:
         count = "its entry was not filled" if day.entries == 1 else f"{day.entries} entries were not filled, the last"
         last = max(of_bot, key=lambda order: order.number, default=None)
         why = "" if last is None else f": {one_line(why_over(last, asked=False))}"
         return (f"{count}{why}", *halted)
-    if halted and not was_over(day.skipped):
+    if halted and not day.was_over:
         return halted
     if day.decided:
         return (f"decided once: {one_line(day.decided)}", *halted)

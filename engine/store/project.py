@@ -18,6 +18,7 @@ from engine.model.delivery import counting_shares
 from engine.model.order import Order, OrderStatus
 from engine.model.position import Position
 from engine.record.codec import decode, utc_time
+from engine.record.older import bot_day_of_this_version
 from engine.record.record import Kind, Record
 from engine.store.dialect import dialect_of, members
 from engine.store.order_row import dollars_of_a_point, execution, fill_row, money, order_row
@@ -310,7 +311,7 @@ def _bot_days(connection: Connection, days: Numbered) -> None:
     wanted = [column.name for column in bot_day_rows.columns]
     last: dict[tuple[str, str], dict[str, object]] = {}
     for _, record in days:
-        data: Any = record.data
+        data: Any = bot_day_of_this_version(record.data)
         row = {name: data[name] for name in wanted}
         typed = {"date": date.fromisoformat(data["date"]), "realized": money(data["realized"])}
         last[data["bot"], data["date"]] = row | typed

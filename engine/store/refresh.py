@@ -63,7 +63,7 @@ def upgrade(connection: Connection) -> None:
     that is made anew comes back with `refresh`.
     """
     found = connection.execute(schema_version.select()).scalar()
-    if found is None or found >= SCHEMA_VERSION:
+    if found is None or not (found < SCHEMA_VERSION or is_of_another(connection)):
         return
     sql = dialect_of(connection)
     granted = connection.exec_driver_sql(_GRANTED).scalars().all() if sql.is_server else ()

@@ -173,7 +173,9 @@ bot_day_rows = Table(
     Column("agains", WHOLE, nullable=False),
     Column("last_end", WORDS, nullable=False),
     Column("decided", WORDS, nullable=False),
+    Column("halt", WORDS),
     Column("halted", WORDS, nullable=False),
+    Column("skip", WORDS),
     Column("skipped", WORDS, nullable=False),
     Column("realized", Money, nullable=False),
 )

@@ -241,7 +241,7 @@ CREATE VIEW bot_days AS WITH
 given_up AS (SELECT strategy_id, {sql.day("prepared_at")} AS day, max(id) AS id FROM orders
   WHERE purpose = 'entry' AND status = 'CANCELLED' GROUP BY 1, 2)
 SELECT
-  d.bot AS strategy_id, {sql.date("d.date")} AS date, entries, opened, agains, last_end, decided, halted,
+  d.bot AS strategy_id, {sql.date("d.date")} AS date, entries, opened, agains, last_end, decided, halt, halted, skip,
   CASE WHEN skipped = '' AND opened = 0 AND o.id IS NOT NULL
     THEN 'not filled' || CASE o.message WHEN '' THEN '' ELSE ': ' || o.message END ELSE skipped END AS skipped,
   {_money(sql, "realized")}

@@ -14,6 +14,7 @@ from typing import Any
 
 from engine.model.cause import Cause
 from engine.model.event import OrdersListed
+from engine.model.halt import Halt
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, TimeInForce
 from engine.model.session import exchange_date
@@ -238,5 +239,5 @@ def _doubt_the_end(work: Work, order: Order) -> None:
         if (held - known) * sign > 0 and not leg.option.is_share and not option_has_expired(work, leg.option):
             text = f"{order.ref} may have filled unseen: the account holds {held} {leg.option}, our books {known}"
             work.alarm(order.bot, f"{text}. Nobody watches it: a person must look", order.position)
-            stop_for_today(work, work.positions[order.position], text)
+            stop_for_today(work, work.positions[order.position], Halt.UNSEEN_FILL, text)
             return

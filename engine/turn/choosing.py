@@ -210,7 +210,7 @@ def awaits_quotes(work: Work, name: str) -> bool:
     Nothing that was judged at this instant of what leads to the entry is false, and some of it is unknown.
     """
     linked_at = work.state.linked_at
-    if linked_at is None or work.at - linked_at > FIRST_QUOTES or work.bots[name].day.halted:
+    if linked_at is None or work.at - linked_at > FIRST_QUOTES or work.bots[name].day.halt:
         return False
     readings = work.readings_of(name).items()
     truths = {key: each.verdict.truth for key, each in readings if each.at == work.at and not position_of(key[0])}

@@ -5,7 +5,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from engine.decide.bot_day import BotDay
-from engine.decide.limits import ACCOUNT_LOSS, ACCOUNT_PROFIT, account_day_problem, day_problem
+from engine.decide.limits import account_day_problem, day_problem
 from engine.decide.opportunity import at_hand, in_window
 from engine.evaluate.snapshot import LegView
 from engine.evaluate.strike_target import ExpectedMove
@@ -14,10 +14,12 @@ from engine.fill.book import Booked
 from engine.model.cause import Cause
 from engine.model.contract import Option
 from engine.model.facts import Facts
+from engine.model.halt import OF_ACCOUNT, Halt, Shut
 from engine.model.money import ZERO
 from engine.model.order import FILLS_KEPT, Purpose
 from engine.model.position import Position
 from engine.model.session import Session, at_exchange_time, exchange_date, session_from
+from engine.model.texts import Name, Text
 from engine.model.values import replace
 from engine.record.record import OPENING_MOVE, Kind
 from engine.spec.nouns.exits import HALT
@@ -142,14 +144,10 @@ def _of_day(work: Work, session: Session) -> Facts:
 def fresh_day(work: Work, name: str, session: Session) -> BotDay:
     """Return the day of a bot that begins it: halted while others are for what is the whole account's."""
     days = [state.day for state in work.bots.values() if state.day.date == session.date]
-    halted = next((day.halted for day in days if is_of_account(day.halted)), "")
+    halted = next((day for day in days if day.halt in OF_ACCOUNT), None)
     week = _opened_this_week(work.bots.get(name), session)
-    return BotDay(bot=name, date=session.date, week=week, halted=halted)
-
-
-def is_of_account(halted: str) -> bool:
-    """Say whether a bot is halted for what is no doing of its own: all are."""
-    return halted == LIQUIDATES or halted.startswith((ACCOUNT_LOSS, ACCOUNT_PROFIT))
+    day = BotDay(bot=name, date=session.date, week=week)
+    return day if halted is None or halted.halt is None else day.halted_for(halted.halt, halted.halted)
 
 
 def _opened_this_week(previous: BotState | None, session: Session) -> int:
@@ -236,13 +234,13 @@ def step_halts(work: Work, bot: CompiledBot) -> str:
     name = bot.plan.name
     state = work.bots[name]
     session = work.state.session
-    if state.day.halted or not session.is_on(work.at):
+    if state.day.halt or not session.is_on(work.at):
         return ""
     bounds = bot.plan.risk.day
     if bounds.loss is not None or work.program.limits.daily_loss is not None:
         _note_unvalued(work, name)
     if bounds.are_set and (reason := day_problem(bot_today(work, name), bounds)):
-        halt(work, name, reason)
+        halt(work, name, reason.halt, reason.text)
         return ""
     if not bot.halts:
         return ""
@@ -262,8 +260,8 @@ def halts_at_a_try(work: Work, name: str) -> str:
     """Return why a further try of an entry is not made, by what halts its bot as it is judged now; "" when it is."""
     bot = work.program.bots.get(name)
     reason = "" if bot is None else step_halts(work, bot)
-    halted = work.bots[name].day.halted if name in work.bots else ""
-    return f"halted: {halted}" if halted else reason
+    day = work.bots[name].day if name in work.bots else None
+    return f"halted: {day.halted}" if day is not None and day.halt else reason
 
 
 def _halt_by(work: Work, bot: CompiledBot, true: Sequence[Reading]) -> None:
@@ -275,7 +273,7 @@ def _halt_by(work: Work, bot: CompiledBot, true: Sequence[Reading]) -> None:
     name = bot.plan.name
     if closing in exits:
         work.put_day(replace(work.bots[name].day, closing=closing, closing_text=bot.plan.digest))
-    halt(work, name, words)
+    halt(work, name, Halt.CONDITION, words, rule.name)
 
 
 def halt_by_account(work: Work) -> None:
@@ -286,13 +284,13 @@ def halt_by_account(work: Work) -> None:
     limits, session = work.program.limits, work.state.session
     if not limits.bounds_a_day or not session.is_on(work.at):
         return
-    going = [name for name, state in work.bots.items() if not (state.is_gone or state.day.halted)]
+    going = [name for name, state in work.bots.items() if not (state.is_gone or state.day.halt)]
     if not going and not any(order.may_open for order in work.all_live_orders()):
         return
     if reason := account_day_problem(account_today(work), limits.day):
-        cancel_entries(work, "", Cause.ACCOUNT_LIMIT, reason)
+        cancel_entries(work, "", Cause.ACCOUNT_LIMIT, reason.text)
         for name in going:
-            halt(work, name, reason)
+            halt(work, name, reason.halt, reason.text)
 
 
 def _note_unvalued(work: Work, name: str) -> None:
@@ -312,16 +310,19 @@ def _note_unvalued(work: Work, name: str) -> None:
         work.alarm(name, text, key[0])
 
 
-def halt(work: Work, name: str, reason: str) -> None:
-    """Let a bot enter nothing more today, and take back what it is entering; what is open goes on under its exits."""
+def halt(work: Work, name: str, why: Halt, reason: Text, rule: Name = "") -> None:
+    """Let a bot enter nothing more today, and take back what it is entering; what is open goes on under its exits.
+
+    rule: the condition that is the cause.
+    """
     state = work.bots[name]
-    work.put_day(replace(state.day, halted=reason))
-    work.record(Kind.DECISION, name, what="halt", reason=reason, values=[])
+    work.put_day(state.day.halted_for(why, reason, rule))
+    work.record(Kind.DECISION, name, what="halt", reason=reason, values=[], halt=why.value, rule=rule)
     cancel_entries(work, name, Cause.HALTED, reason)
     work.set_bot(name, replace(work.bots[name], since=work.at))
     if work.bots[name].is_watching:
         work.set_bot(name, replace(work.bots[name], is_watching=False, grid_since=None))
-        end_watch(work, name, f"halted: {reason}")
+        end_watch(work, name, Shut.HALTED, f"halted: {reason}")
 
 
 # ---------------------------------------------------------------- the open's expected move

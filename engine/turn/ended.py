@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from engine.fill.book import when_dealt
 from engine.model.cause import Cause
+from engine.model.halt import Halt
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import HoldReason, Position
 from engine.model.session import exchange_date
@@ -306,7 +307,9 @@ def _roll_ended(work: Work, position: Position, order: Order, *, asked: bool) ->
     planned = rolling_exit(work.governing(position), position)
     is_at_work = planned is not None and planned.name == order.reason and position.state == "exiting"
     if order.status is OrderStatus.ABANDONED:
-        stop_for_today(work, position, f"{order.ref} was never acknowledged and may still come to life")
+        stop_for_today(
+            work, position, Halt.UNACKNOWLEDGED, f"{order.ref} was never acknowledged and may still come to life"
+        )
     if order.status is OrderStatus.FILLED or not is_at_work or position.is_flat:
         if planned is not None and is_at_work and rolled_legs(position, planned):  # what it has left nobody bids for
             position = replace(position, acted=(*position.acted, planned.name))

@@ -8,8 +8,10 @@ from engine.decide.limits import day_problem
 from engine.decide.opportunity import ANOTHER_STRIKE, cap
 from engine.model.cause import Cause
 from engine.model.contract import Option
+from engine.model.halt import Halt
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position, count_trades
+from engine.model.texts import Text
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.by_hand import ask_on
@@ -40,7 +42,9 @@ def entry_ended(work: Work, position: Position, order: Order, *, asked: bool) ->
     if position.state != "entering" or work.has_live_entry(position.id):
         return  # of two that work at once, since one came back to life, the last one ends it
     if order.status is OrderStatus.ABANDONED:
-        stop_for_today(work, position, f"{order.ref} was never acknowledged and may still come to life")
+        stop_for_today(
+            work, position, Halt.UNACKNOWLEDGED, f"{order.ref} was never acknowledged and may still come to life"
+        )
     elif order.status is not OrderStatus.FILLED and _tries_again(work, position, order):
         return
     bot = work.governing(position)
@@ -67,7 +71,7 @@ def next_opening(work: Work, position: Position) -> None:
     if not work.state.is_linked:
         return
     bot = work.governing(position)
-    if position.bot in work.bots and not work.bots[position.bot].day.halted:
+    if position.bot in work.bots and not work.bots[position.bot].day.halt:
         stop_runaway(work, position.bot)
     if reason := _no_more(work, bot, position):
         if not (position.is_flat and awaits_quotes(work, position.bot)):
@@ -128,10 +132,12 @@ def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
         return CLOSED_BY_HAND
     if position.let_be:
         return position.let_be
-    if (state := work.bots.get(position.bot)) is not None and state.day.halted:
+    if (state := work.bots.get(position.bot)) is not None and state.day.halt:
         return f"halted: {state.day.halted}"
-    if reason := kept_out(work) or day_problem(bot_today(work, position.bot), bot.plan.risk.day):
+    if reason := kept_out(work):
         return reason
+    if made := day_problem(bot_today(work, position.bot), bot.plan.risk.day):
+        return made.text
     if is_unwound(position) and comes_too_late(work, bot, position.retry_at):
         return OVER
     if reason := no_cover(work, bot, position):
@@ -170,10 +176,10 @@ def take_back_others(work: Work, position: Position, order: Order) -> None:
             cancel(work, other, Cause.ENTRY_FILLED_LATE, order.ref, reason)
 
 
-def stop_for_today(work: Work, position: Position, reason: str) -> None:
+def stop_for_today(work: Work, position: Position, why: Halt, reason: Text) -> None:
     """Let the position's bot enter nothing more today."""
     if position.bot in work.bots:
-        work.put_day(replace(work.bots[position.bot].day, halted=reason))
+        work.put_day(work.bots[position.bot].day.halted_for(why, reason))
 
 
 def _entry_over(work: Work, position: Position, reason: str, *, refused: bool, is_other_side: bool = False) -> None:

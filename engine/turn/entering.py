@@ -8,6 +8,7 @@ from engine.decide.opportunity import AHEAD, Opportunity, is_day_of, opportunity
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
 from engine.evaluate.wording import describe
+from engine.model.halt import Shut
 from engine.model.order import Purpose
 from engine.model.position import count_trades
 from engine.model.values import replace
@@ -89,7 +90,7 @@ def enter_window(work: Work, bot: CompiledBot) -> int:
     work.set_bot(bot.plan.name, replace(work.bots[bot.plan.name], grid_since=None))
     if state.is_watching:
         work.set_bot(bot.plan.name, replace(work.bots[bot.plan.name], is_watching=False, since=work.at))
-        end_watch(work, bot.plan.name, OVER)
+        end_watch(work, bot.plan.name, Shut.WINDOW_OVER, OVER)
     return day.window
 
 
@@ -136,7 +137,7 @@ def _not_open(work: Work, bot: CompiledBot, found: Opportunity, window: int) -> 
         work.set_bot(name, replace(state, grid_since=None))
     if state.is_watching:
         work.set_bot(name, replace(work.bots[name], is_watching=False, since=work.at))
-        end_watch(work, name, found.reason)
+        end_watch(work, name, found.shut or Shut.BLOCKED, found.reason)
     _note_unwatched(work, bot, found, window)
     waits = found.reason or f"{AHEAD} {bot.plan.entry.windows[window].start}"
     state = work.bots[name]
@@ -154,10 +155,10 @@ def _note_unwatched(work: Work, bot: CompiledBot, found: Opportunity, window: in
     """
     name = bot.plan.name
     day = work.bots[name].day
-    if not found.reason or found.reason == OVER:
+    if found.shut in (None, Shut.WINDOW_OVER):
         return
-    if not (day.entries or day.halted or day.decided or day.skipped):
-        work.put_day(replace(day, skipped=found.reason))
+    if not (day.entries or day.halt or day.decided or day.skip):
+        work.put_day(replace(day, skip=found.shut, skipped=found.reason))
     elif window and not day.tried and is_day_of(bot.plan.entry, work.state.session):
         start = bot.plan.entry.windows[window].start
         skip(work, name, f"its window from {start} is shut: {found.reason}", window=window)
@@ -167,11 +168,11 @@ def note_blocked(work: Work, bot: CompiledBot, reason: str) -> None:
     """Let a bot wait that may not enter now; within its window the day keeps why, should it come to no watch."""
     name = bot.plan.name
     work.set_bot(name, replace(work.bots[name], waits=reason, is_clearing=False))
-    if work.bots[name].is_watching or work.bots[name].day.skipped:
+    if work.bots[name].is_watching or work.bots[name].day.skip:
         return
     session, day, held = work.state.session, day_at_hand(work, bot), count_trades(work.positions_of(name))
     if opportunity(bot.plan.entry, session, bot.windows(session)[day.window], day, held, work.at).is_open:
-        _note_unwatched(work, bot, Opportunity(False, reason), day.window)
+        _note_unwatched(work, bot, Opportunity(False, reason, shut=Shut.BLOCKED), day.window)
 
 
 def _judge_entry(work: Work, bot: CompiledBot) -> None:

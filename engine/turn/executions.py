@@ -11,6 +11,7 @@ from engine.fill.book import Booked, of_others, owes_none, taken_back, when_deal
 from engine.model.cause import Cause
 from engine.model.contract import Option
 from engine.model.event import CommissionReport, ExecutionReport
+from engine.model.halt import Halt
 from engine.model.money import CENT, ZERO
 from engine.model.order import Order, OrderLeg, Purpose
 from engine.model.position import Position
@@ -156,7 +157,7 @@ def _external(work: Work, event: ExecutionReport) -> None:
     if event.is_liquidation:
         text = f"the broker liquidates: {_dealt(event)} at {event.price}; no bot enters any more today"
         for name in list(work.bots):
-            work.put_day(replace(work.bots[name].day, halted=LIQUIDATES))
+            work.put_day(work.bots[name].day.halted_for(Halt.LIQUIDATION, LIQUIDATES))
         cancel_entries(work, "", Cause.LIQUIDATION)
     _tell_of_others(work, event, text)
     note(work, event.ref, f"{_dealt(event)} today")

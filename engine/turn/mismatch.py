@@ -12,6 +12,7 @@ from decimal import Decimal
 from engine.decide.opportunity import cap
 from engine.model.cause import LATE_FILLS, Cause
 from engine.model.event import BrokerStatus, OrderReport
+from engine.model.halt import Halt
 from engine.model.money import CENT, ZERO
 from engine.model.order import Order, OrderStatus, OrderType, Purpose
 from engine.model.position import HoldReason, Position, count_trades
@@ -32,7 +33,7 @@ _WORKS = (BrokerStatus.PRE_SUBMITTED, BrokerStatus.SUBMITTED)
 def distrust(work: Work, position: Position, text: str) -> None:
     """Tell a person; the bot enters nothing more today, and what it has at work to enter is taken back."""
     work.alarm(position.bot, f"{text}. {position.bot} enters nothing more today: a person must look", position.id)
-    stop_for_today(work, position, text)
+    stop_for_today(work, position, Halt.MISMATCH, text)
     cancel_entries(work, position.bot, Cause.HALTED, text)
 
 

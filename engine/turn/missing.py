@@ -1,6 +1,8 @@
 """Near misses: what kept a bot out, and by how much, so that `why` can say it."""
 
 from engine.evaluate.wording import describe, shortfall
+from engine.model.halt import Shut
+from engine.model.texts import Text
 from engine.model.values import replace
 from engine.record.codec import encode
 from engine.record.record import NEAREST, Json, Kind
@@ -67,14 +69,14 @@ def record_nearest(work: Work, name: str, nearest: Nearest) -> None:
     work.record(Kind.NEAREST, name, when=at, rule=nearest.rule, text=nearest.text, readings=readings, **of)
 
 
-def end_watch(work: Work, name: str, reason: str) -> None:
+def end_watch(work: Work, name: str, why: Shut, reason: Text) -> None:
     """Record how a watch ended: the nearest miss of the day stands with it."""
     state = work.bots[name]
     if state.nearest is not None:
         record_nearest(work, name, state.nearest)
     work.record(Kind.DECISION, name, what="stop watching", reason=reason, values=[])
     if not state.day.opened:
-        work.put_day(state.day.passed_over(reason, _came_of(work, name)))
+        work.put_day(state.day.passed_over(why, reason, _came_of(work, name)))
 
 
 def _came_of(work: Work, name: str) -> str:
@@ -85,5 +87,5 @@ def _came_of(work: Work, name: str) -> str:
     state, bot = work.bots[name], work.bot(name)
     if nearest := state.nearest:
         return f"nearest {nearest.rule}: {nearest.text}"
-    stopped = () if bot is None else (shut_today(work, bot), not_trading(work, bot.plan.underlyings))
-    return state.waits if state.waits in ("", *stopped) else f"waited for {state.waits}"
+    is_stopped = bot is not None and bool(shut_today(work, bot) or not_trading(work, bot.plan.underlyings))
+    return state.waits if is_stopped or not state.waits else f"waited for {state.waits}"

@@ -54,7 +54,7 @@ def only_reduces(work: Work) -> str:
 def kept_out(work: Work) -> str:
     """Return why no bot may enter now, nor send a further try of an entry, "" when each may."""
     over = account_day_problem(account_today(work), work.program.limits.day)
-    return over or rival_words(work.rivals) or clock_problem(is_known=work.state.is_time_known)
+    return (over.text if over else "") or rival_words(work.rivals) or clock_problem(is_known=work.state.is_time_known)
 
 
 def waits_for_reload(work: Work, name: str) -> str:

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 from engine.model.event import ReloadWaits
+from engine.model.halt import Shut
 from engine.model.order import OrderStatus
 from engine.model.position import Position
 from engine.model.values import dataclass, replace
@@ -161,7 +162,7 @@ def _remove(work: Work, name: str) -> None:
     if name not in work.bots:
         return
     if work.bots[name].is_watching:
-        end_watch(work, name, "its spec was removed")
+        end_watch(work, name, Shut.REMOVED, "its spec was removed")
     held = bool(work.positions_of(name))
     waits = "its spec was removed; what it holds is closed by the text it was opened under" if held else ""
     agenda = agenda_of(work, name, work.state.session)

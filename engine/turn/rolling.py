@@ -142,7 +142,7 @@ def _kept_out(work: Work, position: Position) -> str:
     state = work.bots.get(position.bot)
     if state is None or position.bot not in work.program.bots:
         return NOT_RUN
-    return f"halted: {state.day.halted}" if state.day.halted else ""
+    return f"halted: {state.day.halted}" if state.day.halt else ""
 
 
 def is_kept_out(work: Work, position: Position) -> bool:

@@ -7,6 +7,7 @@ Controls for Trading Firms (2010).
 
 from datetime import timedelta
 
+from engine.model.halt import Halt
 from engine.turn.daily import halt
 from engine.turn.work import Work
 
@@ -26,6 +27,6 @@ def stop_runaway(work: Work, name: str) -> bool:
     if recent < MOST:
         return False
     text = f"{recent} opening orders within {WITHIN.seconds // 60} minutes"
-    halt(work, name, text)
+    halt(work, name, Halt.RUNAWAY, text)
     work.alarm(name, f"{name} has sent {text}: it enters nothing more today, a person must look")
     return True

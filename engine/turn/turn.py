@@ -477,8 +477,8 @@ def _close_one(work: Work, name: str) -> None:
 def _end_halts(work: Work, bot: str) -> None:
     """An operator lets bots enter again today, whatever had halted them; what is still so halts them anew."""
     for name, state in list(work.bots.items()):
-        if bot in ("", name) and state.day.halted:
-            work.put_day(replace(state.day, halted="", closing="", closing_text=""))
+        if bot in ("", name) and state.day.halt:
+            work.put_day(replace(state.day, halt=None, halted="", halt_rule="", closing="", closing_text=""))
             work.set_wake(name, work.at)
     past_us.adopt(work, bot)
     go_on(work, bot)

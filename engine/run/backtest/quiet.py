@@ -212,11 +212,11 @@ class Quiet:
         stirs = np.logical_or.reduce([each.may_act[first:] for each in held])
         for name in {each.position.bot for each in held}:
             bot = self._program.bots.get(name)
-            if bot is not None and bot.plan.risk.day.are_set and not work.bots[name].day.halted:
+            if bot is not None and bot.plan.risk.day.are_set and not work.bots[name].day.halt:
                 own = [each for each in held if each.position.bot == name]
                 stirs |= _may_pass(own, first, bot_today(work, name), bot.plan.risk.day)
         limits = self._program.limits
-        if limits.bounds_a_day and not all(work.bots[name].day.halted for name in self._program.bots):
+        if limits.bounds_a_day and not all(work.bots[name].day.halt for name in self._program.bots):
             stirs |= _may_pass(held, first, account_today(work), limits.day)
         found = np.flatnonzero(stirs)
         return first + (int(found[0]) if len(found) else len(stirs))

@@ -111,7 +111,7 @@ def _is_judged(state: State, bot: BotState, place: str) -> bool:
     """Say whether rules in this place are judged now: of an entry that is watched for, of a halt, of what is held."""
     position = position_of(place)
     if place == HALTS:
-        return not bot.day.halted
+        return not bot.day.halt
     return position in state.active if position else bot.is_watching
 
 

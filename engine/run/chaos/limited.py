@@ -11,7 +11,7 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from engine.decide.limits import ACCOUNT_LOSS, ACCOUNT_PROFIT
+from engine.model.halt import Halt
 from engine.model.money import ZERO, dollars
 from engine.model.order import Order, Purpose
 from engine.model.position import Position
@@ -155,7 +155,7 @@ class _Seen:
             self._entered[record.position] = exchange_date(record.at)
         elif _decides(record, "shift"):
             self._entered.pop(record.position, None)
-        elif _decides(record, "halt") and str(data["reason"]).startswith((ACCOUNT_LOSS, ACCOUNT_PROFIT)):
+        elif _decides(record, "halt") and data["halt"] in (Halt.ACCOUNT_LOSS.value, Halt.ACCOUNT_PROFIT.value):
             self.halted[record.bot] = exchange_date(record.at)
 
     def counts(self, at: datetime) -> Mapping[str, int]:

@@ -8,11 +8,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.decide.limits import ACCOUNT_PROFIT, DAY_PROFIT
+from engine.decide.bot_day import BotDay
 from engine.model.delivery import counting_shares
+from engine.model.halt import Halt
 from engine.model.money import ZERO
 from engine.model.position import Position
 from engine.model.session import CLOSED, Session, exchange_date, session_on
+from engine.record.codec import decode
 from engine.record.record import BY_HAND, HOURS, NEAREST, Kind, Record
 from engine.run.asked import after_record
 from engine.run.audit.rules import session_told
@@ -71,6 +73,10 @@ def mode_of(started: Record) -> str:
     """Return whether a run was on paper or live."""
     settings: Any = started.data.get("settings")
     return str((settings or {}).get("mode") or PAPER)
+
+
+_PLANNED = (Halt.DAY_PROFIT, Halt.ACCOUNT_PROFIT)
+"""Halts that a plan asks for by itself: it has made enough."""
 
 
 @dataclass(slots=True)
@@ -162,7 +168,7 @@ class _Reader:
     choosing: dict[str, dict[str, bool | None]] = field(default_factory=lambda: defaultdict(dict))
     worth: dict[str, Decimal] = field(default_factory=dict)
     halting: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    planned: set[tuple[str, date, str]] = field(default_factory=set)
+    planned: set[tuple[str, date, Halt, str]] = field(default_factory=set)
     settled: list[tuple[Record, date]] = field(default_factory=list)
 
     def take(self, entry: Entry) -> None:
@@ -357,13 +363,15 @@ class _Reader:
 
     def _bot_day(self, entry: Entry) -> None:
         """Hold a halt against the bot unless a halt condition of its plan was true when it came."""
-        halted, day, bot = entry.text("halted"), date.fromisoformat(entry.text("date")), entry.record.bot
-        if halted:
-            self.paper.decided.add((bot, day))
-        if halted.startswith((DAY_PROFIT, ACCOUNT_PROFIT, *(f"{rule} " for rule in self.halting[bot]))):
-            self.planned.add((bot, day, halted))
-        elif halted and (bot, day, halted) not in self.planned:
-            self.paper.said[bot, day][f"halted: {halted}"] = None
+        found = decode(BotDay, dict(entry.record.data))
+        if found.halt is None:
+            return
+        key = (found.bot, found.date, found.halt, found.halt_rule)
+        self.paper.decided.add((found.bot, found.date))
+        if found.halt in _PLANNED or (found.halt is Halt.CONDITION and found.halt_rule in self.halting[found.bot]):
+            self.planned.add(key)
+        elif key not in self.planned:
+            self.paper.said[found.bot, found.date][f"halted: {found.halted}"] = None
 
     def _settlement(self, entry: Entry) -> None:
         if entry.record.position in self.paper.positions:

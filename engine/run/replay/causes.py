@@ -120,7 +120,7 @@ class Told:
 
     def _look(self, state: State, at: datetime) -> None:
         """Note for each bot what keeps it from entering, when that changes."""
-        looked = (state.standing, state.is_linked, state.reloading, *(bot.day.halted for bot in state.bots.values()))
+        looked = (state.standing, state.is_linked, state.reloading, *(bot.day.halt for bot in state.bots.values()))
         if looked == self._looked:
             return
         self._looked = looked
@@ -181,4 +181,4 @@ def _kept_out(state: State, bot: str) -> str:
         return "entries are switched off by the operator"
     if state.reloading & {"", bot}:
         return "a reload waited to be taken up"
-    return f"halted: {state.bots[bot].day.halted}" if state.bots[bot].day.halted else ""
+    return f"halted: {state.bots[bot].day.halted}" if state.bots[bot].day.halt else ""

@@ -6,8 +6,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from engine.decide.limits import DAY_LOSS, DAY_PROFIT
 from engine.evaluate.wording import describe
+from engine.model.halt import Halt
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position, PositionLeg
 from engine.model.values import dataclass
@@ -133,8 +133,8 @@ def _happening(record: Record, lived: Lived, seen: set[tuple[str, str]]) -> Happ
         return None
     what, reason = str(data["what"]), str(data["reason"])
     if what == "halt":
-        days = {DAY_LOSS: DAILY_LOSS, DAY_PROFIT: DAILY_PROFIT}
-        name = next((name for begins, name in days.items() if reason.startswith(begins)), reason.partition(" ")[0])
+        days = {Halt.DAY_LOSS.value: DAILY_LOSS, Halt.DAY_PROFIT.value: DAILY_PROFIT}
+        name = days.get(str(data["halt"])) or str(data["rule"] or data["halt"])
         return Happening(record.at, What.HALTS, name, "", f"halted: {' '.join(reason.split())}")
     if what == "unfilled":
         return Happening(record.at, What.UNFILLED, "", record.position, f"an entry was not filled: {reason}")

@@ -23,6 +23,7 @@ from engine.alerts.post import NotSentError
 from engine.alerts.teller import Teller, outbox_path
 from engine.decide.bot_day import BotDay
 from engine.model.errors import MisuseError, StoreError
+from engine.model.halt import Halt, Shut
 from engine.record.codec import utc_text, utc_time
 from engine.record.record import Json, Kind, Record
 from engine.store.journal import SqlJournal
@@ -657,7 +658,8 @@ def test_a_days_digest_names_no_halt_after_the_window_as_what_kept_a_bot_out(
 ) -> None:
     """It told of the halt of an afternoon alone."""
     journal = SqlJournal(open_store(tmp_path / "a.db"))
-    day = BotDay(bot="calm_tape_condor", date=DAY, skipped=skipped, halted="day_range 51.5")
+    halted = BotDay(bot="calm_tape_condor", date=DAY).halted_for(Halt.CONDITION, "day_range 51.5")
+    day = replace(halted, skip=Shut.WINDOW_OVER if skipped else None, skipped=skipped)
     journal.append([*small_day(), entity(Kind.BOT_DAY, at("15:30"), day)], durable=True)
     journal.close()
     with StoreReader(tmp_path / "a.db") as reader:
@@ -773,7 +775,7 @@ def owing(record: Record) -> Record:
 
 
 def test_a_digest_closes_up_the_columns_of_a_verdict(tmp_path: Path) -> None:
-    day = BotDay(bot="calm_tape_condor", date=DAY, halted="day_range 8.7 pts   above 8 pts")
+    day = BotDay(bot="calm_tape_condor", date=DAY, halt=Halt.CONDITION, halted="day_range 8.7 pts   above 8 pts")
     with closing(SqlJournal(open_store(tmp_path / "a.db"))) as journal:
         journal.append([entity(Kind.BOT_DAY, at("11:00"), day)], durable=True)
     with StoreReader(tmp_path / "a.db") as reader:

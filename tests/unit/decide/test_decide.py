@@ -15,6 +15,7 @@ from engine.decide.limits import Cap, DayTrades, Proposal, refusal
 from engine.decide.machine import can, next_state
 from engine.decide.opportunity import Opportunity, opportunity
 from engine.model.errors import InvariantError
+from engine.model.halt import Halt
 from engine.model.session import session_from
 from engine.spec.load import load_text
 
@@ -172,14 +173,14 @@ def test_a_window_holds_its_start_and_not_its_end(now: str, is_open: bool) -> No
 @pytest.mark.parametrize(
     ("day", "reason"),
     [
-        (BotDay(bot="b", date=DAY, halted="x"), "halted: x"),
+        (BotDay(bot="b", date=DAY, halt=Halt.RUNAWAY, halted="x"), "halted: x"),
         (BotDay(bot="b", date=DAY, decided="x"), "decided once: x"),
         (BotDay(bot="b", date=DAY, opened=1), "1 of 1 a day"),
         (ENDED, "its one entry was sent"),
     ],
 )
 def test_what_ends_a_day(day: BotDay, reason: str) -> None:
-    assert found(WINDOW, day) == Opportunity(False, reason, None, True)
+    assert found(WINDOW, day) == Opportunity(False, reason, None, True, found(WINDOW, day).shut)
 
 
 def test_max_open_looks_again() -> None:

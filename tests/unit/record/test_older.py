@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from store_day import seller_records
 
+from engine.decide.bot_day import BotDay
 from engine.model.broker_message import EndedBy, Meaning, broker_message
 from engine.model.cause import Cause, cause_text
+from engine.model.halt import Halt
 from engine.model.order import Order, OrderStatus
 from engine.record.codec import decode, encode
 from engine.record.older import _BY_FIELDS
@@ -81,3 +83,28 @@ def test_what_this_rulebot_writes_is_read_as_it_is() -> None:
 def test_a_message_of_the_broker_is_read_once(code: int, text: str, ended_by: EndedBy, meaning: Meaning) -> None:
     found = broker_message(code, text)
     assert (found.ended_by, found.meaning, found.words) == (ended_by, meaning, f"{code} {text}")
+
+
+@pytest.mark.parametrize(
+    ("halted", "halt", "rule"),
+    [
+        ("the day's loss is $160.00, daily_loss is $150.00", Halt.DAY_LOSS, ""),
+        ("the account's profit today is $300.00, its daily_profit is $100.00", Halt.ACCOUNT_PROFIT, ""),
+        ("the broker liquidates in this account", Halt.LIQUIDATION, ""),
+        ("7 opening orders within 1 minutes", Halt.RUNAWAY, ""),
+        ("rb:k3xq7:000007 was never acknowledged and may still come to life", Halt.UNACKNOWLEDGED, ""),
+        ("rb:k3xq7:000007 has filled more than its 1", Halt.MISMATCH, ""),
+        ("rb:k3xq7:000007 may have filled unseen: the account holds 1 SPY, our books 0", Halt.UNSEEN_FILL, ""),
+        ("vix 31.5 above 30", Halt.CONDITION, "vix"),
+        ("", None, ""),
+    ],
+)
+def test_a_halt_in_words_is_read_as_its_cause(halted: str, halt: Halt | None, rule: str) -> None:
+    day = decode(BotDay, {"bot": "b", "date": "2026-11-18", "halted": halted})
+    assert (day.halt, day.halt_rule, day.halted) == (halt, rule, halted)
+
+
+def test_a_window_that_was_over_is_known_again() -> None:
+    words = "its window is over; nearest vix: 30"
+    day = decode(BotDay, {"bot": "b", "date": "2026-11-18", "skipped": words})
+    assert (day.was_over, day.skipped) == (True, words)

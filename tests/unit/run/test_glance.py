@@ -9,6 +9,7 @@ from run_day import day_program, day_state
 from store_day import CONDOR, DAY, SELLER, WATCHER, at
 
 from engine.decide.bot_day import BotDay
+from engine.model.halt import Halt
 from engine.model.order import OrderStatus, Purpose
 from engine.model.position import HoldReason
 from engine.model.session import session_on
@@ -142,7 +143,7 @@ def test_a_bot_that_holds_something_shows_what_it_has_realised_and_that_it_is_ha
     rows = [row for row in shown.rows if row.bot == SELLER]
     assert [(row.doing, row.position) for row in rows][1] == (Doing.FLAT, "closed: target")
     assert sum(row.profit or 0 for row in shown.rows) == shown.today
-    halted = replace(state.bots[SELLER], day=replace(state.bots[SELLER].day, halted="its daily loss"))
+    halted = replace(state.bots[SELLER], day=state.bots[SELLER].day.halted_for(Halt.DAY_LOSS, "its daily loss"))
     rows = [row for row in seen(state._replace(bots={SELLER: halted}), "15:00").rows if row.bot == SELLER]
     assert [row.doing for row in rows] == [Doing.OPEN, Doing.HALTED]
     assert rows[1].waits == "its daily loss"

@@ -17,7 +17,9 @@ from engine.store.queries import StoreReader
 from engine.store.tables import SCHEMA_VERSION
 from engine.store.views import NAMES
 
-ADDED = ("cause", "broker_code", "broker_meaning")
+ADDED = {"order_rows": ("cause", "broker_code", "broker_meaning"), "bot_day_rows": ("halt", "skip")}
+GONE = {Kind.ORDER: ("cause", "about", "detail", "heard", "answer"), Kind.BOT_DAY: ("halt", "halt_rule", "skip")}
+"""Fields that the first version did not have."""
 
 
 def of_first_version(path: Path) -> Path:
@@ -28,8 +30,9 @@ def of_first_version(path: Path) -> Path:
     with closing(sqlite3.connect(path)) as connection, connection:
         for name in reversed(NAMES):
             connection.execute(f"DROP VIEW {name}")
-        for name in ADDED:
-            connection.execute(f"ALTER TABLE order_rows DROP COLUMN {name}")
+        for table, names in ADDED.items():
+            for name in names:
+                connection.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
         connection.execute("CREATE VIEW orders AS SELECT ref, message FROM order_rows")
         connection.execute("UPDATE schema_version SET version = 1")
         connection.execute("UPDATE lease SET owner = 'somebody, code of another'")
@@ -37,10 +40,11 @@ def of_first_version(path: Path) -> Path:
 
 
 def _as_before(record: Record) -> Record:
-    if record.kind is not Kind.ORDER:
+    if record.kind not in GONE:
         return record
-    data: Any = {**record.data, "message": decode(Order, dict(record.data)).message}
-    for name in ("cause", "about", "detail", "heard", "answer"):
+    message = decode(Order, dict(record.data)).message if record.kind is Kind.ORDER else ""
+    data: Any = {**record.data, **({"message": message} if record.kind is Kind.ORDER else {})}
+    for name in GONE[record.kind]:
         data.pop(name, None)
     return Record(record.at, record.kind, record.bot, record.position, data)
 

@@ -8,6 +8,7 @@ import pytest
 from hand_desk import Desk, bot_of, put, text_of
 
 from engine.model.event import Request
+from engine.model.halt import Halt
 from engine.model.order import OrderStatus, Purpose
 from engine.model.session import session_after
 from engine.record.record import Kind
@@ -66,13 +67,13 @@ def test_a_bot_that_was_removed_is_halted_with_all_when_it_is_added_again(take_o
 
 
 @pytest.mark.parametrize(
-    "reason",
+    ("halt", "reason"),
     [
-        "the account's loss today is $300.00, its daily_loss is $100.00",
-        "the account's profit today is $300.00, its daily_profit is $100.00",
+        (Halt.ACCOUNT_LOSS, "the account's loss today is $300.00, its daily_loss is $100.00"),
+        (Halt.ACCOUNT_PROFIT, "the account's profit today is $300.00, its daily_profit is $100.00"),
     ],
 )
-def test_so_is_one_that_was_removed_on_an_earlier_day_of_the_week(reason: str) -> None:
+def test_so_is_one_that_was_removed_on_an_earlier_day_of_the_week(halt: Halt, reason: str) -> None:
     one, other = text_of("one"), text_of("other", exits='\n  - time: "15:45"\n', entry='{at: "10:30"}')
     desk = Desk((one, other), limits=AT_MOST_100)
     desk.fill(desk.enter())
@@ -83,7 +84,7 @@ def test_so_is_one_that_was_removed_on_an_earlier_day_of_the_week(reason: str) -
     desk.until("09:45")
     assert "one" not in desk.state.present
     before = desk.state.bots["other"].day
-    halted = replace(before, halted=reason)
+    halted = before.halted_for(halt, reason)
     bots = {**desk.state.bots, "other": replace(desk.state.bots["other"], day=halted)}
     desk.state = desk.state._replace(bots=bots)
     reloaded(desk, one, other)

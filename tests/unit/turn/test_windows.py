@@ -9,6 +9,7 @@ from hand_desk import SELLER, Desk, clock, put, text_of
 from engine.decide.opportunity import opportunity
 from engine.model.contract import Option
 from engine.model.event import Request
+from engine.model.halt import Halt
 from engine.model.order import OrderStatus, Purpose
 from engine.model.session import session_on
 from engine.record.record import Kind
@@ -316,7 +317,7 @@ def test_a_later_window_of_a_bot_that_has_halted_says_why() -> None:
     desk.until("10:05")
     desk.fill(desk.last)
     state = desk.state.bots["spread"]
-    halted = replace(state, day=replace(state.day, halted="the day's loss is $160, daily_loss is $150"))
+    halted = replace(state, day=state.day.halted_for(Halt.DAY_LOSS, "the day's loss is $160, daily_loss is $150"))
     desk.state = desk.state._replace(bots={**desk.state.bots, "spread": halted})
     desk.until("11:10", step=60)
     assert [record.data["reason"] for record in desk.said(Kind.DECISION, "skip")] == [
