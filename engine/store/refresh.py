@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import Connection, func, inspect, select
+from sqlalchemy import Connection, Inspector, Table, func, inspect, select
 from sqlalchemy.exc import DatabaseError
 
 from engine.record.codec import utc_time
@@ -65,18 +65,28 @@ def upgrade(connection: Connection) -> None:
     found = connection.execute(schema_version.select()).scalar()
     if found is None or not (found < SCHEMA_VERSION or is_of_another(connection)):
         return
+    known = inspect(connection)
+    others = [table for table in PROJECTIONS if _columns(known, table) != {column.name for column in table.columns}]
+    if others:
+        _make_anew(connection, others)
+    connection.execute(schema_version.update().values(version=SCHEMA_VERSION))
+
+
+def _columns(known: Inspector, table: Table) -> set[str]:
+    return {each["name"] for each in known.get_columns(table.name)}
+
+
+def _make_anew(connection: Connection, tables: Sequence[Table]) -> None:
+    """Make these tables anew and empty, and the views that read them; on a server whoever may read those still may."""
     sql = dialect_of(connection)
     granted = connection.exec_driver_sql(_GRANTED).scalars().all() if sql.is_server else ()
     for name in reversed(NAMES):
         connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")
-    known = inspect(connection)
-    for table in PROJECTIONS:
-        if {each["name"] for each in known.get_columns(table.name)} != {column.name for column in table.columns}:
-            table.drop(connection)
-            table.create(connection)
+    for table in tables:
+        table.drop(connection)
+        table.create(connection)
     for statement in (*views(sql), *granted):
         connection.exec_driver_sql(statement)
-    connection.execute(schema_version.update().values(version=SCHEMA_VERSION))
 
 
 def _succeeds(connection: Connection, place: Place, make: Callable[[], None]) -> bool:
