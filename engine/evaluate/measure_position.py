@@ -43,7 +43,10 @@ def _worth(call: Call, context: Context) -> Read:
 
 
 def value(call: Call, context: Context) -> Read:
-    """Bind `value`: of the whole trade what closed legs brought counts too."""
+    """Bind `value`: of the whole trade what closed legs brought counts too.
+
+    It is what was made less the entry price, so that contracts that filled beside the structures count with both.
+    """
     worth, names, is_of_open = _worth(call, context), _legs_of(call), _is_of_open(call)
     in_dollars = _open_dollars(call, context)
 
@@ -54,8 +57,9 @@ def value(call: Call, context: Context) -> Read:
         still = in_dollars(view, held)
         if not isinstance(still, float):
             return still
-        brought = sum(ledger.exit_cash for ledger in _ledgers(held, names))
-        return exact((brought + still) / (LOT * held.opened))
+        ledgers = _ledgers(held, names)
+        made = still + sum(ledger.entry_cash + ledger.exit_cash for ledger in ledgers)
+        return exact(made / (LOT * held.opened) - sum(ledger.entry_price for ledger in ledgers))
 
     return read
 
@@ -102,7 +106,7 @@ def _gain(call: Call, context: Context, sign: float) -> Read:
         made = still + sum(ledger.entry_cash + ledger.exit_cash for ledger in ledgers)
         if quantity is Quantity.PRICE:
             return exact(sign * made / (LOT * held.opened))
-        base = abs(sum(ledger.entry_cash for ledger in ledgers))
+        base = abs(sum(ledger.entry_price for ledger in ledgers)) * LOT * held.opened
         return exact(sign * made / base) if base > 0.0 else Unknown("the entry price is 0")
 
     return read

@@ -23,11 +23,11 @@ _DEAREST_PREMIUM = 1.0
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """The legs that an exit counts, and their cash. entry: of the contracts counted; closed: of those closed."""
+    """The legs that an exit counts. entry: dollars of the whole structures; cash: received less paid so far."""
 
     legs: tuple[PositionLeg, ...]
     entry: Decimal
-    closed: Decimal
+    cash: Decimal
     commissions: Decimal
     structures: int
 
@@ -66,23 +66,23 @@ def needed_dollars(position: Position, planned: ExitPlan) -> Decimal | None:
         return None
     counted = _counted(position, level)
     gain = _gain(position, planned, counted)
-    return None if gain is None else gain - counted.entry - counted.closed
+    return None if gain is None else gain - counted.cash
 
 
 def _counted(position: Position, level: ExitLevel) -> _Counted:
     names = None if level.legs is None else set(level.legs)
     legs = tuple(leg for leg in position.legs if names is None or leg.name in names)
+    structures = opened(position)
     if level.is_of_open and not position.is_flat:
-        legs = tuple(leg for leg in legs if leg.held)
-    commissions = sum((leg.commissions for leg in legs), ZERO)
-    if level.is_of_open:
-        entry = sum((leg.entry_cash * (leg.held or leg.opened) / leg.opened for leg in legs if leg.opened), ZERO)
-        return _Counted(legs, entry, ZERO, commissions, max(position.open_structures, 1))
-    return _Counted(legs, _sum_of_entry(legs), sum((leg.proceeds for leg in legs), ZERO), commissions, opened(position))
+        legs, structures = tuple(leg for leg in legs if leg.held), max(position.open_structures, 1)
+    entry = LOT * structures * sum((_entry_price(leg) for leg in legs), ZERO)
+    cash = entry if level.is_of_open else sum((leg.entry_cash + leg.proceeds for leg in legs), ZERO)
+    return _Counted(legs, entry, cash, sum((leg.commissions for leg in legs), ZERO), structures)
 
 
-def _sum_of_entry(legs: Iterable[PositionLeg]) -> Decimal:
-    return sum((leg.entry_cash for leg in legs), ZERO)
+def _entry_price(leg: PositionLeg) -> Decimal:
+    """Return what a leg adds to the entry price per share of one structure."""
+    return leg.entry_cash * leg.weight / (leg.opened * leg.option.multiplier) if leg.opened else ZERO
 
 
 def _gain(position: Position, planned: ExitPlan, counted: _Counted) -> Decimal | None:

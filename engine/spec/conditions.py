@@ -88,7 +88,7 @@ def own_name(tree: Tree, *, named_not: bool = False) -> str | None:
         return kind if named_not else None
     body = tree[kind]
     of = body.get("name" if kind == "webhook" else "of") if isinstance(body, dict) else None
-    return f"{kind}.{of}" if isinstance(of, str) and of not in ("each_side", "each_short") else kind
+    return f"{kind}.{of}" if isinstance(of, str) and of not in ("each_side", "each_short", "open_legs") else kind
 
 
 def conditions(value: Plain, path: Path, prefix: str = "") -> tuple[Condition, ...]:

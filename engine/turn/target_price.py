@@ -31,6 +31,9 @@ from engine.turn.profit import structure
 from engine.turn.program import CompiledBot
 from engine.turn.work import Work
 
+_MICRO = Decimal("0.000001")
+"""Per share: prices are compared to this, for quotes are binary floats."""
+
 
 def target_at_work(work: Work, position: Position) -> ExitPlan | None:
     """Return the exit at work if its orders must keep a target price.
@@ -97,7 +100,7 @@ def target_floor(work: Work, position: Position, planned: ExitPlan, legs: tuple[
     count = alone.held if alone is not None else min(leg.held // leg.ratio for leg in closed)
     unit = alone.option.multiplier if alone is not None else LOT
     rest = _rest(work, position, planned, {leg.name: count * (1 if alone is not None else leg.ratio) for leg in closed})
-    return rest if isinstance(rest, str) else (needed - rest) / (unit * max(count, 1))
+    return rest if isinstance(rest, str) else ((needed - rest) / (unit * max(count, 1))).quantize(_MICRO)
 
 
 def _rest(work: Work, position: Position, planned: ExitPlan, dealt: dict[str, int]) -> Decimal | str:
@@ -105,7 +108,7 @@ def _rest(work: Work, position: Position, planned: ExitPlan, dealt: dict[str, in
     level = planned.compares
     assert level is not None
     leaving = {leg.name for leg, _ in legs_to_close(position, work.governing(position))}
-    total = ZERO
+    total = 0.0
     for leg in position.legs:
         if leg.held <= 0:
             continue
@@ -118,8 +121,8 @@ def _rest(work: Work, position: Position, planned: ExitPlan, dealt: dict[str, in
         if isinstance(price, Unknown):
             return price.reason
         assert isinstance(price, float)
-        total += leg.sign * contracts * Decimal(f"{price:.4f}") * leg.option.multiplier
-    return total
+        total += leg.sign * contracts * price * leg.option.multiplier
+    return Decimal(f"{total:.6f}")
 
 
 def _price(work: Work, leg: PositionLeg, at: str) -> Reading:
@@ -173,14 +176,14 @@ def _never_pays(parts: tuple[Part, ...]) -> bool:
 
 def _worth(work: Work, position: Position, names: Iterable[str], at: str, is_combo: bool) -> Decimal | None:
     """Return what closing these legs brings per share of one structure, of a single leg per share of one contract."""
-    total, wanted = ZERO, set(names)
+    total, wanted = 0.0, set(names)
     for leg in position.legs:
         if leg.name in wanted:
             price = _price(work, leg, at)
             if not isinstance(price, float) or isnan(price):
                 return None
-            total += leg.sign * (leg.weight if is_combo else 1) * Decimal(f"{price:.4f}")
-    return total
+            total += leg.sign * (leg.weight if is_combo else 1) * price
+    return Decimal(f"{total:.6f}")
 
 
 def may_wait(work: Work, order: Order) -> bool:

@@ -163,6 +163,16 @@ def test_a_price_of_nothing_is_not_sent() -> None:
     assert reasons(desk) == [], "0.035 rounds to 0.00, and nobody sells for nothing"
 
 
+def test_prices_between_the_cents_are_compared_exactly() -> None:
+    """The mids of legs have half cents: a target at 60% was not sent, since each was rounded before they were added."""
+    desk = held("{profit: 60%}")
+    desk.quote(put(5945), 0.53333, 0.63333, -0.104)
+    desk.quote(put(5935), 0.25333, 0.35333, -0.07)
+    desk.tick(1)
+    assert reasons(desk) == ["target"]
+    assert price(desk) == Decimal("0.25"), "on the grid of combos"
+
+
 def test_natural_judges_what_closes_at_once() -> None:
     desk = held("{profit: 50%, at: natural}")
     cost(desk, 0.30)
