@@ -15,7 +15,7 @@ from engine.compile.structure import certain_direction, left_bare
 from engine.spec.nouns.condition import Amount, Condition, Group, GroupKind, MeasureTest, Path, Unit, Word
 from engine.spec.nouns.exits import Exit, ExitKind
 from engine.spec.nouns.legs import Leg, Side
-from engine.spec.spec import Spec
+from engine.spec.spec import Fits, Spec
 
 _NEEDS_NO_DATA = ("time", "dte", "sessions_in_trade")
 _OTHER_WAY = {
@@ -199,7 +199,7 @@ def direction_of(spec: Spec) -> str:
     Where nothing says it, what is bought to end later is dearer than what is sold: a debit; else it is a credit when at
     least as many options are sold as bought.
     """
-    found = certain_direction(spec) or _required_direction(spec)
+    found = certain_direction(spec) or _required_direction(spec) or _sized_direction(spec)
     if found is not None:
         return found
     exits = tuple(rule.condition for rule in spec.exits if rule.condition)
@@ -210,6 +210,11 @@ def direction_of(spec: Spec) -> str:
         return "debit"
     sold = sum(leg.ratio if leg.side.value == "sell" else -leg.ratio for leg in spec.legs.legs)
     return "credit" if sold >= 0 else "debit"
+
+
+def _sized_direction(spec: Spec) -> str | None:
+    """Return what the quantity counts by: who sizes by a debit means to pay one."""
+    return spec.size.fits.value if spec.size is not None and spec.size.fits is not Fits.MAX_LOSS else None
 
 
 def _lives_on(leg: Leg, spec: Spec) -> bool:

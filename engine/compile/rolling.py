@@ -74,6 +74,11 @@ def _closing(rule: Exit) -> Iterator[Problem]:
         yield Problem("RB228", (*rule.path, "repeat"), message, "remove it", on_key=True)
 
 
+_INSTEAD = (
+    "'again' opens the whole structure: close all of it with 'close: all', or trade the leg you roll in its own bot"
+)
+
+
 def _one_order(rule: Exit, spec: Spec) -> Iterator[Problem]:
     where = (*rule.path, "roll")
     legs = spec.legs.legs
@@ -81,10 +86,10 @@ def _one_order(rule: Exit, spec: Spec) -> Iterator[Problem]:
         yield Problem("RB228", where, "shares do not roll: this structure has them among its legs", on_key=True)
     if len({leg.underlying or spec.underlyings[0] for leg in legs}) > 1 or spec.order.leg_by_leg:
         message = "a roll is one order, and this structure goes leg by leg"
-        yield Problem("RB228", where, message, "close it, and let 'again' open it anew", on_key=True)
+        yield Problem("RB228", where, message, _INSTEAD, on_key=True)
     if len(spec.legs.expiries) > 1:
         message = "legs of several expiries do not roll: nothing says which of them the new one would be"
-        yield Problem("RB228", where, message, "close it, and let 'again' open it anew", on_key=True)
+        yield Problem("RB228", where, message, _INSTEAD, on_key=True)
     if spec.overwrite is not None:
         message = "calls against shares held do not roll: what would cover both while the order works is not known"
         yield Problem("RB228", where, message, "close them, and let 'again' sell anew", on_key=True)

@@ -1,9 +1,10 @@
 """One example of a bot's position: which strikes, at what price, with what commissions; and where its exits lie."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 from engine.compile.plan import Plan
-from engine.evaluate.rules import compile_expected_move
+from engine.evaluate.rules import compile_expected_move, compile_rule
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
 from engine.model.commission import estimate
@@ -23,7 +24,7 @@ from engine.review.market import deviation, example_view
 from engine.spec.nouns.condition import Unit
 from engine.spec.nouns.order import Start
 from engine.turn.bounds import risk_floor, size_floor, stated_floor
-from engine.turn.choosing import counted, opening_commission, opening_parts, price_legs
+from engine.turn.choosing import counted, opening_commission, opening_parts, price_legs, show_candidate
 
 ACCOUNT = Decimal(100_000)
 """Dollars that the account of the example is worth."""
@@ -37,7 +38,8 @@ class Example:
 
     Units: net per share of one structure, + received; commission the dollars of opening all of it; worst the dollars
     of the whole position, opening commissions included, None without a bound. mids: per share of each leg.
-    is_bound: the price is the worst that `require` allows. floor: the least net price by `max_loss_per_trade`, or by
+    is_bound: the price is the worst that `require` allows. missed: the rules of `require` that are false at the prices
+    of the example's own market. floor: the least net price by `max_loss_per_trade`, or by
     what `quantity` counts by; floor_by says which.
     """
 
@@ -51,6 +53,7 @@ class Example:
     floor: Decimal | None
     floor_by: str
     mids: tuple[float, ...]
+    missed: tuple[str, ...] = ()
 
     @property
     def shares(self) -> int:
@@ -115,9 +118,17 @@ def example_of(plan: Plan) -> Example | None:
         return None
     if floor is not None:
         floor = on_tick(floor, ticks_of(parts).tick(floor), Rounding.UP)
-    return _example(
+    found = _example(
         plan, view, selection, net, commission, quantity, is_bound=stated is not None, floor=floor, floor_by=floor_by
     )
+    show_candidate(view, plan, selection, quote)
+    view.quantity, view.commission = quantity, float(commission)
+    return replace(found, missed=_missed(plan, view))
+
+
+def _missed(plan: Plan, view: View) -> tuple[str, ...]:
+    """Return the names of the rules of `require` that are false of the structure that a view shows."""
+    return tuple(rule.name for rule in plan.require if compile_rule(rule, plan)(view).truth is False)
 
 
 def _is_past_all_prices(floor: Decimal, selection: Selection) -> bool:

@@ -23,6 +23,10 @@ def legs(subject: Subject) -> Section:
     if example is not None:
         count = f"{amounts.counted(example.position.quantity, 'structure')} of " if plan.size is not None else ""
         lines.append(Line(words=f"for example {count}{example.structure}: {example.market}"))
+        if example.missed:
+            lines.append(
+                Line(words=f"at the example's prices {listed(example.missed, 'and')} is not met: no entry there")
+            )
     if plan.require:
         lines.append(Line(words="asks before every try:"))
         lines += rule_lines(plan.require, subject.cast)

@@ -186,3 +186,35 @@ def test_the_example_market_is_quoted_once_for_all_who_take_the_same_of_it() -> 
     assert first.memo is not second.memo
     later = example_view(subject(changed('from: "10:00"', 'from: "11:00"')).plan)
     assert later.board is not first.board
+
+
+def test_an_example_that_misses_what_the_bot_requires_says_so() -> None:
+    text = told(changed("    - credit: {at_least: 0.50}\n", "    - probability_of_profit: {at_least: 97%}\n"))
+    assert "at the example's prices probability_of_profit is not met: no entry there" in text
+    assert "is not met" not in told(changed("    - credit: {at_least: 0.50}\n", "    - credit: {at_least: 0.20}\n"))
+
+
+SIZED = """\
+rulebot: 1
+name: sized
+about: Buys call spreads for a budget.
+underlying: SPY
+quantity: {debit: $900, at_most: 5}
+entry:
+  window: {from: "10:30", to: "13:30"}
+  max_open: 3
+legs:
+  expiry: {dte: {nearest: 30}}
+  long_call: {buy: call, strike: {otm: 1 pts}}
+  short_call: {sell: call, strike: {delta: 0.30}}
+order: {start: mid, step: 0.01, wait: 10s, tries: 6, then: cancel}
+exits:
+  - dte: {at_most: 10}
+  - target: {profit: 50%}
+risk:
+  undefined_risk: allow
+"""
+
+
+def test_a_structure_sized_by_its_debit_is_bought() -> None:
+    assert "a profit of 50% of the debit" in told(SIZED)
