@@ -80,7 +80,6 @@ def recall(connection: Connection, at: datetime) -> Recalled:
     times = {
         "midnight": midnight,
         "today": utc_text(midnight),
-        "begins": begins,
         "of_days_off": utc_text(begins),
         "of_lines": utc_text(midnight - LINES_KEPT),
         "of_fills": utc_text(midnight - FILLS_KEPT),
@@ -97,10 +96,10 @@ def _needed() -> Select[Any]:
     """Return the query for what a start needs, put together once for a process, which takes as long as to run it.
 
     It is given midnight of the session's day, as a time and as a text (`today`), that of the first of the days off
-    before it (`begins`, `of_days_off`), and since when lines and fills count, and cash is of the last minutes.
+    before it (`of_days_off`), and since when lines and fills count, and cash is of the last minutes.
     """
     midnight, today = bindparam("midnight", type_=UtcText()), bindparam("today", type_=Text())
-    stands = _standing(bindparam("begins", type_=UtcText()))
+    stands = _standing(bindparam("of_days_off", type_=Text()))
     is_of_grid = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in GRID))
     is_of_others = place_in(journal.c.data, literal(f'"{EXECUTION}":{{')) > 0
     facts = (OPENING_MOVE, HOURS, NEAREST, CLOSING)
@@ -161,11 +160,17 @@ def _ago(at: str, span: timedelta) -> str:
     return utc_text(datetime.fromisoformat(at) - span)
 
 
-def _standing(begins: BindParameter[datetime] | None) -> Select[tuple[str]]:
-    """Return the positions that are not over, those closed since `begins` among them, and those of working orders."""
+def _standing(begins: BindParameter[str] | None) -> Select[tuple[str]]:
+    """Return the positions that are not over, those that have changed since `begins`, and those of working orders.
+
+    What has closed since has changed: `exit_time` may lie before its end, where a wing expired later.
+    """
     is_open: ColumnElement[bool] = trade_rows.c.state != "closed"
     if begins is not None:
-        is_open = or_(is_open, trade_rows.c.exit_time.is_(None), trade_rows.c.exit_time >= begins)
+        changed = select(journal.c.position).where(
+            OF_ONE, journal.c.kind == Kind.POSITION.value, journal.c.at >= begins
+        )
+        is_open = or_(is_open, trade_rows.c.exit_time.is_(None), trade_rows.c.position.in_(changed))
     working = select(order_rows.c.position).where(order_rows.c.state.in_(_LIVE))
     return select(union(select(trade_rows.c.position).where(is_open), working).subquery().c.position)
 
