@@ -287,7 +287,7 @@ class _Reader:
         position = entry.position
         assert position is not None
         self.paper.positions[position.id] = position
-        if position.is_let_be:
+        if position.let_be:
             self._say(entry, f"{position.id} is on hold: {position.let_be}")
         if position.state == "closed":
             self._is_worth(entry, position.net if position.is_flat else self.worth.get(position.id, ZERO))
