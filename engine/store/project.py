@@ -233,7 +233,7 @@ def _beside(connection: Connection, position: Position) -> Beside:
     times: list[str] = []
     for kind, at, data in connection.execute(query.where(journal.c.kind.in_(_BESIDE)).order_by(journal.c.seq)):
         found[kind].append(json.loads(data))
-        if kind == Kind.SETTLEMENT.value and _has_value(found[kind][-1]):
+        if kind == Kind.SETTLEMENT.value and not _is_dead_wing(position, found[kind][-1]):
             times.append(at)
     selections = found[Kind.SELECTION.value] or [_selection_before(connection, position)]
     return Beside(
@@ -245,15 +245,17 @@ def _beside(connection: Connection, position: Position) -> Beside:
     )
 
 
-def _has_value(settlement: Mapping[str, Any]) -> bool:
-    """Say whether contracts left by expiry for something: cash, or shares."""
-    return str(settlement["how"]) != "worthless"
+def _is_dead_wing(position: Position, settlement: Mapping[str, Any]) -> bool:
+    """Say whether a leg that was bought beside a sold one expired worthless: what was sold is at risk to its end."""
+    signs = {leg.name: leg.sign for leg in position.legs}
+    is_wing = signs.get(str(settlement["leg"]), 0) > 0 and -1 in signs.values()
+    return is_wing and str(settlement["how"]) == "worthless"
 
 
 def _valued_at(connection: Connection, position: Position, settled: Sequence[str]) -> datetime | None:
-    """Return when contracts of a closed position last left for something, None where nothing of it expired.
+    """Return when contracts of a closed position last left, dead wings apart; None where nothing of it expired.
 
-    settled: times of settlements that had a value.
+    settled: times of the settlements that count.
     """
     if position.state != "closed" or not any(leg.settled for leg in position.legs):
         return None

@@ -39,7 +39,8 @@ class Closing:
 class Beside:
     """What else is recorded of a position: its leg selection, settlements, exit decisions and closing orders.
 
-    valued_at: when contracts of it were last closed, or settled, for a price above zero; None while none were.
+    valued_at: when contracts of it were last closed or settled, without wings that expired worthless beside a leg that
+    was sold; None while none were.
     """
 
     selection: Mapping[str, Any]

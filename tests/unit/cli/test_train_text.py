@@ -37,7 +37,7 @@ def test_a_model_that_the_bot_enters_by_already_is_named() -> None:
 
 def test_trades_that_ended_in_shares_are_counted() -> None:
     said = "\n".join(report_lines(replace(REPORT, in_shares=7), {}))
-    assert "7 of them ended in shares, assigned or exercised: they count with what the shares were worth then" in said
+    assert "7 of them ended in shares, assigned or exercised: the shares count at their settlement price" in said
     assert "in shares" not in "\n".join(report_lines(REPORT, {}))
 
 

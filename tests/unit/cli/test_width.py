@@ -316,6 +316,7 @@ def test_a_sweep_says_where_positions_count_that_are_open_at_the_end() -> None:
 def test_a_sweep_says_where_shares_count_that_trades_ended_in() -> None:
     axes = [axis("legs.short_put.strike.delta=0.10,0.12")]
     found = [Variant(number=n, point=(f"{n}",), profits=(1.0, 2.0), in_shares=2 * n) for n in (0, 1)]
-    words = " 1 of 2 variants has trades that ended in shares: what those made is in drawdown and Sharpe, and in no net"
+    words = " 1 of 2 variants has trades that ended in shares: what the shares made after the settlement"
+    words += " is in drawdown and Sharpe, and in no net"
     assert words in sweep_lines(found, axes, None, "net", 20)
     assert not [line for line in sweep_lines(found[:1], axes, None, "net", 20) if "in shares" in line]
