@@ -124,11 +124,24 @@ class Broker(Protocol):
 
 
 class Journal(Protocol):
-    """The append-only truth."""
+    """The append-only truth. Records that the store does not take for a while are kept, and `problem` says so."""
 
-    def append(self, records: Sequence[Record], *, durable: bool) -> None:
+    @property
+    def problem(self) -> str:
+        """Why nothing may be opened: the store takes no records, or soon takes no more. "" while it takes them."""
+
+    @property
+    def help(self) -> str:
+        """What a person can do about the problem."""
+
+    @property
+    def is_full(self) -> bool:
+        """True while the problem is a disk that is full."""
+
+    def append(self, records: Sequence[Record], *, durable: bool, opens: bool = False) -> None:
         """Write; on return with `durable` they survive a power cut.
 
+        opens: they are of an order that opens something. Then UnkeptError, where the store does not take them.
         Raises: StoreError; nothing may be sent then. UnwrittenError where what works may still be taken back.
         """
 
@@ -154,6 +167,9 @@ class Tape(Protocol):
     def exchanged(self, at: datetime, data: Mapping[str, Json], records: Sequence[Record]) -> None:
         """Take that other texts have taken over: what they are, and what was recorded of it."""
 
+    def stop(self) -> None:
+        """Keep nothing more: the disk is full."""
+
     def end(self) -> None:
         """Keep what is left; nothing more comes. What is done with it beyond that goes on beside, until `is_kept`."""
 
@@ -176,6 +192,9 @@ class NoTape:
 
     def exchanged(self, at: datetime, data: Mapping[str, Json], records: Sequence[Record]) -> None:
         """Keep nothing."""
+
+    def stop(self) -> None:
+        """Nothing is kept."""
 
     def end(self) -> None:
         """Nothing is left."""

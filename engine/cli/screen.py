@@ -33,8 +33,8 @@ from engine.run.observe.telling import observed, title
 from engine.run.redaction import keep_secret, redacted
 from engine.run.release import release
 from engine.spec.diagnostic import headline
-from engine.store.journal import SqlJournal
 from engine.store.latest import naming, naming_as_of_now
+from engine.store.patient import PatientJournal
 from engine.store.place import Server, shown_path
 from engine.store.queries import OBSERVE
 from engine.store.secret import database_password
@@ -195,7 +195,7 @@ class Screen:
             self.say(line)
         for line in beside(width) if beside is not None else ():
             self.say(line)
-        if isinstance(run.loop.journal, SqlJournal) and (problem := run.loop.journal.log_problem):
+        if isinstance(run.loop.journal, PatientJournal) and (problem := run.loop.journal.log_problem):
             self.warn(f"{problem.message}; the store has everything")
 
 

@@ -72,7 +72,8 @@ class Proposal:
     which limit on greeks of all bots it would pass, in words. required: which other condition of the account document
     keeps it out, in words. contracts, notional: of all legs. entries_today: orders to enter that all bots sent.
     day_trades: None when the rule is passed over. reduces: why nothing may be opened at all. rival: who else trades
-    this account, in words. is_time_known: the broker has told his time. unvalued, account_unvalued:
+    this account, in words. is_time_known: the broker has told his time. takes_records: False while the store does not.
+    unvalued, account_unvalued:
     positions of the bot, and of all, without a sound quote, so without a profit. cover: None unless shares are to cover
     its calls. hit: which of its protective stops would act as soon as it rests, in words.
     """
@@ -112,6 +113,7 @@ class Proposal:
     required: str = ""
     rival: str = ""
     is_time_known: bool = True
+    takes_records: bool = True
     unvalued: tuple[str, ...] = ()
     account_unvalued: tuple[str, ...] = ()
     cover: Cover | None = None
@@ -120,6 +122,8 @@ class Proposal:
 
 
 Check = Callable[[Proposal], str]
+
+UNRECORDED = "the store does not take records"
 
 
 def refusal(proposal: Proposal) -> str:
@@ -148,6 +152,15 @@ def _clock(proposal: Proposal) -> str:
 def clock_problem(*, is_known: bool) -> str:
     """Return why nothing is entered while the broker has not told his time, "" when he has."""
     return "" if is_known else "the broker has not told its time"
+
+
+def _records(proposal: Proposal) -> str:
+    return record_problem(takes_records=proposal.takes_records)
+
+
+def record_problem(*, takes_records: bool) -> str:
+    """Return why nothing is entered while the store takes no records, "" while it does."""
+    return "" if takes_records else UNRECORDED
 
 
 def clock_words(seconds: float) -> str:
@@ -344,6 +357,7 @@ CHECKS: tuple[Check, ...] = (
     _trading,
     _alone,
     _clock,
+    _records,
     _halted,
     _stopped,
     _worst_case,

@@ -63,8 +63,23 @@ class StoreError(RulebotError):
     """The world's fault: the database, a file or a folder."""
 
 
+class LockedStoreError(StoreError):
+    """Another program holds the store for the moment."""
+
+
 class UnwrittenError(StoreError):
-    """The store is ours, and took no more: what happens from now on is on no record."""
+    """The store is ours, and took no more: what happens from now on is on no record.
+
+    is_full: its disk is full.
+    """
+
+    def __init__(self, message: str, help: str | None = None, *, is_full: bool = False) -> None:
+        super().__init__(message, help)
+        self.is_full = is_full
+
+
+class UnkeptError(StoreError):
+    """The store did not take the records of what opens something, and they are kept nowhere."""
 
 
 class InvariantError(RulebotError):

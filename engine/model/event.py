@@ -275,6 +275,15 @@ class DataTrouble:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class StoreReport:
+    """Whether the store takes records. `text`: why it does not, and what to do, for people."""
+
+    at: datetime
+    takes_records: bool
+    text: str = ""
+
+
 class Request(Enum):
     """What an operator can ask for."""
 
@@ -384,6 +393,7 @@ Event = (
     | ClocksApart
     | AccountWarning
     | DataTrouble
+    | StoreReport
     | OperatorRequest
     | EndingCorrected
     | GonePriced

@@ -10,9 +10,10 @@ from engine.model.money import ZERO
 from engine.record.record import Kind
 from engine.run.pretend_broker import average_cost
 from engine.store.journal import SqlJournal
+from engine.store.patient import PatientJournal
 
 
-def costs_on_record(journal: SqlJournal, options: Iterable[Option]) -> dict[Contract, Decimal]:
+def costs_on_record(journal: SqlJournal | PatientJournal, options: Iterable[Option]) -> dict[Contract, Decimal]:
     """Return what one of these options, and of the shares that came by them or as legs, has cost on average.
 
     Units: dollars, as `average_cost` has them, of all positions together, as an account has them.
@@ -45,7 +46,7 @@ def costs_on_record(journal: SqlJournal, options: Iterable[Option]) -> dict[Cont
     return {contract: cost for contract, cost in costs.items() if held[contract]}
 
 
-def _charged(journal: SqlJournal) -> dict[str, Decimal]:
+def _charged(journal: SqlJournal | PatientJournal) -> dict[str, Decimal]:
     """Return what each execution has cost beside its price, in dollars."""
     told = journal.read((Kind.COMMISSION,))
     return {str(record.data["exec_id"]): Decimal(str(record.data["amount"])) for record in told}

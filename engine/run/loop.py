@@ -11,11 +11,19 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
+from engine.decide.limits import UNRECORDED
 from engine.evaluate.listings import forget_listings
 from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit, Watch
 from engine.model.counted import counted
-from engine.model.errors import BrokerError, RulebotError, UnansweredError, UnavailableError, UnwrittenError
-from engine.model.event import Event, LinkDown, LinkUp
+from engine.model.errors import (
+    BrokerError,
+    RulebotError,
+    UnansweredError,
+    UnavailableError,
+    UnkeptError,
+    UnwrittenError,
+)
+from engine.model.event import Event, LinkDown, LinkUp, OrderUnsent, StoreReport
 from engine.model.facts import Facts
 from engine.model.session import exchange_date
 from engine.ports import Batch, Broker, Feed, Journal, Link, NoTape, Tape
@@ -111,6 +119,7 @@ class Loop:
     _lacking_on: date | None = None
     _told_lacking: set[tuple[date | None, str]] = field(default_factory=set)
     _is_told_late: bool = False
+    _unsent: list[OrderUnsent] = field(default_factory=list)
     _bars: BarWatch = field(init=False)
 
     def __post_init__(self) -> None:
@@ -244,8 +253,21 @@ class Loop:
     def _take_requests(self, at: datetime) -> None:
         self.guard()
         self.journal.catch_up(at)
+        self._tell_store(at)
         for request in self.inbox(at):
             self._handle(request)
+
+    def _tell_store(self, at: datetime) -> None:
+        """Tell what the store has begun or ceased to refuse, and which orders were not sent for it."""
+        unsent, self._unsent = self._unsent, []
+        for event in unsent:
+            self._handle(replace(event, at=at))
+        takes_records = not self.journal.problem
+        if takes_records is not self.state.takes_records:
+            if self.journal.is_full:
+                self.tape.stop()
+            help = f": {self.journal.help}" if self.journal.help else ""
+            self._handle(StoreReport(at, takes_records, f"{self.journal.problem}{help}"))
 
     def _works_on_entries(self) -> bool:
         return any(o.status.is_live and o.may_open for o in self.state.orders.values())
@@ -425,17 +447,32 @@ class Loop:
         self.spent.turns += turned - started
         self.spent.events += 1
         if result.records or result.commands:
-            self._write(result.records, result.commands)
+            try:
+                self._write(result.records, result.commands)
+            except UnkeptError:  # it is decided again, knowing that nothing may be opened
+                self._tell_store(event.at)
+                self._handle(event)
+                return
             self.spent.journal += time.perf_counter() - turned
         self.tape.took(event, result.records, changed=result.state is not self.state)
         self.state = result.state
         for command in result.commands:
-            self._do(command)
+            if not self._is_refused(command, event.at):
+                self._do(command)
+
+    def _is_refused(self, command: Command, at: datetime) -> bool:
+        """Say whether a command would open something while the store takes no records; it is told as not sent then."""
+        if not isinstance(command, Submit | Replace) or not _opens(command) or not self.journal.problem:
+            return False
+        is_change = isinstance(command, Replace)
+        self._unsent.append(OrderUnsent(at, command.order.order_id, UNRECORDED, is_change))
+        return True
 
     def _write(self, records: tuple[Record, ...], commands: tuple[Command, ...]) -> None:
         leaves = any(not isinstance(command, Watch | Inquire | AskMargin) for command in commands)
         durable = leaves or any(record.kind in DURABLE for record in records)
-        self.journal.append(records, durable=durable)
+        opens = self.state.takes_records and any(_opens(command) for command in commands)
+        self.journal.append(records, durable=durable, opens=opens)
         for told in self.recorded:
             told(records)
 
@@ -452,6 +489,11 @@ class Loop:
             self.broker.inquire()
         else:
             self.feed.watch(command.contracts, self.program.extras())
+
+
+def _opens(command: Command) -> bool:
+    """Say whether a command may open something."""
+    return isinstance(command, Submit | Replace) and command.order.may_open
 
 
 class LostError(RulebotError):

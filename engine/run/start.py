@@ -48,6 +48,7 @@ from engine.run.watchdog import watched
 from engine.run.worlds import World
 from engine.store.account_lock import hold_account
 from engine.store.journal import SqlJournal
+from engine.store.patient import PatientJournal
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.store.upkeep import opened_journal
@@ -135,7 +136,8 @@ async def execute(
     opens: returns the journal to write. Raises: StoreError, BrokerError; the journal is closed in any case, with the
     reason why the run ended.
     """
-    journal, heartbeat = opens(options), options.heartbeat
+    journal = PatientJournal(opens(options), options.store, holds_reserve=options.accounts is not None)
+    heartbeat = options.heartbeat
     heartbeat.waits("")
     waiting = heartbeat.waits if options.waits_for_gateway else None
     with _closed_after(journal):
@@ -167,7 +169,7 @@ async def _first(options: RunOptions, link: Link, waiting: Callable[[str], None]
 
 
 @contextmanager
-def _closed_after(journal: SqlJournal) -> Iterator[None]:
+def _closed_after(journal: PatientJournal) -> Iterator[None]:
     """Close the journal in any case; one that takes no more has said so, and what was done about it is not hidden."""
     unsaid: AbstractContextManager[object] = nullcontext()
     try:
@@ -180,7 +182,7 @@ def _closed_after(journal: SqlJournal) -> Iterator[None]:
             journal.close()
 
 
-def _told_when_unwatched(options: RunOptions, journal: SqlJournal) -> AbstractAsyncContextManager[None]:
+def _told_when_unwatched(options: RunOptions, journal: PatientJournal) -> AbstractAsyncContextManager[None]:
     """Return what tells a person when a start waits long with positions open; where time is made up, nothing does."""
     if options.accounts is None:
         return nullcontext()
@@ -193,7 +195,7 @@ def note_alarm(run: Run, words: str) -> None:
         run.loop.note(Record(run.loop.at or run.first, Kind.ALARM, data={"text": words}))
 
 
-async def _drive(run: Run, first: Batch, journal: SqlJournal) -> None:
+async def _drive(run: Run, first: Batch, journal: PatientJournal) -> None:
     is_clean = is_unwritten = False
     is_lockstep = run.world.ib.link.is_lockstep
     days = AfterClose(run.loop, run.first, run.options.compares, run.says, is_lockstep=is_lockstep)
@@ -233,7 +235,7 @@ async def _kept(run: Run) -> None:
 
 
 def _assemble(
-    desk: Desk, options: RunOptions, world: World, journal: SqlJournal, at: datetime, watcher: Watcher
+    desk: Desk, options: RunOptions, world: World, journal: PatientJournal, at: datetime, watcher: Watcher
 ) -> Run:
     recalled = journal.recall(at)
     resumed = resume_from(recalled, at, world.feed.board, load_calendar(), takes_hooks=options.takes_hooks)
@@ -314,7 +316,7 @@ def _watched(run: Run, prices: PriceNotes, watcher: Watcher, at: datetime) -> No
     watcher(run, at)
 
 
-def _guard(run: Run, journal: SqlJournal) -> None:
+def _guard(run: Run, journal: PatientJournal) -> None:
     """Let a run that follows several dead ones only reduce. In lockstep time is not ours, and crashes are made."""
     if run.world.ib.link.is_lockstep or not is_crash_loop(journal.read(TELLING, run.first - WITHIN), run.first):
         return
@@ -323,7 +325,7 @@ def _guard(run: Run, journal: SqlJournal) -> None:
     run.inbox.ask(Request.KILL, REASON)
 
 
-def _tell_unlimited(run: Run, journal: SqlJournal) -> None:
+def _tell_unlimited(run: Run, journal: PatientJournal) -> None:
     """Tell that the last run had limits over all bots and this one has none: a reload refuses that, a start may not."""
     if run.desk.account is not None or not run.desk.bots:
         return
@@ -378,7 +380,7 @@ def _start_record(run: Run, epoch: int) -> Record:
     return Record(run.first, Kind.RUN_STARTED, data=data)
 
 
-def _note_end(run: Run, journal: SqlJournal, *, is_clean: bool) -> None:
+def _note_end(run: Run, journal: PatientJournal, *, is_clean: bool) -> None:
     at = run.loop.at or run.first
     reason = run.loop.reason or "an error"
     log.info("the run ended: %s", reason)

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DatabaseError
 
-from engine.model.errors import StoreError
+from engine.model.errors import LockedStoreError, StoreError
 from engine.store.place import Place, Server
+from engine.store.reserve import is_locked
 
 RESTORE = "restore it from a backup (docs/store.md); the broken file may hold records that the backup lacks"
 RESTORE_DUMP = "restore the database from a dump (docs/store.md)"
-_SPACE = "free space and start again; nothing recorded before was lost"
+_SPACE = "free space; nothing recorded before was lost"
 _Meanings = tuple[tuple[str, str, str], ...]
 """Signs, sought in the cause in small letters (regular expressions), with what they mean and what to do."""
 _OF_FILES: _Meanings = (
@@ -66,9 +67,10 @@ def says(error: BaseException, place: Place) -> StoreError:
     if isinstance(place, Server):
         cause = _without_secret(" ".join(cause.split()), place)
         meanings, ground = _OF_SERVERS, "the server"
+    kind = LockedStoreError if is_locked(error) else StoreError
     for sign, sentence, help in meanings:
         if re.search(sign, cause.lower()):
-            return StoreError(f"the store {place} {sentence} ({cause})", help)
+            return kind(f"the store {place} {sentence} ({cause})", help)
     return StoreError(f"the store {place} failed: {cause}", f"look at {ground} before the next start")
 
 

@@ -27,6 +27,7 @@ from engine.store.lease import check_lease, take_lease
 from engine.store.project import Projector
 from engine.store.recall import COLUMNS, Recalled, of_kinds, read_rows, recall, recall_lines
 from engine.store.refresh import rebuild, refresh, upgrade
+from engine.store.reserve import is_full
 from engine.store.store import Store
 from engine.store.tables import journal
 
@@ -58,6 +59,7 @@ class SqlJournal:
         self._pending: list[Record] = []
         self._committed_at: datetime | None = None
         self._is_durable: bool | None = True
+        self._is_in_doubt = False
         self._sql = dialect_of(self._connection)
         self._projector = Projector()
         self._seq, self._hash = _head(self._connection)
@@ -97,7 +99,44 @@ class SqlJournal:
             check_lease(self._connection, self.epoch, self._store.path)
         except failures() as error:
             if self._end_after_loss((self._seq, self._hash)) is None:
-                raise says(error, self._store.path) from error
+                raise self._unwritten(error) from error
+
+    @property
+    def head(self) -> tuple[int, str]:
+        """Number and hash of the last record that is committed."""
+        return self._seq, self._hash
+
+    @property
+    def waiting(self) -> tuple[Record, ...]:
+        """The records that wait to be committed."""
+        return tuple(self._pending)
+
+    @property
+    def last_at(self) -> datetime | None:
+        """The time of the last record that was committed or waits."""
+        return self._pending[-1].at if self._pending else self._committed_at
+
+    def has(self, head: tuple[int, str]) -> bool:
+        """Say whether the journal has a record of this number and hash; every journal has its beginning."""
+        if head == (0, FIRST_HASH):
+            return True
+        with self._connection.begin():
+            found = self._connection.execute(select(journal.c.hash).where(journal.c.seq == head[0])).scalar()
+        return found == head[1]
+
+    def be_quick(self, *, is_quick: bool) -> None:
+        """Wait for no other program any more, or for a moment as before."""
+        self._store.be_quick(self._connection, is_quick=is_quick)
+
+    def drop_lines(self) -> None:
+        """Write no more JSON Lines in this run: the disk is full. The next start adds what is missing."""
+        if self._lines is not None:
+            self._lines = None
+            log.warning("the JSON Lines of trades are not written any more: the next start adds what is missing")
+
+    def make_room(self) -> None:
+        """Have the database give back room on its disk, as far as it can."""
+        self._store.make_room(self._connection)
 
     def recall(self, at: datetime) -> Recalled:
         """Return what a start at `at` goes on from; what waits is written first. Raises: StoreError."""
@@ -150,28 +189,42 @@ class SqlJournal:
         self._store.check_in_place()
         try:
             rows, head = _rows(self._pending, self._seq, self._hash)
-            self._write(rows, head, durable)
+            first = self._count_written(rows) if self._is_in_doubt else 0
+            self._write(rows[first:], head, durable, first=first)
         except (DataError, ArithmeticError, KeyError, TypeError, ValueError) as error:
             self._projector.forget()
             raise InvariantError(f"a record has not the fields of its kind: {error!r}") from error
         except failures() as error:
+            self._is_in_doubt = True
             raise self._unwritten(error) from error
         except SQLAlchemyError as error:
             self._projector.forget()
             raise InvariantError(f"a record has not the fields of its kind: {error!r}") from error
         self._seq, self._hash = head
+        self._is_in_doubt = False
         self._committed_at = self._pending[-1].at
         committed, self._pending = self._pending, []
         self._write_lines(committed)
 
-    def _write(self, rows: _Rows, head: tuple[int, str], durable: bool, *, again: bool = True) -> None:
-        """Write what waits, as `rows` that end at `head`; once more where it was lost with its connection."""
+    def _count_written(self, rows: _Rows) -> int:
+        """Return how many of these rows a commit that failed has written after all. Raises: StoreError."""
+        found = _head(self._connection)
+        ends = [self.head, *((row[0], row[-1]) for row in rows)]
+        if found not in ends:
+            raise StoreError(f"the store {self._store.path} ends at {found[0]}, and not at {self._seq}: it was changed")
+        return ends.index(found)
+
+    def _write(self, rows: _Rows, head: tuple[int, str], durable: bool, *, first: int = 0, again: bool = True) -> None:
+        """Write what waits from `first` on, as `rows` that end at `head`; once more where its connection was lost."""
+        if not rows:
+            return
         try:
             self._set_durable(durable)
             with self._connection.begin():
                 check_lease(self._connection, self.epoch, self._store.path)
                 self._connection.exec_driver_sql(self._sql.insert, rows)
-                self._projector.project(self._connection, list(enumerate(self._pending, self._seq + 1)))
+                numbered = enumerate(self._pending[first:], self._seq + 1 + first)
+                self._projector.project(self._connection, list(numbered))
         except failures():
             self._projector.forget()
             found = self._end_after_loss(head)
@@ -179,7 +232,7 @@ class SqlJournal:
                 return
             if found is None or not again:
                 raise
-            self._write(rows, head, durable, again=False)
+            self._write(rows, head, durable, first=first, again=False)
 
     def _write_lines(self, records: Sequence[Record]) -> None:
         if self._lines is not None:
@@ -225,7 +278,7 @@ class SqlJournal:
 
     def _unwritten(self, error: BaseException) -> UnwrittenError:
         told = says(error, self._store.path)
-        return UnwrittenError(told.message, told.help)
+        return UnwrittenError(told.message, told.help, is_full=is_full(error, self._store.path))
 
     def _set_durable(self, is_durable: bool) -> None:
         if is_durable is not self._is_durable:

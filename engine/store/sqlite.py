@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import CompiledCacheType
 from sqlalchemy.pool import NullPool, Pool, StaticPool
 
@@ -26,6 +26,9 @@ if sys.platform != "win32":
     import fcntl
 
 BUSY_MS = 5000
+"""How long a start, or who reads, waits for another program."""
+WRITE_MS = 500
+"""How long a write waits: the engine stands still meanwhile."""
 _PATIENCE = 0.3
 """Seconds a writer waits for the lock: longer than `file_is_in_use` holds it."""
 _COMPILED: CompiledCacheType = {}
@@ -52,6 +55,15 @@ class FileStore(Store):
                 f"the store {self.path} was deleted or replaced while in use",
                 "nothing more is sent, what rests at the broker stays; put the file back, or a backup, and start",
             )
+
+    def be_quick(self, connection: Connection, *, is_quick: bool) -> None:
+        """Let a connection wait for no other program, or for a moment as before."""
+        _set(connection, f"PRAGMA busy_timeout={0 if is_quick else WRITE_MS}")
+
+    def make_room(self, connection: Connection) -> None:
+        """Move the log into the file: it may be larger than all that it holds."""
+        with suppress(sqlite3.Error):
+            _set(connection, "PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close the file and let the next writer in."""
@@ -192,6 +204,12 @@ def _lock(path: Path) -> FileLock:
     for made in (Path(lock.lock_file), _owner_file(path)):
         give_to_owner(made, path)
     return lock
+
+
+def _set(connection: Connection, pragma: str) -> None:
+    """Run a pragma outside of any transaction. Raises: sqlite3.Error."""
+    driver: Any = connection.connection.driver_connection
+    driver.execute(pragma).close()
 
 
 def _quoted(path: Path) -> str:

@@ -24,6 +24,12 @@ class Store:
         """Return another connection for one that was lost, None when it was not. Raises: StoreError, UnwrittenError."""
         return None
 
+    def be_quick(self, connection: Connection, *, is_quick: bool) -> None:
+        """Let a connection wait for no other program, or for a moment as before."""
+
+    def make_room(self, connection: Connection) -> None:
+        """Give back room on the disk, as far as that can be done."""
+
     def note_place(self) -> None:
         """Keep where a server's own tools have put it: that is known from now on. Raises: StoreError."""
 

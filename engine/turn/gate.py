@@ -115,6 +115,7 @@ def entry_refusal(
             day_trades=_day_trades(work, bot, selection) if limits.heeds_day_trades else None,
             rival=rival_words(work.rivals),
             is_time_known=work.state.is_time_known,
+            takes_records=work.state.takes_records,
             unvalued=unvalued(work, plan.name),
             account_unvalued=unvalued(work),
             cover=cover_of(work, bot, selection, quantity),

@@ -85,6 +85,8 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
         cancel_entries(work, "", Cause.ONLY_REDUCES)
     elif not work.state.is_time_known:
         cancel_entries(work, "", Cause.TIME_UNKNOWN)
+    elif not work.state.takes_records:
+        cancel_entries(work, "", Cause.STORE_FULL)
     for name in sorted({order.bot for order in work.all_live_orders()} - work.program.bots.keys()):
         cancel_entries(work, name, Cause.NOT_RUN)
     _tell_other_ids(work, event)

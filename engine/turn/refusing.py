@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from engine.decide.limits import account_day_problem, clock_problem, closed_words, halt_words
+from engine.decide.limits import account_day_problem, clock_problem, closed_words, halt_words, record_problem
 from engine.model.values import replace
 from engine.record.record import Json, Kind
 from engine.turn.profit import account_today
@@ -54,7 +54,8 @@ def only_reduces(work: Work) -> str:
 def kept_out(work: Work) -> str:
     """Return why no bot may enter now, nor send a further try of an entry, "" when each may."""
     over = account_day_problem(account_today(work), work.program.limits.day)
-    return (over.text if over else "") or rival_words(work.rivals) or clock_problem(is_known=work.state.is_time_known)
+    told = (over.text if over else "") or rival_words(work.rivals) or clock_problem(is_known=work.state.is_time_known)
+    return told or record_problem(takes_records=work.state.takes_records)
 
 
 def waits_for_reload(work: Work, name: str) -> str:

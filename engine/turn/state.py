@@ -352,8 +352,8 @@ class State(NamedTuple):
     cancels still to be answered that left while their order may have been on its way. rivals: installs of others who
     trade this account, and refs of ours that no record knows; accepted: those that a person lets be. named_above:
     orders and positions bear numbers above it, since the store was put back. clocks_apart: seconds our clock is ahead
-    of the broker's; is_time_known: the broker has told his time, or nobody asked.
-    linked_at: when the connection came last; down_at: when it was lost, None while it stands;
+    of the broker's; is_time_known: the broker has told his time, or nobody asked. takes_records: False while the store
+    does not. linked_at: when the connection came last; down_at: when it was lost, None while it stands;
     is_unwatched_told: a person knows that
     nobody watches since; is_short_told: and in this session that market data lines do not do. hook_ids: of today's web
     hooks.
@@ -381,6 +381,7 @@ class State(NamedTuple):
     lockstep: bool = False
     clocks_apart: float = 0.0
     is_time_known: bool = True
+    takes_records: bool = True
     down_at: datetime | None = None
     is_unwatched_told: bool = False
     is_short_told: bool = False

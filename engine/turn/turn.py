@@ -43,9 +43,9 @@ from engine.model.event import (
     PositionReport,
     ReloadWaits,
     Request,
+    StoreReport,
 )
 from engine.model.money import ZERO
-from engine.model.order import OrderStatus
 from engine.model.position import Position
 from engine.model.values import replace
 from engine.record.record import DATA_TROUBLE, OPENING_MOVE, Json, Kind
@@ -75,10 +75,11 @@ from engine.turn.pursuing import protect_the_rest, pursue
 from engine.turn.refusing import waits_for_reload
 from engine.turn.reloading import reload_waits
 from engine.turn.reports import on_message, on_order, order_unsent
-from engine.turn.resting import ask_back, cancel, cancel_entries, option_has_expired, place_resting
+from engine.turn.resting import cancel, cancel_entries, option_has_expired, place_resting
 from engine.turn.scanning import step_universe
 from engine.turn.seen import note_change
 from engine.turn.state import NEVER, Standing, State, after_request
+from engine.turn.stored import store_reported, withdraw_openings
 from engine.turn.torn import step_torn
 from engine.turn.work import Turn, Work
 
@@ -110,10 +111,7 @@ def begin(program: Program, state: State, at: datetime) -> Turn:
 def withdraw(program: Program, state: State, at: datetime) -> Turn:
     """Return the last turn of a run whose store took no more: what works to open something is asked back, or again."""
     work = Work(program, state, at)
-    for order in work.all_live_orders():
-        if order.may_open and order.status is OrderStatus.CANCELLING:
-            ask_back(work, order)
-    cancel_entries(work, "", Cause.STORE_FULL)
+    withdraw_openings(work)
     return work.finish()
 
 
@@ -513,4 +511,5 @@ _HANDLERS: dict[type, Handler] = {
     GonePriced: past_us.gone_priced,
     HookCame: hook_came,
     ReloadWaits: reload_waits,
+    StoreReport: store_reported,
 }

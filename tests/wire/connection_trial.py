@@ -133,11 +133,13 @@ def live_through(
     broken: int = -1,
     account: Path | None = None,
     seed: int = 7,
+    accounts: Path | None = None,
     attend: Callable[[Run], None] = lambda run: None,
 ) -> Outcome:
     """Run one engine after the other on one store, and return what they left.
 
     lives: New York times from and to of each. broken: the one whose connection fails, the last unless told otherwise.
+    accounts: the folder of locks of a run with a real account, which holds a reserve file.
     """
 
     async def main() -> Outcome:
@@ -150,7 +152,7 @@ def live_through(
                     await asyncio.sleep(0.25)
                 with _broken(gateway, breakage if number == broken % len(lives) else None):
                     try:
-                        await _life(folder, specs, gateway, at(ends), account, attend)
+                        await _life(folder, specs, gateway, at(ends), account, accounts, attend)
                     except Exception as problem:
                         found.problems.append(problem)
             found.held = {each.con_id: int(each.quantity) for each in gateway.exchange.positions()}
@@ -165,8 +167,8 @@ def live_through(
 
 def at(clock: str) -> datetime:
     """Return a New York time of the day as UTC."""
-    hour, minute = map(int, clock.split(":"))
-    return datetime(DAY.year, DAY.month, DAY.day, hour, minute, tzinfo=EXCHANGE_ZONE).astimezone(UTC)
+    hour, minute, second = map(int, f"{clock}:00".split(":")[:3])
+    return datetime(DAY.year, DAY.month, DAY.day, hour, minute, second, tzinfo=EXCHANGE_ZONE).astimezone(UTC)
 
 
 @contextmanager
@@ -197,6 +199,7 @@ async def _life(
     gateway: RunningGateway,
     until: datetime,
     account: Path | None,
+    accounts: Path | None,
     attend: Callable[[Run], None],
 ) -> None:
     """Run one engine until a time."""
@@ -208,7 +211,7 @@ async def _life(
             asked.append(now)
             run.inbox.ask(Request.STOP)
 
-    options = RunOptions(store=folder / "s.db", logs=None, sessions=None)
+    options = RunOptions(store=folder / "s.db", logs=None, sessions=None, accounts=accounts)
     await execute(desk, options, _world(gateway), attend, watcher)
 
 

@@ -127,6 +127,14 @@ class Recorder:
         """Wait until all frames that are full have been written."""
         self._look(wait=True)
 
+    def stop(self) -> None:
+        """Record nothing more: the disk is full. What was written stays."""
+        if not self.is_on:
+            return
+        self._items, self._rows, self._at, self._values = [], array("q"), array("d"), []
+        self.is_on = False
+        self._told("nothing more is recorded: the disk is full")
+
     def end(self) -> None:
         """Write what is left, and close the file; it is laid out beside."""
         if self._is_ended:

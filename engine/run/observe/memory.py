@@ -14,7 +14,7 @@ from engine.record.record import Kind, Record
 from engine.run.costs_on_record import costs_on_record
 from engine.run.resume import resume_from
 from engine.store.finance.books import positions_of
-from engine.store.journal import SqlJournal
+from engine.store.patient import PatientJournal
 from engine.turn.state import State
 
 
@@ -29,7 +29,7 @@ class Memory:
     unpaid: tuple[tuple[str, Decimal], ...]
 
 
-def read_memory(journal: SqlJournal, at: datetime) -> Memory:
+def read_memory(journal: PatientJournal, at: datetime) -> Memory:
     """Return what a store says of the account of an observing engine. Raises: StoreError."""
     state = resume_from(journal.recall(at), at).state
     settled = journal.read((Kind.SETTLEMENT,))

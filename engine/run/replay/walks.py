@@ -131,6 +131,7 @@ def _stand(walk: Walk, recording: Recording, stood: Stood) -> None:
         rivals=frozenset(),
         clocks_apart=0.0,
         is_time_known=True,
+        takes_records=True,
         down_at=None,
         is_unwatched_told=False,
         absent=frozenset(),

@@ -35,11 +35,13 @@ class LostLink(Link):
 class Journal:
     """Keeps what is written, and until when others can see it."""
 
+    problem, help, is_full = "", "", False
+
     def __init__(self) -> None:
         self.kept: list[Record] = []
         self.seen: list[object] = []
 
-    def append(self, records: Any, *, durable: bool) -> None:
+    def append(self, records: Any, *, durable: bool, opens: bool = False) -> None:
         self.kept += records
 
     def catch_up(self, at: datetime) -> None:

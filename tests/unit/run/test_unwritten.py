@@ -33,11 +33,13 @@ class Link:
 class Journal:
     """Takes nothing, or only what comes after so many that it refuses."""
 
+    problem, help, is_full = "", "", False
+
     def __init__(self, error: StoreError, refuses: int | None = None) -> None:
         self._error, self._refuses = error, refuses
         self.appended: list[list[Record]] = []
 
-    def append(self, records: Any, *, durable: bool) -> None:
+    def append(self, records: Any, *, durable: bool, opens: bool = False) -> None:
         if self._refuses == 0:
             self.appended.append([*records])
             return

@@ -1,0 +1,269 @@
+"""A journal that outlasts its store: while that is locked, full or gone, records are kept, and written later in order.
+
+A record that the store does not take goes into the emergency journal (`emergency.py`), on the disk before its command
+leaves, as else into the store. The store is tried again once a second of the run; when it answers, all that was kept is
+written in one transaction, once. `problem` says meanwhile that nothing may be opened.
+"""
+
+import logging
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from engine.model.errors import StoreError, UnkeptError, UnwrittenError
+from engine.record.codec import line
+from engine.record.record import Kind, Record
+from engine.store.chain import chained
+from engine.store.emergency import EmergencyJournal, Head, Left, left_behind
+from engine.store.journal import SqlJournal
+from engine.store.place import Place, Server
+from engine.store.recall import Recalled
+from engine.store.reserve import Reserve
+
+log = logging.getLogger("rulebot.store")
+
+AGAIN, AGAIN_AT_SERVER = timedelta(seconds=1), timedelta(seconds=15)
+"""How often a store that does not answer is tried again, and a full disk is looked at. A server that is unreachable
+takes seconds of each try."""
+MEMORY_PATIENCE = timedelta(minutes=10)
+"""How long records are kept in memory alone, where no emergency journal can be written either."""
+
+
+class PatientJournal:
+    """The Journal port around the journal of a store.
+
+    holds_reserve: keeps a reserve file beside a store in a file, freed when its disk is full.
+    """
+
+    def __init__(self, inner: SqlJournal, store: Place, *, holds_reserve: bool = False) -> None:
+        self._inner = inner
+        self._store = store
+        self._emergency = EmergencyJournal(store)
+        self._again = AGAIN_AT_SERVER if isinstance(store, Server) else AGAIN
+        self._kept: list[Record] = []
+        self._is_holding = False
+        self._held_since: datetime | None = None
+        self._tried_at: datetime | None = None
+        self._error: UnwrittenError | None = None
+        self._is_freed = False
+        self._reserve = Reserve(store) if holds_reserve and not isinstance(store, Server) else None
+        self.take_left()
+        inner.be_quick(is_quick=False)
+        if self._reserve is not None:
+            self._reserve.hold()
+
+    @property
+    def epoch(self) -> int:
+        """The lease's number (`store/lease.py`)."""
+        return self._inner.epoch
+
+    @property
+    def log_problem(self) -> StoreError | None:
+        """Why the JSON Lines are not written, None while they are."""
+        return self._inner.log_problem
+
+    @property
+    def problem(self) -> str:
+        """Why nothing may be opened: the store takes no records, or its disk is full. "" while it takes them."""
+        return self._error.message if self._error is not None else ""
+
+    @property
+    def help(self) -> str:
+        """What a person can do about the problem."""
+        return (self._error.help or "") if self._error is not None else ""
+
+    @property
+    def is_full(self) -> bool:
+        """True while the disk of the store is full, or was and has no room for the reserve yet."""
+        return self._error is not None and self._error.is_full
+
+    @property
+    def waiting(self) -> int:
+        """How many records wait for the store."""
+        return len(self._kept)
+
+    # ------------------------------------------------------------ an earlier run
+
+    def take_left(self) -> None:
+        """Write what an earlier run kept of this store and could not write. Raises: StoreError."""
+        for left in left_behind(self._store):
+            self._take(left)
+
+    def _take(self, left: Left) -> None:
+        heads = [left.head, *_heads_after(left)]
+        if self._inner.head in heads:
+            records = left.records[heads.index(self._inner.head) :]
+            self._inner.append(records, durable=True)
+            log.warning("%d records of the last run were written into the store from %s", len(records), left.path)
+        elif left.records and not self._inner.has(left.head):
+            aside = left.path.with_suffix(".unused")
+            left.path.replace(aside)
+            log.warning("%s holds records of another state of this store: it is kept as %s", left.path, aside)
+            return
+        left.path.unlink(missing_ok=True)
+
+    # ------------------------------------------------------------ records
+
+    def append(self, records: Sequence[Record], *, durable: bool, opens: bool = False) -> None:
+        """Write, or keep what the store does not take; on return with `durable` they survive a power cut.
+
+        opens: as of `ports.Journal`. Raises: StoreError when the store is not ours any more; UnkeptError;
+        UnwrittenError when records were in memory alone for ten minutes.
+        """
+        if not self._is_holding:
+            try:
+                self._inner.append(records, durable=durable)
+                return
+            except UnwrittenError as error:
+                if self._is_written_with_room(error, records, durable):
+                    return
+                self._take_trouble(error, records[-1].at if records else self._inner.last_at)
+                if opens:
+                    raise UnkeptError(error.message, error.help) from error
+        if not self._is_holding:
+            self.append(records, durable=durable)
+            return
+        self._keep(records, durable=durable)
+
+    def _is_written_with_room(self, error: UnwrittenError, records: Sequence[Record], durable: bool) -> bool:
+        """Write once more with the room that the database's log gives back, where the disk is full."""
+        if not error.is_full:
+            return False
+        self._inner.make_room()
+        try:
+            self._inner.append(records, durable=durable)
+        except UnwrittenError:
+            return False
+        return True
+
+    def _take_trouble(self, error: UnwrittenError, at: datetime | None) -> None:
+        """Go on with the room of the reserve, where the disk is full and it is there; else begin to keep records."""
+        self._error = error
+        if not (error.is_full and self._reserve is not None and self._reserve.free()):
+            self._hold(error, at)
+            return
+        self._is_freed = True
+        self._tried_at = at
+        self._inner.drop_lines()
+        log.error("%s; the reserve file was removed to go on", error.message)
+
+    def _hold(self, error: UnwrittenError, at: datetime | None) -> None:
+        """Begin to keep records, with those that the journal has in memory."""
+        log.error("%s; records wait, exits go on", error.message)
+        self._is_holding, self._held_since, self._tried_at = True, at, at
+        if error.is_full:
+            self._inner.drop_lines()
+        self._inner.be_quick(is_quick=True)
+        self._emergency.begin(self._inner.head, self._inner.waiting)
+
+    def _keep(self, records: Sequence[Record], *, durable: bool) -> None:
+        """Keep records for later. Raises: UnwrittenError when they were in memory alone for too long."""
+        self._kept += records
+        if self._emergency.add(records, durable=durable):
+            return
+        self._emergency.begin(self._inner.head, (*self._inner.waiting, *self._kept))
+        if self._emergency.is_kept or not records:
+            return
+        self._held_since = self._held_since or records[-1].at
+        if records[-1].at - self._held_since >= MEMORY_PATIENCE:
+            assert self._error is not None
+            raise UnwrittenError(self._error.message, self._error.help, is_full=self._error.is_full)
+
+    def catch_up(self, at: datetime) -> None:
+        """Commit what has waited for a second at `at`; try again what the store did not take. Raises: StoreError."""
+        if not self._is_holding:
+            try:
+                self._inner.catch_up(at)
+            except UnwrittenError as error:
+                if not self._is_written_with_room(error, (), durable=True):
+                    self._take_trouble(error, at)
+        if self._error is not None and (self._tried_at is None or abs(at - self._tried_at) >= self._again):
+            self._tried_at = at
+            self._try_again()
+
+    def _try_again(self) -> None:
+        """Write what was kept, if the store takes it; look for room where its disk was full."""
+        if self._is_holding and not self._is_written():
+            return
+        has_room = self._reserve is None or not self._is_freed or self._reserve.hold()
+        if has_room:
+            self._error, self._is_freed = None, False
+
+    def _is_written(self) -> bool:
+        """Write all that was kept in one transaction; say whether the store took it. Raises: StoreError."""
+        if self.is_full:
+            self._inner.make_room()
+        try:
+            self._inner.append(self._kept, durable=True)
+        except UnwrittenError as error:
+            self._error = error
+            return False
+        log.warning("the store takes records again: %d that waited are written", len(self._kept))
+        self._kept.clear()
+        self._is_holding, self._held_since = False, None
+        self._inner.be_quick(is_quick=False)
+        self._emergency.end()
+        return True
+
+    def flush(self) -> None:
+        """Commit what waits, durably, if the store takes it. Raises: StoreError."""
+        if self._is_holding:
+            return
+        try:
+            self._inner.flush()
+        except UnwrittenError as error:
+            if not self._is_written_with_room(error, (), durable=True):
+                self._take_trouble(error, self._inner.last_at)
+
+    def check_held(self) -> None:
+        """Prove that the store is in its place and this engine's, as far as it answers. Raises: StoreError."""
+        try:
+            self._inner.check_held()
+        except UnwrittenError as error:
+            if not self._is_holding:
+                self._take_trouble(error, self._inner.last_at)
+
+    # ------------------------------------------------------------ what is on record
+
+    def recall(self, at: datetime) -> Recalled:
+        """Return what a start at `at` goes on from. Raises: StoreError."""
+        return self._inner.recall(at)
+
+    def read(self, kinds: Collection[Kind] | None = None, since: datetime | None = None) -> Sequence[Record]:
+        """Return records as `SqlJournal.read`, with those that wait."""
+        kept = (each for each in self._kept if kinds is None or each.kind in kinds)
+        return (*self._inner.read(kinds, since), *(each for each in kept if since is None or each.at >= since))
+
+    def close(self) -> None:
+        """Write what waits and close the store; what it does not take stays in the emergency journal.
+
+        Raises: StoreError.
+        """
+        if not self._is_holding:
+            self._inner.close()
+            return
+        self._inner.be_quick(is_quick=False)
+        try:
+            if not self._is_written():
+                assert self._error is not None
+                raise UnwrittenError(self._last_words(self._error), self._error.help, is_full=self._error.is_full)
+        finally:
+            self._emergency.close()
+            self._inner.abandon()
+
+    def _last_words(self, error: UnwrittenError) -> str:
+        if not self._emergency.is_kept:
+            return f"{error.message}; {len(self._kept)} records are lost, and the next start asks the broker"
+        return f"{error.message}; {len(self._kept)} records wait in {self._emergency.path} for the next start"
+
+    def abandon(self) -> None:
+        """Close the store as a process that is killed leaves it."""
+        self._emergency.close()
+        self._inner.abandon()
+
+
+def _heads_after(left: Left) -> Iterator[Head]:
+    """Yield number and hash of each record of an emergency journal, as the store would have them."""
+    number, digest = left.head
+    for record in left.records:
+        number, digest = number + 1, chained(digest, line(record))
+        yield number, digest

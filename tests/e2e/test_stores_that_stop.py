@@ -1,0 +1,168 @@
+"""A store that is locked, or whose disk is full, while positions are open: exits go on, and nothing opens."""
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from engine.decide.limits import UNRECORDED
+from engine.model.errors import UnwrittenError
+from engine.record.record import Kind
+from engine.run.start import Run
+from engine.store.chain import verify
+from engine.store.emergency import places
+from engine.store.open import read_store
+from tests.wire.connection_trial import Outcome, at, live_through
+
+SPEC = """
+rulebot: 1
+name: NAME
+about: Sells one put spread on SPX and closes it by the clock.
+underlying: SPX
+entry: {window: {from: "ENTRY", to: "11:00"}}
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.30}}
+  long_put: {buy: put, strike: {below: short_put, by: 20 pts}}
+order: {start: natural, tries: 4}
+exits:
+  - time: "EXIT"
+risk: {max_loss_per_trade: $2500}
+"""
+
+
+def specs(folder: Path) -> list[Path]:
+    """Return a bot that is to close at 9:40, and one that would enter then."""
+    found = []
+    for name, entry, leaves in (("holder", "09:35", "09:40"), ("latecomer", "09:40", "09:46")):
+        found.append(folder / f"{name}.yaml")
+        found[-1].write_text(SPEC.replace("NAME", name).replace("ENTRY", entry).replace("EXIT", leaves))
+    return found
+
+
+def at_time(clock: str, act: Callable[[Run], None]) -> Callable[[Run], None]:
+    """Have something done at a New York time of the run."""
+
+    def attend(run: Run) -> None:
+        seconds = (at(clock) - run.first).total_seconds()
+        asyncio.get_running_loop().call_later(seconds, act, run)
+
+    return attend
+
+
+def once(act: Callable[[Run], None]) -> Callable[[Run], None]:
+    """Have something done in the first run alone."""
+    runs: list[Run] = []
+
+    def attend(run: Run) -> None:
+        runs.append(run)
+        if len(runs) == 1:
+            act(run)
+
+    return attend
+
+
+def times(found: Outcome, bot: str, purpose: str) -> list[datetime]:
+    """Return when a bot's entry or exit filled."""
+    fills = [record for record in found.of(Kind.FILL) if record.bot == bot]
+    return [record.at for record in fills if record.data["purpose"] == purpose]
+
+
+def check(found: Outcome, folder: Path, bots: tuple[str, ...] = ("holder", "latecomer")) -> None:
+    """Check that these bots traded, all is recorded, once and in order, and that no emergency journal is left."""
+    assert found.problems == []
+    assert found.held == {}
+    fills = [(record.bot, record.data["leg"], record.data["purpose"]) for record in found.of(Kind.FILL)]
+    assert len(fills) == len(set(fills))
+    assert {(bot, purpose) for bot, _, purpose in fills} == {(bot, each) for bot in bots for each in ("entry", "exit")}
+    store = read_store(folder / "s.db")
+    with store.engine.connect() as connection:
+        assert verify(connection) is None
+    store.close()
+    assert not any(path.exists() for path in places(folder / "s.db"))
+
+
+@pytest.mark.parametrize("seconds", [8, 30, 75])
+def test_75_exits_go_on_while_another_program_holds_the_store(seconds: int, tmp_path: Path) -> None:
+    def lock(run: Run) -> None:
+        other = sqlite3.connect(tmp_path / "s.db", isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        asyncio.get_running_loop().call_later(seconds, other.close)
+
+    found = live_through(tmp_path, specs(tmp_path), None, lives=(("9:34", "9:48"),), attend=at_time("9:39:58", lock))
+    check(found, tmp_path)
+    assert max(times(found, "holder", "exit")) < at("9:40:20")
+    entered = [record.at for record in found.of(Kind.FILL) if record.bot == "latecomer"]
+    assert min(entered) > at("9:40")
+    assert (min(entered) - at("9:39:58")).total_seconds() >= seconds
+    told = [text for text in found.alarms() if UNRECORDED in text or "takes records again" in text]
+    assert len(told) == 2
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Give a folder on a disk of 1.5 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1500k", "none", str(disk)]
+    if os.name != "posix" or os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("only root can make a small disk")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Fill a disk, and return the file that does."""
+    filler = disk / "filler"
+    with suppress(OSError), filler.open("ab", buffering=0) as file:
+        while file.write(b"x" * 4096):
+            pass
+    return filler
+
+
+@pytest.mark.parametrize("has_reserve", [True, False])
+def test_76_exits_go_on_while_the_disk_of_the_store_is_full(small_disk: Path, *, has_reserve: bool) -> None:
+    def fills(run: Run) -> None:
+        loop = asyncio.get_running_loop()
+        for second in range(70):
+            loop.call_later(second, fill, small_disk)
+        loop.call_later(70, (small_disk / "filler").unlink)
+
+    accounts = small_disk.parent / "accounts" if has_reserve else None
+    found = live_through(
+        small_disk,
+        specs(small_disk.parent),
+        None,
+        lives=(("9:34", "9:48"),),
+        attend=at_time("9:39:58", fills),
+        accounts=accounts,
+    )
+    check(found, small_disk, ("holder",))
+    assert max(times(found, "holder", "exit")) < at("9:40:20")
+    assert [UNRECORDED in text for text in found.alarms()].count(True) == 1
+
+
+def test_76_a_run_whose_disk_stays_full_leaves_its_records_to_the_next_start(small_disk: Path) -> None:
+    def fills(run: Run) -> None:
+        asyncio.get_running_loop().call_later(150, fill(small_disk).unlink)
+
+    found = live_through(
+        small_disk,
+        specs(small_disk.parent),
+        None,
+        lives=(("9:34", "9:41"), ("9:43", "9:50")),
+        attend=once(at_time("9:39:58", fills)),
+    )
+    [problem] = found.problems
+    assert isinstance(problem, UnwrittenError)
+    assert "wait in" in problem.message
+    found.problems.clear()
+    check(found, small_disk)
+    assert max(times(found, "holder", "exit")) < at("9:40:20")
+    assert min(times(found, "latecomer", "entry")) > at("9:43")

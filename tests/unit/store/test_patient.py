@@ -1,0 +1,271 @@
+"""A journal whose store takes no records for a while: they are kept, in order, and written once."""
+
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from store_day import at
+
+from engine.model.errors import StoreError, UnkeptError, UnwrittenError
+from engine.record.record import Kind, Record
+from engine.store import emergency, patient
+from engine.store.emergency import places
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.patient import MEMORY_PATIENCE, PatientJournal
+from engine.store.reserve import Reserve
+
+TIME = at("10:00")
+
+
+def alarm(number: int, seconds: float = 0.0) -> Record:
+    return Record(TIME + timedelta(seconds=seconds), Kind.ALARM, data={"text": f"alarm {number}"})
+
+
+def opened(path: Path, *, holds_reserve: bool = False) -> PatientJournal:
+    return PatientJournal(SqlJournal(open_store(path)), path, holds_reserve=holds_reserve)
+
+
+def told(path: Path) -> list[str]:
+    """Return what a store has, once its chain is proved."""
+    with closing(SqlJournal(open_store(path))) as journal:
+        assert journal.verify() is None
+        return [str(record.data["text"]) for record in journal.read()]
+
+
+class Lock:
+    """Another program that holds a store."""
+
+    def __init__(self, path: Path) -> None:
+        self._other = sqlite3.connect(path, isolation_level=None)
+        self._other.execute("BEGIN EXCLUSIVE")
+
+    def end(self) -> None:
+        self._other.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "a.db"
+
+
+def test_records_wait_in_a_file_and_are_written_in_order_and_once(path: Path) -> None:
+    journal = opened(path)
+    journal.append([alarm(1)], durable=True)
+    journal.append([alarm(2, 0.5)], durable=False)
+    lock = Lock(path)
+    journal.append([alarm(3, 0.6)], durable=True)
+    assert "locked" in journal.problem
+    assert not journal.is_full
+    journal.append([alarm(4, 0.7)], durable=False)
+    assert journal.waiting == 2
+    kept = places(path)[0]
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert [f"alarm {number}" in kept.read_text() for number in (1, 2, 3, 4)] == [False, True, True, True]
+    journal.catch_up(TIME + timedelta(seconds=3))
+    assert journal.problem
+    lock.end()
+    journal.catch_up(TIME + timedelta(seconds=3.5))
+    assert journal.problem, "a store is tried once a second"
+    journal.catch_up(TIME + timedelta(seconds=4))
+    assert (journal.problem, journal.waiting, kept.exists()) == ("", 0, False)
+    journal.append([alarm(5, 5)], durable=True)
+    journal.close()
+    assert told(path) == [f"alarm {number}" for number in range(1, 6)]
+
+
+def test_what_opens_is_not_kept(path: Path) -> None:
+    journal = opened(path)
+    lock = Lock(path)
+    with pytest.raises(UnkeptError):
+        journal.append([alarm(1)], durable=True, opens=True)
+    assert journal.problem
+    lock.end()
+    journal.append([alarm(2)], durable=True)
+    journal.close()
+    assert told(path) == ["alarm 2"]
+
+
+def test_a_look_that_the_store_does_not_answer_is_no_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = opened(path)
+
+    def locked(*_: object) -> None:
+        raise sqlite3.OperationalError("database is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.store.journal.check_lease", locked)
+        journal.check_held()
+        assert journal.problem
+    journal.append([alarm(1)], durable=True)
+    journal.catch_up(TIME + timedelta(seconds=2))
+    assert journal.problem == ""
+    journal.close()
+    assert told(path) == ["alarm 1"]
+
+
+@pytest.mark.parametrize("cut", [0, 9])
+def test_the_next_start_writes_what_a_dead_run_has_kept(path: Path, cut: int) -> None:
+    journal = opened(path)
+    journal.append([alarm(1)], durable=True)
+    lock = Lock(path)
+    journal.append([alarm(2)], durable=True)
+    journal.append([alarm(3)], durable=True)
+    journal.abandon()
+    lock.end()
+    kept = places(path)[0]
+    if cut:
+        kept.write_bytes(kept.read_bytes()[:-cut])
+    opened(path).close()
+    assert told(path) == ["alarm 1", "alarm 2", *(() if cut else ("alarm 3",))]
+    opened(path).close()
+    assert len(told(path)) == (2 if cut else 3)
+
+
+@pytest.mark.parametrize("written", [1, 2, 3])
+def test_the_next_start_writes_nothing_twice(path: Path, written: int) -> None:
+    """The run died after the store took some or all of it, and before its file was removed."""
+    journal = opened(path)
+    journal.append([alarm(1)], durable=True)
+    lock = Lock(path)
+    journal.append([alarm(2)], durable=True)
+    journal.append([alarm(3)], durable=True)
+    journal.abandon()
+    lock.end()
+    with closing(SqlJournal(open_store(path))) as plain:
+        plain.append([alarm(number) for number in (2, 3, 4)[:written]], durable=True)
+    opened(path).close()
+    assert told(path) == ["alarm 1", "alarm 2", "alarm 3", *(["alarm 4"] if written == 3 else [])]
+
+
+def test_a_commit_that_failed_and_was_written_all_the_same_is_not_written_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = opened(path)
+    inner = journal._inner
+    write, fails = inner._write, [True]
+
+    def unsure(*args: object, **options: object) -> None:
+        write(*args, **options)  # type: ignore[arg-type]
+        if fails:
+            fails.clear()
+            raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(inner, "_write", unsure)
+    journal.append([alarm(1)], durable=True)
+    assert journal.problem
+    journal.append([alarm(2, 2)], durable=True)
+    journal.catch_up(TIME + timedelta(seconds=4))
+    assert journal.problem == ""
+    journal.close()
+    assert told(path) == ["alarm 1", "alarm 2"]
+
+
+def test_records_of_another_state_of_the_store_are_kept_aside(path: Path) -> None:
+    journal = opened(path)
+    journal.append([alarm(1)], durable=True)
+    lock = Lock(path)
+    journal.append([alarm(2)], durable=True)
+    journal.abandon()
+    lock.end()
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    opened(path).close()
+    assert told(path) == []
+    assert places(path)[0].with_suffix(".unused").exists()
+
+
+@pytest.mark.parametrize("how", ["mode", "link"])
+def test_a_file_that_somebody_else_could_have_written_is_passed_over(path: Path, how: str) -> None:
+    opened(path).close()
+    planted = places(path)[0]
+    planted.with_name("other").write_text('{"store": "x"}\n')
+    if how == "link":
+        planted.symlink_to(planted.with_name("other"))
+    else:
+        planted.write_text('{"store": "x"}\n')
+        planted.chmod(0o666)
+    opened(path).close()
+    assert told(path) == []
+
+
+def test_a_damaged_file_is_refused_with_what_to_do(path: Path) -> None:
+    opened(path).close()
+    first = emergency.json.dumps({"store": str(path), "seq": 0, "hash": ""})
+    places(path)[0].write_text(f"{first}\nnonsense\n")
+    places(path)[0].chmod(0o600)
+    with pytest.raises(StoreError, match="is damaged"):
+        opened(path)
+
+
+def test_another_folder_is_taken_where_nothing_can_be_written_beside_the_store(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = opened(path)
+    beside, *others = places(path)
+    beside.mkdir()
+    (beside / "x").touch()
+    lock = Lock(path)
+    journal.append([alarm(1)], durable=True)
+    assert others[0].exists()
+    journal.abandon()
+    lock.end()
+    (beside / "x").unlink()
+    beside.rmdir()
+    opened(path).close()
+    assert told(path) == ["alarm 1"]
+    assert not others[0].exists()
+
+
+def test_records_in_memory_alone_are_kept_for_ten_minutes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = opened(path)
+    monkeypatch.setattr(emergency, "places", lambda store: ())
+    lock = Lock(path)
+    journal.append([alarm(1)], durable=True)
+    journal.append([alarm(2, MEMORY_PATIENCE.total_seconds() - 1)], durable=True)
+    with pytest.raises(UnwrittenError, match="locked"):
+        journal.append([alarm(3, MEMORY_PATIENCE.total_seconds())], durable=True)
+    lock.end()
+    journal.close()
+    assert told(path) == ["alarm 1", "alarm 2", "alarm 3"]
+
+
+def test_a_reserve_is_held_freed_when_the_disk_is_full_and_held_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.store.reserve.SIZE", 2**17)
+    journal = opened(path, holds_reserve=True)
+    reserve = Reserve(path).path
+    assert (reserve.stat().st_size, reserve.stat().st_mode & 0o777) == (2**17, 0o600)
+    fails = [2]
+    append = journal._inner.append
+
+    def full(records: object, *, durable: bool) -> None:
+        if fails[0]:
+            fails[0] -= 1
+            raise UnwrittenError("the disk is full", is_full=True)
+        append(records, durable=durable)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(journal._inner, "append", full)
+    journal.append([alarm(1)], durable=True)
+    assert (reserve.exists(), journal.is_full, journal.waiting) == (False, True, 0)
+    monkeypatch.setattr("engine.store.reserve._free", lambda path: 2**17)
+    journal.catch_up(TIME + timedelta(seconds=2))
+    assert journal.is_full, "the disk has no room for another reserve and as much again"
+    monkeypatch.setattr("engine.store.reserve._free", lambda path: 2**20)
+    journal.catch_up(TIME + timedelta(seconds=4))
+    assert (reserve.exists(), journal.problem) == (True, "")
+    journal.close()
+    assert told(path) == ["alarm 1"]
+
+
+def test_a_store_that_another_engine_has_taken_is_no_matter_of_patience(path: Path) -> None:
+    journal = opened(path)
+    monkey = sqlite3.connect(path, isolation_level=None)
+    monkey.execute("UPDATE lease SET epoch = epoch + 1")
+    monkey.close()
+    with pytest.raises(StoreError, match="taken over"):
+        journal.append([alarm(1)], durable=True)
+    assert journal.problem == ""
+    assert timedelta(seconds=1) == patient.AGAIN
