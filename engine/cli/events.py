@@ -11,14 +11,15 @@ from engine.cli.clock import DAY
 from engine.cli.say import say
 from engine.cli.width import echo
 from engine.model.errors import RulebotError, SpecError
-from engine.model.events import events_between, expiry_warnings
-from engine.model.facts import EventCalendar, EventDay
+from engine.model.events import events_between, expiry_warnings, lacks_time
+from engine.model.facts import EventCalendar, EventDay, Moment
 from engine.model.session import EXCHANGE_ZONE
 from engine.run.calendars import import_calendar, import_feed, load_calendar
 from engine.spec.text import MAX_BYTES
 from engine.store.folders import data_folder
 
 SHOWN_DAYS = 60
+_WHEN = {None: "all day", Moment.BEFORE_OPEN: "bmo", Moment.AFTER_CLOSE: "amc"}
 
 
 @click.group("events", short_help="list and import event calendars (CPI, FOMC, NFP, ...)")
@@ -91,7 +92,8 @@ def _show(calendar: EventCalendar, first: date, last: date) -> None:
 
 
 def _line(event: EventDay) -> str:
-    clock = "all day" if event.at is None else event.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
+    clock = _WHEN[event.moment] if event.at is None else event.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
+    clock = "time?" if lacks_time(event) else clock
     return f"{event.day:%Y-%m-%d %a}  {clock:7}  {event.name:12}{'  projected' if event.projected else ''}".rstrip()
 
 
@@ -104,6 +106,7 @@ def _document(calendar: EventCalendar, first: date, last: date) -> dict[str, obj
                 "name": event.name,
                 "day": str(event.day),
                 "at": None if event.at is None else event.at.isoformat(),
+                "when": None if event.moment is None else event.moment.value,
                 "projected": event.projected,
             }
             for event in events_between(calendar, first, last)

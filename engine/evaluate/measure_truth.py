@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from datetime import time as clock_time
+from typing import NamedTuple
 
 from engine.compile.plan import Argument, Call
 from engine.evaluate.evaluation import NOT_OPEN, Verdict
@@ -14,7 +14,7 @@ from engine.evaluate.measure_volatility import expiry_in
 from engine.evaluate.reading import Context, Reading, Unknown, exact
 from engine.evaluate.snapshot import LegView, View
 from engine.model.contract import Right
-from engine.model.events import calendars_of
+from engine.model.events import calendars_of, lacks_time, span_of
 from engine.model.facts import EventCalendar, EventDay
 from engine.model.session import EXCHANGE_ZONE, CalendarError, DayTime, Sessions, exchange_date
 
@@ -122,12 +122,13 @@ def _event_judge(call: Call, context: Context, wanted: bool) -> Judge:
         found = _events_on(calendar, calendars, today, last) if is_until_expiry else []
         if not found:
             try:
-                begins, ends = _before(view.now, after), _after(view.now, before)
+                span = _Span(_before(view.now, after), _after(view.now, before))
             except CalendarError as error:
                 return Verdict(None, missing=str(error))
-            latest = exchange_date(ends)
-            around = _events_on(calendar, calendars, exchange_date(begins), latest)
-            found, last = [day for day in around if _falls_in(day, begins, ends)], max(last, latest)
+            around = _events_on(calendar, calendars, exchange_date(span.begins), span.latest)
+            found, last = [day for day in around if span.may_hold(day)], max(last, span.latest)
+            if wanted and found and not any(map(span.holds, found)):
+                return Verdict(None, missing=_no_time(found[0]))
         return _judged_of(found, calendar, calendars, today, last, wanted=wanted)
 
     return judge
@@ -167,11 +168,34 @@ def _before(now: float, span: Argument) -> datetime:
     return span.back(at) if isinstance(span, Sessions) else at - timedelta(seconds=float(str(span or 0)))
 
 
-def _falls_in(event_day: EventDay, begins: datetime, ends: datetime) -> bool:
-    """Say whether the event falls between two instants, both included; one without a time lasts its whole day."""
-    first = event_day.at or datetime.combine(event_day.day, clock_time(), EXCHANGE_ZONE)
-    last = event_day.at or first + timedelta(days=1)
-    return first <= ends and last >= begins
+class _Span(NamedTuple):
+    """The time from one instant to another, both included."""
+
+    begins: datetime
+    ends: datetime
+
+    @property
+    def latest(self) -> date:
+        """The day at the exchange on which it ends."""
+        return exchange_date(self.ends)
+
+    def may_hold(self, event_day: EventDay) -> bool:
+        """Say whether an event may fall into it."""
+        first, last = span_of(event_day)
+        return first <= self.ends and last >= self.begins
+
+    def holds(self, event_day: EventDay) -> bool:
+        """Say whether an event that may falls into it: earnings without a time may be before the open or after it."""
+        first, last = span_of(event_day)
+        return not lacks_time(event_day) or (self.begins <= first and last <= self.ends)
+
+
+def _no_time(event_day: EventDay) -> str:
+    """Return that of earnings only the day is known, and how to bring the time."""
+    return (
+        f'{event_day.name} on {event_day.day} has no time: write "when": "bmo" (before the open) or "amc" '
+        "(after the close) beside that day in the calendar, and import it"
+    )
 
 
 def _unknown_after(calendar: EventCalendar, names: tuple[str, ...], last: date) -> str:

@@ -12,8 +12,8 @@ from functools import lru_cache
 
 from engine.model.contract import Kind, product
 from engine.model.exchange_days import LAST_YEAR
-from engine.model.facts import EventCalendar, EventDay
-from engine.model.session import at_exchange_time, is_session, is_tabled
+from engine.model.facts import EventCalendar, EventDay, Moment
+from engine.model.session import FULL_CLOSE, OPEN_TIME, at_exchange_time, is_session, is_tabled, session_on
 from engine.model.values import dataclass
 
 KNOWN_FROM = date(2010, 1, 1)
@@ -125,9 +125,35 @@ PROJECTIONS: Mapping[str, Projection] = {
 }
 
 
+_EARNINGS = "earnings."
+
+
 def earnings_of(symbol: str) -> str:
     """Return the name of the calendar that holds one company's earnings."""
-    return f"earnings.{symbol}"
+    return f"{_EARNINGS}{symbol}"
+
+
+def lacks_time(event: EventDay) -> bool:
+    """Say whether these are earnings of which only the day is known. Other events without a time last all day."""
+    return event.name.startswith(_EARNINGS) and event.at is None and event.moment is None
+
+
+def span_of(event: EventDay) -> tuple[datetime, datetime]:
+    """Return the first and the last instant, UTC, at which an event may be: its day where no more is known."""
+    if event.at is not None:
+        return event.at, event.at
+    first, last = at_exchange_time(event.day, time()), at_exchange_time(event.day + DAY, time())
+    session = session_on(event.day) if is_tabled(event.day) else None
+    if event.moment is Moment.BEFORE_OPEN:
+        return first, at_exchange_time(event.day, OPEN_TIME)
+    if event.moment is Moment.AFTER_CLOSE:
+        return at_exchange_time(event.day, FULL_CLOSE) if session is None else session.close, last
+    return first, last
+
+
+def without_time(published: Iterable[Published], since: date) -> tuple[EventDay, ...]:
+    """Return the earnings from a day on of which only the day is known."""
+    return tuple(event for dates in published for event in dates.days if event.day >= since and lacks_time(event))
 
 
 def calendars_of(names: Iterable[str], symbols: Iterable[str]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from enum import Enum
 from typing import NamedTuple
 
 from engine.model.money import TickRule
@@ -53,14 +54,25 @@ class SymbolFacts:
     expiries: Mapping[str, tuple[date, ...]] = field(default_factory=dict)
 
 
+class Moment(Enum):
+    """When a company reports on its day: before the open of the regular session, or after its close."""
+
+    BEFORE_OPEN = "bmo"
+    AFTER_CLOSE = "amc"
+
+
 @dataclass(frozen=True, slots=True)
 class EventDay:
-    """One scheduled event. `projected` days are those it may fall on by its usual rule, before dates are published."""
+    """One scheduled event. `projected` days are those it may fall on by its usual rule, before dates are published.
+
+    at: its time, None where it has none. moment: what is known instead of earnings.
+    """
 
     name: str
     day: date
     at: datetime | None
     projected: bool = False
+    moment: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,16 +234,18 @@ def _around(words: Words, between: str) -> str:
     """Return the time in which an event counts; a span `before` it is what lies ahead of now."""
     spans = ((words.given("before"), "in the next"), (words.given("after"), "in the last"))
     said = [_span(span, when) for span, when in spans if span]
-    lasts = "; one without a time lasts its whole day" if said and _may_lack_a_time(words) else ""
+    lasts = _lasts(words) if said else ""
     if words.given("until") == "expiry":
         said.append("from today until the expiry")
     return f"{f' {between} '.join(said)}{lasts}" or "today"
 
 
-def _may_lack_a_time(words: Words) -> bool:
-    """Say whether one of the events is of a calendar that somebody brings: those that are shipped have their times."""
+def _lasts(words: Words) -> str:
+    """Return what counts of events without a time; those that are shipped have theirs."""
     of = words.given("of")
-    return not set(of if isinstance(of, tuple) else (str(of),)) <= PROJECTIONS.keys()
+    others = set(of if isinstance(of, tuple) else (str(of),)) - PROJECTIONS.keys()
+    earnings = "; earnings without a time, bmo or amc are unknown" if "earnings" in others else ""
+    return earnings + ("; one without a time lasts its whole day" if others - {"earnings"} else "")
 
 
 def _span(span: Argument, when: str) -> str:

@@ -11,7 +11,7 @@ from datetime import date, time
 from decimal import Decimal
 
 from engine.model.events import PROJECTIONS, Published, earnings_of
-from engine.model.facts import EventDay
+from engine.model.facts import EventDay, Moment
 from engine.model.session import at_exchange_time
 from engine.spec.diagnostic import Diagnostic, Span, in_file_order
 from engine.spec.nouns.condition import Path
@@ -35,7 +35,7 @@ _KEYS = (
     "by_symbol",
 )
 _REQUIRED = ("rulebot_calendar", "name", "verified", "published_until")
-_ENTRY_KEYS = ("day", "time", "note")
+_ENTRY_KEYS = ("day", "time", "when", "note")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 _SYMBOL = re.compile(r"[A-Z][A-Z0-9. ]{0,11}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -161,18 +161,35 @@ class _Reader:
         return tuple(found)
 
     def _event(self, name: str, entry: Plain, path: Path, clock: time | None) -> EventDay | None:
+        moment: Moment | None = None
         if isinstance(entry, dict):
             for key in entry:
                 if key not in _ENTRY_KEYS:
                     help = did_you_mean(key, _ENTRY_KEYS)
                     self.report("RB603", (*path, key), f"unknown key '{key}'", help, at_key=True)
-            clock = self._clock(entry["time"], (*path, "time")) if "time" in entry else clock
+            moment = self._moment(name, entry, path)
+            clock = self._clock(entry["time"], (*path, "time")) if "time" in entry else None if moment else clock
             day = self._day(entry.get("day"), (*path, "day"))
         else:
             day = self._day(entry, path)
         if day is None:
             return None
-        return EventDay(name, day, None if clock is None else at_exchange_time(day, clock))
+        return EventDay(name, day, None if clock is None else at_exchange_time(day, clock), moment=moment)
+
+    def _moment(self, name: str, entry: dict[str, Plain], path: Path) -> Moment | None:
+        """Return when on its day a company reports, None where that is not written."""
+        if "when" not in entry:
+            return None
+        place, words = (*path, "when"), entry["when"]
+        if not name.startswith(earnings_of("")):
+            self.report("RB605", place, "'when' is for earnings; other events have a 'time'", at_key=True)
+        elif "time" in entry:
+            self.report("RB605", place, "'when' and 'time' both say when: write one of them", at_key=True)
+        elif words not in {each.value for each in Moment}:
+            self.report("RB605", place, f"'when' is bmo or amc, is {self.source.written(place)}", _MOMENTS_HELP)
+        else:
+            return Moment(words)
+        return None
 
     def _published(
         self, name: str, placed: tuple[Placed, ...], verified: date, first: date | None, last: date
@@ -220,6 +237,7 @@ class _Reader:
         self.problems.append(self.source.diagnostic(code, path, message, help, at_key=at_key))
 
 
+_MOMENTS_HELP = 'bmo: before the open, amc: after the close; or "time": "16:05"'
 _SPAN_HELP = "'published_from' and 'published_until' are the first and last day that the dates are complete for"
 
 

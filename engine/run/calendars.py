@@ -11,7 +11,14 @@ from zlib import crc32
 
 from engine.model.counted import counted
 from engine.model.errors import MisuseError, SpecError, StoreError
-from engine.model.events import Published, calendar_ends, event_calendar, months_without, unbroken_until
+from engine.model.events import (
+    Published,
+    calendar_ends,
+    event_calendar,
+    months_without,
+    unbroken_until,
+    without_time,
+)
 from engine.model.facts import EventCalendar, EventDay
 from engine.model.values import dataclass
 from engine.run.calendar_file import CalendarFile, read_calendar
@@ -66,7 +73,7 @@ def event_digests(calendar: EventCalendar, names: Iterable[str]) -> dict[str, st
 
 def _event_digest(calendar: EventCalendar, name: str) -> str:
     days = calendar.days.get(name, {})
-    known = [f"{day} {days[day].at} {days[day].projected}" for day in sorted(days)]
+    known = [f"{day} {days[day].at} {days[day].projected} {days[day].moment}" for day in sorted(days)]
     ends = [f"{until.get(name)}" for until in (calendar.published_until, calendar.known_until)]
     return sha256("\n".join([*ends, *known]).encode()).hexdigest()
 
@@ -150,6 +157,10 @@ def _all_of(found: CalendarFile) -> tuple[Published, ...]:
     return found.published
 
 
+_FEW = 3
+_LACKING = "'event' with 'before' or 'after' is unknown around them, and unknown never enters"
+
+
 def _changes(before: EventCalendar, after: EventCalendar, fresh: tuple[Published, ...]) -> Iterator[str]:
     for name in sorted({*before.days, *after.days}):
         old, new = before.days.get(name, {}), after.days.get(name, {})
@@ -158,6 +169,10 @@ def _changes(before: EventCalendar, after: EventCalendar, fresh: tuple[Published
         was = before.published_until.get(name)
         if until is not None and until != was:
             yield f"{name}: published until {until}" + (f", was {was}" if was else "")
+    if lacking := without_time(fresh, min(each.first for each in fresh)):
+        named = ", ".join(f"{each.name} {each.day}" for each in lacking[:_FEW])
+        more = f" and {len(lacking) - _FEW} more" if len(lacking) > _FEW else ""
+        yield f"{counted(len(lacking), 'date')} without a time, bmo or amc: {named}{more}. {_LACKING}"
     for dates in fresh:
         if empty := months_without(dates):
             yield f"{dates.name}: no date in {', '.join(empty)}: is the list complete to {dates.last}?"

@@ -1,10 +1,11 @@
 """The nouns of a test document: what the market and the broker do, and what the bot is expected to do."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 from enum import Enum
 
+from engine.model.facts import Moment
 from engine.model.session import DayTime
 from engine.model.values import dataclass
 from engine.spec.nouns.condition import Path
@@ -36,6 +37,15 @@ class Mark:
     hole: Hole | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A company's earnings: the day, and when on it, as a moment or as New York's time, where that is given."""
+
+    day: date
+    moment: Moment | None = None
+    clock: time | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialMarket:
     """What the market does. Levels by symbol; `iv` in percent a year, `ivs` by underlying; `rv` None is unknown.
@@ -60,7 +70,7 @@ class TrialMarket:
     volumes: Mapping[str, float]
     open_interests: Mapping[str, float]
     put_call: Mapping[str, float]
-    earnings: Mapping[str, date]
+    earnings: Mapping[str, Report]
     quotes: tuple[Mark, ...] = ()
 
 

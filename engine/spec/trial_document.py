@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from math import nan
 
+from engine.model.facts import Moment
 from engine.model.session import CalendarError, Session, is_tabled, session_on
 from engine.spec.conditions import Tree, mapping, sequence, sure
 from engine.spec.diagnostic import Diagnostic
@@ -22,6 +23,7 @@ from engine.spec.trial import (
     Mark,
     Mishap,
     Opening,
+    Report,
     SentHook,
     Span,
     Trial,
@@ -106,8 +108,19 @@ def _market(tree: Tree) -> TrialMarket:
         volumes=_by_symbol(tree, "volume"),
         open_interests=_by_symbol(tree, "open_interest"),
         put_call=_by_symbol(tree, "put_call_volume"),
-        earnings={name.upper(): sure(_date(each)) for name, each in mapping(tree.get("earnings", {})).items()},
+        earnings={name.upper(): _report(each) for name, each in mapping(tree.get("earnings", {})).items()},
         quotes=tuple(_mark(mapping(each)) for each in sequence(tree.get("quotes"))),
+    )
+
+
+def _report(told: Plain) -> Report:
+    if not isinstance(told, dict):
+        return Report(sure(_date(told)))
+    moment, clock = told.get("when"), told.get("time")
+    return Report(
+        sure(_date(told["day"])),
+        None if moment is None else Moment(moment),
+        None if clock is None else time.fromisoformat(str(clock)),
     )
 
 
@@ -249,9 +262,14 @@ def _dates(source: Source, test: Tree, path: Path) -> Iterator[Diagnostic]:
         for at, text in enumerate(days if isinstance(days, list) else ()):
             if isinstance(text, str) and (problem := _no_session(text)):
                 yield source.diagnostic("RB280", (*path, "market", "expiries", name, at), problem, _ON_SESSIONS)
-    for name, text in _inner(test, "market", "earnings").items():
+    for name, told in _inner(test, "market", "earnings").items():
+        of_it = (*path, "market", "earnings", name)
+        text = told.get("day") if isinstance(told, dict) else told
         if isinstance(text, str) and _date(text) is None:
-            yield source.diagnostic("RB280", (*path, "market", "earnings", name), f"there is no date {text}")
+            yield source.diagnostic("RB280", of_it if text is told else (*of_it, "day"), f"there is no date {text}")
+        if isinstance(told, dict) and {"when", "time"} <= told.keys():
+            message = "'when' and 'time' both say when the earnings are: write one of them"
+            yield source.diagnostic("RB280", (*of_it, "time"), message, at_key=True)
 
 
 def _expiring(source: Source, opening: Tree, day: date, path: Path) -> Iterator[Diagnostic]:

@@ -8,13 +8,13 @@ from engine.compile.trial_plans import PlannedTrial
 from engine.model.errors import RulebotError
 from engine.model.events import Published, earnings_of, event_calendar
 from engine.model.facts import EventCalendar, EventDay
-from engine.model.session import session_from
+from engine.model.session import at_exchange_time, session_from
 from engine.model.values import dataclass
 from engine.run.calendars import shipped_dates
 from engine.run.trial.day import ENDS, begins_at, live_through
 from engine.run.trial.expect import Miss, horizon, misses
 from engine.run.trial.outcome import Outcome
-from engine.spec.trial import Trial
+from engine.spec.trial import Report, Trial
 
 Stopwatch = Callable[[], float]
 YEAR = timedelta(days=365)
@@ -48,10 +48,15 @@ def calendar_of(trial: Trial) -> EventCalendar:
         return calendar()
     first, last = trial.date - YEAR, trial.date + YEAR
     given = (
-        Published(name=name, first=first, last=last, days=(EventDay(name, day, None),), verified=trial.date)
-        for name, day in ((earnings_of(symbol), day) for symbol, day in trial.market.earnings.items())
+        Published(name=name, first=first, last=last, days=(_reported(name, report),), verified=trial.date)
+        for name, report in ((earnings_of(symbol), report) for symbol, report in trial.market.earnings.items())
     )
     return event_calendar((*shipped_dates(), *given))
+
+
+def _reported(name: str, report: Report) -> EventDay:
+    at = None if report.clock is None else at_exchange_time(report.day, report.clock)
+    return EventDay(name, report.day, at, moment=report.moment)
 
 
 def run_trial(planned: PlannedTrial, stopwatch: Stopwatch) -> Result:

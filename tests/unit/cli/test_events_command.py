@@ -41,7 +41,7 @@ def test_list_shows_published_and_projected_days() -> None:
 
 def test_list_for_machines() -> None:
     found = json.loads(run("list", "--from", "2020-03-16", "--to", "2020-03-16", "--format", "json").stdout)
-    assert found["events"] == [{"name": "FOMC", "day": "2020-03-16", "at": None, "projected": False}]
+    assert found["events"] == [{"name": "FOMC", "day": "2020-03-16", "at": None, "when": None, "projected": False}]
     assert found["known_until"]["CPI"] == "2028-12-31"
 
 
@@ -114,6 +114,7 @@ def test_a_feed_is_kept_under_the_name_of_its_event_and_replaces_what_it_gave_be
         text = json.dumps({**tree, "by_symbol": {"AAPL": [day]}})
         done = CliRunner().invoke(events, ["import", "-"], input=text)
         assert done.exit_code == 0, done.output
+        assert f"1 date without a time, bmo or amc: earnings.AAPL {day}. 'event' with" in done.stdout
         assert done.stdout.endswith(f"kept as {tmp_path / 'data' / 'calendars' / 'earnings.json'}\n")
     shown = json.loads(run("list", "--from", "2027-01-01", "--to", "2027-01-31", "--format", "json").stdout)
     assert [each["day"] for each in shown["events"] if each["name"] == "earnings.AAPL"] == ["2027-01-29"]

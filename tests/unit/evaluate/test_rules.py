@@ -23,11 +23,12 @@ from engine.compile.plan import (
     Truth,
 )
 from engine.evaluate.evaluation import Verdict
+from engine.evaluate.reading import Context
 from engine.evaluate.rules import compile_test
 from engine.evaluate.snapshot import View
 from engine.evaluate.wording import describe, shortfall
 from engine.model.contract import Underlying
-from engine.model.facts import EventCalendar, EventDay, Facts
+from engine.model.facts import EventCalendar, EventDay, Facts, Moment
 from engine.model.session import Anchor, DayTime, Sessions, at_exchange_time
 
 VIX = Call("vix", (), Quantity.LEVEL)
@@ -274,6 +275,54 @@ def test_days_before_an_event_are_sessions(now: tuple[date, time], count: int, f
 )
 def test_days_after_an_event_are_sessions(now: tuple[date, time], count: int, found: EventDay, is_on: bool) -> None:
     assert judged(no_event(after=Sessions(count)), at_time(*now, found)).truth is not is_on
+
+
+NVDA = Context(symbols=("NVDA",), classes={"NVDA": "NVDA"}, expiry=CONTEXT.expiry)
+
+
+def of_earnings(now: tuple[date, time], found: EventDay, word: str = "event", **given: object) -> Verdict:
+    """Judge `event: {of: [earnings], before: 1d}` at that New York time of a calendar of NVDA with one report."""
+    at = view()
+    at.now = at_exchange_time(*now).timestamp()
+    days = {"earnings.NVDA": {found.day: found}}
+    at.facts = Facts(events=EventCalendar(days=days, known_until={"earnings.NVDA": date(2028, 12, 31)}))
+    arguments = {"of": ("earnings",), **(given or {"before": Sessions(1)})}
+    call = Call(word, tuple(sorted(arguments.items())), Quantity.TRUTH)  # type: ignore[arg-type]
+    return compile_test(Holds(call), NVDA)(at)
+
+
+def report(day: date, moment: Moment | None = None) -> EventDay:
+    return EventDay("earnings.NVDA", day, None, moment=moment)
+
+
+@pytest.mark.parametrize(
+    ("now", "found", "is_on"),
+    [
+        ((FRIDAY, time(15, 30)), report(MONDAY, Moment.BEFORE_OPEN), True),
+        ((MONDAY, time(15, 30)), report(MONDAY, Moment.BEFORE_OPEN), False),
+        ((FRIDAY, time(15, 30)), report(MONDAY, Moment.AFTER_CLOSE), False),
+        ((MONDAY, time(15, 30)), report(MONDAY, Moment.AFTER_CLOSE), True),
+        ((FRIDAY, time(15, 30)), report(FRIDAY, Moment.AFTER_CLOSE), True),
+        ((FRIDAY, time(15, 30)), report(FRIDAY, Moment.BEFORE_OPEN), False),
+        ((HALF_DAY, time(12, 30)), report(HALF_DAY, Moment.AFTER_CLOSE), True),
+        ((FRIDAY, time(15, 30)), report(MONDAY), None),
+        ((MONDAY, time(15, 30)), report(MONDAY), None),
+        ((FRIDAY, time(15, 30)), report(date(2026, 11, 24)), False),
+    ],
+)
+def test_earnings_are_on_one_evening_alone(now: tuple[date, time], found: EventDay, is_on: bool | None) -> None:
+    """With a date alone it was true on two evenings: entered on both, and out before the report."""
+    assert of_earnings(now, found).truth is is_on
+
+
+def test_earnings_without_a_time_say_how_to_bring_it() -> None:
+    assert of_earnings((FRIDAY, time(15, 30)), report(MONDAY)).missing == (
+        'earnings.NVDA on 2026-11-23 has no time: write "when": "bmo" (before the open) or "amc" (after the close) '
+        "beside that day in the calendar, and import it"
+    )
+    assert of_earnings((FRIDAY, time(15, 30)), report(MONDAY), before=Sessions(2)).truth is True  # all of it lies ahead
+    assert of_earnings((DAY, time(11, 0)), report(DAY), until="").truth is True  # today, whenever
+    assert of_earnings((FRIDAY, time(15, 30)), report(MONDAY), "no_event").truth is False  # may be near: kept out
 
 
 def test_sessions_beyond_a_calendar_are_unknown() -> None:

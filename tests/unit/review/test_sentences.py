@@ -59,7 +59,7 @@ def leaves(condition: str, symbol: str = "SPX") -> str:
         ),
         (
             "event: {of: [earnings], before: 1d}",
-            "earnings up to this time of the next session; one without a time lasts its whole day",
+            "earnings up to this time of the next session; earnings without a time, bmo or amc are unknown",
         ),
         ("no_event: {of: [CPI], until: expiry}", "no CPI from today until the expiry"),
         ("session: {is: half}", "a half session"),

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.facts import EventDay
+from engine.model.events import lacks_time
+from engine.model.facts import EventDay, Moment
 from engine.run import calendar_file, settings
 from engine.run.calendar_file import read_calendar
 from engine.run.codes import CODES
@@ -43,6 +44,40 @@ def test_earnings_make_a_calendar_of_each_symbol() -> None:
     del tree["dates"]
     found = read_calendar(json.dumps(tree).encode(), "earnings.json")
     assert [dates.name for dates in found.published] == ["earnings.AAPL", "earnings.BRK.B"]
+
+
+def test_earnings_say_whether_they_come_before_the_open_or_after_the_close() -> None:
+    days = [{"day": "2027-01-28", "when": "amc"}, {"day": "2027-04-29", "when": "bmo"}, "2027-07-29"]
+    tree = {**GOOD, "name": "earnings", "published_until": "2027-12-31", "by_symbol": {"AAPL": days}}
+    del tree["dates"], tree["time"]
+    (dates,) = read_calendar(json.dumps(tree).encode(), "earnings.json").published
+    assert [each.moment for each in dates.days] == [Moment.AFTER_CLOSE, Moment.BEFORE_OPEN, None]
+    assert [lacks_time(each) for each in dates.days] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ({"day": "2027-01-28", "when": "after"}, "RB605 'when' is bmo or amc, is \"after\""),
+        ({"day": "2027-01-28", "when": None}, "RB605 'when' is bmo or amc, is null"),
+        (
+            {"day": "2027-01-28", "when": "amc", "time": "16:05"},
+            "RB605 'when' and 'time' both say when: write one of them",
+        ),
+    ],
+)
+def test_what_is_no_moment_is_refused(entry: dict[str, object], expected: str) -> None:
+    tree = {**GOOD, "name": "earnings", "by_symbol": {"AAPL": [entry]}}
+    del tree["dates"]
+    assert [f"{each.code} {each.message}" for each in read_calendar(json.dumps(tree).encode(), "e.json").problems] == [
+        expected
+    ]
+
+
+def test_a_moment_is_of_earnings_alone() -> None:
+    assert problems(dates=[{"day": "2027-02-01", "when": "bmo"}]) == [
+        "RB605 'when' is for earnings; other events have a 'time'"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,22 @@ def test_a_test_is_read() -> None:
         (["  - {name: a, date: 2026-02-30, expect: [{exits: target}]}"], ["RB280"]),
         (["  - {name: a, expect: [{after_quote: 1, exits: stop}]}"], ["RB280"]),
         (["  - {name: a, market: {earnings: {aapl: 2027-02-30}}, expect: [{exits: stop}]}"], ["RB280"]),
+        (
+            ["  - {name: a, market: {earnings: {aapl: {day: 2027-02-30, when: bmo}}}, expect: [{exits: stop}]}"],
+            ["RB280"],
+        ),
+        (
+            [
+                "  - name: a",
+                "    market: {earnings: {aapl: {day: 2027-01-28, when: bmo, time: '07:00'}}}",
+                "    expect: [{exits: stop}]",
+            ],
+            ["RB280"],
+        ),
+        (
+            ["  - {name: a, market: {earnings: {aapl: {day: 2027-01-28, when: dmh}}}, expect: [{exits: stop}]}"],
+            ["RB152"],
+        ),
         (["  - {name: a, market: {expiries: {spx: [2026-11-21]}}, expect: [{exits: stop}]}"], ["RB280"]),
         (["  - {name: a, market: {expiries: {spx: soon}}, expect: [{exits: stop}]}"], ["RB120"]),
         (["  - {name: a, market: {quotes: [{cost: 1}]}, expect: [{exits: stop}]}"], ["RB280"]),
