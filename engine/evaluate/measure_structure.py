@@ -13,7 +13,7 @@ from engine.evaluate.reading import AtLeast, AtMost, Context, Read, Reading, Unk
 from engine.evaluate.snapshot import Held, LegView, View
 from engine.model.contract import LOT
 from engine.model.loss_bound import loss_bound, why_unbound
-from engine.model.quotes import OPTION_AGE, age_problem, quote_problem
+from engine.model.quotes import OPTION_AGE, QuoteFault, age_problem, is_unwanted, quote_fault, quote_problem
 
 
 def legs_named(view: View, names: tuple[str, ...]) -> tuple[LegView, ...]:
@@ -59,9 +59,11 @@ def quote_width(call: Call, context: Context) -> Read:
 
 
 def _width(view: View, leg: LegView, limit: float, is_part: bool) -> Reading:
-    if problem := quote_problem(view.board, leg.row, view.now, limit):
-        return Unknown(f"{leg.name}: {problem}")
-    bid, ask = view.board.bid[leg.row], view.board.ask[leg.row]
+    fault = quote_fault(view.board, leg.row, view.now, limit)
+    has_no_bid = fault is QuoteFault.NO_BID and is_unwanted(view.board, leg.row)
+    if fault and not has_no_bid:
+        return Unknown(f"{leg.name}: {quote_problem(view.board, leg.row, view.now, limit)}")
+    bid, ask = 0.0 if has_no_bid else view.board.bid[leg.row], view.board.ask[leg.row]
     return exact((ask - bid) / ((ask + bid) / 2.0) if is_part else ask - bid)
 
 
@@ -81,7 +83,7 @@ def mark(view: View, leg: LegView, at: str, closing: bool, limit: float) -> Read
         return Unknown(f"{leg.name}: {problem}")
     bid, ask = board.bid[row], board.ask[row]
     if isnan(bid):
-        if board.bid_size[row] != 0.0:
+        if not is_unwanted(board, row):
             return Unknown(f"{leg.name}: no bid yet")
         if leg.sign > 0 and closing:
             return 0.0
@@ -142,7 +144,9 @@ def start_price(view: View, limit: float) -> Reading:
 
 def _no_start(view: View) -> Unknown:
     """Return that the order has no price to start from, and which quote it lacks."""
-    problems = ((leg.name, quote_problem(view.board, leg.row, view.now)) for leg in view.legs)
+    board, now = view.board, view.now
+    sold = (leg for leg in view.legs if leg.sign < 0 or leg.row < 0 or not is_unwanted(board, leg.row))
+    problems = ((leg.name, quote_problem(board, leg.row, now)) for leg in sold)
     lacks = next((f": {name}: {problem}" for name, problem in problems if problem), "")
     return Unknown(f"the order has no price to start from{lacks}")
 

@@ -124,6 +124,11 @@ def quote_problem(board: Board, row: int, now: float, limit: float | None = None
     return "" if fault is None else _words(fault, board, board.quote_at[row] if row >= 0 else now, now)
 
 
+def is_unwanted(board: Board, row: int) -> bool:
+    """Say whether it was told that nobody bids for an option: a bid of size 0, and not a bid that is yet to come."""
+    return isnan(board.bid[row]) and board.bid_size[row] == 0.0
+
+
 def middle(bid: float, ask: float) -> float:
     """Return the middle of a quote; without a bid half the ask, nan without an ask."""
     return ((bid if bid == bid else 0.0) + ask) / 2.0

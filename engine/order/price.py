@@ -13,7 +13,7 @@ from engine.model.facts import Grids
 from engine.model.market import Board
 from engine.model.money import Rounding, TickRule
 from engine.model.payoff import ends_together, least_payoff
-from engine.model.quotes import QuoteFault, fault_text, quote_fault, quote_problem
+from engine.model.quotes import QuoteFault, fault_text, is_unwanted, quote_fault, quote_problem
 from engine.model.texts import Text
 
 NONE_TOLD: Grids = {}
@@ -50,14 +50,14 @@ def net_quote(
 ) -> NetQuote:
     """Return what dealing these parts brings at mid and at once (natural: sold at the bid, bought at the ask).
 
-    When closing, an option that is bought back needs an ask only: nobody bidding for it counts as a bid of 0.
-    told: the price grids that the broker has told.
+    What is bought needs an ask only: a bid of size 0 counts as a bid of 0. What is sold needs a bid. closing: a bid
+    that has not been told yet counts as 0, too. told: the price grids that the broker has told.
     """
     mid = natural = 0.0
     for option, flow, weight in parts:
         row = board.rows.get(option, -1)
         fault = quote_fault(board, row, now)
-        if fault is QuoteFault.NO_BID and closing and flow < 0:
+        if fault is QuoteFault.NO_BID and flow < 0 and (closing or is_unwanted(board, row)):
             mid -= weight * board.ask[row] / 2
             natural -= weight * board.ask[row]
             continue

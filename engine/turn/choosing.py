@@ -12,7 +12,7 @@ from engine.model.commission import estimate
 from engine.model.contract import LOT, Option
 from engine.model.loss_bound import loss_bound
 from engine.model.position import Position, PositionLeg
-from engine.model.quotes import level_of
+from engine.model.quotes import level_of, middle
 from engine.model.values import replace
 from engine.order.ladder import last_net, start_net
 from engine.order.price import NetQuote, Part, net_quote
@@ -285,6 +285,6 @@ def opening_commission(selection: Selection, view: View, quantity: int) -> Decim
     by_symbol: dict[str, list[tuple[Option, int, float]]] = {}
     for leg in selection.legs:
         bid, ask = (view.board.bid[leg.row], view.board.ask[leg.row]) if leg.row >= 0 else (0.0, 0.0)
-        premium = (bid + ask) / 2 if bid == bid and ask == ask else 0.0
+        premium = middle(bid, ask) if ask == ask else 0.0
         by_symbol.setdefault(leg.option.symbol, []).append((leg.option, leg.sign * leg.ratio * quantity, premium))
     return sum((estimate(parts) for parts in by_symbol.values()), Decimal(0))

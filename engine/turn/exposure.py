@@ -198,7 +198,7 @@ def _at_once(work: Work, option: Option, sign: int) -> Decimal | None:
     board = work.state.board
     row = board.rows.get(option, -1)
     fault = quote_fault(board, row, work.now)
-    if fault and not (fault is QuoteFault.NO_BID and sign < 0):
+    if fault and fault is not QuoteFault.NO_BID:
         return None
     price = board.ask[row] if sign > 0 else board.bid[row]
     return Decimal(f"{price:.4f}") if price == price else ZERO

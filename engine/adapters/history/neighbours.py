@@ -87,9 +87,13 @@ def ordered(terms: Terms) -> Order:
 
 
 def odd_quotes(terms: Terms, bid: Columns, ask: Columns) -> Iterator[Odd]:
-    """Yield the quotes that their neighbours contradict, by instant. Shape: bid and ask (T, C), nan: not quoted."""
+    """Yield the quotes that their neighbours contradict, by instant. Shape: bid and ask (T, C), nan: not quoted.
+
+    An option that nobody bids for is not judged, and judges no other: its ask is an offer to sell all the same.
+    """
     if bid.shape[1] < 4:
         return
+    ask = np.where(np.isnan(bid), np.nan, ask)
     order = ordered(terms)
     if (np.diff(order.places) != 1).any():
         bid, ask = bid[:, order.places], ask[:, order.places]

@@ -44,6 +44,15 @@ def test_a_single_odd_quote_is_found(place: int, factor: float) -> None:
     assert (found.instant, found.option) == (0, place)
 
 
+@pytest.mark.parametrize("place", [3, 5, 8])
+def test_a_cheap_offer_that_nobody_bids_for_stays(place: int) -> None:
+    """Whoever offers a put at 0.05 between those at 1.40 and 1.90 can be bought from."""
+    terms, mids = chain()
+    bid, ask = quotes(mids)
+    bid[0, place], ask[0, place] = np.nan, 0.05
+    assert list(odd_quotes(terms, bid, ask)) == []
+
+
 def test_each_of_two_odd_quotes_apart_is_found() -> None:
     terms, mids = chain()
     mids[0, 5] *= 3.0

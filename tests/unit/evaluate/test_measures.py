@@ -242,8 +242,10 @@ def test_a_leg_without_a_bid_costs_its_ask_to_buy_and_half_of_it_at_mid() -> Non
     quote(opening.board, opening.legs[1].option, NAN, 0.05)
     assert read(opening, "credit", at="natural") == 1.15
     assert read(opening, "credit", at="mid") == 1.475
+    assert read(opening, "quote_width", of=("long_put",)) == 0.05
     opening.board.bid_size[opening.legs[1].row] = 5.0
     assert unknown(read(opening, "credit", at="mid")) == "long_put: no bid yet"
+    assert unknown(read(opening, "quote_width", of=("long_put",))) == "long_put: no bid"
 
 
 def test_what_closing_costs_is_of_each_position_at_one_instant() -> None:

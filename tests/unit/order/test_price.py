@@ -71,6 +71,25 @@ def test_what_is_bought_back_needs_an_ask_only(desk: Desk) -> None:
     assert net_quote((Part(put(5945), 1, 1),), desk.board, desk.now.timestamp(), closing=True).mid is None
 
 
+def test_a_wing_that_nobody_bids_for_is_bought_at_its_ask(desk: Desk) -> None:
+    """Quoted 0.00 / 0.05 it was never bought: an entry waited for a bid."""
+    desk.quote(put(5935), nan, 0.05)
+    parts = parts_of(opening_legs(SPREAD), Side.BUY)
+    assert net_quote(parts, desk.board, desk.now.timestamp()).missing == f"{put(5935)}: no bid"  # it may be yet to come
+    desk.board.bid_size[desk.board.rows[put(5935)]] = 0.0
+    quote = net_quote(parts, desk.board, desk.now.timestamp())
+    assert (quote.mid, quote.natural) == (pytest.approx(2.30 - 0.025), pytest.approx(2.25 - 0.05))
+    alone = net_quote((Part(put(5935), -1, 1),), desk.board, desk.now.timestamp())
+    assert (alone.mid, alone.natural) == (-0.025, -0.05)
+
+
+def test_what_is_sold_needs_a_bid(desk: Desk) -> None:
+    desk.quote(put(5945), nan, 0.05)
+    desk.board.bid_size[desk.board.rows[put(5945)]] = 0.0
+    quote = net_quote(parts_of(opening_legs(SPREAD), Side.BUY), desk.board, desk.now.timestamp())
+    assert quote.missing == f"{put(5945)}: no bid"
+
+
 @pytest.mark.parametrize(
     ("wanted", "natural", "floor", "expected"),
     [

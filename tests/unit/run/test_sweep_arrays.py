@@ -272,6 +272,12 @@ def without_bids(day: HistoryDay) -> HistoryDay:
     return replace(day, bid=np.where(day.ask < 1.0, np.nan, day.bid))
 
 
+def without_bids_for_wings(day: HistoryDay) -> HistoryDay:
+    """Nobody bids for options far out of the money: they can be bought, and not sold."""
+    assert day.delta is not None
+    return replace(day, bid=np.where(np.abs(day.delta) < 0.12, np.nan, day.bid))
+
+
 def blind(day: HistoryDay) -> HistoryDay:
     """Some options have no delta in some minutes."""
     assert day.delta is not None
@@ -306,6 +312,12 @@ def thin(day: HistoryDay) -> HistoryDay:
 @pytest.mark.parametrize("change", [without_bids, crossed, blind, tangled, holed, thin])
 def test_data_that_is_not_plain_changes_nothing(change: Callable[[HistoryDay], HistoryDay]) -> None:
     compare(range(40, 47), 1, PastDays(strikes=30, seed=3, change=change), "natural")
+
+
+@pytest.mark.parametrize("fills", ["natural", "mid"])
+def test_wings_that_nobody_bids_for_are_bought_by_arrays_as_by_turns(fills: str) -> None:
+    source = PastDays(strikes=30, seed=3, change=without_bids_for_wings)
+    assert compare(range(40, 46), 1, source, fills) > 0
 
 
 def test_strikes_by_tangled_deltas_are_left_to_turns() -> None:

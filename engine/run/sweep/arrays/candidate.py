@@ -53,11 +53,16 @@ class Candidate(NamedTuple):
             day, places = self.day, np.arange(len(self.day.times))
             total = np.zeros(len(places))
             for columns, sign in self.legs.values():
-                bid, ask = day.bid[columns, places], day.ask[columns, places]
+                bid, ask = self._bids(columns), day.ask[columns, places]
                 price = (bid + ask) / 2.0 if at == "mid" else (ask if sign > 0 else bid)
                 total -= np.where(columns >= 0, sign * price, np.nan)
             self.kept[key] = total
         return self.kept[key]
+
+    def _bids(self, columns: OptionColumns) -> Columns:
+        """Return what is bid for options at each instant, 0 where nobody bids, nan where that is not known."""
+        day, places = self.day, np.arange(len(self.day.times))
+        return np.where(day.is_unwanted[columns, places], 0.0, day.bid[columns, places])
 
     def _started(self, wanted: Columns) -> Series:
         """Return the price at which its order starts (`order.ladder.start_net`)."""
@@ -74,7 +79,7 @@ class Candidate(NamedTuple):
         day, places = self.day, np.arange(len(self.day.times))
         found = np.full(len(places), -np.inf)
         for columns, _ in (self.legs[name] for name in names):
-            bid, ask = day.bid[columns, places], day.ask[columns, places]
+            bid, ask = self._bids(columns), day.ask[columns, places]
             width = (ask - bid) / ((ask + bid) / 2.0) if is_part else ask - bid
             found = np.maximum(found, np.where(columns >= 0, width, np.nan))
         return found

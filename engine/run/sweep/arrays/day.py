@@ -208,6 +208,12 @@ class ArrayDay:
         return ~(self.bid < self.ask)
 
     @cached_property
+    def is_unwanted(self) -> NDArray[np.bool_]:
+        """Where an option is offered and nobody bids for it: it can be bought. Shape: options x instants."""
+        lacks = np.isnan(self.bid) & ~np.isnan(self.ask)
+        return lacks if self.day.bid_size is None else lacks & (self._of_options(self.day.bid_size) == 0.0)
+
+    @cached_property
     def is_worth_unknown(self) -> NDArray[np.bool_]:
         """Where nobody can say what an option is worth: a bid alone may be missing. Shape: options x instants."""
         return np.isnan(self.ask) | (self.bid >= self.ask)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from engine.evaluate.select import Selection
 from engine.model.contract import Option
 from engine.model.money import CENT
+from engine.model.quotes import middle
 from engine.model.values import replace
 from engine.order.ladder import Bound, rung
 from engine.order.price import NetQuote, Part
@@ -109,11 +110,13 @@ def quoted_at(day: ArrayDay, selection: Selection, place: int, *, opens: bool) -
     parts, sides, mid, natural = [], [], 0.0, 0.0
     for leg in selection.legs:
         column = day.columns.get(leg.option, -1)
-        if column < 0 or day.is_odd[column, place]:
+        if column < 0:
             return None
         bid, ask = float(day.bid[column, place]), float(day.ask[column, place])
         flow = -leg.sign if opens else leg.sign
-        mid += flow * (bid + ask) / 2
+        if day.is_odd[column, place] and not (opens and flow < 0 and day.is_unwanted[column, place]):
+            return None
+        mid += flow * middle(bid, ask)
         natural += flow * (bid if flow > 0 else ask)
         parts.append(Part(leg.option, flow, 1))
         sides.append((bid, ask))
