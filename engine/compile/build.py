@@ -6,6 +6,7 @@ from decimal import Decimal, InvalidOperation
 
 from engine.compile.alone import alone_problems
 from engine.compile.apart import apart_problems, exits_in_groups, in_groups
+from engine.compile.clock_exits import late_problems
 from engine.compile.condition import rules_of
 from engine.compile.edges import edges_read
 from engine.compile.expression import number_of_name
@@ -211,6 +212,7 @@ CHECKS: tuple[Check, ...] = (
     order_problems,
     ending_problems,
     closing_problems,
+    late_problems,
     alone_problems,
     basis_problems,
     _risk_problems,

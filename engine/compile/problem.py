@@ -44,6 +44,7 @@ CODES = {
     "RB241": "A cap on entries that must be written, or makes no sense.",
     "RB242": "An `again` that can never act.",
     "RB243": "An `again` until a time after the last window.",
+    "RB244": "A time exit whose order has no time for one try before the close.",
     "RB250": "A limit of risk that makes no sense.",
     "RB251": "Shares held that cannot be overwritten, or a band of them that is none.",
     "RB260": "An expiry that no contract can have.",
@@ -102,6 +103,7 @@ CODES = {
     "RB371": "Two underlyings that are both sold, or both bought.",
     "RB372": "Legs on two underlyings of which one is sold before one is bought.",
     "RB373": "Two underlyings whose deltas do not offset each other.",
+    "RB382": "A time exit whose order has time for some of its tries only before the close.",
 }
 
 

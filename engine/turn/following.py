@@ -12,7 +12,7 @@ from engine.order.draft import parts_of, wire_price
 from engine.order.ladder import Bound, is_the_last, priority, rung
 from engine.order.price import net_quote
 from engine.spec.nouns.order import Order as Ladder
-from engine.spec.nouns.order import Then
+from engine.spec.nouns.order import Start, Then
 from engine.turn.bounds import entry_bound
 from engine.turn.caution import has_waited_for_price, price_is_there
 from engine.turn.choosing import awaits_quotes, still_holds
@@ -177,7 +177,7 @@ def _next_closing_try(work: Work, order: Order) -> None:
         cancel(work, order, Cause.TARGET_LOST)
         return
     ladder = closing_ladder(work, position, order.attempt + 1)
-    if ladder.then is Then.MARKET and order.attempt >= ladder.tries:
+    if ladder.start is Start.MARKET or (ladder.then is Then.MARKET and order.attempt >= ladder.tries):
         cancel(work, order, Cause.MARKET_FOLLOWS)
         return
     if _is_new_order(ladder, order):

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from math import isnan
 
+from engine.compile.clock_exits import HURRY, clock_time
 from engine.compile.plan import ExitPlan
 from engine.evaluate.measure_structure import mark
 from engine.evaluate.reading import Reading, Unknown
@@ -64,13 +65,28 @@ def _must_follow(work: Work, position: Position) -> bool:
 
 def closing_ladder(work: Work, position: Position, attempt: int) -> Ladder:
     """Return how try `attempt` of the exit at work is priced: the orders of a target are never market orders."""
-    ladder = exit_ladder(work.governing(position), position.exit_reason)
+    bot = work.governing(position)
+    ladder = exit_ladder(bot, position.exit_reason)
     if target_at_work(work, position) is None:
-        return ladder
+        return in_a_hurry(work, planned_exit(bot, position.exit_reason), ladder)
     is_past_tries = ladder.then is Then.MARKET and attempt > ladder.tries
     if ladder.start is Start.MARKET or is_past_tries:
         ladder = replace(ladder, start=Start.NATURAL, step=None)
     return replace(ladder, then=Then.AGAIN)
+
+
+def in_a_hurry(work: Work, planned: ExitPlan | None, ladder: Ladder) -> Ladder:
+    """Return the ladder of a clock exit, whose last try before the close goes as far as it may.
+
+    One that ends at market goes there before the close, however many tries are left; any other one goes to natural.
+    """
+    if planned is None or clock_time(planned) is None or ladder.start is Start.MARKET:
+        return ladder
+    left = (work.state.session.close - work.at).total_seconds()
+    if left > ladder.wait + HURRY:
+        return ladder
+    is_at_market = ladder.then is Then.MARKET
+    return replace(ladder, start=Start.MARKET if is_at_market else Start.NATURAL, step=None, pause=0.0)
 
 
 def bound_of(work: Work, position: Position, legs: tuple[OrderLeg, ...]) -> tuple[Bound, str]:

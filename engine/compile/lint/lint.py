@@ -19,6 +19,7 @@ from engine.compile.lint.opened import at_once, left_by_the_market
 from engine.compile.lint.opening import before_members_open
 from engine.compile.lint.orders import (
     hardly_protected,
+    late,
     left_at_mid,
     naked_between,
     on_one_reading,
@@ -74,6 +75,7 @@ CHECKS: tuple[Check, ...] = (
     on_one_reading,
     waiting_for_quotes,
     left_at_mid,
+    late,
     hardly_protected,
     trained_elsewhere,
 )

@@ -5,6 +5,7 @@ between two legs, or in numbers that the broker may refuse.
 from collections.abc import Iterator
 from math import gcd
 
+from engine.compile.clock_exits import late_warnings
 from engine.compile.lint.confirming import asked_of
 from engine.compile.lint.look import Look
 from engine.compile.lint.wording import duration
@@ -46,6 +47,11 @@ def waiting_for_quotes(look: Look) -> Iterator[Problem]:
             message = f"'{name}' acts while its legs are not quoted, and its order waits for their quotes"
             help_text = "give it 'order: market', or a ladder with 'then: market'"
             yield Problem("RB343", (*rule.path, "unknown"), message, help_text)
+
+
+def late(look: Look) -> Iterator[Problem]:
+    """Yield RB382 for a clock exit whose order has time for some of its tries only before the close."""
+    yield from late_warnings(look.spec)
 
 
 def left_at_mid(look: Look) -> Iterator[Problem]:

@@ -52,6 +52,11 @@ class Order:
     path: Path
 
     @property
+    def seconds(self) -> float:
+        """Return how long its tries take; 0 for a market order."""
+        return 0.0 if self.start is Start.MARKET else self.tries * self.wait + (self.tries - 1) * self.pause
+
+    @property
     def ends_at_market(self) -> bool:
         """Say whether it comes to a market order, which needs no quotes."""
         return self.start is Start.MARKET or self.then is Then.MARKET

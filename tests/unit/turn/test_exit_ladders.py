@@ -349,9 +349,18 @@ def test_a_price_to_start_at_stays_a_credit_when_the_mid_falls_below_zero() -> N
 def test_a_ladder_that_the_close_has_cut_short_begins_anew_at_the_next_open(is_started_anew: bool) -> None:
     """It went on where it was: a market order left with the first quotes of the day."""
     ladder = "{start: mid, step: 0.01, wait: 10s, tries: 3, then: market}"
-    desk = Desk((text_of("seller", **{**SELLER, "exits": f'\n  - time: "15:59:30"\n    order: {ladder}\n'}),))
+    desk = Desk(
+        (
+            text_of(
+                "seller",
+                **{**SELLER, "exits": f"\n  - vix: {{above: 30}}\n    order: {ladder}\n  - at_expiry: settle\n"},
+            ),
+        )
+    )
     desk.opened("10:01")
     desk.until("15:59:30")
+    desk.level("VIX", 31.0)
+    desk.tick(0)
     desk.ack(desk.last)
     desk.until("15:59:50", step=10)
     assert desk.last.attempt == 3
@@ -372,3 +381,38 @@ def test_a_ladder_that_the_close_has_cut_short_begins_anew_at_the_next_open(is_s
     desk.tick(0)
     assert len(closing(desk)) == 2
     assert (desk.last.kind, desk.last.attempt) == (OrderType.LIMIT, 1)
+
+
+# ---------------------------------------------------------------- before the close
+
+
+def timed(at: str, ladder: str) -> Desk:
+    """Return a desk whose spread is closed by the clock, where mid is 0.70 and natural 0.80."""
+    desk = Desk((text_of(exits=f'\n  - time: "{at}"\n    order: {ladder}\n'),))
+    desk.opened()
+    desk.until(at)
+    desk.ack(closing(desk)[0])
+    return desk
+
+
+def test_the_last_try_of_a_clock_exit_before_the_close_is_at_natural() -> None:
+    desk = timed("15:57", "{start: mid, step: 0.01, wait: 60s, tries: 6, then: again}")
+    first = price(desk)
+    assert first is not None
+    wait(desk, 60)
+    wait(desk, 60)
+    assert (price(desk), price(desk) != first) == (Decimal("0.80"), True)
+
+
+def test_a_clock_exit_that_begins_in_the_last_minute_goes_to_natural_at_once() -> None:
+    assert price(timed("15:59", "{start: mid, step: 0.01, wait: 60s, tries: 6, then: again}")) == Decimal("0.80")
+
+
+def test_one_that_ends_at_market_goes_there_before_the_close() -> None:
+    desk = timed("15:57", "{start: mid, step: 0.01, wait: 60s, tries: 6, then: market}")
+    wait(desk, 60)
+    assert not desk.cancels
+    wait(desk, 60)
+    desk.cancelled(desk.order(closing(desk)[0].ref))
+    desk.tick(0)
+    assert [order.kind for order in closing(desk)] == [OrderType.LIMIT, OrderType.MARKET]

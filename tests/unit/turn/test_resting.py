@@ -511,7 +511,7 @@ def test_nothing_rests_before_the_link_is_up() -> None:
 
 # ---------------------------------------------------------------- under an exit that was not done by the close
 
-LATE = RESTING_TILL.replace("15:45", "15:59:30")
+LATE = RESTING_TILL.replace('"15:45"', '"15:59:30"\n    order: {start: mid, wait: 30s, then: again}')
 
 
 def left_over(**sections: str) -> Desk:

@@ -6,7 +6,7 @@ from typing import TypeVar, cast
 import numpy as np
 
 from engine.adapters.history.day import Columns, Places
-from engine.compile.plan import AllOf, AnyOf, Arithmetic, Compare, Constant, Not, Number, Plan, Quantity, Rule
+from engine.compile.plan import AllOf, AnyOf, Arithmetic, Compare, Constant, ExitPlan, Not, Number, Plan, Quantity, Rule
 from engine.compile.plan import Truth as Test
 from engine.compile.reads import calls_of
 from engine.fill.exit_level import net_of_whole
@@ -61,6 +61,11 @@ class Alike:
             instants = frozenset(at for _, every in clocks for at in every if 0.0 < at < day.length)
             self._clocks[day.length] = (starts, ends, instants)
         return self._clocks[day.length]
+
+    def planned(self, number: int) -> ExitPlan:
+        """Return an exit as the first of them has it: the others differ from it in numbers of its rule."""
+        first: ExitPlan = self._planned[number][0]
+        return first
 
     def targets(self, number: int, rows: Places, entries: Columns) -> Columns | None:
         """Return the net prices that orders of an exit never go past, by entry prices; None for what is no target."""

@@ -15,7 +15,7 @@ from engine.run.arrays.may_hold import Mask, may_hold, surely_holds
 from engine.run.arrays.measures import Position
 from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.ladder_columns import Orders
-from engine.run.sweep.arrays.lived import NO_LEVEL, TOGETHER, Lived
+from engine.run.sweep.arrays.lived import NO_LEVEL, TOGETHER, Lived, is_hurried
 from engine.run.sweep.arrays.money_columns import UNIT, Cents, Units, margins, payoffs, surely_lost_below
 from engine.run.sweep.arrays.sheet import Entries, Sheet
 
@@ -134,12 +134,16 @@ class LeavingTogether:
         quotes = self._sheet.quotes(held.columns, places, self._group.signs)
         begins = delay + np.where(places == held.places, held.worked.after, 0.0)
         floor = surely_lost_below(self._sheet.strikes(held.columns), quotes)
+        planned = self._group.planned(number)
+        left = self._day.length - self._day.times[places] - begins
+        in_time = np.array([not is_hurried(planned, each) for each in left.tolist()], dtype=bool)
         targets = self._group.targets(number, held.rows, held.worked.net / UNIT)
         orders = Orders(quotes, order, self._session.fills, floor, targets)
         worked = orders.work(self._day.rooms(places) - begins, closing=True)
         commission = quotes.commission(worked.net, self._group.plan.quantity)
         fine = worked.is_clear & worked.is_filled & commission.is_clear & ~(is_among_others & (worked.tries > 1))
         fine &= ~self._sheet.lacks_size(quotes, held.columns, places)
+        fine &= in_time
         if targets is not None:
             fine &= ~orders.are_for_nothing
         self._sheet.leave_alone(held.rows[~fine])

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.adapters.history.day import Columns
+from engine.compile.clock_exits import HURRY, clock_time
 from engine.compile.plan import ExitPlan, Truth
 from engine.evaluate.evaluation import NotOpen
 from engine.evaluate.select import Selection
@@ -176,6 +177,8 @@ class ArraySession:
             return Unclear(f"{acting.planned.name}: another exit is true within {TOGETHER:g} seconds")
         begins = acting.delay + (entered.since if place == entered.place else 0.0)
         quantity = entered.held.quantity
+        if is_hurried(acting.planned, self.day.length - self.day.times[place] - begins):
+            return Unclear(f"{acting.planned.name}: its order may last until the close")
         target = target_net(acting.planned, entered.held.entry_price)
         key = (entered.selection.legs, quantity, place, begins, acting.order, target)
         if key not in self._closings:
@@ -229,6 +232,11 @@ class ArraySession:
         if legs not in self._margins:
             self._margins[legs] = margin_of(tuple((leg.option, leg.sign, ZERO) for leg in legs))
         return self._margins[legs]
+
+
+def is_hurried(planned: ExitPlan, left: float) -> bool:
+    """Say whether the close may cut the ladder of a clock exit short, so many seconds before it."""
+    return clock_time(planned) is not None and left < planned.order.seconds + planned.order.wait + 2 * HURRY
 
 
 def target_net(planned: ExitPlan, entry: float) -> Decimal | None:

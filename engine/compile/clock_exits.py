@@ -1,0 +1,93 @@
+"""Exits by the clock, and the time that their orders have before the close."""
+
+from collections.abc import Iterator
+from datetime import date
+
+from engine.compile.orders import exit_order_of, ordered_out
+from engine.compile.plan import ExitPlan, Holds
+from engine.compile.problem import Problem
+from engine.model.session import DayTime, Session, session_on
+from engine.spec.nouns.condition import MeasureTest
+from engine.spec.nouns.exits import Exit
+from engine.spec.nouns.order import Order
+from engine.spec.spec import Spec
+
+_FULL_DAY, _HALF_DAY = date(2025, 6, 3), date(2024, 11, 29)
+LEAST_TIME = 2.0
+"""Seconds that an order and its answer take when the broker is busy."""
+HURRY = 10.0
+"""Seconds before the close by which the last try of a clock exit must stand at the broker."""
+
+
+def clock_time(planned: ExitPlan) -> DayTime | None:
+    """Return the time of an exit that the clock alone brings about, None of any other."""
+    test = None if planned.rule is None else planned.rule.test
+    if not isinstance(test, Holds) or test.call.measure != "time" or planned.roll is not None:
+        return None
+    at = test.call.argument("at")
+    return at if isinstance(at, DayTime) else None
+
+
+def late_problems(spec: Spec) -> Iterator[Problem]:
+    """Yield RB244 for a clock exit after which not even one try of its order ends before the close."""
+    for rule, at, order in _clock_exits(spec):
+        takes = _first(order)
+        if (late := _late(at, 0.0, takes)) is not None:
+            message = f"'{rule.name}' begins {late} and its first try takes {takes:g} s"
+            yield Problem("RB244", rule.path, message, _help(length(order, spec)))
+
+
+def late_warnings(spec: Spec) -> Iterator[Problem]:
+    """Yield RB382 for a clock exit whose order has time for some of its tries only before the close."""
+    for rule, at, order in _clock_exits(spec):
+        takes = length(order, spec)
+        if _late(at, 0.0, _first(order)) is None and (late := _late(at, _first(order), takes)) is not None:
+            message = f"'{rule.name}' begins {late} and its tries take {takes:g} s"
+            yield Problem("RB382", rule.path, message, _help(takes))
+
+
+def _late(at: DayTime, least: float, takes: float) -> str | None:
+    """Return `60 s before the close` of the first kind of day that leaves from `least` to less than `takes` seconds."""
+    for session, words in _days():
+        left = seconds_left(at, session)
+        if least <= left < takes:
+            return f"{left:g} s before the close{words},"
+    return None
+
+
+def length(order: Order, spec: Spec) -> float:
+    """Return how many seconds the tries of an exit's order take; of legs sent one by one, all of them."""
+    legs = len(spec.legs.legs) if spec.order.leg_by_leg else 1
+    return max(order.seconds, LEAST_TIME) * legs
+
+
+def seconds_left(at: DayTime, session: Session) -> float:
+    """Return the seconds from a clock exit to the close; negative where it comes after it."""
+    return (session.close - at.before_close(session)).total_seconds()
+
+
+def _clock_exits(spec: Spec) -> Iterator[tuple[Exit, DayTime, Order]]:
+    default = exit_order_of(spec)
+    for rule in spec.exits:
+        test = rule.condition.test if rule.condition is not None else None
+        if not rule.enabled or rule.roll is not None or not isinstance(test, MeasureTest) or test.measure != "time":
+            continue
+        at = test.arguments["at"]
+        if isinstance(at, DayTime):
+            yield rule, at, default if rule.order is None else ordered_out(rule.order, spec)
+
+
+def _days() -> Iterator[tuple[Session, str]]:
+    for day, words in ((_FULL_DAY, ""), (_HALF_DAY, " on half days")):
+        session = session_on(day)
+        assert session is not None
+        yield session, words
+
+
+def _first(order: Order) -> float:
+    return max(min(order.wait, order.seconds), LEAST_TIME)
+
+
+def _help(takes: float) -> str:
+    minutes = -(-int(takes + HURRY) // 60)
+    return f"let it begin at 'close - {minutes}m' or earlier, or shorten its order"
