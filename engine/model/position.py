@@ -149,9 +149,9 @@ class Position:
     exit_mid: the same when the closing order was first priced. exit_reason: name of the exit that is closing or has
     closed it ("" while none). suspended: its resting orders were taken back for a moment and the engine watches their
     prices instead. hold: why nothing is sent for it, or only for a part of it (`GOES_ON`), None while all is well.
-    on_hold: the same in words for people; no decision reads them. rearmed: how often resting orders that somebody
-    cancelled were put back. retry_at, attempts: when the next order of an entry or exit is due, and how many tries were
-    made.
+    on_hold: the same in words for people; no decision reads them. rearmed: how many times on end resting orders were
+    lost, lost_at: when last, is_lost: the broker has not confirmed them since. retry_at, attempts: when the next order
+    of an entry or exit is due, and how many tries were made.
     keep: structures that the exit at work leaves open. acted: exits that have closed their part and do not again.
     parted: legs that exits have closed, or rolled, to the end apart from the others. armed: exits with `armed_by` that
     exist by now. max_risk: the most a structure can lose in dollars at the price it was entered at, however its legs
@@ -186,6 +186,8 @@ class Position:
     on_hold: str = ""
     setbacks: int = 0
     rearmed: int = 0
+    lost_at: datetime | None = None
+    is_lost: bool = False
     retry_at: datetime | None = None
     attempts: int = 0
     keep: int = 0

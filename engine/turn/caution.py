@@ -21,6 +21,7 @@ from engine.order.price import NetQuote, Part
 from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Then
 from engine.turn.judging import wake
+from engine.turn.losses import NEVER_AGAIN
 from engine.turn.resting import LEAVING, cancel
 from engine.turn.turned_away import is_ended_by_broker, is_turned_away
 from engine.turn.unknown import known_again, note_unknown
@@ -113,6 +114,8 @@ def begin_session(work: Work, session: Session) -> None:
             continue
         if position.setbacks and not is_stopped(position):
             position = work.put_position(replace(position, setbacks=0))
+        if 0 < position.rearmed < NEVER_AGAIN:
+            position = work.put_position(replace(position, rearmed=0))
         if position.passed:
             position = work.put_position(replace(position, passed=()))
         if position.state == "exiting" and position.attempts:

@@ -29,10 +29,10 @@ from engine.turn.closing import (
 from engine.turn.daily import is_same_week
 from engine.turn.entered import entry_ended, note_end, stop_for_today, take_back_others, unwind, why_over
 from engine.turn.grids import is_off_grid
+from engine.turn.losses import note_loss, sent_again_text
 from engine.turn.protecting import PROTECT, note_gone
 from engine.turn.pursuing import is_trading, leave, leave_shares, nothing_to_roll_into, pursue
 from engine.turn.resting import (
-    REARM_LIMIT,
     RESTING,
     cancel,
     has_expired,
@@ -426,21 +426,14 @@ def _is_closing(work: Work, position: Position, order: Order) -> bool:
 
 
 def _watched_instead(work: Work, position: Position, order: Order, how: str) -> None:
-    """The broker will not hold this order, or has none: the engine watches its price, and tries again.
-
-    Of one that was not refused at once nobody watches the price until it is known to be over: once more, then no more.
-    """
+    """The broker will not hold this order, or has none: the engine watches its price, and it is sent again."""
     if position.suspended:
         return
-    count = position.rearmed + (order.status is not OrderStatus.REFUSED)
+    position = note_loss(work, position, is_refused=True)
     then = _instead(position)
-    if count > REARM_LIMIT and position.state == "open":
-        then += " from now on"
-    text = f"a resting order was {how}, {then}: {order.why}"
-    work.alarm(position.bot, text, position.id)
+    work.alarm(position.bot, f"a resting order was {how}, {then}: {order.why}", position.id, again=True)
     take_back(work, position, Cause.PARTNER_LOST, how)
-    retry_at = work.at + timedelta(minutes=1) if position.state == "open" else position.retry_at
-    work.put_position(replace(position, suspended=True, rearmed=count, retry_at=retry_at))
+    work.put_position(replace(position, suspended=True))
 
 
 def _instead(position: Position) -> str:
@@ -449,14 +442,14 @@ def _instead(position: Position) -> str:
 
 
 def _somebody_cancelled(work: Work, position: Position, order: Order) -> None:
-    """A resting order was cancelled, and not by us: once it is put back, then a person must look."""
-    count = position.rearmed + 1
-    position = work.put_position(replace(position, rearmed=count, suspended=count > REARM_LIMIT))
-    text = f"a resting order of {position.legs[0].option} was cancelled at the broker"
-    then = f" again: {_instead(position)}" if position.suspended else ": it is put back once"
-    words = order.said
-    work.alarm(position.bot, text + then + (f" ({words})" if words else ""), position.id)
-    _put_back_anew(work, position, Cause.PARTNER_CANCELLED)
+    """A resting order was cancelled, and not by us: it is sent again, and its partner rests on."""
+    before, position = position.lost_at, note_loss(work, position)
+    what = f"the resting {order.purpose.value} of {position.legs[0].option}"
+    then = sent_again_text(position)
+    text = f"{what} was cancelled at the broker: {then}"
+    words = f"{text} ({order.said})" if order.said else text
+    work.alarm(position.bot, words, position.id, again=position.lost_at != before)
+    place_resting(work, position)
 
 
 def _put_back_anew(work: Work, position: Position, cause: Cause) -> None:

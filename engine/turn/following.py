@@ -23,7 +23,7 @@ from engine.turn.opening import comes_too_late, is_past_exits, no_price, unprice
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import not_trading, waits_for_reload
 from engine.turn.reports import conclude, has_reason, is_not_found
-from engine.turn.resting import GRACE, ask_back, cancel
+from engine.turn.resting import GRACE, RESTING, ask_back, cancel
 from engine.turn.rolling import next_rung, sells_dead
 from engine.turn.target_price import bound_of, closing_ladder, may_wait, target_at_work
 from engine.turn.work import Work
@@ -33,6 +33,8 @@ MARKET_PATIENCE, LONGEST_PATIENCE = timedelta(seconds=10), timedelta(seconds=30)
 record."""
 NOT_FOUND_PATIENCE = timedelta(minutes=1)
 """How long after "not found" an order that the broker has acknowledged is to be cancelled again."""
+RESTING_PATIENCE = timedelta(seconds=0.3)
+"""The same for one that rests: it is sent again within a second."""
 REASON_PATIENCE = timedelta(seconds=1)
 """How long a refused order waits for the message that says why; it may come after the status."""
 PAST_CLOSE = timedelta(seconds=5)
@@ -45,7 +47,8 @@ SILENCE = timedelta(seconds=10)
 def follow(work: Work, order: Order) -> None:
     """Take the step that is due for a live order, if one is."""
     if order.ended is not None:
-        left = (order.changed_at + REASON_PATIENCE - work.at).total_seconds()
+        patience = RESTING_PATIENCE if order.purpose in RESTING else REASON_PATIENCE
+        left = (order.changed_at + patience - work.at).total_seconds()
         if left <= 0 and order.ended is OrderStatus.REFUSED and not has_reason(order):
             said = order.said
             why = "and nobody says why: it is taken back"

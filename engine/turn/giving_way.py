@@ -16,10 +16,10 @@ from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.closing import is_dead, legs_to_close
 from engine.turn.judging import wake
+from engine.turn.losses import is_paused
 from engine.turn.program import CompiledBot
 from engine.turn.protecting import place_protection
 from engine.turn.resting import (
-    REARM_LIMIT,
     RESTING,
     has_expired,
     is_against_exit,
@@ -145,14 +145,14 @@ def _may_be_put_back(work: Work, position: Position) -> bool:
     """Say whether it is to rest again now; of what an exit closes a part of, protective stops on the others are."""
     if position.state == "exiting":
         is_of_others = not (position.is_let_be or work.governing(position).resting)
-        return is_of_others and position.rearmed <= REARM_LIMIT
+        return is_of_others and not is_paused(position, work.at)
     return position.state == "open" and _may_rest_again(position, work.at) and not has_expired(work, position)
 
 
 def _may_rest_again(position: Position, at: datetime) -> bool:
     """Say no to what was refused a moment ago, or was cancelled by somebody too often."""
     waits = position.retry_at is not None and at < position.retry_at
-    return not waits and not position.is_let_be and position.rearmed <= REARM_LIMIT
+    return not waits and not position.is_let_be and not is_paused(position, at)
 
 
 def _is_wanted(work: Work, contracts: set[Option]) -> bool:

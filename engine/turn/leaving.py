@@ -75,10 +75,10 @@ def step_exits(work: Work, position: Position) -> None:
         position = note_best(work, position, bot, view)
         view.held = structure(work, position).held
     true: list[ExitPlan] = []
-    protected = bool(bot.resting and resting_orders(work, position.id)) and not position.suspended
+    resting = set() if position.suspended else {order.reason for order in resting_orders(work, position.id)}
     place, halting = exits_of(position.id), work.bots[position.bot].day.closing_of(position.digest)
     for planned, compiled, arming in zip(bot.plan.exits, bot.exits, bot.arming, strict=True):
-        if compiled is None or (planned.resting and protected):
+        if compiled is None or (planned.resting and planned.name in resting):
             continue
         if arming and not _is_armed(work, position, planned, arming, view):
             continue

@@ -20,7 +20,8 @@ from engine.model.values import replace
 from engine.order.draft import net_price
 from engine.turn.caution import stop
 from engine.turn.entered import stop_for_today
-from engine.turn.resting import REARM_LIMIT, RESTING, cancel, cancel_entries, take_back
+from engine.turn.losses import NEVER_AGAIN
+from engine.turn.resting import RESTING, cancel, cancel_entries, take_back
 from engine.turn.work import Work
 
 AGAIN_AFTER = timedelta(minutes=1)
@@ -57,7 +58,7 @@ def check_terms(work: Work, order: Order, event: OrderReport, *, is_first: bool)
     elif _closes_more(order, event):
         work.alarm(order.bot, f"{text}: it would close more than was meant and is taken back", position.id)
         if order.purpose in RESTING:  # the next one would be no better: the engine watches its price
-            work.put_position(replace(position, suspended=True, rearmed=REARM_LIMIT + 1))
+            work.put_position(replace(position, suspended=True, rearmed=NEVER_AGAIN))
             take_back(work, work.positions[position.id], Cause.PARTNER_CLOSES_MORE)
         else:
             _take_back_once(work, position, order)

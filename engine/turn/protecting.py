@@ -29,11 +29,12 @@ from engine.order.price import NONE_TOLD, option_ticks
 from engine.turn.caution import is_held_back
 from engine.turn.grids import is_off_grid
 from engine.turn.judging import REREAD, counted, wake
+from engine.turn.losses import is_paused, note_loss, sent_again_text
 from engine.turn.lost_cover import CLOSED_AFTER, LOST_COVER, lost_to_others
 from engine.turn.opening import ticket
 from engine.turn.resting import (
-    REARM_LIMIT,
     has_expired,
+    has_level,
     has_run_out,
     is_against_exit,
     is_restarting,
@@ -57,8 +58,6 @@ HITS = 2
 Method": double bid/ask is the default of US options."""
 GUARDING = (Purpose.EXIT, Purpose.UNWIND, Purpose.ROLL, Purpose.STOP, Purpose.PROTECT)
 """Orders that take a short leg's risk away while they work."""
-ASK_AGAIN = timedelta(minutes=1)
-"""How long after the broker refused a protective stop it is asked again."""
 
 
 def place_protection(work: Work, position: Position, closing: Collection[str] = ()) -> None:
@@ -71,7 +70,7 @@ def place_protection(work: Work, position: Position, closing: Collection[str] = 
     plan = work.governing(position).plan.risk.protect
     if plan is None or position.state not in ("open", "exiting") or position.suspended:
         return
-    if not work.state.is_linked or position.rearmed > REARM_LIMIT or has_expired(work, position):
+    if not work.state.is_linked or has_expired(work, position):
         return
     is_let_be = (position.is_let_be and not is_held_back(position)) or work.is_unsure(position)
     is_exiting = position.state == "exiting"  # then it is the closing order that waits, of other legs
@@ -84,9 +83,9 @@ def place_protection(work: Work, position: Position, closing: Collection[str] = 
         if not _is_at_risk(work, leg) or leg.name in closing or not plan.covers(leg.name):
             continue
         if (order := live.get(leg.name)) is None:
-            if not is_let_be and is_against_exit(work, position, (leg,)):
+            if not is_let_be and not is_paused(position, work.at) and is_against_exit(work, position, (leg,)):
                 _wait_for_exit(work, position)
-            elif not is_let_be:
+            elif not is_let_be and not is_paused(position, work.at):
                 _place(work, position, leg, plan)
         elif order.is_working:
             _fit(work, position, leg, order, None if is_let_be else plan)
@@ -194,15 +193,18 @@ class Hit(NamedTuple):
 
 
 def watched_stop_hit(work: Work, position: Position, closing: Collection[str]) -> Hit | None:
-    """Return which protective stop of a position, taken back for a while, would have been hit.
+    """Return which protective stop of a position, taken back for a while or lost, would have been hit.
 
     closing: names of legs that an exit at work closes, which have none.
     """
     plan = work.governing(position).plan.risk.protect
-    if plan is None or not position.suspended or position.state not in ("open", "exiting"):
+    is_watched = position.suspended or position.is_lost
+    if plan is None or not is_watched or position.state not in ("open", "exiting"):
         return None
+    live = (order for order in work.live_orders(position.id) if order.purpose is Purpose.PROTECT)
+    resting = {order.legs[0].name for order in live if order.status is not OrderStatus.CANCELLING}
     for leg in position.common.legs:
-        if _is_at_risk(work, leg) and plan.covers(leg.name) and leg.name not in closing:
+        if _is_at_risk(work, leg) and plan.covers(leg.name) and leg.name not in resting.union(closing):
             price = stop_price(position, leg, plan, work.state.facts.ticks) or _price_of_last(work, position, leg)
             if price is not None and _is_bid(work, position, leg, price):
                 return Hit(leg.option, price)
@@ -317,10 +319,9 @@ def is_unprotected_too_long(work: Work, position: Position) -> bool:
 
 
 def note_gone(work: Work, position: Position, order: Order, *, asked: bool) -> None:
-    """Say that an open position has lost a protective stop, and not by a fill: it is put back once.
+    """Say that a position has lost a protective stop, and not by a fill: it is sent again (`losses.py`).
 
     One whose price was off the grid is sent anew at once, and no loss: an exit that is at work sends it by itself.
-    Those of several legs that are lost together, before any is put back, are one loss.
     """
     is_refused = order.status is OrderStatus.REFUSED or is_turned_away(order)
     is_lost = not is_refused and is_lost_again(order, work.orders_of(position.id))
@@ -331,13 +332,27 @@ def note_gone(work: Work, position: Position, order: Order, *, asked: bool) -> N
         if is_open:
             place_protection(work, position)
         return
-    is_together = is_open and position.retry_at is not None and work.at < position.retry_at
-    count = position.rearmed + (not is_together)
-    retry_at = work.at + ASK_AGAIN if is_open else position.retry_at  # an exit does not wait for it
-    position = work.put_position(replace(position, rearmed=count, retry_at=retry_at))
+    position = note_loss(work, position, is_refused=is_refused)
     how = "refused" if is_refused else "sent twice, and the broker has none" if is_lost else "cancelled, and not by us"
-    then = "it is put back" if count <= REARM_LIMIT else "it is not put back again: a person must look"
+    then = sent_again_text(position)
     text = f"the protective stop of {order.legs[0].option} was {how}: {then}"
     words = order.why
-    work.alarm(position.bot, f"{text} ({words})" if words else text, position.id)
-    wake(work, position.bot, ASK_AGAIN.total_seconds())
+    work.alarm(position.bot, f"{text} ({words})" if words else text, position.id, again=True)
+    if is_open:
+        place_protection(work, position)
+
+
+def note_restored(work: Work, position: Position) -> None:
+    """Tell a person once the broker has confirmed all that was lost and is to rest for a position."""
+    live = resting_orders(work, position.id)
+    if not position.is_lost or position.suspended or not live or not all(order.is_working for order in live):
+        return
+    bot, there = work.governing(position), {(order.purpose, order.legs[0].name) for order in live}
+    plan, exits = bot.plan.risk.protect, {order.reason for order in live}
+    if any(each.name not in exits and has_level(work, position, each) for each in bot.resting):
+        return
+    at_risk = [leg.name for leg in position.common.legs if _is_at_risk(work, leg) and plan and plan.covers(leg.name)]
+    if all((Purpose.PROTECT, name) in there for name in at_risk):
+        text = f"the resting orders of {position.id} work at the broker again"
+        work.alarm(position.bot, text, position.id, again=True)
+        work.put_position(replace(position, is_lost=False))

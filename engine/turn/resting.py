@@ -28,6 +28,7 @@ from engine.order.price import NONE_TOLD, option_ticks
 from engine.record.record import Kind
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.judging import wake
+from engine.turn.losses import is_paused
 from engine.turn.work import Work
 
 RESTING = (Purpose.TARGET, Purpose.STOP, Purpose.PROTECT)
@@ -37,8 +38,6 @@ CANCEL_PATIENCE = timedelta(seconds=10)
 GRACE = timedelta(seconds=40)
 """How long an order of which nothing was heard may still be on its way: only what the broker is asked after that says
 whether it has it."""
-REARM_LIMIT = 1
-"""How often resting orders that somebody cancelled are put back before a person must look."""
 
 
 def cancel(
@@ -112,8 +111,11 @@ def place_resting(work: Work, position: Position, *, at_once: bool = False) -> N
         return
     if live := resting_orders(work, position.id):
         _fit(work, position, live)
-        if _lacks_one(work, position, planned, live):
-            take_back(work, position, Cause.PAIR_NOT_WHOLE)
+        if not is_paused(position, work.at):
+            for each in _missing(work, position, planned, live):
+                _place(work, position, each, live[0].oca_group)
+        return
+    if is_paused(position, work.at):
         return
     if has_expired(work, position) or position.common.structures == 0 or position.entry_price is None:
         return
@@ -165,16 +167,23 @@ def is_restarting(work: Work, bot: str) -> bool:
     return over is not None
 
 
-def _lacks_one(work: Work, position: Position, planned: tuple[ExitPlan, ...], live: list[Order]) -> bool:
-    """Say whether one of the group is missing while the others work: it never arrived, or ended by itself."""
-    if has_expired(work, position) or not all(order.is_working for order in live):
-        return False
-    leg = next((leg for leg in position.common.legs if leg.held > 0), None)
+def _missing(work: Work, position: Position, planned: tuple[ExitPlan, ...], live: list[Order]) -> list[ExitPlan]:
+    """Return what is missing of the group while the others work: it was lost, never arrived, or ended by itself."""
+    is_there = [order.is_working or (position.is_lost and _is_under_way(order)) for order in live]
+    if has_expired(work, position) or not all(is_there):
+        return []
     there = {order.reason for order in live}
-    return leg is not None and any(
-        each.name not in there and level_price(position, leg, each, work.state.facts.ticks) is not None
-        for each in planned
-    )
+    return [each for each in planned if each.name not in there and has_level(work, position, each)]
+
+
+def _is_under_way(order: Order) -> bool:
+    return order.status is OrderStatus.SENDING and order.ended is None
+
+
+def has_level(work: Work, position: Position, planned: ExitPlan) -> bool:
+    """Say whether an exit has a price at which it can rest."""
+    leg = next((leg for leg in position.common.legs if leg.held > 0), None)
+    return leg is not None and level_price(position, leg, planned, work.state.facts.ticks) is not None
 
 
 def has_expired(work: Work, position: Position) -> bool:

@@ -70,7 +70,7 @@ from engine.turn.margin import on_margin, take_refusal, take_unasked
 from engine.turn.opening import entry_due
 from engine.turn.profit import keep_structures
 from engine.turn.program import CompiledBot, Program
-from engine.turn.protecting import place_protection
+from engine.turn.protecting import note_restored, place_protection
 from engine.turn.pursuing import protect_the_rest, pursue
 from engine.turn.refusing import waits_for_reload
 from engine.turn.reloading import reload_waits
@@ -210,11 +210,13 @@ def _retry(work: Work, position: Position) -> None:
     if position.state == "exiting":
         pursue(work, position)
         protect_the_rest(work, work.positions[position.id])
+        note_restored(work, work.positions[position.id])
     elif entry_due(position, work.at) and not work.has_live_entry(position.id):
         next_opening(work, position)
     elif position.state == "open" and not position.suspended:
         place_resting(work, position)
         place_protection(work, work.positions[position.id])
+        note_restored(work, work.positions[position.id])
 
 
 def _halt_and_enter(work: Work, bots: list[tuple[str, CompiledBot]], known: dict[str, str]) -> None:

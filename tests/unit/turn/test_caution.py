@@ -237,6 +237,10 @@ def test_what_is_said_late_of_a_protective_stop_makes_no_exit_less_cancelled() -
     desk.until("15:44:59")
     desk.cancelled(guard)
     desk.until("15:45")
+    desk.tick(1)
+    for order in [each for each in desk.live if each.purpose is Purpose.PROTECT]:
+        desk.cancelled(order)
+    desk.tick(0)
     worked_and_cancelled(desk, 1)
     assert desk.position.setbacks == 1
     desk.message(guard, 201, "Order rejected - reason:margin")

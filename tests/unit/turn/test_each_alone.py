@@ -501,7 +501,7 @@ def test_a_protective_stop_that_is_lost_while_a_wing_waits_is_put_back() -> None
     for _ in range(62):
         without_bid(desk, put(5935))
     assert at_broker(desk) == {"short_call": 1}
-    assert any("was cancelled, and not by us: it is put back" in text for text in desk.alarms)
+    assert any("was cancelled, and not by us: rulebot sends it again" in text for text in desk.alarms)
 
 
 def test_what_a_part_has_left_is_protected_again_while_a_wing_waits() -> None:

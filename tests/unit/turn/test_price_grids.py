@@ -128,7 +128,9 @@ def test_a_protective_stop_that_is_refused_for_its_price_is_sent_at_once_on_the_
     ]
     off_grid(desk, second)  # another grid is not known: a minute later once more, and a person is told
     assert desk.last.ref == second.ref
-    assert any("protective stop of SPY 2027-02-19 586P was refused: it is put back" in each for each in desk.alarms)
+    assert any(
+        "protective stop of SPY 2027-02-19 586P was refused: rulebot sends it again" in each for each in desk.alarms
+    )
     desk.tick(61)
     assert desk.last.ref != second.ref
 

@@ -333,16 +333,16 @@ def work_off(desk: Desk) -> None:
         desk.tick(5)
 
 
-@pytest.mark.parametrize("is_put_back", [False, True])
+@pytest.mark.parametrize("is_confirmed", [False, True])
 @pytest.mark.parametrize("legs", ["", CONDOR])
-def test_28_what_a_stop_leaves_that_fills_after_it_was_over_is_closed(legs: str, is_put_back: bool) -> None:
+def test_28_what_a_stop_leaves_that_fills_after_it_was_over_is_closed(legs: str, is_confirmed: bool) -> None:
     """It was left, the long leg alone and the other side, until some exit came true."""
     desk = opened(EACH, legs=legs) if legs else opened(EACH)
     guard = called_cancelled(desk)
-    if is_put_back:
+    if is_confirmed:
         desk.tick(61)
         ack_all(desk)
-    assert ("short_put" in [order.legs[0].name for order in guards(desk)]) is is_put_back
+    assert "short_put" in [order.legs[0].name for order in guards(desk)]
     fills_late(desk, guard, 1)
     assert (desk.position.state, desk.position.exit_reason) == ("exiting", "protect")
     assert all(order.status is OrderStatus.CANCELLING for order in guards(desk))
@@ -356,6 +356,9 @@ def test_28_a_part_that_a_stop_fills_after_it_was_over_closes_all() -> None:
     desk = opened(TWO["risk"], quantity=TWO["quantity"])
     guard = called_cancelled(desk)
     fills_late(desk, guard, 1)
+    for order in guards(desk):
+        desk.cancelled(order)
+    desk.tick(1)
     closing = desk.last
     assert (closing.purpose, closing.quantity, closing.is_combo) == (Purpose.EXIT, 1, True)
     fills_late(desk, guard, 1)
@@ -487,17 +490,36 @@ def test_28_a_stop_that_fills_after_the_exit_is_told_and_nothing_is_traded_for_i
     assert desk.alarms[-1].endswith("a person must look")
 
 
-def test_a_guard_somebody_cancelled_is_put_back_once() -> None:
+def test_a_guard_somebody_cancelled_is_sent_again_each_time() -> None:
+    """After the second time it was not sent again, and a person had to look."""
     desk = opened()
     ack_all(desk)
-    for expected in (1, 0):
+    for pause in (0, 1, 2, 5, 15):
         (guard,) = guards(desk)
         desk.cancelled(guard)
-        desk.tick(1)
-        desk.tick(61)
-        assert len(guards(desk)) == expected
+        desk.tick(0.9)
+        assert len(guards(desk)) == (pause == 0)
+        desk.tick(pause)
+        (again,) = guards(desk)
+        assert again.ref != guard.ref
+        told = len(desk.alarms)
         ack_all(desk)
-    assert any("a person must look" in text for text in desk.alarms)
+        desk.tick(0.1)
+        assert desk.alarms[told:] == [f"the resting orders of {desk.position.id} work at the broker again"]
+
+
+def test_a_guard_somebody_cancelled_is_sent_again_before_max_unprotected_is_over() -> None:
+    """It was said to be put back, no order was sent, and after 5 seconds all was closed at market."""
+    desk = opened(RISK.removesuffix("}") + ", max_unprotected: 5s}")
+    ack_all(desk)
+    (guard,) = guards(desk)
+    desk.cancelled(guard)
+    desk.tick(0.5)
+    ack_all(desk)
+    for _ in range(30):
+        desk.tick(1)
+    (again,) = guards(desk)
+    assert (desk.position.state, again.ref == guard.ref) == ("open", False)
 
 
 def test_a_guard_that_is_called_cancelled_and_then_refused_is_told_as_refused() -> None:
@@ -507,7 +529,7 @@ def test_a_guard_that_is_called_cancelled_and_then_refused_is_told_as_refused() 
     desk.cancelled(guard)
     desk.message(guard, 201, "no")
     desk.tick(1)
-    assert desk.alarms == [f"the protective stop of {put(5945)} was refused: it is put back (201 no)"]
+    assert desk.alarms == [f"the protective stop of {put(5945)} was refused: rulebot sends it again in 5 s (201 no)"]
 
 
 def asks(desk: Desk) -> int:
@@ -523,7 +545,7 @@ def test_a_guard_that_the_broker_cancels_and_says_why_is_told_in_one_alarm(*, is
     """It was told that the broker has cancelled it, and then, in a second alarm, what is done."""
     desk = opened()
     ack_all(desk)
-    for then in ("it is put back", "it is not put back again: a person must look"):
+    for _ in range(2):
         (guard,) = guards(desk)
         told = len(desk.alarms)
         if is_said_first:
@@ -533,11 +555,11 @@ def test_a_guard_that_the_broker_cancels_and_says_why_is_told_in_one_alarm(*, is
         if not is_said_first:
             desk.message(guard, 202, CANCELLED.removeprefix("202 "))
         desk.tick(1)
-        said = f"the protective stop of {put(5945)} was cancelled, and not by us: {then} ({CANCELLED})"
+        said = f"the protective stop of {put(5945)} was cancelled, and not by us: rulebot sends it again ({CANCELLED})"
         assert desk.alarms[told:] == [said]
         desk.tick(61)
         ack_all(desk)
-    assert len(protecting(desk)) == 2
+    assert len(protecting(desk)) == 3
 
 
 def test_a_guard_that_is_only_said_to_be_cancelled_is_asked_for_at_once() -> None:
@@ -762,7 +784,7 @@ def test_a_stop_that_an_exit_leaves_open_does_not_wait_with_a_closing_order_that
     (guard,) = guards(desk)
     desk.cancelled(guard)
     desk.tick(1)
-    assert any(f"{call(6055)} was cancelled, and not by us: it is put back" in text for text in desk.alarms)
+    assert any(f"{call(6055)} was cancelled, and not by us: rulebot sends it again" in text for text in desk.alarms)
     desk.tick(1)
     (again,) = guards(desk)
     assert (again.legs[0].option, again.status) == (call(6055), OrderStatus.SENDING)
@@ -778,17 +800,17 @@ OF_CANCELS = (161, 10147, 10148)
 
 
 @pytest.mark.parametrize("code", REFUSING)
-def test_a_stop_that_is_refused_at_once_is_told_and_put_back_once(code: int) -> None:
+def test_a_stop_that_is_refused_at_once_is_told_and_sent_again_after_a_while(code: int) -> None:
     desk = opened()
-    for again in ("it is put back", "it is not put back again: a person must look"):
+    for pause in (5, 15, 60):
         (guard,) = guards(desk)
         desk.message(guard, code, "words")
-        assert desk.alarms[-1] == f"the protective stop of {put(5945)} was refused: {again} ({code} words)"
+        said = f"refused: rulebot sends it again in {pause} s ({code} words)"
+        assert desk.alarms[-1] == f"the protective stop of {put(5945)} was {said}"
+        desk.tick(pause - 1)
         assert not guards(desk)
-        for _ in range(13):
-            desk.tick(5)
-    assert not guards(desk)
-    assert len(protecting(desk)) == 2
+        desk.tick(2)
+    assert len(protecting(desk)) == 4
 
 
 @pytest.mark.parametrize("code", [*UNLISTED, *HARMLESS, *OF_CANCELS])
@@ -895,7 +917,7 @@ def protecting(desk: Desk) -> list[Order]:
     return [order for order in desk.submitted if order.purpose is Purpose.PROTECT]
 
 
-def test_a_guard_that_the_broker_swallows_is_sent_three_times_and_a_person_is_told() -> None:
+def test_a_guard_that_the_broker_swallows_is_sent_again_after_longer_and_longer_pauses() -> None:
     """It was sent every 45 seconds for ever, and only that each of them had no answer was told."""
     desk = opened()
     for _ in range(60):
@@ -903,19 +925,15 @@ def test_a_guard_that_the_broker_swallows_is_sent_three_times_and_a_person_is_to
         for guard in guards(desk):
             if guard.status is OrderStatus.CANCELLING:
                 desk.message(guard, 10147, "OrderId that needs to be cancelled is not found.")
-    sent = [order for order in desk.submitted if order.purpose is Purpose.PROTECT]
     told = [text for text in desk.alarms if "sent twice, and the broker has none" in text]
-    assert len(sent) == 3
-    assert [text.partition(": ")[2] for text in told] == [
-        "it is put back (nobody answers for it)",
-        "it is not put back again: a person must look (nobody answers for it)",
-    ]
+    assert len(told) > 3
+    assert told[-1].partition(": ")[2].startswith("rulebot sends it again")
 
 
 def test_guards_of_two_legs_that_are_refused_together_are_both_put_back() -> None:
     """The first was told to be put back, and with the second none was."""
     desk = opened(EACH, legs=CONDOR)
-    for text in ("it is put back", "it is not put back again: a person must look"):
+    for text in ("rulebot sends it again in 5 s", "rulebot sends it again in 15 s"):
         alive = guards(desk)
         assert len(alive) == 2
         for guard in alive:
@@ -923,7 +941,7 @@ def test_guards_of_two_legs_that_are_refused_together_are_both_put_back() -> Non
         told = [each for each in desk.alarms if "the protective stop of" in each][-2:]
         assert [each.partition(": ")[2].partition(" (")[0] for each in told] == [text, text]
         desk.tick(61)
-    assert not guards(desk)
+    assert len(guards(desk)) == 2
 
 
 def test_a_stop_that_is_refused_while_an_exit_takes_it_back_is_no_loss_of_protection() -> None:

@@ -245,23 +245,71 @@ def test_the_group_cancels_the_partner_before_the_fill_is_reported() -> None:
     assert desk.books()[SHORT] == 0
 
 
-def test_cancelled_by_somebody_is_put_back_once_then_watched() -> None:
+def sent_again_after(desk: Desk, limit: float) -> float:
+    """Let time pass until an order is sent, and return after how many seconds that was."""
+    before, began = len(desk.submitted), desk.now
+    while len(desk.submitted) == before:
+        desk.tick(0.1 if limit < 30 else 5)
+        assert (desk.now - began).total_seconds() <= limit
+    return (desk.now - began).total_seconds()
+
+
+def test_cancelled_by_somebody_is_sent_again_within_a_second_and_then_after_growing_pauses() -> None:
+    """It was put back once. After the second time nothing rested any more, for the rest of the day."""
+    desk, *pair = protected()
+    for pause in (0, 1, 2, 5, 15, 60, 300, 300):
+        for order in pair:
+            desk.cancelled(desk.order(order.ref))
+        assert pause <= sent_again_after(desk, pause + 6) <= pause + (0.9 if pause < 30 else 6)
+        pair = desk.submitted[-2:]
+        assert {order.purpose for order in pair} == {Purpose.TARGET, Purpose.STOP}
+        told = len(desk.alarms)
+        desk.tick(0.1)
+        assert len(desk.alarms) == told, "the broker has not confirmed it"
+        for order in pair:
+            desk.ack(order)
+        desk.tick(0.1)
+        assert desk.alarms[told:] == [f"the resting orders of {desk.position.id} work at the broker again"]
+
+
+def test_a_price_is_watched_while_its_order_is_lost() -> None:
+    desk, *pair = protected()
+    for _ in range(6):
+        for order in pair:
+            desk.cancelled(desk.order(order.ref))
+        desk.tick(0.5)
+        if len(desk.live) < 2:
+            break
+        pair = desk.submitted[-2:]
+        for order in pair:
+            desk.ack(order)
+        desk.tick(0.1)
+    assert not desk.live
+    desk.quote(SHORT, 6.40, 6.60, -0.4)
+    desk.tick(0.1)
+    assert (desk.last.purpose, desk.last.kind) == (Purpose.EXIT, OrderType.MARKET)
+
+
+def test_the_partner_rests_on_when_somebody_cancels_one_of_a_pair() -> None:
+    """Its partner was cancelled, too: for a moment nothing rested."""
     desk, target, stop = protected()
     desk.cancelled(target)
-    desk.cancelled(desk.order(stop.ref))
-    desk.tick(1)
-    assert len(desk.submitted) == 5
-    for order in desk.submitted[-2:]:
-        desk.ack(order)
-    for order in desk.submitted[-2:]:
-        desk.cancelled(desk.order(order.ref))
-    for _ in range(100):
-        desk.tick(10)
-    assert len(desk.submitted) == 5
-    assert desk.position.suspended
-    desk.quote(SHORT, 6.40, 6.60, -0.4)
-    desk.tick(1)
-    assert (desk.last.purpose, desk.last.kind) == (Purpose.EXIT, OrderType.MARKET)
+    desk.tick(0.5)
+    assert desk.order(stop.ref).status is OrderStatus.WORKING
+    assert (desk.last.purpose, desk.last.oca_group) == (Purpose.TARGET, stop.oca_group)
+    assert len(desk.submitted) == 4
+
+
+def test_after_ten_quiet_minutes_a_loss_is_the_first_again() -> None:
+    desk, *pair = protected()
+    for wait in (700, 700, 700):
+        for order in pair:
+            desk.cancelled(desk.order(order.ref))
+        assert sent_again_after(desk, 2) < 1
+        pair = desk.submitted[-2:]
+        for order in pair:
+            desk.ack(order)
+        desk.tick(wait)
 
 
 NO_MARKET = "Order Canceled - reason:No market"
@@ -274,7 +322,7 @@ def test_a_resting_order_that_the_broker_cancels_and_says_why_is_told_in_one_ala
 ) -> None:
     """It was told that the broker has cancelled it, and, in a second alarm, what is done."""
     desk, *_ = protected()
-    for then in (": it is put back once", " again: the engine watches its price"):
+    for _ in range(2):
         pair = desk.submitted[-2:]
         order, partner = desk.order(pair[which].ref), pair[1 - which]
         told = len(desk.alarms)
@@ -284,16 +332,17 @@ def test_a_resting_order_that_the_broker_cancels_and_says_why_is_told_in_one_ala
         desk.cancelled(order)
         if not is_said_first:
             desk.message(order, 202, NO_MARKET)
-        said = f"a resting order of {SHORT} was cancelled at the broker{then} (202 {NO_MARKET})"
-        assert desk.alarms[told:] == [said]
+        told_as = f"was cancelled at the broker: rulebot sends it again (202 {NO_MARKET})"
+        assert desk.alarms[told:] == [f"the resting {order.purpose.value} of {SHORT} {told_as}"]
         desk.cancelled(partner)
         desk.message(partner, 202, NO_MARKET)
         for placed in desk.submitted[-2:]:
             desk.ack(placed)
         desk.tick(1)
-        assert len(desk.alarms) == told + 1
-    assert len(desk.submitted) == 5
-    assert desk.position.suspended
+        assert len([text for text in desk.alarms[told:] if "cancelled" in text]) == 2, "one of each order"
+        desk.tick(2)
+        for placed in desk.submitted[-2:]:
+            desk.ack(placed)
 
 
 @pytest.mark.parametrize("are_said_last", [False, True])
@@ -306,12 +355,11 @@ def test_a_pair_that_the_broker_cancels_together_is_one_loss(*, are_said_last: b
     for order in pair:
         if are_said_last:
             desk.message(order, 202, NO_MARKET)
-    assert desk.alarms == [
-        f"a resting order of {SHORT} was cancelled at the broker: it is put back once (202 {NO_MARKET})"
-    ]
+    words = f"of {SHORT} was cancelled at the broker: rulebot sends it again (202 {NO_MARKET})"
+    assert desk.alarms == [f"the resting target {words}", f"the resting stop {words}"]
     desk.tick(1)
     assert (len(desk.submitted), desk.position.rearmed) == (5, 1)
-    assert len([order for order in desk.cancels if order.ref in {each.ref for each in pair}]) == (not are_said_last)
+    assert not [order for order in desk.cancels if order.ref in {each.ref for each in pair}]
 
 
 def test_3_what_is_put_back_is_on_record_as_sent_before_an_exit_takes_it_back() -> None:
@@ -364,10 +412,10 @@ def test_a_refused_pair_is_watched_and_not_sent_in_a_circle() -> None:
     target, stop = desk.submitted[-2:]
     desk.refuse(target)
     desk.refuse(stop)
-    for _ in range(20):
+    for _ in range(4):
         desk.tick(1)
     assert len(desk.submitted) == 3
-    desk.tick(60)
+    desk.tick(2)
     assert len(desk.submitted) == 5, "and tried again after a while"
     assert any("refused" in text for text in desk.alarms)
 
@@ -386,7 +434,7 @@ def test_a_stop_that_is_turned_away_without_a_refusal_is_watched_and_not_sent_in
     words = "it was inactive: 436" if is_inactive else "436"
     text = f"a resting order was refused, the engine watches its price: {words} You must specify an allocation."
     assert text in desk.alarms
-    desk.tick(30)
+    desk.tick(3)
     assert len(desk.submitted) == 3
     desk.quote(SHORT, 6.40, 6.60, -0.4)
     desk.tick(1)
@@ -394,7 +442,7 @@ def test_a_stop_that_is_turned_away_without_a_refusal_is_watched_and_not_sent_in
 
 
 @pytest.mark.parametrize("is_inactive", [True, False])
-def test_a_pair_that_is_turned_away_twice_is_watched_from_then_on(is_inactive: bool) -> None:
+def test_a_pair_that_is_turned_away_twice_is_sent_again(is_inactive: bool) -> None:
     """Each time it takes up to 40 seconds to know, in which nobody watches."""
     desk = seller()
     desk.opened("10:01")
@@ -404,9 +452,8 @@ def test_a_pair_that_is_turned_away_twice_is_watched_from_then_on(is_inactive: b
         desk.turn_away(stop, is_inactive=is_inactive)
         desk.cancelled(target)
         desk.tick(61)
-    assert len(desk.submitted) == 5
-    assert desk.position.suspended
-    assert any("the engine watches its price from now on" in text for text in desk.alarms)
+    assert len(desk.submitted) == 7
+    assert not desk.position.suspended
 
 
 def test_a_stop_that_cannot_rest_is_watched_at_once() -> None:
@@ -611,16 +658,19 @@ def test_a_pair_that_the_broker_will_not_hold_over_the_night_is_not_asked_for_on
     assert [(order.purpose, order.reason) for order in desk.live] == [(Purpose.EXIT, "time")]
 
 
-def test_a_pair_that_somebody_cancels_in_the_night_is_put_back_once() -> None:
+def test_a_pair_that_somebody_cancels_in_the_night_is_put_back() -> None:
     desk = left_over()
-    for then in (": it is put back once", " again: its exit goes on at the next open"):
-        target, stop = pair_of(desk)
-        desk.cancelled(target)
+    for _ in range(2):
+        target, stop = sorted(desk.live, key=lambda each: each.purpose.value, reverse=True)
+        for order in (target, stop):
+            desk.cancelled(order)
+            desk.tick(2)
+            for sent in desk.live:
+                desk.ack(sent)
         desk.tick(2)
-        desk.cancelled(stop)
-        desk.tick(2)
-        assert any(text.endswith(f"was cancelled at the broker{then}") for text in desk.alarms)
-    assert desk.live == []
+        assert any(text.endswith("was cancelled at the broker: rulebot sends it again") for text in desk.alarms)
+    desk.tick(10)
+    assert len(desk.live) == 2
 
 
 # ---------------------------------------------------------------- the other side
@@ -755,12 +805,9 @@ def test_a_pair_of_which_one_never_arrived_is_made_whole() -> None:
     desk.message(desk.order(stop.ref), 10147, "not found")
     desk.tick(1)
     assert desk.order(stop.ref).status is OrderStatus.ABANDONED
-    assert desk.order(target.ref).status is OrderStatus.CANCELLING
-    desk.cancelled(desk.order(target.ref))
-    desk.tick(1)
-    fresh = [order for order in desk.live if order.ref not in (target.ref, stop.ref)]
-    assert sorted(order.purpose.value for order in fresh) == ["stop", "target"]
-    assert len({order.oca_group for order in fresh}) == 1
+    assert desk.order(target.ref).status is OrderStatus.WORKING
+    (fresh,) = [order for order in desk.live if order.ref not in (target.ref, stop.ref)]
+    assert (fresh.purpose, fresh.oca_group) == (Purpose.STOP, target.oca_group)
 
 
 def test_a_pair_is_taken_back_when_an_earlier_target_fills_after_its_cancel() -> None:
@@ -879,9 +926,7 @@ def test_what_the_broker_swallows_twice_is_watched_and_sent_once_more() -> None:
     desk.tick(61)
     assert (len(desk.submitted), desk.position.suspended) == (7, False)
     swallowed(desk)
-    assert "the engine watches its price from now on" in desk.alarms[-1]
-    for _ in range(10):
-        desk.tick(60)
+    assert desk.alarms[-1].startswith("a resting order was sent twice, and the broker has none")
     assert (len(desk.submitted), desk.position.suspended) == (7, True)
     desk.quote(SHORT, 8.90, 9.10)
     for _ in range(3):
@@ -911,7 +956,7 @@ def test_that_it_ends_with_its_option_is_no_alarm(at: str, told: int) -> None:
     desk.cancelled(desk.order(target.ref))
     assert desk.order(target.ref).status is OrderStatus.CANCELLED
     assert len(desk.alarms) == told
-    assert all("it is put back once (202 Order Canceled - reason:Order has expired)" in text for text in desk.alarms)
+    assert all("rulebot sends it again (202 Order Canceled - reason:Order has expired)" in text for text in desk.alarms)
 
 
 def test_what_the_exchange_takes_back_of_an_entry_takes_its_pair_back() -> None:
