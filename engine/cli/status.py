@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from engine.cli.stores import print_json, shows_store
+from engine.cli.stores import other_version_words, print_json, shows_store
 from engine.cli.width import echo, table, terminal_width
 from engine.model.money import ZERO
 from engine.record.record import Record
@@ -41,6 +41,8 @@ def status(store: Place | None, form: str) -> None:
         return
     for line in _lines(document):
         echo(line)
+    if words := other_version_words(path):
+        echo(f" {words}")
 
 
 def _document(reader: StoreReader, run: Run) -> dict[str, Any]:

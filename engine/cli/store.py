@@ -105,6 +105,25 @@ def restore_store(file: Path, named: Place | None) -> None:
     say("what was traded since is not in it: compare it with the account; nothing is entered until 'rulebot resume'")
 
 
+@store.command("rebuild", short_help="Make the tables anew from the journal.")
+@_named_store
+def rebuild_store(named: Place | None) -> None:
+    """Make all tables that people read anew from the journal, which is not changed.
+
+    A store of another version of rulebot then shows what this version makes of it, as after the next start. Refused
+    while an engine runs on it.
+    """
+    from contextlib import closing
+
+    from engine.store.journal import SqlJournal
+    from engine.store.open import open_store
+
+    path = run_store(named)
+    with closing(SqlJournal(open_store(path))) as journal:
+        journal.rebuild()
+    say(f"{shown_path(path)}: its tables are made anew from the journal")
+
+
 @store.command("correct", short_help="Correct a fill that nobody told.")
 @click.argument("ref")
 @click.argument("price", callback=_price)

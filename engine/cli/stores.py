@@ -73,6 +73,15 @@ def is_written(store: Place) -> bool:
         return reader.last_at() is not None
 
 
+def other_version_words(store: Place) -> str:
+    """Return what to say of a store whose tables another version made, "" of any other. Raises: StoreError."""
+    from engine.store.upkeep import has_tables_of_another
+
+    if not has_tables_of_another(store):
+        return ""
+    return "figures of another version of rulebot: 'rulebot store rebuild', or the next start, makes them anew"
+
+
 def check_bot(bot: str, known: Iterable[str], path: Place) -> None:
     """Raise click.UsageError for a bot that the store does not know."""
     names = list(known)

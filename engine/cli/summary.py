@@ -8,7 +8,7 @@ import click
 
 from engine.cli.numbers import Whole
 from engine.cli.say import say
-from engine.cli.stores import check_bot, print_json, reads_store
+from engine.cli.stores import check_bot, other_version_words, print_json, reads_store
 from engine.cli.width import echo, terminal_width
 from engine.model.counted import counted
 from engine.model.errors import MisuseError
@@ -165,6 +165,8 @@ def _say_on(words: str) -> None:
 
 def _say_store(path: Place, mark: str) -> None:
     _say_apart(f"store {shown_path(path)}" + (f"   {mark}" if mark else ""))
+    if words := other_version_words(path):
+        _say_on(words)
 
 
 def _by_period(path: Place, bot: str | None, span: str, account: Path | None, form: str) -> None:

@@ -14,6 +14,7 @@ from engine.decide.bot_day import BotDay
 from engine.fill.book import BY_OTHERS, Booked, of_others, owes_none, taken_back, when_dealt
 from engine.model.collector import seldom_collected
 from engine.model.contract import LOT, SHARES_NAME, Option
+from engine.model.delivery import counting_shares
 from engine.model.event import ExecutionReport
 from engine.model.facts import EventCalendar, Facts
 from engine.model.market import Board
@@ -132,6 +133,7 @@ def resume(
     hours: dict[str, Hours] = {}
     ticks: dict[str, TickRule] = {}
     settled: list[Record] = []
+    ended: dict[str, list[Mapping[str, Any]]] = {}
     closing: dict[str, float] = {}
     by_hand: dict[str, list[str]] = {}
     watched: dict[str, datetime | None] = {}
@@ -158,6 +160,8 @@ def resume(
             if base in booked:
                 booked[base] = replace(booked[base], commission=Decimal(str(data["amount"])), is_paid=True)
         elif record.kind is Kind.SETTLEMENT:
+            if record.at >= midnight:
+                ended.setdefault(record.position, []).append(data)
             if data["level"] is not None:
                 settled.append(record)
         elif record.kind is Kind.ALARM:
@@ -224,7 +228,8 @@ def resume(
     session = as_told(session, hours.values())
     settled = [record for record in settled if record.at >= session.close]
     orders = {ref: decode(Order, dict(data)) for ref, data in entities[Kind.ORDER].items()}
-    positions = {name: decode(Position, dict(data)) for name, data in entities[Kind.POSITION].items()}
+    written = {name: decode(Position, dict(data)) for name, data in entities[Kind.POSITION].items()}
+    positions = {name: counting_shares(each, ended.get(name, ())) for name, each in written.items()}
     days = {bot: decode(BotDay, dict(data)) for bot, data in entities[Kind.BOT_DAY].items()}
     working = {name for o in orders.values() if o.status.is_live for name in o.positions}
     kept = {name: found for name, found in positions.items() if name in working or not is_over(found, session)}

@@ -17,7 +17,9 @@
 """
 
 import json
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -306,3 +308,32 @@ def test_the_json_lines_say_so_to_a_stranger() -> None:
             sign = 1 if actions[found["order_id"]] == "open" else -1
             made += sign * Decimal(str(found["fill_price"])) * 100 * found["qty"] - Decimal(str(found["commission"]))
     assert made == NET
+
+
+def as_before(record: Record) -> Record:
+    """Return a record as a version wrote it whose positions did not count their shares."""
+    data: Any = dict(record.data)
+    if record.kind is Kind.SETTLEMENT:
+        data = {name: data[name] for name in ("leg", "quantity", "price", "level", "how")}
+    elif record.kind is Kind.POSITION:
+        added = ("shares_profit", "unpriced")
+        data["legs"] = [{name: leg[name] for name in leg if name not in added} for leg in data["legs"]]
+    return replace(record, data=data)
+
+
+def test_a_store_of_an_earlier_version_says_so_once_its_tables_are_made_anew(tmp_path: Path) -> None:
+    """Its tables counted the options alone, and nothing that people read said that they were of another version."""
+    old = [as_before(each) for each in session(FIRST, None, *written().records, ends="16:10")]
+    path = store_of(tmp_path / "a.db", old)
+    with closing(sqlite3.connect(tmp_path / "a.db")) as connection, connection:
+        connection.execute("UPDATE trade_rows SET cash = 200000000 WHERE position = 'assigned'")
+        connection.execute("UPDATE lease SET owner = 'somebody, code of another'")
+    told = CliRunner().invoke(main, ["summary", "--store", str(path)]).output
+    assert "figures of another version of rulebot: 'rulebot store rebuild', or the next start" in " ".join(told.split())
+    assert said("summary", "--store", str(path))["all"]["net_pnl"] == NET + 450
+    assert CliRunner().invoke(main, ["store", "rebuild", "--store", str(path)]).exit_code == 0
+    assert "another version" not in CliRunner().invoke(main, ["summary", "--store", str(path)]).output
+    assert said("summary", "--store", str(path))["all"]["net_pnl"] == NET
+    assert said("status", "--store", str(path))["realized_today"] == NET
+    paper = read_paper(tape_of(enumerate(old, 1)), simulated=False)
+    assert sum(each.net for each in closed_trades(paper, Key(BOT, spec_text().digest))) == NET
