@@ -27,6 +27,7 @@ from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.requests import box_of
 from engine.web import pages
+from engine.web.greek_totals import SymbolGreeks
 from engine.web.picture import BotLine, PositionLine
 from tests.e2e.conftest import NEEDED
 from tests.e2e.worlds import run_days, spec_files
@@ -321,14 +322,18 @@ def test_a_long_name_hides_no_column_of_what_is_open(width: int, browser: Any) -
     )
     sums = {"without_target": 0, "without_stop": 0, "at_targets": 1127.0, "at_stops": -1255.0, "max_loss": 12945.0}
     greeks = dict.fromkeys(("delta", "gamma", "theta", "vega"), -123.4)
-    picture = SimpleNamespace(positions=(row,), engine="running", profit=-1253.71, greeks=greeks, **sums)
+    held = (SymbolGreeks("SPX", price=6012.34, beta=1.0, **greeks), SymbolGreeks("GOOGL", price=None, **greeks))
+    across = {"underlyings": held, "dollar_greeks": greeks, "spx_delta": None, "without_beta": ("GOOGL",)}
+    picture = SimpleNamespace(positions=(row,), engine="running", profit=-1253.71, greeks=greeks, **across, **sums)
     words, known = SimpleNamespace(close="close {} of {}".format), SimpleNamespace(open_trades={row.id: 123})
     template = pages.TEMPLATES.get_template("parts/positions.html")
     shown = template.render(picture=picture, shown=known, words=words)
     style = (Path(pages.__file__).parent / "static" / "page.css").read_text(encoding="utf-8")
     page = browser.new_page(viewport={"width": width, "height": 800})
     page.set_content(f'<style>{style}</style><main><section class="card of-positions">{shown}</section></main>')
-    assert page.locator(".scroll").evaluate("each => each.scrollWidth - each.clientWidth") <= 0
+    widest = "all => Math.max(...all.map(each => each.scrollWidth - each.clientWidth))"
+    assert page.locator(".scroll").count() == 2
+    assert page.locator(".scroll").evaluate_all(widest) <= 0
 
 
 def test_a_long_name_and_a_condor_hide_no_button_of_a_bot(browser: Any) -> None:
