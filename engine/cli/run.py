@@ -160,6 +160,7 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     from engine.cli.validate import parse_settings, show_problems
     from engine.run.desk import NO_BOTS, ProblemsError, check_overrides, load_desk
     from engine.run.heartbeat import Heartbeat
+    from engine.run.overrides import parameters_of
     from engine.run.removed import without_removed
     from engine.run.replay.tapes import tapes_of
     from engine.run.reread import is_named
@@ -167,7 +168,7 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     from engine.store.folders import data_folder
     from engine.store.secret import hook_secret
 
-    overrides = parse_settings(options["overrides"])
+    overrides = {**parameters_of(os.environ), **parse_settings(options["overrides"])}
     paths = options["specs"]
     there = [path for path in paths if is_named(path)]
     gone = [path for path in paths if path not in there]

@@ -287,16 +287,20 @@ class Anchor(Enum):
 
 @dataclass(frozen=True, slots=True)
 class DayTime:
-    """A time of day as a spec writes it: `"10:30"`, `open + 15m`, `close - 30m`.
+    """A time of day as a spec writes it: `"10:30"`, `"15:30 Europe/Berlin"`, `open + 15m`, `close - 30m`.
 
-    Units: `offset` is a duration from midnight (CLOCK), from the open or from the close (signed).
+    Units: `offset` is a duration from midnight (CLOCK), from the open or from the close (signed). zone: the IANA name
+    of the clock that CLOCK is read from, "" for the exchange's.
     """
 
     anchor: Anchor
     offset: timedelta
+    zone: str = ""
 
     def on(self, session: Session) -> datetime:
         """Return the plain instant on this session, with no regard to an early close."""
+        if self.zone:
+            return _of_zone(self.offset, ZoneInfo(self.zone), session.date)
         if self.anchor is Anchor.OPEN:
             return session.open + self.offset
         if self.anchor is Anchor.CLOSE:
@@ -319,11 +323,21 @@ class DayTime:
         seconds = int(self.offset.total_seconds())
         if self.anchor is Anchor.CLOCK:
             clock = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}"
-            return f"{clock}:{seconds % 60:02d}" if seconds % 60 else clock
+            clock = f"{clock}:{seconds % 60:02d}" if seconds % 60 else clock
+            return f"{clock} {self.zone}" if self.zone else clock
         if not seconds:
             return str(self.anchor.value)
         length = f"{abs(seconds)}s" if seconds % 60 else f"{abs(seconds) // 60}m"
         return f"{self.anchor.value} {'+' if seconds > 0 else '-'} {length}"
+
+
+def _of_zone(offset: timedelta, zone: ZoneInfo, day: date) -> datetime:
+    """Return the instant at which a clock of another zone shows a time, on the exchange's date."""
+    hours, rest = divmod(int(offset.total_seconds()), 3600)
+    clock = time(hours, rest // 60, rest % 60)
+    days = (day, day + timedelta(days=1), day - timedelta(days=1))
+    found = (datetime.combine(each, clock, zone).astimezone(UTC) for each in days)
+    return next(each for each in found if exchange_date(each) == day)
 
 
 def trades_no_more(expiry: date, session: Session, at: datetime) -> bool:

@@ -128,12 +128,14 @@ def from_on(at: DayTime) -> str:
 
 
 def _both(at: DayTime, full: str, half: str) -> str:
-    said = full if at.anchor is Anchor.CLOCK else f"{anchored(at)}, {full}"
+    said = full if at.anchor is Anchor.CLOCK and not at.zone else f"{anchored(at)}, {full}"
     return said if full == half else f"{said} (half days {half})"
 
 
 def anchored(at: DayTime) -> str:
-    """Return `the close` or `50 minutes after the open`."""
+    """Return `the close`, `50 minutes after the open` or `15:30 Europe/Berlin`."""
+    if at.zone:
+        return str(at)
     seconds = at.offset.total_seconds()
     if not seconds:
         return f"the {at.anchor.value}"

@@ -71,7 +71,7 @@ def _span(window: Window, last: datetime) -> str:
 
 def _at(at: DayTime) -> str:
     clock = amounts.clock(at.on(FULL_DAY))
-    return clock if at.anchor is Anchor.CLOCK else f"{clock} ({amounts.anchored(at)})"
+    return clock if at.anchor is Anchor.CLOCK and not at.zone else f"{clock} ({amounts.anchored(at)})"
 
 
 def _on_half_days(bot: CompiledBot) -> str:

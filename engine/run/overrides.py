@@ -17,8 +17,19 @@ from engine.store.queries import StoreReader
 
 log = logging.getLogger("rulebot.run")
 
+SET = "RULEBOT_SET_"
+"""What begins the names of environment variables that give a parameter its value."""
 TAKEN_BACK = "'As in the file' on the page takes it back, and a '--set' at a start goes before it"
 """What to do about a value that is left out."""
+
+
+def parameters_of(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters that the environment gives. A variable that is set to nothing counts as not set.
+
+    `RULEBOT_SET_TRADE_TIME` is that of each bot that has it, `RULEBOT_SET_SPY_PUT_SELLER__DELTA` that of one bot.
+    """
+    given = {name.removeprefix(SET).lower(): value for name, value in environ.items() if name.startswith(SET) and value}
+    return {name.replace("__", ".", 1): value for name, value in given.items()}
 
 
 def kept_in(reader: StoreReader) -> dict[str, str]:

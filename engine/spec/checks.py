@@ -13,10 +13,10 @@ from engine.spec.diagnostic import Diagnostic
 from engine.spec.fits import read_schema
 from engine.spec.idle_words import idle_words
 from engine.spec.nouns.condition import Path, Unit
-from engine.spec.scalar import amount
+from engine.spec.scalar import amount, zone_of, zones
 from engine.spec.sections import NOT_LEGS, NOT_LEGS_OF_ONE
 from engine.spec.source import Plain, Source
-from engine.spec.suggest import is_misspelt
+from engine.spec.suggest import did_you_mean, is_misspelt
 from engine.spec.words import RESERVED
 
 Tree = dict[str, Plain]
@@ -49,6 +49,8 @@ def check(source: Source, tree: Tree, places: Mapping[Path, str]) -> list[Diagno
     found += _settling(source, tree)
     found += _arming(source, tree)
     found += idle_words(source, tree)
+    for key in tree.keys() - {"parameters"}:
+        found += _zones(source, tree[key], (key,))
     return found
 
 
@@ -220,6 +222,19 @@ def _hiding_exits(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         if isinstance(item, dict) and item.get("name") in (*_OUTCOMES, TARGET_MISSED):
             message = f"an exit called '{item['name']}' is hard to tell from what 'after' calls '{item['name']}'"
             yield source.diagnostic("RB303", ("exits", at, "name"), message, "give it another name", "warning")
+
+
+def _zones(source: Source, tree: Plain, path: Path) -> Iterator[Diagnostic]:
+    """A time of another clock names a time zone that there is."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from _zones(source, value, (*path, key))
+    elif isinstance(tree, list):
+        for place, value in enumerate(tree):
+            yield from _zones(source, value, (*path, place))
+    elif isinstance(tree, str) and (zone := zone_of(tree)) and zone not in zones():
+        message = f"unknown time zone '{zone}'"
+        yield source.diagnostic("RB152", path, message, did_you_mean(zone, zones()) or "for example Europe/Berlin")
 
 
 def _quantity(source: Source, tree: Tree) -> Iterator[Diagnostic]:

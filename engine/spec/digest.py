@@ -53,7 +53,7 @@ def _canonical(value: object) -> object:
     if isinstance(value, str) and not isinstance(value, Enum):
         return value
     if isinstance(value, DayTime):
-        return [value.anchor.value, value.offset.total_seconds()]
+        return [value.anchor.value, value.offset.total_seconds(), *([value.zone] if value.zone else [])]
     if is_dataclass(value) and not isinstance(value, type):
         return {"is": type(value).__name__, **_said(value)}
     if isinstance(value, Enum):

@@ -6,6 +6,8 @@ All functions return None for a text of another shape: the schema says which sha
 import re
 from datetime import timedelta
 from decimal import Decimal
+from functools import cache
+from zoneinfo import available_timezones
 
 from engine.model.session import Anchor, DayTime
 from engine.spec.nouns.condition import Amount, Operand, Unit, Word
@@ -24,7 +26,8 @@ _OWED = re.compile(r"-\$(?P<n>(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,8})?)")
 _MULTIPLE = re.compile(rf"{_N}x(?: (?P<of>[a-z][a-z0-9_]*))?")
 _LENGTH = r"(?:0|[1-9][0-9]{0,5})(?:\.[0-9]{1,8})?"
 _DURATION = re.compile(rf"(?P<n>-?{_LENGTH})(?P<unit>[smh])")
-_CLOCK = re.compile(r"(?P<hours>[01][0-9]|2[0-3]):(?P<minutes>[0-5][0-9])(?::(?P<seconds>[0-5][0-9]))?")
+_ZONE = r"(?: (?P<zone>[A-Z][A-Za-z_]+/[A-Za-z_/+-]+|UTC))?"  # ET, GMT and the like are other clocks in summer
+_CLOCK = re.compile(rf"(?P<hours>[01][0-9]|2[0-3]):(?P<minutes>[0-5][0-9])(?::(?P<seconds>[0-5][0-9]))?{_ZONE}")
 _ANCHORED = re.compile(rf"(?P<anchor>open|close)(?: (?P<sign>[+-]) (?P<rest>{_LENGTH}[smh]))?")
 _WORD = re.compile(r"[a-z][a-z0-9_]*")
 _PARAMETER = re.compile(r"\$(?P<name>[a-z][a-z0-9_]*)")
@@ -55,12 +58,13 @@ def seconds(value: Plain) -> float | None:
 
 
 def day_time(value: Plain) -> DayTime | None:
-    """Return a time of day: `10:30`, `open + 15m`, `close`."""
+    """Return a time of day: `10:30`, `15:30 Europe/Berlin`, `open + 15m`, `close`."""
     if not isinstance(value, str):
         return None
     if (clock := _CLOCK.fullmatch(value)) is not None:
         offset = timedelta(hours=int(clock["hours"]), minutes=int(clock["minutes"]), seconds=int(clock["seconds"] or 0))
-        return DayTime(Anchor.CLOCK, offset)
+        zone = clock["zone"] or ""
+        return DayTime(Anchor.CLOCK, offset, zone) if not zone or zone in zones() else None
     if (anchored := _ANCHORED.fullmatch(value)) is None:
         return None
     anchor = Anchor(anchored["anchor"])
@@ -70,6 +74,18 @@ def day_time(value: Plain) -> DayTime | None:
     if length is None:
         return None
     return DayTime(anchor, timedelta(seconds=length if anchored["sign"] == "+" else -length))
+
+
+def zone_of(value: str) -> str:
+    """Return the time zone that a time of day names, there or not; "" of any other text."""
+    clock = _CLOCK.fullmatch(value)
+    return "" if clock is None else clock["zone"] or ""
+
+
+@cache
+def zones() -> frozenset[str]:
+    """Return the names of time zones. Source: the IANA database as Python has it."""
+    return frozenset(available_timezones())
 
 
 def operand(value: Plain) -> Operand | None:

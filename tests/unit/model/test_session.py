@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from engine.model.exchange_days import FIRST_YEAR, LAST_YEAR
 from engine.model.session import (
+    EXCHANGE_ZONE,
     Anchor,
     CalendarError,
     DayTime,
@@ -160,3 +161,23 @@ def test_a_time_of_day_reads_as_it_is_written(written: DayTime, text: str) -> No
 def test_exchange_time_over_the_change_of_clocks() -> None:
     before, after = at_exchange_time(date(2026, 10, 30), time(9, 30)), at_exchange_time(date(2026, 11, 2), time(9, 30))
     assert (before.hour, after.hour) == (13, 14)
+
+
+@pytest.mark.parametrize(
+    ("day", "zone", "clock", "expected"),
+    [
+        (date(2026, 10, 21), "Europe/Berlin", "15:31", "09:31"),
+        (date(2026, 10, 28), "Europe/Berlin", "15:31", "10:31"),  # Europe has changed its clocks, New York has not
+        (date(2026, 11, 4), "Europe/Berlin", "15:31", "09:31"),
+        (date(2026, 10, 21), "Asia/Tokyo", "00:30", "11:30"),  # the next day there
+        (date(2026, 10, 21), "America/Chicago", "08:31", "09:31"),
+        (date(2026, 10, 21), "UTC", "14:00", "10:00"),
+    ],
+)
+def test_a_time_of_another_clock(day: date, zone: str, clock: str, expected: str) -> None:
+    session = session_on(day)
+    assert session is not None
+    hours, minutes = map(int, clock.split(":"))
+    found = DayTime(Anchor.CLOCK, timedelta(hours=hours, minutes=minutes), zone)
+    assert found.on(session).astimezone(EXCHANGE_ZONE).strftime("%Y-%m-%d %H:%M") == f"{day} {expected}"
+    assert str(found) == f"{clock} {zone}"

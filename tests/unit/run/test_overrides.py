@@ -15,7 +15,7 @@ from engine.model.event import OperatorRequest, Request
 from engine.record.record import Kind, Record
 from engine.run.desk import check_overrides, load_desk
 from engine.run.doctor.texts import found_desk, with_set
-from engine.run.overrides import kept_in, with_kept, with_values
+from engine.run.overrides import kept_in, parameters_of, with_kept, with_values
 from engine.run.reread import told_sources, told_specs
 from engine.spec.parameters import of_bot
 from engine.store.journal import SqlJournal
@@ -44,6 +44,23 @@ def kept_store(folder: Path, *kept: dict[str, str]) -> Path:
 def test_a_bots_own_override_goes_before_that_of_all() -> None:
     assert of_bot({"delta": "1", "one.delta": "2", "two.wing": "3"}, "one") == {"delta": "2"}
     assert of_bot({"delta": "1", "one.delta": "2"}, "two") == {"delta": "1"}
+
+
+def test_the_environment_sets_parameters_of_all_bots_or_of_one() -> None:
+    environ = {
+        "RULEBOT_SET_TRADE_TIME": "10:00",
+        "RULEBOT_SET_PUT_LITE__MOST_OPEN": "2",
+        "RULEBOT_SET_X": "",
+        "HOME": "/",
+    }
+    assert parameters_of(environ) == {"trade_time": "10:00", "put_lite.most_open": "2"}
+
+
+def test_a_variable_that_no_bot_has_a_parameter_for_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    specs = specs_in(tmp_path, spread=TEXT)
+    monkeypatch.setenv("RULEBOT_SET_MOTS", "20")
+    found = CliRunner().invoke(main, ["run", "--paper", "--sim", specs, "--store", str(tmp_path / "x.db")])
+    assert (found.exit_code, "no bot has a parameter 'mots'" in found.stderr) == (2, True)
 
 
 def test_what_is_set_is_kept_until_it_is_taken_back() -> None:

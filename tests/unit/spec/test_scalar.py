@@ -68,7 +68,25 @@ def test_times_of_day(text: str, anchor: Anchor, minutes: int) -> None:
     assert day_time(text) == DayTime(anchor, timedelta(minutes=minutes))
 
 
-@pytest.mark.parametrize("text", ["9:30", "24:00", "10:60", "close-30m", "open +15m", "open + 3d", "open + 1000000h"])
+def test_a_time_of_another_clock() -> None:
+    assert day_time("15:31 Europe/Berlin") == DayTime(Anchor.CLOCK, timedelta(minutes=931), "Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "15:31 Europe/Berln",
+        "15:31 berlin",
+        "open Europe/Berlin",
+        "9:30",
+        "24:00",
+        "10:60",
+        "close-30m",
+        "open +15m",
+        "open + 3d",
+        "open + 1000000h",
+    ],
+)
 def test_what_is_no_time(text: str) -> None:
     assert day_time(text) is None
 
