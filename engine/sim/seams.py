@@ -199,6 +199,21 @@ class TicketLeg:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderCondition:
+    """One condition of an order. kind: as the wire numbers them. is_or: how it is joined with the next one.
+
+    is_more: met at or above `value`, or from `at` on; else at or below, or until then.
+    """
+
+    kind: int
+    is_or: bool
+    is_more: bool = True
+    value: Decimal | None = None
+    at: datetime | None = None
+    con_id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
     """An order as a client placed it; `echo` keeps every raw field that the simulator does not act on.
 
@@ -231,6 +246,8 @@ class Ticket:
     non_guaranteed: bool = False
     good_till: datetime | None = None
     good_after: datetime | None = None
+    conditions: tuple[OrderCondition, ...] = ()
+    cancelled_by_conditions: bool = False
     echo: dict[str, str] = field(default_factory=dict)
 
 

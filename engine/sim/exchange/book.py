@@ -40,6 +40,7 @@ class WorkingOrder:
     tested_at: datetime | None = None
     live_since: datetime | None = None
     triggered: bool = False
+    conditions_met: bool = False
     stop_hits: int = 0
     parent: "WorkingOrder | None" = None
     taken: Decimal = ZERO

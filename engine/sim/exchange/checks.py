@@ -8,6 +8,7 @@ from engine.sim.exchange.adaptive import algo_problem
 from engine.sim.exchange.agenda import hours_of
 from engine.sim.exchange.book import WorkingOrder
 from engine.sim.exchange.combo import Leg, order_touch, weighted
+from engine.sim.exchange.conditions import unwatched_condition
 from engine.sim.exchange.desk import Desk
 from engine.sim.exchange.standing import margin_problem
 from engine.sim.exchange.tick_rules import on_grid
@@ -114,6 +115,7 @@ def ticket_problem(desk: Desk, order: WorkingOrder) -> Problem | None:
         return rejected(f"Invalid time in force '{ticket.tif}'")
     return (
         _time_problem(desk, ticket)
+        or _condition_problem(desk, ticket)
         or _quantity_problem(desk, ticket)
         or _price_problem(order)
         or _algo_problem(desk, ticket)
@@ -126,6 +128,10 @@ def _time_problem(desk: Desk, ticket: Ticket) -> Problem | None:
     if ticket.good_till is None:
         return invalid("Missing good till date")
     return rejected("The good till date has passed") if ticket.good_till <= desk.now else None
+
+
+def _condition_problem(desk: Desk, ticket: Ticket) -> Problem | None:
+    return invalid(reason) if (reason := unwatched_condition(desk, ticket)) else None
 
 
 def _quantity_problem(desk: Desk, ticket: Ticket) -> Problem | None:

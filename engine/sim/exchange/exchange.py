@@ -17,6 +17,7 @@ from engine.sim.exchange.agenda import is_midnight, next_time
 from engine.sim.exchange.book import OrderBook, WorkingOrder
 from engine.sim.exchange.chance import chance
 from engine.sim.exchange.combo import order_touch
+from engine.sim.exchange.conditions import conditions_met
 from engine.sim.exchange.desk import Desk, con_ids
 from engine.sim.exchange.execution import execute, parts_of
 from engine.sim.exchange.intake import answer_what_if, release_children, take
@@ -141,6 +142,14 @@ class SimExchange:
         """Take a new order that the gateway has read long ago; others with higher ids may have come since."""
         self._seen = self._market.now
         return take(self._desk, ticket, is_late=True)
+
+    def meet(self, client_id: int, order_id: int) -> list[Report]:
+        """Let an order that has just arrived meet the market as it stands, and not only its next move."""
+        order = self._desk.book.orders.get((client_id, order_id))
+        if order is None or order.is_final or not order.transmitted or not self._market.is_open:
+            return []
+        halted = {leg.instrument.symbol for leg in order.legs if self._market.halted(leg.instrument.symbol)}
+        return [] if self._waits(order, halted) else self._match(order, self._desk.quotes(con_ids([order])))
 
     def cancel(self, client_id: int, order_id: int) -> list[Report]:
         """Cancel; unknown is 10147, finished is 10148."""
@@ -300,6 +309,8 @@ class SimExchange:
         quotes = desk.quotes(con_ids(working))
         reports: list[Report] = []
         for order in working:
+            if order.ticket.cancelled_by_conditions and not order.is_final and conditions_met(desk, order):
+                reports += end_cancelled(desk, order, "The conditions of the order were met")
             if not order.is_final:
                 reports += self._match(order, quotes)
         return reports
@@ -309,6 +320,7 @@ class SimExchange:
         waits = (
             order.waits_for_parent
             or order.rests_at(self._desk.now)
+            or not (order.ticket.cancelled_by_conditions or conditions_met(self._desk, order))
             or any(leg.instrument.symbol in halted for leg in order.legs)
         )
         if waits:

@@ -38,7 +38,6 @@ Source: Cboe, US Options Hours, and its specifications; Nasdaq, NDX.
 """
 OUTSIDE = "Outside Regular Trading Hours"
 NOT_ACTED_ON = {
-    "Conditions": "Conditions",
     "allOrNone": "All or None",
     "minQty": "Minimum Quantity",
     "cashQty": "Cash Quantity",

@@ -1,12 +1,13 @@
 """Contract requests: details, option chains, symbols, market rules, smart components."""
 
 from engine.model.session import exchange_date
-from engine.sim.gateway.encode_contracts import RULES, contract_data
+from engine.sim.gateway.encode_contracts import RULES, contract_data, exchanges_of_options, isin_of
 from engine.sim.gateway.encode_orders import strike
 from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.parse_contracts import contract_query, matches, no_contract
 from engine.sim.gateway.session import Session
 from engine.sim.gateway.wire import Fields, Value, prose, symbol_in, symbol_out
+from engine.sim.instrument import Instrument, SecType
 
 COMPONENTS = (
     ("A", "AMEX"),
@@ -23,6 +24,7 @@ def contract_details(hub: Hub, session: Session, fields: Fields) -> None:
     fields.skip()
     req_id, query = fields.integer(), contract_query(fields)
     expired = fields.flag() if fields.left else False
+    kind, name = (fields.text(), fields.text()) if fields.left else ("", "")
     if query.is_combo:
         if hub.settings.bag_details_code == 200:
             session.error(req_id, 200, no_contract(0, query))
@@ -32,6 +34,8 @@ def contract_details(hub: Hub, session: Session, fields: Fields) -> None:
             )
         return
     found = matches(hub.market.catalogue, query, include_expired=expired)
+    if kind:
+        found = _named(hub, kind, name)
     if not found:
         session.error(req_id, 200, no_contract(0, query))
         return
@@ -39,6 +43,16 @@ def contract_details(hub: Hub, session: Session, fields: Fields) -> None:
     for each in found:
         session.send(*contract_data(hub, session.version, req_id, each, today))
     session.send(52, 1, req_id)
+
+
+def _named(hub: Hub, kind: str, name: str) -> list[Instrument]:
+    """Return the shares of this ISIN; other kinds of names are not known here."""
+    if kind.upper() != "ISIN":
+        return []
+    catalogue = hub.market.catalogue
+    listed = (catalogue.underlying(symbol) for symbol in catalogue.symbols())
+    shares = (each for each in listed if each is not None and each.sec_type is SecType.STOCK)
+    return [each for each in shares if isin_of(each) == name.strip().upper()]
 
 
 def option_params(hub: Hub, session: Session, fields: Fields) -> None:
@@ -53,7 +67,7 @@ def option_params(hub: Hub, session: Session, fields: Fields) -> None:
     for row in hub.market.catalogue.option_params(found.con_id):
         expiries = [f"{each:%Y%m%d}" for each in row.expiries]
         strikes = [strike(each) for each in row.strikes]
-        for venue in dict.fromkeys((row.exchange, "SMART")):
+        for venue in exchanges_of_options(row.trading_class).split(","):
             head: list[Value] = [75, req_id, venue, row.underlying_id, row.trading_class, row.multiplier]
             session.send(*head, len(expiries), *expiries, len(strikes), *strikes)
     session.send(76, req_id)

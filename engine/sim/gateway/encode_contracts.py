@@ -23,6 +23,16 @@ RULES: dict[int, TickRule] = {26: PENNY, 32: EQUITY_OPTION, 239: NICKEL_DIME}
 """Market rules by their number."""
 _NUMBERS = {rule: number for number, rule in RULES.items()}
 _ETFS = frozenset({"SPY", "QQQ", "IWM"})
+_ISINS = {
+    "AAPL": "US0378331005",
+    "AMZN": "US0231351067",
+    "IWM": "US4642876555",
+    "MSFT": "US5949181045",
+    "NVDA": "US67066G1040",
+    "QQQ": "US46090E1038",
+    "SPY": "US78462F1035",
+    "TSLA": "US88160R1014",
+}
 
 _ORDER_TYPES = "ALGO,DAY,GAT,GTC,GTD,IOC,LMT,MKT,NGCOMB,NONALGO,OCA,STP,STPLMT,WHATIF"
 """What the simulated broker takes; the real one lists more."""
@@ -40,6 +50,22 @@ def rule_of(found: Instrument) -> int:
     return _NUMBERS[tick_rule(found)]
 
 
+@lru_cache(maxsize=512)
+def isin_of(found: Instrument) -> str:
+    """Return the ISIN of a share: its own where it is known here, else one made of its number, with a true check digit.
+
+    Source: ISO 6166; the ISINs are those of the issuers.
+    """
+    return _ISINS.get(found.symbol) or with_check_digit(f"US{found.con_id:09d}"[:11])
+
+
+def with_check_digit(body: str) -> str:
+    """Return an ISIN of its first eleven characters."""
+    digits = [int(each) for each in "".join(str(int(letter, 36)) for letter in body)]
+    doubled = (2 * each if place % 2 == 0 else each for place, each in enumerate(reversed(digits)))
+    return f"{body}{-sum(each // 10 + each % 10 for each in doubled) % 10}"
+
+
 def min_tick(found: Instrument) -> str:
     """Return the smallest price step of a contract."""
     return text(tick_rule(found).tick(Decimal(0)))
@@ -48,11 +74,14 @@ def min_tick(found: Instrument) -> str:
 def _exchanges(found: Instrument) -> str:
     if found.sec_type is SecType.INDEX:
         return found.exchange
-    if not found.is_option:
-        return _STOCK_EXCHANGES
-    if found.trading_class in _NASDAQ_ONLY:
+    return exchanges_of_options(found.trading_class) if found.is_option else _STOCK_EXCHANGES
+
+
+def exchanges_of_options(trading_class: str) -> str:
+    """Return where the options of a class trade, SMART first, with commas between."""
+    if trading_class in _NASDAQ_ONLY:
         return _NASDAQ_EXCHANGES
-    return _CBOE_EXCHANGES if found.trading_class in _CBOE_ONLY else _OPTION_EXCHANGES
+    return _CBOE_EXCHANGES if trading_class in _CBOE_ONLY else _OPTION_EXCHANGES
 
 
 def _span(first: datetime, last: datetime, zone: ZoneInfo) -> str:
@@ -116,7 +145,8 @@ def _described(found: Instrument, under: Instrument | None, version: int, today:
     out += [found.multiplier if found.is_option else "", "" if is_index else _ORDER_TYPES, exchanges, 1]
     out += [under.con_id if under else 0, prose(found.long_name), _primary(found), day(found)[:6]]
     out += ["Indices" if is_index else "", "Broad Range Equity Index" if is_index else "", ""]
-    out += ["US/Central" if _zone(found) is CHICAGO else "US/Eastern", trading, liquid, "", "", 0, 1]
+    names: list[Value] = [1, "ISIN", isin_of(found)] if found.sec_type is SecType.STOCK else [0]
+    out += ["US/Central" if _zone(found) is CHICAGO else "US/Eastern", trading, liquid, "", "", *names, 1]
     out += [symbol_out(under.symbol) if under else "", under.sec_type.value if under else ""]
     out += [",".join(str(rule_of(found)) for _ in exchanges.split(","))]
     out += [f"{found.settle_date:%Y%m%d}" if found.settle_date else ""]

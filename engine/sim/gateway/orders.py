@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from engine.sim.exchange.exchange import SimExchange
 from engine.sim.gateway import encode_orders
 from engine.sim.gateway.accounts import send_position_change, tell_values
 from engine.sim.gateway.hub import Command, Hub
@@ -179,9 +180,13 @@ def _placed(hub: Hub, ticket: Ticket, query: ContractQuery) -> list[Report]:
     owner = hub.owners.setdefault((found.client_id, found.order_id), found.account)
     if owner != found.account:
         return [_refused(ticket, 105, "Order being modified does not match original order")]
-    if (other := hub.others.get(owner)) is not None:
-        return other.place(found)
-    return hub.exchange.place(found) if hub.faults is None else hub.faults.place(found)
+    broker = hub.others.get(owner, hub.exchange)
+    if broker is hub.exchange and hub.faults is not None:
+        return hub.faults.place(found)
+    reports = broker.place(found)
+    if not hub.holders and isinstance(broker, SimExchange):  # nobody holds the clock: time runs, also between two moves
+        reports += broker.meet(found.client_id, found.order_id)
+    return reports
 
 
 def _asked(hub: Hub, ticket: Ticket, query: ContractQuery) -> list[Report]:

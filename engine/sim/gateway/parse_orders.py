@@ -11,13 +11,16 @@ from decimal import Decimal
 from engine.model.session import exchange_date, is_tabled, session_on
 from engine.sim.gateway.parse_contracts import ContractQuery, contract_query
 from engine.sim.gateway.wire import Fields, MalformedError, decimal, field_names, is_unset, request_time
-from engine.sim.seams import Ticket, TicketLeg
+from engine.sim.seams import OrderCondition, Ticket, TicketLeg
 
 JOIN = "\0"
 LEG_FIELDS = 8
 DATE_LENGTH = 8
 LAST_ORDER_ID = 2**31 - 1
 CONDITION_FIELDS = {1: 5, 3: 2, 4: 2, 5: 3, 6: 4, 7: 4}
+TIME_CONDITION = 3
+OF_CONTRACTS = (1, 6, 7)
+"""Conditions by price, volume and percent of change: a value, and a contract."""
 
 _HEAD = field_names(
     """
@@ -253,5 +256,26 @@ def _ticket(kept: dict[str, str], query: ContractQuery, order_id: int, client_id
         non_guaranteed=smart.get("NonGuaranteed") == "1",
         good_till=_last_time(kept["goodTillDate"]),
         good_after=_time(kept["goodAfterTime"]),
+        conditions=_conditions(kept["Conditions"]),
+        cancelled_by_conditions=_flag(kept["Conditions"].rpartition(JOIN)[2]),
         echo=kept,
     )
+
+
+def _conditions(joined: str) -> tuple[OrderCondition, ...]:
+    """Read conditions; behind the last one stand whether they count outside regular hours, and whether they cancel."""
+    rows, found = joined.split(JOIN)[:-2], []
+    while rows:
+        kind = _whole(rows[0])
+        width = 2 + CONDITION_FIELDS[kind]
+        found.append(_condition(kind, rows[1] == "o", rows[2:width]))
+        rows = rows[width:]
+    return tuple(found)
+
+
+def _condition(kind: int, is_or: bool, rest: list[str]) -> OrderCondition:
+    if kind in OF_CONTRACTS:
+        value, con_id = decimal(rest[1]), _whole(rest[2])
+        return OrderCondition(kind=kind, is_or=is_or, is_more=_flag(rest[0]), value=value, con_id=con_id)
+    at = _time(rest[1]) if kind == TIME_CONDITION else None
+    return OrderCondition(kind=kind, is_or=is_or, is_more=_flag(rest[0]), at=at)

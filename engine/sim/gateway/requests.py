@@ -25,6 +25,8 @@ HANDLERS: dict[int, Handler] = {
     15: orders.auto_open_orders,
     16: orders.all_open_orders,
     17: accounts.managed_accounts,
+    18: small_requests.adviser_data,
+    19: small_requests.adviser_data,
     20: history.historical_data,
     24: small_requests.scanner_parameters,
     25: history.cancel_historical_data,
@@ -72,7 +74,7 @@ UNVERSIONED = frozenset({3, 20, 22, *range(78, 108)})
 WITHOUT_ID = frozenset({5, 6, 8, 12, 14, 15, 16, 17, 18, 19, 24, 49, 58, 59, 61, 64})
 """Requests without an id in the place where others have one."""
 
-KNOWN_UNBUILT = {10: "market depth", 18: "adviser data", 19: "adviser data", 21: "exercise of options"}
+KNOWN_UNBUILT = {10: "market depth", 21: "exercise of options"}
 KNOWN_UNBUILT |= {22: "scanners", 67: "display groups", 84: "news", 86: "news", 88: "histograms"}
 KNOWN_UNBUILT |= {96: "historical ticks", 100: "corporate events", 102: "corporate events"}
 CODES = {22: 162, 84: 10276, 86: 10276, 88: 162, 96: 162, 100: 10279, 102: 10283}

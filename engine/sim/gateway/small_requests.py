@@ -15,6 +15,19 @@ def user_info(hub: Hub, session: Session, fields: Fields) -> None:
     session.send(107, fields.integer(), "")
 
 
+NO_ADVISER = "Error validating request.-'bF' : cause - FA data operations ignored for non FA customers."
+
+
+def adviser_data(hub: Hub, session: Session, fields: Fields) -> None:
+    """Messages 18 and 19: groups of an adviser's accounts, asked for or replaced; no account here is an adviser's.
+
+    To replace has a request id, behind version, kind and the groups (from 157 on); to ask has none.
+    """
+    rest = fields.items[4:]
+    is_replaced = fields.items[0] == "19" and rest and rest[0].lstrip("-").isdigit()
+    session.error(int(rest[0]) if is_replaced else -1, 321, NO_ADVISER)
+
+
 def family_codes(hub: Hub, session: Session, fields: Fields) -> None:
     """Message 80: the accounts, no family."""
     names = [each.account for each in hub.brokers]
