@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 from ib_async import LimitOrder, MarginCondition, MarketOrder, Order, PriceCondition, Stock, TimeCondition
 from plain_client import plain_client
-from raw_client import gateway, run
+from raw_client import RawClient, gateway, run
 
 ISIN_OF_SPY = "US78462F1035"
 
@@ -136,5 +136,25 @@ def test_a_marketable_order_fills_on_arrival_while_time_runs_by_itself():
             assert trade.orderStatus.status == "Filled"
             assert running.now - sent < 60 - sent % 60  # before the next move of the market
             ib.disconnect()
+
+    run(main)
+
+
+def test_each_price_is_followed_by_its_size():
+    """Clients that listen to tickSize alone had no size of a bid whose price had changed."""
+
+    async def main():
+        async with gateway() as running:
+            client = await RawClient.connect(running.port, 1, "v100..178 +LOCKSTEP")
+            await client.fence(65)
+            client.send(1, 11, 7, 756733, "", "", "", 0, "", "", "SMART", "", "", "", "", 0, "", 0, 0, "")
+            told = await client.fence(20)
+        ticks = [each for each in told if each[0] in ("1", "2") and each[2] == "7"]
+        sizes = {"1": "0", "2": "3", "4": "5"}
+        priced = [place for place, each in enumerate(ticks) if each[0] == "1" and each[3] in sizes]
+        assert len(priced) > 10
+        for place in priced:
+            price, size = ticks[place], ticks[place + 1]
+            assert (size[0], size[3], size[4]) == ("2", sizes[price[3]], price[5])
 
     run(main)

@@ -3,7 +3,7 @@
 from math import ceil, floor
 
 from engine.sim.gateway.lines import Line
-from engine.sim.gateway.tick_text import NO_PRICE, PRICE, SIZES, Board, Piece, price_tail
+from engine.sim.gateway.tick_text import NO_PRICE, PRICE, SIZE, SIZES, Board, Piece, price_tail, size_tail
 
 
 def natural(line: Line, rows: Board, leg_rows: list[int]) -> tuple[int, int, int, int]:
@@ -45,7 +45,11 @@ def combo_pieces(line: Line, rows: Board, leg_rows: list[int]) -> list[Piece]:
     line.sent = found
     pieces: list[Piece] = []
     if old[0::2] != (bid, bid_size):
-        pieces.append((PRICE, price_tail(1, bid, max(bid_size, 1))))
+        pieces += [(PRICE, price_tail(1, bid, max(bid_size, 1))), (SIZE, size_tail(0, _shown(bid, bid_size)))]
     if old[1::2] != (ask, ask_size):
-        pieces.append((PRICE, price_tail(2, ask, max(ask_size, 1))))
+        pieces += [(PRICE, price_tail(2, ask, max(ask_size, 1))), (SIZE, size_tail(3, _shown(ask, ask_size)))]
     return pieces
+
+
+def _shown(cents: int, size: int) -> int:
+    return 0 if cents == NO_PRICE else max(size, 1)

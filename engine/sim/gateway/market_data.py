@@ -13,10 +13,12 @@ from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.lines import Line
 from engine.sim.gateway.parse_contracts import ContractQuery, contract_query, matches, no_contract, quote_legs
 from engine.sim.gateway.session import Session
+from engine.sim.gateway.tick_feed import LAST_SIZE
 from engine.sim.gateway.tick_text import (
     COMPUTATION,
     NO_PRICE,
     PRICE,
+    SIZE,
     Board,
     GreeksPrinter,
     Piece,
@@ -25,6 +27,7 @@ from engine.sim.gateway.tick_text import (
     board,
     in_lots,
     last_tail,
+    size_tail,
 )
 from engine.sim.gateway.wire import Fields, MalformedError, digits, text
 from engine.sim.instrument import Instrument, SecType
@@ -155,9 +158,11 @@ def _quote_pieces(found: Instrument, rows: Board) -> list[Piece]:
     is_index = found.sec_type is SecType.INDEX
     pieces: list[Piece] = []
     if not is_index:
-        pieces += [(PRICE, bid_tail(rows.bids()[0])), (PRICE, ask_tail(rows.asks()[0]))]
+        pieces += [(PRICE, bid_tail(rows.bids()[0])), (SIZE, size_tail(0, rows.bid_sizes()[0]))]
+        pieces += [(PRICE, ask_tail(rows.asks()[0])), (SIZE, size_tail(3, rows.ask_sizes()[0]))]
     if (last := rows.lasts()[0]) != NO_PRICE:
         pieces.append((PRICE, last_tail(last, not is_index)))
+        pieces += [] if is_index else [(SIZE, LAST_SIZE)]
     if found.is_option:
         pieces.append((COMPUTATION, _OF_ONE.tails(rows.values)[0]))
     return pieces

@@ -32,6 +32,8 @@ from engine.sim.instrument import Instrument
 from engine.sim.seams import Market, Ticks
 
 KEPT_TAILS = 200_000
+LAST_SIZE = size_tail(5, 1)
+"""Each trade of this market is of one contract or share."""
 
 Column = tuple[list[bytes], list[bytes | None]]
 """Heads of one kind of message, and its tail for each row of the board, None where nothing changed."""
@@ -175,14 +177,13 @@ class TickFeed:
         bids, asks = new.bids(), new.asks()
         out: list[Column] = [
             (PRICE, self._bids.column(bids, moved.bid)),
+            (SIZE, self._bid_sizes.column(new.bid_sizes(), moved.bid_size)),
             (PRICE, self._asks.column(asks, moved.ask)),
+            (SIZE, self._ask_sizes.column(new.ask_sizes(), moved.ask_size)),
         ]
-        if np.count_nonzero(moved.bid_size):
-            out.append((SIZE, self._bid_sizes.column(new.bid_sizes(), moved.bid_size)))
-        if np.count_nonzero(moved.ask_size):
-            out.append((SIZE, self._ask_sizes.column(new.ask_sizes(), moved.ask_size)))
         if np.count_nonzero(moved.last):
-            out.append((PRICE, self._last_column(new, moved.last)))
+            out.append((PRICE, lasts := self._last_column(new, moved.last)))
+            out.append((SIZE, self._last_sizes(lasts)))
         if np.count_nonzero(moved.greeks):
             out.append((COMPUTATION, self._greeks_column(new, moved.greeks)))
         return out
@@ -191,6 +192,10 @@ class TickFeed:
         """Print the last prices that changed; one that went missing is not taken back, as in the real gateway."""
         keys = [2 * cents + odd for cents, odd in zip(new.lasts(), self._tradable, strict=True)]
         return self._lasts.column(keys, changed & new.has_last())
+
+    def _last_sizes(self, lasts: list[bytes | None]) -> list[bytes | None]:
+        """Print the sizes behind last prices; an index has none."""
+        return [LAST_SIZE if tail and odd else None for tail, odd in zip(lasts, self._tradable, strict=True)]
 
     def _greeks_column(self, new: Board, changed: Flags) -> list[bytes | None]:
         width = len(self._con_ids)

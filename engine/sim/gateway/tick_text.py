@@ -100,7 +100,7 @@ def board(ticks: Ticks) -> Board:
 
 
 class Changes(NamedTuple):
-    """Which contracts changed in what; sizes only where the price stayed. Shape: (contracts,) each."""
+    """Which contracts changed in what; a size is told again behind its price. Shape: (contracts,) each."""
 
     bid: Flags
     bid_size: Flags
@@ -115,7 +115,7 @@ def changes(old: Board | None, new: Board) -> Changes:
     moved = new.steps != (_MISSING if old is None else old.steps)
     bid, ask = moved[_BID], moved[_ASK]
     greeks = np.logical_or.reduce(moved[_IV:])
-    return Changes(bid, moved[_BID_SIZE] & ~bid, ask, moved[_ASK_SIZE] & ~ask, moved[_LAST], greeks)
+    return Changes(bid, moved[_BID_SIZE] | bid, ask, moved[_ASK_SIZE] | ask, moved[_LAST], greeks)
 
 
 def price_tail(kind: int, cents: int, size: int, mask: int = 1) -> bytes:
