@@ -16,7 +16,7 @@ from engine.model.counted import counted
 from engine.model.errors import StoreError, in_words
 from engine.model.values import dataclass
 from engine.record.codec import json_text, utc_text, utc_time
-from engine.store.folders import give_to_owner, make_folder
+from engine.store.folders import give_to_owner, make_folder, make_private
 
 SAME_WITHIN = timedelta(minutes=30)
 """An alert with the words of one this old, about the same position, that nobody has acknowledged is counted with it."""
@@ -74,7 +74,7 @@ class Outbox:
         with _said(path):
             make_folder(path.parent)
             if not path.exists():
-                path.touch(0o644)
+                make_private(path)
                 give_to_owner(path)
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=10)
             self._connection.execute("PRAGMA journal_mode=WAL")

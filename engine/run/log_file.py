@@ -5,6 +5,7 @@ The journal says what was traded and why; this says how the connection, the page
 
 import json
 import logging
+import os
 import sys
 from datetime import UTC, datetime
 from io import TextIOWrapper
@@ -16,7 +17,7 @@ from engine.model.errors import StoreError, in_words
 from engine.model.printable import printable
 from engine.model.values import dataclass
 from engine.run.redaction import keep_environment_secret, redacted
-from engine.store.folders import give_to_owner, make_folder
+from engine.store.folders import give_to_owner, make_folder, private
 
 ENGINE, PAGE = "rulebot.jsonl", "web.jsonl"
 """Names of the files: of an engine with its page, and of a page alone."""
@@ -70,8 +71,9 @@ class LogFile(RotatingFileHandler):
         keep_environment_secret()
 
     def _open(self) -> TextIOWrapper:
-        """Begin the file, or the next one."""
-        stream = super()._open()
+        """Begin the file, or the next one; a pipe that nobody reads is refused, and not waited for."""
+        handle = private(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        stream = TextIOWrapper(os.fdopen(handle, "ab"), encoding=self.encoding)
         give_to_owner(Path(self.baseFilename))
         return stream
 

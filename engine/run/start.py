@@ -21,7 +21,7 @@ from pathlib import Path
 from engine.adapters.clock import WallClock
 from engine.adapters.recorded.recorder import Recorder
 from engine.model.collector import seldom_collected
-from engine.model.errors import BrokerError, RulebotError, StoreError, UnwrittenError
+from engine.model.errors import BrokerError, LockedStoreError, RulebotError, StoreError, UnwrittenError
 from engine.model.event import Request
 from engine.model.session import Session, session_after, session_from
 from engine.ports import Batch, Link, NoTape
@@ -60,6 +60,8 @@ UNLIMITED = (
     "the limits over all bots are off: the last run on this store had an account document, and this one has none. "
     "If that is not meant, put it back and start again"
 )
+LOCK_PATIENCE = 600.0
+"""Seconds that a start waits for a store which another program has locked."""
 LAYOUT_PATIENCE = 2.0
 """Seconds that a run which is stopped waits for its recording to be laid out smaller."""
 
@@ -136,7 +138,7 @@ async def execute(
     opens: returns the journal to write. Raises: StoreError, BrokerError; the journal is closed in any case, with the
     reason why the run ended.
     """
-    journal = PatientJournal(opens(options), options.store, holds_reserve=options.accounts is not None)
+    journal = PatientJournal(await _opened(options, opens), options.store, holds_reserve=options.accounts is not None)
     heartbeat = options.heartbeat
     heartbeat.waits("")
     waiting = heartbeat.waits if options.waits_for_gateway else None
@@ -158,6 +160,22 @@ async def execute(
                     await _drive(run, first, journal)
             heartbeat.ended(run.loop.reason)
             return run
+
+
+async def _opened(options: RunOptions, opens: Callable[[RunOptions], SqlJournal]) -> SqlJournal:
+    """Open the journal; wait for a store that another program has locked. Raises: StoreError after ten minutes."""
+    until = time.monotonic() + LOCK_PATIENCE
+    is_told = False
+    while True:
+        try:
+            return opens(options)
+        except LockedStoreError as error:
+            if time.monotonic() >= until:
+                raise
+            if not is_told:
+                log.warning("%s; tried again every few seconds, and exits act once it is free", error.whole)
+            is_told = True
+        await asyncio.sleep(1.0)
 
 
 async def _first(options: RunOptions, link: Link, waiting: Callable[[str], None] | None) -> Batch:

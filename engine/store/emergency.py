@@ -20,14 +20,12 @@ from typing import NamedTuple
 from engine.model.errors import StoreError
 from engine.record.codec import CodecError, line, record_of
 from engine.record.record import Record
-from engine.store.folders import data_folder, give_to_owner
+from engine.store.folders import PRIVATE_FILE, PRIVATE_FOLDER, data_folder, give_to_owner
 from engine.store.place import Place, Server
 
 log = logging.getLogger("rulebot.store")
 
 SUFFIX = ".emergency"
-PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
-
 Head = tuple[int, str]
 """Number and hash of a journal's last record."""
 

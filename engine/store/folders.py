@@ -1,5 +1,6 @@
 """Where rulebot keeps things for this person: stores of real runs, what points at them, locks of accounts."""
 
+import errno
 import os
 import stat
 from collections.abc import Mapping
@@ -9,6 +10,8 @@ from pathlib import Path
 import platformdirs
 
 DATA_VARIABLE = "RULEBOT_DATA"
+PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+"""What rulebot makes is its owner's alone: it says what is traded, and who reads a store can lock it."""
 
 
 def data_folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -18,18 +21,36 @@ def data_folder(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def make_folder(folder: Path, environ: Mapping[str, str] = os.environ) -> None:
-    """Make a folder, and those above it that are not there; the data folder is made for this person alone.
+    """Make a folder, and those above it that are not there: for this person alone, and so is the data folder.
 
-    Who can read a store can lock it, too, and so end its engine. Source: XDG Base Directory Specification, 0700.
-    Raises: OSError.
+    Who can read a store can lock it, too, and keep its engine from entering. Source: XDG Base Directory Specification,
+    0700. Raises: OSError.
     """
     lacking = [each for each in (folder, *folder.parents) if not each.exists()]
     if folder.absolute().is_relative_to(data := data_folder(environ).absolute()):
         data.parent.mkdir(parents=True, exist_ok=True)
-        data.mkdir(mode=0o700, exist_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
+        data.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
     for made in reversed(lacking):
+        made.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
         give_to_owner(made)
+    folder.mkdir(exist_ok=True)
+
+
+def private(path: str, flags: int) -> int:
+    """Open a plain file, made for its owner alone; an `opener` of `open`. It never waits for the other end of a pipe.
+
+    Raises: OSError, also for what is no plain file.
+    """
+    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0), PRIVATE_FILE)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is no plain file", path)
+    return handle
+
+
+def make_private(path: Path) -> None:
+    """Make an empty file for its owner alone, unless there is one. Raises: OSError."""
+    os.close(private(str(path), os.O_WRONLY | os.O_CREAT))
 
 
 def give_to_owner(made: Path, like: Path | None = None) -> None:

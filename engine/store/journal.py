@@ -64,7 +64,9 @@ class SqlJournal:
         self._projector = Projector()
         self._seq, self._hash = _head(self._connection)
         self._lines = None if logs is None else JsonLines(logs, recall_lines(self._connection, KINDS))
-        self.log_problem: StoreError | None = None
+        self.log_problem = None if self._lines is None else self._lines.problem
+        if self.log_problem is not None:
+            log.warning("%s: the store has everything, and it is tried again every minute", self.log_problem.message)
 
     def append(self, records: Sequence[Record], *, durable: bool) -> None:
         """Write; on return with `durable` they survive a power cut.

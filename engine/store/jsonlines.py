@@ -23,6 +23,7 @@ from engine.model.order import Order, Purpose, Side
 from engine.model.unseen import is_unseen
 from engine.record.codec import decode, json_text, utc_text
 from engine.record.record import Json, Kind, Record
+from engine.store.folders import make_folder, private
 from engine.store.order_row import execution
 from engine.store.recall import LINES_KEPT
 
@@ -201,12 +202,18 @@ class JsonLines:
     """
 
     def __init__(self, folder: Path, records: Iterable[Record]) -> None:
-        """Start from all records there are; lines that the files lack are added. Raises: StoreError."""
+        """Start from all records there are; lines that the files lack are added. `problem`: why they cannot be."""
         self._folder = folder
         self._owed: dict[Path, list[str]] = {}
         self._failed_at: datetime | None = None
         self._maker = LineMaker()
-        self._catch_up(self._maker.lines(record for record in records if record.kind in KINDS))
+        self.problem: StoreError | None = None
+        for line in self._maker.lines(record for record in records if record.kind in KINDS):
+            self._owed.setdefault(self._path(line), []).append(line.text)
+        try:
+            self.settle()
+        except StoreError as error:
+            self.problem = error
 
     def write(self, records: Sequence[Record]) -> None:
         """Append the lines of records that were just committed, and those that are owed. Raises: StoreError."""
@@ -233,20 +240,12 @@ class JsonLines:
     def _path(self, line: Line) -> Path:
         return self._folder / (line.bot or ENGINE) / line.file
 
-    def _catch_up(self, lines: Iterable[Line]) -> None:
-        owed: dict[Path, list[str]] = {}
-        for line in lines:
-            owed.setdefault(self._path(line), []).append(line.text)
-        for path, texts in owed.items():
-            found = set(_complete_lines(path))
-            self._append(path, [text for text in texts if text not in found])
-
     def _append(self, path: Path, texts: Sequence[str]) -> None:
         if not texts:
             return
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8", newline="\n") as file:
+            make_folder(path.parent)
+            with open(path, "a", encoding="utf-8", newline="\n", opener=private) as file:
                 file.write("".join(f"{text}\n" for text in texts))
         except OSError as error:
             raise StoreError(
@@ -257,7 +256,8 @@ class JsonLines:
 def _complete_lines(path: Path) -> list[str]:
     """Return the lines of a file; a last one that was torn is cut off, so that it can be written whole."""
     try:
-        whole = path.read_bytes()
+        with open(path, "rb", opener=private) as read:
+            whole = read.read()
         end = whole.rfind(b"\n") + 1
         if end < len(whole):
             with path.open("r+b") as file:

@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool, Pool, StaticPool
 from engine.model.errors import StoreError
 from engine.store.chain import LAST, verify
 from engine.store.failures import RESTORE, says, sentences
-from engine.store.folders import give_to_owner, make_folder
+from engine.store.folders import PRIVATE_FILE, give_to_owner, make_folder, make_private, private
 from engine.store.schema import check_version, create
 from engine.store.store import Store
 from engine.store.tables import APPLICATION_ID
@@ -83,7 +83,7 @@ def open_file(path: Path) -> Store:
         with sentences(path):
             is_new = not path.exists() or path.stat().st_size == 0
             if is_new:
-                path.touch(0o644)
+                make_private(path)
                 give_to_owner(path)  # what SQLite makes beside it then belongs to the same
             engine = _engine(f"file:{_quoted(path)}?mode=rwc", is_writer=True)
             if is_new:
@@ -189,7 +189,7 @@ def _owner_file(path: Path) -> Path:
 
 
 def _lock(path: Path) -> FileLock:
-    lock = FileLock(f"{path}.lock", thread_local=False)
+    lock = FileLock(f"{path}.lock", thread_local=False, mode=PRIVATE_FILE)
     try:
         lock.acquire(timeout=_PATIENCE)
     except Timeout as error:
@@ -200,7 +200,8 @@ def _lock(path: Path) -> FileLock:
         raise StoreError(
             f"the store {path} is in use by another engine{owner}", "stop it first, or name another store with --store"
         ) from error
-    _owner_file(path).write_text(f"{os.getpid()}\n")
+    with open(_owner_file(path), "w", encoding="ascii", opener=private) as told:
+        told.write(f"{os.getpid()}\n")
     for made in (Path(lock.lock_file), _owner_file(path)):
         give_to_owner(made, path)
     return lock

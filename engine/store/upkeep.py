@@ -116,7 +116,11 @@ def opened_journal(path: Place, at: datetime, logs: Path | None = None) -> SqlJo
     """
     store = open_store(path)
     is_put_back = store.is_put_back
-    journal = SqlJournal(store, logs=logs)
+    try:
+        journal = SqlJournal(store, logs=logs)
+    except BaseException:
+        store.close()
+        raise
     try:
         if is_put_back:
             _append_mark(journal, _last(store.engine) or at, at)

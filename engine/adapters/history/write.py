@@ -40,6 +40,9 @@ def write_day(day: HistoryDay, file: Path, implied: Mapping[str, Sequence[float]
             parquet.write_table(table, others[name], **_KEPT)
         if day.settled:
             _write_settled(day, settled)
+        for each in (file, settled, *others.values()):
+            with suppress(FileNotFoundError):
+                each.chmod(0o600)
     except BaseException as error:
         for each in (file, settled, *others.values()):
             with suppress(OSError):

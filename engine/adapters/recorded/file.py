@@ -10,6 +10,7 @@ that has turned, nor of pages that have changed places.
 """
 
 import json
+import os
 import sqlite3
 import time
 import zlib
@@ -103,13 +104,20 @@ class Frame(NamedTuple):
         return zlib.crc32(f"{seq} {self.first_at} {self.last_at} {self.entries}".encode(), held)
 
 
+def _make_private(file: Path) -> None:
+    """Make an empty file, and its folder, for their owner alone: a recording has every decision. Raises: OSError."""
+    file.parent.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(mode=0o700, exist_ok=True)
+    os.close(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600))
+
+
 class TapeWriter:
     """One file that frames are added to. Used by one thread at a time. Raises: StoreError."""
 
     def __init__(self, file: Path, head: Mapping[str, Json]) -> None:
         self.file = file
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            _make_private(file)
             self._connection = sqlite3.connect(file, check_same_thread=False)
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")

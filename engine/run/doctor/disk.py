@@ -33,6 +33,20 @@ def privacy(data: Path) -> Iterator[Finding]:
     yield warning(Group.DISK, "data folder", text, f"chmod 700 {data}")
 
 
+def readable(store: Place, logs: Path, tapes: Path | None = None) -> Iterator[Finding]:
+    """Yield which files of a store, its logs and its recordings others of this machine can read."""
+    if isinstance(store, Server) or os.name != "posix":
+        return
+    beside = [Path(f"{store}{each}") for each in ("", "-wal", "-shm", ".lock", ".owner", ".emergency", ".reserve")]
+    kept = [file for folder in (logs, tapes) if folder is not None and folder.is_dir() for file in folder.rglob("*")]
+    wide = [file for file in (*beside, *kept) if file.is_file() and is_open_to_others(file)]
+    if wide:
+        more = f" and {len(wide) - 1} more" if len(wide) > 1 else ""
+        folders = " ".join(dict.fromkeys(str(file.parent) for file in wide))
+        text = f"others of this machine can read {wide[0]}{more}"
+        yield warning(Group.DISK, "files", text, f"chmod -R go= {folders}")
+
+
 def _folder(name: str, folder: Path, file: Path | None) -> Finding:
     """Say of a folder, or of the nearest one above it that is there, what can be written."""
     there = next(each for each in (folder, *folder.parents) if each.exists())

@@ -24,7 +24,7 @@ from engine.run.doctor.clocks import hours, shorter, skew
 from engine.run.doctor.configured import found_settings
 from engine.run.doctor.dates import events_ahead, found_calendar, sessions_ahead
 from engine.run.doctor.delayed import delayed_data
-from engine.run.doctor.disk import privacy, room
+from engine.run.doctor.disk import privacy, readable, room
 from engine.run.doctor.finding import Finding, Group, Level, fault, outage, unchecked
 from engine.run.doctor.gateway import codec, greeted, own_id
 from engine.run.doctor.hooks import hooks_received
@@ -37,6 +37,7 @@ from engine.run.doctor.texts import found_desk, found_for_exits, with_set
 from engine.run.looking.choosing import facts_of, look
 from engine.run.looking.neighbour import is_held
 from engine.run.looking.visit import FEW_LINES, Visit, into_the_day
+from engine.run.replay.tapes import tapes_of
 from engine.run.reread import is_named
 from engine.run.settings import Settings, folder_of
 from engine.run.worlds import SimSettings, World, attached, simulated
@@ -131,7 +132,12 @@ def _on_disk(wanted: Wanted, settings: Settings) -> list[Finding]:
     found = list(room(store, settings.logs))
     if wanted.sim:
         return [*found, not_kept()]
-    return [*found, *privacy(wanted.data), *integrity(store, live=wanted.live, audits=wanted.audits)]
+    return [
+        *found,
+        *privacy(wanted.data),
+        *readable(store, settings.logs, tapes_of(store)),
+        *integrity(store, live=wanted.live, audits=wanted.audits),
+    ]
 
 
 async def _at_the_gateway(

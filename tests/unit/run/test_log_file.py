@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -271,3 +272,17 @@ def test_a_long_text_of_others_holds_up_no_engine(part: str) -> None:
     began = time.process_time()
     redacted(part * (20_000 // len(part)))
     assert time.process_time() - began < 2.0
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_in_the_place_of_a_log_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jsonl")
+    with pytest.raises(StoreError, match=r"it is no plain file|No such device"):
+        LogFile(tmp_path, "a.jsonl", LogLimits())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files have no such modes here")
+def test_a_log_is_its_owners_alone(tmp_path: Path) -> None:
+    LogFile(tmp_path / "logs", "a.jsonl", LogLimits()).close()
+    assert (tmp_path / "logs" / "a.jsonl").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "logs").stat().st_mode & 0o777 == 0o700

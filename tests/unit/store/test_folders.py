@@ -94,11 +94,12 @@ def test_root_gives_nothing_away_through_a_link(link: Callable[[Path, Path], Non
     assert mine.stat().st_uid == 0
 
 
-def test_a_folder_elsewhere_is_made_as_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(os.name != "posix", reason="folders have no such modes here")
+def test_a_folder_elsewhere_is_made_for_its_owner_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RULEBOT_DATA", str(tmp_path / "data"))
     make_folder(tmp_path / "runs" / "of" / "mine")
-    (tmp_path / "plain").mkdir()
-    assert (tmp_path / "runs").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    for made in (tmp_path / "runs", tmp_path / "runs" / "of", tmp_path / "runs" / "of" / "mine"):
+        assert stat.S_IMODE(made.stat().st_mode) == 0o700
     assert not (tmp_path / "data").exists()
 
 
