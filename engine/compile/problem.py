@@ -103,6 +103,7 @@ CODES = {
     "RB371": "Two underlyings that are both sold, or both bought.",
     "RB372": "Legs on two underlyings of which one is sold before one is bought.",
     "RB373": "Two underlyings whose deltas do not offset each other.",
+    "RB375": "An underlying whose symbol is also that of a future or an index.",
     "RB382": "A time exit whose order has time for some of its tries only before the close.",
 }
 

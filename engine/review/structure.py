@@ -1,10 +1,11 @@
 """The section Legs: how expiry and strikes are chosen, and what the structure must offer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from engine.compile.plan import Expiry, IfHeld, LegPlan, Overwrite, Plan, Strike
 from engine.evaluate.phrases import listed
 from engine.model.contract import Right
+from engine.model.namesakes import NAMESAKES
 from engine.review import amounts
 from engine.review.enters import rule_lines
 from engine.review.explanation import Line, Section
@@ -18,7 +19,7 @@ def legs(subject: Subject) -> Section:
     """Return the structure leg by leg in the order written, and what is asked of it."""
     plan, example = subject.plan, subject.example
     by_name = {leg.name: leg for leg in plan.legs}
-    lines = [Line(words=_head(plan))]
+    lines = [Line(words=_head(plan)), *_namesakes(plan)]
     lines += [Line(name=leg.name, words=leg_words(by_name[leg.name], plan)) for leg in subject.spec.legs.legs]
     if example is not None:
         count = f"{amounts.counted(example.position.quantity, 'structure')} of " if plan.size is not None else ""
@@ -32,6 +33,14 @@ def legs(subject: Subject) -> Section:
         lines += rule_lines(plan.require, subject.cast)
     lines.append(Line(words=IF_HELD[plan.if_held]))
     return Section("Legs", tuple(lines))
+
+
+def _namesakes(plan: Plan) -> Iterator[Line]:
+    """Yield whose shares the options are on, where the symbol is also that of a future or an index."""
+    for symbol in plan.underlyings:
+        found = NAMESAKES.get(symbol)
+        if found is not None and found.company:
+            yield Line(words=f"options on the shares of {found.company} ({symbol}), not on {found.other}")
 
 
 def _head(plan: Plan) -> str:

@@ -30,6 +30,7 @@ from engine.compile.lint.prices import of_a_share, of_a_tick, off_tick
 from engine.compile.lint.rolls import rolled_again, rolled_at_any_price
 from engine.compile.lint.settled import always, at_once_in_the_example
 from engine.compile.lint.shapes import crossed, misnamed, out_on_the_first_day, twice
+from engine.compile.lint.symbols import namesakes
 from engine.compile.lint.unitless import read_otherwise
 from engine.compile.lint.unusual import unusual
 from engine.compile.plan import Plan
@@ -44,6 +45,7 @@ OF_THE_DAY = frozenset({"RB314", "RB315", "RB320", "RB321", "RB335", "RB350", "R
 """Warnings that come and go with the day, the calendars and the other specs of a call: an `accept` of one may wait."""
 
 CHECKS: tuple[Check, ...] = (
+    namesakes,
     unused_lets,
     ageless,
     excluded,
