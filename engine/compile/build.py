@@ -86,8 +86,10 @@ def compiled(
         return None, errors
     structures = (replace(each, members=plan.members) for each in plan.structures())
     plain = zip(variants(spec), structures, strict=True)
-    warnings = told([(variant, list(lint(variant.spec, each, outside))) for variant, each in plain])
-    return plan, unaccepted(spec, warnings, elsewhere)
+    found = told([(variant, list(lint(variant.spec, each, outside))) for variant, each in plain])
+    if any(not problem.is_warning for problem in found):
+        return None, [problem for problem in found if not problem.is_warning]
+    return plan, unaccepted(spec, found, elsewhere)
 
 
 def _whole(spec: Spec) -> tuple[Plan | None, list[Problem]]:

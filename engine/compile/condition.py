@@ -144,6 +144,7 @@ def _compare(test: MeasureTest, comparison: Comparison, measure: Measure, call: 
         right.append(number)
     _in_order(test, comparison, right)
     _is_distance(test, comparison, right)
+    _is_positive(test, comparison, right)
     return Compare(comparison.op, left, tuple(right))
 
 
@@ -187,6 +188,16 @@ def _is_distance(test: MeasureTest, comparison: Comparison, right: list[Number])
     either = f", 'beyond: {written(replace(bound, value=-bound.value))}' on both" if isinstance(bound, Amount) else ""
     help_text = f"'below: {words}' is true on that side alone{either}"
     raise Fault(Problem("RB156", _operand_path(test, comparison, 0), message, help_text))
+
+
+def _is_positive(test: MeasureTest, comparison: Comparison, right: list[Number]) -> None:
+    """Refuse a loss below 0: it is a profit. Raises: Fault."""
+    at = next((at for at, number in enumerate(right) if _is_negative(number)), None)
+    if at is None or test.measure not in ("loss", "give_back"):
+        return
+    words = operand_words(comparison.operands[at])
+    message = f"'{test.said}' is written positive, is '{words}'"
+    raise Fault(Problem("RB156", _operand_path(test, comparison, at), message, "below 0 it is a profit: say 'profit'"))
 
 
 def _is_negative(number: Number) -> bool:

@@ -32,8 +32,10 @@ def idle(look: Look) -> Iterator[Problem]:
         if planned.armed_by:
             yield from _on_half_days(look, rule)
         elif not can_hold([(rule.test, False)], look.places.opened, look.terms):
-            message = f"{said(rule)} is true as soon as the position is open: it would be closed at once"
-            yield Problem("RB334", look.marked(rule), message)
+            message = (
+                f"{said(rule)} is true as soon as the position is open: it closes at once, and only costs are left"
+            )
+            yield Problem("RB229", look.marked(rule), message, "leave room between what is entered and the exit")
         elif (other := _shadowing(look, above, planned, rule)) is not None:
             message = f"{said(rule)} never acts: whenever it is true, {said(other)} above it is true and acts first"
             yield Problem("RB332", look.marked(rule), message, _instead(rule))

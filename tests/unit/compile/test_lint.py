@@ -298,10 +298,10 @@ FOUND = [
     (changed((TIME, "  - time: close\n  - {name: out, time: close - 15m}\n")), "RB333", "close"),
     (exits(LAST, "- leg_delta: {beyond: 1}"), "RB333", "1"),
     (changed((RISK, RISK + "  halt_when:\n    - vix_spike: {below: 0 pts}\n")), "RB333", "0 pts"),
-    (exits(LAST, "- leg_delta: {beyond: 0.05}"), "RB334", "0.05"),
-    (exits(LAST, "- stop: {cost: 1x credit}"), "RB334", "1x credit"),
-    (exits(LAST, "- move: {since: entry, above: -5 pts}"), "RB334", "-5 pts"),
-    (seller(("dte: {at_most: 21}", "dte: {at_most: 60}"), ("nearest: 45", "between: [30, 45]")), "RB334", "60"),
+    (exits(LAST, "- leg_delta: {beyond: 0.05}"), "RB229", "0.05"),
+    (exits(LAST, "- stop: {cost: 1x credit}"), "RB229", "1x credit"),
+    (exits(LAST, "- move: {since: entry, above: -5 pts}"), "RB229", "-5 pts"),
+    (seller(("dte: {at_most: 21}", "dte: {at_most: 60}"), ("nearest: 45", "between: [30, 45]")), "RB229", "60"),
     (exits(LAST, "- leg_delta: {at_least: 0.10}"), "RB334", "0.10"),
     (legs(f"  short_put: {{sell: put, strike: {{otm: 5 pts}}}}\n{WING}"), "RB334", "{spot_within: 5 pts}"),
     (seller(("at_most: 21", "at_most: 1"), ("nearest: 45", "between: [1, 9]")), "RB334", "1"),
@@ -593,7 +593,7 @@ def test_days_to_expiry_that_no_entry_has_end_nothing() -> None:
     """It passed as the exit that needs no market data."""
     assert places(weeks("- dte: {above: 300}")) == [("RB335", "exits"), ("RB333", "300")]
     assert places(weeks("- dte: {above: 66}", "- at_expiry: settle")) == [("RB333", "66")]
-    assert places(weeks("- dte: {below: 100}", "- at_expiry: settle"))[0] == ("RB334", "100")
+    assert places(weeks("- dte: {below: 100}", "- at_expiry: settle"))[0] == ("RB229", "100")
     far = seller(("dte: {at_most: 21}", "dte: {above: 60}"), ("nearest: 45", "between: [30, 45]"))
     assert places(far) == [("RB335", "exits"), ("RB333", "60")]
     assert "never true" not in warnings(far)[0].message, "that is said of times of day"

@@ -3,6 +3,7 @@
 import pytest
 from document import CONDOR, changed, places, plan_of, problems
 
+from engine.compile.build import build_plan
 from engine.compile.problem import CODES
 from engine.spec.load import load_text
 from engine.spec.nouns.order import Then
@@ -369,3 +370,19 @@ def test_a_parameter_in_an_expression_is_told_to_lose_its_sign() -> None:
     (found,) = problems(changed("vix_change: {below: 3 pts}", "name: deep\n      expr: vix < 0.8 * $floor"))
     assert found.message == "no parameters in expr: '$floor' stands here by its bare name"
     assert found.help == "write 'floor'"
+
+
+@pytest.mark.parametrize("exit_", ["loss: {below: -20%}", "loss: {between: [-20%, 50%]}"])
+def test_a_loss_below_zero_is_refused(exit_: str) -> None:
+    (found,) = problems(changed("breach: {spot_within: 5 pts}", exit_))
+    assert (found.code, found.help) == ("RB156", "below 0 it is a profit: say 'profit'")
+
+
+def test_an_exit_that_closes_at_once_is_refused_and_gives_no_plan() -> None:
+    text = changed("{loss: $50}", "{cost: 0.5x credit}")
+    (found,) = problems(text)
+    assert found.code == "RB229"
+    assert found.is_error
+    spec = load_text(text).spec
+    assert spec is not None
+    assert build_plan(spec)[0] is None
