@@ -256,12 +256,22 @@ def _closing(record: Record, position: Position) -> Position:
 
 
 def _exit(record: Record, _: State, position: Position | None) -> Told:
+    """Return the line of an exit that begins; one that begins again after it was withdrawn has none."""
+    if record.data.get("again"):
+        return None
     if position is None:
         return f"{record.data['reason']}: closing"
     part = _closing(record, position)
     count = part.open_structures - part.keep
     of = f" {count} of" if 0 < count < opened_count(part) else ""
     return f"{record.data['reason']}: closing{of} {opened_text(part)}"
+
+
+def _withdrawn(record: Record, *_: object) -> Told:
+    """Return the line of a target whose market has moved away, once for each position."""
+    if record.data.get("again"):
+        return None
+    return f"{record.data['reason']}: its price is gone, the order is cancelled; it closes once the price is back"
 
 
 def _closed(record: Record, state: State, position: Position | None) -> Told:
@@ -291,6 +301,7 @@ _DECISIONS: dict[str, Callable[[Record, State, Position | None], Told]] = {
     "armed": lambda record, *_: f"{record.data['reason']} is armed",
     "would enter": _reason("would enter: "),
     "exit": _exit,
+    "withdrawn": _withdrawn,
     "roll": _reason(""),
     "no_roll": _reason(""),
     "closed": _closed,

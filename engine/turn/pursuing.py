@@ -16,7 +16,7 @@ from engine.model.values import replace
 from engine.order.draft import draft, parts_of
 from engine.order.ladder import priority
 from engine.order.price import net_quote
-from engine.record.record import Kind
+from engine.record.record import Json, Kind
 from engine.spec.nouns.exits import Otherwise
 from engine.spec.nouns.order import Start, Then
 from engine.turn.caution import check_exit_price, has_waited_for_price, price_is_there
@@ -45,7 +45,7 @@ from engine.turn.protecting import place_protection
 from engine.turn.refusing import not_trading
 from engine.turn.resting import cancel, place_resting
 from engine.turn.rolling import Found, begin_to_look, end_looking, note_nothing, seek, send_roll
-from engine.turn.target_price import bound_of, closing_ladder, is_met, target_at_work
+from engine.turn.target_price import bound_of, closing_ladder, is_met, target_at_work, was_withdrawn
 from engine.turn.unknown import known_again, note_unknown
 from engine.turn.work import Work
 
@@ -82,9 +82,13 @@ def begin_closing(
 ) -> Position:
     """Record why the position, or these legs of it, is closed, and move it there.
 
-    What has given way to another order waits on for its contract where legs stay open.
+    An exit that begins again after its order was withdrawn says so. What has given way to another order waits on for
+    its contract where legs stay open.
     """
-    work.record(Kind.DECISION, position.bot, position.id, what="exit", reason=reason, kind=kind, values=[*legs])
+    again: dict[str, Json] = {"again": True} if was_withdrawn(work, position, reason) else {}
+    work.record(
+        Kind.DECISION, position.bot, position.id, what="exit", reason=reason, kind=kind, values=[*legs], **again
+    )
     if why:
         then = "nothing is sent for it, a person must look" if position.is_let_be else "the position is closed"
         work.alarm(position.bot, f"{why}: {then}", position.id)
@@ -231,7 +235,9 @@ def _withdraw(work: Work, position: Position, target: ExitPlan) -> None:
 
     What has filled of a part counts as that part. A target on all of it acts anew once it is met.
     """
-    work.record(Kind.DECISION, position.bot, position.id, what="withdrawn", reason=target.name, values=[])
+    lost = [order for order in work.orders_of(position.id) if order.cause is Cause.TARGET_LOST]
+    again: dict[str, Json] = {"again": True} if len(lost) > 1 else {}
+    work.record(Kind.DECISION, position.bot, position.id, what="withdrawn", reason=target.name, values=[], **again)
     acted = position.acted if exit_has_dealt(work, position) else without(position.acted, target.name)
     position = replace(position, exit_reason="", attempts=0, retry_at=None, keep=0, acted=acted)
     position = work.move(position, "ended")

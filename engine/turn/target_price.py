@@ -15,6 +15,7 @@ from engine.evaluate.measure_structure import mark
 from engine.evaluate.reading import Reading, Unknown
 from engine.evaluate.snapshot import LegView
 from engine.fill.exit_level import needed_dollars
+from engine.model.cause import Cause
 from engine.model.contract import LOT
 from engine.model.money import ZERO, Rounding
 from engine.model.order import Order, OrderLeg
@@ -200,6 +201,12 @@ def _worth(work: Work, position: Position, names: Iterable[str], at: str, is_com
                 return None
             total += leg.sign * (leg.weight if is_combo else 1) * price
     return Decimal(f"{total:.6f}")
+
+
+def was_withdrawn(work: Work, position: Position, target: str) -> bool:
+    """Say whether an order of this target was cancelled before, since its market had moved away."""
+    orders = work.orders_of(position.id)
+    return any(order.reason == target and order.cause is Cause.TARGET_LOST for order in orders)
 
 
 def may_wait(work: Work, order: Order) -> bool:

@@ -10,6 +10,7 @@ from hand_desk import kept as stored
 from engine.model.kept import kept_of
 from engine.model.order import Order, OrderStatus, OrderType, Purpose
 from engine.record.record import Kind
+from engine.run.happening import happening
 from engine.store.queries import StoreReader
 
 RISK = "{max_loss_per_trade: $20000}"
@@ -296,3 +297,73 @@ def test_the_price_counts_what_a_closed_side_brought() -> None:
     desk.ack(desk.last)
     step(desk)
     assert price(desk) == Decimal("0.35"), "1.40 - 0.70 - 0.35 is a quarter of 1.40"
+
+
+def test_a_target_that_comes_and_goes_is_told_once() -> None:
+    desk = held()
+    for _ in range(3):
+        cost(desk, 0.35)
+        desk.ack(desk.last)
+        cost(desk, 0.60)
+        step(desk)
+        desk.cancelled(desk.order(closing(desk)[-1].ref))
+        desk.tick(1)
+    told = (happening(each, desk.state) for each in desk.said(Kind.DECISION))
+    assert [each.text for each in told if each is not None and each.text.startswith("target")] == [
+        "target: closing 5935/5945p",
+        "target: its price is gone, the order is cancelled; it closes once the price is back",
+    ]
+    assert len(reasons(desk)) == 3
+
+
+# ---------------------------------------------------------------- legs that leave one by one
+
+ONE_BY_ONE = "{leg_by_leg: [short_put, long_put], start: natural, wait: 10s, tries: 3, then: unwind}"
+
+
+def apart() -> Desk:
+    """Return a desk that holds the spread, 0.70 sold leg by leg, with a target of half of it."""
+    exits = f"{ENDING}  - target: {{profit: 50%}}\n"
+    desk = Desk((text_of(exits=exits, order=ONE_BY_ONE, risk="{undefined_risk: allow, daily_loss: $500}"),))
+    desk.fill(desk.enter())
+    desk.tick(1)
+    desk.fill(desk.last)
+    desk.tick(1)
+    return desk
+
+
+def legs_cost(desk: Desk, short: float, wing: float) -> None:
+    """Quote the legs around these mids, 0.10 wide; a second passes."""
+    desk.quote(put(5945), short - 0.05, short + 0.05, -0.104)
+    desk.quote(put(5935), wing - 0.05, wing + 0.05, -0.07)
+    desk.tick(1)
+
+
+def test_a_leg_alone_has_a_price_at_which_the_others_at_natural_keep_the_target() -> None:
+    desk = apart()
+    legs_cost(desk, 0.65, 0.30)
+    assert reasons(desk) == [], "0.65 at mid and 0.25 at natural cost 0.40"
+    legs_cost(desk, 0.58, 0.30)
+    assert reasons(desk) == ["target"]
+    assert (desk.last.legs[0].option, desk.last.limit_price) == (put(5945), Decimal("0.60"))
+    desk.ack(desk.last)
+    step(desk)
+    assert price(desk) == Decimal("0.60"), "0.63 at natural less 0.25 costs 0.38; 0.60 less 0.25 keeps half of 0.70"
+
+
+def test_once_a_leg_is_closed_the_other_follows_and_what_was_kept_is_told() -> None:
+    desk = apart()
+    legs_cost(desk, 0.50, 0.30)
+    desk.fill(desk.last)
+    legs_cost(desk, 0.50, 0.10)
+    assert desk.last.legs[0].option == put(5935)
+    desk.ack(desk.last)
+    for _ in range(3):
+        step(desk)
+    assert desk.order(desk.last.ref).limit_price == Decimal("0.05"), (
+        "natural: no leg waits for a price without its partner"
+    )
+    desk.fill(desk.order(desk.last.ref))
+    desk.tick(1)
+    assert desk.position.state == "closed"
+    assert desk.state.bots["spread"].day.last_end == "target_missed"
