@@ -25,7 +25,7 @@ from engine.model.market import COLUMNS
 from engine.model.money import signed_dollars
 from engine.model.session import EXCHANGE_ZONE, at_exchange_time
 from engine.record.codec import line
-from engine.run.backtest.fills import NATURAL
+from engine.run.backtest.fills import fill_model
 from engine.run.backtest.walk import Walk
 from engine.run.calendars import load_calendar
 from engine.run.desk import load_desk
@@ -192,7 +192,7 @@ def test_another_text_is_tried_on_the_day(store: Path, tmp_path: Path) -> None:
     same = replay(store, "2026-10-21", file)
     assert same.exit_code == 0, same.output
     assert "every one the same: 1 entry" in same.output
-    text = Path(file).read_text(encoding="utf-8").replace("profit: 50%", "profit: 75%")
+    text = Path(file).read_text(encoding="utf-8").replace("profit: 50%", "profit: 25%")
     (other := tmp_path / "put_lite.yaml").write_text(text, encoding="utf-8")
     done = replay(store, "2026-10-21", str(other), "--format", "json")
     found = json.loads(done.stdout)["compared"]["put_lite"]
@@ -389,7 +389,7 @@ def test_ci_a_run_compares_its_day_when_it_has_ended(tmp_path: Path) -> None:
 
 def test_diff_walks_through_recorded_days(store: Path, tmp_path: Path) -> None:
     (file,) = spec_files(["put_lite"])
-    text = Path(file).read_text(encoding="utf-8").replace("profit: 50%", "profit: 75%")
+    text = Path(file).read_text(encoding="utf-8").replace("profit: 50%", "profit: 25%")
     (other := tmp_path / "put_lite.yaml").write_text(text, encoding="utf-8")
     done = CliRunner().invoke(main, ["diff", file, str(other), "--days", str(store.with_name("s-tapes"))])
     assert "2 past sessions (2026-10-21 to 2026-10-22)" in done.output
@@ -405,7 +405,7 @@ def test_a_recording_as_past_sessions_decides_when_the_run_did(store: Path) -> N
     with StoreReader(store) as reader:
         was = {str(row["position"]): row for row in reader.view("trades", strategy_id="put_lite")}
     desk = load_desk(spec_files(["put_lite"]), {}, None)
-    walk = Walk(desk.program("x", {}, 90), source, load_calendar(), NATURAL, Decimal(1_000_000))
+    walk = Walk(desk.program("x", {}, 90), source, load_calendar(), fill_model("mid"), Decimal(1_000_000))
     for _ in walk.through(days[0], days[0]):
         pass
     assert walk.state is not None

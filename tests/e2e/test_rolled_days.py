@@ -189,8 +189,8 @@ def test_a_drift_tells_a_rolled_side_and_counts_nothing_that_hangs_on_what_is_no
     words = ("run", "--paper", "--sim", "--seed", "5", "--market", "trend_down", "--store", str(store), str(spec))
     assert CliRunner().invoke(main, words).exit_code == 0
     told = CliRunner().invoke(main, ["replay", "--store", str(store), "--drift"]).output
-    assert re.search(
-        r"short_put and long_put rolled: put_side; 11:33:45 bought back in all at \d\.\d\d: target", told
-    ), told
+    left = r"15:45:15 bought back in all at \d\.\d\d \(the rest expired\): time"
+    rolled = f"short_put and long_put rolled: put_side; {left}"
+    assert re.search(rolled, told), told
     assert "no trade" in told
     assert "; their fills made +$0.00 beside natural ones, without what is not recorded of threatened" in told
