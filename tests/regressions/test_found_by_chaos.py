@@ -328,16 +328,18 @@ def test_a_leg_that_is_not_told_counts_where_a_person_trades_the_same_contract(t
     assert [leg.closed for leg in position.legs] == [1, 1]
 
 
-def test_what_the_broker_has_closed_twice_is_let_be(tmp_path: Path) -> None:
-    """Two targets filled after the broker had called them cancelled: the next pair was sent for -1 contracts."""
+def test_the_partner_of_what_a_person_cancels_is_not_cancelled_and_fills_nothing_late(tmp_path: Path) -> None:
+    """Two targets filled after the broker had called them cancelled: the next pair was sent for -1 contracts.
+
+    The engine cancelled the second one, since its partner was gone. Now it rests on.
+    """
     desk = load_desk([str(shipped("examples/resting_put.yaml"))], {}, None)
     late: dict[str, str | int | float] = {"kind": "late_fill", "on": "cancel", "number": "each", "seconds": 1}
     cancels: dict[str, str | int | float] = {"kind": "person_cancels", "at": "10:03:40"}
     storm = replace(draw(61700, desk, CHOICE), faults=(late, cancels), crashes=(), acts=())
     left = live_through(storm, desk, tmp_path)
     (position,) = left.day.positions.values()
-    assert [leg.held for leg in position.legs] == [-1]
-    assert position.is_let_be
+    assert [leg.held for leg in position.legs] == [1]
     assert judge(left, desk) == {}
     assert min(order.quantity for order in left.day.orders.values()) == 1
 

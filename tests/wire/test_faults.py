@@ -913,7 +913,14 @@ async def held(running, client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "left"), [("person_closes", []), ("person_closes_part", []), ("person_adds", [2]), ("liquidation", [])]
+    ("kind", "left"),
+    [
+        ("person_closes", []),
+        ("person_closes_part", []),
+        ("person_closes_leg", []),
+        ("person_adds", [2]),
+        ("liquidation", []),
+    ],
 )
 def test_rows_69_70_and_30_others_trade_what_is_held(kind, left):
     @at_open(f'kind: {kind}, at: "09:30:20", seconds: 5')

@@ -37,6 +37,7 @@ SHARES = 1000
 MARKETS = (None, None, None, "whipsaw", "calm", "trend_down", "trend_up", "bad_quotes", "vix_spike", "dislocation")
 LISTS = ("orders", "positions", "executions", "completed")
 ACCOUNT_KINDS: tuple[str, ...] = ("person_closes", "person_closes_part", "person_adds", "person_cancels")
+ACCOUNT_KINDS += ("person_halves", "person_closes_leg", "person_cancels_all")
 SELLS_SHARES = "person_sells_shares"
 """Drawn only where the account holds shares."""
 ACCOUNT_KINDS += ("strange_order", "liquidation", "assignment")

@@ -44,6 +44,7 @@ from engine.run.audit.tape import Finding
 from engine.run.chaos.aftermath import Aftermath
 from engine.run.chaos.governed import governed
 from engine.run.chaos.limited import documents_taken_up, entries_and_refusals
+from engine.run.chaos.unprotected import unprotected_too_long
 from engine.run.desk import Desk
 from engine.turn.closing import leaves_to_expire
 from engine.turn.program import CompiledBot
@@ -235,7 +236,7 @@ def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     yield from at_work_otherwise(day, outside)
     told, grids = told_of(day), grids_told(day)
     for position in day.positions.values():
-        if position.id in told or position.hold:
+        if position.id in told or position.is_let_be:
             continue
         live = [order for order in day.orders.values() if order.is_of(position.id) and order.status.is_live]
         bot = aftermath.governing(position, desk)
@@ -272,11 +273,11 @@ def _is_due(position: Position, now: datetime) -> bool:
 
 def _unprotected(position: Position, live: list[Order], bot: CompiledBot | None) -> Iterator[str]:
     """Return an open position whose resting exits do not all rest at the broker, for all that it holds."""
-    wanted = 0 if bot is None else len(bot.resting)
+    wanted = 0 if bot is None or position.common.is_flat else len(bot.resting)
     resting = [order for order in live if order.purpose in (Purpose.TARGET, Purpose.STOP)]
     if len(resting) < wanted:
         yield f"{position.id} of {position.bot} is open with {len(resting)} of {wanted} resting orders"
-    held = {leg.name: leg.held for leg in position.legs}
+    held = {leg.name: leg.held for leg in position.common.legs}
     for order in resting:
         if order.remaining != held[order.legs[0].name]:
             yield f"{order.ref} rests for {order.remaining}, {position.id} holds {held[order.legs[0].name]}"
@@ -288,7 +289,7 @@ def _without_stop(position: Position, live: list[Order], bot: CompiledBot | None
     if plan is None:
         return
     session = session_from(exchange_date(now))
-    for leg in position.legs:
+    for leg in position.common.legs:
         is_short = leg.sign < 0 and leg.held > 0 and not trades_no_more(leg.option.expiry, session, now)
         if not is_short or not plan.covers(leg.name) or stop_price(position, leg, plan) is None:
             continue
@@ -352,6 +353,7 @@ CHECKS: Mapping[int, tuple[str, Check]] = {
     18: ("a position is entered and left by one text, that of its time", _governed),
     23: ("when faults are over, nothing stays unknown, between two states, unprotected or overdue", _settled),
     26: ("no engine fails by itself", _troubles),
+    27: ("no short leg stands without protection longer than its spec allows", unprotected_too_long),
 }
 _SAYS = {each.number: each.says for each in AUDITED} | {number: says for number, (says, _) in CHECKS.items()}
 INVARIANTS = tuple(

@@ -42,11 +42,14 @@ class PeopleFaults:
         self._acts: dict[str, Callable[[SimExchange, Fault], list[Report]]] = {
             "person_closes": self._close_all,
             "person_closes_part": self._close_one,
+            "person_halves": self._halve,
+            "person_closes_leg": self._close_leg,
             "person_adds": self._add_one,
             "person_sells_shares": self._sell_shares,
             "liquidation": self._liquidate,
             "assignment": self._assign,
             "person_cancels": self._cancel,
+            "person_cancels_all": self._cancel_all,
             "person_changes": self._change,
             "strange_order": self._place,
         }
@@ -81,6 +84,16 @@ class PeopleFaults:
         one = self._one(fault)
         return [] if one is None else exchange.trade(one.con_id, -1 if one.quantity > 0 else 1)
 
+    def _halve(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+        """Close half of each option position, rounded down."""
+        halves = ((each.con_id, int(each.quantity / 2)) for each in self._options())
+        return [report for con_id, half in halves if half for report in exchange.trade(con_id, -half)]
+
+    def _close_leg(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+        """Close all contracts of one option."""
+        one = self._one(fault)
+        return [] if one is None else exchange.trade(one.con_id, -int(one.quantity))
+
     def _add_one(self, exchange: SimExchange, fault: Fault) -> list[Report]:
         one = self._one(fault)
         return [] if one is None else exchange.trade(one.con_id, 1 if one.quantity > 0 else -1)
@@ -114,6 +127,12 @@ class PeopleFaults:
     def _cancel(self, exchange: SimExchange, fault: Fault) -> list[Report]:
         view = self._working(fault)
         return [] if view is None else exchange.end(view.ticket.client_id, view.ticket.order_id, "Cancelled by Trader")
+
+    def _cancel_all(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+        """Cancel every order of the clients, as by TWS's own button."""
+        tickets = [each.ticket for each in exchange.open_orders() if each.ticket.client_id != STRANGER]
+        ended = (exchange.end(each.client_id, each.order_id, "Cancelled by Trader") for each in tickets)
+        return [report for reports in ended for report in reports]
 
     def _change(self, exchange: SimExchange, fault: Fault) -> list[Report]:
         """Change the limit (or the stop) of an order of a client."""
@@ -163,6 +182,6 @@ def _strange(order_id: int, con_id: int, symbol: str, account: str) -> Ticket:
 
 OF_PEOPLE = frozenset(
     {"person_closes", "person_closes_part", "person_adds", "person_cancels", "person_changes"}
-    | {"person_sells_shares"}
+    | {"person_sells_shares", "person_halves", "person_closes_leg", "person_cancels_all"}
     | {"liquidation", "assignment", "strange_order"}
 )

@@ -1,0 +1,96 @@
+"""Invariant 27: no short leg stands without protection longer than its spec allows.
+
+By the journal: which orders worked for a position, what the account lacked of it, and what the engine did. Time without
+a connection or a running engine, and outside the session, does not count; nor does the time of a closing order.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from engine.model.order import Order
+from engine.model.position import Position
+from engine.model.session import exchange_date, session_from, trades_no_more
+from engine.record.codec import decode
+from engine.record.record import Kind, Record
+from engine.run.chaos.aftermath import Aftermath
+from engine.run.desk import Desk
+from engine.turn.lost_cover import CLOSED_AFTER, lost_to_others
+from engine.turn.protecting import guarded
+
+SLACK = timedelta(seconds=10)
+"""How much later than its limit the engine may begin to close, since it is woken by quotes and timers."""
+RUNNING = timedelta(seconds=2)
+"""How long the engine must have run beyond the limit: one that stood still acts at its next instant."""
+
+
+class _Watch:
+    """What is known at one instant of the journal, and since when each position has stood without protection."""
+
+    def __init__(self, aftermath: Aftermath, desk: Desk) -> None:
+        self._aftermath, self._desk = aftermath, desk
+        self._positions: dict[str, Position] = {}
+        self._orders: dict[str, Order] = {}
+        self._since: dict[str, datetime] = {}
+        self._seen: dict[str, datetime] = {}
+        self._told: set[str] = set()
+        self._is_linked = False
+
+    def note(self, record: Record) -> Iterator[str]:
+        """Take one record, and yield what stands too long before it changes anything."""
+        yield from self._too_long(record.at)
+        if record.kind is Kind.RUN_STARTED:
+            self._is_linked = False
+        elif record.kind is Kind.LINK:
+            self._is_linked = bool(record.data["up"])
+        elif record.kind is Kind.POSITION:
+            self._positions[record.position] = decode(Position, dict(record.data))
+        elif record.kind is Kind.ORDER:
+            order = decode(Order, dict(record.data))
+            self._orders[order.ref] = order
+        self._look(record.at)
+
+    def _too_long(self, at: datetime) -> Iterator[str]:
+        for name, since in list(self._since.items()):
+            position = self._positions[name]
+            over = since + self._limit(position) + SLACK
+            if at > over + RUNNING and self._seen.get(name, since) > over:
+                yield f"{name} of {position.bot} had a short leg without protection from {since:%H:%M:%S} UTC on"
+                self._told.add(name)
+                del self._since[name]
+            self._seen[name] = at
+
+    def _limit(self, position: Position) -> timedelta:
+        bot = self._aftermath.governing(position, self._desk)
+        limit = None if bot is None else bot.of(position).plan.risk.max_unprotected
+        return CLOSED_AFTER if limit is None else timedelta(seconds=limit)
+
+    def _look(self, at: datetime) -> None:
+        session = session_from(exchange_date(at))
+        for name, position in self._positions.items():
+            is_watched = self._is_linked and session.is_on(at) and position.state == "open" and not position.is_let_be
+            if is_watched and name not in self._told and self._is_bare(position, at):
+                self._since.setdefault(name, at)
+            else:
+                self._since.pop(name, None)
+                self._seen.pop(name, None)
+
+    def _is_bare(self, position: Position, at: datetime) -> bool:
+        bot = self._aftermath.governing(position, self._desk)
+        is_each = bot is not None and bot.of(position).plan.risk.max_unprotected is not None
+        lost = lost_to_others(position)
+        if not (is_each or lost):
+            return False
+        session = session_from(exchange_date(at))
+        orders = [order for order in self._orders.values() if order.is_of(position.id) and order.status.is_live]
+        return any(
+            guarded(orders, position, leg) < (leg.held if is_each else lost.get(leg.name, 0))
+            for leg in position.common.legs
+            if leg.sign < 0 and leg.held > 0 and not trades_no_more(leg.option.expiry, session, at)
+        )
+
+
+def unprotected_too_long(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
+    """Return short legs that stood without protection for longer than the spec of their position allows."""
+    watch = _Watch(aftermath, desk)
+    for record in aftermath.day.records:
+        yield from watch.note(record)

@@ -1,0 +1,111 @@
+"""Others act in the account at a gateway: what both sides hold stays protected and is closed."""
+
+import asyncio
+from datetime import date, datetime, time
+from pathlib import Path
+
+import pytest
+
+from engine.model.event import Request
+from engine.model.order import OrderType, Purpose
+from engine.model.session import at_exchange_time
+from engine.record.record import Kind
+from engine.run.aftermath.books import compare_books
+from engine.run.aftermath.day import Day, read_day
+from engine.run.desk import load_desk
+from engine.run.start import Run, RunOptions, execute
+from engine.run.worlds import attached
+from engine.sim.gateway.embed import start_gateway
+from engine.sim.gateway.fault_plan import read_faults
+from engine.sim.gateway.settings import GatewaySettings
+from engine.spec.shipped import shipped
+
+DAY = date(2026, 10, 21)
+HAND_PUT = Path(__file__).with_name("hand_put.yaml")
+
+
+def lived(folder: Path, spec: Path, *faults: str, until: time, resume_at: time | None = None, client: int = 1) -> Day:
+    """Run a spec on a simulated morning with these faults, over TCP; return its books and the broker's ledger."""
+    asks = {Request.STOP: at_exchange_time(DAY, until)}
+    if resume_at is not None:
+        asks[Request.RESUME] = at_exchange_time(DAY, resume_at)
+    asked: list[Request] = []
+
+    def watcher(run: Run, at: datetime) -> None:
+        for request, when in asks.items():
+            if at >= when and request not in asked:
+                asked.append(request)
+                run.inbox.ask(request)
+
+    async def body() -> Day:
+        plan = read_faults("faults:\n" + "".join(f"  - {{{each}}}\n" for each in faults))
+        gateway = await start_gateway(GatewaySettings(first_day=DAY, seed=7, data_seconds=5), faults=plan)
+        try:
+            desk = load_desk([str(spec)], {}, None)
+            options = RunOptions(store=folder / "s.db", logs=None, sessions=None, install="f", tapes=folder / "tapes")
+            world = attached("127.0.0.1", gateway.port, client, "", lockstep=True)
+            await execute(desk, options, world, lambda run: None, watcher)
+            assert gateway.ledger is not None
+            return read_day(folder / "s.db", gateway.ledger.totals(), {})
+        finally:
+            await gateway.stop()
+
+    return asyncio.run(body())
+
+
+def alarms(day: Day) -> list[str]:
+    return [str(record.data["text"]) for record in day.records if record.kind is Kind.ALARM]
+
+
+def sizes(day: Day, *purposes: Purpose) -> dict[Purpose, int]:
+    """Return for how many contracts the last order of each purpose was at last."""
+    return {order.purpose: order.quantity for order in day.orders.values() if order.purpose in purposes}
+
+
+@pytest.mark.parametrize("client", [1, 0], ids=["nobody tells who", "the broker tells the trade"])
+def test_a_person_buys_half_of_the_puts_back(client: int, tmp_path: Path) -> None:
+    """The stop for 4 was cancelled, and the other 2 had none; their time exit never came."""
+    day = lived(tmp_path, HAND_PUT, 'kind: person_halves, at: "09:36", seconds: 0', until=time(9, 50), client=client)
+    (position,) = day.positions.values()
+    assert sizes(day, Purpose.TARGET, Purpose.STOP) == {Purpose.TARGET: 2, Purpose.STOP: 2}
+    (closing,) = [order for order in day.orders.values() if order.purpose is Purpose.EXIT]
+    assert (closing.quantity, closing.reason) == (2, "time")
+    assert position.common.is_flat
+    assert any("a part of" in text or "closes only the rest, -2 " in text for text in alarms(day))
+
+
+def test_resume_adopts_what_the_account_holds(tmp_path: Path) -> None:
+    """It was accepted and did nothing."""
+    fault = 'kind: person_halves, at: "09:36", seconds: 0'
+    day = lived(tmp_path, HAND_PUT, fault, until=time(9, 43), resume_at=time(9, 38))
+    (position,) = day.positions.values()
+    assert (position.state, position.hold, position.legs[0].held) == ("open", None, 2)
+    assert sizes(day, Purpose.TARGET, Purpose.STOP) == {Purpose.TARGET: 2, Purpose.STOP: 2}
+    assert any("are booked as closed by others at" in text for text in alarms(day))
+
+
+def test_everything_that_a_person_cancels_is_sent_again_within_a_second(tmp_path: Path) -> None:
+    day = lived(tmp_path, HAND_PUT, 'kind: person_cancels_all, at: "09:36", seconds: 0', until=time(9, 43))
+    (position,) = day.positions.values()
+    assert position.state == "open"
+    sent = [order.sent_at for order in day.orders.values() if order.purpose is Purpose.STOP]
+    lost = at_exchange_time(DAY, time(9, 36))
+    assert len(sent) == 2
+    assert sent[-1] is not None
+    assert 0 <= (sent[-1] - lost).total_seconds() <= 1
+    assert any("work at the broker again" in text for text in alarms(day))
+    assert compare_books(day) == []
+
+
+def test_a_short_leg_whose_long_leg_the_broker_liquidates_is_closed(tmp_path: Path) -> None:
+    """The short leg kept no exit."""
+    condor = shipped("specs") / "dte0_condor.yaml"
+    day = lived(tmp_path, condor, 'kind: liquidation, at: "11:01", seconds: 0', until=time(11, 10))
+    (position,) = day.positions.values()
+    held = {leg.name: leg.held for leg in position.legs}
+    assert held == {"short_put": 0, "long_put": 0, "short_call": 1, "long_call": 1}
+    assert position.state == "open"
+    (closing,) = [order for order in day.orders.values() if order.purpose is Purpose.EXIT]
+    assert (closing.reason, closing.kind, closing.legs[0].name) == ("lost_cover", OrderType.MARKET, "short_put")
+    assert any("has no protection since" in text for text in alarms(day))
+    assert compare_books(day) == []
