@@ -60,7 +60,7 @@ from engine.turn.entered import blocked_today
 from engine.turn.hooks import Hooks, after_hook
 from engine.turn.state import AccountSeen, BotState, Cashes, Nearest, Standing, State, Surplus
 from engine.turn.twins import recalled
-from engine.turn.work import active_ids, alarm_key, live_refs
+from engine.turn.work import active_ids, alarm_key, key_of, live_refs
 
 RECENT = timedelta(minutes=1)
 """Orders sent since then still count against orders_per_minute."""
@@ -174,7 +174,9 @@ def resume(
                     booked[base] = replace(booked[base], exec_id=report.exec_id)
             if record.at >= begins:  # on days off before it, too
                 surplus.update(_told_surplus(record))
-                alarmed.setdefault(record.bot, set()).add(alarm_key(record.position, str(data["text"])))
+                alarmed.setdefault(record.bot, set()).add(
+                    alarm_key(record.position, str(data.get("key") or key_of(str(data["text"]))))
+                )
         elif record.kind is Kind.OPERATOR:
             requests.add(str(data["id"]))
             standing = after_record(standing, record)

@@ -194,7 +194,7 @@ def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool)
         position = work.put_position(replace(position, retry_at=None, attempts=max(position.attempts - 1, 0)))
     elif is_refused:
         text = f"the broker refused a closing order: {order.why}"
-        work.alarm(position.bot, text, position.id)
+        work.alarm(position.bot, text, position.id, tells=order.ref)
         position = work.put_position(replace(position, retry_at=work.at + retry_after(work, position)))
         position = _try_another_way(work, position, order)
     elif order.status is OrderStatus.CANCELLED and (_is_over_unclosed(work, position, order) or not asked):
@@ -219,7 +219,7 @@ def _closing_cancelled(work: Work, position: Position, order: Order, *, asked: b
         if all(option_has_expired(work, leg.option) for leg in order.legs):
             text = "a closing order was at work up to the close: what it was to close has expired"
     words = "" if asked else order.said
-    work.alarm(position.bot, f"{text} ({words})" if words else text, position.id)
+    work.alarm(position.bot, f"{text} ({words})" if words else text, position.id, tells=order.ref if words else "")
     wait = retry_after(work, position) if is_by_broker else FIRST_RETRY
     position = work.put_position(replace(position, retry_at=work.at + wait))
     if is_by_broker:
@@ -318,7 +318,7 @@ def _roll_ended(work: Work, position: Position, order: Order, *, asked: bool) ->
     if order.status is OrderStatus.REFUSED or (order.status is OrderStatus.CANCELLED and not asked):
         is_over = _has_ended_with_its_day(work, order) and order.last_message is None
         why = "it was at work up to the close" if is_over else why_over(order, asked=asked)
-        work.alarm(position.bot, f"{order.ref} to roll {position.id}: {why}", position.id)
+        work.alarm(position.bot, f"{order.ref} to roll {position.id}: {why}", position.id, tells=order.ref)
     assert planned is not None
     why = why_over(order, asked=asked)
     is_put_off = order.cause is Cause.NO_BID_TO_ROLL or _has_ended_with_its_day(work, order)
@@ -431,7 +431,7 @@ def _watched_instead(work: Work, position: Position, order: Order, how: str) -> 
         return
     position = note_loss(work, position, is_refused=True)
     then = _instead(position)
-    work.alarm(position.bot, f"a resting order was {how}, {then}: {order.why}", position.id, again=True)
+    work.alarm(position.bot, f"a resting order was {how}, {then}: {order.why}", position.id, again=True, tells=order.ref)
     take_back(work, position, Cause.PARTNER_LOST, how)
     work.put_position(replace(position, suspended=True))
 
@@ -448,7 +448,8 @@ def _somebody_cancelled(work: Work, position: Position, order: Order) -> None:
     then = sent_again_text(position)
     text = f"{what} was cancelled at the broker: {then}"
     words = f"{text} ({order.said})" if order.said else text
-    work.alarm(position.bot, words, position.id, again=position.lost_at != before)
+    tells, is_new = order.ref if order.said else "", position.lost_at != before
+    work.alarm(position.bot, words, position.id, again=is_new, tells=tells)
     place_resting(work, position)
 
 

@@ -16,13 +16,14 @@ from engine.model.halt import Halt
 from engine.model.money import CENT, ZERO
 from engine.model.order import Order, OrderStatus, OrderType, Purpose
 from engine.model.position import HoldReason, Position, count_trades
+from engine.model.texts import Name, Text
 from engine.model.values import replace
 from engine.order.draft import net_price
 from engine.turn.caution import stop
 from engine.turn.entered import stop_for_today
 from engine.turn.losses import NEVER_AGAIN
 from engine.turn.resting import RESTING, cancel, cancel_entries, take_back
-from engine.turn.work import Work
+from engine.turn.work import Work, alarm_key, key_of
 
 AGAIN_AFTER = timedelta(minutes=1)
 """How long after an exit with more contracts than were meant was taken back the next one is sent."""
@@ -31,9 +32,14 @@ _PRESETS = "look at the presets of TWS"
 _WORKS = (BrokerStatus.PRE_SUBMITTED, BrokerStatus.SUBMITTED)
 
 
-def distrust(work: Work, position: Position, text: str) -> None:
-    """Tell a person; the bot enters nothing more today, and what it has at work to enter is taken back."""
-    work.alarm(position.bot, f"{text}. {position.bot} enters nothing more today: a person must look", position.id)
+def distrust(work: Work, position: Position, text: Text, key: Name = "") -> None:
+    """Tell a person; the bot enters nothing more today, and what it has at work to enter is taken back.
+
+    key: of the alarm, "" where it is made of the text.
+    """
+    work.alarm(
+        position.bot, f"{text}. {position.bot} enters nothing more today: a person must look", position.id, key=key
+    )
     stop_for_today(work, position, Halt.MISMATCH, text)
     cancel_entries(work, position.bot, Cause.HALTED, text)
 
@@ -49,21 +55,23 @@ def check_terms(work: Work, order: Order, event: OrderReport, *, is_first: bool)
     if not found:
         return
     told = f"the broker has {order.ref} as {', '.join(found)}"
-    why = _PRESETS if is_first or _is_of_presets(work, order, told) else "somebody has changed it"
-    text = f"{told} ({why})"
+    is_of_presets = is_first or _is_of_presets(work, order, told)
+    text = f"{told} ({_PRESETS if is_of_presets else 'somebody has changed it'})"
+    key = _key_of_presets(order, told) if is_of_presets else ""
     position = work.positions[order.position]
     if order.may_open:
-        distrust(work, position, f"{text}: it is taken back")
+        distrust(work, position, f"{text}: it is taken back", key)
         cancel(work, work.orders[order.ref], Cause.OTHER_TERMS)
     elif _closes_more(order, event):
-        work.alarm(order.bot, f"{text}: it would close more than was meant and is taken back", position.id)
+        text = f"{text}: it would close more than was meant and is taken back"
+        work.alarm(order.bot, text, position.id, key=key)
         if order.purpose in RESTING:  # the next one would be no better: the engine watches its price
             work.put_position(replace(position, suspended=True, rearmed=NEVER_AGAIN))
             take_back(work, work.positions[position.id], Cause.PARTNER_CLOSES_MORE)
         else:
             _take_back_once(work, position, order)
     else:
-        work.alarm(order.bot, f"{text}: it is left as it is", position.id)
+        work.alarm(order.bot, f"{text}: it is left as it is", position.id, key=key)
 
 
 def _take_back_once(work: Work, position: Position, order: Order) -> None:
@@ -85,7 +93,11 @@ def _take_back_once(work: Work, position: Position, order: Order) -> None:
 def _is_of_presets(work: Work, order: Order, told: str) -> bool:
     """Say whether the presets were named as the cause of this before: the broker says it again, no person did it."""
     state = work.bots.get(order.bot)
-    return state is not None and any(f"{told} ({_PRESETS})" in alarm for alarm in state.alarmed)
+    return state is not None and alarm_key(order.position, _key_of_presets(order, told)) in state.alarmed
+
+
+def _key_of_presets(order: Order, told: Text) -> Name:
+    return f"presets {order.ref} {key_of(told)}"
 
 
 def _differences(order: Order, event: OrderReport) -> list[str]:

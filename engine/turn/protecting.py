@@ -337,7 +337,8 @@ def note_gone(work: Work, position: Position, order: Order, *, asked: bool) -> N
     then = sent_again_text(position)
     text = f"the protective stop of {order.legs[0].option} was {how}: {then}"
     words = order.why
-    work.alarm(position.bot, f"{text} ({words})" if words else text, position.id, again=True)
+    text = f"{text} ({words})" if words else text
+    work.alarm(position.bot, text, position.id, again=True, tells=order.ref if words else "")
     if is_open:
         place_protection(work, position)
 

@@ -172,7 +172,7 @@ def conclude(work: Work, order: Order) -> None:
     order_ended(work, order, asked=asked)
     if order.purpose in TOLD_AT_THE_END:
         said = order.last_message
-        if said is not None and said.code == CANCELLED and not work.has_alarmed(order.position, order.message):
+        if said is not None and said.code == CANCELLED and order.ref not in work.told_ends:
             _tell_cancelled(work, order, said.text)
     for other in work.live_orders(order.position):  # what has been taken back by that may be over already
         if other.status is OrderStatus.CANCELLING and other.ended is OrderStatus.CANCELLED:

@@ -11,7 +11,7 @@ from engine.model.values import replace
 from engine.spec.nouns.exits import IfUnknown
 from engine.turn.judging import first_missing, wake
 from engine.turn.state import Reading
-from engine.turn.work import Work
+from engine.turn.work import Work, alarm_key, key_of
 
 TOLD_AGAIN = timedelta(minutes=10)
 """How long after an alarm that an exit cannot be judged it comes again, if it could be judged in between."""
@@ -55,10 +55,12 @@ def _tell_unknown(work: Work, position: Position, planned: ExitPlan, since: date
     """Raise the alarm that an exit cannot be judged: once for each time that is so, and none soon after another."""
     state = work.bots[position.bot]
     key = (position.id, planned.name)
-    words = f"exit {planned.name} cannot be judged: "
+    about = f"unknown {planned.name} "
     told = state.told_unknown.get(key)
     if told is None or (told < since and work.at >= told + TOLD_AGAIN):
-        alarmed = frozenset(each for each in state.alarmed if not each.startswith(f"{position.id}: {words}"))
+        alarmed = frozenset(each for each in state.alarmed if not each.startswith(alarm_key(position.id, about)))
         state = replace(state, alarmed=alarmed, told_unknown={**state.told_unknown, key: work.at})
         work.set_bot(position.bot, state)
-    work.alarm(position.bot, f"{words}{missing.split(' for ')[0]}", position.id)
+    brief = missing.partition(" for ")[0]
+    text = f"exit {planned.name} cannot be judged: {brief}"
+    work.alarm(position.bot, text, position.id, key=about + key_of(brief))

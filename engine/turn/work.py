@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from hashlib import blake2b
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from engine.model.contract import Option
 from engine.model.cover import Shares
 from engine.model.order import Order, OrderStatus
 from engine.model.position import Position, PositionLeg
+from engine.model.texts import Name, Text
 from engine.model.values import replace
 from engine.record.codec import encode
 from engine.record.record import BASE, Json, Kind, Record
@@ -47,7 +49,7 @@ class Work:
 
     __slots__ = (
         *_OWN_NAMES, "program", "state", "at", "now", "records", "commands", "_own", "_readings",
-        "_dirty_orders", "_dirty_positions", "_dirty_days",
+        "_dirty_orders", "_dirty_positions", "_dirty_days", "told_ends",
     )  # fmt: skip
 
     def __init__(self, program: Program, state: State, at: datetime) -> None:
@@ -83,6 +85,7 @@ class Work:
         self._dirty_orders: dict[str, None] = {}
         self._dirty_positions: dict[str, None] = {}
         self._dirty_days: dict[str, None] = {}
+        self.told_ends: set[str] = set()
 
     # ------------------------------------------------------------ reading
 
@@ -222,23 +225,23 @@ class Work:
         """Add a happening."""
         self.records.append(Record(self.at, kind, bot, position, data))
 
-    def alarm(self, bot: str, text: str, position: str = "", *, again: bool = False) -> None:
-        """Record something a person should know, once a session for the same words about the same position.
+    def alarm(
+        self, bot: str, text: Text, position: str = "", *, again: bool = False, key: Name = "", tells: Name = ""
+    ) -> None:
+        """Record something a person should know, once a session for the same key about the same position.
 
-        again: also if it was.
+        again: also if it was. key: what it is about; "" makes one of the text. tells: the order whose end it tells.
         """
+        key = key or key_of(text)
         state = self.bots.get(bot)
         if state is not None:
-            key = alarm_key(position, text)
-            if key in state.alarmed and not again:
+            known = alarm_key(position, key)
+            if known in state.alarmed and not again:
                 return
-            self.set_bot(bot, replace(state, alarmed=state.alarmed | {key}))
-        self.record(Kind.ALARM, bot, position, text=text)
-
-    def has_alarmed(self, position: str, words: str) -> bool:
-        """Say whether this turn has raised an alarm about a position that has these words in it."""
-        alarms = (each for each in self.records if each.kind is Kind.ALARM and each.position == position)
-        return any(words in str(each.data["text"]) for each in alarms)
+            self.set_bot(bot, replace(state, alarmed=state.alarmed | {known}))
+        if tells:
+            self.told_ends.add(tells)
+        self.record(Kind.ALARM, bot, position, text=text, key=key)
 
     def alarm_of_price(self, bot: str, text: str, position: str) -> None:
         """Alarm that a price is missing, unless nothing is streamed yet: then the connection has only just come."""
@@ -427,9 +430,14 @@ class Work:
         return Turn(State._make(fields), records, tuple(self.commands))
 
 
-def alarm_key(position: str, text: str) -> str:
+def key_of(text: Text) -> Name:
+    """Return the key of an alarm that has none of its own: it stays so whatever becomes of the text."""
+    return blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def alarm_key(position: Name, key: Name) -> Name:
     """Return by what an alarm of a bot is known to have been raised."""
-    return f"{position}: {text}"
+    return f"{position}: {key}"
 
 
 def is_of_alarm(key: str) -> bool:
