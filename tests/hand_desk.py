@@ -36,6 +36,7 @@ from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Side
 from engine.model.position import Position
 from engine.model.session import at_exchange_time, session_from
 from engine.record.record import Kind, Record
+from engine.record.texts import scrambled
 from engine.run.resume import resume
 from engine.spec.load import load_text
 from engine.store.journal import SqlJournal
@@ -151,7 +152,8 @@ def order_report(order: Order, at: datetime, status: BrokerStatus, filled: int |
 class Desk:
     """One engine and its world, at `now`; `records` and `commands` are all that ever left it.
 
-    is_shown: after each fill the account tells what it holds, as a broker does.
+    is_shown: after each fill the account tells what it holds, as a broker does. scrambles: a start reads every text for
+    people scrambled.
     """
 
     texts: tuple[str, ...] = (text_of(),)
@@ -160,6 +162,7 @@ class Desk:
     day: date = DAY
     linked: bool = True
     is_shown: bool = True
+    scrambles: bool = True
     now: datetime = field(init=False)
     program: Program = field(init=False)
     state: State = field(init=False)
@@ -187,9 +190,13 @@ class Desk:
     # ------------------------------------------------------------ the engine
 
     def start_again(self) -> Turn:
-        """Let another engine go on from what is on record, without a connection; the market is as it was."""
+        """Let another engine go on from what is on record, without a connection; the market is as it was.
+
+        Every text for people is scrambled before: no order may depend on one.
+        """
         facts = self.state.facts
-        self.state = resume(self.records, self.now, self.board, facts.events).state._replace(facts=facts)
+        known = [scrambled(record) for record in self.records] if self.scrambles else self.records
+        self.state = resume(known, self.now, self.board, facts.events).state._replace(facts=facts)
         return self.take(begin(self.program, self.state, self.now))
 
     def take(self, result: Turn) -> Turn:

@@ -32,6 +32,7 @@ SHOWN = 3
 @click.option("--faults", "kinds", metavar="KIND,...", help="Only these kinds (docs/faults.md; crash, power_cut).")
 @click.option("--whole-day", is_flag=True, help="Whole sessions instead of the time around an entry window.")
 @click.option("--overnight", is_flag=True, help="From an evening to the next morning: expiry, assignment, a new day.")
+@click.option("--scramble-texts", is_flag=True, help="Try each seed twice: texts for people must decide nothing.")
 @click.option("--account", type=click.Path(path_type=Path), help="The account document: limits over all bots.")
 @set_option
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
@@ -44,6 +45,7 @@ def chaos(
     kinds: str | None,
     whole_day: bool,
     overnight: bool,
+    scramble_texts: bool,
     account: Path | None,
     overrides: tuple[str, ...],
     form: str,
@@ -70,6 +72,7 @@ def chaos(
         account=account,
         whole_day=whole_day,
         overnight=overnight,
+        scrambles=scramble_texts,
     )
     try:
         desk = asked.desk()
@@ -137,6 +140,7 @@ def _lines(tally: "Tally", kinds: Sequence[str], bots: Sequence[str], again: str
         yield from (f"   {number}: {text}" for number, said in each_smallest.violations.items() for text in said[:1])
         yield "   the least that breaks it:"
         yield from (f"     {line}" for line in each_smallest.plan.splitlines())
+    yield from _reworded(tally)
     fired = tally.fired
     kinds_fired, times = counted(len(+fired), "kind"), counted(fired.total(), "time")
     yield f"\n what fired ({kinds_fired}, {times}): " + (_counts(+fired) or "nothing")
@@ -145,6 +149,16 @@ def _lines(tally: "Tally", kinds: Sequence[str], bots: Sequence[str], again: str
     if idle := tally.never_opened(bots):
         yield f" what never opened a position ({counted(len(idle), 'bot')}): {', '.join(idle)}"
     yield f" {_totals(tally)} in {seconds:.0f} s"
+
+
+def _reworded(tally: "Tally") -> Iterator[str]:
+    """Yield what scrambled texts for people came to, where that was tried."""
+    tried = [each for each in tally.tried if each.reworded is not None]
+    if not tried:
+        return
+    others = [each for each in tried if each.reworded]
+    yield f" texts scrambled between two starts: the same orders in {len(tried) - len(others)} of {len(tried)} seeds"
+    yield from (f"       seed {each.seed}: {text}" for each in others[:SHOWN] for text in each.reworded or ())
 
 
 def _some(tried: "Sequence[Tried]") -> str:
@@ -172,6 +186,7 @@ def _command(asked: "Asked", kinds: str | None, overrides: Sequence[str]) -> str
     words += ["--faults", kinds] if kinds is not None else []
     words += ["--whole-day"] if asked.whole_day else []
     words += ["--overnight"] if asked.overnight else []
+    words += ["--scramble-texts"] if asked.scrambles else []
     words += ["--account", str(asked.account)] if asked.account is not None else []
     words += [word for each in overrides for word in ("--set", each)]
     text = shlex.join([*words, *asked.specs]).replace("{", "{{").replace("}", "}}")
@@ -216,6 +231,7 @@ def _seed_document(tried: "Tried") -> dict[str, Any]:
         "orders": tried.orders,
         "executions": tried.fills,
         "opened": sorted(tried.opened),
+        **({} if tried.reworded is None else {"reworded": list(tried.reworded)}),
         "plan": tried.drawn,
     }
 

@@ -16,6 +16,7 @@ from enum import Enum
 from functools import lru_cache
 
 from engine.model.money import TickRule
+from engine.model.texts import Name
 from engine.model.values import KnowsItsHash, dataclass
 
 
@@ -154,8 +155,8 @@ class Option(KnowsItsHash):
     Units: `expiry` is the last day it trades (of SPX, NDX and RUT, settled at the open, the day before settlement).
     """
 
-    symbol: str
-    trading_class: str
+    symbol: Name
+    trading_class: Name
     expiry: date
     strike: Decimal
     right: Right
@@ -195,7 +196,7 @@ class Option(KnowsItsHash):
 class Underlying:
     """An index, ETF or stock as the broker lists it; also VIX and its family."""
 
-    symbol: str
+    symbol: Name
     con_id: int = field(default=0, compare=False)
 
     def __hash__(self) -> int:

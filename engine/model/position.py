@@ -8,6 +8,7 @@ from enum import Enum
 
 from engine.model.contract import Option
 from engine.model.money import ZERO
+from engine.model.texts import Name, Text
 from engine.model.values import dataclass, replace
 
 FLATTENED, CLOSED_BY_HAND, LIQUIDATED = "flattened", "closed_by_hand", "liquidated"
@@ -60,7 +61,7 @@ class PositionLeg:
     `group`: the first leg of those that close together with it, "" where all legs do.
     """
 
-    name: str
+    name: Name
     option: Option
     sign: int
     ratio: int
@@ -73,7 +74,7 @@ class PositionLeg:
     owed: int = 0
     shares_profit: Decimal = ZERO
     unpriced: int = 0
-    group: str = ""
+    group: Name = ""
 
     @property
     def proceeds(self) -> Decimal:
@@ -100,7 +101,7 @@ class PositionLeg:
 class Best:
     """The best profit so far. `of`: what is measured; `amount`: a part of the entry price, or dollars."""
 
-    of: str
+    of: Name
     amount: Decimal
 
 
@@ -114,11 +115,11 @@ class ExitTerms:
     closed legs had brought by then.
     """
 
-    exit: str
+    exit: Name
     net: Decimal | None
     structures: int
     closed_cash: Decimal
-    legs: tuple[str, ...] = ()
+    legs: tuple[Name, ...] = ()
     share: Decimal | None = None
     dollars: Decimal | None = None
     is_after_commissions: bool = False
@@ -133,7 +134,7 @@ class Missed:
     leg that rulebot leaves alone meanwhile: it protects and closes only the others.
     """
 
-    leg: str
+    leg: Name
     contracts: int
     price: Decimal | None
     since: datetime
@@ -167,10 +168,10 @@ class Position:
     terms: what the exit that acted last stood for when it began to close.
     """
 
-    id: str
-    bot: str
-    digest: str
-    state: str
+    id: Name
+    bot: Name
+    digest: Name
+    state: Name
     session: date
     quantity: int
     legs: tuple[PositionLeg, ...]
@@ -180,10 +181,10 @@ class Position:
     exit_mid: Decimal | None = None
     spot: Decimal | None = None
     max_risk: Decimal | None = None
-    exit_reason: str = ""
+    exit_reason: Name = ""
     suspended: bool = False
     hold: HoldReason | None = None
-    on_hold: str = ""
+    on_hold: Text = ""
     setbacks: int = 0
     rearmed: int = 0
     lost_at: datetime | None = None
@@ -191,19 +192,19 @@ class Position:
     retry_at: datetime | None = None
     attempts: int = 0
     keep: int = 0
-    acted: tuple[str, ...] = ()
-    parted: tuple[str, ...] = ()
-    armed: tuple[str, ...] = ()
+    acted: tuple[Name, ...] = ()
+    parted: tuple[Name, ...] = ()
+    armed: tuple[Name, ...] = ()
     best: tuple[Best, ...] = ()
-    alternative: str = ""
-    rolled_from: str = ""
-    trade: str = ""
-    passed: tuple[str, ...] = ()
+    alternative: Name = ""
+    rolled_from: Name = ""
+    trade: Name = ""
+    passed: tuple[Name, ...] = ()
     missed: tuple[Missed, ...] = ()
     unprotected_since: datetime | None = None
     terms: ExitTerms | None = None
-    unprotected: str = ""
-    closed_by_others: tuple[str, ...] = ()
+    unprotected: Text = ""
+    closed_by_others: tuple[Name, ...] = ()
 
     @property
     def entered_as(self) -> str:

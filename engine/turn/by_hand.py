@@ -74,7 +74,7 @@ def step_by_hand(work: Work, bot: CompiledBot, blocked: str) -> None:
         choose_and_send(work, taken[0], view, taken[1])
     if entered := [position for position in work.positions if position not in known]:
         work.set_bot(name, replace(work.bots[name], by_hand=None, hand_entered=entered[0]))
-    elif (day := work.bots[name].day).decided != decided:  # of its own try, with `try: once`, that says nothing
+    elif (day := work.bots[name].day).decided and not decided:  # of its own try, with `try: once`, that says nothing
         work.put_day(replace(day, decided=decided))
 
 

@@ -431,7 +431,9 @@ def _watched_instead(work: Work, position: Position, order: Order, how: str) -> 
         return
     position = note_loss(work, position, is_refused=True)
     then = _instead(position)
-    work.alarm(position.bot, f"a resting order was {how}, {then}: {order.why}", position.id, again=True, tells=order.ref)
+    work.alarm(
+        position.bot, f"a resting order was {how}, {then}: {order.why}", position.id, again=True, tells=order.ref
+    )
     take_back(work, position, Cause.PARTNER_LOST, how)
     work.put_position(replace(position, suspended=True))
 

@@ -27,6 +27,7 @@ from engine.model.market import Board
 from engine.model.order import Order
 from engine.model.position import Position
 from engine.model.session import Session
+from engine.model.texts import Name, Text
 from engine.model.values import dataclass
 
 T = TypeVar("T")
@@ -184,11 +185,11 @@ class AccountSeen(NamedTuple):
     """What the account holds of the symbols of our positions, and what is being confirmed of it, as a state has it."""
 
     holdings: Mapping[Contract, Decimal] = NOTHING
-    costs: Mapping[str, Decimal] = NOTHING
+    costs: Mapping[Name, Decimal] = NOTHING
     at_last: Mapping[Option, Decimal] = NOTHING
     doubts: Mapping[Option, Doubt] = NOTHING
-    shifts: Mapping[str, Shift] = NOTHING
-    adjusted: Mapping[str, datetime] = NOTHING
+    shifts: Mapping[Name, Shift] = NOTHING
+    adjusted: Mapping[Name, datetime] = NOTHING
 
 
 HALTS = "halts"
@@ -241,14 +242,14 @@ class Nearest:
     with it.
     """
 
-    digest: str
+    digest: Name
     at: datetime
     failed: int
     shortfall: float
-    rule: str
-    text: str
-    readings: tuple[Mapping[str, bool | int | float | str | None], ...]
-    symbol: str = ""
+    rule: Name
+    text: Text
+    readings: tuple[Mapping[Name, bool | int | float | Text | None], ...]
+    symbol: Name = ""
 
     @property
     def words(self) -> str:
@@ -302,11 +303,11 @@ class BotState:
     unknown_since: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     told_unknown: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     trailing: Mapping[tuple[str, str], Seen] = field(default_factory=dict)
-    alarmed: frozenset[str] = frozenset()
+    alarmed: frozenset[Name] = frozenset()
     nearest: Nearest | None = None
     selection: Selection | None = None
     agenda: tuple[datetime, ...] = ()
-    waits: str = ""
+    waits: Text = ""
     since: datetime | None = None
     blocked: frozenset[Option] = frozenset()
     is_clearing: bool = False

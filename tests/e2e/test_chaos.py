@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from engine.cli.main import main
 from engine.model.order import OrderStatus, Purpose
 from engine.model.session import session_after, session_from
-from engine.record.record import Kind
+from engine.record.record import Kind, Record
 from engine.run.chaos.aftermath import Aftermath
 from engine.run.chaos.draw import CHOICE, NEED_TIME, draw
 from engine.run.chaos.edits import Reload
@@ -255,6 +255,37 @@ def test_the_connection_in_memory_leaves_the_trace_that_sockets_leave(seed: int,
 @pytest.mark.long
 def test_ci_traces_do_not_depend_on_the_process_or_its_hash_seed() -> None:
     assert differing(3, 1, spec_files([SELLER])) == []
+
+
+# ---------------------------------------------------------------- texts for people
+
+
+def after_entry(desk: Desk) -> Storm:
+    """Return a morning whose engine is ended while the seller's position is open, and starts again."""
+    storm = morning(desk)
+    return replace(storm, crashes=(Crash(moment=Moment.AT_TIME, at=storm.begins + timedelta(minutes=5), away=3),))
+
+
+def test_scrambled_texts_change_no_order(desk: Desk) -> None:
+    assert try_storm(after_entry(desk), desk).reworded is None
+    assert try_storm(after_entry(desk), desk, scrambles=True).reworded == ()
+
+
+def test_a_start_that_reads_something_else_is_seen(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_orders(record: Record) -> Record:
+        is_order = record.kind is Kind.ORDER
+        return replace(record, data={**record.data, "status": "abandoned"}) if is_order else record
+
+    monkeypatch.setattr("engine.run.chaos.fate.scrambled", without_orders)
+    assert len(try_storm(after_entry(desk), desk, scrambles=True).reworded or ()) == 1
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("hours", [(), ("--overnight",)], ids=["in a day", "over a night"])
+def test_ci_texts_for_people_decide_nothing(hours: tuple[str, ...]) -> None:
+    done = chaos("--scramble-texts", "--seeds", "5", "--seed", "40", *hours, *spec_files([SELLER, CONDOR]))
+    assert " texts scrambled between two starts: the same orders in 5 of 5 seeds" in done.output.splitlines()
 
 
 # ---------------------------------------------------------------- the command

@@ -5,14 +5,16 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from engine.model.order import Order
-from engine.model.values import dataclass
+from engine.model.values import dataclass, replace
 from engine.ports import Broker
 from engine.record.record import Record
+from engine.record.texts import scrambled
 from engine.run.chaos.acts import Acts
 from engine.run.chaos.storm import Crash, Moment
 from engine.run.start import RunOptions
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
+from engine.store.recall import Recalled
 
 NEVER = timedelta(days=1)
 """The lag of a journal before a power cut: what is not durable is as good as not written."""
@@ -161,7 +163,7 @@ def _nothing() -> None:
 class MortalJournal(SqlJournal):
     """A journal whose engine may die at a write. Of a dead engine it takes nothing more."""
 
-    def __init__(self, options: RunOptions, fate: Fate, acts: Acts | None = None) -> None:
+    def __init__(self, options: RunOptions, fate: Fate, acts: Acts | None = None, *, scrambles: bool = False) -> None:
         store = open_store(options.store)
         if fate.loses_what_waits:
             super().__init__(store, logs=options.logs, lag=NEVER)
@@ -169,6 +171,12 @@ class MortalJournal(SqlJournal):
             super().__init__(store, logs=options.logs)
         self._fate = fate
         self._acts = acts or Acts(())
+        self._scrambles = scrambles
+
+    def recall(self, at: datetime) -> Recalled:
+        """Return what a start goes on from, with every text for people scrambled where that was asked for."""
+        found = super().recall(at)
+        return replace(found, records=tuple(map(scrambled, found.records))) if self._scrambles else found
 
     def append(self, records: Sequence[Record], *, durable: bool) -> None:
         """Write, and die before or after it if that is due. Raises: CrashedError, StoreError."""

@@ -9,9 +9,11 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import field
 from functools import partial
+from itertools import islice, zip_longest
 from pathlib import Path
 
 from engine.model.values import dataclass
+from engine.run.chaos.aftermath import Aftermath
 from engine.run.chaos.draw import draw, labels_of
 from engine.run.chaos.shrink import shrink
 from engine.run.chaos.storm import Storm, yaml_of
@@ -28,7 +30,10 @@ Violations = Mapping[int, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What to try: specs, overrides of their parameters, the account document, kinds of faults, and which hours."""
+    """What to try: specs, overrides of their parameters, the account document, kinds of faults, and which hours.
+
+    scrambles: each seed is lived through once more, with every text for people scrambled between two starts.
+    """
 
     specs: tuple[str, ...]
     overrides: Mapping[str, str]
@@ -36,6 +41,7 @@ class Asked:
     account: Path | None = None
     whole_day: bool = False
     overnight: bool = False
+    scrambles: bool = False
 
     def storm(self, seed: int, desk: Desk) -> Storm:
         """Return the trial of a seed."""
@@ -48,7 +54,8 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """What came of one seed. fired: how often each kind did something. opened: bots that opened a position. Units:
+    """What came of one seed. fired: how often each kind did something. opened: bots that opened a position. reworded:
+    what the broker got otherwise once texts for people were scrambled, None where that was not asked for. Units:
     `seconds` are real.
     """
 
@@ -62,6 +69,7 @@ class Tried:
     seconds: float
     drawn: str
     opened: frozenset[str] = frozenset()
+    reworded: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +90,8 @@ class Tally:
 
     @property
     def holds(self) -> bool:
-        """True when every invariant held for every seed."""
-        return not any(each.violations for each in self.tried)
+        """True when every invariant held for every seed, and no text for people made a difference."""
+        return not any(each.violations or each.reworded for each in self.tried)
 
     @property
     def fired(self) -> Counter[str]:
@@ -160,15 +168,19 @@ def worth_shrinking(tried: Sequence[Tried]) -> list[int]:
 
 def try_seed(seed: int, asked: Asked, desk: Desk) -> Tried:
     """Draw a seed's trial, live through it and judge it."""
-    return try_storm(asked.storm(seed, desk), desk)
+    return try_storm(asked.storm(seed, desk), desk, scrambles=asked.scrambles)
 
 
-def try_storm(storm: Storm, desk: Desk) -> Tried:
-    """Live through a trial in a folder that is gone afterwards, and judge it."""
+def try_storm(storm: Storm, desk: Desk, *, scrambles: bool = False) -> Tried:
+    """Live through a trial in a folder that is gone afterwards, and judge it.
+
+    scrambles: live through it once more with every text for people scrambled between two starts, and compare.
+    """
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="rulebot-chaos-", ignore_cleanup_errors=True) as folder:
         left = live_through(storm, desk, Path(folder))
         violations = judge(left, desk)
+    reworded = _reworded(storm, desk, left) if scrambles else None
     return Tried(
         seed=storm.seed,
         violations=violations,
@@ -180,7 +192,17 @@ def try_storm(storm: Storm, desk: Desk) -> Tried:
         seconds=time.perf_counter() - began,
         drawn=yaml_of(storm),
         opened=frozenset(left.day.entered),
+        reworded=reworded,
     )
+
+
+def _reworded(storm: Storm, desk: Desk, left: Aftermath) -> tuple[str, ...]:
+    """Return what the broker got otherwise in a trial whose texts for people were scrambled between two starts."""
+    with tempfile.TemporaryDirectory(prefix="rulebot-chaos-", ignore_cleanup_errors=True) as folder:
+        again = live_through(storm, desk, Path(folder), scrambles=True)
+    pairs = zip_longest(left.outside.rows, again.outside.rows)
+    found = (f"the broker got {now}, and {was} before" for was, now in pairs if was != now)
+    return tuple(islice(found, 1))
 
 
 def shrink_seed(seed: int, asked: Asked, desk: Desk) -> Smallest:

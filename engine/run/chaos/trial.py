@@ -81,15 +81,23 @@ Witness = Callable[[VirtualLoop], Callable[[Moment, int], object]]
 
 
 def live_through(
-    storm: Storm, desk: Desk, folder: Path, place: Place | None = None, witness: Witness | None = None
+    storm: Storm,
+    desk: Desk,
+    folder: Path,
+    place: Place | None = None,
+    witness: Witness | None = None,
+    *,
+    scrambles: bool = False,
 ) -> Aftermath:
     """Run one trial to its end; its store is `place`, else left in `folder`.
 
+    scrambles: each start reads its records with every text for people scrambled.
     Raises: ValueError for a storm no gateway can follow.
     """
     with Overheard() as heard:
         trial = _Trial(storm, desk, folder, place or folder / STORE, heard)
         trial.witness = witness
+        trial.scrambles = scrambles
         with no_collection():
             return run_virtually(trial.run_in)
 
@@ -120,6 +128,7 @@ class _Trial:
         self.loop: VirtualLoop | None = None
         self.burial: asyncio.Handle | None = None
         self.witness: Witness | None = None
+        self.scrambles = False
 
     def run_in(self, loop: VirtualLoop) -> Coroutine[Any, Any, Aftermath]:
         """Return the run, with every step and every write of this loop counted."""
@@ -245,7 +254,7 @@ class _Trial:
             self._mortal(gateway),
             self._started,
             lambda run, at: self._after_instant(run, at, gateway),
-            lambda asked: MortalJournal(asked, self.fate, self.acts),
+            lambda asked: MortalJournal(asked, self.fate, self.acts, scrambles=self.scrambles),
         )
 
     def _started(self, run: Run) -> None:

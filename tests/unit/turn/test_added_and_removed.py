@@ -54,6 +54,7 @@ def lost_for_a_while(desk: Desk) -> None:
 @pytest.mark.parametrize("take_over", [reloaded, restarted])
 def test_a_bot_that_was_removed_is_halted_with_all_when_it_is_added_again(take_over: Callable[..., None]) -> None:
     desk = Desk((text_of("one", exits='\n  - time: "15:45"\n'), LATER), limits=AT_MOST_100)
+    desk.scrambles = False  # what people are told after the start is looked at
     desk.opened()
     take_over(desk, desk.texts[0])
     lost_for_a_while(desk)

@@ -15,6 +15,7 @@ AGAIN = text_of(entry='{window: {from: "10:00", to: "11:00"}, max_open: 1}')
 def put_back(first: Desk, folder: Path) -> Desk:
     """Return a desk on what the store of another was then, in the account as that one has left it."""
     desk = Desk((AGAIN,), at="10:30", linked=False)
+    desk.scrambles = False  # what people are told after the start is looked at
     store = folder / "day.db"
     restore(folder / "backup.db", store, first.now + timedelta(hours=3))
     with StoreReader(store) as reader:

@@ -55,6 +55,7 @@ def test_a_window_in_which_it_has_entered_stays_used(was: str, now: str, take_ov
 def test_what_it_has_decided_once_of_a_symbol_stays_so(take_over: Callable[..., None]) -> None:
     never, always = (f"{ENTRY[:-1]}, try: once, when: [{{vix: {{{side}: 90}}}}]}}" for side in ("above", "below"))
     desk = Desk((several(never),))
+    desk.scrambles = False  # what people are told after the start is looked at
     desk.until("10:05", step=30)
     take_over(desk, one(entry=always))
     desk.until("10:30", step=30)
