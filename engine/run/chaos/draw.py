@@ -353,7 +353,7 @@ PARAMETERS: Mapping[str, Callable[[Random], dict[str, Value]]] = {
 
 def _act(chance: Random, kind: str, stretch: Stretch) -> Act:
     at = _instant(chance, stretch)
-    return Act(kind=kind, at=at, request=chance.choice(tuple(REQUESTS)), times=chance.choice((1, 1, 2)))
+    return Act(kind=kind, at=at, request=chance.choice(tuple(REQUESTS)), times=chance.choice((1, 2, 90)))
 
 
 def _crash(chance: Random, kind: str, stretch: Stretch) -> Crash:
