@@ -6,7 +6,8 @@ written in one transaction, once. `problem` says meanwhile that nothing may be o
 """
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 
 from engine.model.errors import StoreError, UnkeptError, UnwrittenError
@@ -24,14 +25,23 @@ log = logging.getLogger("rulebot.store")
 AGAIN, AGAIN_AT_SERVER = timedelta(seconds=1), timedelta(seconds=15)
 """How often a store that does not answer is tried again, and a full disk is looked at. A server that is unreachable
 takes seconds of each try."""
+SLOW_SECONDS = 2.0
+"""How long an engine waits for its store before it goes on without it."""
+CLOSE_SECONDS = 30.0
+"""How long the end of a run waits for a store that has not answered yet."""
 MEMORY_PATIENCE = timedelta(minutes=10)
 """How long records are kept in memory alone, where no emergency journal can be written either."""
+
+
+class SlowStoreError(UnwrittenError):
+    """The store has not answered yet: what it was given it may still write."""
 
 
 class PatientJournal:
     """The Journal port around the journal of a store.
 
-    holds_reserve: keeps a reserve file beside a store in a file, freed when its disk is full.
+    holds_reserve: keeps a reserve file beside a store in a file, freed when its disk is full; and writes in a thread of
+    its own, so that a store that hangs holds up no exit. Where time is made up neither is done.
     """
 
     def __init__(self, inner: SqlJournal, store: Place, *, holds_reserve: bool = False) -> None:
@@ -45,6 +55,9 @@ class PatientJournal:
         self._tried_at: datetime | None = None
         self._error: UnwrittenError | None = None
         self._is_freed = False
+        self._pool = ThreadPoolExecutor(1, "journal") if holds_reserve else None
+        self._writing: Future[None] | None = None
+        self._under_way = 0
         self._reserve = Reserve(store) if holds_reserve and not isinstance(store, Server) else None
         self.take_left()
         inner.be_quick(is_quick=False)
@@ -110,8 +123,12 @@ class PatientJournal:
         UnwrittenError when records were in memory alone for ten minutes.
         """
         if not self._is_holding:
+            head, waiting = self._inner.head, self._inner.waiting
             try:
-                self._inner.append(records, durable=durable)
+                self._commit(lambda: self._inner.append(records, durable=durable))
+                return
+            except SlowStoreError as error:
+                self._go_on_without(error, records, head, waiting)
                 return
             except UnwrittenError as error:
                 if self._is_written_with_room(error, records, durable):
@@ -123,6 +140,48 @@ class PatientJournal:
             self.append(records, durable=durable)
             return
         self._keep(records, durable=durable)
+
+    def _commit(self, write: Callable[[], None]) -> None:
+        """Let the store do something. Raises: SlowStoreError when it has not ended in time; what `write` raises."""
+        if self._pool is None:
+            write()
+            return
+        under_way = self._pool.submit(write)
+        try:
+            under_way.result(SLOW_SECONDS)
+        except TimeoutError:
+            if under_way.done():
+                raise
+            self._writing = under_way
+            text = f"the store {self._store} does not answer within {SLOW_SECONDS:g} s"
+            raise SlowStoreError(text, "see what else uses its disk, or whether it fails") from None
+
+    def _go_on_without(
+        self, error: UnwrittenError, records: Sequence[Record], head: Head, waiting: Sequence[Record]
+    ) -> None:
+        """Keep records that are on their way into a store that hangs, until it has answered."""
+        log.error("%s; records wait, exits go on", error.message)
+        self._error, self._is_holding = error, True
+        self._held_since = self._tried_at = records[-1].at if records else self._inner.last_at
+        self._under_way = len(records)
+        self._kept += records
+        self._emergency.begin(head, (*waiting, *records))
+
+    def _has_answered(self) -> bool:
+        """Say whether the store has ended what it did, and forget the records that it took. Raises: StoreError."""
+        if self._writing is None:
+            return True
+        if not self._writing.done():
+            return False
+        answered, self._writing = self._writing, None
+        count, self._under_way = self._under_way, 0
+        try:
+            answered.result()
+        except UnwrittenError as error:
+            self._error = error
+        else:
+            del self._kept[:count]
+        return True
 
     def _is_written_with_room(self, error: UnwrittenError, records: Sequence[Record], durable: bool) -> bool:
         """Write once more with the room that the database's log gives back, where the disk is full."""
@@ -160,7 +219,8 @@ class PatientJournal:
         self._kept += records
         if self._emergency.add(records, durable=durable):
             return
-        self._emergency.begin(self._inner.head, (*self._inner.waiting, *self._kept))
+        if self._writing is None:
+            self._emergency.begin(self._inner.head, (*self._inner.waiting, *self._kept))
         if self._emergency.is_kept or not records:
             return
         self._held_since = self._held_since or records[-1].at
@@ -171,8 +231,11 @@ class PatientJournal:
     def catch_up(self, at: datetime) -> None:
         """Commit what has waited for a second at `at`; try again what the store did not take. Raises: StoreError."""
         if not self._is_holding:
+            head, waiting = self._inner.head, self._inner.waiting
             try:
-                self._inner.catch_up(at)
+                self._commit(lambda: self._inner.catch_up(at))
+            except SlowStoreError as error:
+                self._go_on_without(error, (), head, waiting)
             except UnwrittenError as error:
                 if not self._is_written_with_room(error, (), durable=True):
                     self._take_trouble(error, at)
@@ -182,6 +245,8 @@ class PatientJournal:
 
     def _try_again(self) -> None:
         """Write what was kept, if the store takes it; look for room where its disk was full."""
+        if not self._has_answered():
+            return
         if self._is_holding and not self._is_written():
             return
         has_room = self._reserve is None or not self._is_freed or self._reserve.hold()
@@ -192,8 +257,12 @@ class PatientJournal:
         """Write all that was kept in one transaction; say whether the store took it. Raises: StoreError."""
         if self.is_full:
             self._inner.make_room()
+        kept = tuple(self._kept)
         try:
-            self._inner.append(self._kept, durable=True)
+            self._commit(lambda: self._inner.append(kept, durable=True))
+        except SlowStoreError as error:
+            self._error, self._under_way = error, len(kept)
+            return False
         except UnwrittenError as error:
             self._error = error
             return False
@@ -208,16 +277,25 @@ class PatientJournal:
         """Commit what waits, durably, if the store takes it. Raises: StoreError."""
         if self._is_holding:
             return
+        head, waiting = self._inner.head, self._inner.waiting
         try:
-            self._inner.flush()
+            self._commit(self._inner.flush)
+        except SlowStoreError as error:
+            self._go_on_without(error, (), head, waiting)
         except UnwrittenError as error:
             if not self._is_written_with_room(error, (), durable=True):
                 self._take_trouble(error, self._inner.last_at)
 
     def check_held(self) -> None:
         """Prove that the store is in its place and this engine's, as far as it answers. Raises: StoreError."""
+        if self._writing is not None:
+            return
+        head, waiting = self._inner.head, self._inner.waiting
         try:
-            self._inner.check_held()
+            self._commit(self._inner.check_held)
+        except SlowStoreError as error:
+            if not self._is_holding:
+                self._go_on_without(error, (), head, waiting)
         except UnwrittenError as error:
             if not self._is_holding:
                 self._take_trouble(error, self._inner.last_at)
@@ -238,25 +316,39 @@ class PatientJournal:
 
         Raises: StoreError.
         """
+        if self._pool is not None:
+            self._pool.shutdown(wait=False)
+            self._pool = None
+        self.flush()
         if not self._is_holding:
             self._inner.close()
             return
-        self._inner.be_quick(is_quick=False)
+        if self._writing is not None:
+            wait((self._writing,), CLOSE_SECONDS)
+        has_answered = self._has_answered()
         try:
-            if not self._is_written():
+            if not (has_answered and self._is_written_at_last()):
                 assert self._error is not None
                 raise UnwrittenError(self._last_words(self._error), self._error.help, is_full=self._error.is_full)
         finally:
             self._emergency.close()
-            self._inner.abandon()
+            if has_answered:
+                self._inner.abandon()
+
+    def _is_written_at_last(self) -> bool:
+        self._inner.be_quick(is_quick=False)
+        return self._is_written()
 
     def _last_words(self, error: UnwrittenError) -> str:
         if not self._emergency.is_kept:
             return f"{error.message}; {len(self._kept)} records are lost, and the next start asks the broker"
-        return f"{error.message}; {len(self._kept)} records wait in {self._emergency.path} for the next start"
+        count = len(self._kept) + (len(self._inner.waiting) if self._writing is None else 0)
+        return f"{error.message}; {count} records wait in {self._emergency.path} for the next start"
 
     def abandon(self) -> None:
         """Close the store as a process that is killed leaves it."""
+        if self._writing is not None:
+            wait((self._writing,), CLOSE_SECONDS)
         self._emergency.close()
         self._inner.abandon()
 

@@ -1,9 +1,14 @@
 """A journal whose store takes no records for a while: they are kept, in order, and written once."""
 
 import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import wait
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from store_day import at
@@ -269,3 +274,112 @@ def test_a_store_that_another_engine_has_taken_is_no_matter_of_patience(path: Pa
         journal.append([alarm(1)], durable=True)
     assert journal.problem == ""
     assert timedelta(seconds=1) == patient.AGAIN
+
+
+@pytest.fixture
+def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Let every write wait until the event is set."""
+    monkeypatch.setattr("engine.store.patient.SLOW_SECONDS", 0.05)
+    monkeypatch.setattr("engine.store.reserve.SIZE", 2**17)
+    answers, write = threading.Event(), SqlJournal._write
+    answers.set()
+
+    def slow(self: SqlJournal, *args: Any, **options: Any) -> None:
+        assert answers.wait(20)
+        write(self, *args, **options)
+
+    monkeypatch.setattr(SqlJournal, "_write", slow)
+    yield answers
+    answers.set()
+
+
+def settled(journal: PatientJournal) -> None:
+    """Wait until the store has answered."""
+    if journal._writing is not None:
+        wait((journal._writing,), 20)
+
+
+def test_a_store_that_hangs_holds_up_nothing_and_gets_all_in_order(path: Path, hanging: threading.Event) -> None:
+    journal = opened(path, holds_reserve=True)
+    journal.append([alarm(1)], durable=True)
+    hanging.clear()
+    began = time.monotonic()
+    journal.append([alarm(2)], durable=True)
+    assert "does not answer" in journal.problem
+    journal.append([alarm(3, 0.1)], durable=True)
+    journal.check_held()
+    journal.flush()
+    journal.catch_up(TIME + timedelta(seconds=5))
+    assert time.monotonic() - began < 2
+    assert "alarm 2" in places(path)[0].read_text()
+    assert "alarm 3" in places(path)[0].read_text()
+    hanging.set()
+    settled(journal)
+    journal.catch_up(TIME + timedelta(seconds=7))
+    assert (journal.problem, journal.waiting, places(path)[0].exists()) == ("", 0, False)
+    journal.append([alarm(4, 8)], durable=True)
+    journal.close()
+    assert told(path) == ["alarm 1", "alarm 2", "alarm 3", "alarm 4"]
+
+
+def test_what_opens_and_hangs_is_kept_since_it_may_be_written(path: Path, hanging: threading.Event) -> None:
+    journal = opened(path, holds_reserve=True)
+    hanging.clear()
+    journal.append([alarm(1)], durable=True, opens=True)
+    assert journal.problem, "the loop sends nothing that opens while there is one"
+    hanging.set()
+    journal.close()
+    assert told(path) == ["alarm 1"]
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+def test_a_run_that_dies_while_its_store_hangs_loses_nothing(
+    is_written: bool, path: Path, hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = opened(path, holds_reserve=True)
+    journal.append([alarm(1)], durable=True)
+    hanging.clear()
+    journal.append([alarm(2)], durable=True)
+    journal.append([alarm(3, 0.1)], durable=True)
+    left = places(path)[0].read_bytes()
+    if is_written:
+        hanging.set()
+        settled(journal)
+        journal._inner.abandon()
+    else:
+        monkeypatch.setattr(SqlJournal, "_write", lambda *_, **__: (_ for _ in ()).throw(SystemError("killed")))
+        hanging.set()
+        settled(journal)
+        journal._inner.abandon()
+        monkeypatch.undo()
+    assert places(path)[0].read_bytes() == left
+    opened(path).close()
+    assert told(path) == ["alarm 1", "alarm 2", "alarm 3"]
+
+
+def test_the_end_of_a_run_names_where_its_records_are(
+    path: Path, hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.store.patient.CLOSE_SECONDS", 0.1)
+    journal = opened(path, holds_reserve=True)
+    hanging.clear()
+    journal.append([alarm(1)], durable=True)
+    with pytest.raises(UnwrittenError, match=r"1 records wait in .*emergency for the next start"):
+        journal.close()
+    hanging.set()
+    settled(journal)
+    journal._inner.abandon()
+    opened(path).close()
+    assert told(path) == ["alarm 1"]
+
+
+def test_what_waits_at_the_end_of_a_run_is_not_lost(path: Path) -> None:
+    journal = opened(path)
+    journal.append([alarm(1)], durable=True)
+    journal.append([alarm(2, 0.5)], durable=False)
+    lock = Lock(path)
+    with pytest.raises(UnwrittenError, match="wait in"):
+        journal.close()
+    lock.end()
+    opened(path).close()
+    assert told(path) == ["alarm 1", "alarm 2"]
