@@ -128,7 +128,8 @@ def pause(bot: str, store: Place | None) -> None:
 def resume(bot: str, store: Place | None) -> None:
     """Let BOT (or all bots) enter again after a pause or a kill.
 
-    What was asked to be closed is closed all the same.
+    What was asked to be closed is closed all the same. Where the account holds less of a position than the books, the
+    books adopt the account's quantity, or rulebot says why not.
     """
     _leave(Request.RESUME, bot, store, f"resume {bot or 'all bots'}")
 

@@ -6,7 +6,7 @@ from typing import Any
 from engine.model.errors import MisuseError, RulebotError, StoreError
 from engine.model.event import Request
 from engine.model.kept import end_of_row
-from engine.model.position import Position
+from engine.model.position import GOES_ON, HoldReason, Position
 from engine.model.values import dataclass
 from engine.record.codec import decode
 from engine.record.record import Kind
@@ -59,14 +59,42 @@ def leave(store: Place, request: Request, bot: str = "", position: str = "", ide
         raise MisuseError("close and keep say which position, by its `position`; nothing else does")
     try:
         bot, held = _checked(store, request, bot, position)
+        adopted = [*_adopted(store, bot)] if request is Request.RESUME else []
     except StoreError:
         if request not in LEFT_UNSEEN:
             raise
-        held = []
+        held, adopted = [], []
     is_running = post(store, request, bot, identity, position)
     whose = position or (f"{bot} is asked" if bot else "all bots are asked")
     later = "" if is_running else "; no engine runs: the next one does so before anything else"
-    return Left("; but ".join([f"{whose} {_WILL[request]}{later}", *held]), is_running)
+    said = "; but ".join([f"{whose} {_WILL[request]}{later}", *held])
+    return Left("; ".join([said, *adopted]), is_running)
+
+
+def _adopted(store: Place, bot: str) -> Iterator[str]:
+    """Yield what becomes of each position of a bot ("": of all) that the account holds otherwise than our books."""
+    with StoreReader(store) as reader:
+        for name in reader.on_hold():
+            last = reader.last_record(Kind.POSITION, name)
+            position = None if last is None else decode(Position, dict(last[1].data))
+            if position is not None and position.hold in GOES_ON and bot in ("", position.bot):
+                yield f"{name}: {_adoption(position)}"
+
+
+def _adoption(position: Position) -> str:
+    """Return how the books of a position adopt the account's quantity, or why they do not."""
+    legs = {leg.name: leg for leg in position.legs}
+    absent = [(legs[each.leg], each) for each in position.missed if each.absent]
+    unpriced = [leg for leg, each in absent if each.price is None]
+    if position.hold is HoldReason.OPENED_AGAIN:
+        return "what the account holds again counts as the bot's, and its exits act on all of it"
+    if unpriced:
+        how = f"rulebot store correct {position.id} PRICE --leg {unpriced[0].name}"
+        return f"not adopted, since {unpriced[0].option} has had no quote since. Give its price with '{how}'"
+    booked = (
+        f"{each.absent} {leg.option} at {each.price.normalize():f}" for leg, each in absent if each.price is not None
+    )
+    return f"its books adopt the account's quantity; closed by others: {', '.join(booked)} (an estimate)"
 
 
 def _checked(store: Place, request: Request, bot: str, position: str) -> tuple[str, list[str]]:

@@ -3,9 +3,10 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
-from hand_desk import CONDOR, SELLER, Desk, call, put, text_of
+from hand_desk import CONDOR, SELLER, Desk, call, kept, put, text_of
 from test_past_us import others
 
 from engine.model.contract import Option
@@ -13,6 +14,7 @@ from engine.model.event import Request
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import HoldReason
 from engine.record.record import Kind
+from engine.run.asking import leave
 
 RESTED = {
     **SELLER,
@@ -120,6 +122,24 @@ def test_resume_is_refused_where_nothing_says_a_price() -> None:
     )
     assert any("does not adopt" in text and said in text for text in desk.alarms)
     assert at_work(desk) == BOTH_2
+
+
+@pytest.mark.parametrize("is_quoted", [True, False])
+def test_who_asks_to_resume_is_told_what_is_adopted_or_why_not(tmp_path: Path, *, is_quoted: bool) -> None:
+    desk = resting()
+    option, name = sold(desk), desk.position.id
+    if not is_quoted:
+        desk.blind(option)
+    desk.holds(option, -2)
+    for _ in range(8):
+        desk.tick(5)
+    said = leave(kept(desk, tmp_path), Request.RESUME, "seller").message
+    if is_quoted:
+        assert (
+            f"{name}: its books adopt the account's quantity; closed by others: 2 {option} at 2 (an estimate)" in said
+        )
+    else:
+        assert f"'rulebot store correct {name} PRICE --leg short_put'" in said
 
 
 def test_a_late_fill_ends_the_difference_by_itself() -> None:
