@@ -86,7 +86,7 @@ def _backtest(name: str, data: Path, rates: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "engine.cli.main", "backtest", str(_SPECS / f"cboe_{name.lower()}.yaml")]
         command += ["--data", f"model:{data}?dte=0..40&step=30&rates={rates}", "--from", FIRST, "--to", LAST]
-        command += ["--fills", "mid", "--account", str(_SPECS / "account.yaml")]
+        command += ["--fills", "mid", "--account", str(_SPECS / "account_limits.yaml")]
         command += ["--store", str(Path(folder) / "store.db"), "--format", "json"]
         made = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     found: dict[str, Any] = json.loads(made.stdout)

@@ -82,7 +82,7 @@ _OF_ONE = {
 @click.option(
     "--account",
     type=click.Path(path_type=Path),
-    help="The account document: limits over all bots (default: account.yaml beside specs/).",
+    help="The account document: limits over all bots (default: account.yaml in or beside specs/).",
 )
 @set_option
 @click.option("--store", type=click.Path(dir_okay=False, path_type=Path), help="The store to write.")

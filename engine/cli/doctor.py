@@ -30,7 +30,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "fault": "red", "not checked": "
 @click.option(
     "--account",
     type=click.Path(path_type=Path),
-    help="The account document: limits over all bots (default: account.yaml beside specs/).",
+    help="The account document: limits over all bots (default: account.yaml in or beside specs/).",
 )
 @click.option("--store", type=STORE, metavar="STORE", help="The store that a run would write (default: the settings').")
 @settings_option

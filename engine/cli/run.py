@@ -73,7 +73,7 @@ if TYPE_CHECKING:
 @click.option(
     "--account",
     type=click.Path(path_type=Path),
-    help="The account document: limits over all bots (default: account.yaml beside specs/).",
+    help="The account document: limits over all bots (default: account.yaml in or beside specs/).",
 )
 @click.option(
     "--store",

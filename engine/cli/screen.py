@@ -243,8 +243,9 @@ def _limited(desk: "Desk") -> list[str]:
         return []
     if desk.account_file:
         return [f" limits over all bots: {desk.account_file}"]
-    named = desk.idle_account_words
-    return [" no account document: no limits over all bots", *([f" {named}"] if named else [])]
+    from engine.model.caps import BUILT_IN_WORDS
+
+    return [f" no account document: {BUILT_IN_WORDS}"]
 
 
 def is_observing(run: "Run") -> bool:

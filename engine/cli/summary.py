@@ -176,7 +176,7 @@ def _by_period(path: Place, bot: str | None, span: str, account: Path | None, fo
     loaded = None if account is None else account_beside(account, ())
     document = None if loaded is None else loaded.account
     if document is not None and document.live is None:
-        raise MisuseError(f"{account} expects nothing: it has no `live`", "see examples/account.yaml")
+        raise MisuseError(f"{account} expects nothing: it has no `live`", "see examples/account_limits.yaml")
     with StoreReader(path) as reader:
         if bot is not None:
             check_bot(bot, reader.bots(), path)

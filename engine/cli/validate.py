@@ -19,7 +19,7 @@ from engine.model.counted import counted
 from engine.model.errors import MisuseError, StoreError
 from engine.model.session import EXCHANGE_ZONE, half_days
 from engine.spec.diagnostic import Diagnostic, as_error, as_github, as_json, in_file_order, not_accepted, render
-from engine.spec.files import find_files
+from engine.spec.files import NoSuchFiles, beside_specs, find_files
 from engine.spec.kind import Kind
 from engine.spec.load import Loaded, load_document
 from engine.spec.parameters import meant_for
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from engine.compile.lint.look import Outside
     from engine.model.facts import EventCalendar
 
+BUILT_IN_CAP = "RB377"
 COMING_YEAR = timedelta(days=365)
 
 
@@ -84,13 +85,30 @@ def problems_in(files: Sequence[Path], overrides: Mapping[str, str], day: date) 
     """
     loaded = load_all(files, overrides)
     bots = sum(each.spec is not None for each in loaded)
+    is_capped = bots > 0 and not _has_account(loaded)
     outside = _outside(day) if bots else None
-    found = [_problems(each, outside) for each in loaded]
+    found = [_without_cap(_problems(each, outside), is_capped=is_capped) for each in loaded]
     if bots > 1:
         from engine.compile.build import check_together
 
         found = [in_file_order((*own, *more)) for own, more in zip(found, check_together(loaded), strict=True)]
     return dict(zip(map(str, files), found, strict=True))
+
+
+def _has_account(loaded: Sequence[Loaded]) -> bool:
+    """Say whether an account document is among these documents, or in or beside their folders."""
+    if any(each.account is not None for each in loaded):
+        return True
+    files = [each.source.file for each in loaded if each.spec is not None]
+    try:
+        return beside_specs(files, "account.yaml", or_among=True).is_file()
+    except NoSuchFiles:
+        return True
+
+
+def _without_cap(problems: tuple[Diagnostic, ...], *, is_capped: bool) -> tuple[Diagnostic, ...]:
+    """Return the problems without that of the built-in cap where an account document lifts it."""
+    return problems if is_capped else tuple(each for each in problems if each.code != BUILT_IN_CAP)
 
 
 def problems_of(file: Path) -> tuple[Diagnostic, ...]:

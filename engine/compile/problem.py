@@ -105,6 +105,7 @@ CODES = {
     "RB372": "Legs on two underlyings of which one is sold before one is bought.",
     "RB373": "Two underlyings whose deltas do not offset each other.",
     "RB375": "An underlying whose symbol is also that of a future or an index.",
+    "RB377": "A size that the built-in cap refuses without an account document.",
     "RB382": "A time exit whose order has time for some of its tries only before the close.",
 }
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from engine.compile.plan import Plan
 from engine.compile.problem import Problem
 from engine.compile.structure import certain_direction, missing_cover
+from engine.model.contract import Right
 from engine.spec.nouns.condition import Unit
 from engine.spec.nouns.legs import Side
 from engine.spec.spec import Fits, Spec
@@ -49,3 +50,13 @@ def _bare_calls(spec: Spec) -> str:
     """Return a call, or shares, sold that nothing bought covers, "" when there is none."""
     sold = (leg for leg in spec.legs.legs if leg.side is Side.SELL and leg.right != "put")
     return next((leg.name for leg in sold if missing_cover(leg, spec) > 0), "")
+
+
+def needs_cash_for_puts(plan: Plan) -> bool:
+    """Say whether a structure sells puts that no put of the same class and expiry covers."""
+    counts: dict[object, int] = {}
+    for leg in plan.legs:
+        if leg.right is Right.PUT:
+            key = (leg.trading_class, leg.expiry.terms)
+            counts[key] = counts.get(key, 0) + leg.sign * leg.ratio
+    return any(count < 0 for count in counts.values())

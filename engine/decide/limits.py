@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from engine.compile.plan import DayBounds
+from engine.model.caps import RAISED_BY
 from engine.model.counted import counted
 from engine.model.halt import Halt
 from engine.model.money import dollars
@@ -75,7 +76,8 @@ class Proposal:
     this account, in words. is_time_known: the broker has told his time. takes_records: False while the store does not.
     unvalued, account_unvalued:
     positions of the bot, and of all, without a sound quote, so without a profit. cover: None unless shares are to cover
-    its calls. hit: which of its protective stops would act as soon as it rests, in words.
+    its calls. hit: which of its protective stops would act as soon as it rests, in words. structures: of this
+    entry; max_structures, is_built_in: of a run without an account document.
     """
 
     at: datetime
@@ -109,6 +111,9 @@ class Proposal:
     entries_today: int
     entries_per_day: int | None
     day_trades: DayTrades | None
+    structures: int = 1
+    max_structures: int | None = None
+    is_built_in: bool = False
     net: str = ""
     required: str = ""
     rival: str = ""
@@ -299,13 +304,24 @@ def _required(proposal: Proposal) -> str:
 
 
 def _size(proposal: Proposal) -> str:
+    if problem := structures_problem(proposal.structures, proposal.max_structures):
+        return problem
     limit = proposal.max_contracts
     if limit is not None and proposal.contracts > limit:
         return f"an order of {counted(proposal.contracts, 'contract')}, max_contracts_per_order is {limit}"
     most = proposal.max_notional
     if most is not None and proposal.notional > most:
-        return f"an order over {dollars(proposal.notional)}, max_notional_per_order is {dollars(most)}"
+        built_in = f"the built-in cap is {dollars(most)}: {RAISED_BY}" if proposal.is_built_in else ""
+        allowed = built_in or f"max_notional_per_order is {dollars(most)}"
+        return f"an order over {dollars(proposal.notional)}, {allowed}"
     return ""
+
+
+def structures_problem(count: int, most: int | None) -> str:
+    """Return why an order of so many structures is refused by the built-in cap, "" when it is not."""
+    if most is None or count <= most:
+        return ""
+    return f"an order of {counted(count, 'structure')}, the built-in cap is {most}: {RAISED_BY}"
 
 
 def _price(proposal: Proposal) -> str:

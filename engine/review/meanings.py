@@ -86,6 +86,7 @@ VALUES: Mapping[str, str] = {
     "OPEC": "a meeting of OPEC, or of OPEC and its partners, on oil production",
     "earnings": "the company's results; indices and funds have none",
     "cash": "the cash of the account",
+    "ignore": "nothing is checked",
     "net_liquidation": "what the account would come to if all of it were closed now",
 }
 """Words that stand behind a key."""

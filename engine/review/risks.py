@@ -7,6 +7,7 @@ from engine.compile.plan import LegPlan
 from engine.compile.timing import outlives_its_day
 from engine.compile.units import written as written_as
 from engine.evaluate.phrases import listed
+from engine.model.caps import MOST_STRUCTURES, RAISED_BY
 from engine.model.contract import Kind, Right, product
 from engine.model.loss_bound import why_unbound
 from engine.model.money import ZERO
@@ -182,7 +183,15 @@ def _bare(subject: Subject) -> str:
 # ---------------------------------------------------------------- together
 
 
+def _capped(subject: Subject) -> Iterator[Line]:
+    """Say that the built-in cap refuses the size, where it does."""
+    if subject.plan.quantity > MOST_STRUCTURES and subject.plan.overwrite is None:
+        words = f"without an account document an order of more than {MOST_STRUCTURES} structures is refused"
+        yield Line(words=f"{words}: {RAISED_BY}")
+
+
 def _together(subject: Subject) -> Iterator[Line]:
+    yield from _capped(subject)
     plan, worst = subject.plan, worst_of(subject)
     count = plan.entry.max_open
     amount = None if worst is None or subject.plan.overwrite is not None else worst.dollars

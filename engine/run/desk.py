@@ -11,13 +11,13 @@ from engine.model.errors import MisuseError, SpecError, StoreError
 from engine.model.pool import Pool
 from engine.model.values import dataclass
 from engine.spec.diagnostic import Diagnostic, headline, in_file_order, not_accepted, render
-from engine.spec.files import among_specs, beside_specs, find_files
+from engine.spec.files import beside_specs, find_files
 from engine.spec.load import Loaded, load_document, load_text
 from engine.spec.nouns.account import AccountDocument
 from engine.spec.nouns.condition import Condition
 from engine.spec.parameters import of_bot
 from engine.spec.resolved import governing_text, is_alone
-from engine.turn.program import USUAL_BAND, AccountLimits, CompiledBot, Program, compile_bot
+from engine.turn.program import BUILT_IN, USUAL_BAND, AccountLimits, CompiledBot, Program, compile_bot
 
 
 class ProblemsError(SpecError):
@@ -40,8 +40,10 @@ class SpecText:
     overrides: Mapping[str, str]
 
 
+BUILT_IN_CAP = "RB377"
+"""The warning that an account document lifts."""
 ACCOUNT_FILE = "account.yaml"
-"""The account document's name where it lies beside the folders of the specs and is not named."""
+"""The account document's name where it lies in or beside the folders of the specs and is not named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +86,6 @@ class Desk:
         return tuple(Path(text.file) for text in self.texts)
 
     @property
-    def idle_account_file(self) -> Path | None:
-        """An account document that lies among the specs, where it counts if it is named, while none counts."""
-        return None if self.account_file else among_specs(self.files, ACCOUNT_FILE)
-
-    @property
-    def idle_account_words(self) -> str:
-        """How an account document that lies among the specs comes to count, "" where there is none to name."""
-        idle = self.idle_account_file
-        return f"{idle} lies among the specs, where it counts if it is named: --account {idle}" if idle else ""
-
-    @property
     def require(self) -> tuple[Condition, ...]:
         """The conditions of the account document besides its limits."""
         return () if self.account is None else self.account.require
@@ -103,7 +94,7 @@ class Desk:
         """Return what all bots together may do."""
         account = self.account
         if account is None:
-            return AccountLimits()
+            return BUILT_IN
         return AccountLimits(
             daily_loss=account.daily_loss,
             daily_profit=account.daily_profit,
@@ -158,7 +149,7 @@ def load_desk(
 ) -> Desk:
     """Read and compile every bot under `paths`, and the account document.
 
-    The account document is `account_file`, else `account.yaml` beside the folders of the specs, if it is there.
+    The account document is `account_file`, else `account.yaml` in or beside the folders of the specs, if it is there.
     kept: what operators have set, by `BOT.NAME`, wherever `overrides` say nothing; what of it does not fit is left out.
     Raises: SpecError with every problem; MisuseError when nothing is to be run, or an override fits no bot.
     """
@@ -193,7 +184,8 @@ def load_desk(
     if account is None:
         return found
     said = account.source
-    return replace(found, account=account.account, account_text=said.text, account_file=said.file)
+    lifted = tuple(each for each in warnings if each.code != BUILT_IN_CAP)
+    return replace(found, warnings=lifted, account=account.account, account_text=said.text, account_file=said.file)
 
 
 def _text(plan: Plan, loaded: Loaded, used: Mapping[str, str]) -> SpecText:
@@ -306,11 +298,11 @@ def _account(loaded: list[Loaded], named: Path | None, specs: Sequence[Path]) ->
 
 
 def account_beside(named: Path | None, specs: Sequence[Path]) -> Loaded | None:
-    """Return the account document that is named, else the one beside the folders of specs; None without one.
+    """Return the account document that is named, else the one beside or in the folders of specs; None without one.
 
     Raises: SpecError with every problem, NoSuchFiles when two lie beside them.
     """
-    file = named or beside_specs(specs, ACCOUNT_FILE)
+    file = named or beside_specs(specs, ACCOUNT_FILE, or_among=True)
     if named is None and not file.is_file():
         return None
     document = _load(file, {}, {}, {})

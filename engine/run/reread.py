@@ -22,7 +22,7 @@ from engine.run.promotion.promotion import read_live_store
 from engine.spec.files import NoSuchFiles, find_files
 from engine.spec.nouns.account import AccountDocument
 from engine.store.place import Place
-from engine.turn.program import AccountLimits
+from engine.turn.program import BUILT_IN
 
 
 def reread(sources: Sources, kept: Mapping[str, str] | None = None) -> Desk:
@@ -136,12 +136,12 @@ def limit_words(was: Json, now: Json) -> tuple[str, ...]:
     return tuple(
         f"{name} {_shown(before.get(name))} to {_shown(after.get(name))}"
         for name in dict.fromkeys((*before, *after))
-        if before.get(name) != after.get(name)
+        if name != "is_built_in" and before.get(name) != after.get(name)
     )
 
 
 def _limits(told: Json) -> Mapping[str, Json]:
-    found = encode(AccountLimits()) if told is None else told
+    found = encode(BUILT_IN) if told is None else told
     assert isinstance(found, dict)
     return found
 

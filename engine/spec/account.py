@@ -13,6 +13,8 @@ from engine.spec.strikes import number
 
 OWED = (Shown.COMPLIANT_SESSIONS, Shown.EXPECTANCY)
 """What no document may leave out: real money asks for sessions as planned, and for trades that pay."""
+IGNORE = "ignore"
+"""What a limit is that is switched off."""
 _ENTRIES: Path = ("risk", "require")
 _LIVE: Path = ("live", "require")
 
@@ -20,7 +22,7 @@ _LIVE: Path = ("live", "require")
 def account_document(tree: Tree) -> AccountDocument:
     """Return what all bots together may do in one account."""
     risk = mapping(tree["risk"])
-    backing = risk.get("cash_secured_puts")
+    backing = risk.get("cash_secured_puts", Backing.CASH.value)
     return AccountDocument(
         version=1,
         about=str(tree["about"]),
@@ -37,7 +39,7 @@ def account_document(tree: Tree) -> AccountDocument:
         net_theta=_between(risk.get("require"), "net_theta"),
         net_vega=_between(risk.get("require"), "net_vega"),
         require=_rules(risk.get("require")),
-        cash_secured_puts=None if backing is None else Backing(backing),
+        cash_secured_puts=None if backing == IGNORE else Backing(backing),
         max_contracts_per_order=_count(risk.get("max_contracts_per_order")),
         max_notional_per_order=number(risk.get("max_notional_per_order")),
         price_band=amount(risk.get("price_band")),

@@ -61,11 +61,6 @@ def beside_specs(specs: Iterable[str | File], name: str, *, or_among: bool = Fal
     return _shown(there[0])
 
 
-def among_specs(specs: Iterable[str | File], name: str) -> File | None:
-    """Return the first file of this name in the folders that these specs are in, None where there is none."""
-    return next((_shown(home / name) for home in _homes(specs) if (home / name).is_file()), None)
-
-
 def _homes(specs: Iterable[str | File]) -> list[File]:
     """Return the folders of specs; those that the installed package brings are as if they stood in `specs` here."""
     found = dict.fromkeys(File(os.path.abspath(each)).parent for each in specs)
@@ -145,7 +140,7 @@ def is_test(file: File) -> bool:
 
 def shipped_names() -> list[str]:
     """Return the names of the specs that come with the program."""
-    return sorted(file.stem for file in shipped("specs").glob("*.yaml"))
+    return sorted(file.stem for file in shipped("specs").glob("*.yaml") if file.name != "account.yaml")
 
 
 def _in_folder(folder: File) -> Iterator[File]:

@@ -35,6 +35,7 @@ from engine.evaluate.rules import Judge, compile_expected_move, compile_rule
 from engine.evaluate.snapshot import LegView, View
 from engine.evaluate.strike_target import ExpectedMove
 from engine.evaluate.watch import exit_levels, exit_moves, exit_reads, levels
+from engine.model.caps import MOST_NOTIONAL, MOST_STRUCTURES
 from engine.model.contract import Option, Underlying
 from engine.model.facts import Facts
 from engine.model.market import Extras
@@ -282,7 +283,8 @@ class AccountLimits:
     """What all bots together may do (the account document). None is no limit.
 
     price_band: how far an entry's price may lie from the mid; there always is one. heeds_day_trades: no entry that
-    closes on its day is sent when the broker counts no day trade left.
+    closes on its day is sent when the broker counts no day trade left. max_structures_per_order: of the built-in caps
+    alone. is_built_in: no account document gives these limits.
     """
 
     daily_loss: Decimal | None = None
@@ -301,6 +303,8 @@ class AccountLimits:
     max_notional_per_order: Decimal | None = None
     price_band: Amount = USUAL_BAND
     heeds_day_trades: bool = True
+    max_structures_per_order: int | None = None
+    is_built_in: bool = False
 
     @property
     def bounds_a_day(self) -> bool:
@@ -317,6 +321,15 @@ class AccountLimits:
         """The limits on greeks that are set, by the measure's name."""
         named = {name: getattr(self, name) for name in ("net_delta", "net_gamma", "net_theta", "net_vega")}
         return {name: ends for name, ends in named.items() if ends is not None}
+
+
+BUILT_IN = AccountLimits(
+    max_structures_per_order=MOST_STRUCTURES,
+    max_notional_per_order=MOST_NOTIONAL,
+    cash_secured_puts=Backing.CASH,
+    is_built_in=True,
+)
+"""The limits of a run without an account document."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

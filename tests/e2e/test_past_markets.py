@@ -61,7 +61,7 @@ def test_index_bots_roll_on_third_fridays_and_are_settled_at_the_open(folder: Pa
         "--from",
         "2005-01-21",
         "--account",
-        INDEX / "account.yaml",
+        INDEX / "account_limits.yaml",
         "--fills",
         "mid",
         "--store",

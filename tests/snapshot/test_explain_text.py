@@ -30,7 +30,7 @@ def test_what_was_set(snapshot: SnapshotAssertion) -> None:
 
 
 def test_the_account(snapshot: SnapshotAssertion) -> None:
-    assert printed(str(EXAMPLES / "account.yaml")) == snapshot
+    assert printed(str(EXAMPLES / "account_limits.yaml")) == snapshot
 
 
 @pytest.mark.parametrize("word", WORDS)

@@ -9,6 +9,7 @@ from engine.compile.lint.wording import duration, window_words
 from engine.compile.plan import Again
 from engine.compile.problem import Problem
 from engine.compile.timing import outlives_its_day
+from engine.model.caps import MOST_STRUCTURES, RAISED_BY
 from engine.model.counted import counted
 
 
@@ -33,6 +34,18 @@ def out_of_reach(look: Look) -> Iterator[Problem]:
     if entry.max_open is not None and entry.max_open > most and not outlives_its_day(look.spec):
         message = f"'max_open' is {entry.max_open}, and no day opens more than {counted(int(most), 'position')}"
         yield Problem("RB323", (*entry.path, "max_open"), message, "a position is over on the day of its entry")
+
+
+def past_built_in_cap(look: Look) -> Iterator[Problem]:
+    """Yield RB377 for an order of more structures than the built-in cap allows; an account document lifts it."""
+    plan = look.plan
+    if plan.quantity <= MOST_STRUCTURES or plan.overwrite is not None:
+        return
+    key = "quantity" if plan.size is None else "at_most"
+    most = f"without an account document an order is at most {MOST_STRUCTURES} structures"
+    message = f"'{key}' is {plan.quantity:,}; {most}"
+    help_text = f"write at most {MOST_STRUCTURES}; {RAISED_BY}"
+    yield Problem("RB377", ("quantity",), message, help_text)
 
 
 def _cap_in_the_way(look: Look, again: Again) -> str:

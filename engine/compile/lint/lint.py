@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from engine.compile.lint.ages import ageless
 from engine.compile.lint.bases import against_the_whole, loans, of_next_to_nothing
-from engine.compile.lint.caps import out_of_reach
+from engine.compile.lint.caps import out_of_reach, past_built_in_cap
 from engine.compile.lint.closing import closing_unsaid, parts_of_one, uncovering
 from engine.compile.lint.endings import unended
 from engine.compile.lint.entering import excluded, unaffordable, windowless
@@ -92,6 +92,7 @@ UNUSUAL: tuple[Check, ...] = (
     always,
     unusual,
     out_of_range,
+    past_built_in_cap,
     at_once_in_the_example,
 )
 """Checks of numbers that are most likely a slip; of what another check has marked they say nothing."""

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 
 from engine.compile.plan import Plan, Rule
 from engine.compile.reads import calls_of
+from engine.compile.size import needs_cash_for_puts
 from engine.compile.universe import rules_of_members
 from engine.model.contract import OPENING_CLASSES, Settlement, product
 from engine.spec.nouns.legs import DteRule
@@ -32,7 +33,7 @@ def what_is_carried(program: Program) -> str:
 
 def _carried(program: Program) -> Iterator[str]:
     limits = program.limits
-    counts = (limits.margin, limits.worst_case_at_expiry, limits.cash_secured_puts)
+    counts = (limits.margin, limits.worst_case_at_expiry)
     if any(each is not None for each in counts) or program.require:
         yield "limits of the account"
     for bot in program.bots.values():
@@ -46,6 +47,8 @@ def _carried(program: Program) -> Iterator[str]:
         for measure in (call.measure for rule in _rules(plan) for call in calls_of(rule.test)):
             if measure in OF_ACCOUNT:
                 yield f"a condition on {measure}"
+        if limits.cash_secured_puts is not None and any(map(needs_cash_for_puts, plan.structures_of_all())):
+            yield "the cash for short puts"
 
 
 def _outliving(plan: Plan) -> Iterator[str]:

@@ -23,7 +23,7 @@ from engine.run.desk import Desk
 from engine.run.reread import told_limits
 from engine.run.start import UNLIMITED
 from engine.spec.nouns.condition import Unit
-from engine.turn.program import AccountLimits
+from engine.turn.program import BUILT_IN, AccountLimits
 
 A_MINUTE = timedelta(minutes=1)
 HALTED = "halted for the day by what all bots together have made"
@@ -107,7 +107,7 @@ def _in_force(aftermath: Aftermath, desk: Desk) -> Iterator[tuple[Record, Json, 
 def _limited(aftermath: Aftermath, desk: Desk) -> Iterator[tuple[Record, AccountLimits]]:
     """Yield each record with the limits in force by it; they are read once each time that they are told."""
     told: Json = None
-    limits = AccountLimits()
+    limits = BUILT_IN
     for record, _, found in _in_force(aftermath, desk):
         if found is not told:
             told, limits = found, _limits_of(found)
@@ -115,12 +115,12 @@ def _limited(aftermath: Aftermath, desk: Desk) -> Iterator[tuple[Record, Account
 
 
 def _alike(one: Any, other: Any) -> bool:
-    return (one or encode(AccountLimits())) == (other or encode(AccountLimits()))
+    return (one or encode(BUILT_IN)) == (other or encode(BUILT_IN))
 
 
 def _limits_of(told: Any) -> AccountLimits:
     if told is None:
-        return AccountLimits()
+        return BUILT_IN
     return decode(AccountLimits, {name: value for name, value in told.items() if name != "require"})
 
 

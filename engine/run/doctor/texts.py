@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from engine.model.caps import BUILT_IN_WORDS
 from engine.model.errors import RulebotError, SpecError, StoreError
 from engine.run.desk import Desk, ProblemsError, check_overrides, load_desk
 from engine.run.doctor.finding import Finding, Group, Level, fault, fine, outage, unchecked, warning
@@ -100,7 +101,7 @@ def _place(problem: Diagnostic) -> str:
 def _fine(desk: Desk) -> list[Finding]:
     said = [fine(Group.SPECS, text.name, f"can be run ({text.file})") for text in desk.texts]
     if desk.account is None:
-        text = "no account document: nothing bounds what all bots together may lose"
-        mend = desk.idle_account_words or "examples/account.yaml is one to copy"
+        text = f"no account document: {BUILT_IN_WORDS}"
+        mend = "specs/account.yaml is one to copy"
         return [*said, warning(Group.SPECS, "account document", text, mend)]
     return [*said, fine(Group.SPECS, "account document", "its limits hold for all bots together")]

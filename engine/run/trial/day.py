@@ -33,7 +33,7 @@ from engine.run.trial.market import Market
 from engine.run.trial.opening import day_after_opening, open_position
 from engine.run.trial.past import PastBars
 from engine.spec.trial import Does, Opening, Trial
-from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot
+from engine.turn.program import BUILT_IN, CompiledBot, Program, compile_bot
 from engine.turn.state import BotState, State
 from engine.turn.turn import begin, turn
 from engine.turn.work import Turn, Work
@@ -122,7 +122,7 @@ class Day:
         self.past = PastBars(self.market, self.bot.plan.needs.realised)
         self.broker = Broker(self.board, ACCOUNT.id, self.session, self.trial.broker, self.begins)
         self.program = Program(
-            bots={self.bot.plan.name: self.bot}, pinned={}, limits=AccountLimits(), install="test", line_limit=1000
+            bots={self.bot.plan.name: self.bot}, pinned={}, limits=BUILT_IN, install="test", line_limit=1000
         )
         self.queue: deque[Event] = deque()
         self.missed: list[Event] = []

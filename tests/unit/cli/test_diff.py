@@ -16,7 +16,7 @@ from tests.unit.compile.document import CONDOR as PLAIN
 
 PUT_LITE = (shipped("specs") / "put_lite.yaml").read_text(encoding="utf-8")
 CONDOR = (shipped("specs") / "calm_tape_condor.yaml").read_text(encoding="utf-8")
-ACCOUNT = (Path(__file__).parents[3] / "examples" / "account.yaml").read_text(encoding="utf-8")
+ACCOUNT = (Path(__file__).parents[3] / "examples" / "account_limits.yaml").read_text(encoding="utf-8")
 
 
 def rulebot(*words: str) -> Result:

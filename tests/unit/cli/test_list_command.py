@@ -22,7 +22,7 @@ def listed(*files: Path) -> Result:
 
 def test_documents_that_are_no_bots_are_passed_over() -> None:
     """Tests of a bot were `no sound spec`, of which `rulebot validate` said that they are fine."""
-    others = (EXAMPLES / "tests" / "averages.test.yaml", EXAMPLES / "account.yaml", EXAMPLES / "liquid.yaml")
+    others = (EXAMPLES / "tests" / "averages.test.yaml", EXAMPLES / "account_limits.yaml", EXAMPLES / "liquid.yaml")
     found = listed(*others, PUT_LITE)
     assert (found.exit_code, found.output.count("put_lite  stopped"), "averages" in found.output) == (0, 1, False)
 

@@ -71,7 +71,7 @@ def test_parameters_are_overridden(folder: Path) -> None:
 
 
 def test_set_reaches_the_bots_that_a_run_of_them_all_would_give_it_to(folder: Path) -> None:
-    condor, account = folder / "condor.yaml", str(shipped("examples/account.yaml"))
+    condor, account = folder / "condor.yaml", str(shipped("examples/account_limits.yaml"))
     files = (str(condor), str(shipped("specs/put_lite.yaml")), account)
     for setting in ("delta=0.08", "condor.delta=0.08"):
         assert rulebot("validate", *files, "--set", setting).exit_code == 0
@@ -85,7 +85,7 @@ def test_set_reaches_the_bots_that_a_run_of_them_all_would_give_it_to(folder: Pa
 
 def test_set_beside_documents_that_are_no_bots_is_misuse() -> None:
     for command in ("validate", "explain"):
-        done = rulebot(command, str(shipped("examples/account.yaml")), "--set", "delta=0.08")
+        done = rulebot(command, str(shipped("examples/account_limits.yaml")), "--set", "delta=0.08")
         assert done.exit_code == 2
         assert "--set names 'delta', and none of these documents is a bot" in done.stderr
 

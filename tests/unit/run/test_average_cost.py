@@ -59,10 +59,14 @@ def test_it_is_that_of_the_simulated_exchange(seed: int) -> None:
                 assert books.quantity(each) == held[each]
 
 
+NO_CASH = "rulebot_account: 1\nabout: Puts without cash.\naccount: DU1234567\nrisk: {cash_secured_puts: ignore}\n"
+
+
 def lived(folder: Path, text: str, last: date, **given: object) -> Path:
     """Return the store of a backtest of SPY up to a session."""
     name = text.partition("name: ")[2].partition("\n")[0]
     (file := folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    (folder / "account.yaml").write_text(NO_CASH, encoding="utf-8")
     options = BacktestOptions(
         opens=lambda: OF_SPY,
         data="made up",

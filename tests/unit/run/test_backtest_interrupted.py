@@ -193,6 +193,10 @@ def test_an_order_that_has_filled_in_part_pays_the_least_of_an_order_once(tmp_pa
             bid_size=size, ask_size=size,
         )  # fmt: skip
 
+    (tmp_path / "account.yaml").write_text(
+        "rulebot_account: 1\nabout: Puts without cash.\naccount: DU1234567\nrisk: {cash_secured_puts: ignore}\n",
+        encoding="utf-8",
+    )
     file = tmp_path / "bot.yaml"
     exits = "exits: [{target: {profit: 60%}, resting: true}, "
     text = HELD.replace("entry:", "quantity: 2\nentry:").replace("exits: [", exits)

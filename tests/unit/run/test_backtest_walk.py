@@ -113,6 +113,14 @@ def calendar():
     return event_calendar(shipped_dates())
 
 
+NO_CASH = "rulebot_account: 1\nabout: Puts without cash.\naccount: DU1234567\nrisk: {cash_secured_puts: ignore}\n"
+
+
+def without_cash(folder: Path) -> None:
+    """Let puts be sold whose shares nobody could pay for."""
+    (folder / "account.yaml").write_text(NO_CASH, encoding="utf-8")
+
+
 def desk_of(folder: Path, text: str) -> Desk:
     file = folder / f"{text.partition('name: ')[2].partition(chr(10))[0]}.yaml"
     file.write_text(text, encoding="utf-8")
@@ -440,6 +448,7 @@ def test_fills_are_measured_by_those_of_a_store(tmp_path: Path) -> None:
 
 
 def test_fills_without_quotes_on_record_are_told(tmp_path: Path) -> None:
+    without_cash(tmp_path)
     put = ASSIGNED.replace("multiple_of", "prefer_multiple_of")
     for name, text in (("assigned", put), ("with_shares", WITH_SHARES)):
         (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
@@ -831,6 +840,7 @@ class Split(PastDays):
 def test_what_was_held_over_a_split_is_another_contract(tmp_path: Path) -> None:
     """Its strike is that of before the split, and the level is not: an assignment would lose what nobody has lost."""
     source = Split(every=3, expiries=3, strikes=25, symbol="SPY", trading_class="SPY")
+    without_cash(tmp_path)
     text = ASSIGNED.replace("dte: 0", "dte: 1").replace('"10:00"', '"10:00", max_open: 3')
     done = run(desk_of(tmp_path, text), tmp_path / "x.db", source, last=date(2026, 9, 3))
     assert [trade.left is None for trade in done.trades][:2] == [True, False]
@@ -840,6 +850,7 @@ def test_what_was_held_over_a_split_is_another_contract(tmp_path: Path) -> None:
 def test_a_split_of_what_is_held_is_told_on_its_day(tmp_path: Path) -> None:
     """Shares that were assigned the day before stay as many, at a price of after it: no loss, and it looks like one."""
     source = Split(every=3, expiries=3, strikes=25, symbol="SPY", trading_class="SPY")
+    without_cash(tmp_path)
     text = ASSIGNED.replace("strike: {at: spot, multiple_of: 5}", "strike: {delta: 0.9}")
     found = records(desk_of(tmp_path, text), source, last=date(2026, 9, 3))
     told = [record for record in found if "was split, by its prices" in str(record.data.get("text"))]
@@ -1156,7 +1167,7 @@ def test_sessions_of_a_bot_that_looks_at_the_account_are_not_apart(
 def test_what_a_night_carries_over_is_named(example: str, carried: str) -> None:
     """Of sessions that were taken for apart each would begin without it, and nothing would say so."""
     file = str(EXAMPLES / f"{example}.yaml")
-    alone, limited = (load_desk([file], {}, account) for account in (None, EXAMPLES / "account.yaml"))
+    alone, limited = (load_desk([file], {}, account) for account in (None, EXAMPLES / "account_limits.yaml"))
     assert what_is_carried(alone.program("t", {}, 90)) == carried
     assert what_is_carried(limited.program("t", {}, 90)) == "limits of the account"
 
@@ -1376,6 +1387,7 @@ risk: {undefined_risk: allow}
 
 @pytest.mark.parametrize("is_told", [True, False])
 def test_prices_lie_on_the_grid_that_was_told_then(is_told: bool, tmp_path: Path) -> None:
+    without_cash(tmp_path)
     source = replace(OF_SPY, made={}, **({"change": coarse} if is_told else {}))
     (done,) = walk(desk_of(tmp_path, ALONE), source).through(FIRST, FIRST)
     orders = [each.data for each in done.records if each.kind is Kind.ORDER and each.data["status"] == "sending"]

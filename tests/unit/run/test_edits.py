@@ -1,5 +1,6 @@
 """Chaos edits the files of specs: what is written otherwise, what nobody can run, and what a start reads."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -47,7 +48,8 @@ LITE, SELLER = "put_lite", "spy_put_seller"
 
 @pytest.fixture(scope="module")
 def desk() -> Desk:
-    return load_desk([str(shipped("specs") / f"{name}.yaml") for name in (LITE, SELLER)], {}, None)
+    found = load_desk([str(shipped("specs") / f"{name}.yaml") for name in (LITE, SELLER)], {}, None)
+    return replace(found, account=None, account_text="", account_file="")
 
 
 def text(desk: Desk, bot: str = LITE) -> str:
@@ -142,7 +144,7 @@ def test_an_edit_that_makes_no_sense_is_taken_back_at_a_start(desk: Desk, tmp_pa
 
 # ---------------------------------------------------------------- the account document, and what specs extend
 
-ACCOUNT = (Path(__file__).parents[3] / "examples" / "account.yaml").read_text()
+ACCOUNT = (Path(__file__).parents[3] / "examples" / "account_limits.yaml").read_text()
 TIGHT = (("max_open", 1), ("worst_case_at_expiry", "$600"))
 
 

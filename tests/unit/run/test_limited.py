@@ -21,6 +21,7 @@ from engine.run.chaos.limited import documents_taken_up, entries_and_refusals
 from engine.run.chaos.versions import Read, Told
 from engine.run.desk import NO_BOTS, load_desk
 from engine.run.start import UNLIMITED
+from engine.spec.nouns.account import Backing
 from engine.spec.nouns.condition import Amount, Unit
 from engine.spec.shipped import shipped
 from engine.turn.program import AccountLimits
@@ -228,7 +229,8 @@ def test_a_trial_whose_files_stay_is_judged_by_the_document_that_was_named(tmp_p
     account = tmp_path / "account.yaml"
     account.write_text("rulebot_account: 1\nabout: One at most.\naccount: DU1234567\nrisk: {max_open: 1}\n")
     desk = load_desk([str(shipped("specs") / "put_lite.yaml")], {}, account)
-    left = left_by([], runs(limits(max_open=1)), *entered(1, "p1"), *entered(2, "p2"))
+    in_force = limits(max_open=1, cash_secured_puts=Backing.CASH)
+    left = left_by([], runs(in_force), *entered(1, "p1"), *entered(2, "p2"))
     assert list(documents_taken_up(left, desk)) == []
     (found,) = entries_and_refusals(left, desk)
     assert "with 1, max_open is 1" in found

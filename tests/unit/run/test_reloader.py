@@ -411,7 +411,12 @@ def test_the_account_stays_what_it_is(tmp_path: Path) -> None:
     bare = reread(sources(tmp_path, "specs"))
     (tmp_path / "account.yaml").write_text(ACCOUNT, encoding="utf-8")
     limited = reread(sources(tmp_path, "specs"))
-    assert limit_words(told_limits(bare), told_limits(limited)) == ("daily_loss none to 500", "max_open none to 3")
+    assert limit_words(told_limits(bare), told_limits(limited)) == (
+        "daily_loss none to 500",
+        "max_open none to 3",
+        "max_notional_per_order 25000000 to none",
+        "max_structures_per_order 10 to none",
+    )
     assert limit_words(told_limits(limited), told_limits(limited)) == ()
     (tmp_path / "account.yaml").write_text(ACCOUNT.replace("$500}", "$500, require: [time: '10:00']}"), "utf-8")
     timed = reread(sources(tmp_path, "specs"))

@@ -181,7 +181,7 @@ def test_what_could_lose_more_than_a_trade_may_is_seen(desk: Desk) -> None:
 
 def test_more_trades_open_at_once_than_may_be_are_seen() -> None:
     files = [str(shipped("examples") / name) for name in ("resting_put.yaml", "short_nights.yaml")]
-    desk = load_desk(files, {}, shipped("examples") / "account.yaml")
+    desk = load_desk(files, {}, shipped("examples") / "account_limits.yaml")
     assert desk.account is not None
     desk = replace(desk, account=replace(desk.account, max_open=3))
     put = (leg("short_put", 600, -1, held=1, symbol="SPY"),)

@@ -6,7 +6,7 @@ import pytest
 
 import engine
 from engine.model.errors import StoreError
-from engine.spec.files import NoSuchFiles, among_specs, beside_specs, find_files
+from engine.spec.files import NoSuchFiles, beside_specs, find_files
 
 
 @pytest.fixture
@@ -168,8 +168,6 @@ def test_what_lies_among_specs_counts_where_that_is_asked_for(tmp_path: Path, mo
     monkeypatch.chdir(tmp_path / "specs")
     assert beside_specs(["one.yaml"], "rulebot.toml", or_among=True) == Path("rulebot.toml")
     assert not beside_specs(["one.yaml"], "rulebot.toml").is_file()
-    assert among_specs(["one.yaml"], "rulebot.toml") == Path("rulebot.toml")
-    assert among_specs(["one.yaml"], "account.yaml") is None
     (tmp_path / "rulebot.toml").touch()
     with pytest.raises(NoSuchFiles, match="both lie beside these specs"):
         beside_specs(["one.yaml"], "rulebot.toml", or_among=True)

@@ -98,7 +98,8 @@ def test_every_field_of_the_document_says_what_an_edit_reaches() -> None:
 @pytest.mark.parametrize("file", sorted(shipped("specs").glob("*.yaml")), ids=lambda file: file.stem)
 def test_an_editor_accepts_the_shipped_specs(file: Any) -> None:
     tree = read_source(file.read_bytes(), file.name).tree
-    assert list(Draft202012Validator(schema_of("strategy")).iter_errors(tree)) == []  # type: ignore[arg-type]
+    kind = "account" if file.stem == "account" else "strategy"
+    assert list(Draft202012Validator(schema_of(kind)).iter_errors(tree)) == []  # type: ignore[arg-type]
 
 
 def keys(*path: str) -> set[str]:

@@ -8,10 +8,12 @@ from decimal import Decimal
 
 from engine.compile.plan import SINCE_ENTRY, Call, ExitPlan, LegPlan, Plan, Rule
 from engine.compile.reads import calls_of
+from engine.compile.size import needs_cash_for_puts
 from engine.evaluate.guess import BAND
 from engine.evaluate.measure_volatility import class_of
 from engine.evaluate.reading import context_of
 from engine.fill.exit_level import net_of_whole
+from engine.model.contract import LOT
 from engine.run.backtest.fills import RECORDED, FillModel
 from engine.run.backtest.independence import what_is_carried
 from engine.run.sweep.arrays.bot import OF_VOLATILITY, is_at_money, is_of_open
@@ -45,6 +47,8 @@ SELECTORS = frozenset(
 """Whose choice is the same among the strikes that are streamed as among all that are listed, wherever that is asked."""
 MOST_DELTA = Decimal("0.4")
 """The largest delta that is sure to be found among the options out of the money."""
+HIGHEST_STRIKE = 30_000
+"""More than any index with options stands at, in points."""
 SHARED_LINES = 20
 """Lines that levels and options at the money take, besides the strikes around each leg."""
 
@@ -62,7 +66,7 @@ def _reasons(program: Program, fills: FillModel, shares: Sequence[tuple[str, int
     plan = bot.plan
     if carried := what_is_carried(program):
         yield f"its sessions are not apart, for {carried}"
-    if program.limits != AccountLimits() or program.require:
+    if program.require or any(_of_limits(program.limits, plan)):
         yield "limits of the account"
     if shares:
         yield "shares that the account begins with"
@@ -105,6 +109,28 @@ def _reasons(program: Program, fills: FillModel, shares: Sequence[tuple[str, int
         (needs.extras, "volume, open interest and the like"),
     )
     yield from (f"it reads {words}" for is_there, words in read if is_there)
+
+
+def _of_limits(limits: AccountLimits, plan: Plan) -> Iterator[bool]:
+    """Yield for each kind of limit over all bots whether it may bind a bot that runs alone, with one entry a day.
+
+    Strikes are taken to be at most 30,000. A loss of the day halts nothing more once the only entry was made, if that
+    entry can lose no more than the limit.
+    """
+    contracts = sum(leg.ratio for leg in plan.legs if not leg.is_shares) * plan.quantity
+    yield any(each is not None for each in (limits.worst_case_at_expiry, limits.margin, limits.daily_profit))
+    yield bool(limits.net)
+    yield limits.daily_loss is not None and not _loses_less(plan, limits.daily_loss)
+    yield limits.entries_per_day is not None and limits.entries_per_day < plan.entry.per_day
+    yield limits.max_structures_per_order is not None and plan.quantity > limits.max_structures_per_order
+    yield limits.max_contracts_per_order is not None and contracts > limits.max_contracts_per_order
+    yield limits.max_notional_per_order is not None and contracts * LOT * HIGHEST_STRIKE > limits.max_notional_per_order
+    yield limits.cash_secured_puts is not None and needs_cash_for_puts(plan)
+
+
+def _loses_less(plan: Plan, limit: Decimal) -> bool:
+    most = plan.risk.max_loss_per_trade
+    return plan.entry.per_day == 1 and most is not None and most < limit
 
 
 def _of_entry(plan: Plan) -> Iterator[str]:
