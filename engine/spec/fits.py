@@ -24,9 +24,23 @@ Test = Callable[[Plain], bool]
 
 @lru_cache(maxsize=4)
 def read_schema(kind: str) -> dict[str, Any]:
-    """Return the schema of `strategy`, `account`, `test` or `universe`, read once."""
+    """Return the schema of `strategy`, `account`, `test` or `universe`, read once.
+
+    Without what stands there for editors alone, which know no names of lets (`misspelt.py`).
+    """
     found: dict[str, Any] = json.loads((shipped("schemas") / f"{kind}.schema.json").read_text(encoding="utf-8"))
+    found.pop("allOf", None)
+    for name in FOR_EDITORS:
+        found.get("$defs", {}).pop(name, None)
+    for each in found.get("$defs", {}).values():
+        if each.get("propertyNames") == _NO_SLIP:
+            del each["propertyNames"]
     return found
+
+
+FOR_EDITORS = ("no_slip", "known_condition", "known_exit", "known_halt", "without_lets")
+"""Definitions by which the schema alone refuses misspelt measures."""
+_NO_SLIP = {"$ref": "#/$defs/no_slip"}
 
 
 _COMPARED = {"$ref": "#/$defs/let_compared"}

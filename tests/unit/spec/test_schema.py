@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from engine.spec.fits import FOR_EDITORS
 from engine.spec.nouns.account import AccountDocument, LiveRules, Shown
 from engine.spec.nouns.condition import GroupKind, Op
 from engine.spec.nouns.entry import Again, Entry
@@ -36,7 +37,7 @@ def properties(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any
         for name, field in schema.get("properties", {}).items():
             yield f"{path}/{name}", field
         for key, item in schema.items():
-            if key not in ("examples", "enum", "required"):
+            if key not in ("examples", "enum", "required", *FOR_EDITORS):
                 yield from properties(item, f"{path}/{key}")
 
 
