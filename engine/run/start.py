@@ -25,7 +25,7 @@ from engine.model.errors import BrokerError, LockedStoreError, RulebotError, Sto
 from engine.model.event import Request
 from engine.model.session import Session, session_after, session_from
 from engine.ports import Batch, Link, NoTape
-from engine.record.record import Json, Kind, Record
+from engine.record.record import NO_LIMITS_TOLD, Json, Kind, Record
 from engine.run.after_close import AFTER_CLOSE, AfterClose
 from engine.run.calendars import load_calendar
 from engine.run.connecting import first_batch, first_of_run
@@ -351,7 +351,7 @@ def _tell_unlimited(run: Run, journal: PatientJournal) -> None:
         before = reader.last_limits()
     if before is not None:
         log.warning(UNLIMITED)
-        journal.append([Record(run.first, Kind.ALARM, data={"text": UNLIMITED})], durable=True)
+        journal.append([Record(run.first, Kind.ALARM, data={"text": UNLIMITED, "key": NO_LIMITS_TOLD})], durable=True)
 
 
 def _is_over(run: Run, at: datetime) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from engine.model.order import Order, Purpose
 from engine.model.position import Position
+from engine.record.record import FILLS_OWED
 from engine.turn.closing import UNWIND, is_back, is_unwound, partners
 from engine.turn.doubting import DOUBT
 from engine.turn.entered import next_opening
@@ -71,7 +72,7 @@ def step_torn(work: Work, position: Position) -> None:
         wake(work, position.bot, left)
     elif any(owes_fills(work, found) for found in torn):
         text = f"the broker says that {order.ref} has filled, and does not tell the fills of all its legs"
-        work.alarm(position.bot, f"{text}: a person must look", position.id)
+        work.alarm(position.bot, f"{text}: a person must look", position.id, key=f"{FILLS_OWED} {order.ref}")
     elif position.state == "entering":
         next_opening(work, position)  # the pause between two tries may be long: there is none any more
     else:

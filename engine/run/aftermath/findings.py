@@ -13,15 +13,13 @@ from engine.model.order import Order, Purpose
 from engine.model.position import Position, PositionLeg
 from engine.order.price import option_ticks
 from engine.record.codec import decode
-from engine.record.record import TICKS, Json, Kind, Record
+from engine.record.record import FILLS_OWED, TICKS, Json, Kind, Record
 from engine.run.aftermath.day import Day
 from engine.run.aftermath.others import left_to_go_on
 from engine.run.asked import after_record
 from engine.run.audit.audit import audit
 from engine.turn.state import Standing, Trading
 
-OWED = "does not tell the fills of all its legs: a person must look"
-"""What the alarm says of a combo of which the broker owes fills."""
 OFTEN, SOON = 8, timedelta(minutes=2)
 """How often in how short a time one exit takes over from another at least, where they do so without end."""
 
@@ -178,7 +176,7 @@ def left_to_a_person(day: Day) -> set[str]:
     asked = {
         record.position: record.at
         for record in day.records
-        if record.kind is Kind.ALARM and OWED in str(record.data.get("text", ""))
+        if record.kind is Kind.ALARM and str(record.data.get("key") or "").split(" ")[0] == FILLS_OWED
     }
     orders = day.orders.values()
     owed = {each.position for each in orders if each.opens(each.position) and each.reported > each.filled}

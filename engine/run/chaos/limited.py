@@ -17,11 +17,10 @@ from engine.model.order import Order, Purpose
 from engine.model.position import Position
 from engine.model.session import exchange_date
 from engine.record.codec import decode, encode
-from engine.record.record import Json, Kind, Record
+from engine.record.record import NO_LIMITS_TOLD, Json, Kind, Record
 from engine.run.chaos.aftermath import Aftermath
 from engine.run.desk import Desk
 from engine.run.reread import told_limits
-from engine.run.start import UNLIMITED
 from engine.spec.nouns.condition import Unit
 from engine.turn.program import BUILT_IN, AccountLimits
 
@@ -44,7 +43,7 @@ def documents_taken_up(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     is_told = False
     for record, asked, found in _in_force(aftermath, desk):
         if record.kind is Kind.ALARM:
-            is_told |= record.data.get("text") == UNLIMITED
+            is_told |= record.data.get("key") == NO_LIMITS_TOLD
         elif record.kind is Kind.RUN_STARTED or record.data.get("what") == "applied":
             if not _alike(record.data.get("limits"), found):
                 yield f"at {record.at} limits were taken up that the account document did not say"

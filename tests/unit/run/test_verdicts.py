@@ -13,7 +13,7 @@ from engine.model.contract import Option, Right
 from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
 from engine.model.position import Position, PositionLeg
 from engine.record.codec import encode
-from engine.record.record import Json, Kind, Record
+from engine.record.record import FILLS_OWED, Json, Kind, Record
 from engine.run.aftermath.day import Day
 from engine.run.aftermath.outside import Outside
 from engine.run.chaos.aftermath import Aftermath
@@ -283,20 +283,19 @@ def test_what_is_sent_while_the_broker_works_what_the_store_holds_for_over_is_to
     assert said.startswith("rb:a:1 was sent while the broker worked rb:a:0")
 
 
-OWED = "the broker says that rb:a:1 has filled, and does not tell the fills of all its legs: a person must look"
-OTHERS = "rb:a:1 has filled more than its 1. protected_condor enters nothing more today: a person must look"
+OWED, OTHERS = f"{FILLS_OWED} rb:a:1", "presets rb:a:1 3f2a"
 
 
-def owed(desk: Desk, *more: Order, text: str = OWED, of: str = "", reported: int = 2) -> list[str]:
+def owed(desk: Desk, *more: Order, key: str = OWED, of: str = "", reported: int = 2) -> list[str]:
     """Return what is said of partners of a short put that the broker says has filled twice, and tells once.
 
-    text: of the alarm, of that position or another. more: orders that came after it.
+    key: of the alarm, of that position or another. more: orders that came after it.
     """
     held = position(desk, "protected_condor", (replace(CREDIT[0], opened=1), *CREDIT[1:]))
     legs = tuple(OrderLeg(each.name, each.option, Side.SELL if each.sign < 0 else Side.BUY) for each in CREDIT)
     (any_order,) = at_broker(held, {(Purpose.ENTRY, "short_put"): 2}).values()
     entry = replace(any_order, legs=legs, status=OrderStatus.FILLED, leg_filled=(1, 2, 2, 2), reported=reported)
-    alarm = Record(NOON + timedelta(seconds=30), Kind.ALARM, held.bot, of or held.id, {"text": text})
+    alarm = Record(NOON + timedelta(seconds=30), Kind.ALARM, held.bot, of or held.id, {"text": "look", "key": key})
     orders = {each.ref: each for each in (entry, *more)}
     return judged(desk, Day((alarm,), {held.id: held}, orders, (), NOTHING, {}), "partner")
 
@@ -309,6 +308,6 @@ def test_what_a_person_was_asked_to_look_at_since_the_broker_owes_its_fills_is_n
     assert owed(desk) == []
     assert owed(desk, before) == []
     assert owed(desk, replace(before, prepared_at=NOON + timedelta(seconds=31))) != [], "it was acted on since"
-    assert owed(desk, text=OTHERS) != [], "that asks nobody to look at what is missing"
+    assert owed(desk, key=OTHERS) != [], "that asks nobody to look at what is missing"
     assert owed(desk, of="protected_condor-2") != []
     assert owed(desk, reported=1) != [], "nothing is owed"
