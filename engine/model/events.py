@@ -44,11 +44,13 @@ class Projection:
     """On which days an event may fall by its usual rule, and when on such a day (exchange time; None: all day).
 
     turn: by which month a day's turn is called, of which each has one event; "" for a day that is in none.
+    is_usual: days are projected most of the time, since a date is published but a few months before: nobody is warned.
     """
 
     clock: time | None
     may_fall_on: Callable[[date], bool]
     turn: Callable[[date], str]
+    is_usual: bool = False
 
 
 def month_of(day: date) -> str:
@@ -121,7 +123,7 @@ PROJECTIONS: Mapping[str, Projection] = {
     "CPI": Projection(time(8, 30), may_be_cpi, month_of),
     "FOMC": Projection(time(14, 0), may_be_fomc, meeting_of),
     "NFP": Projection(time(8, 30), may_be_nfp, month_of),
-    "OPEC": Projection(None, may_be_opec, oil_meeting_of),
+    "OPEC": Projection(None, may_be_opec, oil_meeting_of, is_usual=True),
 }
 
 
@@ -246,8 +248,13 @@ def expiry_warnings(calendar: EventCalendar, today: date, names: Collection[str]
     return tuple(
         _warning(name, last, calendar.known_until[name], today)
         for name, last in sorted(calendar.published_until.items())
-        if (names is None or name in names) and last - today <= WARNING_DAYS * DAY
+        if (names is None or name in names) and last - today <= WARNING_DAYS * DAY and not _is_usually_projected(name)
     )
+
+
+def _is_usually_projected(name: str) -> bool:
+    rule = PROJECTIONS.get(name)
+    return rule is not None and rule.is_usual
 
 
 def _warning(name: str, last: date, known_until: date, today: date) -> str:

@@ -321,7 +321,16 @@ def test_a_leg_that_is_not_told_counts_where_a_person_trades_the_same_contract(t
     """The account did not say whose it was: a person was to look, and the leg was sold once more all the same."""
     late: dict[str, str | int | float] = {"kind": "late_leg", "on": "fill", "chance": 0.5, "seconds": 60}
     adds: dict[str, str | int | float] = {"kind": "person_adds", "at": "10:38:04", "seconds": 0}
-    left = told_late(tmp_path, 20157, [late, adds], "specs/put_lite.yaml")
+    text = shipped("specs/put_lite.yaml").read_text(encoding="utf-8")
+    for now, then in (
+        ("delta: 0.10", "delta: 0.08"),
+        ("by: 10 pts", "by: 5 pts"),
+        ("at_least: 0.40", "at_least: 0.20"),
+        (", OPEC", ""),
+    ):
+        text = text.replace(now, then)
+    (spec := tmp_path / "put_lite.yaml").write_text(text, encoding="utf-8")
+    left = told_late(tmp_path, 20157, [late, adds], str(spec))
     assert dict(left.kinds_fired) == {"late_leg": 1, "person_adds": 1}
     (position,) = left.day.positions.values()
     assert (position.state, position.exit_reason) == ("closed", "target")

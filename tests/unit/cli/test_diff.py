@@ -128,7 +128,7 @@ def test_a_side_with_two_documents_of_one_name_is_not_compared(
 
 
 def test_json_is_for_machines(tmp_path: Path) -> None:
-    (tmp_path / "put_lite.yaml").write_text(PUT_LITE.replace("    confirm: 2 quotes\n", ""))
+    (tmp_path / "put_lite.yaml").write_text(re.sub(r"    confirm: 2 quotes.*\n", "", PUT_LITE))
     (found,) = json.loads(rulebot("put_lite", str(tmp_path), "--format", "json").stdout)["compared"]
     (change,) = found["changes"]
     assert (found["status"], change["path"], change["worse"]) == ("changed", "exits.stop.confirm", True)

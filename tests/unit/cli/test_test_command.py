@@ -66,10 +66,10 @@ def test_what_fails_says_what_was_expected_and_seen_and_why(tests: Path) -> None
     ("given", "expected", "why"),
     [
         ("market: {vix: unknown}", "at: '10:30', enters: any", "vix_spike  unknown  since 09:30:00    above 3"),
-        ("market: {iv: 2.5%, rv: 1%}", "at: '10:30', enters: any", "short_put: delta 0.042 is not within 0.02"),
+        ("market: {iv: 2.5%, rv: 1%}", "at: '10:30', enters: any", "short_put: delta 0.125 is not within 0.02"),
         ("market: {vix: unknown}", "exits: target", "vix_spike  unknown  since 09:30:00    above 3"),
         ("date: 2026-11-18", "by: '10:29', enters: any", "10:29:00   it had not watched"),
-        ("date: 2026-11-18", "exits: time", ": target (50.4%) acted at 12:14:00, closed at 12:14:01\n"),
+        ("date: 2026-11-18", "exits: time", ": target (50.3%) acted at 12:18:00, closed at 12:18:01\n"),
         ("date: 2026-11-18", "at: '10:30', orders: none", "10:30:00 an order of entry was sent\n"),
         ("date: 2026-11-27", "by: '13:06', exits: target", "by 13:06 (10:06:00 on this half day) exits: target"),
     ],

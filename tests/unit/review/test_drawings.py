@@ -108,7 +108,7 @@ def test_a_loss_that_the_drawing_does_not_reach_says_where_it_lies() -> None:
     text = page_of([explained(shipped("specs") / "spy_put_seller.yaml")])
     assert "max loss $55,133 with SPY at 0, which is not drawn" in text
     drawn = page_of([explained(shipped("specs") / "put_lite.yaml")])
-    assert "max loss $482</p>" in drawn
+    assert "max loss $962</p>" in drawn
 
 
 def test_two_underlyings_are_drawn_with_what_is_taken_for_granted() -> None:

@@ -178,7 +178,7 @@ def test_the_exchange_calendar_warns_before_it_ends_and_is_a_fault_after() -> No
 
 def test_event_calendars_that_end_soon_are_warned_of() -> None:
     desk = load_desk([str(SPECS / "calm_tape_condor.yaml")], {}, None)
-    ends = {"CPI": date(2026, 12, 1), "FOMC": date(2027, 12, 31)}
+    ends = {"CPI": date(2026, 12, 1), "FOMC": date(2027, 12, 31), "OPEC": date(2026, 6, 30)}
     calendar = event_calendar(
         Published(name=name, first=date(2026, 1, 1), last=last, days=(), verified=date(2026, 1, 1))
         for name, last in ends.items()
@@ -188,6 +188,7 @@ def test_event_calendars_that_end_soon_are_warned_of() -> None:
         "CPI": Level.WARNING,
         "FOMC": Level.OK,
         "NFP": Level.FAULT,
+        "OPEC": Level.OK,
     }
     assert found["CPI"].text.startswith("published dates end on 2026-12-01, in 11 days")
     assert found["CPI"].mend == "rulebot events import FILE (docs/events.md)"

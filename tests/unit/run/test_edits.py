@@ -72,7 +72,7 @@ def test_exits_and_windows_are_edited_and_the_parameters_that_exits_name(desk: D
         ("exits", 2, "stop", "loss"): "$50",
     }
     assert dict(places(text(desk, SELLER))) == {
-        ("entry", "at"): "open + 1m",
+        ("parameters", "trade_time"): "open + 1m",
         ("parameters", "take_profit"): "60%",
         ("parameters", "stop_loss"): "200%",
     }

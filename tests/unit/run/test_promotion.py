@@ -437,9 +437,9 @@ def test_what_is_lost_by_hand_counts_for_the_account() -> None:
 
 def test_limits_that_were_passed() -> None:
     """put_lite may lose $50 a trade by its stop, and its spread at most what `max_loss_per_trade` says."""
-    limit = "max_loss_per_trade is $500.00"
-    assert only(*session(A, "-502")).is_compliant  # $500 before commissions
-    assert only(*session(A, "-503")).faults == (f"P19 lost $501.00, {limit}",)
+    limit = "max_loss_per_trade is $1,000.00"
+    assert only(*session(A, "-1002")).is_compliant  # $1,000 before commissions
+    assert only(*session(A, "-1003")).faults == (f"P19 lost $1,001.00, {limit}",)
     assert only(*session(A, "25", exit_reason="unprotected")).faults == (
         "P19 stood without protection for longer than max_unprotected",
     )
