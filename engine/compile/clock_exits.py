@@ -29,30 +29,27 @@ def clock_time(planned: ExitPlan) -> DayTime | None:
 
 
 def late_problems(spec: Spec) -> Iterator[Problem]:
-    """Yield RB244 for a clock exit after which not even one try of its order ends before the close."""
+    """Yield RB244 for a clock exit after which not even one try of its order ends before the close of a full day."""
     for rule, at, order in _clock_exits(spec):
-        takes = _first(order)
-        if (late := _late(at, 0.0, takes)) is not None:
-            message = f"'{rule.name}' begins {late} and its first try takes {takes:g} s"
+        left, takes = seconds_left(at, _session(_FULL_DAY)), _first(order)
+        if 0.0 < left < takes:
+            message = f"'{rule.name}' begins {left:g} s before the close, and its first try takes {takes:g} s"
             yield Problem("RB244", rule.path, message, _help(length(order, spec)))
 
 
 def late_warnings(spec: Spec) -> Iterator[Problem]:
-    """Yield RB382 for a clock exit whose order has time for some of its tries only before the close."""
+    """Yield RB382 for a clock exit whose order has no time for all its tries before the close, on half days too."""
     for rule, at, order in _clock_exits(spec):
         takes = length(order, spec)
-        if _late(at, 0.0, _first(order)) is None and (late := _late(at, _first(order), takes)) is not None:
-            message = f"'{rule.name}' begins {late} and its tries take {takes:g} s"
+        left, left_of_half = (seconds_left(at, _session(day)) for day in (_FULL_DAY, _HALF_DAY))
+        if _first(order) <= left < takes:
+            message = f"'{rule.name}' begins {left:g} s before the close, and its tries take {takes:g} s"
             yield Problem("RB382", rule.path, message, _help(takes))
-
-
-def _late(at: DayTime, least: float, takes: float) -> str | None:
-    """Return `60 s before the close` of the first kind of day that leaves from `least` to less than `takes` seconds."""
-    for session, words in _days():
-        left = seconds_left(at, session)
-        if least <= left < takes:
-            return f"{left:g} s before the close{words},"
-    return None
+        elif left >= takes and 0.0 < left_of_half < takes:
+            message = (
+                f"'{rule.name}' begins {left_of_half:g} s before the close on half days, and its tries take {takes:g} s"
+            )
+            yield Problem("RB382", rule.path, message, _help(takes))
 
 
 def length(order: Order, spec: Spec) -> float:
@@ -77,11 +74,10 @@ def _clock_exits(spec: Spec) -> Iterator[tuple[Exit, DayTime, Order]]:
             yield rule, at, default if rule.order is None else ordered_out(rule.order, spec)
 
 
-def _days() -> Iterator[tuple[Session, str]]:
-    for day, words in ((_FULL_DAY, ""), (_HALF_DAY, " on half days")):
-        session = session_on(day)
-        assert session is not None
-        yield session, words
+def _session(day: date) -> Session:
+    found = session_on(day)
+    assert found is not None
+    return found
 
 
 def _first(order: Order) -> float:

@@ -160,6 +160,12 @@ ROWS = [
     ("  require:\n", "  if_held: allow\n  require:\n", "legs.if_held", "the broker nets contracts"),
     ("  require:\n", "  if_held: shift\n  require:\n", "legs.if_held", "another strike, further out"),
     ("{floor: 30 pts}", "{floor: 20 pts}", "parameters.floor", "reaches legs.short_put.strike.at_least_from_spot"),
+    (
+        "target: {profit: 50%}",
+        "target: {profit: 50%}\n    any_price: true",
+        "exits.target.any_price",
+        "it may keep less",
+    ),
     # limits and names
     ("max_loss_per_trade: $1000", "max_loss_per_trade: $2000", "risk.max_loss_per_trade", "it refused are made"),
     ("name: condor", "name: eagle", "name", "stays with condor"),

@@ -213,6 +213,14 @@ def test_an_exit_by_how_long_it_is_held_needs_no_data(clock: str) -> None:
     assert f"a leg is not quoted time and {clock.split(':')[0]} send nothing: their orders are limits" in words
 
 
+def test_a_target_is_said_to_close_at_its_price_or_at_any() -> None:
+    assert "0.50 sold: bought back at 0.25 or better, +$15" in told()
+    any_price = told(changed("target: {profit: 50%}", "target: {profit: 50%}\n    any_price: true"))
+    assert "closes at any price once it was true" in any_price
+    assert "0.50 sold: bought back at about 0.25, +$15" in any_price
+    assert "at natural" in told(changed("target: {profit: 50%}", "target: {profit: 50%, at: natural}"))
+
+
 def test_only_a_limit_that_rests_fills_where_it_is_said_to() -> None:
     assert "0.50 sold: bought back at about 0.95, -$55" in told()
     assert "0.50 sold: bought back at 0.25 or better, +$15" in told()
