@@ -67,6 +67,7 @@ class SqlJournal:
         self.log_problem = None if self._lines is None else self._lines.problem
         if self.log_problem is not None:
             log.warning("%s: the store has everything, and it is tried again every minute", self.log_problem.message)
+        store.note_written()
 
     def append(self, records: Sequence[Record], *, durable: bool) -> None:
         """Write; on return with `durable` they survive a power cut.
@@ -96,7 +97,7 @@ class SqlJournal:
 
     def check_held(self) -> None:
         """Prove without writing that the store is in its place and this engine's. Raises: StoreError."""
-        self._store.check_in_place()
+        self._store.check_in_place((self._seq, self._hash))
         try:
             check_lease(self._connection, self.epoch, self._store.path)
         except failures() as error:
@@ -139,6 +140,7 @@ class SqlJournal:
     def make_room(self) -> None:
         """Have the database give back room on its disk, as far as it can."""
         self._store.make_room(self._connection)
+        self._store.note_written()
 
     def recall(self, at: datetime) -> Recalled:
         """Return what a start at `at` goes on from; what waits is written first. Raises: StoreError."""
@@ -161,6 +163,7 @@ class SqlJournal:
         """Make all projections again from the journal alone."""
         self.flush()
         rebuild(self._connection)
+        self._store.note_written()
 
     def close(self) -> None:
         """Commit what waits and close the store. Raises: StoreError."""
@@ -188,11 +191,14 @@ class SqlJournal:
         if not self._pending:
             self.check_held()
             return
-        self._store.check_in_place()
+        self._store.check_in_place((self._seq, self._hash))
         try:
             rows, head = _rows(self._pending, self._seq, self._hash)
             first = self._count_written(rows) if self._is_in_doubt else 0
-            self._write(rows[first:], head, durable, first=first)
+            try:
+                self._write(rows[first:], head, durable, first=first)
+            finally:
+                self._store.note_written()
         except (DataError, ArithmeticError, KeyError, TypeError, ValueError) as error:
             self._projector.forget()
             raise InvariantError(f"a record has not the fields of its kind: {error!r}") from error

@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, select, text
 from sqlalchemy.engine.interfaces import CompiledCacheType
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, Pool, StaticPool
 
-from engine.model.errors import StoreError
-from engine.store.chain import LAST, verify
+from engine.model.errors import StoreError, UnwrittenError
+from engine.store.chain import FIRST_HASH, LAST, verify
 from engine.store.failures import RESTORE, says, sentences
 from engine.store.folders import PRIVATE_FILE, give_to_owner, make_folder, make_private, private
 from engine.store.schema import check_version, create
-from engine.store.store import Store
-from engine.store.tables import APPLICATION_ID
+from engine.store.store import Head, Store
+from engine.store.tables import APPLICATION_ID, journal
+from engine.store.untouched import stamps_of, what_happened
 
 if sys.platform != "win32":
     import fcntl
@@ -35,6 +37,9 @@ _COMPILED: CompiledCacheType = {}
 """Statements of all stores as SQL. They are those that stand in this code, so it grows to a few hundred at most."""
 
 
+PUT_BACK = "put the file back; else stop rulebot and start it on a backup. Records that wait are kept beside the store"
+
+
 class FileStore(Store):
     """A file that is open for writing, and the lock that goes with it."""
 
@@ -42,19 +47,20 @@ class FileStore(Store):
         super().__init__(path, engine)
         self._file = path
         self._lock = lock
-        self._inode = os.stat(path).st_ino
+        self._stamps = self._spoilt = stamps_of(path)
 
-    def check_in_place(self) -> None:
-        """Raise StoreError when the file was deleted or replaced while it was open."""
-        try:
-            found = os.stat(self._file).st_ino
-        except OSError:
-            found = 0
-        if found != self._inode:
-            raise StoreError(
-                f"the store {self.path} was deleted or replaced while in use",
-                "nothing more is sent, what rests at the broker stays; put the file back, or a backup, and start",
-            )
+    def check_in_place(self, head: Head) -> None:
+        """Raise UnwrittenError when the file was deleted, replaced or overwritten while it was open."""
+        what = what_happened(self._stamps, now := stamps_of(self._file))
+        if what == "overwritten" and now != self._spoilt and _still_has(self._file, head):
+            self._stamps, what = now, ""
+        if what:
+            self._spoilt = now
+            raise UnwrittenError(f"the store {self.path} was {what} by somebody while in use", PUT_BACK)
+
+    def note_written(self) -> None:
+        """Know what our own writing has made of the file."""
+        self._stamps = stamps_of(self._file)
 
     def be_quick(self, connection: Connection, *, is_quick: bool) -> None:
         """Let a connection wait for no other program, or for a moment as before."""
@@ -72,6 +78,27 @@ class FileStore(Store):
             if _owner_file(self._file).read_text() == f"{os.getpid()}\n":
                 _owner_file(self._file).unlink()
         self._lock.release()
+
+
+def _still_has(path: Path, head: Head) -> bool:
+    """Say whether a store that somebody else has written to is whole, and ends with our last record."""
+    try:
+        store = read_file(path)
+    except StoreError:
+        return False
+    try:
+        with store.engine.connect() as connection:
+            is_sound = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() == "ok"
+            connection.rollback()
+            if not is_sound or verify(connection, LAST) is not None:
+                return False
+            last = select(journal.c.seq, journal.c.hash).order_by(journal.c.seq.desc()).limit(1)
+            found = connection.execute(last).first()
+            return (found.seq, found.hash) == head if found else head == (0, FIRST_HASH)
+    except (SQLAlchemyError, sqlite3.Error):
+        return False
+    finally:
+        store.close()
 
 
 def open_file(path: Path) -> Store:

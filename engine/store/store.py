@@ -4,6 +4,8 @@ from sqlalchemy import Connection, Engine
 
 from engine.store.place import Place
 
+Head = tuple[int, str]
+
 
 class Store:
     """An open store: where it is, and its engine. `sqlite.py` and `postgres.py` have those that can be written.
@@ -17,8 +19,14 @@ class Store:
         self.path = path
         self.engine = engine
 
-    def check_in_place(self) -> None:
-        """Raise StoreError when the file was deleted or replaced while it was open."""
+    def check_in_place(self, head: Head) -> None:
+        """Raise UnwrittenError when the file was deleted, replaced or overwritten while it was open.
+
+        head: number and hash of the last record of ours.
+        """
+
+    def note_written(self) -> None:
+        """Know what our own writing has made of the file."""
 
     def reconnected(self, lost: Connection) -> Connection | None:
         """Return another connection for one that was lost, None when it was not. Raises: StoreError, UnwrittenError."""

@@ -17,7 +17,8 @@ from engine.record.record import Kind
 from engine.run.start import Run
 from engine.store.chain import verify
 from engine.store.emergency import places
-from engine.store.open import read_store
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store, read_store
 from tests.wire.connection_trial import Outcome, at, live_through
 
 SPEC = """
@@ -103,6 +104,47 @@ def test_75_exits_go_on_while_another_program_holds_the_store(seconds: int, tmp_
     assert (min(entered) - at("9:39:58")).total_seconds() >= seconds
     told = [text for text in found.alarms() if UNRECORDED in text or "takes records again" in text]
     assert len(told) == 2
+
+
+def deleted(store: Path) -> Callable[[], object]:
+    """Move a store away, and return what puts it back."""
+    store.rename(store.with_name("away.db"))
+    return lambda: store.with_name("away.db").rename(store)
+
+
+def overwritten(store: Path) -> Callable[[], object]:
+    """Write something else into the place of a store, and return what puts it back."""
+    was = store.read_bytes()
+    store.write_bytes(b"x" * len(was))
+    return lambda: store.write_bytes(was)
+
+
+def replaced(store: Path) -> Callable[[], object]:
+    """Put another store into the place of one, and return what puts it back."""
+    away, other = store.with_name("away.db"), store.with_name("other.db")
+    SqlJournal(open_store(other)).close()
+    store.rename(away)
+    other.rename(store)
+    return lambda: away.replace(store)
+
+
+@pytest.mark.parametrize("spoil", [deleted, overwritten, replaced])
+def test_81_exits_go_on_while_the_store_is_not_the_one_that_was_opened(
+    spoil: Callable[[Path], Callable[[], object]], tmp_path: Path
+) -> None:
+    """The engine ended, and nobody watched what was open; a store that was overwritten was not noticed."""
+
+    def spoils(_: Run) -> None:
+        asyncio.get_running_loop().call_later(40, spoil(tmp_path / "s.db"))
+
+    found = live_through(tmp_path, specs(tmp_path), None, lives=(("9:34", "9:48"),), attend=at_time("9:39:55", spoils))
+    check(found, tmp_path)
+    assert max(times(found, "holder", "exit")) < at("9:40:20")
+    entered = [record.at for record in found.of(Kind.FILL) if record.bot == "latecomer"]
+    assert min(entered) > at("9:40:35")
+    told = [text for text in found.alarms() if UNRECORDED in text or "takes records again" in text]
+    assert len(told) == 2
+    assert f"was {spoil.__name__} by somebody while in use" in told[0]
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from places import drop_triggers, records_of, run, spelled
 from store_day import DAY, at, small_day, verdict
 
-from engine.model.errors import InvariantError, StoreError, UnwrittenError
+from engine.model.errors import InvariantError, UnwrittenError
 from engine.record.record import Json, Kind, Record
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store, read_store
@@ -156,13 +158,52 @@ def test_a_malformed_record_is_our_fault_and_leaves_no_trace(place: Place, recor
     journal.close()
 
 
-def test_a_store_that_was_replaced_stops_the_engine(tmp_path: Path) -> None:
+def test_a_store_that_was_moved_away_takes_no_records(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     journal = SqlJournal(open_store(path))
     journal.append([operator(1)], durable=True)
     os.rename(path, tmp_path / "b.db")
-    with pytest.raises(StoreError, match="deleted or replaced"):
+    with pytest.raises(UnwrittenError, match="was deleted by somebody while in use"):
         journal.append([operator(2)], durable=True)
+    os.rename(tmp_path / "b.db", path)
+    journal.append([operator(2)], durable=True)
+    assert len(journal.read()) == 2
+    journal.close()
+
+
+def test_a_store_that_was_overwritten_in_its_place_takes_no_records(tmp_path: Path) -> None:
+    """Nobody noticed: records went into what another program had written there."""
+    path, other = tmp_path / "a.db", tmp_path / "b.db"
+    for first, place in ((0, path), (5000, other)):
+        filled = SqlJournal(open_store(place))
+        filled.append([operator(first + each) for each in range(3000)], durable=True)
+        filled.close()
+    journal = SqlJournal(open_store(path))
+    journal.append([operator(1)], durable=True)
+    was = path.read_bytes()
+    for spoilt in (b"", b"x" * len(was), other.read_bytes()):
+        path.write_bytes(spoilt)
+        for _ in range(2):
+            with pytest.raises(UnwrittenError, match="was overwritten by somebody while in use"):
+                journal.check_held()
+    path.write_bytes(was)
+    journal.check_held()
+    journal.append([operator(2)], durable=True)
+    assert len(journal.read()) == 3002
+    assert journal.verify() is None
+    journal.close()
+
+
+def test_another_program_that_writes_beside_our_records_is_let_be(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    journal = SqlJournal(open_store(path))
+    journal.append([operator(1)], durable=True)
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("CREATE TABLE notes (text TEXT)")
+    journal.check_held()
+    os.utime(path)
+    journal.append([operator(2)], durable=True)
+    journal.close()
 
 
 def test_a_run_that_died_was_away_from_its_last_record_on(place: Place) -> None:

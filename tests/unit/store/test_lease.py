@@ -167,6 +167,6 @@ def test_a_quiet_engine_notices_it_too(place: Place) -> None:
 def test_a_quiet_engine_notices_that_its_file_is_gone(tmp_path: Path) -> None:
     second = SqlJournal(open_store(tmp_path / "a.db"))
     (tmp_path / "a.db").unlink()
-    with pytest.raises(StoreError, match="deleted or replaced"):
+    with pytest.raises(StoreError, match="was deleted by somebody"):
         second.check_held()
     second.abandon()
