@@ -81,12 +81,23 @@ class Span:
     why: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """What kept a bot from entering in one watch: the last reason and since when, and the one that lasted longest."""
+
+    last: str
+    since: datetime
+    longest: str
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
     """One bot on one day.
 
     entered: instants at which an entry was decided; by_hand: those at which an operator did. last: the entry
-    conditions as they were judged last. ends: why watching ended. refused: what the gate or the legs' requirements
+    conditions as they were judged last. ends: why watching ended.
+    blocked: what kept it out, of each watch that ended. refused: what the gate or the legs' requirements
     said, each text once. unfilled: entries that ended without a fill, and why; tried: their positions. rolled: what
     exits rolled, or why they did not. ranked: which symbols of a universe were taken, which passed over. reloaded:
     when its text was another from then on, by digests. blind: halts that were unknown to the end, which keep a bot
@@ -101,6 +112,7 @@ class Story:
     last: Moment
     unknown: tuple[Span, ...]
     ends: tuple[str, ...]
+    blocked: tuple[Blocked, ...]
     refused: tuple[tuple[datetime, str], ...]
     unfilled: tuple[tuple[datetime, str], ...]
     tried: tuple[str, ...]
@@ -128,6 +140,7 @@ def story(records: Sequence[Record]) -> Story:
         last=state_at(records, watched[-1].end if watched else records[-1].at, ENTRY_PLACES),
         unknown=_unknown(records, watched),
         ends=tuple(dict.fromkeys(_reason(record) for record in _decisions(records, "stop watching"))),
+        blocked=tuple(found for each in _decisions(records, "stop watching") if (found := _blocked(each)) is not None),
         refused=refusals(records),
         unfilled=tuple((record.at, _reason(record)) for record in _decisions(records, "unfilled")),
         tried=tuple(record.position for record in _decisions(records, "unfilled")),
@@ -139,6 +152,15 @@ def story(records: Sequence[Record]) -> Story:
         halted_at=next((record.at for record in reversed(_decisions(records, "halt"))), None),
         skipped=_on_one_line(day.get("skipped") or day.get("decided")),
     )
+
+
+def _blocked(record: Record) -> Blocked | None:
+    told: Any = record.data.get("blocked")
+    if not told:
+        return None
+    last, longest = told["last"], told["longest"]
+    since = datetime.fromisoformat(str(last["since"]))
+    return Blocked(str(last["text"]), since, str(longest["text"]), float(longest["seconds"]))
 
 
 def state_at(records: Iterable[Record], at: datetime, places: Sequence[str] = ()) -> Moment:

@@ -28,7 +28,8 @@ class Kind(Enum):
     fill          exec_id, ref, position, leg, con_id, contract, is_buy, quantity, price, executed_at, purpose
     commission    exec_id, position, leg, amount
     verdict       rule, place (when, require, exits, halts), truth, value, low, high, text, missing, detail
-    decision      what (enter, would enter, exit, hold, halt, skip), reason, values
+    decision      what (enter, would enter, exit, hold, halt, skip), reason, values; of a watch that ends blocked
+                  {last: {text, since}, longest: {text, seconds}}
     selection     legs [{name, contract, asked, found, delta, bid, ask}], rejected reason
     nearest       at, rule, text                      the nearest miss of the day so far
     mark          bid, ask, mid, spot, delta, gamma, theta, vega, iv, profit, quantity     a snapshot of what is open;

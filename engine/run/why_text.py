@@ -11,7 +11,7 @@ from engine.model.money import dollars
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED
 from engine.model.session import exchange_date, is_session
 from engine.record.doing import Doing, Told
-from engine.record.explain import Condition, Leaving, Moment, Span, Story, total
+from engine.record.explain import Blocked, Condition, Leaving, Moment, Span, Story, total
 from engine.run.columns import GAP, aligned, clock, price, signed
 from engine.run.trade_text import (
     closing_text,
@@ -60,12 +60,32 @@ def story_lines(bot: str, session: date, day: WhyDay) -> list[str]:
     lines += _unknown_lines(told.unknown)
     told_already = {one.rule for one in told.nearest.conditions} if told.nearest else set()
     lines += [f"  {clock(at)}   refused: {text}" for at, text in told.refused if text not in told_already]
+    lines += [] if _opened(session, trades) else _blocked_lines(told.blocked)
     lines += [f"  {clock(at)}   {text}" for at, text in told.rolled]
     if told.halted:
         lines.append(f"  {f'{clock(told.halted_at)}   ' if told.halted_at else ''}halted: {told.halted}")
     if told.skipped and told.watched and not _opened(session, trades) and told.nearest is None:
         lines.append(f"  {told.skipped}")
     return [*lines, *_alarm_lines(day.alarms, " ".join(lines))]
+
+
+def _blocked_document(found: Blocked) -> dict[str, Any]:
+    since, longest = found.since.isoformat(), found.longest
+    return {"last": found.last, "since": since, "longest": longest, "seconds": found.seconds}
+
+
+def _blocked_lines(blocked: Sequence[Blocked]) -> list[str]:
+    """Return of the last watch what blocked its entries last, and longest."""
+    if not blocked:
+        return []
+    found = blocked[-1]
+    lasted = _duration(timedelta(seconds=round(found.seconds)))
+    if found.last == found.longest:
+        return [f"  {clock(found.since)}   blocked to the end, and longest ({lasted}), by: {found.last}"]
+    return [
+        f"  {clock(found.since)}   blocked to the end by: {found.last}",
+        f"  {' ' * 8}   blocked longest ({lasted}) by: {found.longest}",
+    ]
 
 
 def _alarm_lines(alarms: Sequence[Told], said: str) -> list[str]:
@@ -422,6 +442,7 @@ def story_document(bot: str, session: date, day: WhyDay) -> dict[str, Any]:
         **({"on_hold": told_of} if (told_of := _holds_of((*trades, *held), day.on_hold)) else {}),
         **({"away": [_span(span) for span in day.away]} if day.away else {}),
         **({"market_data": [{"at": at.isoformat(), "told": text} for at, text in day.blind]} if day.blind else {}),
+        **({"blocked": [_blocked_document(each) for each in told.blocked]} if told.blocked else {}),
         **({"halted_at": told.halted_at.isoformat()} if told.halted_at else {}),
         **({"blind": [condition_document(one) for one in told.blind]} if told.blind else {}),
         **({"ranked": [{"at": at.isoformat(), "ranking": words} for at, words in told.ranked]} if told.ranked else {}),

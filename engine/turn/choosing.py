@@ -21,6 +21,7 @@ from engine.spec.nouns.legs import IfHeld
 from engine.spec.spec import Fits
 from engine.turn.alternatives import PLACE as CHOICE
 from engine.turn.alternatives import still_takes
+from engine.turn.blocked import without_numbers
 from engine.turn.covering import no_cover, structures_covered
 from engine.turn.judging import confirmed, failing, judge_all, rounded
 from engine.turn.margin import margin_added
@@ -54,7 +55,7 @@ def taken_for(work: Work, bot: CompiledBot) -> frozenset[tuple[Option, int]]:
 def note_selection(work: Work, bot: CompiledBot, view: View, selection: Selection, reason: str) -> None:
     """Record a selection when its outcome changed."""
     name = bot.plan.name
-    key = " ".join(filter(None, ("selection", bot.symbol, bot.alternative, reason.partition(":")[0])))
+    key = " ".join(filter(None, ("selection", bot.symbol, bot.alternative, without_numbers(reason))))
     state = work.bots[name]
     if key in state.alarmed:
         return

@@ -15,6 +15,7 @@ from engine.model.values import replace
 from engine.record.codec import utc_text
 from engine.record.record import WATCH, Json, Kind
 from engine.turn.alternatives import take_alternative
+from engine.turn.blocked import Blocked
 from engine.turn.choosing import note_missed, note_selection, price_legs, require_holds, taken_for
 from engine.turn.daily import day_at_hand
 from engine.turn.gate import entry_refusal
@@ -42,8 +43,19 @@ def step_entry(work: Work, bot: CompiledBot) -> None:
     if reason := not_trading(work, bot.plan.underlyings):  # told before its missing quotes are
         work.set_bot(name, replace(work.bots[name], waits=reason))
         skip(work, name, reason)
+    else:
+        _judge_entry(work, bot)
+    _note_blocker(work, name)
+
+
+def _note_blocker(work: Work, name: str) -> None:
+    """Keep what a watching bot waits for, and since when."""
+    state = work.bots[name]
+    if not state.is_watching or is_entering(work, name) or work.is_about_to_enter(name):
         return
-    _judge_entry(work, bot)
+    found = state.blocked_by.by(state.waits, work.at)
+    if found is not state.blocked_by:
+        work.set_bot(name, replace(state, blocked_by=found))
 
 
 def is_to_be_judged(work: Work, bot: CompiledBot) -> bool:
@@ -64,7 +76,7 @@ def is_to_be_judged(work: Work, bot: CompiledBot) -> bool:
         confirming = {**of_positions(state.confirming), **halting}
         first, grid = _grid_point(work, bot), state.grid_since or work.at
         state = replace(state, is_watching=True, since=work.at, judge_at=first, grid_since=grid, confirming=confirming)
-        work.set_bot(name, replace(state, waits=""))
+        work.set_bot(name, replace(state, waits="", blocked_by=Blocked()))
     if not _is_due(work, bot):
         return False
     wake(work, name, RECHECK)

@@ -74,7 +74,8 @@ def end_watch(work: Work, name: str, why: Shut, reason: Text) -> None:
     state = work.bots[name]
     if state.nearest is not None:
         record_nearest(work, name, state.nearest)
-    work.record(Kind.DECISION, name, what="stop watching", reason=reason, values=[])
+    blocked = {} if state.day.opened else state.blocked_by.told(work.at)
+    work.record(Kind.DECISION, name, what="stop watching", reason=reason, values=[], **blocked)
     if not state.day.opened:
         work.put_day(state.day.passed_over(why, reason, _came_of(work, name)))
 

@@ -29,6 +29,7 @@ from engine.model.position import Position
 from engine.model.session import Session
 from engine.model.texts import Name, Text
 from engine.model.values import dataclass
+from engine.turn.blocked import Blocked
 
 T = TypeVar("T")
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
@@ -283,7 +284,8 @@ class BotState:
     """One bot between events.
 
     judge_at: the next point of its `every` grid; grid_since: where that of its watch began, or of one that was cut.
-    readings: by (place, rule name). waits: one line for people. agenda:
+    readings: by (place, rule name). waits: one line for people. blocked_by: what kept it from entering in this watch.
+    agenda:
     clock times of the session still ahead. blocked: contracts in which the broker refused our side today. is_clearing:
     it waits only for resting orders of the other side to be taken back, or for an answer on margin. margins: what was
     asked about margin lately, of each structure the last. trailing: the last reading for a best profit, by position and
@@ -308,6 +310,7 @@ class BotState:
     selection: Selection | None = None
     agenda: tuple[datetime, ...] = ()
     waits: Text = ""
+    blocked_by: Blocked = Blocked()
     since: datetime | None = None
     blocked: frozenset[Option] = frozenset()
     is_clearing: bool = False
