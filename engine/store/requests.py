@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from engine.model.errors import StoreError
 from engine.model.event import Request
 from engine.store.failures import says
-from engine.store.folders import give_to_owner
+from engine.store.folders import give_to_owner, make_folder, private
 from engine.store.place import Place, Server
 
 if TYPE_CHECKING:
@@ -108,9 +108,10 @@ class FileBox:
     def put(self, name: str, body: str) -> None:
         """Leave a request, whole or not at all. Raises: StoreError."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
             partial = self._folder / f"{name}.partial"
-            partial.write_text(body, encoding="utf-8")
+            with open(partial, "w", encoding="utf-8", opener=private) as file:
+                file.write(body)
             for made in (self._folder, partial):  # the engine reads and removes what root leaves for it
                 give_to_owner(made, self._store)
             partial.replace(self._path(name))

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from store_day import at, small_day
 
+from engine.adapters.recorded.file import TapeWriter
 from engine.model.errors import LockedStoreError
 from engine.run.doctor.disk import readable
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
+from engine.store.requests import box_of
 from engine.store.upkeep import opened_journal
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="files have no such modes here")
@@ -23,12 +25,14 @@ def modes(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mode & 0o777 for path in folder.rglob("*")}
 
 
-def test_a_store_its_companions_and_its_logs_are_made_for_their_owner(tmp_path: Path) -> None:
+def test_a_store_its_companions_logs_requests_and_recordings_are_made_for_their_owner(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
         store = tmp_path / "runs" / "a.db"
         journal = SqlJournal(open_store(store), logs=tmp_path / "logs")
         journal.append(small_day(), durable=True)
+        box_of(store).put("1", "{}")
+        TapeWriter(tmp_path / "a-tapes" / "1" / "2026-11-18.tape", {}).close()
         found = modes(tmp_path)
         journal.close()
     finally:
