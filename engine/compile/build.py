@@ -189,6 +189,9 @@ def _risk_problems(spec: Spec) -> Iterator[Problem]:
             unit = "r" if given.unit is Unit.R else "max_loss_per_trade"
             message = f"'{name}' is a multiple of '{unit}', which is not given"
             yield Problem("RB250", (*risk.path, name), message, "give it, or write dollars")
+    if risk.at_daily_loss and risk.daily_loss is None:
+        message = "'at_daily_loss' says what a loss of the day does, and 'daily_loss' is not given"
+        yield Problem("RB250", (*risk.path, "at_daily_loss"), message, "give 'daily_loss', or remove it", on_key=True)
     if risk.r is not None and not any(isinstance(given, Amount) and given.unit is Unit.R for _, given in days):
         help_text = "as in 'daily_loss: 3R', or remove it"
         yield Problem("RB250", (*risk.path, "r"), "'r' is given, and no limit is in R", help_text, on_key=True)
@@ -258,7 +261,9 @@ def _plan(
         risk=RiskPlan(
             max_loss_per_trade=spec.risk.max_loss_per_trade,
             day=DayBounds(
-                loss=_of_a_day(spec.risk.daily_loss, spec.risk), profit=_of_a_day(spec.risk.daily_profit, spec.risk)
+                loss=_of_a_day(spec.risk.daily_loss, spec.risk),
+                profit=_of_a_day(spec.risk.daily_profit, spec.risk),
+                closes=spec.risk.at_daily_loss,
             ),
             require=limits,
             halt_when=halt_when,

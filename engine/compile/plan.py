@@ -335,10 +335,14 @@ class ProtectPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayBounds:
-    """What a session may lose, and what it may bring, before nothing more is entered in it; dollars above 0."""
+    """What a session may lose, and what it may bring, before nothing more is entered in it; dollars above 0.
+
+    closes: the loss closes what is open as well.
+    """
 
     loss: Decimal | None = None
     profit: Decimal | None = None
+    closes: bool = False
 
     @property
     def are_set(self) -> bool:

@@ -201,18 +201,19 @@ def _together(subject: Subject) -> Iterator[Line]:
     yield Line(words=f"{at_once}; {day}" if day else at_once)
     written = subject.spec.risk
     if plan.risk.day.loss is not None:
-        yield _of_day("loss", plan.risk.day.loss, written.daily_loss, "daily_loss")
+        yield _of_day("loss", plan.risk.day.loss, written.daily_loss, "daily_loss", closes=plan.risk.day.closes)
     if plan.risk.day.profit is not None:
         yield _of_day("profit", plan.risk.day.profit, written.daily_profit, "daily_profit")
     if free := unlimited(subject):
         yield Line(words=f"not limited: {listed(free, 'and')}")
 
 
-def _of_day(what: str, dollars: Decimal, written: Decimal | Amount | None, key: str) -> Line:
+def _of_day(what: str, dollars: Decimal, written: Decimal | Amount | None, key: str, *, closes: bool = False) -> Line:
     """Return at what the bot halts for the day, in R too where the spec has it so."""
     in_r = f" ({written_as(written)})" if isinstance(written, Amount) and written.unit is Unit.R else ""
     words = f"at a {what} of {amounts.money(dollars)}{in_r} since the session began, open positions included"
-    return Line(words=f"{words}, it enters no more that day ({key}); exits go on")
+    then = "all that is open is closed (at_daily_loss)" if closes else "exits go on"
+    return Line(words=f"{words}, it enters no more that day ({key}); {then}")
 
 
 def unlimited(subject: Subject) -> tuple[str, ...]:

@@ -40,12 +40,13 @@ class Risk:
     """Limits of this bot, in dollars, and its protection. max_unprotected in seconds.
 
     r: the dollars that the bot calls one unit of risk. daily_loss, daily_profit: dollars, or a multiple of r or
-    max_loss_per_trade.
+    max_loss_per_trade. at_daily_loss: whether that loss closes what is open.
     """
 
     r: Decimal | None = None
     max_loss_per_trade: Decimal | None = None
     daily_loss: Decimal | Amount | None = None
+    at_daily_loss: bool = False
     daily_profit: Decimal | Amount | None = None
     require: tuple[Condition, ...] = ()
     halt_when: tuple[Condition, ...] = ()

@@ -241,6 +241,7 @@ def step_halts(work: Work, bot: CompiledBot) -> str:
         _note_unvalued(work, name)
     if bounds.are_set and (reason := day_problem(bot_today(work, name), bounds)):
         halt(work, name, reason.halt, reason.text)
+        wake(work, name, 0.0)  # `at_daily_loss: close`: the exits of what is open act in the next turn
         return ""
     if not bot.halts:
         return ""

@@ -12,6 +12,7 @@ from engine.compile.plan import ExitPlan
 from engine.evaluate.evaluation import NotOpen
 from engine.evaluate.snapshot import View
 from engine.fill.exit_level import terms_of
+from engine.model.halt import Halt
 from engine.model.position import FLATTENED, Position
 from engine.model.values import replace
 from engine.record.record import Kind
@@ -39,6 +40,9 @@ from engine.turn.trailing import note_best
 from engine.turn.unknown import acts_unknown, known_again
 from engine.turn.work import Work
 
+DAILY_LOSS = "daily_loss"
+"""The exit reason of what the loss of the day closes."""
+
 
 def step_exits(work: Work, position: Position) -> None:
     """Judge the exits of a position that holds something; the first that is true acts.
@@ -56,6 +60,10 @@ def step_exits(work: Work, position: Position) -> None:
     if work.state.standing.must_close(position.bot, position.id):
         if position.exit_reason != FLATTENED:
             leave(work, position, FLATTENED)
+        return
+    if _is_closed_by_the_day(work, position, bot):
+        if position.exit_reason != DAILY_LOSS:
+            leave(work, position, DAILY_LOSS, "the loss of the day closes it (at_daily_loss)")
         return
     if waits_for_first_quote(work, position):
         return
@@ -122,6 +130,11 @@ def _end_unprotected(work: Work, position: Position, reason: str) -> None:
     text = f"{position.unprotected} of {position.id} has stood without protection for too long"
     work.alarm(position.bot, f"{text}: it is closed at market, and its other legs stay open", position.id)
     leave(work, position, reason)
+
+
+def _is_closed_by_the_day(work: Work, position: Position, bot: CompiledBot) -> bool:
+    """Say whether the loss of the day has halted the bot, and its text closes what is open then."""
+    return bot.plan.risk.day.closes and work.bots[position.bot].day.halt is Halt.DAY_LOSS
 
 
 class _Step(Enum):

@@ -82,10 +82,23 @@ def _protection(value: Any, subject: Subject) -> str:
     return f"{amounts.plain(value.times)}x credit{of}"
 
 
+def _judge_closing(edit: Edit) -> Verdict:
+    """Without closing, open positions may lose more after the limit of the day."""
+    words = (
+        "the loss of the day closes open positions" if edit.new else "open positions go on after the loss of the day"
+    )
+    return Verdict(words, is_worse=not edit.new)
+
+
 RISK: Keys = {
     "r": Key(key="r", said=_money, judge=told("what the limits in R come to is told there")),
     "max_loss_per_trade": Key(key="max_loss_per_trade", said=_money, judge=judge_trade),
     "daily_loss": Key(key="daily_loss", said=_money, judge=judge_day, read=_of_day),
+    "at_daily_loss": Key(
+        key="at_daily_loss",
+        said=lambda value, _: "close" if value else "stop_entries",
+        judge=_judge_closing,
+    ),
     "daily_profit": Key(
         key="daily_profit",
         said=_money,

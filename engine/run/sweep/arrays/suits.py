@@ -97,6 +97,7 @@ def _reasons(program: Program, fills: FillModel, shares: Sequence[tuple[str, int
         ("require", risk.require),
         ("protect", risk.protect),
         ("max_unprotected", risk.max_unprotected is not None),
+        ("at_daily_loss", risk.day.closes),
     )
     yield from (f"`{word}` under `risk`" for word, is_there in guards if is_there)
     needs = plan.needs
