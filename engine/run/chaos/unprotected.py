@@ -1,7 +1,8 @@
 """Invariant 27: no short leg stands without protection longer than its spec allows.
 
 By the journal: which orders worked for a position, what the account lacked of it, and what the engine did. Time without
-a connection or a running engine, and outside the session, does not count; nor does the time of a closing order.
+a connection or a running engine, and outside the session, does not count; nor does the time of a closing order, and of an order of which
+it is not known whether the broker has it (docs/reliability.md).
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from engine.record.record import Kind, Record
 from engine.run.chaos.aftermath import Aftermath
 from engine.run.desk import Desk
 from engine.turn.lost_cover import CLOSED_AFTER, lost_to_others
-from engine.turn.protecting import guarded
+from engine.turn.protecting import GUARDING, guarded
 
 SLACK = timedelta(seconds=10)
 """How much later than its limit the engine may begin to close, since it is woken by quotes and timers."""
@@ -82,6 +83,8 @@ class _Watch:
             return False
         session = session_from(exchange_date(at))
         orders = [order for order in self._orders.values() if order.is_of(position.id) and order.status.is_live]
+        if any(order.purpose in GUARDING and not order.is_working for order in orders):
+            return False
         return any(
             guarded(orders, position, leg) < (leg.held if is_each else lost.get(leg.name, 0))
             for leg in position.common.legs

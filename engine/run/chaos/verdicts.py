@@ -254,6 +254,7 @@ def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
             yield from _overdue(position, bot, day, outside.last)
     excused = {name for name in told if name not in day.positions or day.positions[name].state != "open"}
     excused |= left_to_a_person(day)
+    excused |= {each.id for each in day.positions.values() if each.closed_by_others or each.missed}
     yield from taken_over_without_end(day)
     yield from (each for each in without_partner(day) if each.partition(" ")[0] not in excused)
     if aftermath.storm.ends_with_day:
