@@ -1,8 +1,8 @@
 """Invariant 27: no short leg stands without protection longer than its spec allows.
 
-By the journal: which orders worked for a position, what the account lacked of it, and what the engine did. Time without
-a connection or a running engine, and outside the session, does not count; nor does the time of a closing order, and of an order of which
-it is not known whether the broker has it (docs/reliability.md).
+By the journal: which orders worked for a position, what the account lacked of it, and what the engine did. It does not
+count time without a connection or a running engine, outside the session, of a closing order, or while it is not known
+whether the broker has a stop (docs/reliability.md).
 """
 
 from collections.abc import Iterator
