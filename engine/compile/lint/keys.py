@@ -102,7 +102,7 @@ def _strike(leg: LegPlan, sample: SampleLeg | None) -> Iterator[Number]:
     match strike.by:
         case StrikeBy.DELTA:
             then = "no listed strike is meant by it"
-            yield Number(path=path, name=key, value=value, low=0.005, high=0.99, words=_bare, then=then, shifts=True)
+            yield Number(path=path, name=key, value=value, low=0.008, high=0.99, words=_bare, then=then, shifts=True)
         case StrikeBy.EXPECTED_MOVE:
             yield Number(path=path, name=key, value=value, low=0.04, high=8, words=_times, then=far, shifts=True)
         case StrikeBy.OTM if strike.is_percent:
@@ -260,7 +260,7 @@ def _limits(look: Look) -> Iterator[Number]:
                 f"a trade loses {_dollars(worst)} at most, so the limit acts at once or never",
                 (*risk.path, name),
             )
-            low, high = worst * 0.005, worst * trades * 100
+            low, high = worst * 0.015, worst * trades * 100
             yield Number(path=path, name=name, value=float(given), low=low, high=high, words=_dollars, then=then)
 
 

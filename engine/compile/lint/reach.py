@@ -186,7 +186,10 @@ def places_of(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds, terms: 
     nights = FALSE if is_same_day else stretch(0.0, longest)
     return Places(
         halt=_reach(in_window | {TIME: stretch(0.0, day, high_open=True)}),
-        entry=_reach(in_window | _prices(plan, worth) | _risks(plan, least_loss(spec, plan, worth, bounds))),
+        entry=_reach(
+            in_window | _prices(plan, worth) | _risks(plan, least_loss(spec, plan, worth, bounds)),
+            {"dte": stretch(fewest, most)},
+        ),
         open=_reach(
             held | _delta_range(plan),
             {"dte": stretch(over, longest), "time_in_trade": lasting, "sessions_in_trade": nights},

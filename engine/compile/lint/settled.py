@@ -62,6 +62,10 @@ def _known(subject: Subject, sample: Sample) -> Range | None:
         case "leg_delta" if legs:
             largest = max(abs(leg.delta) for leg in legs)
             return stretch(largest, largest)
+        case "dte":
+            named = legs_of(subject) or sample.legs.keys()
+            days = min((leg.days for name, leg in sample.legs.items() if name in named), default=0)
+            return stretch(days, days)
         case "position_delta":
             return stretch(sample.delta * LOT, sample.delta * LOT)
         case _:

@@ -295,7 +295,7 @@ FOUND = [
     (exits(LAST, "- stop: {cost: 2x credit}", "- {name: second, stop: {loss: 100%}}"), "RB332", "100%"),
     (exits(LAST, DELTA, "- {name: e, all: [{leg_delta: {beyond: 0.30}}, {vix: {above: 20}}]}"), "RB332", None),
     (exits(LAST, "- name: both", "  all: [{profit: {above: 50%}}, {cost: {above: 1x credit}}]"), "RB333", None),
-    (changed((TIME, "  - time: close\n  - {name: out, time: close - 15m}\n")), "RB244", None),
+    (changed((TIME, "  - time: close\n  - {name: out, time: close - 15m}\n")), "RB333", "close"),
     (exits(LAST, "- leg_delta: {beyond: 1}"), "RB333", "1"),
     (changed((RISK, RISK + "  halt_when:\n    - vix_spike: {below: 0 pts}\n")), "RB333", "0 pts"),
     (exits(LAST, "- leg_delta: {beyond: 0.05}"), "RB229", "0.05"),

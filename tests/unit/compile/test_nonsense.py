@@ -169,6 +169,8 @@ NONSENSE: dict[str, list[tuple[str, str, str]]] = {
         leaving("breach: {spot_within: 300 pts}"),
         leaving("leg_delta: {beyond: 0.10}"),
         leaving("give_back: {at_least: 500%}"),
+        (CALENDAR, "at_most: 1}", "at_most: 11}"),
+        require("dte: {at_least: 5}"),
         leaving("position_delta: {beyond: 300}"),
         leaving("position_delta: {beyond: 0.2}"),
         (PUT, "{loss: 200%}", "{loss: 9000%}"),
@@ -185,6 +187,7 @@ NONSENSE: dict[str, list[tuple[str, str, str]]] = {
     "strikes and structures": [
         (SPREAD, "delta: 0.15", "delta: 0.80"),
         (SPREAD, "delta: 0.15", "delta: 0.0015"),
+        (PUT, "delta: 0.15", "delta: 0.006"),
         (SPREAD, "{delta: 0.15}", "{expected_move: 0.01x}"),
         (SPREAD, "{delta: 0.15}", "{otm: 0.01%}"),
         (SPREAD, "{delta: 0.15}", "{otm: 5000 pts}"),
