@@ -171,6 +171,7 @@ def test_what_kept_a_bot_from_watching_is_told() -> None:
         "entry_mid": None,
         "status": "OPEN",
         "state": "open",
+        "exit_reason": None,
     }
     held = [{**row, "entry_time": "2026-11-16 10:00:31", "exit_time": None}]
     lines = story_lines(WATCHER, DAY, WhyDay(told, (), held))

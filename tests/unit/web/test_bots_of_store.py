@@ -13,6 +13,7 @@ from run_day import SPECS, day_program
 from store_day import CONDOR, DAY, SELLER, WATCHER, at, entity, position, small_day
 
 from engine.decide.bot_day import BotDay
+from engine.model.halt import Halt
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.record import Json, Kind, Record
 from engine.run.desk import load_desk
@@ -307,7 +308,7 @@ NOTHING_DONE: Any = SimpleNamespace(day=lambda bot, day, kinds: ())
         ("10:00", {}, "2026-11-18 10:00"),
         ("10:30", {}, "2026-11-18 10:00"),
         ("10:30", {"entries": 1, "opened": 1}, "2026-11-19 10:00"),
-        ("10:30", {"halted": "VIX"}, "2026-11-19 10:00"),
+        ("10:30", {"halt": Halt.CONDITION, "halt_rule": "vix", "halted": "vix 31"}, "2026-11-19 10:00"),
         ("11:00", {}, "2026-11-19 10:00"),
     ],
 )
