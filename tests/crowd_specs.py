@@ -186,7 +186,7 @@ def _exits(chance: Random, legs: _Legs, others: list[str]) -> tuple[list[str], b
         credit = f"cost: {chance.choice((1.2, 1.5, 2))}x credit{each}" if legs.is_credit and not rests else ""
         found.append(f"  - stop: {{{credit or f'loss: {chance.choice((10, 30, 80))}%'}}}{resting}")
     if not rests and chance.random() < 0.25:
-        found.append(f"  - {chance.choice(('profit: {at_least: 2%}', 'loss: {at_most: 30%}'))}\n    close: 50%")
+        found.append(f"  - {chance.choice(('profit: {at_least: 2%}', 'loss: {at_least: 30%}'))}\n    close: 50%")
     if chance.random() < 0.4:
         found.append(f"  - time_in_trade: {{at_least: {chance.choice(('20s', '2m', '5m'))}}}")
     if chance.random() < 0.15:

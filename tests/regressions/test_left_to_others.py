@@ -8,7 +8,7 @@ import pytest
 from hand_desk import text_of
 
 from engine.model.session import session_from
-from engine.record.record import Kind
+from engine.record.record import Kind, Record
 from engine.run.chaos.acts import Act
 from engine.run.chaos.aftermath import Aftermath
 from engine.run.chaos.draw import draw
@@ -35,11 +35,13 @@ LIQUIDATION: dict[str, str | int | float] = {"kind": "liquidation", "at": "10:01
 
 
 def lived(
-    tmp_path: Path, legs: str, exits: str, fault: dict[str, str | int | float], seed: int
+    tmp_path: Path, legs: str, exits: str, fault: dict[str, str | int | float], seed: int, protect: str = ""
 ) -> tuple[Aftermath, Desk]:
     """Return twelve minutes of a bot to which this happens; a person lets its exits go on a minute later."""
     sections = {"entry": '{window: {from: "10:00", to: "10:05"}}', "order": f"{LADDER}cancel}}", "legs": legs}
-    text = text_of("bot", exits=exits, exit_order=f"{LADDER}market}}", risk="{max_loss_per_trade: $9000}", **sections)
+    text = text_of(
+        "bot", exits=exits, exit_order=f"{LADDER}market}}", risk=f"{{max_loss_per_trade: $9000{protect}}}", **sections
+    )
     (tmp_path / "bot.yaml").write_text(text, encoding="utf-8")
     desk = load_desk([str(tmp_path / "bot.yaml")], {}, None)
     session = session_from(DEFAULT_DATE)
@@ -85,13 +87,30 @@ def test_the_long_leg_of_a_short_one_that_the_broker_has_liquidated_may_be_sold(
     assert "short 1 put without a long one" in judge(replace(left, day=unbooked), desk)[7][0]
 
 
-def test_a_short_leg_whose_long_one_the_broker_has_liquidated_stands_alone_when_a_person_says_so(
+def test_a_short_leg_whose_long_one_the_broker_has_liquidated_is_bought_back_after_a_minute(tmp_path: Path) -> None:
+    """It waited for its exits once a person had let them go on."""
+    left, desk = lived(tmp_path, SPREAD, f"\n{LAST}", LIQUIDATION, 7)
+    assert held(left) == {}
+    assert judge(left, desk) == {}
+
+
+def test_a_short_leg_whose_long_one_the_broker_has_liquidated_stands_alone_while_a_stop_protects_it(
     tmp_path: Path,
 ) -> None:
-    """It waits for its exits then, and was called torn; without that word it is."""
-    left, desk = lived(tmp_path, SPREAD, f"\n{LAST}", LIQUIDATION, 7)
+    """It was called torn. Without the stop it is unprotected, and if nobody else has closed the long leg it is torn."""
+    protect = ", protect: {cost: 4x credit, of: each_short}"
+    left, desk = lived(tmp_path, SPREAD, f"\n{LAST}", LIQUIDATION, 7, protect)
     assert held(left) == {"short_put": 1}
     assert judge(left, desk) == {}
+    bare = tuple(each for each in left.day.records if each.data.get("purpose") != "protect")
+    assert any("a short leg without protection" in each for each in judge(with_records(left, bare), desk)[27])
     unsaid = tuple(each for each in left.day.records if each.kind is not Kind.OPERATOR)
-    found = judge(replace(left, day=replace(left.day, records=unsaid)), desk)[23]
+    (position,) = left.day.positions.values()
+    torn = replace(left.day, records=unsaid, positions={position.id: replace(position, closed_by_others=())})
+    found = judge(replace(left, day=torn), desk)[23]
     assert any("holds short_put without its partner" in each for each in found)
+
+
+def with_records(left: Aftermath, records: tuple[Record, ...]) -> Aftermath:
+    """Return the same trial of which only these records are told."""
+    return replace(left, day=replace(left.day, records=records))

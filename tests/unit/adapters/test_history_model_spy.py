@@ -140,7 +140,9 @@ def test_a_put_that_is_assigned_brings_shares_at_its_strike(tmp_path: Path) -> N
     assert (trade.left or "").startswith("2018-12-14")
     strike, close = float(trade.structure.partition("p")[0]), bar(date(2018, 12, 14)).close
     assert float(trade.worth or 0) == pytest.approx(100.0 * (close - strike), abs=0.01)
-    assert float(found.profit) == pytest.approx(float(trade.net) + 100.0 * (close - strike), abs=0.02)
+    made = 100.0 * (abs(trade.entry or 0.0) + close - strike) - float(trade.commissions)
+    assert float(trade.net) == pytest.approx(made, abs=0.02)
+    assert float(found.profit) == pytest.approx(made, abs=0.02)
     assert any("ended in shares: 1 trade" in each for each in result_lines(found))
     assert not found.alarms
 

@@ -11,7 +11,7 @@ from past_days import PastDays, unchanged
 from engine.adapters.history.day import HistoryDay
 
 TIMED = '  - vix: {above: 100}\n  - time: "15:20"\n'
-SPREAD = PLAIN.replace("10:30", "12:00").replace('  - target: {profit: 50%}\n  - time: "15:45"\n', TIMED)
+SPREAD = PLAIN.replace("10:30", "12:00").replace('  - target: {profit: 50%, at: natural}\n  - time: "15:45"\n', TIMED)
 BOUND = SPREAD.replace("$5000", "$5000\n  daily_loss: $5000")
 
 

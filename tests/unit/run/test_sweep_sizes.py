@@ -8,7 +8,7 @@ from past_days import PastDays
 
 from engine.adapters.history.day import HistoryDay
 
-SPREAD = PLAIN.replace("target: {profit: 50%}", "vix: {above: 1}")  # it is bought back at once
+SPREAD = PLAIN.replace("target: {profit: 50%, at: natural}", "vix: {above: 1}")  # it is bought back at once
 
 
 def single(day: HistoryDay) -> HistoryDay:
