@@ -101,7 +101,14 @@ def _book_text(picture: Picture) -> str:
     worst = "not bounded" if picture.max_loss is None else dollars(picture.max_loss)
     at_target = signed(picture.at_targets) + _besides(picture.without_target)
     at_stop = signed(picture.at_stops) + _besides(picture.without_stop)
-    return f"at target {at_target}, at stop {at_stop}, max loss {worst}"
+    return f"at target {at_target}, at stop {at_stop}, max loss {worst}{_across_text(picture)}"
+
+
+def _across_text(picture: Picture) -> str:
+    """Return the delta of several underlyings as that of SPX, which their own deltas cannot be added up to."""
+    if len(picture.underlyings) < 2:
+        return ""
+    return f", delta in SPX {_number(picture.spx_delta, 'delta')}"
 
 
 def _besides(missing: int) -> str:

@@ -14,6 +14,8 @@ from engine.model.quotes import level_of
 from engine.model.session import exchange_date
 
 GREEKS = ("delta", "gamma", "theta", "vega")
+UNKNOWN: dict[str, float | None] = dict.fromkeys(GREEKS)
+"""The greeks of what has none that are known."""
 INDEX = "SPX"
 SAME_INDEX = frozenset((INDEX, "XSP", "SPY"))
 """Underlyings that follow the S&P 500 themselves: their beta to it is 1."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
 from engine.web.gauges import Gauge
-from engine.web.greek_totals import SymbolGreeks, added, in_dollars, spx_delta, totals
+from engine.web.greek_totals import UNKNOWN, SymbolGreeks, added, in_dollars, spx_delta, totals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +29,9 @@ class BotLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionLine:
-    """One open position. Prices are net per share; greeks are of the whole position: greek x contracts x 100.
+    """One open position. Prices are net per share.
 
-    underlyings: its greeks on each of its underlyings. Of several, delta and gamma of the whole are None.
+    underlyings: its greeks on each of its underlyings, greek x contracts x 100; () where no greeks are known.
 
     dte: calendar days to the nearest expiry. exits: each exit with its level and the present value. profit: dollars
     since it was opened. mark: what closing costs of what was sold, or brings of what was bought. max_loss: dollars at
@@ -50,10 +50,6 @@ class PositionLine:
     entry: float | None
     mark: float | None
     profit: float | None
-    delta: float | None = None
-    gamma: float | None = None
-    theta: float | None = None
-    vega: float | None = None
     exits: str = ""
     max_loss: float | None = None
     at_target: float | None = None
@@ -63,6 +59,31 @@ class PositionLine:
     waits_to_close: bool = False
     as_of: str = ""
     underlyings: tuple[SymbolGreeks, ...] = ()
+
+    @property
+    def greeks(self) -> dict[str, float | None]:
+        """The greeks of the whole position. Delta and gamma are None on several underlyings."""
+        return totals(self.underlyings) if self.underlyings else UNKNOWN
+
+    @property
+    def delta(self) -> float | None:
+        """The delta of the whole position."""
+        return self.greeks["delta"]
+
+    @property
+    def gamma(self) -> float | None:
+        """The gamma of the whole position."""
+        return self.greeks["gamma"]
+
+    @property
+    def theta(self) -> float | None:
+        """The theta of the whole position."""
+        return self.greeks["theta"]
+
+    @property
+    def vega(self) -> float | None:
+        """The vega of the whole position."""
+        return self.greeks["vega"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,17 +170,24 @@ class Picture:
     @property
     def greeks(self) -> dict[str, float | None]:
         """The sums over all positions; None when that of one is not known, or has no unit in common."""
-        return totals(self.underlyings)
+        return totals(self.underlyings) if self._has_greeks else UNKNOWN
 
     @property
     def dollar_greeks(self) -> dict[str, float | None]:
         """The sums over all underlyings in dollars: see `in_dollars`."""
-        return in_dollars(self.underlyings)
+        return in_dollars(self.underlyings) if self._has_greeks else UNKNOWN
 
     @property
     def spx_delta(self) -> float | None:
         """All deltas as so many of SPX, None where a beta, a price or a delta is missing."""
+        if not self._has_greeks:
+            return None
         return spx_delta(self.underlyings, dict(self.levels).get("SPX"))
+
+    @property
+    def _has_greeks(self) -> bool:
+        """False while a position is open whose greeks are not known: a sum without it would be wrong."""
+        return all(each.underlyings for each in self.positions)
 
     @property
     def without_beta(self) -> tuple[str, ...]:

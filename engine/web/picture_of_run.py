@@ -18,7 +18,7 @@ from engine.turn.resting import RESTING
 from engine.turn.state import State
 from engine.turn.work import Work
 from engine.web.gauges import gauges
-from engine.web.greek_totals import greeks_of, totals, with_beta
+from engine.web.greek_totals import greeks_of, with_beta
 from engine.web.picture import BotLine, OrderLine, Picture, PositionLine, clock_text, instant_text
 
 if TYPE_CHECKING:
@@ -130,7 +130,6 @@ def _position_line(program: Program, state: State, position: Position, at: datet
         entry=_number(position.entry_price),
         mark=None if mark is None else round(closing(mark, float(position.entry_price or 0)), 4) + 0.0,
         profit=_number(made),
-        **totals(underlyings),
         underlyings=underlyings,
         exits=exits_text(program, state, position, now),
         max_loss=_number(worst_at_expiry(position)),

@@ -17,7 +17,7 @@ from engine.store.queries import OBSERVE, Row, Run, StoreReader
 from engine.turn.levels import dollars_at
 from engine.turn.resting import RESTING
 from engine.web.bots_of_store import bot_lines
-from engine.web.greek_totals import SymbolGreeks, greeks_of_mark, totals, with_beta
+from engine.web.greek_totals import SymbolGreeks, greeks_of_mark, with_beta
 from engine.web.known import Known, expiry_of, held_of, known
 from engine.web.picture import OrderLine, Picture, PositionLine, Told, clock_text
 
@@ -148,7 +148,6 @@ def _position_line(
         entry=row["entry_price"],
         mark=None if mark is None else closing(mark, row["entry_price"] or 0.0) + 0.0,
         profit=row["unrealized_pnl"],
-        **totals(underlyings),
         underlyings=underlyings,
         exits=exits,
         at_target=None if at_target is None else float(at_target),

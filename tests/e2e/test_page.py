@@ -318,7 +318,7 @@ def test_a_long_name_hides_no_column_of_what_is_open(width: int, browser: Any) -
         max_loss=12945.0,
         at_target=1127.0,
         at_stop=-1255.0,
-        **dict.fromkeys(("delta", "gamma", "theta", "vega"), -123.4),
+        underlyings=(SymbolGreeks("SPX", -123.4, -123.4, -123.4, -123.4, price=6012.34),),
     )
     sums = {"without_target": 0, "without_stop": 0, "at_targets": 1127.0, "at_stops": -1255.0, "max_loss": 12945.0}
     greeks = dict.fromkeys(("delta", "gamma", "theta", "vega"), -123.4)

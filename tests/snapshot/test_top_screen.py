@@ -9,18 +9,20 @@ from syrupy.assertion import SnapshotAssertion
 
 from engine.cli.top_keys import Focus, Row, after_key, rows_of
 from engine.cli.top_text import Seen, top_lines
+from engine.web.greek_totals import SymbolGreeks
 from engine.web.picture import BotLine, OrderLine, Picture, PositionLine, Told
 
 CONDOR = PositionLine(
     id="dte0_condor-1", bot="dte0_condor", structure="5890/5900p 6035/6045c", state="open", since="09:45", dte=0,
-    entry=0.55, mark=0.7, profit=-19.93, delta=-0.66, gamma=-0.158, theta=445.6, vega=-9.71,
+    entry=0.55, mark=0.7, profit=-19.93,
+    underlyings=(SymbolGreeks("SPX", -0.66, -0.158, 445.6, -9.71, price=5976.12, beta=1.0),),
     exits="target 0.28; stop 1.10; time 15:45; breach spot_within 15 pts; leg_delta beyond 0.15", max_loss=930.0,
     at_target=27.5, at_stop=-55.0,
 )  # fmt: skip
 PUT = PositionLine(
     id="spy_put_seller-1", bot="spy_put_seller", structure="12 x 546p 2027-01-15", state="exiting",
-    since="Oct 20 09:32", dte=86, entry=4.72, mark=4.685, profit=1_234.5, delta=15.1, gamma=None, theta=7.8,
-    vega=-1067.6,
+    since="Oct 20 09:32", dte=86, entry=4.72, mark=4.685, profit=1_234.5,
+    underlyings=(SymbolGreeks("SPY", 15.1, None, 7.8, -1067.6, price=596.84, beta=1.0),),
     exits="resting: target 1.89, stop 14.16",
 )  # fmt: skip
 PICTURE = Picture(
@@ -67,6 +69,21 @@ def test_the_sum_of_the_profits_is_that_of_the_lines_above_it() -> None:
     shown = drawn(replace(SEEN, picture=replace(PICTURE, unrealized=14.57)), Focus(), *SIZES[1])
     (line,) = (each for each in shown.splitlines() if each.startswith(" all "))
     assert "+$1,214.57" in line
+
+
+def all_line(*positions: PositionLine) -> list[str]:
+    """Return the sums of delta, gamma, theta and vega on the line of all positions."""
+    shown = drawn(replace(SEEN, picture=replace(PICTURE, positions=positions)), Focus(), *SIZES[1])
+    (line,) = (each for each in shown.splitlines() if each.startswith(" all "))
+    return line.split()[-4:]
+
+
+def test_greeks_of_one_underlying_add_up_and_those_of_several_do_not() -> None:
+    """0.0 stood there for greeks that are not known, and for deltas of SPX and SPY that have no unit in common."""
+    assert all_line(CONDOR, replace(CONDOR, id="dte0_condor-2")) == ["-1.3", "-0.32", "891.2", "-19.4"]
+    assert all_line(CONDOR, PUT) == ["-", "-", "453.4", "-1,077.3"]
+    assert all_line(CONDOR, replace(CONDOR, id="dte0_condor-2", underlyings=())) == ["-", "-", "-", "-"]
+    assert "delta in SPX 0.8" in drawn(SEEN, Focus(), *SIZES[1])
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
