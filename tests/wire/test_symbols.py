@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from ib_fake_tws import Fields, fake_tws
 from ib_session import connected, gateway, run
 
+from engine.adapters.ib.opens import Opens
 from engine.adapters.ib.symbols import known_contract, symbol_facts
 from engine.cli.main import main
 from engine.model.contract import Underlying
@@ -63,6 +64,42 @@ def _shares(req_id: str, con_id: int, exchanges: str, primary: str) -> tuple[obj
     return (*head, "", "LMT", exchanges, 1, 0, f"A FUND OF {primary}", primary, "", "", "", "", "US/Eastern", "", "")
 
 
+@pytest.fixture
+def no_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing ask for opens, which the feed does beside the loop while an exchange is open."""
+    monkeypatch.setattr(Opens, "look", lambda *_: None)
+
+
+@pytest.mark.usefixtures("no_opens")
+def test_a_line_refused_after_its_contract_became_known_is_asked_anew_at_once() -> None:
+    """While the exchange was open the contract came before the refusal, and the line stood still for ten minutes."""
+    ambiguous = "The contract description specified for KWEB is ambiguous."
+
+    def details(fields: Fields) -> list[tuple[object, ...]]:
+        return [_shares(fields[2], 133123, "SMART,ARCA", "ARCA"), (52, 1, fields[2])]
+
+    async def scenario() -> None:
+        answers = {"9": details, "78": lambda fields: [(76, fields[1])]}
+        async with fake_tws(answers=answers) as fake, connected(fake.port, lockstep=False) as (world, _):
+            world.feed.watch([Underlying("KWEB")])
+            (asked,) = await fake.until_asked("1")
+            with pytest.raises(UnavailableError, match="lists no options"):
+                await world.feed.listing("KWEB", "KWEB")
+            fake.push(4, 2, asked[2], 200, ambiguous, "")
+            while len(lines := [each for each in fake.asked if each[0] == "1"]) < 2:
+                await world.link.next(world.link.now + timedelta(seconds=0.01))
+            assert [each[3] for each in lines] == ["0", "133123"]
+            fake.push(4, 2, lines[1][2], 200, ambiguous, "")
+            while Underlying("KWEB") not in world.feed.troubles:
+                await world.link.next(world.link.now + timedelta(seconds=0.01))
+            for _ in range(20):
+                await world.link.next(world.link.now + timedelta(seconds=0.01))
+            assert len([each for each in fake.asked if each[0] == "1"]) == 2, "by its id it is refused for good"
+
+    run(scenario())
+
+
+@pytest.mark.usefixtures("no_opens")
 def test_a_fund_that_is_listed_in_london_too_is_the_american_one() -> None:
     """KWEB could not be traded, and the second question had taken the one that was told first, that of London."""
     london = (7, "SMART,LSEETF", "LSEETF")

@@ -109,7 +109,7 @@ class IbFeed:
         self._wire: Wire | None = None
         self._time: HasTime | None = None
         self._lines: dict[Contract, int] = {}
-        self._asked: dict[Contract, str] = {}
+        self._asked: dict[Contract, tuple[str, int]] = {}  # generic ticks, and the id that was known
         self._wanted: tuple[Contract, ...] = ()
         self._extras: Extras = frozenset()
         self.unwatched: tuple[Contract, ...] = ()
@@ -168,8 +168,8 @@ class IbFeed:
         self._tell_shortage()
         if self._wire is None or not self._wire.is_up:
             return  # the next connection streams them
-        stays = set(kept)
-        for contract in [each for each in self._lines if each not in stays or self._asked[each] != self._ticks(each)]:
+        stays, asked = set(kept), self._asked
+        for contract in [each for each in self._lines if each not in stays or asked[each][0] != self._ticks(each)]:
             self._away.pop(contract, None)
             self._cancel(self._wire, contract)
         for contract in kept:
@@ -197,7 +197,8 @@ class IbFeed:
         wire.quotes.rows[str(req_id)] = self._board.add(contract)
         self._silence.asked(contract, self._present().timestamp())
         asked = self._book.to_broker(contract)
-        more = self._asked[contract] = self._ticks(contract)
+        more = self._ticks(contract)
+        self._asked[contract] = more, asked.conId
         wire.pace.in_turn(lambda: wire.client.reqMktData(req_id, asked, more, False, False, []))
 
     def _ticks(self, contract: Contract) -> str:
@@ -263,17 +264,21 @@ class IbFeed:
         contract = next((each for each, line in self._lines.items() if line == req_id), None)
         if wire is None or contract is None or code == UNKNOWN_TICKER:
             return None
+        words = self._note(contract, why_not(contract, code, text))
         if code not in PARTLY:
             # quotes come only on change, so a line that has stopped looks like a quiet one
             row = self._board.rows[contract]
             wire.quotes.freeze(row)
             self._held_back.discard(row)
-        if code not in PARTLY:
-            self._ask_at[contract] = self._present() + (ASK_AGAIN if code in FOR_NOW else ASK_LATER)
-        words = self._note(contract, why_not(contract, code, text))
-        if code not in PARTLY:
+            self._ask_at[contract] = self._present() + self._wait_after(contract, code)
             self._away[contract] = words
         return None
+
+    def _wait_after(self, contract: Contract, code: int) -> timedelta:
+        """Return how long after a refusal to ask anew: at once where the id has become known since the question."""
+        if code == NO_CONTRACT and not self._asked[contract][1] and self._book.con_id(contract):
+            return timedelta(0)
+        return ASK_AGAIN if code in FOR_NOW else ASK_LATER
 
     def _farm(self, wire: Wire, farm: str, at: datetime, code: int) -> DataTrouble | None:
         """Hold back every row while a market data farm is broken: which contracts it serves is not told."""
