@@ -56,15 +56,15 @@ def check_terms(work: Work, order: Order, event: OrderReport, *, is_first: bool)
         return
     told = f"the broker has {order.ref} as {', '.join(found)}"
     is_of_presets = is_first or _is_of_presets(work, order, told)
-    text = f"{told} ({_PRESETS if is_of_presets else 'somebody has changed it'})"
+    why = _PRESETS if is_of_presets else "somebody has changed it"
+    text = f"{told} ({why})"
     key = _key_of_presets(order, told) if is_of_presets else ""
     position = work.positions[order.position]
     if order.may_open:
         distrust(work, position, f"{text}: it is taken back", key)
         cancel(work, work.orders[order.ref], Cause.OTHER_TERMS)
     elif _closes_more(order, event):
-        text = f"{text}: it would close more than was meant and is taken back"
-        work.alarm(order.bot, text, position.id, key=key)
+        work.alarm(order.bot, f"{text}: it would close more than was meant and is taken back", position.id, key=key)
         if order.purpose in RESTING:  # the next one would be no better: the engine watches its price
             work.put_position(replace(position, suspended=True, rearmed=NEVER_AGAIN))
             take_back(work, work.positions[position.id], Cause.PARTNER_CLOSES_MORE)

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -53,23 +53,29 @@ def scopes() -> tuple[Scope, ...]:
     files = [file for room in ("turn", "run") for file in sorted((ROOT / "engine" / room).glob("*.py"))]
     trees = [(file, ast.parse(file.read_text(encoding="utf-8"))) for file in files]
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-    modules = {f"engine.{file.parent.name}.{file.stem}": tree for file, tree in trees}
     return tuple(
-        Scope(file, node, [*tree.body, *_imported(tree, modules)])
+        Scope(file, node, [*tree.body, *_imported(tree)])
         for file, tree in trees
         for node in ast.walk(tree)
         if isinstance(node, functions)
     )
 
 
-def _imported(tree: ast.Module, modules: Mapping[str, ast.Module]) -> Iterator[ast.stmt]:
-    """Yield where names that a file imports are given what they are, as far as those are at hand."""
+def _imported(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Yield where names that a file imports from the engine are given what they are."""
     for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.module in modules:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("engine."):
             names = {each.name for each in node.names}
-            for given in modules[node.module].body:
+            for given in _module(node.module or ""):
                 if isinstance(given, ast.Assign) and any(_uses(name, given.targets) for name in names):
                     yield given
+
+
+@cache
+def _module(name: str) -> list[ast.stmt]:
+    """Return what stands in a module of the engine outside of functions, nothing of a package."""
+    file = ROOT.joinpath(*name.split(".")).with_suffix(".py")
+    return ast.parse(file.read_text(encoding="utf-8")).body if file.exists() else []
 
 
 @cache

@@ -61,6 +61,14 @@ async def found_by(wanted: Wanted) -> list[Finding]:
     return [finding async for finding in examine(wanted)]
 
 
+def alone(folder: Path, name: str) -> tuple[str, ...]:
+    """Return a copy of a shipped bot in a folder of its own, where no account document is found."""
+    file = folder / "bots" / f"{name}.yaml"
+    file.parent.mkdir()
+    file.write_text((SPECS / file.name).read_text(encoding="utf-8"), encoding="utf-8")
+    return (str(file),)
+
+
 def at_port(port: int, data: Path, *names: str, sim: bool = True) -> Wanted:
     return Wanted(specs=spec(*names), sim=sim, data=data, flags={"host": "127.0.0.1", "port": port}, environ={})
 
@@ -139,7 +147,7 @@ def test_the_words_for_eyes_end_with_a_count() -> None:
     found = doctor("--sim", *spec("put_lite"))
     assert found.exit_code == 0, found.output
     assert "\nmarket data\n" in found.stdout
-    assert "would sell 5905/5910p of 2026-10-21" in found.stdout
+    assert "would sell 5910/5920p of 2026-10-21" in found.stdout
     assert found.stdout.splitlines()[-1].split(" checks: ")[1].startswith(tuple("123456789"))
 
 
@@ -321,10 +329,10 @@ def test_an_account_with_real_money_is_refused_on_paper(data: Path) -> None:
     run(scenario())
 
 
-def test_another_account_than_the_settings_name_is_refused(data: Path) -> None:
+def test_another_account_than_the_settings_name_is_refused(tmp_path: Path, data: Path) -> None:
     async def scenario() -> None:
         async with gateway(first_day=SIM_DAY) as gw:
-            wanted = at_port(gw.port, data, "put_lite", sim=False)
+            wanted = replace(at_port(gw.port, data, sim=False), specs=alone(tmp_path, "put_lite"))
             environ = {"RULEBOT_ACCOUNT": "DU7654321", "RULEBOT_PROT": "4002"}
             found = [each async for each in examine(Wanted(**{**fields_of(wanted), "environ": environ}))]
             connections = [each for each in found if each.name == "connection"]
@@ -332,6 +340,17 @@ def test_another_account_than_the_settings_name_is_refused(data: Path) -> None:
             assert connections[1].text.startswith("account DU7654321 is not behind 127.0.0.1:")
             assert of(found, Group.SETTINGS, "account").text == "DU7654321 (RULEBOT_ACCOUNT)"
             assert of(found, Group.SETTINGS, "variables").mend == "was RULEBOT_PORT meant?"
+            assert exit_code(found) == 3
+
+    run(scenario())
+
+
+def test_another_account_than_the_account_document_names_is_refused(data: Path) -> None:
+    async def scenario() -> None:
+        async with gateway(first_day=SIM_DAY) as gw:
+            found = await found_by(at_port(gw.port, data, "put_lite", sim=False))
+            refused = [each for each in found if each.name == "connection"][-1]
+            assert refused.text.startswith("account DU1234567 is not behind 127.0.0.1:")
             assert exit_code(found) == 3
 
     run(scenario())
@@ -439,22 +458,25 @@ def test_an_account_without_funds_or_day_trades_is_warned_of() -> None:
             visit = Visit(World(world, None), desk, EventCalendar(), Batch(IN_HOURS, events), 10)
             found = [each for each in account(visit, desk, live=False) if each.level is Level.WARNING]
         assert [each.text for each in found] == [
-            "one entry of put_lite may lose $500.00, and $350.00 are free for margin",
+            "one entry of put_lite may lose $1,000.00, and $350.00 are free for margin",
             "none left within five sessions: put_lite enters nothing by it",
         ]
 
     run(scenario())
 
 
-def test_live_says_all_that_a_live_run_would_be_refused_for(data: Path) -> None:
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_live_says_all_that_a_live_run_would_be_refused_for(tmp_path: Path, data: Path, *, is_alone: bool) -> None:
+    bots = alone(tmp_path, "put_lite") if is_alone else spec("put_lite")
+    lacking = "no account document was found" if is_alone else "the account document has no 'live'"
+
     async def scenario() -> None:
         async with gateway(first_day=SIM_DAY, account="U1234567") as gw:
             flags = {"host": "127.0.0.1", "live_port": gw.port}
-            wanted = Wanted(specs=spec("put_lite"), live=True, data=data, flags=flags, environ={})
-            found = await found_by(wanted)
+            found = await found_by(Wanted(specs=bots, live=True, data=data, flags=flags, environ={}))
             missing = [each.text for each in found if each.group is Group.LIVE]
             assert len(missing) == 2
-            assert missing[0].startswith("no account document was found")
+            assert missing[0].startswith(lacking)
             assert missing[1].startswith("put_lite is not promoted")
             assert of(found, Group.ACCOUNT, "account").text.startswith("U1234567 (real money, simulated)")
             assert exit_code(found) == 1
@@ -462,14 +484,16 @@ def test_live_says_all_that_a_live_run_would_be_refused_for(data: Path) -> None:
     run(scenario())
 
 
-def test_beside_an_engine_no_lines_are_taken_for_options(data: Path) -> None:
+def test_beside_an_engine_no_lines_are_taken_for_options(tmp_path: Path, data: Path) -> None:
+    bots = alone(tmp_path, "calm_tape_condor")
+
     async def scenario() -> None:
         store = data / "runs" / "rulebot.db"
         journal = SqlJournal(open_store(store))
         try:
             async with gateway(first_day=SIM_DAY, seed=7) as gw:
                 await into_the_day(gw)
-                found = await found_by(at_port(gw.port, data, "calm_tape_condor", sim=False))
+                found = await found_by(replace(at_port(gw.port, data, sim=False), specs=bots))
         finally:
             journal.close()
         assert of(found, Group.LEGS, "legs").level is Level.NOT_CHECKED

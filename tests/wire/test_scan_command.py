@@ -48,14 +48,14 @@ def test_of_several_alternatives_the_one_that_would_be_taken_is_shown(data: Path
 
 def test_what_could_lose_too_much_does_not_hold(tmp_path: Path) -> None:
     text = (ROOT / "specs" / "put_lite.yaml").read_text()
-    assert "max_loss_per_trade: $500" in text
-    small = text.replace("max_loss_per_trade: $500", "max_loss_per_trade: $400").replace("put_lite", "small")
+    assert "max_loss_per_trade: $1000" in text
+    small = text.replace("max_loss_per_trade: $1000", "max_loss_per_trade: $900").replace("put_lite", "small")
     (tmp_path / "small.yaml").write_text(small)
     found = json.loads(command("--sim", "--all", "--format", "json", str(tmp_path / "small.yaml")).stdout)
     (row,) = found["rows"]
     assert row["holds"] is False
-    assert "could lose $4" in row["why"]
-    assert "max_loss_per_trade is $400" in row["why"]
+    assert "could lose $9" in row["why"]
+    assert "max_loss_per_trade is $900" in row["why"]
     assert command("--sim", str(tmp_path / "small.yaml")).stdout.splitlines()[1] == " none: --all shows what each lacks"
 
 

@@ -106,8 +106,9 @@ class Frame(NamedTuple):
 
 def _make_private(file: Path) -> None:
     """Make an empty file, and its folder, for their owner alone: a recording has every decision. Raises: OSError."""
-    file.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file.parent.mkdir(mode=0o700, exist_ok=True)
+    for folder in (file.parent.parent, file.parent):
+        if not folder.exists():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600))
 
 

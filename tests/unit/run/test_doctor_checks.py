@@ -205,11 +205,14 @@ NOON = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(("ahead", "took", "level"), [
-    (0.5, 0.1, Level.OK), (2.4, 0.1, Level.OK), (3.5, 0.1, Level.FAULT), (-3.5, 0.1, Level.FAULT), (2.0, 4.0, Level.OK),
+    (0.5, 0.1, Level.OK), (2.4, 0.1, Level.OK), (3.5, 0.1, Level.WARNING), (-3.5, 0.1, Level.WARNING),
+    (2.0, 4.0, Level.OK), (21600.0, 0.1, Level.WARNING),
 ])  # fmt: skip
 def test_the_clock_is_held_against_whole_seconds_of_the_broker(ahead: float, took: float, level: Level) -> None:
     asked = NOON + timedelta(seconds=ahead)
-    assert judged(asked, NOON, took).level is level
+    found = judged(asked, NOON, took)
+    assert found.level is level
+    assert ("an engine goes by the broker's" in found.text) is (level is Level.WARNING)
 
 
 def test_restarts_are_told_while_they_are_on_and_shortly_before() -> None:

@@ -9,13 +9,15 @@ from typing import Any, cast
 
 import pytest
 
+from engine.compile.plan import DayBounds
 from engine.decide.bot_day import BotDay
-from engine.decide.limits import ACCOUNT_LOSS
+from engine.decide.limits import account_day_problem
 from engine.model.contract import Option, Right
+from engine.model.halt import Halt
 from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
 from engine.model.position import Position, PositionLeg
 from engine.record.codec import encode
-from engine.record.record import Json, Kind, Record
+from engine.record.record import NO_LIMITS_TOLD, Json, Kind, Record
 from engine.run.chaos.aftermath import Aftermath
 from engine.run.chaos.limited import documents_taken_up, entries_and_refusals
 from engine.run.chaos.versions import Read, Told
@@ -53,6 +55,18 @@ def kept(second: int, found: Position) -> Record:
 
 def decides(second: int, what: str, reason: str = "", name: str = "") -> Record:
     return Record(at(second), Kind.DECISION, BOT, name, {"what": what, "reason": reason, "values": []})
+
+
+def halts(second: int, why: Halt, reason: str) -> Record:
+    data: dict[str, Json] = {"what": "halt", "reason": reason, "values": [], "halt": why.value, "rule": ""}
+    return Record(at(second), Kind.DECISION, BOT, "", data)
+
+
+def account_loss(lost: int, bound: int) -> str:
+    """Return what is told where the account has lost so many dollars, of so many that it may."""
+    found = account_day_problem(Decimal(-lost), DayBounds(loss=Decimal(bound)))
+    assert found is not None
+    return found.text
 
 
 def order(second: int, name: str, **changes: Any) -> Record:
@@ -132,9 +146,10 @@ def test_a_loss_of_the_day_forbids_entries_and_so_does_a_halt_for_it() -> None:
     assert "$50.00 were lost, daily_loss is $50.00" in found
     assert said(limits(daily_loss=Decimal(51)), *over, *entered(9, "p2")) == []
     assert said(limits(daily_loss=Decimal(50)), *over, *entered(9, "p2"), kept(1, position("p3", "open"))) == [found]
-    halt = decides(6, "halt", f"{ACCOUNT_LOSS} is $51.00, its daily_loss is $51.00")
+    halt = halts(6, Halt.ACCOUNT_LOSS, account_loss(51, 51))
     (found,) = said(limits(daily_loss=Decimal(51)), halt, *entered(9, "p2"))
     assert "halted for the day" in found
+    assert said(limits(daily_loss=Decimal(51)), halts(6, Halt.CONDITION, "day_range 51.5"), *entered(9, "p2")) == []
 
 
 def test_a_price_out_of_a_band_that_is_a_price_is_seen() -> None:
@@ -186,7 +201,7 @@ def test_the_document_counts_from_when_it_is_taken_up() -> None:
             {"max_notional_per_order": Decimal(2000000)},
             {"max_notional_per_order": Decimal(3000000)},
         ),
-        (f"{ACCOUNT_LOSS} is $7.00, its daily_loss is $5.00", {"daily_loss": Decimal(5)}, {"daily_loss": Decimal(9)}),
+        (account_loss(7, 5), {"daily_loss": Decimal(5)}, {"daily_loss": Decimal(9)}),
     ],
 )
 def test_a_refusal_by_a_limit_that_is_not_in_force_is_seen(
@@ -218,7 +233,7 @@ def test_limits_are_those_that_the_files_said() -> None:
 
 def test_who_starts_without_the_limits_of_before_is_told() -> None:
     first, then = runs(limits(max_open=1)), runs(None, 60)
-    alarm = Record(at(60), Kind.ALARM, data={"text": UNLIMITED})
+    alarm = Record(at(60), Kind.ALARM, data={"text": UNLIMITED, "key": NO_LIMITS_TOLD})
     reads = [limits(max_open=1), None, None]
     assert taken_up(reads, first, alarm, then, runs(None, 120)) == []
     (found,) = taken_up(reads, first, then)
