@@ -8,7 +8,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "examples"
 PROMISE = "See it trade: "
-NOT_BOTS = ("account", "liquid")
+NOT_BOTS = ("account_limits", "liquid")
 """Examples of the other kinds of documents."""
 TOLD = ("earnings_fly", "webhook")
 """Examples that trade when they are told something: dates of reports, as their tests do, or by another program, as

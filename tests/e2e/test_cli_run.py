@@ -17,8 +17,8 @@ from engine.store.sqlite import hold_store
 pytestmark = pytest.mark.usefixtures("slow_market")
 
 SPEC = str(Path(__file__).parents[2] / "specs" / "put_lite.yaml")
-HALF_DAY = "2026-11-27"
-"""The session after Thanksgiving closes at 13:00: what happens in a day, in half the time."""
+HALF_DAY = "2026-12-24"
+"""The session before Christmas closes at 13:00: half the time of a whole day. No event keeps put_lite out."""
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +47,9 @@ def test_the_day_is_told_line_by_line(day: tuple[Result, Path]) -> None:
         f" store {store}",
         " Ctrl+C stops: entries are cancelled, exits stay at the broker",
         " net liquidation $1,000,000.00",
-        " 09:30:00  the session of 2026-11-27 opens, a half day",
+        " 09:30:00  the session of 2026-12-24 opens, a half day",
         " 10:30:00  put_lite  watching: its window is open",
-        " 13:00:00  the session of 2026-11-27 closes",
+        " 13:00:00  the session of 2026-12-24 closes",
     ):
         assert wanted in lines
     assert any("put_lite  filled: sold " in line for line in lines)
@@ -64,9 +64,9 @@ def test_the_log_is_on_the_console_as_in_its_file(day: tuple[Result, Path]) -> N
 
 
 def test_the_report_says_what_the_bot_did(day: tuple[Result, Path]) -> None:
-    report = day[0].stdout.partition("the session of 2026-11-27 closes\n")[2]
+    report = day[0].stdout.partition("the session of 2026-12-24 closes\n")[2]
     assert " put_lite  " in report
-    assert "sold 5" in report
+    assert "sold 6" in report
     assert "commissions $" in report
     assert "1 entry, 1 exit, 0 rejects" in report
     assert "simulated seconds in " in report
@@ -78,7 +78,7 @@ def test_the_store_answers(day: tuple[Result, Path]) -> None:
     assert " put_lite  stopped  paper" in asked(store, "list")
     assert "nothing is open" in asked(store, "status")
     assert " total_trades" in asked(store, "summary")
-    assert "put_lite traded on 2026-11-27." in asked(store, "why", "put_lite")
+    assert "put_lite traded on 2026-12-24." in asked(store, "why", "put_lite")
 
 
 def test_a_later_backtest_is_not_asked_in_the_place_of_the_engine(day: tuple[Result, Path], tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_ci_a_second_day_begins(tmp_path: Path) -> None:
     arguments = ["run", *sim, "--store", str(tmp_path / "two.db"), SPEC]
     result = CliRunner(env={"RULEBOT_DATA": str(tmp_path / "data")}).invoke(main, arguments)
     assert result.exit_code == 0, result.output
-    assert " 09:30:00  the session of 2026-11-30 opens" in result.stdout.splitlines()
+    assert " 09:30:00  the session of 2026-12-28 opens" in result.stdout.splitlines()
     assert result.stdout.count("put_lite  watching: its window is open") == 2
     assert "held something on " in result.stdout
 

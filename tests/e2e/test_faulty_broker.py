@@ -29,8 +29,7 @@ from tests.e2e.worlds import check_replays, spec_files
 DAY = date(2026, 10, 21)
 STOP_AT = datetime(2026, 10, 21, 13, 36, tzinfo=UTC)
 QUICK_DAY = date(2026, 12, 24)
-"""A day on which the condor reaches its target by 10:17, and all four legs are bought back."""
-CLOSE = datetime(2026, 10, 21, 20, 0, tzinfo=UTC)
+"""A day on which the condor sells at 09:45, and all four legs can be bought back by 10:11."""
 SEED = 7
 """A morning on which the seller sells at once and leaves a resting pair."""
 
@@ -39,13 +38,17 @@ def morning(
     folder: Path,
     *faults: str,
     bot: str = "spy_put_seller",
+    text: str = "",
     stop_at: datetime = STOP_AT,
     seed: int = SEED,
     data_seconds: int = 5,
     kill_at: datetime | None = None,
     first_day: date = DAY,
 ) -> Day:
-    """Run the seller to 09:36 with these faults, each a line of YAML; return its books and the broker's."""
+    """Run the seller to 09:36 with these faults, each a line of YAML; return its books and the broker's.
+
+    text: a spec to run in place of the shipped one.
+    """
     asks = {Request.STOP: stop_at} if kill_at is None else {Request.KILL: kill_at, Request.STOP: stop_at}
 
     async def body() -> Day:
@@ -53,7 +56,7 @@ def morning(
         settings = GatewaySettings(first_day=first_day, seed=seed, data_seconds=data_seconds)
         gateway = await start_gateway(settings, faults=plan)
         try:
-            await _run(gateway.port, folder / "s.db", bot, asks)
+            await _run(gateway.port, folder / "s.db", _spec(folder, bot, text), asks)
             assert gateway.ledger is not None
             return read_day(folder / "s.db", gateway.ledger.totals(), {})
         finally:
@@ -62,18 +65,28 @@ def morning(
     return asyncio.run(body())
 
 
-def condor_day(folder: Path, fault: str) -> Day:
-    """Run the condor to the close, when what its exit of 12:11 has left expires; quoted every 15 seconds."""
-    return morning(folder, fault, bot="dte0_condor", stop_at=CLOSE, data_seconds=15)
+def condor_morning(folder: Path, fault: str, day: date = QUICK_DAY) -> Day:
+    """Run a condor that leaves at 10:10 by a ladder to 10:40, quoted every 15 seconds.
+
+    An order of a target keeps its price. Only an exit of another kind changes its order from try to try.
+    """
+    at_close = '  - time: "15:45"\n    order: market\n'
+    shipped = Path(spec_files(["dte0_condor"])[0]).read_text(encoding="utf-8")
+    assert at_close in shipped
+    text = shipped.replace(at_close, '  - time: "10:10"\n')
+    stop_at = at_exchange_time(day, time(10, 40))
+    return morning(folder, fault, bot="dte0_condor", text=text, stop_at=stop_at, data_seconds=15, first_day=day)
 
 
-def condor_morning(folder: Path, fault: str) -> Day:
-    """Run the condor of that day to 10:40, quoted every 15 seconds."""
-    stop_at = at_exchange_time(QUICK_DAY, time(10, 40))
-    return morning(folder, fault, bot="dte0_condor", stop_at=stop_at, data_seconds=15, first_day=QUICK_DAY)
+def _spec(folder: Path, bot: str, text: str) -> str:
+    """Return the path of the shipped spec of a bot, or of this text."""
+    if not text:
+        return spec_files([bot])[0]
+    (folder / f"{bot}.yaml").write_text(text, encoding="utf-8")
+    return str(folder / f"{bot}.yaml")
 
 
-async def _run(port: int, store: Path, bot: str, asks: Mapping[Request, datetime]) -> None:
+async def _run(port: int, store: Path, spec: str, asks: Mapping[Request, datetime]) -> None:
     asked: list[Request] = []
 
     def watcher(run: Run, at: datetime) -> None:
@@ -82,7 +95,7 @@ async def _run(port: int, store: Path, bot: str, asks: Mapping[Request, datetime
                 asked.append(request)
                 run.inbox.ask(request)
 
-    desk = load_desk(spec_files([bot]), {}, None)
+    desk = load_desk([spec], {}, None)
     tapes = store.with_name("tapes")
     options = RunOptions(store=store, logs=None, sessions=None, install="f", tapes=tapes)
     await execute(desk, options, attached("127.0.0.1", port, 1, "", lockstep=True), lambda run: None, watcher)
@@ -124,10 +137,10 @@ def test_why_says_that_market_data_did_not_come_and_why(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fault", "orders"),
     [
-        ("kind: legs_rewritten, on: order, number: each", ["-0.55", "0.40"]),
+        ("kind: legs_rewritten, on: order, number: each", ["-0.55", "0.65"]),
         (
             "kind: legs_rewritten, on: order, number: each, changes: refused",
-            ["-0.70", "-0.65", "-0.55", "0.25", "0.30", "0.40"],
+            ["-0.70", "-0.65", "-0.55", "0.50", "0.55", "0.65", "0.70"],
         ),
     ],
     ids=["under the broker's own words", "not at all"],
@@ -136,8 +149,8 @@ def test_a_ladder_goes_on_at_a_broker_who_takes_no_change_of_a_combo_as_it_was_s
     fault: str, orders: list[str], tmp_path: Path
 ) -> None:
     """The entry stood at its first price for all its tries, and so did the exit, until the market order after them."""
-    day = condor_day(tmp_path, fault)
-    assert [(each.state, each.exit_reason) for each in day.positions.values()] == [("closed", "target")]
+    day = condor_morning(tmp_path, fault, DAY)
+    assert [(each.state, each.exit_reason) for each in day.positions.values()] == [("closed", "time")]
     assert compare_books(day) == []
     assert offences(day) == {}
     sent = sorted(day.orders.values(), key=lambda order: order.number)
@@ -150,7 +163,7 @@ def test_an_exit_whose_change_came_as_a_second_order_closes_once(cancels: str, t
     """Both work under one id: both are taken back, and the next exit waits until a list has neither."""
     fault = f"kind: change_doubled, on: order, number: 2, told: at_once, cancels: {cancels}"
     day = condor_morning(tmp_path, fault)
-    assert [(each.state, each.exit_reason) for each in day.positions.values()] == [("closed", "target")]
+    assert [(each.state, each.exit_reason) for each in day.positions.values()] == [("closed", "time")]
     assert compare_books(day) == []
     assert offences(day) == {}
     assert day.ledger.positions == {}

@@ -335,7 +335,7 @@ SAFEGUARDS = (
     Safeguard(
         "a resting pair is made whole",
         "a position stands without its stop",
-        _off((resting._lacks_one, lambda *_: False)),
+        _off((resting._missing, lambda *_: [])),
         "crash",
         SELLER,
     ),
