@@ -63,7 +63,7 @@ def test_a_run_that_went_on_after_a_restart_is_compared_from_where_it_stood(tmp_
     """The entry is of the first run, its exit of the second. The first ends before the exit does."""
 
     async def twice(gateway: RunningGateway, folder: Path) -> None:
-        for stops in (new_york(10, 45), new_york(11, 10)):
+        for stops in (new_york(10, 45), new_york(13, 50)):
             await run_until(gateway, folder / "s.db", stops, ("put_lite", "spy_put_seller"))
 
     in_loop(twice, tmp_path, seed=3)
@@ -79,7 +79,7 @@ def test_a_run_that_went_on_after_a_restart_is_compared_from_where_it_stood(tmp_
 @pytest.mark.long
 def test_ci_each_run_of_a_day_is_compared_and_not_what_was_over_before(tmp_path: Path) -> None:
     async def thrice(gateway: RunningGateway, folder: Path) -> None:
-        for stops in (new_york(10, 45), new_york(11, 10), new_york(11, 20)):
+        for stops in (new_york(10, 45), new_york(13, 50), new_york(14, 0)):
             await run_until(gateway, folder / "s.db", stops, ("put_lite",))
 
     in_loop(thrice, tmp_path, seed=3)

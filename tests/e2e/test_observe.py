@@ -53,7 +53,7 @@ MARK = "observed: nothing was sent, and orders filled by a model (natural)"
 HALF_DAY = date(2026, 12, 24)
 """The session before Christmas, which ends at 13:00."""
 NEVER = at_exchange_time(HALF_DAY, time(19))
-ALL_IS_DONE = at_exchange_time(HALF_DAY, time(11, 45))
+ALL_IS_DONE = at_exchange_time(HALF_DAY, time(11, 50))
 """By then all three bots have entered, and the two that leave that day have left."""
 A_PUT = """rulebot: 1
 name: {name}
@@ -160,8 +160,8 @@ def test_each_entry_is_told_before_as_one_that_would_be(observed: tuple[Path, li
         told = [each for each in reader.records((Kind.DECISION,)) if each.data.get("what") == "would enter"]
         executions = [row["exec_id"] for row in reader.view("fills")]
     assert [each.bot for each in told] == ["spy_put_seller", "dte0_condor", "put_lite"]
-    assert told[2].data["reason"] == "sell 5960/5965p at 0.20 (mid 0.20, natural 0.15)"
-    assert told[2].data["values"] == ["0.20", pytest.approx(0.2), pytest.approx(0.15)]
+    assert told[2].data["reason"] == "sell 5960/5970p at 0.50 (mid 0.475, natural 0.40)"
+    assert told[2].data["values"] == ["0.50", pytest.approx(0.475), pytest.approx(0.4)]
     assert all(each.startswith("observed.") for each in executions)
     assert len(set(executions)) == len(executions) == 13
 
@@ -216,7 +216,7 @@ def test_shares_of_a_put_that_expired_while_nobody_looked_are_in_its_account(tmp
 def test_ci_a_restart_with_orders_at_work_takes_them_up(tmp_path: Path) -> None:
     """Killed between the two tries of an entry, and while a position is closed."""
     store = tmp_path / "s.db"
-    day(store, [at_exchange_time(HALF_DAY, each) for each in (time(9, 45, 6), time(10, 52, 20))])
+    day(store, [at_exchange_time(HALF_DAY, each) for each in (time(9, 45, 6), time(11, 43))])
     found = trades(store, "strategy_id", "status", "exit_name")
     assert [tuple(each.values()) for each in found] == [
         ("spy_put_seller", "OPEN", None),

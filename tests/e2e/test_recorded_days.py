@@ -128,12 +128,12 @@ def test_exits_stand_in_a_row_below_their_position(address: str) -> None:
     text = page(f"{address}days/2026-10-21?at=10:31")
     found = re.search(r'</tr>\s*<tr class="under"><td class="words" colspan="12">(.*?)</td></tr>', text)
     assert found is not None
-    assert "stop 0.67; time 15:30" in found[1]
+    assert "target 0.25 (now 0.60); stop 0.97; time 15:30" in found[1]
 
 
 def test_the_next_decision_is_one_step_away(address: str) -> None:
     text = page(f"{address}days/2026-10-21?at=10:29")
-    for said in ("watching: its window is open", "filled: sold 5965/5970p at 0.20", "target: closing"):
+    for said in ("watching: its window is open", "filled: sold 5970/5980p at 0.50", "target: closing"):
         (path,) = re.findall(r'href="/(days/2026-10-21\?at=[\d:]+)">Next', text)
         text = page(f"{address}{path}")
         assert said in text[text.index("What had happened") :]

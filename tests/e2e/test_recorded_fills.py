@@ -29,6 +29,8 @@ from tests.e2e.worlds import spec_files
 
 FIRST, LAST = date(2026, 10, 21), date(2026, 10, 22)
 PUT_LITE = (shipped("specs") / "put_lite.yaml").read_text(encoding="utf-8")
+EARLY = ("exits:\n", 'exits:\n  - time: "10:40"\n    name: early\n')
+"""An exit long before that of the recording, after which nothing more is streamed of its contracts."""
 
 
 @pytest.fixture(scope="module")
@@ -62,18 +64,20 @@ def test_two_sessions_in_a_row_decide_as_the_run_did(tapes: Path) -> None:
     assert of_bots(records) == of_bots(wire(tapes))
 
 
-def changed(tapes: Path, was: str, now: str) -> Program:
+def changed(tapes: Path, *changes: tuple[str, str]) -> Program:
     """Return the program of the recording with another text of its bot."""
-    assert was in PUT_LITE
-    (file := tapes.parent / "put_lite.yaml").write_text(PUT_LITE.replace(was, now), encoding="utf-8")
+    text = PUT_LITE
+    for was, now in changes:
+        assert was in text
+        text = text.replace(was, now)
+    (file := tapes.parent / "put_lite.yaml").write_text(text, encoding="utf-8")
     recorded = beginning(open_recording(listed(tapes)[0].file).head, Board()).program
     return load_desk([str(file)], {}, None).program(recorded.install, {}, recorded.line_limit)
 
 
 def test_orders_are_as_recorded_until_the_bot_does_otherwise(tapes: Path) -> None:
     """It leaves by the clock at 10:40, which the recorded one did not: the entry is as it was, and the exit is not."""
-    early = 'exits:\n  - time: "10:40"\n    name: early\n'
-    records, findings = walked(tapes, changed(tapes, "exits:\n", early))
+    records, findings = walked(tapes, changed(tapes, EARLY))
     (told,) = findings
     assert Path(told.file).name == "2026-10-21.tape"
     assert told.text == (
@@ -95,7 +99,7 @@ def fills(records: list[Record]) -> list[tuple[datetime, list[object]]]:
 
 def test_a_ladder_of_other_steps_goes_on_with_the_model(tapes: Path) -> None:
     """The order is sent as it was, and changed earlier: it must not be taken for one that was never there."""
-    records, findings = walked(tapes, changed(tapes, "wait: 10s", "wait: 7s"))
+    records, findings = walked(tapes, changed(tapes, ("wait: 10s", "wait: 7s"), EARLY))
     assert "it changes an order which the recording does not" in findings[0].text
     assert {each.data["purpose"] for each in records if each.kind is Kind.FILL} == {"entry", "exit"}
     assert not [each for each in records if each.kind is Kind.ALARM]
@@ -104,7 +108,7 @@ def test_a_ladder_of_other_steps_goes_on_with_the_model(tapes: Path) -> None:
 def test_what_nobody_asked_for_then_is_made_of_the_levels_that_were_recorded(tapes: Path) -> None:
     """Bars of five minutes, which the recorded bot did not read: that of 10:30 is told five seconds later."""
     rule = "  when:\n    - sma: {window: 12, bars: 5m, above: 1}\n"
-    records, findings = walked(tapes, changed(tapes, "  when:\n", rule))
+    records, findings = walked(tapes, changed(tapes, ("  when:\n", rule), EARLY))
     unasked = "5m bars of SPX are not recorded: they are made of the levels that were streamed, without volumes"
     assert [each.text for each in findings if "bars" in each.text] == [f"{day}: {unasked}" for day in (FIRST, LAST)]
     assert [each.text.partition(" on ")[0] for each in findings if "bars" not in each.text] == ["from 10:30:05"]
@@ -132,7 +136,7 @@ def test_a_day_of_two_runs_is_one_session(tmp_path: Path) -> None:
     specs = ("put_lite", "spy_put_seller")
 
     async def twice(gateway: RunningGateway, folder: Path) -> None:
-        for stops in (new_york(10, 45), new_york(11, 10)):
+        for stops in (new_york(10, 45), new_york(13, 50)):
             await run_until(gateway, folder / "a.db", stops, specs)
 
     in_loop(twice, tmp_path, seed=3, data_seconds=15)
@@ -144,7 +148,7 @@ def test_a_day_of_two_runs_is_one_session(tmp_path: Path) -> None:
     (done,) = walk.through(FIRST, FIRST)
     assert [each.text.rpartition(": ")[2] for each in done.findings[1:]] == ["the recording ends"]
     assert {Path(each.file) for each in done.findings[1:]} == {parts[1].files[-1]}
-    early = changed(tmp_path / "tapes", "exits:\n", 'exits:\n  - time: "10:40"\n    name: early\n')
+    early = changed(tmp_path / "tapes", EARLY)
     (otherwise,) = walked(tmp_path / "tapes", early)[1][1:]
     assert (otherwise.text[:13], Path(otherwise.file)) == ("from 10:40:00", parts[0].files[-1])
     found = [each for each in done.records if each.at <= was[-1].at]

@@ -28,7 +28,8 @@ DAY = date(2026, 10, 21)
 NOON = datetime(2026, 10, 21, 16, tzinfo=UTC)
 ENDED = at_exchange_time(DAY, time(11, 30))
 EXAMPLES = Path(__file__).parents[2] / "examples"
-(PUT_LITE,) = spec_files(["put_lite"])
+PUT_OF_FIVE = str(Path(__file__).with_name("put_of_five.yaml"))
+"""A bot whose target is reached between two full minutes of the morning."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ebbing = "    - name: ebbing\n      vix_change: {since: open, below: 0 pts}\n"
     assert ebbing in text
     (folder / "crowding.yaml").write_text(text.replace(ebbing, ""), encoding="utf-8")
-    run_days(folder, [PUT_LITE, str(folder / "crowding.yaml")], seed=3, tapes=folder / "s-tapes", until=ENDED)
+    run_days(folder, [PUT_OF_FIVE, str(folder / "crowding.yaml")], seed=3, tapes=folder / "s-tapes", until=ENDED)
     return next(folder.glob("*.db")).rename(folder / "s.db")
 
 
@@ -59,7 +60,7 @@ def scanned(store: Path, spec: str, at: str) -> dict[str, object]:
 
 def test_a_scan_of_a_recording_sees_what_the_bot_saw(store: Path) -> None:
     """It enters at 10:30: in that instant the same legs are measured, and all its conditions hold."""
-    row = scanned(store, PUT_LITE, "10:30")
+    row = scanned(store, PUT_OF_FIVE, "10:30")
     assert (row["holds"], row["structure"], row["price"]) == (True, "5965/5970p", pytest.approx(0.25, abs=0.06))
     assert row["delta"] is not None
     assert row["probability_of_profit"] is not None
@@ -76,11 +77,11 @@ def test_crowding_of_a_recording_is_what_the_rule_read(store: Path) -> None:
 def test_what_was_not_streamed_is_unknown(store: Path) -> None:
     row = scanned(store, spec_files(["monthly_condor"])[0], "11:00")
     assert (row["structure"], row["price"], row["holds"]) == ("", None, False)
-    done = command(store, "scan", PUT_LITE, "--all", "--recording", "2026-10-21", "--at", "09:35")
-    assert "were streamed then, for put_lite, crowding; of anything else nothing is known" in done.output
+    done = command(store, "scan", PUT_OF_FIVE, "--all", "--recording", "2026-10-21", "--at", "09:35")
+    assert "were streamed then, for put_of_five, crowding; of anything else nothing is known" in done.output
     assert "no market data line was taken" in done.output
     assert "its recording ends" not in done.output
-    late = command(store, "scan", PUT_LITE, "--recording", "2026-10-21", "--at", "17:30")
+    late = command(store, "scan", PUT_OF_FIVE, "--recording", "2026-10-21", "--at", "17:30")
     assert re.search(r"its recording ends at 11:30:\d\d: nothing is known of what came after", late.output)
 
 
@@ -94,7 +95,7 @@ def test_after_the_end_of_a_recording_stands_what_stood_there(store: Path) -> No
 
 
 def test_a_scan_of_a_recording_is_not_kept(store: Path) -> None:
-    scanned(store, PUT_LITE, "10:30")
+    scanned(store, PUT_OF_FIVE, "10:30")
     assert not scans_file().exists()
 
 
@@ -109,7 +110,9 @@ def test_a_scan_of_a_recording_is_not_kept(store: Path) -> None:
     ],
 )
 def test_misuse_of_a_scan_is_told(store: Path, words: tuple[str, ...], said: str) -> None:
-    done = CliRunner().invoke(main, ["scan", PUT_LITE, *words, *(() if "--sim" in words else ("--store", str(store)))])
+    done = CliRunner().invoke(
+        main, ["scan", PUT_OF_FIVE, *words, *(() if "--sim" in words else ("--store", str(store)))]
+    )
     assert done.exit_code == 2
     assert said in done.output
 
@@ -118,7 +121,7 @@ def test_misuse_of_a_scan_is_told(store: Path, words: tuple[str, ...], said: str
 
 
 def as_test(store: Path, clock: str, out: Path, *more: str) -> Result:
-    words = ("replay", "2026-10-21", "--as-test", clock, "--bot", "put_lite", "--out", str(out), *more)
+    words = ("replay", "2026-10-21", "--as-test", clock, "--bot", "put_of_five", "--out", str(out), *more)
     return command(store, *words)
 
 
@@ -205,8 +208,8 @@ def test_ci_a_bot_that_selects_by_delta_chooses_as_then(
     [
         (("--as-test", "10:30"), "2 bots ran on 2026-10-21: a test is of one"),
         (("--as-test", "10:30", "--bot", "nobody"), "no bot 'nobody' ran on 2026-10-21"),
-        (("--as-test", "08:00", "--bot", "put_lite"), "is outside of it"),
-        (("--bot", "put_lite"), "they go with --as-test"),
+        (("--as-test", "08:00", "--bot", "put_of_five"), "is outside of it"),
+        (("--bot", "put_of_five"), "they go with --as-test"),
         (("--as-test", "10:30", "--at", "10:30"), "at a time"),
         (("--as-test", "10:30", "--format", "json"), "a test is YAML"),
     ],
@@ -237,7 +240,7 @@ def test_a_recorded_day_is_exported_and_backtested(store: Path, tmp_path: Path) 
     entries = []
     for number, data in enumerate((f"parquet:{out / 'SPX'}", f"tapes:{store.with_name('s-tapes')}")):
         tested = tmp_path / f"{number}.db"
-        words = ["backtest", PUT_LITE, "--data", data, "--store", str(tested)]
+        words = ["backtest", PUT_OF_FIVE, "--data", data, "--store", str(tested)]
         assert CliRunner().invoke(main, words).exit_code == 0
         with StoreReader(tested) as reader:
             entries.append([(row["legs"], row["entry_time"], row["final_pnl"]) for row in reader.view("trades")])
@@ -262,18 +265,18 @@ def exits_only(store: Path, tmp_path: Path) -> Path:
 def test_a_run_that_watched_exits_alone_is_listed_as_one(exits_only: Path) -> None:
     """It was said to go on from the day before."""
     first, second = command(exits_only, "replay", "--list").output.splitlines()
-    assert "  put_lite, crowding  " in first
+    assert "  put_of_five, crowding  " in first
     assert "  no bot: exits only  " in second
     row = days_page._day_row(DAY, listed(exits_only.with_name("s-tapes")))
-    assert (row["bots"], row["goes_on"]) == (["put_lite", "crowding"], False)
+    assert (row["bots"], row["goes_on"]) == (["put_of_five", "crowding"], False)
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), ("no bot ran at 11:30: exits alone were watched", "there ran crowding, put_lite")),
-        (("--bot", "put_lite"), ("the bot put_lite did not run at 11:30", "another run of 2026-10-21 had it")),
-        (("--bot", "other"), ("no bot 'other' ran on 2026-10-21", "there ran crowding, put_lite")),
+        ((), ("no bot ran at 11:30: exits alone were watched", "there ran crowding, put_of_five")),
+        (("--bot", "put_of_five"), ("the bot put_of_five did not run at 11:30", "another run of 2026-10-21 had it")),
+        (("--bot", "other"), ("no bot 'other' ran on 2026-10-21", "there ran crowding, put_of_five")),
     ],
 )
 def test_no_test_is_made_of_what_did_not_run(exits_only: Path, words: tuple[str, ...], said: tuple[str, str]) -> None:
@@ -285,7 +288,7 @@ def test_no_test_is_made_of_what_did_not_run(exits_only: Path, words: tuple[str,
 def test_where_exits_alone_were_watched_no_bot_is_named(exits_only: Path) -> None:
     """A test of it ended in a traceback."""
     (second,) = exits_only.with_name("s-tapes").glob("2026-10-21T150000Z/*.tape")
-    for words in (("--as-test", "11:30"), (PUT_LITE,)):
+    for words in (("--as-test", "11:30"), (PUT_OF_FIVE,)):
         done = CliRunner().invoke(main, ["replay", str(second), *words])
         assert (done.exit_code, "exits alone were watched" in done.output) == (2, True), done.output
 
@@ -297,8 +300,11 @@ def test_an_instant_has_the_conditions_of_each_symbol_of_a_universe(tmp_path: Pa
     run_days(tmp_path, bot, seed=3, data_seconds=60, tapes=tapes, until=morning)
     told = command(tmp_path / "s.db", "replay", "--at", "10:10", "--format", "json")
     rules = [each["rule"] for each in json.loads(told.stdout)["bots"]["vertical_switch"]]
-    assert rules[:4] == ["SPY trend", "SPY no_event", "QQQ trend", "QQQ no_event"]
-    assert "   SPY trend       yes      up: " in command(tmp_path / "s.db", "replay", "--at", "10:10").output
+    assert rules[:3] == ["SPY no_event", "QQQ no_event", "AAPL no_event"]
+    assert (
+        "   SPY no_event    yes      earnings, until expiry"
+        in command(tmp_path / "s.db", "replay", "--at", "10:10").output
+    )
 
 
 def test_a_day_on_which_no_bot_ran_is_told_so_among_the_days_of_the_page() -> None:

@@ -315,7 +315,7 @@ def test_drift_sets_what_was_done_beside_what_the_spec_makes(store: Path) -> Non
 @pytest.mark.parametrize(
     ("was", "now", "what", "parts"),
     [
-        ("by: 5 pts", "by: 10 pts", What.BESIDES, ""),
+        ("by: 10 pts", "by: 5 pts", What.BESIDES, ""),
         ("exits:\n", 'exits:\n  - time: "10:40"\n    name: early\n', What.EXIT, "10:40:00 here they part: it sends"),
     ],
 )
@@ -325,6 +325,7 @@ def test_drift_without_a_cause_says_so(
     """A walk of another text stands for an engine that does not do what its spec says."""
     (file,) = spec_files(["put_lite"])
     text = Path(file).read_text(encoding="utf-8")
+    assert was in text
     (tmp_path / "put_lite.yaml").write_text(text.replace(was, now), encoding="utf-8")
     other = load_desk([str(tmp_path / "put_lite.yaml")], {}, None).program("x", {}, 90)
     monkeypatch.setattr(drift, "answered", lambda recording, stood: answered(recording, replace(stood, program=other)))

@@ -36,7 +36,7 @@ NEW = {
 def ends_early() -> Iterator[None]:
     """End the engine that trades once all have entered and what leaves has left; its shadows end with it."""
     execute = start.execute
-    last = at_exchange_time(date.fromisoformat(HALF_DAY), time(11, 30))
+    last = at_exchange_time(date.fromisoformat(HALF_DAY), time(12))
 
     async def shortly(desk: Any, options: Any, world: Any, started: Callable[[start.Run], None], *given: Any) -> Any:
         def begun(run: start.Run) -> None:
@@ -171,7 +171,7 @@ def test_compare_says_what_differed_and_why(beside: tuple[Path, Result]) -> None
     told = asked(beside[0], "summary", "--compare").output
     assert "dte0_condor over 1 session, 2026-12-24" in told
     assert re.search(r"entries +1 +0", told)
-    assert re.search(r"entry +6030/6035p +none +vix_change +", told)
+    assert re.search(r"entry +6030/6040p +none +vix_change +", told)
     assert "short_put  |delta| nearest 0.06; the shadow |delta| nearest 0.08" in told
     assert "observed, a shadow of" in told
 
