@@ -265,7 +265,7 @@ def _settings(options: Mapping[str, Any], desk: "Desk", specs: Sequence[str | Pa
         "client_id": options["client_id"],
         store: options["store"],
         "logs": options["logs"],
-        "account": desk.account.account if desk.account is not None and options["paper"] else None,
+        "account": (desk.account.account or None) if desk.account is not None and options["paper"] else None,
     }
     folder = folder_of(options["settings"], specs)
     return read_settings(options["settings"], folder, data_folder(), flags=flags)

@@ -21,7 +21,7 @@ def explain_account(document: AccountDocument) -> Explanation:
     )
     return Explanation(
         kind="account",
-        name=document.account,
+        name=document.account or "account",
         about=document.about,
         sections=(Section("Limits", lines), Section("Live", tuple(_live(document.live)))),
     )

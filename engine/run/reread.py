@@ -97,7 +97,7 @@ def refuse_account(
                 "put it back; to run without limits over all bots, stop and start",
             )
         return
-    if not any_account and desk.account.account != account:
+    if not any_account and desk.account.account and desk.account.account != account:
         raise SpecError(
             f"the account document is for {desk.account.account}, and {account} is traded", "stop and start for that"
         )

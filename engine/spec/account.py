@@ -26,7 +26,7 @@ def account_document(tree: Tree) -> AccountDocument:
     return AccountDocument(
         version=1,
         about=str(tree["about"]),
-        account=str(tree["account"]),
+        account=str(tree.get("account", "")),
         daily_loss=number(risk.get("daily_loss")),
         daily_profit=number(risk.get("daily_profit")),
         max_open=_count(risk.get("max_open")),

@@ -345,10 +345,16 @@ def test_another_account_than_the_settings_name_is_refused(tmp_path: Path, data:
     run(scenario())
 
 
-def test_another_account_than_the_account_document_names_is_refused(data: Path) -> None:
+def test_another_account_than_the_account_document_names_is_refused(data: Path, tmp_path: Path) -> None:
+    for name in ("put_lite", "account"):
+        (tmp_path / f"{name}.yaml").write_text((SPECS / f"{name}.yaml").read_text("utf-8"), "utf-8")
+    with (tmp_path / "account.yaml").open("a", encoding="utf-8") as document:
+        document.write("account: DU1234567\n")
+
     async def scenario() -> None:
         async with gateway(first_day=SIM_DAY) as gw:
-            found = await found_by(at_port(gw.port, data, "put_lite", sim=False))
+            wanted = replace(at_port(gw.port, data, sim=False), specs=(str(tmp_path / "put_lite.yaml"),))
+            found = await found_by(wanted)
             refused = [each for each in found if each.name == "connection"][-1]
             assert refused.text.startswith("account DU1234567 is not behind 127.0.0.1:")
             assert exit_code(found) == 3

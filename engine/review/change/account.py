@@ -24,7 +24,7 @@ def compare_accounts(was: AccountDocument, now: AccountDocument) -> Difference:
 
 def lone_account(document: AccountDocument, status: Status) -> Difference:
     """Return an account document that only one side has."""
-    return Difference(name=document.account, kind="account", about=document.about, status=status)
+    return Difference(name=document.account or "account", kind="account", about=document.about, status=status)
 
 
 def _change(path: str, old: str, new: str, words: str = "", *, is_worse: bool = False) -> Change:

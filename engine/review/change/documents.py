@@ -59,7 +59,7 @@ def _called(each: Loaded) -> str:
     if each.spec is not None:
         return f"bot '{each.spec.name}'"
     if each.account is not None:
-        return f"account '{each.account.account}'"
+        return f"account '{each.account.account}'" if each.account.account else "the account"
     return f"universe '{PurePath(each.source.file).stem}'" if each.universe is not None else ""
 
 

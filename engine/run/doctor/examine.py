@@ -121,7 +121,7 @@ def _settings(wanted: Wanted, desk: Desk) -> tuple[Settings | None, list[Finding
     """Return the settings of a run of these specs: their file lies beside the folders that these are in."""
     flags = dict(wanted.flags)
     if desk.account is not None and not wanted.live and flags.get("account") is None:
-        flags["account"] = desk.account.account
+        flags["account"] = desk.account.account or None
     there = [each for each in wanted.specs if is_named(each)] if wanted.exits_only else wanted.specs
     folder = folder_of(wanted.settings, desk.files or find_files(there) or wanted.specs)
     return found_settings(wanted.settings, folder, wanted.data, flags, wanted.environ)

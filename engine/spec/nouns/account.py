@@ -66,6 +66,8 @@ class Between:
 class AccountDocument:
     """What all bots together may do in one account (`rulebot_account: 1`). Dollars and counts; None is no limit.
 
+    account: the broker's id; "" for whatever account a paper run is connected to.
+
     worst_case_at_expiry, margin: dollars, or a multiple of net liquidation (from `require`). net_delta, net_gamma:
     shares and shares a point, of each underlying; net_theta, net_vega: dollars, of all. price_band: a percentage
     or a price per share; None is the usual one. pattern_day_trading: why the rule is passed over, "" while it is
