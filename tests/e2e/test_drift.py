@@ -91,7 +91,7 @@ def test_ci_each_run_of_a_day_is_compared_and_not_what_was_over_before(tmp_path:
 
 
 def lived(folder: Path, spec: str, at: datetime, does: Callable[[Run], None]) -> Compared:
-    """Return the morning of one bot, during which a person does something, beside its spec, which exits by eleven."""
+    """Return the morning of one bot, during which a person does something, beside its spec, which goes on holding."""
 
     def begun(run: Run) -> None:
         run.last = new_york(11, 15)
@@ -177,7 +177,7 @@ def test_ci_what_a_broker_refused_is_no_drift_and_natural_fills_say_what_it_coul
 
 
 def test_what_a_person_closed_at_the_broker_is_known_long_before_the_text_would_have_left(tmp_path: Path) -> None:
-    """The account holds less at 10:35; the text's own exit comes at eleven, and nothing is said then any more."""
+    """The account holds less at 10:35; the text's own exit comes at 11:46, and nothing is said then any more."""
     (faults := tmp_path / "f.yaml").write_text('faults: [{kind: person_closes, at: "10:35:00"}]\n', encoding="utf-8")
 
     async def day(gateway: RunningGateway, folder: Path) -> None:

@@ -296,15 +296,15 @@ def test_where_exits_alone_were_watched_no_bot_is_named(exits_only: Path) -> Non
 def test_an_instant_has_the_conditions_of_each_symbol_of_a_universe(tmp_path: Path) -> None:
     """The page showed them, and `--at` nothing of such a bot."""
     morning = at_exchange_time(DAY, time(10, 30))
-    bot, tapes = spec_files(["vertical_switch"]), tmp_path / "s-tapes"
-    run_days(tmp_path, bot, seed=3, data_seconds=60, tapes=tapes, until=morning)
+    text = Path(*spec_files(["vertical_switch"])).read_text(encoding="utf-8")
+    assert "  when:\n    - no_event:" in text
+    bot, tapes = tmp_path / "vertical_switch.yaml", tmp_path / "s-tapes"
+    bot.write_text(text.replace("  when:\n", "  when:\n    - trend: {is: up}\n", 1), encoding="utf-8")
+    run_days(tmp_path, [str(bot)], seed=3, data_seconds=60, tapes=tapes, until=morning)
     told = command(tmp_path / "s.db", "replay", "--at", "10:10", "--format", "json")
     rules = [each["rule"] for each in json.loads(told.stdout)["bots"]["vertical_switch"]]
-    assert rules[:3] == ["SPY no_event", "QQQ no_event", "AAPL no_event"]
-    assert (
-        "   SPY no_event    yes      earnings, until expiry"
-        in command(tmp_path / "s.db", "replay", "--at", "10:10").output
-    )
+    assert rules[:4] == ["SPY trend", "SPY no_event", "QQQ trend", "QQQ no_event"]
+    assert "   SPY trend       yes      up: " in command(tmp_path / "s.db", "replay", "--at", "10:10").output
 
 
 def test_a_day_on_which_no_bot_ran_is_told_so_among_the_days_of_the_page() -> None:
