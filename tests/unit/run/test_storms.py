@@ -10,7 +10,7 @@ import pytest
 from engine.model.errors import MisuseError
 from engine.model.session import session_from
 from engine.record.record import Kind, Record
-from engine.run.chaos.acts import ACTS
+from engine.run.chaos.acts import ACTS, OF_STORE
 from engine.run.chaos.documents import DOCUMENTS
 from engine.run.chaos.draw import CHOICE, CRASHES, EVES, NEED_TIME, NOT_DRAWN, SELLS_SHARES, chosen_kinds, draw
 from engine.run.chaos.edits import RELOADS
@@ -150,6 +150,16 @@ def test_only_the_kinds_that_are_asked_for_are_drawn(desk: Desk) -> None:
     assert {crash.kind for each in drawn for crash in each.crashes} == {"crash"}
     only = [draw(seed, desk, ("power_cut",)) for seed in range(50)]
     assert all(not each.faults and each.crashes and all(crash.power for crash in each.crashes) for each in only)
+
+
+def test_a_store_refuses_up_to_90_writes_and_leaves_up_to_two_unknown(desk: Desk) -> None:
+    """The engine goes on while writes are refused; one of which it cannot know whether it was done ends it."""
+    times: dict[str, set[int]] = {kind: set() for kind in OF_STORE}
+    for seed in range(100):
+        for act in draw(seed, desk, OF_STORE).acts:
+            times[act.kind].add(act.times)
+    assert times.pop("commit_unknown") == {1, 2}
+    assert all(found == {1, 2, 90} for found in times.values())
 
 
 def test_kinds_are_named_and_an_unknown_one_is_refused_with_what_there_is() -> None:
