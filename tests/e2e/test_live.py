@@ -44,7 +44,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, slow_market: None) -> Path:
     (folder / "specs").mkdir()
     (folder / SPEC).write_text((ROOT / SPEC).read_text(encoding="utf-8"), encoding="utf-8")
     (folder / "account.yaml").write_text(ACCOUNT, encoding="utf-8")
-    arguments = ["run", "--paper", "--sim", "--seed", "7", "--store", str(folder / "paper.db"), str(folder / SPEC)]
+    arguments = ["run", "--paper", "--sim", "--seed", "11", "--store", str(folder / "paper.db"), str(folder / SPEC)]
     done = CliRunner(env={"RULEBOT_DATA": str(folder / "data")}).invoke(main, arguments)
     assert done.exit_code == 0, done.output
     return folder
@@ -63,7 +63,7 @@ def rulebot(*arguments: str, typed: str = "") -> Result:
 @contextmanager
 def gateway(account: str) -> Iterator[str]:
     """Serve a simulated gateway that waits for its client, and yield its address."""
-    options = ["--port", "0", "--date", "2026-10-22", "--seed", "7", "--speed", "max", "--holders", "1"]
+    options = ["--port", "0", "--date", "2026-10-22", "--seed", "11", "--speed", "max", "--holders", "1"]
     command = [sys.executable, "-m", "engine.cli.main", "gateway", *options, "--account", account]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
