@@ -208,7 +208,10 @@ def test_ci_a_person_lives_through_a_day(tmp_path: Path, browser: Any) -> None:
         assert page.locator("#part-status time").inner_text() > clock
         page.screenshot(path=shots / "open.png", full_page=True)
         page.set_viewport_size({"width": 1280, "height": 800})
-        assert page.locator(".of-positions .scroll:not(.greek)").evaluate("each => each.scrollWidth - each.clientWidth") <= 0
+        assert (
+            page.locator(".of-positions .scroll:not(.greek)").evaluate("each => each.scrollWidth - each.clientWidth")
+            <= 0
+        )
         page.set_viewport_size({"width": 1440, "height": 1000})
 
         meant(page, "Resume", row="put_lite")
