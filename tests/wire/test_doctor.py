@@ -231,7 +231,8 @@ COSTS_NOTHING = "nothing can be chosen: short_call: not_below is not known: the 
 
 @pytest.mark.long
 def test_ci_of_every_spec_and_example_the_legs_are_found_whatever_the_company() -> None:
-    examples = [str(file) for file in sorted((SPECS.parent / "examples").glob("*.yaml"))]
+    found_there = sorted((SPECS.parent / "examples").glob("*.yaml"))
+    examples = [str(file) for file in found_there if file.stem != "account_limits"]  # specs/ has a document of its own
     found = doctor("--sim", "--format", "json", str(SPECS), *examples)
     assert found.exit_code == 0, found.output
     rows = [row for row in json.loads(found.stdout)["checks"] if row["group"] == "legs"]
