@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from engine.compile.lines import extras_of, implied_of, wings_of
+from engine.compile.lines import extras_of, implied_of, todays_of, wings_of
 from engine.compile.plan import (
     AllOf,
     AnyOf,
@@ -60,6 +60,8 @@ def _reads(call: Call, leg_symbols: Mapping[str, str], symbol: str) -> Iterator[
         yield "facts"
         return
     about = _about(arguments.get("of"), leg_symbols, symbol)
+    if isinstance(among := arguments.get("among"), tuple):
+        about = tuple(dict.fromkeys((*about, *map(str, among))))
     for name in MEASURES[call.measure].reads:
         if name in _WHOLE or ":" in name:
             yield name
@@ -90,11 +92,12 @@ def needs_of(
     leg_symbols = tuple(dict.fromkeys(leg.symbol for leg in legs))
     besides = {name for number in numbers for name in reads_of(number, {}, symbol)}
     read = sorted({name for rule in rules for name in rule.reads} | besides)
+    beside = (*wings_of(calls, legs, expiry), *todays_of(calls))
     others = tuple(name[5:] for name in read if name.startswith("spot:"))
     return Needs(
         symbols=tuple(dict.fromkeys((*leg_symbols, *others))),
         indices=tuple(name for name in INDICES if f"index:{name}" in read),
-        chains=tuple(dict.fromkeys((leg.symbol, leg.trading_class, leg.expiry) for leg in legs if not leg.is_shares)),
+        chains=_chains((*legs, *beside)),
         daily=_daily(calls),
         opening_move=opening_moves(calls),
         events=tuple(dict.fromkeys(name for call in calls for name in _events(call))),
@@ -103,7 +106,7 @@ def needs_of(
         realised=frozenset(_realised(calls)),
         implied=implied_of(calls),
         extras=frozenset(extras_of(calls, legs, symbol)),
-        beside=wings_of(calls, legs, expiry),
+        beside=beside,
         bots=frozenset(str(call.argument("called")) for call in calls if call.measure in ("bot", "last_exit")),
         hooks=frozenset(_hooks(calls)),
     )
@@ -134,6 +137,10 @@ def needs_together(all_needs: Iterable[Needs]) -> Needs:
         bots=frozenset(each for needs in found for each in needs.bots),
         hooks=frozenset(each for needs in found for each in needs.hooks),
     )
+
+
+def _chains(legs: Iterable[LegPlan]) -> tuple[tuple[str, str, Expiry], ...]:
+    return tuple(dict.fromkeys((leg.symbol, leg.trading_class, leg.expiry) for leg in legs if not leg.is_shares))
 
 
 def _bars(calls: tuple[Call, ...]) -> dict[Series, int]:

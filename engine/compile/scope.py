@@ -38,7 +38,8 @@ LONGEST_OPENING = 3 * 3600.0
 class Scope:
     """Names as a condition sees them. `values` are parameters that stand alone as numbers, by name.
 
-    bot: the spec's own name; exits: those of its exits; models: what model files say, by file.
+    bot: the spec's own name; exits: those of its exits; models: what model files say, by file; universe: all symbols of
+    the bot's universe, none for a bot without one.
     """
 
     place: Place
@@ -49,6 +50,7 @@ class Scope:
     bot: str = ""
     exits: tuple[str, ...] = ()
     models: Mapping[str, LearnedModel] = field(default_factory=dict)
+    universe: tuple[str, ...] = ()
 
     def symbol_of_leg(self) -> dict[str, str]:
         """Return the underlying of every leg."""
@@ -66,6 +68,7 @@ def scope_of(spec: Spec, place: Place, values: Mapping[str, Amount]) -> Scope:
         spec.name,
         (*(rule.name for rule in spec.exits), TARGET_MISSED),
         spec.models,
+        () if spec.universe is None else spec.universe.symbols,
     )
 
 
@@ -215,6 +218,11 @@ def _default(
         return legs
     if parameter.takes is Takes.BOT:
         return scope.bot
+    if parameter.takes is Takes.SYMBOLS:
+        if not scope.universe:
+            message = f"'{measure.name}' needs '{parameter.name}', a list of symbols: this bot has no universe"
+            raise Fault(Problem("RB207", path[:-1] if columns is None else path, message, "", columns))
+        return scope.universe
     return parameter.default
 
 

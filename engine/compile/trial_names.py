@@ -52,6 +52,7 @@ def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path)
     read = {*plan.needs.symbols, *plan.needs.indices}
     priced = {leg.symbol for each in plan.structures_of_all() for leg in each.legs}
     counted = {symbol for symbol, extra in plan.needs.extras if extra is Extra.COUNTS}
+    traded = {symbol for symbol, extra in plan.needs.extras if extra is Extra.OPTION_VOLUME}
     for name in given:
         symbol = name.upper()
         if name == "rv" and not plan.needs.realised:
@@ -70,11 +71,8 @@ def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path)
         ("iv_days", market.iv_days, set(plan.needs.implied)),
         ("volume", market.volumes, counted),
         ("open_interest", market.open_interests, counted),
-        (
-            "put_call_volume",
-            market.put_call,
-            {each for each, extra in plan.needs.extras if extra is Extra.OPTION_VOLUME},
-        ),
+        ("put_call_volume", market.put_call, traded | counted),
+        ("option_volume", market.option_volumes, traded),
         (
             "earnings",
             market.earnings,

@@ -14,7 +14,7 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 from engine.compile.plan import LegPlan, Plan
-from engine.evaluate.listings import listing_of, neighbours
+from engine.evaluate.listings import BAND, listing_of, neighbours
 from engine.evaluate.reading import Unknown
 from engine.evaluate.snapshot import View
 from engine.evaluate.strike_terms import VALUED, edge_of, of_two, partner_of, preferred, side_of
@@ -27,8 +27,6 @@ from engine.spec.nouns.legs import Round, StrikeBy
 
 _ALONE = frozenset((StrikeBy.DELTA, StrikeBy.PREMIUM, StrikeBy.EXPECTED_MOVE, StrikeBy.OTM, StrikeBy.AT_SPOT))
 """Selectors that look at no other leg."""
-BAND = 2
-"""Strikes on each side of a guess that are needed."""
 YEAR_DAYS = 365.0
 _FAR = 6.0
 """Deviations from spot beyond which no premium is looked for."""

@@ -15,6 +15,8 @@ from engine.model.session import trades_on, trading_day_before
 from engine.spec.nouns.legs import DteRule
 
 T = TypeVar("T")
+BAND = 2
+"""Strikes on each side of where one is looked for that are streamed."""
 _FRIDAY = 4
 
 

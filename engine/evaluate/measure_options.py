@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Iterable
 from datetime import date
+from decimal import Decimal
 from itertools import pairwise
 from math import isnan
 
 from engine.compile.lines import WING_DELTA
 from engine.compile.plan import Call
 from engine.evaluate.kept import kept
+from engine.evaluate.listings import BAND
+from engine.evaluate.measure_market import spot_of
 from engine.evaluate.measure_structure import fewest, legs_named, names_of
 from engine.evaluate.measure_volatility import class_at, expiry_in
 from engine.evaluate.reading import Context, Read, Reading, Unknown
 from engine.evaluate.snapshot import View
-from engine.model.contract import Right, Underlying
+from engine.model.contract import Right, Underlying, product
 from engine.model.quotes import FEED_SILENCE, IMPLIED_AGE, OPTION_AGE, age_problem
 
 SESSIONS = 252
@@ -107,6 +110,99 @@ def put_call_volume(call: Call, context: Context) -> Read:
     return read
 
 
+def put_call_imbalance(call: Call, context: Context) -> Read:
+    """Bind `put_call_imbalance`: of the listed strikes around spot, puts and calls of the same ones."""
+    symbol, column = str(call.argument("of")), str(call.argument("count"))
+    level, limit = spot_of(symbol, context), context.limit(FEED_SILENCE)
+
+    def read(view: View) -> Reading:
+        spot = level(view)
+        if not isinstance(spot, float):
+            return spot
+        strikes = _todays_strikes(view, symbol, spot)
+        if isinstance(strikes, Unknown):
+            return strikes
+        puts, calls = (_counted_today(view, symbol, strikes, right, column, limit) for right in (Right.PUT, Right.CALL))
+        if not isinstance(puts, float):
+            return puts
+        if not isinstance(calls, float):
+            return calls
+        both = puts + calls
+        return (puts - calls) / both if both > 0.0 else Unknown(f"{symbol}: no option of today was counted yet")
+
+    return read
+
+
+def _todays_strikes(view: View, symbol: str, spot: float) -> tuple[Decimal, ...] | Unknown:
+    """Return the strikes that are counted: those which the feed streams around the strike nearest spot."""
+    listing = view.facts.listings.get((symbol, product(symbol).same_day_class))
+    if listing is None:
+        return Unknown(f"{symbol}: expiries are not listed yet")
+    listed = listing.strikes.get(view.session.date, ())
+    if not listed:
+        return Unknown(f"{symbol}: no options expire today")
+    nearest = min(range(len(listed)), key=lambda place: (abs(float(listed[place]) - spot), place))
+    return listed[max(0, nearest - BAND) : nearest + BAND + 1]
+
+
+def _counted_today(
+    view: View, symbol: str, strikes: Iterable[Decimal], right: Right, column: str, limit: float
+) -> Reading:
+    """Return the contracts of one side; unknown while one of its options is."""
+    trading_class = product(symbol).same_day_class
+    rows = view.chain(trading_class, view.session.date, right)
+    total = 0.0
+    for strike in strikes:
+        found = count_of(view, rows.get(strike, -1), column, f"{trading_class} {strike:f} {right.value}", limit)
+        if not isinstance(found, float):
+            return found
+        total += found
+    return total
+
+
+def option_volume(call: Call, context: Context) -> Read:
+    """Bind `option_volume`."""
+    return _volume_of(str(call.argument("of")), context.limit(FEED_SILENCE))
+
+
+def _volume_of(symbol: str, limit: float) -> Read:
+    contract = Underlying(symbol)
+
+    def read(view: View) -> Reading:
+        row = view.board.rows.get(contract, -1)
+        total = 0.0
+        for name in ("put_volume", "call_volume"):
+            found = count_of(view, row, name, symbol, limit)
+            if not isinstance(found, float):
+                return found
+            total += found
+        return total
+
+    return read
+
+
+def volume_rank(call: Call, context: Context) -> Read:
+    """Bind `volume_rank`: unknown while the volume of one of the symbols is."""
+    symbol, among, limit = str(call.argument("of")), call.argument("among"), context.limit(FEED_SILENCE)
+    assert isinstance(among, tuple)
+    own = _volume_of(symbol, limit)
+    others = [_volume_of(str(each), limit) for each in among if each != symbol]
+
+    def read(view: View) -> Reading:
+        traded = own(view)
+        if not isinstance(traded, float):
+            return traded
+        place = 1.0
+        for other in others:
+            found = other(view)
+            if not isinstance(found, float):
+                return found
+            place += found > traded
+        return place
+
+    return read
+
+
 # ---------------------------------------------------------------- skew
 
 
@@ -162,5 +258,8 @@ OPTIONS: dict[str, Callable[[Call, Context], Read]] = {
     "volume": counted,
     "open_interest": counted,
     "put_call_volume": put_call_volume,
+    "put_call_imbalance": put_call_imbalance,
+    "option_volume": option_volume,
+    "volume_rank": volume_rank,
     "skew": skew,
 }

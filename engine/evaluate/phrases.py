@@ -173,6 +173,17 @@ def _breadth(words: Words) -> str:
     return f"the part of {count} symbols that closed above their average over {_over(words)}"
 
 
+def _imbalance(words: Words) -> str:
+    counted = "open in" if words.given("count") == "open_interest" else "traded of"
+    return f"the excess of puts over calls {counted} today's options{words.of_symbol}"
+
+
+def _volume_rank(words: Words) -> str:
+    among = words.given("among")
+    count = len(among) if isinstance(among, tuple) else 0
+    return f"the place{words.of_symbol} by option volume among {count} symbols"
+
+
 def _trend(words: Words) -> str:
     average = "exponential" if words.given("average") == "ema" else "simple"
     return f"the trend{words.of_symbol} by {average} averages over {words.given('fast')} and {_over(words, 'slow')}"
@@ -204,6 +215,9 @@ PHRASES: Mapping[str, Phrase] = {
     "volume": lambda words: f"the day's volume of {words.one_leg()}",
     "open_interest": lambda words: f"the open interest of {words.one_leg()}",
     "put_call_volume": lambda words: f"puts over calls traded today{words.of_symbol}",
+    "put_call_imbalance": _imbalance,
+    "option_volume": lambda words: f"the day's option volume{words.of_symbol}",
+    "volume_rank": _volume_rank,
     "skew": lambda words: f"the skew of implied volatility{words.of_symbol}",
     "crowding": lambda words: f"the crowding meter{words.of_symbol}",
     "model": _model,

@@ -13,8 +13,8 @@ from typing import NamedTuple, TypeVar
 
 from engine.compile.plan import LegPlan, Plan, Rule
 from engine.compile.reads import calls_of, opening_moves
-from engine.evaluate.guess import BAND, Guessing, guess_of
-from engine.evaluate.listings import listing_of, multiples, options_of, place_among_listed
+from engine.evaluate.guess import Guessing, guess_of
+from engine.evaluate.listings import BAND, listing_of, multiples, options_of, place_among_listed
 from engine.evaluate.snapshot import View
 from engine.evaluate.strike_terms import option_of, preferred
 from engine.model.contract import Contract, Option, Right, Underlying, share

@@ -53,7 +53,8 @@ class TrialMarket:
     widths: of option quotes by underlying. before: levels at the previous close. days: closes of the sessions before,
     by symbol, the last is that of yesterday; iv_days: 30-day volatility at those closes, percent. smiles: by
     underlying, how volatility differs by strike; expiries: what is listed, by underlying. volumes,
-    open_interests: contracts of every option, put_call: puts over calls traded, by underlying. earnings: the one day
+    open_interests: contracts of every option, put_call: puts over calls traded, option_volumes: puts
+    and calls traded together, by underlying. earnings: the one day
     known of a company. quotes: of the open position.
     """
 
@@ -70,6 +71,7 @@ class TrialMarket:
     volumes: Mapping[str, float]
     open_interests: Mapping[str, float]
     put_call: Mapping[str, float]
+    option_volumes: Mapping[str, float]
     earnings: Mapping[str, Report]
     quotes: tuple[Mark, ...] = ()
 

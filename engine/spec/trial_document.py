@@ -31,7 +31,7 @@ from engine.spec.trial import (
     TrialMarket,
 )
 
-COUNTS = ("volume", "open_interest", "put_call_volume")
+COUNTS = ("volume", "open_interest", "put_call_volume", "option_volume")
 NOT_LEVELS = frozenset(
     {"iv", "rv", "width", "previous_close", "days", "iv_days", "smile", "expiries", "earnings", "quotes", *COUNTS}
 )
@@ -108,6 +108,7 @@ def _market(tree: Tree) -> TrialMarket:
         volumes=_by_symbol(tree, "volume"),
         open_interests=_by_symbol(tree, "open_interest"),
         put_call=_by_symbol(tree, "put_call_volume"),
+        option_volumes=_by_symbol(tree, "option_volume"),
         earnings={name.upper(): _report(each) for name, each in mapping(tree.get("earnings", {})).items()},
         quotes=tuple(_mark(mapping(each)) for each in sequence(tree.get("quotes"))),
     )

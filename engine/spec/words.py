@@ -10,7 +10,8 @@ def _words(text: str) -> frozenset[str]:
 
 MEASURES = _words(
     """spot vix vix9d vix1d vix3m vix_change move vix_spike spx_spy_ratio gap day_range opening_range iv rv iv_over_rv
-    iv_rank iv_percentile expected_move skew put_call_volume crowding breadth sma ema rsi adx vwap trend no_event event
+    iv_rank iv_percentile expected_move skew put_call_volume put_call_imbalance option_volume
+    volume_rank crowding breadth sma ema rsi adx vwap trend no_event event
     time session quote_width volume open_interest credit debit max_risk return_on_risk probability_of_profit margin cost
     value profit loss give_back breach strike leg_delta position_delta time_in_trade sessions_in_trade dte
     shares_held cost_basis model buying_power net_liquidation net_delta net_gamma net_theta net_vega

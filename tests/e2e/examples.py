@@ -10,8 +10,8 @@ FOLDER = Path(__file__).parents[2] / "examples"
 PROMISE = "See it trade: "
 NOT_BOTS = ("account_limits", "liquid")
 """Examples of the other kinds of documents."""
-TOLD = ("earnings_fly", "webhook")
-"""Examples that trade when they are told something: dates of reports, as their tests do, or by another program, as
+TOLD = ("after_earnings", "after_fomc", "earnings_fly", "webhook")
+"""Examples that trade when something comes that a simulated day lacks: a report, the Fed's decision, or a hook, as in
 `test_web_hooks.py` does."""
 
 

@@ -281,6 +281,41 @@ FLOW = (
         formula="Puts traded today / calls traded today, all expiries of the underlying.",
     ),
     Measure(
+        name="put_call_imbalance",
+        units=((Unit.PERCENT, Quantity.FRACTION),),
+        parameters=(
+            SYMBOL,
+            Parameter(name="count", takes=Takes.CHOICE, default="volume", choices=("volume", "open_interest")),
+        ),
+        source="volume, or open interest, of the options that expire today",
+        max_age=FEED_SILENCE,
+        places=frozenset({Place.FILTER, Place.REQUIRE}),
+        reads=("spot",),
+        formula="(puts - calls) / (puts + calls) of the options that expire today, at the five listed strikes around "
+        "spot; contracts traded today, or open with `count: open_interest`. Unknown without an expiry today.",
+    ),
+    Measure(
+        name="option_volume",
+        units=PLAIN,
+        parameters=(SYMBOL,),
+        source="the broker's count of all options of the underlying",
+        max_age=FEED_SILENCE,
+        places=EVERYWHERE,
+        reads=("spot",),
+        formula="Puts and calls traded today, contracts of all expiries of the underlying.",
+    ),
+    Measure(
+        name="volume_rank",
+        units=PLAIN,
+        parameters=(SYMBOL, Parameter(name="among", takes=Takes.SYMBOLS)),
+        source="the broker's count of all options of each symbol",
+        max_age=FEED_SILENCE,
+        places=EVERYWHERE,
+        reads=("spot",),
+        formula="1 + how many of the symbols have a larger option_volume; 1 is the leader. Unknown while the volume of "
+        "one of them is.",
+    ),
+    Measure(
         name="skew",
         units=VOLATILITY,
         parameters=(SYMBOL,),

@@ -6,7 +6,7 @@ The levels of all bots come first; then structures take turns on the market data
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from engine.evaluate.guess import BAND
+from engine.evaluate.listings import BAND
 from engine.evaluate.snapshot import View
 from engine.evaluate.watch import entry_aims, entry_wish, watch_list
 from engine.model.contract import Contract

@@ -204,8 +204,9 @@ class Market:
         if seen and self.minute >= 0:
             board.open[row], board.high[row], board.low[row] = seen[0], max(seen), min(seen)
         board.iv[row], board.model_at[row] = self.volatility(symbol, self.minute), at.timestamp()
-        board.call_volume[row] = COUNT
-        board.put_volume[row] = COUNT * self.given.put_call.get(symbol, 1.0)
+        ratio = self.given.put_call.get(symbol, 1.0)
+        calls = self.given.option_volumes.get(symbol, COUNT * (1.0 + ratio)) / (1.0 + ratio)
+        board.call_volume[row], board.put_volume[row] = calls, calls * ratio
         board.previous_close[row] = self._last_close(symbol)
         if product(symbol).is_tradable and not symbol.startswith("VIX"):
             board.bid[row], board.ask[row] = level - 0.01, level + 0.01
@@ -229,7 +230,8 @@ class Market:
         board.delta[row], board.iv[row] = slope, volatility
         board.gamma[row], board.theta[row], board.vega[row] = gamma, theta, vega
         board.model_at[row] = nan if isnan(slope) else at.timestamp()
-        board.volume[row] = self.given.volumes.get(option.symbol, COUNT)
+        ratio = 1.0 if is_call else self.given.put_call.get(option.symbol, 1.0)
+        board.volume[row] = self.given.volumes.get(option.symbol, COUNT) * ratio
         board.open_interest[row] = self.given.open_interests.get(option.symbol, COUNT)
         self._quote(option, worth, at)
 

@@ -116,6 +116,56 @@ def test_puts_over_calls() -> None:
     assert read(at, "put_call_volume") == 1.5
 
 
+def test_option_volume_adds_puts_and_calls() -> None:
+    at = view()
+    row = at.board.rows[Underlying("SPX")]
+    at.board.put_volume[row], at.board.call_volume[row] = 300.0, 200.0
+    assert read(at, "option_volume") == 500.0
+    at.board.call_volume[row] = NAN
+    assert unknown(read(at, "option_volume")) == "SPX: no call volume yet"
+
+
+def test_volume_rank_counts_those_with_more_and_is_unknown_with_one_of_them() -> None:
+    at = view()
+    for symbol, count in (("SPX", 200.0), ("SPY", 900.0), ("VIX", 100.0)):
+        row = at.board.rows[Underlying(symbol)]
+        at.board.put_volume[row] = at.board.call_volume[row] = count
+    among = ("SPY", "SPX", "VIX")
+    assert read(at, "volume_rank", among=among) == 2.0
+    assert read(at, "volume_rank", of="SPY", among=among) == 1.0
+    assert read(at, "volume_rank", of="VIX", among=("SPY", "SPX")) == 3.0
+    at.board.put_volume[at.board.rows[Underlying("VIX")]] = NAN
+    assert unknown(read(at, "volume_rank", among=among)) == "VIX: no put volume yet"
+    assert unknown(read(at, "volume_rank", among=("SPX", "QQQ"))) == "QQQ: not streamed"
+
+
+def todays(puts: float, calls: float) -> View:
+    """Return five strikes around spot that expire today, each with these contracts traded, and a tenth of that open."""
+    at = view()
+    nearest = 6000
+    for right, count in ((Right.PUT, puts), (Right.CALL, calls)):
+        for strike in range(nearest - 10, nearest + 11, 5):
+            row = quote(at.board, option(strike, right), 1.0, 1.1)
+            at.board.volume[row], at.board.open_interest[row] = count, count / 10
+    return at
+
+
+def test_imbalance_of_today_is_puts_less_calls_over_both() -> None:
+    assert read(todays(300.0, 200.0), "put_call_imbalance", count="volume") == pytest.approx(0.2)
+    assert read(todays(100.0, 300.0), "put_call_imbalance", count="open_interest") == pytest.approx(-0.5)
+
+
+def test_imbalance_is_unknown_with_one_option_unknown_and_without_any_traded() -> None:
+    at = todays(300.0, 200.0)
+    at.board.volume[at.board.rows[option(6010, Right.CALL)]] = NAN
+    assert unknown(read(at, "put_call_imbalance", count="volume")) == "SPXW 6010 call: no volume yet"
+    assert (
+        unknown(read(todays(0.0, 0.0), "put_call_imbalance", count="volume"))
+        == "SPX: no option of today was counted yet"
+    )
+    assert unknown(read(view(), "put_call_imbalance", count="volume")) == "SPXW 5990 put: not streamed"
+
+
 # ---------------------------------------------------------------- skew
 
 

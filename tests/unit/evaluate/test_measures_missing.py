@@ -25,7 +25,11 @@ MORE: dict[str, tuple[dict[str, Any], ...]] = {
     "cost": ({"at": "natural"},),
     "profit": ({"of": ("short_put", "long_put")},),
     "breadth": ({"of": ("SPX", "SPY")},),
+    "put_call_imbalance": ({"count": "open_interest"},),
+    "volume_rank": ({"among": ("SPX", "SPY")},),
 }
+NEEDED = ("breadth", "volume_rank")
+"""Measures that are nothing without one of these arguments."""
 
 
 def calls() -> Iterator[Call]:
@@ -36,7 +40,7 @@ def calls() -> Iterator[Call]:
         of = legs if known.get("of") in ("all", "short_legs") else "SPX"
         given = {key: 20 if key == "window" and value is None else value for key, value in known.items()}
         given |= {"of": of} if "of" in known else {}
-        for more in MORE.get(name, ({},)) if name == "breadth" else ({}, *MORE.get(name, ())):
+        for more in MORE.get(name, ({},)) if name in NEEDED else ({}, *MORE.get(name, ())):
             for quantity in IN if name in PRICED else (entry.quantity,):
                 pairs = sorted((key, value) for key, value in {**given, **more}.items() if value is not None)
                 yield Call(name, tuple(pairs), quantity)

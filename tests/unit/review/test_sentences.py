@@ -90,6 +90,18 @@ def leaves(condition: str, symbol: str = "SPX") -> str:
         ("iv_rank: {at_least: 50}", "the rank of implied volatility over a year is at least 50"),
         ("iv_percentile: {below: 30}", "the percentile of implied volatility over a year is below 30"),
         ("put_call_volume: {below: 1.2}", "puts over calls traded today is below 1.2"),
+        (
+            "put_call_imbalance: {above: 20%}",
+            "the excess of puts over calls traded of today's options is above 20%",
+        ),
+        (
+            "put_call_imbalance: {count: open_interest, below: -20%}",
+            "the excess of puts over calls open in today's options is below -20%",
+        ),
+        (
+            "volume_rank: {among: [SPX, SPY], at_most: 1}",
+            "the place by option volume among 2 symbols is at most 1",
+        ),
         ("skew: {above: 4%}", "the skew of implied volatility is above 4%"),
         ("opening_range: {first: 30m, is: formed}", "the range of the first 30 minutes is formed"),
         ("opening_range: {first: 30m, is: above}", "SPX is above the range of the first 30 minutes"),
@@ -289,6 +301,7 @@ EXAMPLES = {
 def test_every_measure_is_said_with_every_comparison_it_takes(name: str, op: Op) -> None:
     if op.value not in read_schema("strategy")["$defs"][f"m_{name}"]["properties"] or name in (
         "skew",
+        "put_call_imbalance",
         "crowding",
         "model",
     ):
@@ -300,6 +313,7 @@ def test_every_measure_is_said_with_every_comparison_it_takes(name: str, op: Op)
         name, bound
     )
     arguments = {"sma": "window: 20, ", "ema": "window: 20, ", "breadth": "of: [AAPL, MSFT], "}.get(name, "")
+    arguments = "among: [SPX, SPY], " if name == "volume_rank" else arguments
     body = f"[{bound}, {bound}]" if op in (Op.BETWEEN, Op.OUTSIDE) else bound
     if VOCABULARY[name].places == WITH_AN_ENTRY:
         text = changed("risk:\n", f"risk:\n  require:\n    - {{name: tried, {name}: {{{op.value}: {body}}}}}\n")

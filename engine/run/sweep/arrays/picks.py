@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns
 from engine.compile.plan import LegPlan
-from engine.evaluate.guess import BAND
+from engine.evaluate.listings import BAND
 from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import LegView, View
 from engine.evaluate.strike_terms import OFFSETS

@@ -9,7 +9,7 @@ from decimal import Decimal
 from engine.compile.plan import SINCE_ENTRY, Call, ExitPlan, LegPlan, Plan, Rule
 from engine.compile.reads import calls_of
 from engine.compile.size import needs_cash_for_puts
-from engine.evaluate.guess import BAND
+from engine.evaluate.listings import BAND
 from engine.evaluate.measure_volatility import class_of
 from engine.evaluate.reading import context_of
 from engine.fill.exit_level import net_of_whole
