@@ -16,11 +16,10 @@ from engine.spec.spec import Spec
 
 EACH = ("each_side", "each_short")
 SIDES = {"put_side": "put", "call_side": "call"}
-OF_SHORTS = ("breach", "leg_delta")
+OF_SHORTS = ("breach", "leg_delta", "leg_gamma", "leg_theta", "leg_vega", "probability_in_the_money")
 """Measures that are of short legs unless they name others: of a side too its short legs are judged."""
 JUDGES_LEGS = (
-    "breach",
-    "leg_delta",
+    *OF_SHORTS,
     "quote_width",
     "volume",
     "open_interest",

@@ -30,6 +30,8 @@ from engine.spec.spec import Spec
 
 OF_OPEN_LEGS = ("profit", "loss", "give_back", "cost", "value")
 """Measures that count the whole trade unless `of` says otherwise, as `open_legs` does."""
+OF_ONE_UNDERLYING = ("probability_of_profit", "probability_in_the_money")
+"""Measures of one price at expiry."""
 LONGEST_OPENING = 3 * 3600.0
 """Seconds of the longest opening range: it is formed on half days too."""
 
@@ -145,7 +147,7 @@ def call_of(
     if found.get("since") == SINCE_ENTRY and found["of"] != scope.symbols[0]:
         message = f"the entry of a position keeps the spot of {scope.symbols[0]}, and none of {found['of']}"
         raise Fault(Problem("RB207", path, message, f"write 'of: {scope.symbols[0]}'", columns))
-    if measure.name == "probability_of_profit" and len(scope.symbols) > 1:
+    if measure.name in OF_ONE_UNDERLYING and len(scope.symbols) > 1:
         message = f"'{measure.name}' is of one underlying, and this bot has {' and '.join(scope.symbols)}"
         raise Fault(Problem("RB207", path, message, "", columns, columns is None))
     return Call(measure.name, tuple(sorted(found.items(), key=lambda item: item[0])), measure.quantity)

@@ -10,7 +10,7 @@ from engine.compile.measures.account import DESK, HOOKS, SHARES
 from engine.compile.measures.bars import BAR_MEASURES
 from engine.compile.measures.market import CALENDAR, CLOCK, FLOW, LEARNED, MARKET, RANKS, VOLATILITIES
 from engine.compile.measures.measure import Measure
-from engine.compile.measures.trade import COUNTS, EXPOSURE, OF_POSITION, OF_STRUCTURE
+from engine.compile.measures.trade import COUNTS, EXPOSURE, GREEKS, OF_POSITION, OF_STRUCTURE
 
 VOCABULARY: Mapping[str, Measure] = {
     measure.name: measure
@@ -23,6 +23,7 @@ VOCABULARY: Mapping[str, Measure] = {
         *SHARES,
         *OF_STRUCTURE,
         *COUNTS,
+        *GREEKS,
         *FLOW,
         *LEARNED,
         *OF_POSITION,

@@ -10,6 +10,7 @@ from engine.evaluate.measure_bars import BARS
 from engine.evaluate.measure_crowding import CROWDING
 from engine.evaluate.measure_desk import DESK
 from engine.evaluate.measure_exposure import EXPOSURE
+from engine.evaluate.measure_greeks import GREEKS
 from engine.evaluate.measure_market import MARKET
 from engine.evaluate.measure_model import CLOCK, modelled
 from engine.evaluate.measure_options import OPTIONS
@@ -37,6 +38,7 @@ NUMBERS: dict[str, Callable[[Call, Context], Read]] = {
     **CROWDING,
     **ACCOUNT,
     **STRUCTURE,
+    **GREEKS,
     **REWARD,
     **POSITION,
     **DESK,

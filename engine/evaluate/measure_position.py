@@ -1,15 +1,14 @@
-"""Measures of an open position: what closing it costs, profit and loss, deltas, time."""
+"""Measures of an open position: what closing it costs, profit and loss, time."""
 
 from collections.abc import Callable
-from math import isnan
 
 from engine.compile.plan import OPEN_LEGS, Call, Quantity
 from engine.evaluate.evaluation import NOT_OPEN
-from engine.evaluate.measure_structure import entry_of, legs_named, mark, names_of, net_price, worst
+from engine.evaluate.measure_structure import entry_of, legs_named, mark, net_price
 from engine.evaluate.reading import Context, Read, Reading, Unknown, exact
 from engine.evaluate.snapshot import Held, Ledger, LegView, View
 from engine.model.contract import LOT
-from engine.model.quotes import OPTION_AGE, age_problem
+from engine.model.quotes import OPTION_AGE
 from engine.model.session import sessions_after
 
 _NOTHING = Unknown(NOT_OPEN)
@@ -203,47 +202,6 @@ def best_detail(call: Call) -> Callable[[View], str]:
     return words
 
 
-def _delta(view: View, leg: LegView, limit: float) -> Reading:
-    board, row = view.board, leg.row
-    if leg.option.is_share:
-        return 1.0
-    if row < 0:
-        return Unknown(f"{leg.name}: not streamed")
-    if problem := age_problem(board, row, board.model_at[row], view.now, limit):
-        return Unknown(f"{leg.name}: delta: {problem}")
-    found = board.delta[row]
-    return Unknown(f"{leg.name}: no delta") if isnan(found) else found
-
-
-def leg_delta(call: Call, context: Context) -> Read:
-    """Bind `leg_delta`: the largest absolute delta of the legs."""
-    names, limit = names_of(call), context.limit(OPTION_AGE)
-
-    def absolute(view: View, leg: LegView) -> Reading:
-        found = _delta(view, leg, limit)
-        return abs(found) if isinstance(found, float) else found
-
-    return lambda view: worst([absolute(view, leg) for leg in view.legs if leg.name in names])
-
-
-def position_delta(call: Call, context: Context) -> Read:
-    """Bind `position_delta`: the signed sum of one structure, in shares."""
-    limit = context.limit(OPTION_AGE)
-
-    def read(view: View) -> Reading:
-        if not view.legs:
-            return _NOTHING
-        total = 0.0
-        for leg in view.legs:
-            found = _delta(view, leg, limit)
-            if not isinstance(found, float):
-                return found
-            total += leg.sign * leg.weight * found
-        return total * LOT
-
-    return read
-
-
 def time_in_trade(call: Call, context: Context) -> Read:
     """Bind `time_in_trade`: seconds since the first fill."""
     return lambda view: _NOTHING if view.held is None else max(view.now - view.held.opened_at, 0.0)
@@ -265,8 +223,6 @@ POSITION: dict[str, Callable[[Call, Context], Read]] = {
     "profit": profit,
     "loss": loss,
     "give_back": give_back,
-    "leg_delta": leg_delta,
-    "position_delta": position_delta,
     "time_in_trade": time_in_trade,
     "sessions_in_trade": sessions_in_trade,
 }

@@ -1,19 +1,21 @@
-"""Measures of what a structure may bring for its risk: return on risk, probability of profit.
+"""Measures of what a structure may bring for its risk: return on risk, probabilities of profit and in the money.
 
-Both are of the structure at its price and before commissions: in `require` at the price the order would start from,
-after a fill as filled. Once legs are closed the probability is that of those left, at what they were filled at.
+The first two are of the structure at its price and before commissions: in `require` at the price the order would start
+from, after a fill as filled. Once legs are closed the probability is that of those left, at what they were filled at.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from engine.compile.plan import Call
+from engine.evaluate.evaluation import NOT_OPEN
 from engine.evaluate.measure_market import spot_of
-from engine.evaluate.measure_structure import entry_of, entry_price, risk_of
+from engine.evaluate.measure_structure import entry_of, entry_price, legs_named, names_of, risk_of
 from engine.evaluate.measure_volatility import Outlook, expiry_in, outlook
 from engine.evaluate.reading import Context, Read, Reading, Unknown
-from engine.evaluate.snapshot import View
+from engine.evaluate.snapshot import LegView, View
 from engine.model.black import probability_below
+from engine.model.contract import Right
 from engine.model.payoff import Part, best_case, ends_together, gaining_ranges
 from engine.model.quotes import OPTION_AGE
 
@@ -84,7 +86,46 @@ def chance(parts: tuple[Part, ...], net_price: float, expected: Outlook) -> floa
     return min(max(sum(below(high) - below(low) for low, high in ranges), 0.0), 1.0)
 
 
+def probability_in_the_money(call: Call, context: Context) -> Read:
+    """Bind `probability_in_the_money`, a fraction: that any of the legs named is in the money at the nearest expiry.
+
+    Source: as of `probability_of_profit`. A put is in the money below its strike, a call above it; no price is both
+    below the one and above the other unless the strikes cross, and then the probability is at most 1.
+    """
+    names, level = names_of(call), spot_of(context.symbols[0], context)
+
+    def read(view: View) -> Reading:
+        near = _ending_first(legs_named(view, names))
+        spot = level(view)
+        if not near:
+            return Unknown(NOT_OPEN if view.legs else "no structure")
+        if not isinstance(spot, float):
+            return spot
+        found = outlook(view, near[0].option.symbol, near[0].option.expiry, spot, context)
+        return found if isinstance(found, Unknown) else _any_in_the_money(near, found)
+
+    return read
+
+
+def _ending_first(legs: Sequence[LegView]) -> list[LegView]:
+    expiry = min((leg.option.expiry for leg in legs), default=None)
+    return [leg for leg in legs if leg.option.expiry == expiry]
+
+
+def _any_in_the_money(legs: Sequence[LegView], expected: Outlook) -> float:
+    def below(strike: float) -> float:
+        return probability_below(expected.forward, strike, expected.years, expected.volatility)
+
+    puts, calls = (
+        [float(leg.option.strike) for leg in legs if leg.option.right is right] for right in (Right.PUT, Right.CALL)
+    )
+    down = below(max(puts)) if puts else 0.0
+    up = 1.0 - below(min(calls)) if calls else 0.0
+    return min(down + up, 1.0)
+
+
 REWARD: dict[str, Callable[[Call, Context], Read]] = {
     "return_on_risk": return_on_risk,
     "probability_of_profit": probability_of_profit,
+    "probability_in_the_money": probability_in_the_money,
 }

@@ -15,6 +15,8 @@ from engine.model.exchange_days import LAST_YEAR
 from engine.model.session import CalendarError, Session, exchange_date, session_from, sessions, trades_on
 
 _SESSION_SECONDS = 6.5 * 3600.0
+DAYS_A_YEAR = 365.0
+"""Calendar days over which a year's theta is spread."""
 YEAR_SECONDS = 252.0 * _SESSION_SECONDS
 _FARTHEST = 3_700
 """Days ahead, ten years, up to which anything ends: options are listed for three, and shares have no end."""
@@ -57,7 +59,7 @@ def delta(forward: float, strike: float, years: float, volatility: float, is_cal
 
 
 class Sensitivities(NamedTuple):
-    """Gamma a point, theta a session, vega a point of volatility: the same of a call and a put, per share."""
+    """Gamma a point, theta a calendar day, vega a point of volatility: the same of a call and a put, per share."""
 
     gamma: float
     theta: float
@@ -68,7 +70,8 @@ def sensitivities(forward: float, strike: float, years: float, volatility: float
     """Return the derivatives of the value; all 0 when no time or volatility is left.
 
     Source: Hull, "Options, Futures, and Other Derivatives", chapter on the greeks, without rates: gamma = n(d1) / (F s
-    sqrt(T)), theta = -F n(d1) s / (2 sqrt(T)) a year, vega = F n(d1) sqrt(T) for a volatility of 1.
+    sqrt(T)), theta = -F n(d1) s / (2 sqrt(T)) a year, vega = F n(d1) sqrt(T) for a volatility of 1. A calendar day has
+    1 / 365 of a year's theta, as in the broker's model.
     """
     if volatility * sqrt(max(years, 0.0)) <= 0.0:
         return _INSENSITIVE
@@ -80,7 +83,7 @@ _INSENSITIVE = Sensitivities(0.0, 0.0, 0.0)
 
 def _of_vega(vega: float, forward: float, years: float, volatility: float) -> Sensitivities:
     gamma = vega / (forward * forward * volatility * years)
-    return Sensitivities(gamma, -vega * volatility / (2.0 * years) / 252.0, vega / 100.0)
+    return Sensitivities(gamma, -vega * volatility / (2.0 * years) / DAYS_A_YEAR, vega / 100.0)
 
 
 def valued(

@@ -12,8 +12,9 @@ MEASURES = _words(
     """spot vix vix9d vix1d vix3m vix_change move vix_spike spx_spy_ratio gap day_range opening_range iv rv iv_over_rv
     iv_rank iv_percentile expected_move skew put_call_volume put_call_imbalance option_volume
     volume_rank crowding breadth sma ema rsi adx vwap trend no_event event
-    time session quote_width volume open_interest credit debit max_risk return_on_risk probability_of_profit margin cost
-    value profit loss give_back breach strike leg_delta position_delta time_in_trade sessions_in_trade dte
+    time session quote_width volume open_interest credit debit max_risk return_on_risk probability_of_profit
+    probability_in_the_money margin cost value profit loss give_back breach strike leg_delta leg_gamma leg_theta
+    leg_vega position_delta position_gamma position_theta position_vega time_in_trade sessions_in_trade dte
     shares_held cost_basis model buying_power net_liquidation net_delta net_gamma net_theta net_vega
     worst_case_at_expiry compliant_sessions sharpe bot last_exit webhook"""
 )
@@ -49,8 +50,9 @@ WORDS_OF_OTHERS = {
 }
 """Words of other programs that are no keys here, and what says the same."""
 MEASURES_OF_OTHERS = {
-    "delta": "of a leg that is 'leg_delta', of the whole structure 'position_delta', under 'exits'",
+    "delta": "of a leg that is 'leg_delta', of the whole structure 'position_delta'",
     "earnings": "'event: {of: [earnings], before: 1d}', or 'no_event' with the same",
+    "gamma": "of a leg that is 'leg_gamma', of the whole structure 'position_gamma'",
     "gamma_exposure": "nothing here tells it; another program may send it: 'webhook'",
     "gex": "nothing here tells it; another program may send it: 'webhook'",
     "moving_average": "'sma' or 'ema', as in 'spot: {above: sma_20}' with 'let: {sma_20: {sma: {window: 20}}}'",
@@ -58,7 +60,9 @@ MEASURES_OF_OTHERS = {
     "profit_target": "'target: {profit: 50%}'",
     "stop_loss": "'stop: {loss: 200%}' buys 1.00 back at 3.00, 'stop: {cost: 2x credit}' at 2.00",
     "take_profit": "'target: {profit: 50%}'",
+    "theta": "of a leg that is 'leg_theta', of the whole structure 'position_theta'",
     "trailing_stop": "'stop: {give_back: 10%}', with 'armed_by: {profit: {at_least: 25%}}' from a profit on",
+    "vega": "of a leg that is 'leg_vega', of the whole structure 'position_vega'",
 }
 """The same, where a measure is owed."""
 BOUNDED = {

@@ -34,6 +34,9 @@ class LegTold(BaseModel):
     bid: float | None
     ask: float | None
     delta: float | None
+    gamma: float | None = None
+    theta: float | None = None
+    vega: float | None = None
 
 
 class ScanRowTold(BaseModel):

@@ -14,7 +14,10 @@ Reach = Callable[[Subject], Range]
 MOST_CLAUSES = 256
 """Beyond so many combinations nothing is claimed."""
 
-_MORE_LEGS = {"breach": -1, "leg_delta": 1, "quote_width": 1, "volume": -1, "open_interest": -1, "event": 1}
+_MORE_LEGS = {
+    **{"breach": -1, "volume": -1, "open_interest": -1, "quote_width": 1, "event": 1},
+    **dict.fromkeys(("leg_delta", "leg_gamma", "leg_theta", "leg_vega", "probability_in_the_money"), 1),
+}
 """Measures of the worst of several: with more of them it only goes down (-1) or up."""
 
 

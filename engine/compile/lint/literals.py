@@ -26,9 +26,22 @@ Of `opening_range` 0 is one that still forms, of `bot` 2 is one that holds nothi
 """
 
 
-SIGNED = frozenset({"vix_change", "move", "gap", "skew", "return_on_risk", "position_delta", "cost", "value"}) | {
-    "put_call_imbalance", "profit", "loss", "give_back", "net_delta", "net_gamma", "net_theta", "net_vega",
-}  # fmt: skip
+SIGNED = frozenset(
+    {
+        "vix_change",
+        "move",
+        "gap",
+        "skew",
+        "return_on_risk",
+        "put_call_imbalance",
+        "cost",
+        "value",
+        "profit",
+        "loss",
+        "give_back",
+    }
+    | {f"{whose}_{greek}" for whose in ("position", "net") for greek in ("delta", "gamma", "theta", "vega")}
+)
 """Measures that are below 0 at times: of these twice as much may be less."""
 
 

@@ -87,6 +87,17 @@ OF_STRUCTURE = (
         "are closed it is of those left, at what they were filled at.",
     ),
     Measure(
+        name="probability_in_the_money",
+        units=PART,
+        parameters=(SHORT_LEGS,),
+        source="strikes of the legs; forward and volatility of the at-the-money options of their nearest expiry",
+        max_age=OPTION_AGE,
+        places=STRUCTURE,
+        reads=("spot", "strikes", "legs", "time"),
+        formula="Probability that any of the legs is in the money at the nearest of their expiries, of the lognormal "
+        "price of probability_of_profit: a put below its strike, a call above it.",
+    ),
+    Measure(
         name="margin",
         units=DOLLARS,
         source="the broker's answer to the entry order before it is sent (what-if), good for 15 s",
@@ -130,6 +141,53 @@ def _count(name: str, formula: str) -> Measure:
         formula=formula,
     )
 
+
+GREEK_OF_LEG = (
+    ("leg_delta", DELTA, "delta", "Absolute delta of a leg"),
+    ("leg_gamma", PLAIN, "gamma", "What the delta of a leg changes for one point of the underlying"),
+    ("leg_theta", DOLLARS, "theta", "Multiplier x absolute theta of a leg: dollars of one contract a calendar day"),
+    ("leg_vega", DOLLARS, "vega", "Multiplier x absolute vega of a leg: dollars of one contract a volatility point"),
+)
+"""Each with its unit, the greek that it reads, and what of a leg that is; of several legs it is the largest."""
+GREEK_OF_STRUCTURE = (
+    ("position_delta", PLAIN, "delta", "shares of the underlying, the scale of net_delta"),
+    ("position_gamma", PLAIN, "gamma", "shares a point of the underlying, the scale of net_gamma"),
+    ("position_theta", DOLLARS, "theta", "dollars a calendar day, the scale of net_theta"),
+    ("position_vega", DOLLARS, "vega", "dollars a volatility point, the scale of net_vega"),
+)
+"""Each with its unit, the greek that it sums, and what the sum is."""
+
+
+def _greek(
+    name: str, units: tuple[tuple[Unit, Quantity], ...], parameters: tuple[Parameter, ...], formula: str
+) -> Measure:
+    return Measure(
+        name=name,
+        units=units,
+        parameters=parameters,
+        source="the broker's model",
+        max_age=OPTION_AGE,
+        places=STRUCTURE,
+        reads=("legs",),
+        formula=formula,
+    )
+
+
+GREEKS = (
+    *(
+        _greek(name, units, (SHORT_LEGS,), f"{words}; of several the largest.")
+        for name, units, _, words in GREEK_OF_LEG
+    ),
+    *(
+        _greek(
+            name,
+            units,
+            (),
+            f"Sum over the legs of one structure of sign x ratio x multiplier x {greek}, signed: {words}.",
+        )
+        for name, units, greek, words in GREEK_OF_STRUCTURE
+    ),
+)
 
 COUNTS = (
     _count("volume", "Contracts of a leg traded today; of several legs the least."),
@@ -211,26 +269,6 @@ OF_POSITION = (
         reads=("spot", "position"),
         formula="Spot is at most spot_within points from a strike on its safe side or past it; or past it by more than "
         "spot_beyond.",
-    ),
-    Measure(
-        name="leg_delta",
-        units=DELTA,
-        parameters=(SHORT_LEGS,),
-        source="the broker's model",
-        max_age=OPTION_AGE,
-        places=OPEN_POSITION,
-        reads=("legs", "position"),
-        formula="Absolute delta of a leg; of several the largest.",
-    ),
-    Measure(
-        name="position_delta",
-        units=PLAIN,
-        source="the broker's model",
-        max_age=OPTION_AGE,
-        places=OPEN_POSITION,
-        reads=("legs", "position"),
-        formula="Sum over the legs of one structure of sign x ratio x 100 x delta, signed: shares of the underlying, "
-        "the scale of net_delta.",
     ),
     Measure(
         name="time_in_trade",

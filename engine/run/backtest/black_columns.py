@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.adapters.history.blackscholes import black, normal
-from engine.model.black import LEAST_TIME_VALUE
+from engine.model.black import DAYS_A_YEAR, LEAST_TIME_VALUE
 
 Columns = NDArray[np.float64]
 
@@ -58,7 +58,7 @@ def _solved(value: Columns, forward: Columns, strike: Columns, root: Columns, si
 def greeks(
     forward: Columns, strike: Columns, years: Columns, volatility: Columns, sign: Columns
 ) -> tuple[Columns, Columns, Columns, Columns]:
-    """Return delta, gamma a point, theta a session and vega a point of volatility, as `model/black.py` defines them."""
+    """Return delta, gamma a point, theta a calendar day and vega a point of volatility, as `model/black.py`."""
     with np.errstate(invalid="ignore", divide="ignore"):
         root = np.sqrt(years)
         deviation = volatility * root
@@ -66,5 +66,5 @@ def greeks(
         delta = sign * normal(sign * first)
         vega = forward * np.exp(-first * first / 2.0) / sqrt(2.0 * pi) * root
         gamma = vega / (forward * forward * volatility * years)
-        theta = -vega * volatility / (2.0 * years) / 252.0
+        theta = -vega * volatility / (2.0 * years) / DAYS_A_YEAR
     return delta, gamma, theta, vega / 100.0

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.evaluate.select import Selection
+from engine.evaluate.snapshot import LegView
 from engine.model.contract import LOT, Option, Right, share
 from engine.model.market import Board
 from engine.model.position import PositionLeg
@@ -19,7 +20,8 @@ from engine.review.payoff import Payoff, payoff_of
 class ShownLeg:
     """One leg. side: buy or sell; right: put, call or shares, which have neither strike nor expiry.
 
-    Units: bid and ask per share, None where there is none; delta of one contract held long.
+    Units: bid and ask per share, None where there is none. Greeks are of an option held long: delta and gamma (a point)
+    of one share, theta (a calendar day) and vega (a volatility point) in dollars of one contract.
     """
 
     name: str
@@ -33,6 +35,9 @@ class ShownLeg:
     bid: float | None = None
     ask: float | None = None
     delta: float | None = None
+    gamma: float | None = None
+    theta: float | None = None
+    vega: float | None = None
 
     @property
     def mid(self) -> float | None:
@@ -67,10 +72,21 @@ def shown_legs(selection: Selection, board: Board) -> tuple[ShownLeg, ...]:
             ratio=leg.ratio,
             bid=_known(board.bid, leg.row),
             ask=_known(board.ask, leg.row),
-            delta=None if leg.option.is_share else _known(board.delta, leg.row),
+            **_greeks(leg, board),
         )
         for leg in selection.legs
     )
+
+
+def _greeks(leg: LegView, board: Board) -> dict[str, float | None]:
+    """Return what the broker's model says of one option held long; nothing of shares."""
+    if leg.option.is_share:
+        return {}
+    found = {name: _known(getattr(board, name), leg.row, 6) for name in ("gamma", "theta", "vega")}
+    for name in ("theta", "vega"):
+        value = found[name]
+        found[name] = None if value is None else round(value * leg.option.multiplier, 4)
+    return {"delta": _known(board.delta, leg.row), **found}
 
 
 def structure_of_legs(legs: Sequence[ShownLeg]) -> str:
@@ -120,6 +136,6 @@ def payoff_at_expiry(
     return replace(payoff_of(held, spots, net), covered=covered)
 
 
-def _known(column: Sequence[float], row: int) -> float | None:
+def _known(column: Sequence[float], row: int, places: int = 4) -> float | None:
     number = float("nan") if row < 0 else float(column[row])
-    return None if number != number else round(number, 4)
+    return None if number != number else round(number, places)

@@ -28,6 +28,7 @@ MEASURES = (
     "open_interest",
     "quote_width",
     "probability_of_profit",
+    "probability_in_the_money",
     "return_on_risk",
     "crowding",
 )
@@ -36,14 +37,17 @@ NEAR = Decimal("0.45")
 """The delta from which on a leg counts as near the money."""
 OWING = "RB207"
 """The code of a measure that lacks an argument."""
-LOWEST_FIRST = frozenset(("quote_width", "dte", "max_risk", "debit"))
+LOWEST_FIRST = frozenset(
+    ("quote_width", "dte", "max_risk", "debit", "leg_delta", "leg_gamma", "probability_in_the_money")
+)
 """Measures of which less is better, to be sorted by."""
 
 
 def calls(plan: Plan, more: str = "") -> Mapping[str, Call]:
     """Return the measures of a structure, and `more`, as far as it has them. Raises: MisuseError for no such measure.
 
-    Of several underlyings the first is meant; counts and widths are those of all legs.
+    Of several underlyings the first is meant; counts and widths are those of all legs. What a rule reads of the short
+    legs is read of them here too, of all legs where none is sold.
     """
     found = {name: call for name in MEASURES if (call := _call(name, plan)) is not None}
     if more and more not in found:
@@ -84,9 +88,13 @@ def _wanted(name: str, plan: Plan) -> Call:
 def _resolved(name: str, plan: Plan) -> Call:
     scope = Scope(Place.REQUIRE, plan.underlyings, {leg.name: _leg(leg) for leg in plan.legs}, {}, {})
     measure = measure_named(name, scope, ())
-    takes = {parameter.name: parameter.takes for parameter in measure.parameters}
-    given = {Takes.SYMBOL: Word(plan.underlyings[0]), Takes.LEGS: Word("all")}.get(takes.get("of", Takes.COUNT))
-    return call_of(measure, {} if given is None else {"of": given}, scope, ())
+    of = next((each for each in measure.parameters if each.name == "of"), None)
+    if of is not None and of.takes is Takes.SYMBOL:
+        return call_of(measure, {"of": Word(plan.underlyings[0])}, scope, ())
+    if of is not None and of.takes is Takes.LEGS:
+        is_of_sold = of.default == "short_legs" and any(leg.sign < 0 and not leg.is_shares for leg in plan.legs)
+        return call_of(measure, {"of": Word("short_legs" if is_of_sold else "all")}, scope, ())
+    return call_of(measure, {}, scope, ())
 
 
 def _leg(leg: LegPlan) -> Leg:

@@ -18,11 +18,9 @@ from engine.run.looking.candidate import Candidate
 from engine.run.looking.shown import ShownLeg, shown_legs
 from engine.run.looking.streams import Stream, seen_on
 from engine.run.looking.visit import Visit
-from engine.run.scan.in_the_money import probability_in_the_money
 from engine.run.scan.measures import calls
 
 GREEKS = ("delta", "gamma", "theta", "vega")
-IN_THE_MONEY = "probability_in_the_money"
 OF_THE_MARKET = frozenset(("iv_rank", "iv_percentile", "crowding"))
 """Measures that need no legs: they are read although none were found."""
 NO_RANK = "it is not ranked"
@@ -82,8 +80,6 @@ class Measuring:
         _keep_greeks(found, view)
         for name, read in self._reads[key].items():
             _keep(found, name, read(view))
-        if len(candidate.bot.plan.underlyings) == 1:
-            _keep(found, IN_THE_MONEY, probability_in_the_money(view, context_of(candidate.bot.plan)))
         found.rank = _ranked(candidate, view)
         return not found.missing and _is_settled(found.rank)
 

@@ -9,7 +9,7 @@ from engine.model.structure import strike_of, structure_text
 from engine.run.looking.candidate import Candidate
 from engine.run.scan.holding import holding
 from engine.run.scan.measures import LOWEST_FIRST, MEASURES
-from engine.run.scan.measuring import GREEKS, IN_THE_MONEY, NO_RANK, Measured
+from engine.run.scan.measuring import GREEKS, NO_RANK, Measured
 from engine.run.scan.row import ScanRow
 from engine.turn.judging import rounded
 from engine.turn.program import CompiledBot
@@ -96,7 +96,7 @@ def _row(candidate: Candidate, measured: Measured, sort: str) -> tuple[ScanRow, 
     missing = dict(measured.missing)
     if not isinstance(measured.rank, float) and measured.rank.reason != NO_RANK:
         missing["rank"] = measured.rank.reason
-    shown = {name: numbers.get(name) for name in (*GREEKS, *MEASURES, IN_THE_MONEY) if name not in _COUNTS}
+    shown = {name: numbers.get(name) for name in (*GREEKS, *MEASURES) if name not in _COUNTS}
     row = ScanRow(
         bot=candidate.bot.plan.name,
         symbol=candidate.bot.symbol or "/".join(candidate.bot.plan.underlyings),

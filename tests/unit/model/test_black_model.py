@@ -41,7 +41,7 @@ def test_sensitivities_are_the_slopes_of_the_value(strike: float, is_call: bool)
     assert found.vega * 100 == pytest.approx(
         slope(lambda s: price(100.0, strike, years, volatility + s, is_call)), rel=1e-5
     )
-    assert -found.theta * 252 == pytest.approx(
+    assert -found.theta * 365 == pytest.approx(
         slope(lambda s: price(100.0, strike, years + s, volatility, is_call)), rel=1e-5
     )
     assert sensitivities(100.0, strike, 0.0, volatility) == (0.0, 0.0, 0.0)

@@ -442,6 +442,12 @@ def test_a_board_is_that_of_a_market_at_this_instant() -> None:
         ),
         ("strike: {delta: 0.10}", "strike: {delta: 0.45}", "short_put has a delta above 0.4"),
         ('time: "15:45"', 'time: "15:45"\n  - time_in_trade: {at_least: 90m}', "time_in_trade reads time_in_trade"),
+        (
+            'time: "15:45"',
+            'time: "15:45"\n  - position_theta: {below: -$5}',
+            "position_theta reads position_theta",
+        ),
+        ('time: "15:45"', 'time: "15:45"\n  - leg_gamma: {above: 0.05}', "leg_gamma reads leg_gamma"),
         ('time: "15:45"', 'time: "15:45"\n  - move: {since: open, beyond: 1%}', ""),
         ('time: "15:45"', 'time: "15:45"\n  - move: {since: entry, beyond: 1%}', "move counts from the entry"),
     ],

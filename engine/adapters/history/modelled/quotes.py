@@ -8,6 +8,7 @@ import numpy as np
 from engine.adapters.history.blackscholes import d1_of, normal
 from engine.adapters.history.day import Columns
 from engine.adapters.history.modelled.skew import index_over_money, ratio
+from engine.model.black import DAYS_A_YEAR
 from engine.model.contract import Right, product
 
 
@@ -90,7 +91,7 @@ def quotes(
     iv = own / np.sqrt(t)
     gamma = density / (f * own)
     vega = f * density * np.sqrt(t) / 100.0
-    theta = -f * density * own / (2.0 * t) / 252.0
+    theta = -f * density * own / (2.0 * t) / DAYS_A_YEAR
     found, ticks = {}, QUOTED_ON[symbol]
     for right, sign in ((Right.CALL, 1.0), (Right.PUT, -1.0)):
         chance = normal(sign * d1)

@@ -1,15 +1,14 @@
-"""The probability that what is sold ends in the money, held against a sum over prices."""
+"""The probability that legs end in the money, compared with a sum over prices."""
 
 from math import exp, pi, sqrt
 
 import pytest
+from market_view import CONTEXT, DAY, condor, option, read, view
 
 from engine.evaluate.measure_volatility import Outlook, outlook
-from engine.evaluate.reading import Unknown
+from engine.evaluate.reading import Reading, Unknown
 from engine.evaluate.snapshot import LegView, View
-from engine.model.contract import Right, share
-from engine.run.scan.in_the_money import probability_in_the_money
-from tests.unit.evaluate.market_view import CONTEXT, DAY, condor, option, view
+from engine.model.contract import Right
 
 PUT, CALL = Right.PUT, Right.CALL
 
@@ -33,6 +32,12 @@ def summed(market: Outlook, below: float | None, above: float | None) -> float:
     return total
 
 
+def of_sold(at: View) -> Reading:
+    """Return the probability of the short legs, of all where none is short."""
+    sold = tuple(leg.name for leg in at.legs if leg.sign < 0) or tuple(leg.name for leg in at.legs)
+    return read(at, "probability_in_the_money", of=sold)
+
+
 @pytest.mark.parametrize(
     ("dealt", "below", "above"),
     [
@@ -47,28 +52,34 @@ def test_beside_a_sum(dealt: list[tuple[int, Right, int]], below: float | None, 
     at = legs(view(), *dealt)
     market = outlook(at, "SPX", DAY, 6000.0, CONTEXT)
     assert isinstance(market, Outlook)
-    found = probability_in_the_money(at, CONTEXT)
+    found = of_sold(at)
     assert found == pytest.approx(summed(market, below, above), abs=2e-4)
 
 
 def test_strikes_on_the_wrong_side_of_each_other_never_come_to_more_than_one() -> None:
-    assert probability_in_the_money(legs(view(), (6050, PUT, -1), (5950, CALL, -1)), CONTEXT) == 1.0
+    assert of_sold(legs(view(), (6050, PUT, -1), (5950, CALL, -1))) == 1.0
 
 
-def test_shares_have_no_strike_and_two_underlyings_no_answer() -> None:
+def test_each_leg_has_its_own_probability() -> None:
     at = condor(view())
-    alone = probability_in_the_money(at, CONTEXT)
-    at.legs = (*at.legs, LegView("stock", share("SPX"), -1, 1, 1))
-    assert probability_in_the_money(at, CONTEXT) == alone
-    at.legs = (*at.legs, LegView("other", option(600, CALL, "SPY"), -1, 1, 1))
-    assert probability_in_the_money(at, CONTEXT) == Unknown("of one underlying only")
-    at.legs = (LegView("stock", share("SPX"), -1, 1, 1),)
-    assert probability_in_the_money(at, CONTEXT) == Unknown("no option")
+    put, call = (read(at, "probability_in_the_money", of=(name,)) for name in ("short_put", "short_call"))
+    assert isinstance(put, float)
+    assert isinstance(call, float)
+    assert of_sold(at) == pytest.approx(put + call)
+    assert read(at, "probability_in_the_money", of=("long_put",)) < put  # type: ignore[operator]
+
+
+def test_a_leg_that_is_closed_has_none() -> None:
+    at = condor(view())
+    at.legs = tuple(leg for leg in at.legs if leg.name != "short_put")
+    found = read(at, "probability_in_the_money", of=("short_put",))
+    assert isinstance(found, Unknown)
+    assert found.reason == "no such leg is open"
 
 
 def test_without_a_price_it_is_unknown() -> None:
     at = legs(view(), (5950, PUT, -1))
     at.board.last[at.board.rows[next(each for each in at.board.rows if each.symbol == "SPX")]] = float("nan")
-    found = probability_in_the_money(at, CONTEXT)
+    found = of_sold(at)
     assert isinstance(found, Unknown)
     assert found.reason == "SPX: no price"
