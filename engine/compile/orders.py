@@ -105,10 +105,40 @@ def _resting(rule: Exit, spec: Spec) -> Iterator[Problem]:
             "RB220", (*rule.path, "order"), f"'{rule.name}' rests at the broker and walks no ladder", on_key=True
         )
     if len(spec.legs.legs) > 1:
+        yield from _resting_combo(rule, spec)
+
+
+def _resting_combo(rule: Exit, spec: Spec) -> Iterator[Problem]:
+    """Yield why an exit of several legs cannot rest: one limit order must close them all."""
+    where, help_text = (*rule.path, "resting"), "without 'resting' the engine watches it and closes the structure"
+    count = len(spec.legs.legs)
+    if rule.kind is ExitKind.STOP:
         message = (
-            f"'{rule.name}' of {len(spec.legs.legs)} legs cannot rest: how the broker works a combo's is not known"
+            f"'{rule.name}' closes {count} legs, and only a target of several legs rests: "
+            "the broker may take no stop order of a combo"
         )
-        yield Problem("RB220", where, message, "without 'resting' the engine watches it and closes the structure")
+        yield Problem("RB220", where, message, help_text)
+        return
+    first = next((each for each in spec.exits if each.resting and each.enabled and each.kind is ExitKind.TARGET), rule)
+    if rule.enabled and first is not rule:
+        message = f"'{first.name}' rests already, and both would close the same {count} legs"
+        yield Problem("RB220", where, message, help_text)
+    if reason := _takes_several_orders(spec):
+        yield Problem("RB220", where, f"'{rule.name}' cannot rest: {reason}", help_text)
+
+
+def _takes_several_orders(spec: Spec) -> str:
+    """Return why no single order closes the structure for as long as it rests, "" where one does."""
+    legs = spec.legs.legs
+    if len({leg.underlying or spec.underlyings[0] for leg in legs}) > 1:
+        return "its legs are on two underlyings, and no one order closes them"
+    if any(leg.is_shares for leg in legs):
+        return "it closes shares with options, and such an order does not rest"
+    if spec.order.leg_by_leg:
+        return "its legs are sent one by one, and no one order closes them"
+    if len(spec.legs.expiries) > 1:
+        return "its legs expire on different days, and its order would end with the first"
+    return ""
 
 
 # ---------------------------------------------------------------- plans

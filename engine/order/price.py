@@ -11,8 +11,8 @@ from typing import NamedTuple
 from engine.model.contract import SHARE_TICKS, Option, product
 from engine.model.facts import Grids
 from engine.model.market import Board
-from engine.model.money import Rounding, TickRule
-from engine.model.payoff import ends_together, least_payoff
+from engine.model.money import ZERO, Rounding, TickRule
+from engine.model.payoff import best_case, ends_together, least_payoff
 from engine.model.quotes import QuoteFault, fault_text, is_unwanted, quote_fault, quote_problem
 from engine.model.texts import Text
 
@@ -83,6 +83,16 @@ def surely_lost_below(parts: tuple[Part, ...]) -> Decimal | None:
         return None
     least = least_payoff((option, flow * weight) for option, flow, weight in parts)
     return None if least is None or least > 0 else least
+
+
+def never_pays(parts: tuple[Part, ...]) -> bool:
+    """Say whether dealing these legs can bring nothing: a price of 0 or better is not to be had."""
+    if len(parts) == 1:
+        return parts[0].flow < 0
+    if not ends_together((part.option, 1) for part in parts):
+        return False
+    most = best_case([(option, flow * weight) for option, flow, weight in parts], ZERO)
+    return most is not None and most <= 0
 
 
 def ticks_of(parts: Collection[Part], told: Grids = NONE_TOLD) -> TickRule:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from engine.compile.judged import judged_legs
 from engine.compile.plan import Call, Compare, ExitPlan, Holds, ProtectPlan, Rule
 from engine.compile.reads import calls_of
-from engine.evaluate.phrases import Cast, listed
+from engine.evaluate.phrases import listed
 from engine.model.contract import Settlement, product
 from engine.review import amounts
 from engine.review.example import Example
@@ -86,7 +86,7 @@ def _exit_lines(at: int, planned: ExitPlan, subject: Subject) -> Iterator[Line]:
     head, *members = outline(planned.rule, cast_for(planned, subject.cast))
     each = f"{each_words(planned)}: " if planned.each else ""
     words = [f"{each}{acting(planned, head.words, subject)}"]
-    words += _how(planned, _written(planned, subject), subject.cast)
+    words += _how(planned, _written(planned, subject), subject)
     yield Line(mark=str(at), name=planned.name, words="; ".join(words), note=_note(planned, subject))
     for said in members:
         yield Line(name=said.name, words=said.words, depth=said.depth)
@@ -107,14 +107,15 @@ def acting(planned: ExitPlan, words: str, subject: Subject) -> str:
     return words
 
 
-def _how(planned: ExitPlan, written: Exit, cast: Cast) -> Iterator[str]:
+def _how(planned: ExitPlan, written: Exit, subject: Subject) -> Iterator[str]:
     """Return what is particular to this exit: what arms it, its own order, what it closes, where it rests."""
+    cast = subject.cast
     if planned.armed_by:
         yield f"only from the moment on at which {' and '.join(rule_words(rule, cast) for rule in planned.armed_by)}"
     if planned.roll is not None:
         yield rolling_words(planned, cast)
     if planned.resting:
-        yield RESTING[planned.kind]
+        yield RESTING_COMBO if len(subject.plan.legs) > 1 else RESTING[planned.kind]
     elif written.order is not None:
         yield ladder_words(planned.order)
     if planned.any_price:
@@ -152,6 +153,7 @@ RESTING: Mapping[ExitKind, str] = {
     ExitKind.TARGET: "a limit order at the broker",
     ExitKind.STOP: "a stop order at the broker, at market once touched",
 }
+RESTING_COMBO = "a limit order of all legs at the broker; any other exit cancels it first"
 
 
 def _note(planned: ExitPlan, subject: Subject) -> str:

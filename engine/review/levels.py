@@ -32,7 +32,7 @@ from engine.review import amounts
 from engine.review.example import Example
 from engine.review.market import example_view
 from engine.turn.protecting import stop_price
-from engine.turn.resting import level_price
+from engine.turn.rests_at import resting_net
 
 AT_ONCE = "true as soon as the position is open"
 _MEASURES = ("profit", "loss", "cost", "value")
@@ -54,9 +54,8 @@ def level_of(planned: ExitPlan, example: Example) -> Level | None:
     net = level_net(example.position, priced)
     if net is None or not _is_worth(example, net):
         return None
-    leg = example.position.legs[0]
-    if planned.resting and (resting := level_price(example.position, leg, priced)) is not None:
-        net = resting * leg.weight if example.net < 0 else -resting * leg.weight
+    if planned.resting and (rests := resting_net(example.position, priced)) is not None:
+        net = rests
     elif planned.is_target_price:
         net = ticks_of(parts_of(closing_legs(example.position.legs), Side.BUY)).round(net, Rounding.UP)
     return Level(net, example.closed_at(net))

@@ -18,7 +18,7 @@ from engine.model.event import LinkUp
 from engine.model.order import Order, OrderStatus
 from engine.model.position import Position
 from engine.model.session import EXCHANGE_ZONE
-from engine.spec.nouns.exits import Otherwise
+from engine.spec.nouns.exits import ExitKind, Otherwise
 from engine.turn.closing import rolling_exit
 from engine.turn.protecting import GUARDING, is_protected
 from engine.turn.resting import GRACE
@@ -102,4 +102,5 @@ def _what_follows(work: Work, position: Position, until: datetime) -> str:
     holds = planned is not None and planned.roll is not None and planned.roll.otherwise is Otherwise.HOLD
     if (position.state == "exiting" and not holds) or (limit is not None and until >= began + timedelta(seconds=limit)):
         return "it is closed"
-    return "it stays open" if holds and not (bot.plan.risk.protect or bot.resting) else "protection is sent anew"
+    is_guarded = bot.plan.risk.protect is not None or any(each.kind is ExitKind.STOP for each in bot.resting)
+    return "it stays open" if holds and not is_guarded else "protection is sent anew"

@@ -243,11 +243,11 @@ def names_to_close(work: Work, position: Position) -> set[str]:
 
 
 def stands_apart(work: Work, position: Position, order: Order) -> bool:
-    """Say whether an order rests on a leg that the present exit does not close now: it stays there."""
+    """Say whether an order rests on legs that the present exit does not close now: it stays there."""
     if order.purpose not in RESTING or order.status is OrderStatus.CANCELLING:
         return False
-    held = {leg.name for leg in position.legs if leg.held}
-    return order.legs[0].name in held - names_to_close(work, position)
+    apart = {leg.name for leg in position.legs if leg.held} - names_to_close(work, position)
+    return all(leg.name in apart for leg in order.legs)
 
 
 def at_work(work: Work, position: Position) -> list[Order]:

@@ -37,6 +37,7 @@ from engine.turn.resting import (
     cancel,
     has_expired,
     is_between_sessions,
+    named,
     option_has_expired,
     partner_has_filled,
     place_resting,
@@ -446,7 +447,7 @@ def _instead(position: Position) -> str:
 def _somebody_cancelled(work: Work, position: Position, order: Order) -> None:
     """A resting order was cancelled, and not by us: it is sent again, and its partner rests on."""
     before, position = position.lost_at, note_loss(work, position)
-    what = f"the resting {order.purpose.value} of {position.legs[0].option}"
+    what = f"the resting {order.purpose.value} of {named(position)}"
     then = sent_again_text(position)
     text = f"{what} was cancelled at the broker: {then}"
     words = f"{text} ({order.said})" if order.said else text

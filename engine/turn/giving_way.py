@@ -42,17 +42,23 @@ def in_the_way(work: Work, bot: CompiledBot, legs: Legs) -> bool:
 
 
 def _alone(bot: CompiledBot, legs: Legs) -> dict[Option, int]:
-    """Return, with their signs, the options that the bot enters by orders of one leg; combos stand in no one's way."""
+    """Return, with their signs, the options that the bot enters by orders of one leg.
+
+    A combo gives way to no order and asks none of one leg to, as the broker is believed to compare orders of one leg
+    alone. A combo that rests gives way to any order all the same: nothing is lost while the engine watches a target.
+    """
     return {leg.option: leg.sign for leg in legs} if len(legs) == 1 or bot.plan.order.leg_by_leg else {}
 
 
 def _in_the_way(work: Work, bot: CompiledBot, legs: Legs) -> list[Order]:
-    wanted = _alone(bot, legs)
-    return [
-        order
-        for order in work.all_live_orders()
-        if order.purpose in RESTING and wanted.get(order.legs[0].option, order.side.sign) != order.side.sign
-    ]
+    alone, wanted = _alone(bot, legs), {leg.option: leg.sign for leg in legs}
+    resting = (order for order in work.all_live_orders() if order.purpose in RESTING)
+    return [order for order in resting if _deals_against(order, wanted if order.is_combo else alone)]
+
+
+def _deals_against(order: Order, signs: Mapping[Option, int]) -> bool:
+    """Say whether an order deals in one of these options on the other side; signs: + is bought."""
+    return any(signs.get(leg.option, order.side_of(leg).sign) != order.side_of(leg).sign for leg in order.legs)
 
 
 def opposing_exit(work: Work, bot: CompiledBot, legs: Legs) -> str:
@@ -90,16 +96,20 @@ def clear_for_exit(work: Work, position: Position, legs: Sequence[OrderLeg]) -> 
     The broker would refuse it as long as that works. A protective stop stays where a long leg is to be sold: that leg
     can lose no more than it is worth, and a short one without its stop more than that.
     """
-    if len(legs) > 1:
-        return True
+    signs = {leg.option: leg.side.sign for leg in legs}
     against = [
         order
         for order in work.all_live_orders()
-        if order.position != position.id and order.purpose in RESTING and order.legs[0].option == legs[0].option
-        if order.side is not legs[0].side and not (order.purpose is Purpose.PROTECT and legs[0].side is Side.SELL)
+        if order.position != position.id and order.purpose in RESTING and _deals_against(order, signs)
+        if order.is_combo or (len(legs) == 1 and not _guards(order, legs[0].side))
     ]
     _give_way(work, against, "an exit")
     return not against
+
+
+def _guards(order: Order, side: Side) -> bool:
+    """Say whether an order is a protective stop, and a long leg is to be sold."""
+    return order.purpose is Purpose.PROTECT and side is Side.SELL
 
 
 def _give_way(work: Work, orders: Sequence[Order], to: str) -> None:
@@ -123,7 +133,7 @@ def put_back(work: Work) -> None:
         if not position.suspended or not _may_be_put_back(work, position):
             continue
         contracts = {leg.option for leg in position.legs if leg.held}
-        if resting_orders(work, position.id) or _is_wanted(work, contracts) or _is_left(work, position):
+        if resting_orders(work, position.id) or _is_wanted(work, position, contracts) or _is_left(work, position):
             continue
         if is_against_exit(work, position, position.legs):
             continue
@@ -155,10 +165,14 @@ def _may_rest_again(position: Position, at: datetime) -> bool:
     return not waits and not position.is_let_be and not is_paused(position, at)
 
 
-def _is_wanted(work: Work, contracts: set[Option]) -> bool:
+def _is_wanted(work: Work, given: Position, contracts: set[Option]) -> bool:
     """Say whether an entry in one of these contracts works, or is about to be sent, or its next try or leg is."""
+    is_combo = len(contracts) > 1
     for position in work.active_positions():
-        if position.state == "entering" and contracts & _alone(work.governing(position), position.legs).keys():
+        if position.state != "entering" or position.id == given.id:
+            continue
+        bot = work.governing(position)
+        if contracts & ({leg.option for leg in position.legs} if is_combo else _alone(bot, position.legs).keys()):
             return True
     for order in work.all_live_orders():
         opened = {leg.option for leg in order.legs if order.opens(order.position_of(leg))}

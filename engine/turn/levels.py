@@ -12,7 +12,7 @@ from engine.model.payoff import Way
 from engine.model.position import Position
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.program import CompiledBot
-from engine.turn.resting import level_price
+from engine.turn.rests_at import net_of, resting_net
 
 
 def dollars_at(bot: CompiledBot, position: Position, kind: ExitKind, orders: Sequence[Order] = ()) -> Decimal | None:
@@ -42,12 +42,11 @@ def _net_at(position: Position, planned: ExitPlan, orders: Sequence[Order]) -> D
     Of one that rests it is the price of its order, or that on the tick which its order would have.
     """
     net = level_net(position, planned)
-    leg = next((leg for leg in position.legs if leg.held), None)
-    if net is None or leg is None or not planned.resting:
+    if net is None or position.is_flat or not planned.resting:
         return net
     order = next((order for order in orders if order.reason == planned.name), None)
-    price = level_price(position, leg, planned) if order is None else order.terms.price
-    return net if price is None else leg.sign * leg.weight * price
+    rests = resting_net(position, planned) if order is None else net_of(position, order)
+    return net if rests is None else rests
 
 
 def worst_at_expiry(position: Position) -> Decimal | None:

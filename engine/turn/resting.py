@@ -1,6 +1,7 @@
 """Orders that rest at the broker: the take-profit and stop of a position, as one OCA group that outlives us.
 
-They are GTC, sized to what is open, priced from the entry's fills. When today's entry would stand against them in the
+Of several legs it is the target alone, as one combo without a group (`rests_at.py`); the engine watches the stops. They
+are GTC, sized to what is open, priced from the entry's fills. When today's entry would stand against them in the
 same contract, which the broker refuses (requirement A4), they are taken back for as long as the entry works, and the
 engine watches their prices meanwhile; then they are put back. An exit takes them back before it closes; over the night
 they rest under one that was not done.
@@ -8,27 +9,23 @@ they rest under one that was not done.
 
 from collections.abc import Iterable
 from datetime import timedelta
-from decimal import Decimal
 
 from engine.compile.plan import ExitPlan
-from engine.fill.exit_level import level_net
 from engine.model.cause import Cause
 from engine.model.command import Cancel
 from engine.model.command import Replace as ReplaceOrder
 from engine.model.contract import Option
-from engine.model.facts import Grids
-from engine.model.money import Rounding
-from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
+from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, TimeInForce
 from engine.model.position import Position, PositionLeg
 from engine.model.session import restarts_over, trades_no_more
 from engine.model.texts import Name, Text
 from engine.model.values import replace
-from engine.order.draft import Ticket, closing_legs, draft
-from engine.order.price import NONE_TOLD, option_ticks
+from engine.order.draft import Ticket, draft
 from engine.record.record import Kind
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.judging import wake
 from engine.turn.losses import is_paused
+from engine.turn.rests_at import Rest, rest_of, whole_legs
 from engine.turn.work import Work
 
 RESTING = (Purpose.TARGET, Purpose.STOP, Purpose.PROTECT)
@@ -117,7 +114,7 @@ def place_resting(work: Work, position: Position, *, at_once: bool = False) -> N
         return
     if is_paused(position, work.at):
         return
-    if has_expired(work, position) or position.common.structures == 0 or position.entry_price is None:
+    if has_expired(work, position) or not whole_legs(position) or position.entry_price is None:
         return
     if is_against_exit(work, position, position.legs):
         if position.state == "open":
@@ -145,16 +142,24 @@ def _may_rest(work: Work, position: Position) -> bool:
 def is_against_exit(work: Work, position: Position, legs: Iterable[PositionLeg]) -> bool:
     """Say whether another exit works against what would rest on these legs: the broker would refuse it."""
     held = {leg.option: leg.sign for leg in legs if leg.held}
+    leaving = (order for order in work.all_live_orders() if order.purpose in LEAVING and order.position != position.id)
     return any(
-        order.purpose in LEAVING and not order.is_combo and held.get(order.legs[0].option) == order.side.sign
-        for order in work.all_live_orders()
-        if order.position != position.id
+        held.get(leg.option) == order.side_of(leg).sign
+        for order in leaving
+        if len(held) > 1 or not order.is_combo
+        for leg in order.legs
     )
+
+
+def named(position: Position) -> str:
+    """Return in words of what a position's resting orders are: its option, or its name where it has several legs."""
+    return str(position.legs[0].option) if len(position.legs) == 1 else position.id
 
 
 def suspend(work: Work, position: Position, to: str) -> Position:
     """Let the engine watch the prices of what rests of a position, or would: it gives way to an order."""
-    reason = f"resting orders in {position.legs[0].option} are watched by the engine while {to} works"
+    where = "in" if len(position.legs) == 1 else "of"
+    reason = f"resting orders {where} {named(position)} are watched by the engine while {to} works"
     work.record(Kind.DECISION, position.bot, position.id, what="suspend", reason=reason, values=[])
     return work.put_position(replace(position, suspended=True))
 
@@ -182,8 +187,7 @@ def _is_under_way(order: Order) -> bool:
 
 def has_level(work: Work, position: Position, planned: ExitPlan) -> bool:
     """Say whether an exit has a price at which it can rest."""
-    leg = next((leg for leg in position.common.legs if leg.held > 0), None)
-    return leg is not None and level_price(position, leg, planned, work.state.facts.ticks) is not None
+    return rest_of(position, planned, work.state.facts.ticks) is not None
 
 
 def has_expired(work: Work, position: Position) -> bool:
@@ -210,28 +214,34 @@ def has_run_out(work: Work, order: Order) -> bool:
 
 def _fit(work: Work, position: Position, live: list[Order]) -> None:
     """Change resting orders that are larger or smaller than what is held, or priced otherwise than by all fills and
-    commissions so far."""
-    leg = next((leg for leg in position.common.legs if leg.held > 0), None)
-    if leg is None:
-        return
+    commissions so far. One of other legs than are held is taken back: it is placed anew once it is over.
+    """
     by_name = {planned.name: planned for planned in work.governing(position).resting}
     for order in live:
         planned = by_name.get(order.reason)
         if planned is None or order.status is not OrderStatus.WORKING or order.ended is not None:
             continue
-        price = level_price(position, leg, planned, work.state.facts.ticks)
-        if price is None or (order.remaining, order.terms.price) == (leg.held, price):
-            continue
-        changed = work.put_order(order.with_terms(order.filled + leg.held, price))
+        rest = rest_of(position, planned, work.state.facts.ticks)
+        if rest is not None and _names(rest.legs) == _names(order.legs):
+            _change(work, order, rest)
+        elif order.is_combo and whole_legs(position):
+            cancel(work, order, Cause.PART_CLOSED)
+
+
+def _names(legs: Iterable[OrderLeg]) -> set[str]:
+    return {leg.name for leg in legs}
+
+
+def _change(work: Work, order: Order, rest: Rest) -> None:
+    if (order.remaining, order.terms.price) != (rest.quantity, rest.price):
+        changed = work.put_order(order.with_terms(order.filled + rest.quantity, rest.price))
         work.commands.append(ReplaceOrder(changed))
 
 
 def _place(work: Work, position: Position, planned: ExitPlan, group: str) -> None:
-    leg = next(leg for leg in position.common.legs if leg.held)
-    price = level_price(position, leg, planned, work.state.facts.ticks)
-    if price is None:
+    rest = rest_of(position, planned, work.state.facts.ticks)
+    if rest is None:
         return
-    (closing,) = closing_legs((leg,))
     is_stop = planned.kind is ExitKind.STOP
     number, order_id = work.take_numbers()
     purpose = Purpose.STOP if is_stop else Purpose.TARGET
@@ -247,35 +257,15 @@ def _place(work: Work, position: Position, planned: ExitPlan, group: str) -> Non
             position.digest,
             work.at,
         ),
-        (replace(closing, ratio=1),),
-        leg.held,
+        rest.legs,
+        rest.quantity,
         OrderType.STOP if is_stop else OrderType.LIMIT,
-        net=None if is_stop else (price if closing.side is Side.SELL else -price),
-        stop=price if is_stop else None,
+        net=None if is_stop else rest.net,
+        stop=rest.price if is_stop else None,
         time_in_force=TimeInForce.GTC,
-        oca_group=group,
+        oca_group=group if len(rest.legs) == 1 else "",
     )
     work.send(order)
-
-
-def level_price(position: Position, leg: PositionLeg, planned: ExitPlan, told: Grids = NONE_TOLD) -> Decimal | None:
-    """Return the price per share of one piece at which an exit of this leg rests, on the tick; None where none can.
-
-    A level on the other side of zero (a loss of more than was paid, a profit of more than was received) is never
-    reached; taken without its sign it would act at once.
-    """
-    net = level_net(position, planned)
-    if net is None or net * leg.sign < 0:
-        return None
-    ticks = option_ticks(leg.option, told)
-    return max(ticks.round(abs(net) / leg.weight, _rounding(leg, planned)), ticks.tick(Decimal(0)))
-
-
-def _rounding(leg: PositionLeg, planned: ExitPlan) -> Rounding:
-    """Return which neighbour a level between two ticks takes: a target brings no less than is asked."""
-    if planned.kind is ExitKind.STOP:
-        return Rounding.NEAREST
-    return Rounding.DOWN if leg.sign < 0 else Rounding.UP
 
 
 def take_back(work: Work, position: Position, cause: Cause, detail: Text = "") -> bool:

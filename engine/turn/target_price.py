@@ -17,15 +17,14 @@ from engine.evaluate.snapshot import LegView
 from engine.fill.exit_level import needed_dollars
 from engine.model.cause import Cause
 from engine.model.contract import LOT
-from engine.model.money import ZERO, Rounding
+from engine.model.money import Rounding
 from engine.model.order import Order, OrderLeg
-from engine.model.payoff import best_case, ends_together
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import OPTION_AGE
 from engine.model.values import replace
 from engine.order.draft import parts_of
 from engine.order.ladder import UNBOUND, Bound
-from engine.order.price import Part, option_ticks, ticks_of
+from engine.order.price import never_pays, option_ticks, ticks_of
 from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Start, Then
 from engine.turn.closing import CLOSING, closing_bound, exit_ladder, is_dead, legs_to_close
@@ -177,18 +176,8 @@ def is_within_reach(work: Work, position: Position, planned: ExitPlan, legs: tup
     if worth is None:
         return None
     ticks = option_ticks(parts[0].option, told) if len(parts) == 1 else ticks_of(parts, told)
-    is_for_nothing = ticks.round(floor, Rounding.UP) >= 0 and _never_pays(parts)
+    is_for_nothing = ticks.round(floor, Rounding.UP) >= 0 and never_pays(parts)
     return floor <= worth and not is_for_nothing
-
-
-def _never_pays(parts: tuple[Part, ...]) -> bool:
-    """Say whether dealing these legs can bring nothing: a price of 0 or better is not to be had."""
-    if len(parts) == 1:
-        return parts[0].flow < 0
-    if not ends_together((part.option, 1) for part in parts):
-        return False
-    most = best_case([(option, flow * weight) for option, flow, weight in parts], ZERO)
-    return most is not None and most <= 0
 
 
 def _worth(work: Work, position: Position, names: Iterable[str], at: str, is_combo: bool) -> Decimal | None:

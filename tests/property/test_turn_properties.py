@@ -21,7 +21,7 @@ from engine.order.price import limit_net
 from engine.run.resume import resume
 from engine.spec.nouns.exits import ExitKind, IfUnknown
 from engine.spec.nouns.order import Order as Ladder
-from engine.turn.resting import level_price
+from engine.turn.rests_at import level_price
 from engine.turn.turn import turn
 
 PRICES = st.decimals("0.05", "9", places=2)

@@ -613,7 +613,7 @@ def test_the_probe_agrees_with_the_simulated_gateway_and_leaves_nothing(tmp_path
     assert rows["order ids"]["text"].startswith(
         "the next id after an order is above its own; a lower one: refused, 103"
     )
-    assert rows["orders"]["text"] == "12 orders sent and taken back, none has filled"
+    assert rows["orders"]["text"] == "17 orders sent and taken back, none has filled"
     lines = [json.loads(line) for line in record.read_text().splitlines()]
     assert {line["case"] for line in lines} == {case.name for case in CASES} | {"quotes"}
     assert sum("sent" in line for line in lines) > 15

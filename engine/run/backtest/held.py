@@ -16,6 +16,7 @@ from engine.model.money import CENT
 from engine.model.order import Order, OrderType, Side
 from engine.model.position import Position
 from engine.model.session import Session
+from engine.order.draft import net_price, parts_of
 from engine.record.record import Json, Kind, Record
 from engine.run.arrays import measures
 from engine.run.arrays.may_hold import Mask, Series, may_hold
@@ -119,10 +120,12 @@ class HeldPosition:
         return may
 
     def _may_fill(self, order: Order) -> Mask:
-        """Return at which instants an order of one leg that rests may fill by any model of fills (see `fills.py`).
+        """Return at which instants an order that rests may fill by any model of fills (see `fills.py`).
 
         No model gives more than the mid; with a limit it may be rounded to the next step of its price.
         """
+        if order.is_combo:
+            return self._may_fill_as_one(order)
         (leg,) = order.legs
         place = [part.option for part in self._parts].index(leg.option)
         bid, ask = self._bids[place], self._asks[place]
@@ -131,6 +134,16 @@ class HeldPosition:
         assert price is not None
         falls = (order.side is Side.BUY) is (order.kind is OrderType.LIMIT)
         away: Mask = mid > float(price) + _A_STEP if falls else mid < float(price) - _A_STEP
+        return ~away
+
+    def _may_fill_as_one(self, order: Order) -> Mask:
+        """Return the same of a combo, by the middle of all its legs."""
+        assert order.limit_price is not None
+        options, brings = [part.option for part in self._parts], np.zeros(len(self._columns.times))
+        for option, flow, weight in parts_of(order.legs, order.side):
+            bid, ask = self._bids[options.index(option)], self._asks[options.index(option)]
+            brings += flow * weight * np.where(np.isnan(bid), ask / 2, (bid + ask) / 2)
+        away: Mask = brings < float(net_price(order.limit_price, order.side)) - _A_STEP
         return ~away
 
     @cached_property

@@ -153,11 +153,12 @@ class Quiet:
         return only_looks_again(self._program, state, now, state.step_at)
 
     def _rests_whole(self, state: State, position: Position) -> bool:
-        """Say whether an open position stirs only since orders of it rest, each for what its leg holds."""
+        """Say whether an open position stirs only since orders of it rest, each for what its legs hold."""
         if position.suspended or position.is_uneven:
             return False
         held = {leg.name: leg.held for leg in position.legs}
-        return all(order.remaining == held[order.legs[0].name] for order in _resting_of(state, position))
+        resting = _resting_of(state, position)
+        return all(order.remaining * leg.ratio == held[leg.name] for order in resting for leg in order.legs)
 
     def _all_held(self, state: State) -> tuple[HeldPosition, ...] | None:
         """Return what is held, None when some of it is none of what arrays can tell, or waits for something."""

@@ -49,7 +49,7 @@ from engine.run.desk import Desk
 from engine.turn.closing import leaves_to_expire
 from engine.turn.program import CompiledBot
 from engine.turn.protecting import stop_price
-from engine.turn.resting import level_price
+from engine.turn.rests_at import rest_of
 
 PATIENCE = timedelta(minutes=1)
 """How long an order may be neither at work nor over in the quiet without anything being done about it."""
@@ -274,14 +274,16 @@ def _is_due(position: Position, now: datetime) -> bool:
 
 def _unprotected(position: Position, live: list[Order], bot: CompiledBot | None) -> Iterator[str]:
     """Return an open position whose resting exits do not all rest at the broker, for all that it holds."""
-    wanted = 0 if bot is None or position.common.is_flat else len(bot.resting)
+    exits = () if bot is None else bot.of(position).resting
+    wanted = sum(rest_of(position, each) is not None for each in exits)
     resting = [order for order in live if order.purpose in (Purpose.TARGET, Purpose.STOP)]
     if len(resting) < wanted:
         yield f"{position.id} of {position.bot} is open with {len(resting)} of {wanted} resting orders"
     held = {leg.name: leg.held for leg in position.common.legs}
     for order in resting:
-        if order.remaining != held[order.legs[0].name]:
-            yield f"{order.ref} rests for {order.remaining}, {position.id} holds {held[order.legs[0].name]}"
+        for leg in order.legs:
+            if order.remaining * leg.ratio != held[leg.name]:
+                yield f"{order.ref} rests for {order.remaining}, {position.id} holds {held[leg.name]} of {leg.name}"
 
 
 def _without_stop(position: Position, live: list[Order], bot: CompiledBot | None, now: datetime) -> Iterator[str]:
@@ -308,7 +310,8 @@ def _priced_otherwise(position: Position, live: list[Order], bot: CompiledBot | 
         leg, price = legs[order.legs[0].name], None
         planned = next((each for each in plan.exits if each.name == order.reason), None)
         if planned is not None:
-            price = level_price(position, leg, planned, grids)
+            rest = rest_of(position, planned, grids)
+            price = None if rest is None else rest.price
         elif order.purpose is Purpose.PROTECT and plan.risk.protect is not None:
             price = stop_price(position, leg, plan.risk.protect, grids)
         if price not in (None, order.terms.price):

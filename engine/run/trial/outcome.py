@@ -96,14 +96,15 @@ class Outcome:
         return found
 
     def resting(self, until: datetime) -> Mapping[str, Decimal | None]:
-        """Return the prices of the orders that rest at the broker at an instant, by exit."""
+        """Return the prices of the orders that rest at the broker at an instant, by exit; none has a sign."""
         orders: dict[str, Order] = {}
         for record in self._entities(Kind.ORDER, until):
             if record.data["purpose"] in _RESTING:
                 order = decode(Order, dict(record.data))
                 orders[order.ref] = order
         live = (order for order in orders.values() if order.status is OrderStatus.WORKING)
-        return {order.reason: order.terms.price for order in live}
+        prices = {order.reason: order.terms.price for order in live}
+        return {name: None if price is None else abs(price) for name, price in prices.items()}
 
     def _entities(self, kind: Kind, until: datetime) -> Iterator[Record]:
         return (record for record in self.lived.records if record.kind is kind and record.at <= until)

@@ -107,7 +107,7 @@ CASES = [
     (changed('to: "13:30"', 'to: "09:30"'), "RB240", '"09:30"'),
     (changed('to: "13:30"', 'to: "16:30"'), "RB240", '"16:30"'),
     (changed('"15:30"', '"10:00"'), "RB240", '"10:00"'),
-    (changed("target: {profit: 50%}", "target: {profit: 50%}\n    resting: true"), "RB220", "true"),
+    (changed("    confirm: 2 quotes", "    resting: true"), "RB220", "true"),
     (changed(BREACH, f"{BREACH}\n    order: market"), "RB310", "market"),
     (changed(BREACH, "- breach: {spot_within: 5 pts, of: short_pit}"), "RB201", "short_pit"),
     (changed("underlying: SPX", "underlying: VIX"), "RB232", "VIX"),

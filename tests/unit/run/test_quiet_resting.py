@@ -71,6 +71,41 @@ def resting_spec(seed: int) -> str:
     )
 
 
+COMBO = """
+  - stop: {{cost: {loss}x credit}}
+  - target: {{profit: {profit}%}}
+    resting: true"""
+CALLS = "\n  short_call: {sell: call, strike: {delta: 0.1}}"
+WINGS = (
+    OTHERS[1],
+    OTHERS[2],
+    f"{OTHERS[1]}{CALLS}\n  long_call: {{buy: call, strike: {{above: short_call, by: 25 pts}}}}",
+)
+
+
+def resting_combo(seed: int) -> str:
+    """Return a bot that sells several legs, whose target rests as one order."""
+    chance = Random(f"resting combo {seed}")
+    most = chance.choice((1, 1, 3))
+    exits = COMBO.format(profit=chance.choice((10, 30, 60)), loss=chance.choice((1.3, 2, 4)))
+    return SELLS.format(
+        quantity=chance.choice((1, 3)),
+        most=most,
+        again=", again: {after: [filled], wait: 20m}" if most > 1 else "",
+        dte=chance.choice((0, 0, 2)),
+        delta=chance.choice((0.08, 0.15, 0.3)),
+        others=chance.choice(WINGS),
+        exits=exits + chance.choice((LAST[0], LAST[1], LAST[3])),
+        protect="",
+    )
+
+
+@pytest.mark.parametrize(("first", "fills"), list(enumerate(FILLS)))
+def test_bots_whose_combo_rests_record_the_same(tmp_path: Path, first: int, fills: str) -> None:
+    for seed in range(first, 6, len(FILLS)):
+        alike(tmp_path, fills, seed, resting_combo(seed), 2)
+
+
 @pytest.mark.parametrize(("first", "fills"), list(enumerate(FILLS)))
 def test_bots_with_orders_that_rest_record_the_same(tmp_path: Path, first: int, fills: str) -> None:
     same(tmp_path, fills, range(first, 6, len(FILLS)), 1)
@@ -86,9 +121,15 @@ def test_many_bots_with_orders_that_rest_record_the_same(tmp_path: Path, fills: 
 def same(folder: Path, fills: str, seeds: Iterable[int], days: int) -> None:
     """Assert that as much is recorded with instants passed by as without, whole quotes or odd ones."""
     for seed in seeds:
-        for source in (PastDays(strikes=40, expiries=3), PastDays(strikes=40, expiries=3, change=odd, every=3)):
-            told, every = both(program_of(folder, resting_spec(seed)), source, days, fills)
-            assert not difference(told, every), f"seed {seed}"
+        alike(folder, fills, seed, resting_spec(seed), days)
+        alike(folder, fills, seed, resting_combo(seed), days)
+
+
+def alike(folder: Path, fills: str, seed: int, text: str, days: int) -> None:
+    """Assert the same of one bot."""
+    for source in (PastDays(strikes=40, expiries=3), PastDays(strikes=40, expiries=3, change=odd, every=3)):
+        told, every = both(program_of(folder, text), source, days, fills)
+        assert not difference(told, every), f"seed {seed}"
 
 
 @pytest.mark.parametrize(("exits", "protect"), [(PAIR, ""), (WATCHED, ", protect: {cost: 20x credit}")])

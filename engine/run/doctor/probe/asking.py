@@ -10,7 +10,8 @@ from engine.adapters.ib.trouble import is_paper
 from engine.evaluate.listings import neighbours
 from engine.model.contract import Option, Right, Underlying, product
 from engine.model.errors import BrokerError, InvariantError
-from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side
+from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side, TimeInForce
+from engine.model.values import replace
 from engine.order.draft import Ticket, draft
 from engine.run.doctor.probe.answers import Answer, answer_to, is_told_at
 from engine.run.doctor.probe.tape import Tape
@@ -85,11 +86,13 @@ class Probe:
         stop: Decimal | None = None,
         oca: str = "",
         adaptive: str = "",
+        time_in_force: TimeInForce = TimeInForce.DAY,
     ) -> Order:
         """Return an order that buys a put and sells the next one below; with `stop` a stop order."""
         legs = (OrderLeg("long", self.puts[first], Side.BUY), OrderLeg("short", self.puts[first + 1], Side.SELL))
         kind = OrderType.LIMIT if stop is None else OrderType.STOP
-        return self._drafted(legs, kind, net=net if stop is None else None, stop=stop, oca=oca, adaptive=adaptive)
+        order = self._drafted(legs, kind, net=net if stop is None else None, stop=stop, oca=oca, adaptive=adaptive)
+        return replace(order, time_in_force=time_in_force)
 
     @property
     def width(self) -> Decimal:

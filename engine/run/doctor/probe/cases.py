@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from engine.model.contract import Underlying
 from engine.model.counted import counted
-from engine.model.order import Side
+from engine.model.order import Side, TimeInForce
 from engine.run.doctor.probe.answers import OPEN_ORDER, STATES
 from engine.run.doctor.probe.asking import FAR, Probe
 
@@ -88,6 +88,39 @@ async def oca_of_combos(probe: Probe) -> Outcome:
     if not other.is_over:
         await probe.take_back(orders[1])
     return Outcome(f"{placed[0].words}; {placed[1].words}; after a cancel of the first the second: {other.words}")
+
+
+async def resting_combo(probe: Probe) -> Outcome:
+    """A combo far below the market, good till cancelled: what the target of a whole structure rests as."""
+    order = probe.spread(time_in_force=TimeInForce.GTC)
+    placed = await probe.place(order)
+    ended = placed if placed.is_over else await probe.take_back(order)
+    return Outcome(f"{placed.words}; {ended.words}")
+
+
+async def oca_with_stop(probe: Probe) -> Outcome:
+    """A combo far below the market and a stop order of the same combo in one OCA group, both good till cancelled."""
+    group = f"probe-{probe.sent[-1].number if probe.sent else 0}"
+    gtc = TimeInForce.GTC
+    orders = (
+        probe.spread(oca=group, time_in_force=gtc),
+        probe.spread(stop=probe.width + 1, oca=group, time_in_force=gtc),
+    )
+    placed = [await probe.place(order) for order in orders]
+    for order in orders:
+        if not probe.answer(order).is_over:
+            await probe.take_back(order)
+    return Outcome(f"the limit {placed[0].words}; the stop {placed[1].words}")
+
+
+async def other_side_of_combo(probe: Probe) -> Outcome:
+    """An offer in an option that a combo at work buys."""
+    combo, offer = probe.spread(), probe.single(probe.puts[0], Side.SELL, probe.dear(probe.puts[0]))
+    placed = [await probe.place(order) for order in (combo, offer)]
+    for order in (offer, combo):
+        if not probe.answer(order).is_over:
+            await probe.take_back(order)
+    return Outcome(f"the combo {placed[0].words}; the offer {placed[1].words}")
 
 
 async def combo_stop(probe: Probe) -> Outcome:
@@ -180,6 +213,9 @@ CASES = (
     Case("combo", "a combo far below the market works until it is cancelled (202)", combo_limit),
     Case("change of a combo", "the limit of a combo at work can be changed (not 105)", combo_change),
     Case("oca of combos", "combos can stand in one OCA group", oca_of_combos),
+    Case("resting combo", "a limit order of a combo may be good till cancelled", resting_combo),
+    Case("oca of a combo and its stop", "a combo and a stop of it can stand in one OCA group", oca_with_stop),
+    Case("other side of a combo", "orders of one leg are not compared with the legs of combos", other_side_of_combo),
     Case("stop of a combo", "a stop order of a combo is taken", combo_stop),
     Case("adaptive combo", "the Adaptive algorithm does not take combos", adaptive_combo),
     Case("order ids", "the gateway counts an id when it reads the order, and refuses lower ones (103)", order_ids),
