@@ -7,6 +7,7 @@ import click
 
 from engine.cli.stores import other_version_words, print_json, shows_store
 from engine.cli.width import echo, table, terminal_width
+from engine.decide.compliance import has_breach
 from engine.model.money import ZERO
 from engine.record.record import Record
 from engine.run.asked import TO_BE_CLOSED, kept_out, named_in, reason_of, standing_of, trading_of
@@ -16,6 +17,7 @@ from engine.run.kept import ExitKept, kept_lines, read_kept
 from engine.run.resume import resume_from
 from engine.run.today import open_as_marked, owed_today, realized_today
 from engine.run.trade_text import bare_text, error_text, holding_of, provisional_text
+from engine.run.why_text import row_words
 from engine.store.latest import shown_store
 from engine.store.place import Place, shown_path
 from engine.store.queries import Row, Run, StoreReader
@@ -81,6 +83,7 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
         "positions": positions,
         "orders": [_order(row) for row in orders if row["ref"] not in resting],
         "exits": [each.as_document() for each in kept],
+        "rows": _rows(known),
         "errors": [
             {"bot": row["strategy_id"], "position": row["position"], "left": error_text(row)}
             for row in reader.view("trades", status="ERROR")
@@ -98,6 +101,12 @@ def _known(reader: StoreReader) -> State | None:
     """Return the state that the store leads to, None of an empty one."""
     at = reader.last_at()
     return None if at is None else resume_from(reader.recall(at), at).state
+
+
+def _rows(known: State | None) -> list[dict[str, Any]]:
+    """Return the compliant sessions in a row of bots whose quantity grows by them."""
+    days = [] if known is None else [state.day for state in known.bots.values() if state.day.row_of]
+    return [{"bot": day.bot, "compliant": day.compliant, "breach": has_breach(day)} for day in days]
 
 
 def _reload(record: Record | None) -> dict[str, Any] | None:
@@ -163,6 +172,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
     ]
     lines += [f" {one['bot']} {one['position']}: {one['left']}" for one in document["errors"]]
     lines += [f" {line}" for line in kept_lines([ExitKept(**one) for one in document["exits"]], is_named=True)]
+    lines += [f" {one['bot']} {row_words(one['compliant'], has_breach=one['breach'])}" for one in document["rows"]]
     lines += [f" halted: {halt['bot']}: {halt['reason']}" for halt in document["halts"]]
     if reload := document["reload"]:
         words = "reload refused: " if reload["what"] == "refused" else "reload waits for "

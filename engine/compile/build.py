@@ -24,7 +24,7 @@ from engine.compile.protection import protect_plan, protection_problems
 from engine.compile.reads import needs_of, needs_together
 from engine.compile.rolling import roll_problems
 from engine.compile.scope import scope_of, scope_of_let
-from engine.compile.size import size_problems
+from engine.compile.size import growth_problems, size_problems
 from engine.compile.structure import leg_plans, leg_problems
 from engine.compile.timing import entry_plan, entry_problems
 from engine.compile.universe import halt_problems, member, universe_problems, with_members
@@ -223,6 +223,7 @@ CHECKS: tuple[Check, ...] = (
     _risk_problems,
     overwrite_problems,
     size_problems,
+    growth_problems,
     protection_problems,
     roll_problems,
 )
@@ -274,6 +275,7 @@ def _plan(
         lifecycle=sound(LIFECYCLE),
         needs=needs_together((needs, *map(_needs_of_roll, rolls))) if rolls else needs,
         overwrite=spec.overwrite,
+        growth=spec.growth,
     )
 
 

@@ -24,7 +24,7 @@ from engine.spec.nouns.entry import Again, Window
 from engine.spec.nouns.exits import ExitKind, IfUnknown, Otherwise
 from engine.spec.nouns.legs import Expiry, IfHeld, Strike, StrikeBy
 from engine.spec.nouns.order import Order
-from engine.spec.spec import Overwrite, Size
+from engine.spec.spec import Growth, Overwrite, Size
 
 __all__ = [
     "Again",
@@ -465,7 +465,8 @@ class Plan:
     """One bot, ready to run. `digest` names the text that governs it; `opens_for` is "credit" or "debit".
 
     quantity: structures; where `overwrite` says by the shares held how many there are, 1 stands for them. `size`: as
-    many structures as fit it, at most `quantity`; None is always `quantity`. `expiry`: that of the legs that end first.
+    many structures as fit it, at most `quantity`; None is always `quantity`. `growth`: as many as compliant sessions
+    have made them, at most `quantity`. `expiry`: that of the legs that end first.
     `parameters` are the names of those that the text has. With `choices` the bot enters by the plan of one of them, and
     that one governs the position; legs, require and exits here are then those of the first, and `needs` those of all.
     So it is with `members`, the symbols of a universe, each of which may have choices again.
@@ -490,6 +491,7 @@ class Plan:
     needs: Needs
     known_until: date | None = None
     overwrite: Overwrite | None = None
+    growth: Growth | None = None
     choices: tuple[Choice, ...] = ()
     members: tuple[Member, ...] = ()
     ranking: Ranking | None = None

@@ -31,6 +31,14 @@ def size_problems(spec: Spec) -> Iterator[Problem]:
         yield Problem("RB205", where, message, f"did you mean '{direction}'?", on_key=True)
 
 
+def growth_problems(spec: Spec) -> Iterator[Problem]:
+    """Yield what is wrong with a quantity that grows: it would never grow, or never end where it may."""
+    growth = spec.growth
+    if growth is not None and growth.start >= spec.quantity:
+        message = f"'from' is {growth.start} and 'at_most' {spec.quantity}: it never grows"
+        yield Problem("RB250", ("quantity", "grow", "from"), message, "write a smaller count, or a larger 'at_most'")
+
+
 def loss_budget(plan: Plan) -> Decimal | None:
     """Return the dollars that the quantity lets a trade lose, None where it does not count by them."""
     return _dollars(plan, Fits.MAX_LOSS)

@@ -45,6 +45,9 @@ class BotDay:
     opportunities of its own, and keeps here what is of the present window.
     window_from, window_to: when that window begins and ends, kept from its first use on: by these it is known again
     once an edit of the text has given it another number, or moved it. None while nothing of it is used.
+    compliant: sessions before this one that were compliant, in a row; row_of: the digest of the text that they are of,
+    "" for a bot whose quantity does not grow; breach: an alarm of the
+    bot was raised in this session.
     """
 
     bot: Name
@@ -69,6 +72,9 @@ class BotDay:
     members: tuple[MemberDay, ...] = ()
     window_from: datetime | None = None
     window_to: datetime | None = None
+    compliant: int = 0
+    row_of: Name = ""
+    breach: bool = False
 
     @property
     def is_used(self) -> bool:

@@ -102,6 +102,8 @@ class Story:
     exits rolled, or why they did not. ranked: which symbols of a universe were taken, which passed over. reloaded:
     when its text was another from then on, by digests. blind: halts that were unknown to the end, which keep a bot
     out. halted, skipped: from the bot's day, and when it halted last.
+    compliant: sessions in a row before this one, None for a bot whose quantity does not grow; breach: it raised an
+    alarm.
     """
 
     watched: tuple[Span, ...]
@@ -123,6 +125,8 @@ class Story:
     halted: str
     halted_at: datetime | None
     skipped: str
+    compliant: int | None = None
+    breach: bool = False
 
 
 def story(records: Sequence[Record]) -> Story:
@@ -151,6 +155,8 @@ def story(records: Sequence[Record]) -> Story:
         halted=_on_one_line(day.get("halted")),
         halted_at=next((record.at for record in reversed(_decisions(records, "halt"))), None),
         skipped=_on_one_line(day.get("skipped") or day.get("decided")),
+        compliant=int(day["compliant"]) if day.get("row_of") else None,
+        breach=bool(day.get("breach")),
     )
 
 

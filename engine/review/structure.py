@@ -12,7 +12,7 @@ from engine.review.explanation import Line, Section
 from engine.review.subject import Subject
 from engine.spec.nouns.condition import Amount, Unit, Word
 from engine.spec.nouns.legs import Bound, DteRule, Edge, Round, StrikeBy, StrikeOf
-from engine.spec.spec import Fits, Size
+from engine.spec.spec import Fits, Growth, Size
 
 
 def legs(subject: Subject) -> Section:
@@ -48,6 +48,8 @@ def _head(plan: Plan) -> str:
     count = f"quantity {plan.quantity}; "
     if plan.overwrite is not None:
         count = f"{overwrite_words(plan.overwrite, plan.underlyings[0])}; "
+    if plan.growth is not None:
+        count = f"{growth_words(plan.growth, plan.quantity)}; "
     if plan.size is not None:
         count = f"{size_words(plan.size, plan.quantity)}; "
     if has_several(plan):
@@ -64,6 +66,12 @@ def overwrite_words(band: Overwrite, symbol: str) -> str:
     """Return how many calls are sold: `as many as 25% to 50% of the SPY shares held cover`."""
     least, most = (f"{amounts.plain(part * 100)}%" for part in (band.least, band.most))
     return f"as many as {least} to {most} of the {symbol} shares held cover, in whole contracts"
+
+
+def growth_words(growth: Growth, at_most: int) -> str:
+    """Return how a quantity grows: `quantity 1, 1 more after each 20 compliant sessions in a row, 3 at most`."""
+    steps = f"{growth.step} more after each {growth.sessions} compliant sessions in a row"
+    return f"quantity {growth.start}, {steps}, {at_most} at most; {growth.start} again after a breach"
 
 
 def size_words(size: Size, at_most: int) -> str:

@@ -267,7 +267,7 @@ def resume(
                 blocked=blocked_today(name, known.values()),
             )
             for name, day in days.items()
-            if is_same_week(day.date, session.date)
+            if is_same_week(day.date, session.date) or day.row_of
         },
         next_number=max((number, named_above, *(o.number for o in orders.values()))) + 1,
         named_above=named_above,

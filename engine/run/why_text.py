@@ -42,6 +42,7 @@ def story_lines(bot: str, session: date, day: WhyDay) -> list[str]:
     """
     told, trades, on_hold, asked, blind = day.told, day.trades, day.on_hold, day.asked, day.blind
     lines = [_headline(bot, session, told, trades)]
+    lines += [] if told.compliant is None else [f"  {row_words(told.compliant, has_breach=told.breach)}"]
     lines += [f"  {_trade_line(trade, session)}{_hold_words(trade, on_hold)}" for trade in trades]
     for trade in day.held:
         lines.append(f"  {_held_line(trade, session)}{_hold_words(trade, on_hold)}")
@@ -67,6 +68,12 @@ def story_lines(bot: str, session: date, day: WhyDay) -> list[str]:
     if told.skipped and told.watched and not _opened(session, trades) and told.nearest is None:
         lines.append(f"  {told.skipped}")
     return [*lines, *_alarm_lines(day.alarms, " ".join(lines))]
+
+
+def row_words(compliant: int, *, has_breach: bool) -> str:
+    """Return what a growing quantity counts: `quantity: 7 compliant sessions in a row before this one`."""
+    words = f"quantity: {counted(compliant, 'compliant session')} in a row before this one"
+    return f"{words}; this one has a breach, which takes it back to its first count" if has_breach else words
 
 
 def _blocked_document(found: Blocked) -> dict[str, Any]:
@@ -437,6 +444,7 @@ def story_document(bot: str, session: date, day: WhyDay) -> dict[str, Any]:
         "ends": list(told.ends),
         "halted": told.halted,
         "skipped": told.skipped,
+        "compliant_sessions": told.compliant,
         "trades": [dict(trade) for trade in trades],
         **({"held": [dict(trade) for trade in held]} if held else {}),
         **({"on_hold": told_of} if (told_of := _holds_of((*trades, *held), day.on_hold)) else {}),

@@ -164,6 +164,7 @@ def _strategy(replaced: Replaced, taken: Taken | None) -> Spec:
         quantity=quantity,
         size=size,
         overwrite=sections.overwrite(tree.get("quantity")),
+        growth=sections.growth(tree.get("quantity")),
         parameters=replaced.parameters,
         lets=sections.lets(mapping(tree.get("let", {}))),
         entry=sections.entry(mapping(tree["entry"])),

@@ -23,7 +23,7 @@ from engine.spec.nouns.legs import Alternative, DteRule, Expiry, IfHeld, Leg, Le
 from engine.spec.nouns.order import Order, Priority, Start, Then
 from engine.spec.scalar import amount, day_time, seconds
 from engine.spec.source import Plain
-from engine.spec.spec import Fits, Overwrite, Protect, Rank, Risk, Size, Taken, Universe
+from engine.spec.spec import Fits, Growth, Overwrite, Protect, Rank, Risk, Size, Taken, Universe
 from engine.spec.strikes import number, strike
 
 ATTEMPT_SECONDS = 300.0
@@ -84,6 +84,8 @@ def quantity(value: Plain) -> tuple[int, Size | None]:
     """Return `quantity:` as the count, or as the most there may be and what they must fit; 1 where shares say it."""
     if not isinstance(value, dict) or "overwrite" in value:
         return _count(value) or 1, None
+    if "grow" in value:
+        return sure(_count(value["at_most"])), None
     fits = next(each for each in Fits if each.value in value)
     return sure(_count(value["at_most"])), Size(fits=fits, amount=sure(amount(value[fits.value])))
 
@@ -306,6 +308,14 @@ def _let(name: str, body: Plain, path: Path) -> Let:
     ((measure, given),) = body.items()
     arguments = {key: argument(value) for key, value in mapping(given).items()}
     return Let(name=name, measure=measure, arguments=arguments, path=path)
+
+
+def growth(value: Plain) -> Growth | None:
+    """Return the steps of `quantity: {grow: ..}`, None for any other quantity."""
+    if not isinstance(value, dict) or "grow" not in value:
+        return None
+    tree = mapping(value["grow"])
+    return Growth(sure(_count(tree["from"])), sure(_count(tree.get("by", 1))), sure(_count(tree["sessions"])))
 
 
 def overwrite(value: Plain) -> Overwrite | None:

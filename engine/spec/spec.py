@@ -74,6 +74,22 @@ class Overwrite:
     most: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """`quantity: {grow: ..}`: `start` structures, `step` more after each `sessions` compliant ones in a row.
+
+    `Spec.quantity` is the most there may be.
+    """
+
+    start: int
+    step: int
+    sessions: int
+
+    def after(self, compliant: int, most: int) -> int:
+        """Return how many structures there are after so many compliant sessions in a row, never more than `most`."""
+        return min(self.start + self.step * (compliant // self.sessions), most)
+
+
 class Fits(Enum):
     """What a quantity counts by: the most it can lose, or what opening costs or brings."""
 
@@ -129,7 +145,7 @@ class Spec:
     """One bot, as its document says. `digest` is SHA-256 over the meaning (formatting and comments do not count).
 
     With a `universe` the underlying is one of its symbols: the first, until the text is read for another. With a `size`
-    the quantity is the most there may be. models: what the files say that conditions name, by file.
+    or a `growth` the quantity is the most there may be. models: what the files say that conditions name, by file.
     """
 
     version: int
@@ -140,6 +156,7 @@ class Spec:
     quantity: int = 1
     size: Size | None = None
     overwrite: Overwrite | None = None
+    growth: Growth | None = None
     parameters: tuple[Parameter, ...] = ()
     lets: tuple[Let, ...] = ()
     entry: Entry

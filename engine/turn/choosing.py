@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from engine.compile.plan import Plan
+from engine.decide.compliance import grown
 from engine.decide.sizing import Fitting, Priced, fitting
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
@@ -252,6 +253,8 @@ def how_many(work: Work, bot: CompiledBot, view: View, selection: Selection, quo
     """Return how many structures to enter now."""
     if bot.plan.overwrite is not None:
         return structures_covered(work, bot, bot.plan.overwrite, selection)
+    if bot.plan.growth is not None:
+        return Fitting(grown(bot.plan.growth, work.bots[bot.plan.name].day, bot.plan.quantity, bot.plan.digest))
     return counted(bot.plan, selection, view, quote, work.state.facts.account.net_liquidation)
 
 

@@ -5,6 +5,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from engine.decide.bot_day import BotDay
+from engine.decide.compliance import with_row
 from engine.decide.limits import account_day_problem, day_problem
 from engine.decide.opportunity import at_hand, in_window
 from engine.evaluate.snapshot import LegView
@@ -145,8 +146,11 @@ def fresh_day(work: Work, name: str, session: Session) -> BotDay:
     """Return the day of a bot that begins it: halted while others are for what is the whole account's."""
     days = [state.day for state in work.bots.values() if state.day.date == session.date]
     halted = next((day for day in days if day.halt in OF_ACCOUNT), None)
-    week = _opened_this_week(work.bots.get(name), session)
+    previous, bot = work.bots.get(name), work.program.bots.get(name)
+    week = _opened_this_week(previous, session)
     day = BotDay(bot=name, date=session.date, week=week)
+    if bot is not None and bot.plan.growth is not None:
+        day = with_row(day, None if previous is None else previous.day, bot.plan.digest)
     return day if halted is None or halted.halt is None else day.halted_for(halted.halt, halted.halted)
 
 

@@ -205,7 +205,7 @@ class CompiledBot:
 
     def _is_rid_of(self, leg: str, planned: ExitPlan) -> bool:
         """Say whether an exit leaves nothing of a leg."""
-        count = self.plan.quantity if self.plan.overwrite is None else None
+        count = self.plan.quantity if self.plan.overwrite is None and self.plan.growth is None else None
         return leg in (planned.legs or (leg,)) and is_all(planned.part, count)
 
     def legs_expiry(self, facts: Facts, session: Session, symbol: str) -> date | None:

@@ -239,6 +239,8 @@ class Work:
             if known in state.alarmed and not again:
                 return
             self.set_bot(bot, replace(state, alarmed=state.alarmed | {known}))
+            if state.day.row_of and not state.day.breach:
+                self.put_day(replace(state.day, breach=True))
         if tells:
             self.told_ends.add(tells)
         self.record(Kind.ALARM, bot, position, text=text, key=key)

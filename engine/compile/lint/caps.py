@@ -41,7 +41,7 @@ def past_built_in_cap(look: Look) -> Iterator[Problem]:
     plan = look.plan
     if plan.quantity <= MOST_STRUCTURES or plan.overwrite is not None:
         return
-    key = "quantity" if plan.size is None else "at_most"
+    key = "quantity" if plan.size is None and plan.growth is None else "at_most"
     most = f"without an account document an order is at most {MOST_STRUCTURES} structures"
     message = f"'{key}' is {plan.quantity:,}; {most}"
     help_text = f"write at most {MOST_STRUCTURES}; {RAISED_BY}"

@@ -211,7 +211,7 @@ def _counts(look: Look) -> Iterator[Number]:
     spot = spots(look.plan.underlyings[0])[0]
     most = float(min(MOST_CONTRACTS, max(int(MOST_NOTIONAL / (spot * LOT)), 1)))
     if spec.overwrite is None:
-        path: Path = ("quantity",) if spec.size is None else ("quantity", "at_most")
+        path: Path = ("quantity",) if spec.size is None and spec.growth is None else ("quantity", "at_most")
         yield Number(path=path, name="quantity", value=spec.quantity, low=1, high=most, words=_bare, then=then)
     if spec.entry.max_open is not None:
         many = "so many positions are never watched one by one"

@@ -26,7 +26,7 @@ from engine.review.change.rules import head, in_one_order, rule_part
 from engine.review.change.universe import judge_symbols
 from engine.review.members import rank_words
 from engine.review.numbers import number_words
-from engine.review.structure import leg_words, overwrite_words, size_words
+from engine.review.structure import growth_words, leg_words, overwrite_words, size_words
 from engine.review.subject import Subject
 from engine.spec.nouns.condition import Condition
 from engine.spec.nouns.legs import Leg
@@ -63,6 +63,15 @@ def _counted(noun: Spec, field: str, subject: Subject) -> tuple[int, Size | None
 def _count(value: tuple[int, Size | None], subject: Subject) -> str:
     count, size = value
     return amounts.plain(count) if size is None else size_words(size, count)
+
+
+def judge_growth(edit: Edit) -> Verdict:
+    """It may come to more than it did, or to it sooner."""
+    old, new = edit.old, edit.new
+    if new is None or old is None:
+        return Verdict("the quantity grows no more" if new is None else "the quantity grows by itself", is_worse=True)
+    is_sooner = new.start > old.start or new.step * old.sessions > old.step * new.sessions
+    return Verdict("it has more structures sooner" if is_sooner else "", is_worse=is_sooner)
 
 
 def judge_overwrite(edit: Edit) -> Verdict:
@@ -125,6 +134,11 @@ SPEC: Keys = {
         key="quantity.overwrite",
         said=lambda value, subject: overwrite_words(value, subject.spec.underlyings[0]),
         judge=judge_overwrite,
+    ),
+    "growth": Key(
+        key="quantity.grow",
+        said=lambda value, subject: growth_words(value, subject.spec.quantity),
+        judge=judge_growth,
     ),
     "parameters": Within("parameters"),
     "lets": Within("let"),

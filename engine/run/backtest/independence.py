@@ -42,6 +42,8 @@ def _carried(program: Program) -> Iterator[str]:
             yield from _outliving(structure)
         if plan.size is not None or plan.overwrite is not None:
             yield "a size that is counted by the account"
+        if plan.growth is not None:
+            yield "a size that grows with compliant sessions"
         if plan.entry.per_week is not None:
             yield "a cap of the week"
         for measure in (call.measure for rule in _rules(plan) for call in calls_of(rule.test)):

@@ -37,7 +37,7 @@ TABLES: Mapping[type, tuple[Keys, ...]] = {
 ELSEWHERE = {
     "from": "window", "to": "window", "buy": "side", "sell": "side", "underlyings": "underlying", "dte": "expiry",
     "class": "expiry", "take": "expiry", "cycle": "expiry",
-    "max_loss": "quantity", "premium": "strike", "side_credit": "strike", "otm": "strike",
+    "max_loss": "quantity", "sessions": "quantity.grow", "premium": "strike", "side_credit": "strike", "otm": "strike",
     "nearest": "expiry", "after": "again", "wait": "again", "until": "again",
     "extends": "what it takes over, key by key",
     "expr": "test", "all": "test", "any": "test", "not": "test", "target": "test", "stop": "test", "at_expiry": "test",

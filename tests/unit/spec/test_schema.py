@@ -115,7 +115,7 @@ def names(noun: type, *without: str) -> set[str]:
 
 
 def test_keys_of_the_schema_are_fields_of_the_nouns() -> None:
-    document = names(Spec, "version", "digest", "underlyings", "lets", "size", "overwrite")
+    document = names(Spec, "version", "digest", "underlyings", "lets", "size", "overwrite", "growth")
     assert keys() == document | {"rulebot", "extends", "underlying", "underlyings", "let"}
     assert keys("properties", "risk") == names(Risk)
     assert keys("properties", "entry") == names(Entry, "start", "end", "lasts", "once", "others") | {

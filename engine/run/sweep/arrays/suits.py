@@ -72,7 +72,13 @@ def _reasons(program: Program, fills: FillModel, shares: Sequence[tuple[str, int
         yield "shares that the account begins with"
     if fills == RECORDED:
         yield "recorded fills"
-    asked = (("universe", plan.members), ("choose", plan.choices), ("overwrite", plan.overwrite), ("size", plan.size))
+    asked = (
+        ("universe", plan.members),
+        ("choose", plan.choices),
+        ("overwrite", plan.overwrite),
+        ("size", plan.size),
+        ("grow", plan.growth),
+    )
     yield from (f"`{word}`" for word, is_there in asked if is_there)
     yield from _of_entry(plan)
     yield from _of_legs(plan, program.line_limit)
