@@ -157,7 +157,8 @@ class Order:
     former: what it was sent with before it was changed, oldest first.
     cause: why rulebot took it back, does not know where it stands or holds it for over, None while it is none of these.
     about, detail: what the cause names, and further words for people. heard: the broker's last message on it, which a
-    cancel for another cause forgets. answer: the broker's last answer to our cancel.
+    cancel for another cause forgets. answer: the broker's last answer to our cancel. unmet_since: since when the target
+    that it works for is no longer met, None while it is.
     """
 
     ref: Name
@@ -197,6 +198,7 @@ class Order:
     detail: Text = ""
     heard: BrokerMessage | None = None
     answer: BrokerMessage | None = None
+    unmet_since: datetime | None = None
 
     @property
     def may_open(self) -> bool:

@@ -25,7 +25,7 @@ from engine.turn.refusing import not_trading, waits_for_reload
 from engine.turn.reports import conclude, has_reason, is_not_found
 from engine.turn.resting import GRACE, RESTING, ask_back, cancel
 from engine.turn.rolling import next_rung, sells_dead
-from engine.turn.target_price import bound_of, closing_ladder, may_wait, target_at_work
+from engine.turn.target_price import as_judged, bound_of, closing_ladder, may_wait, target_at_work
 from engine.turn.work import Work
 
 MARKET_PATIENCE, LONGEST_PATIENCE = timedelta(seconds=10), timedelta(seconds=30)
@@ -176,10 +176,14 @@ def _next_closing_try(work: Work, order: Order) -> None:
     if order.into:
         _next_roll_try(work, order, work.governing(position))
         return
+    order = as_judged(work, order)
     if not may_wait(work, order):
         cancel(work, order, Cause.TARGET_LOST)
         return
     ladder = closing_ladder(work, position, order.attempt + 1)
+    if order.unmet_since is not None and _is_new_order(ladder, order):
+        _count_try(work, order, ladder)
+        return
     if ladder.start is Start.MARKET or (ladder.then is Then.MARKET and order.attempt >= ladder.tries):
         cancel(work, order, Cause.MARKET_FOLLOWS)
         return

@@ -35,7 +35,7 @@ from engine.turn.refusing import closed, not_trading
 from engine.turn.resting import has_expired, resting_orders
 from engine.turn.rolling import begin_to_look, end_looking, note_nothing, seek
 from engine.turn.state import exits_of
-from engine.turn.target_price import is_within_reach
+from engine.turn.target_price import is_within_reach, target_at_work
 from engine.turn.trailing import note_best
 from engine.turn.unknown import acts_unknown, known_again
 from engine.turn.work import Work
@@ -72,8 +72,10 @@ def step_exits(work: Work, position: Position) -> None:
     if is_unprotected_too_long(work, position) and position.exit_reason != reason:
         _end_unprotected(work, position, reason)
         return
-    closing = names_to_close(work, position) if position.state == "exiting" else ()
-    if hit := watched_stop_hit(work, position, closing):
+    is_exiting = position.state == "exiting"
+    waits_at_price = is_exiting and target_at_work(work, position) is not None
+    closing = names_to_close(work, position) if is_exiting and not waits_at_price else ()
+    if hit := watched_stop_hit(work, position, closing, waits_at_price=waits_at_price):
         where = "where its protective stop has given way to another order"
         leave(work, position, WATCHED_STOP, f"{hit.option} is bid at {hit.price:f}, {where}")
         return

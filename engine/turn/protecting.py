@@ -192,13 +192,16 @@ class Hit(NamedTuple):
     price: Decimal
 
 
-def watched_stop_hit(work: Work, position: Position, closing: Collection[str]) -> Hit | None:
+def watched_stop_hit(
+    work: Work, position: Position, closing: Collection[str], *, waits_at_price: bool = False
+) -> Hit | None:
     """Return which protective stop of a position, taken back for a while or lost, would have been hit.
 
-    closing: names of legs that an exit at work closes, which have none.
+    closing: names of legs that an exit at work closes, which have none. waits_at_price: the stops were taken back for
+    the order of a target, which does not follow the market.
     """
     plan = work.governing(position).plan.risk.protect
-    is_watched = position.suspended or position.is_lost
+    is_watched = position.suspended or position.is_lost or waits_at_price
     if plan is None or not is_watched or position.state not in ("open", "exiting"):
         return None
     live = (order for order in work.live_orders(position.id) if order.purpose is Purpose.PROTECT)

@@ -1,11 +1,14 @@
 """The price of a target: no order of it goes further, and what becomes of one whose market has moved away.
 
-A target is a price. Its order steps as its ladder says, at most to the price that keeps what the target promises. While
-the rule is true by the quotes the order waits there. Once it is not, the order is cancelled and the position is open
+A target is a price. Its order steps as its ladder says, at most to the price that keeps what the target promises, and
+waits there. Once the rule was not true at any step for `PATIENCE` the order is cancelled, and the position is open
 again, with its protective stops: they cannot rest while a closing order works. The target acts anew when it is true.
+A quote near the target price changes sides within seconds. Without the wait each change would cancel an order and send
+another.
 """
 
 from collections.abc import Iterable
+from datetime import timedelta
 from decimal import Decimal
 from math import isnan
 
@@ -32,6 +35,8 @@ from engine.turn.profit import structure
 from engine.turn.program import CompiledBot
 from engine.turn.work import Work
 
+PATIENCE = timedelta(minutes=1)
+"""How long the order of a target waits at its price once the target is no longer met."""
 _MICRO = Decimal("0.000001")
 """Per share: prices are compared to this, for quotes are binary floats."""
 
@@ -170,14 +175,17 @@ def is_within_reach(work: Work, position: Position, planned: ExitPlan, legs: tup
         return None
     level = planned.compares
     assert level is not None
-    side = legs[0].side
-    parts, told = parts_of(legs, side), work.state.facts.ticks
     worth = _worth(work, position, (leg.name for leg in legs), level.at, len(legs) > 1)
     if worth is None:
         return None
+    return floor <= worth and not _is_for_nothing(work, legs, floor)
+
+
+def _is_for_nothing(work: Work, legs: tuple[OrderLeg, ...], floor: Decimal) -> bool:
+    """Say whether legs that can only cost would have to be closed for 0 or a credit: nobody deals at such a price."""
+    parts, told = parts_of(legs, legs[0].side), work.state.facts.ticks
     ticks = option_ticks(parts[0].option, told) if len(parts) == 1 else ticks_of(parts, told)
-    is_for_nothing = ticks.round(floor, Rounding.UP) >= 0 and never_pays(parts)
-    return floor <= worth and not is_for_nothing
+    return ticks.round(floor, Rounding.UP) >= 0 and never_pays(parts)
 
 
 def _worth(work: Work, position: Position, names: Iterable[str], at: str, is_combo: bool) -> Decimal | None:
@@ -198,10 +206,27 @@ def was_withdrawn(work: Work, position: Position, target: str) -> bool:
     return any(order.reason == target and order.cause is Cause.TARGET_LOST for order in orders)
 
 
-def may_wait(work: Work, order: Order) -> bool:
-    """Say whether the order of a target works on: its target is met, or nobody can say."""
+def as_judged(work: Work, order: Order) -> Order:
+    """Return an order that works with `unmet_since` as the quotes of now have it; None there while nobody can say."""
     position = work.positions[order.position]
     planned = target_at_work(work, position)
-    if planned is None or planned.name != order.reason:
+    if planned is None or planned.name != order.reason or is_met(work, position, planned, order.legs) is not False:
+        return replace(order, unmet_since=None)
+    return replace(order, unmet_since=order.unmet_since or work.at)
+
+
+def may_wait(work: Work, order: Order) -> bool:
+    """Say whether an order of a target that is no longer met may wait at its price, after `as_judged`.
+
+    For `PATIENCE`, or as long as the spec lets a short leg stand without its stop, and not where it has no price.
+    """
+    if order.unmet_since is None:
         return True
-    return is_met(work, position, planned, order.legs) is not False
+    position = work.positions[order.position]
+    planned = target_at_work(work, position)
+    floor = None if planned is None else target_floor(work, position, planned, order.legs)
+    if isinstance(floor, Decimal) and _is_for_nothing(work, order.legs, floor):
+        return False
+    limit = work.governing(position).plan.risk.max_unprotected
+    patience = PATIENCE if limit is None else min(PATIENCE, timedelta(seconds=limit))
+    return work.at - order.unmet_since < patience

@@ -39,6 +39,12 @@ def step(desk: Desk) -> None:
     desk.tick(10)
 
 
+def wait_in_vain(desk: Desk) -> None:
+    """Let the minute pass for which the order waits while its target is not met."""
+    for _ in range(7):
+        step(desk)
+
+
 def closing(desk: Desk) -> list[Order]:
     return [order for order in desk.submitted if order.purpose is Purpose.EXIT]
 
@@ -106,7 +112,7 @@ def test_a_market_that_moves_away_has_the_order_cancelled_and_the_position_open_
     first = desk.last
     desk.ack(first)
     cost(desk, 0.60)
-    step(desk)
+    wait_in_vain(desk)
     assert [order.ref for order in desk.cancels] == [first.ref]
     desk.cancelled(desk.order(first.ref))
     desk.tick(1)
@@ -127,10 +133,83 @@ def test_its_protective_stop_rests_again_once_it_is_withdrawn() -> None:
     desk.tick(1)
     desk.ack(desk.last)
     cost(desk, 0.60)
-    step(desk)
+    wait_in_vain(desk)
     desk.cancelled(desk.order(closing(desk)[-1].ref))
     desk.tick(1)
     assert [order.purpose for order in desk.live] == [Purpose.PROTECT]
+
+
+# ---------------------------------------------------------------- a market that moves back and forth
+
+
+def test_a_quote_that_moves_back_and_forth_leaves_the_order_at_its_price() -> None:
+    desk = held()
+    cost(desk, 0.33)
+    desk.ack(desk.last)
+    for amount in (0.40, 0.34, 0.42, 0.34, 0.42, 0.34):
+        for _ in range(3):
+            cost(desk, amount)
+            step(desk)
+    assert (len(closing(desk)), desk.cancels, price(desk)) == (1, [], Decimal("0.35"))
+
+
+def test_it_is_cancelled_at_the_first_step_after_a_minute_in_vain() -> None:
+    desk = held()
+    cost(desk, 0.35)
+    desk.ack(desk.last)
+    cost(desk, 0.40)
+    seen = []
+    for _ in range(8):
+        step(desk)
+        seen.append(bool(desk.cancels))
+    assert seen == [False] * 6 + [True] * 2
+
+
+def test_while_the_market_is_away_it_goes_to_the_target_price() -> None:
+    desk = held()
+    cost(desk, 0.30)
+    desk.ack(desk.last)
+    assert price(desk) == Decimal("0.30")
+    cost(desk, 0.45)
+    step(desk)
+    assert (price(desk), desk.cancels) == (Decimal("0.35"), [])
+
+
+def test_a_spec_that_allows_less_time_without_a_stop_has_it_back_sooner() -> None:
+    risk = "{max_loss_per_trade: $20000, protect: {cost: 4x credit}, max_unprotected: 15s}"
+    desk = held(risk=risk)
+    desk.tick(1)
+    (guard,) = [order for order in desk.live if order.purpose is Purpose.PROTECT]
+    desk.ack(guard)
+    cost(desk, 0.35)
+    desk.cancelled(desk.order(guard.ref))
+    desk.tick(1)
+    desk.ack(desk.last)
+    cost(desk, 0.40)
+    seen = []
+    for _ in range(3):
+        step(desk)
+        seen.append(desk.order(closing(desk)[-1].ref).status is OrderStatus.CANCELLING)
+    assert seen == [False, False, True]
+
+
+def test_the_price_of_a_stop_that_gave_way_to_it_is_watched() -> None:
+    """The order of a target does not follow the market: 4 x 0.70 is bid for the short put while it waits."""
+    desk = held(risk="{max_loss_per_trade: $20000, protect: {cost: 4x credit}}")
+    desk.tick(1)
+    (guard,) = [order for order in desk.live if order.purpose is Purpose.PROTECT]
+    desk.ack(guard)
+    cost(desk, 0.35)
+    desk.cancelled(desk.order(guard.ref))
+    desk.tick(1)
+    first = desk.last
+    desk.ack(first)
+    for amount in (2.60, 2.61):
+        cost(desk, amount)
+    desk.cancelled(desk.order(first.ref))
+    desk.tick(1)
+    assert reasons(desk) == ["target", "watched_stop"]
+    assert (closing(desk)[-1].kind, closing(desk)[-1].reason) == (OrderType.MARKET, "watched_stop")
 
 
 def test_without_quotes_it_waits_as_it_is() -> None:
@@ -305,7 +384,7 @@ def test_a_target_that_comes_and_goes_is_told_once() -> None:
         cost(desk, 0.35)
         desk.ack(desk.last)
         cost(desk, 0.60)
-        step(desk)
+        wait_in_vain(desk)
         desk.cancelled(desk.order(closing(desk)[-1].ref))
         desk.tick(1)
     told = (happening(each, desk.state) for each in desk.said(Kind.DECISION))
