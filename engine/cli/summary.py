@@ -62,7 +62,7 @@ def summary(
     its shares, at their official settlement price. A trade counts whole, on the day on which its last leg of value was
     closed. A win is a trade with a profit after commissions; max_drawdown is the deepest fall of the
     summed net profit below its best so far. Below the sums each exit says what it promised and kept, and its slippage
-    in dollars per contract: "target 50 %: kept 51 %, n 31".
+    in dollars per contract: "target 50 %: kept 51 %, at least 50 %, n 31".
     """
     path = chosen_store(store)
     if sessions is not None and not compares:

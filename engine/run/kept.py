@@ -19,6 +19,7 @@ class ExitKept:
 
     promised_share: the part of the entry price that it promises to keep, kept_share what it kept of it, over all of
     them together; None of an exit that promises dollars, or nothing. promised, kept: dollars a trade on average.
+    least_share, least: the same of the trade that kept least of its promise.
     made_share: what the trades made before commissions, by their entry price, of an exit that promises nothing. missed:
     trades that kept less than was promised. slippage: dollars per contract of the structure on average, + where it
     filled better than its price (without one: than the mid when it was first priced); None where no trade has one.
@@ -34,10 +35,13 @@ class ExitKept:
     made_share: Decimal | None
     missed: int
     slippage: Decimal | None
+    least_share: Decimal | None = None
+    least: Decimal | None = None
 
     def as_document(self) -> dict[str, Any]:
         """Return it as plain data."""
-        numbers = ("promised_share", "kept_share", "promised", "kept", "made_share", "slippage")
+        shares, dollars = ("promised_share", "kept_share", "least_share"), ("promised", "kept", "least")
+        numbers = (*shares, *dollars, "made_share", "slippage")
         amounts = {name: getattr(self, name) for name in numbers}
         told = {name: None if amount is None else float(amount) for name, amount in amounts.items()}
         return {"bot": self.bot, "exit": self.exit, "trades": self.trades, "missed": self.missed, **told}
@@ -95,6 +99,8 @@ def _summed(bot: str, exit: str, share: Decimal | None, found: list[_Done]) -> E
     slippages = [each.slippage for each in found if each.slippage is not None]
     entries = sum((each.entry for each in found), ZERO)
     gross = sum((each.position.gross for each in found), ZERO)
+    least = min(promising, key=_beyond_promise, default=None)
+    least_share = None if least is None else least.kept_share
     return ExitKept(
         bot=bot,
         exit=exit,
@@ -106,16 +112,27 @@ def _summed(bot: str, exit: str, share: Decimal | None, found: list[_Done]) -> E
         made_share=(gross / entries).quantize(_DIGITS) if entries and not promising else None,
         missed=sum(kept.is_missed for kept in promising),
         slippage=(sum(slippages, ZERO) / len(slippages)).quantize(CENT) if slippages else None,
+        least_share=None if least_share is None else least_share.quantize(_DIGITS),
+        least=None if least is None or least.kept_dollars is None else least.kept_dollars.quantize(CENT),
     )
 
 
+def _beyond_promise(kept: Kept) -> Decimal:
+    """Return what a trade kept beyond its promise, as a share of the entry price, or in dollars."""
+    if kept.kept_share is not None and kept.promised_share is not None:
+        return kept.kept_share - kept.promised_share
+    return (kept.kept_dollars or ZERO) - (kept.promised_dollars or ZERO)
+
+
 def kept_words(found: ExitKept) -> str:
-    """Return `target 50 %: kept 51 %, slippage +$0.40 a contract, n 31`."""
-    promise, parts = "", []
+    """Return `target 50 %: kept 51 %, at least 50 %, slippage +$0.40 a contract, n 31`."""
+    promise, parts, several = "", [], found.trades > 1
     if found.promised_share is not None and found.kept_share is not None:
         promise, parts = f" {_percent(found.promised_share)}", [f"kept {_percent(found.kept_share)}"]
+        parts += [f"at least {_percent(found.least_share)}"] if several and found.least_share is not None else []
     elif found.promised is not None and found.kept is not None:
         promise, parts = f" {signed_dollars(found.promised)}", [f"kept {signed_dollars(found.kept)} on average"]
+        parts += [f"at least {signed_dollars(found.least)}"] if several and found.least is not None else []
     elif found.made_share is not None:
         parts = [f"made {_percent(found.made_share)} of the entry price"]
     if found.missed:

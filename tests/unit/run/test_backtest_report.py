@@ -107,6 +107,8 @@ def document() -> dict[str, Any]:
                 "trades": 2,
                 "promised_share": 0.5,
                 "kept_share": 0.51,
+                "least_share": 0.50,
+                "least": 50.0,
                 "promised": 42.5,
                 "kept": 43.35,
                 "made_share": None,
@@ -187,7 +189,7 @@ def test_a_report_is_one_file_whose_trades_lead_to_their_why() -> None:
         "a.csv:7",
         "half, target",
         "no sum of trades: 1 position.",
-        "target 50 %: kept 51 %, slippage +$0.85 a contract, n 2",
+        "target 50 %: kept 51 %, at least 50 %, slippage +$0.85 a contract, n 2",
         "Ended in shares: 1 trade, counted at the official settlement price of the shares; the shares made -$20.00",
     ):
         assert words in found.text

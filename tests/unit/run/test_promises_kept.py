@@ -40,7 +40,7 @@ def test_each_exit_says_what_it_promised_and_kept() -> None:
     )
     assert kept_lines(found, is_named=False) == [
         "stop: made -200 % of the entry price, slippage -$20.00 a contract, n 1",
-        "target 50 %: kept 52 %, slippage +$2.00 a contract, n 2",
+        "target 50 %: kept 52 %, at least 50 %, slippage +$2.00 a contract, n 2",
         "time: made 12 % of the entry price, slippage -$3.00 a contract, n 1",
     ]
     assert kept_lines(found[:1], is_named=True) == [f"{BOT} {kept_words(found[0])}"]
@@ -49,7 +49,10 @@ def test_each_exit_says_what_it_promised_and_kept() -> None:
 def test_a_target_that_kept_less_than_it_promised_is_told() -> None:
     (found,) = kept_by_exit([left("a", "48", target()), left("b", "18", target())], {})
     assert (found.missed, found.kept_share, found.promised, found.kept) == (1, Decimal("0.35"), 50, 35)
-    assert kept_words(found) == "target 50 %: kept 35 %, 1 kept less than promised, slippage -$15.00 a contract, n 2"
+    assert (
+        kept_words(found)
+        == "target 50 %: kept 35 %, at least 20 %, 1 kept less than promised, slippage -$15.00 a contract, n 2"
+    )
 
 
 def test_a_target_in_dollars_says_dollars() -> None:
