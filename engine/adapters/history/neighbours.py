@@ -6,7 +6,7 @@ where it belongs, was no market; a backtest that trades on it earns money that n
 Source: Merton, "Theory of Rational Option Pricing" (1973), theorem 4.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import log
 from typing import NamedTuple
 
@@ -67,14 +67,15 @@ def _finding(rows: Rows, terms: Terms, odd: list[Odd]) -> Finding:
     below, mid, above = first.mids
     right = "call" if terms.is_call[first.option] else "put"
     text = f"the {terms.strike[first.option]:g} {right} at {mid:g} is far from the strikes beside it"
-    return left_out(rows.file, sorted(_row_of(rows, each) for each in odd), f"{text}, {below:g} and {above:g}")
+    return left_out(rows.file, sorted(_rows_of(rows, odd)), f"{text}, {below:g} and {above:g}")
 
 
-def _row_of(rows: Rows, odd: Odd) -> int:
-    """Return the row in which a quote of the grid of these rows stands."""
+def _rows_of(rows: Rows, odd: Iterable[Odd]) -> Iterator[int]:
+    """Yield the rows in which quotes of the grid of these rows stand."""
     times, keys = np.unique(rows.time), np.unique(rows.key)
-    at = np.flatnonzero((rows.time == times[odd.instant]) & (rows.key == keys[odd.option]))
-    return int(rows.row[at[0]])
+    for each in odd:
+        at = np.flatnonzero((rows.time == times[each.instant]) & (rows.key == keys[each.option]))
+        yield int(rows.row[at[0]])
 
 
 def ordered(terms: Terms) -> Order:
@@ -93,29 +94,29 @@ def odd_quotes(terms: Terms, bid: Columns, ask: Columns) -> Iterator[Odd]:
     """
     if bid.shape[1] < 4:
         return
-    ask = np.where(np.isnan(bid), np.nan, ask)
     order = ordered(terms)
-    if (np.diff(order.places) != 1).any():
-        bid, ask = bid[:, order.places], ask[:, order.places]
-    for instant in _suspect(order, bid, ask):
-        for place, mids in _of_instant(order, bid[instant], ask[instant]):
-            yield Odd(instant, int(order.places[place]), mids)
-
-
-def _suspect(order: Order, bid: Columns, ask: Columns) -> Iterator[int]:
-    """Yield the instants at which a bid lies beyond its neighbours' asks: of what is too cheap, that of a neighbour."""
+    is_moved = bool((np.diff(order.places) != 1).any())
     low, high = order.weight * (1.0 + PART), (1.0 - order.weight) * (1.0 + PART)
-    shape = (_INSTANTS, len(low))
-    line, other, beyond = np.empty(shape), np.empty(shape), np.empty(shape, dtype=np.bool_)
     for start in range(0, len(bid), _INSTANTS):
-        asks, bids = ask[start : start + _INSTANTS], bid[start : start + _INSTANTS]
-        of = line[: len(asks)], other[: len(asks)], beyond[: len(asks)]
-        np.multiply(asks[:, :-2], low, out=of[0])
-        np.multiply(asks[:, 2:], high, out=of[1])
-        np.add(of[0], of[1], out=of[0])
-        np.subtract(bids[:, 1:-1], of[0], out=of[0])
-        if np.greater(of[0], LEAST, out=of[2]).any():
-            yield from (start + np.flatnonzero(of[2].any(axis=1))).tolist()
+        bids, asks = bid[start : start + _INSTANTS], ask[start : start + _INSTANTS]
+        asks = np.where(np.isnan(bids), np.nan, asks)
+        if is_moved:
+            bids, asks = bids[:, order.places], asks[:, order.places]
+        for instant in _suspect(low, high, bids, asks):
+            for place, mids in _of_instant(order, bids[instant], asks[instant]):
+                yield Odd(start + instant, int(order.places[place]), mids)
+
+
+def _suspect(low: Columns, high: Columns, bid: Columns, ask: Columns) -> Iterable[int]:
+    """Return the instants at which a bid lies beyond its neighbours' asks: of what is too cheap, that of a neighbour.
+
+    low, high: the parts that the asks below and above have in the most that may be bid.
+    """
+    most = ask[:, :-2] * low
+    most += ask[:, 2:] * high
+    np.subtract(bid[:, 1:-1], most, out=most)
+    beyond = most > LEAST
+    return np.flatnonzero(beyond.any(axis=1)).tolist() if beyond.any() else ()
 
 
 def _of_instant(order: Order, bid: Columns, ask: Columns) -> Iterator[tuple[int, tuple[float, float, float]]]:
