@@ -12,6 +12,7 @@ from engine.model.position import Position
 from engine.model.session import exchange_date
 from engine.model.values import replace
 from engine.record.record import Kind
+from engine.turn.closing import planned_exit
 from engine.turn.judging import wake
 from engine.turn.work import Work
 
@@ -47,7 +48,7 @@ def _with_terms(work: Work, position: Position) -> Position:
     """Return a position with the terms of the exit that has closed it: what rested at the broker began by itself."""
     if position.bot not in work.bots or (position.terms is not None and position.terms.exit == position.exit_reason):
         return position
-    planned = next((x for x in work.governing(position).plan.exits if x.name == position.exit_reason), None)
+    planned = planned_exit(work.governing(position), position.exit_reason)
     return replace(position, terms=None if planned is None else terms_of(_as_opened(position), planned))
 
 

@@ -35,11 +35,16 @@ UNWIND_LADDER = Ladder(start=Start.NATURAL, wait=5.0, tries=3, then=Then.MARKET,
 """How legs without their partners are closed: at natural, and as a market order after 15 seconds."""
 
 
+def planned_exit(bot: CompiledBot, name: str) -> ExitPlan | None:
+    """Return the exit of that name, None for what is no exit of the spec."""
+    return next((each for each in bot.plan.exits if each.name == name), None)
+
+
 def exit_ladder(bot: CompiledBot, reason: str) -> Ladder:
     """Return how this exit is worked."""
     if reason in AT_MARKET:
         return STOP_ORDER
-    planned = next((found for found in bot.plan.exits if found.name == reason), None)
+    planned = planned_exit(bot, reason)
     if planned is None:
         return UNWIND_LADDER
     if planned.resting and planned.kind is ExitKind.STOP:
@@ -49,7 +54,7 @@ def exit_ladder(bot: CompiledBot, reason: str) -> Ladder:
 
 def rolling_exit(bot: CompiledBot, position: Position) -> ExitPlan | None:
     """Return the exit at work if it rolls the position, None when it closes."""
-    planned = next((each for each in bot.plan.exits if each.name == position.exit_reason), None)
+    planned = planned_exit(bot, position.exit_reason)
     is_rolling = planned is not None and planned.roll is not None and may_roll(position, planned)
     return planned if is_rolling else None
 
@@ -147,7 +152,7 @@ def legs_to_close(position: Position, bot: CompiledBot) -> list[tuple[PositionLe
     position = position.common
     if position.exit_reason == UNWIND:
         return _without_partners(position)
-    planned = next((found for found in bot.plan.exits if found.name == position.exit_reason), None)
+    planned = planned_exit(bot, position.exit_reason)
     names = planned.legs if planned is not None and planned.legs else tuple(leg.name for leg in position.legs)
     found = ((leg, leg.held - position.keep * leg.ratio) for leg in position.legs if leg.name in names)
     return [(leg, count) for leg, count in found if count > 0]

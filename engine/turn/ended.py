@@ -23,6 +23,7 @@ from engine.turn.closing import (
     is_unwound,
     legs_to_close,
     names_to_close,
+    planned_exit,
     rolled_legs,
     rolling_exit,
 )
@@ -88,7 +89,7 @@ def position_filled(work: Work, position: Position, order: Order, executed_at: d
 def _note_parted(work: Work, order: Order) -> None:
     """Keep with a position the legs that an exit has closed to the end apart from the others: they miss no partner."""
     position = work.positions[order.position]
-    planned = next((each for each in work.governing(position).plan.exits if each.name == order.reason), None)
+    planned = planned_exit(work.governing(position), order.reason)
     if planned is None or not planned.legs:
         return
     legs = [leg for leg in position.legs if leg.name in planned.legs]
@@ -419,8 +420,7 @@ def _leaves_one_alone(position: Position, order: Order) -> bool:
 
 def _is_closing(work: Work, position: Position, order: Order) -> bool:
     """Say whether the exit at work closes the leg of a protective stop, too, and nothing of it stays open."""
-    plan = work.governing(position).plan
-    planned = next((each for each in plan.exits if each.name == position.exit_reason), None)
+    planned = planned_exit(work.governing(position), position.exit_reason)
     if planned is None:
         return True
     return planned.part is None and (not planned.legs or order.legs[0].name in planned.legs)

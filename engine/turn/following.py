@@ -16,7 +16,7 @@ from engine.spec.nouns.order import Start, Then
 from engine.turn.bounds import entry_bound
 from engine.turn.caution import has_waited_for_price, price_is_there
 from engine.turn.choosing import awaits_quotes, still_holds
-from engine.turn.closing import CLOSING, closing_net, is_unwound
+from engine.turn.closing import CLOSING, closing_net, is_unwound, planned_exit
 from engine.turn.daily import halts_at_a_try
 from engine.turn.judging import wake
 from engine.turn.opening import comes_too_late, is_past_exits, no_price, unpriced_text
@@ -204,7 +204,7 @@ def _next_roll_try(work: Work, order: Order, bot: CompiledBot) -> None:
     """
     if not_trading(work, [leg.option.symbol for leg in order.legs]):
         return
-    planned = next((each for each in bot.plan.exits if each.name == order.reason), None)
+    planned = planned_exit(bot, order.reason)
     if planned is None or order.attempt >= planned.order.tries:
         cancel(work, order, Cause.TRIES_USED_UP)
         return

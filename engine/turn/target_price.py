@@ -30,9 +30,8 @@ from engine.order.ladder import UNBOUND, Bound
 from engine.order.price import never_pays, option_ticks, ticks_of
 from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Start, Then
-from engine.turn.closing import CLOSING, closing_bound, exit_ladder, is_dead, legs_to_close
+from engine.turn.closing import CLOSING, closing_bound, exit_ladder, is_dead, legs_to_close, planned_exit
 from engine.turn.profit import structure
-from engine.turn.program import CompiledBot
 from engine.turn.work import Work
 
 PATIENCE = timedelta(minutes=1)
@@ -50,11 +49,6 @@ def target_at_work(work: Work, position: Position) -> ExitPlan | None:
     if planned is None or not planned.is_target_price or _must_follow(work, position):
         return None
     return planned
-
-
-def planned_exit(bot: CompiledBot, name: str) -> ExitPlan | None:
-    """Return the exit of that name, None for what is no exit of the spec."""
-    return next((each for each in bot.plan.exits if each.name == name), None)
 
 
 def _must_follow(work: Work, position: Position) -> bool:

@@ -46,7 +46,7 @@ from engine.run.chaos.governed import governed
 from engine.run.chaos.limited import documents_taken_up, entries_and_refusals
 from engine.run.chaos.unprotected import unprotected_too_long
 from engine.run.desk import Desk
-from engine.turn.closing import leaves_to_expire
+from engine.turn.closing import leaves_to_expire, planned_exit
 from engine.turn.program import CompiledBot
 from engine.turn.protecting import stop_price
 from engine.turn.rests_at import rest_of
@@ -305,15 +305,16 @@ def _priced_otherwise(position: Position, live: list[Order], bot: CompiledBot | 
     """Return resting orders of an open position at another price than its spec makes of all its fills."""
     if bot is None:
         return
-    plan, legs = bot.of(position).plan, {leg.name: leg for leg in position.legs}
+    bot, legs = bot.of(position), {leg.name: leg for leg in position.legs}
+    protect = bot.plan.risk.protect
     for order in (each for each in live if each.purpose in RESTING and each.is_working):
         leg, price = legs[order.legs[0].name], None
-        planned = next((each for each in plan.exits if each.name == order.reason), None)
+        planned = planned_exit(bot, order.reason)
         if planned is not None:
             rest = rest_of(position, planned, grids)
             price = None if rest is None else rest.price
-        elif order.purpose is Purpose.PROTECT and plan.risk.protect is not None:
-            price = stop_price(position, leg, plan.risk.protect, grids)
+        elif order.purpose is Purpose.PROTECT and protect is not None:
+            price = stop_price(position, leg, protect, grids)
         if price not in (None, order.terms.price):
             yield f"{order.ref} of {position.id} rests at {order.terms.price}, and {price} is asked for"
 
