@@ -44,8 +44,13 @@ class HoldReason(Enum):
     """Its shares were split. Their number and value are not known."""
 
 
-GOES_ON = (HoldReason.ACCOUNT_DIFFERS, HoldReason.OPENED_AGAIN)
-"""With these rulebot protects and closes what both the books and the account hold. With others it sends nothing."""
+GOES_ON = (
+    *(HoldReason.ACCOUNT_DIFFERS, HoldReason.OPENED_AGAIN),
+    *(HoldReason.CLOSED_BY_OTHERS, HoldReason.TRADE_TAKEN_BACK),
+)
+"""With these rulebot protects and closes what both the books and the account hold. With others no exit acts."""
+UNIDENTIFIED = (HoldReason.CONTRACT_CHANGED, HoldReason.SHARES_SPLIT)
+"""With these nobody knows what a contract delivers, and rulebot sends nothing at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,8 +282,13 @@ class Position:
 
     @property
     def is_let_be(self) -> bool:
-        """True when nothing is sent for it: it is on hold, or the broker has closed more of it than was held."""
+        """True when no exit acts on it: it is on hold, or the broker has closed more of it than was held."""
         return (self.hold is not None and self.hold not in GOES_ON) or self.is_closed_too_far
+
+    @property
+    def may_buy_back(self) -> bool:
+        """True when no exit acts on it, but rulebot buys back short legs that stand too long without protection."""
+        return self.is_let_be and not self.is_closed_too_far and self.hold not in UNIDENTIFIED
 
     @property
     def let_be(self) -> str:

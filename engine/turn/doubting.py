@@ -386,7 +386,7 @@ def fill_told(work: Work, name: str, leg: str) -> None:
     is_there = not work.is_lacking(leg_of(position, leg))
     missed = tuple(each for each in position.missed if not (is_there and each.leg == leg))
     position = work.put_position(replace(position, missed=missed))
-    is_over = any(each.leg == leg for each in before) and not position.missed
+    is_over = any(each.leg == leg for each in before) and not position.missed and not position.is_closed_too_far
     if is_over and position.hold is HoldReason.ACCOUNT_DIFFERS and _is_there_again(work, position):
         text = f"the fills of ours that {name} was on hold for are told: its exits go on"
         work.record(Kind.ALARM, position.bot, name, text=text)

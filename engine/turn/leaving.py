@@ -49,7 +49,10 @@ def step_exits(work: Work, position: Position) -> None:
 
     Of what has expired while nobody looked the settlement is still to come, and shares may have gone with it.
     """
-    if position.common.is_flat or position.is_let_be or not is_trading(work):
+    if position.common.is_flat or not is_trading(work):
+        return
+    if position.is_let_be:
+        _protect_on_hold(work, position)
         return
     found = structure(work, position)
     if found.expiry < work.state.session.date and (has_expired(work, position) or has_delivered(work, position)):
@@ -122,6 +125,14 @@ def step_exits(work: Work, position: Position) -> None:
             if step is _Step.ACT:
                 act(work, position, planned)
             return
+
+
+def _protect_on_hold(work: Work, position: Position) -> None:
+    """Buy back short legs of a position on which no exit acts, and that stand too long without protection."""
+    position = note_protection(work, position)
+    is_too_long = position.may_buy_back and is_unprotected_too_long(work, position)
+    if is_too_long and position.exit_reason != LOST_COVER:
+        _end_unprotected(work, position, LOST_COVER)
 
 
 def _end_unprotected(work: Work, position: Position, reason: str) -> None:

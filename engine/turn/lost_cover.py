@@ -1,7 +1,8 @@
-"""Short options that have lost the long legs, or the shares, that covered them since others closed those.
+"""Short options that no long leg and no shares cover, and that no exit watches any more.
 
-The broker liquidated the long leg, or a person sold it: what is left can lose without limit. A stop of `protect`
-protects it; otherwise it is bought back at market, as `max_unprotected` says or after `CLOSED_AFTER`.
+Others closed what covered them, as the broker that liquidates the long leg, or the position is on hold, so that no exit
+acts. Such a leg can lose without limit. A stop of `protect` protects it; otherwise it is bought back at market, as
+`max_unprotected` says or after `CLOSED_AFTER`, and never more of it than the account holds.
 """
 
 from collections.abc import Iterable
@@ -23,16 +24,22 @@ def lost_cover(position: Position) -> dict[str, int]:
 
     Of what the account holds. A short leg that was never covered has lost nothing.
     """
-    legs, found = position.common.legs, {}
+    legs = position.common.legs
+    found: dict[str, int] = {}
     for symbol, right in dict.fromkeys((leg.option.symbol, leg.option.right) for leg in legs if _is_short(leg)):
         shorts = [leg for leg in legs if _is_short(leg) and (leg.option.symbol, leg.option.right) == (symbol, right)]
         covers = [leg for leg in legs if _covers(leg, shorts)]
-        left = _without(shorts, covers)
-        for leg in shorts:
-            if left > 0 and leg.held > 0:
-                count = min(leg.held, ceil(left / leg.option.multiplier))
-                found[leg.name] = count
-                left -= count * leg.option.multiplier
+        found |= _shared(shorts, _without(shorts, covers))
+    return found
+
+
+def _shared(shorts: Iterable[PositionLeg], left: Fraction) -> dict[str, int]:
+    """Return so many shares without cover as contracts of these legs, the first ones first."""
+    found = {}
+    for leg in shorts:
+        if left > 0 and leg.held > 0:
+            found[leg.name] = min(leg.held, ceil(left / leg.option.multiplier))
+            left -= found[leg.name] * leg.option.multiplier
     return found
 
 
@@ -46,6 +53,30 @@ def lost_to_others(position: Position) -> dict[str, int]:
     covers = [leg.name for leg in position.legs if _covers(leg, shorts)]
     is_by_others = any(position.absent(name) or name in position.closed_by_others for name in covers)
     return found if is_by_others else {}
+
+
+def uncovered(position: Position) -> dict[str, int]:
+    """Return by leg how many short contracts of what the account holds no long leg and no shares cover."""
+    legs = position.common.legs
+    found: dict[str, int] = {}
+    for symbol, right in dict.fromkeys((leg.option.symbol, leg.option.right) for leg in legs if _is_short(leg)):
+        shorts = [leg for leg in legs if _is_short(leg) and (leg.option.symbol, leg.option.right) == (symbol, right)]
+        covers = [leg for leg in legs if _covers(leg, shorts)]
+        found |= _shared(shorts, _shares(shorts, "held") - _shares(covers, "held"))
+    return found
+
+
+def without_cover(position: Position) -> dict[str, int]:
+    """Return the short contracts, by leg, that must be protected at the broker or bought back.
+
+    While its exits act, those that others have taken the cover of; on hold, all that nothing covers.
+    """
+    return uncovered(position) if position.is_let_be else lost_to_others(position)
+
+
+def buys_back(position: Position) -> bool:
+    """Say whether rulebot buys back short legs of a position that is on hold."""
+    return position.exit_reason == LOST_COVER and position.may_buy_back
 
 
 def _is_short(leg: PositionLeg) -> bool:

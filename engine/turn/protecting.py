@@ -30,7 +30,7 @@ from engine.turn.caution import is_held_back
 from engine.turn.grids import is_off_grid
 from engine.turn.judging import REREAD, counted, wake
 from engine.turn.losses import is_paused, note_loss, sent_again_text
-from engine.turn.lost_cover import CLOSED_AFTER, LOST_COVER, lost_to_others
+from engine.turn.lost_cover import CLOSED_AFTER, LOST_COVER, without_cover
 from engine.turn.opening import ticket
 from engine.turn.resting import (
     has_expired,
@@ -267,10 +267,10 @@ def guarded(orders: Iterable[Order], position: Position, leg: PositionLeg) -> in
 def bare_legs(work: Work, position: Position) -> list[Bare]:
     """Return the short legs that need a stop or a closing order at the broker and have none.
 
-    Where the spec says how long one may stand without, that is each short leg. Otherwise it is those that have lost the
-    long leg that covered them, since others closed it.
+    Where the spec says how long one may stand without, that is each short leg. Otherwise it is those of which others
+    closed what covered them, and while no exit acts on the position, those that nothing covers.
     """
-    lost = lost_to_others(position)
+    lost = without_cover(position)
     is_each = work.governing(position).plan.risk.max_unprotected is not None
     if not (lost or is_each):
         return []
@@ -279,7 +279,7 @@ def bare_legs(work: Work, position: Position) -> list[Bare]:
     for leg in position.common.legs:
         needed = leg.held if is_each else lost.get(leg.name, 0)
         if _is_at_risk(work, leg) and (left := needed - guarded(orders, position, leg)) > 0:
-            found.append(Bare(leg, left, leg.name in lost))
+            found.append(Bare(leg, left, leg.name in lost and not position.is_let_be))
     return found
 
 
@@ -290,11 +290,16 @@ def note_protection(work: Work, position: Position) -> Position:
     since = (position.unprotected_since or work.at) if bare else None
     if (words, since) == (position.unprotected, position.unprotected_since):
         return position
-    if any(each.has_lost_cover for each in bare):
-        until = since + _limit(work, position) if since else work.at
-        text = f"{words} of {position.id} has no protection since {_clock(since or work.at)}"
-        work.alarm(position.bot, f"{text}: without a stop it is closed at market at {_clock(until)}", position.id)
+    if since is not None and any(each.has_lost_cover or position.is_let_be for each in bare):
+        text = f"{words} of {position.id} has no protection since {_clock(since)}"
+        work.alarm(position.bot, f"{text}: {_what_follows(work, position, since)}", position.id)
     return work.put_position(replace(position, unprotected_since=since, unprotected=words))
+
+
+def _what_follows(work: Work, position: Position, since: datetime) -> str:
+    if position.is_let_be and not position.may_buy_back:
+        return "rulebot sends no order for it. A person must close it"
+    return f"without a stop it is closed at market at {_clock(since + _limit(work, position))}"
 
 
 def _why(bare: Bare) -> str:

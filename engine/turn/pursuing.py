@@ -39,6 +39,7 @@ from engine.turn.closing import (
 from engine.turn.doubting import has_delivered, waits_for_account
 from engine.turn.giving_way import clear_for_exit, opposed_entries
 from engine.turn.judging import wake
+from engine.turn.lost_cover import buys_back
 from engine.turn.opening import ticket
 from engine.turn.program import CompiledBot
 from engine.turn.protecting import place_protection
@@ -102,7 +103,7 @@ def begin_closing(
 
 def pursue(work: Work, position: Position) -> None:
     """Bring an exiting position one step nearer to flat: first nothing else may work, then one closing order."""
-    if position.state != "exiting" or position.is_let_be:
+    if position.state != "exiting" or (position.is_let_be and not buys_back(position)):
         return
     live = work.live_orders(position.id)
     others = [order for order in live if order.purpose not in CLOSING and not stands_apart(work, position, order)]
@@ -181,7 +182,8 @@ def protect_the_rest(work: Work, position: Position) -> None:
         return
     place_resting(work, position)
     position = work.positions[position.id]
-    closing = set() if position.is_let_be else names_to_close(work, position)
+    is_let_be = position.is_let_be and not buys_back(position)
+    closing = set() if is_let_be else names_to_close(work, position)
     at_work = (order for order in work.live_orders(position.id) if order.purpose in CLOSING)
     closing |= {leg.name for order in at_work for leg in order.legs_of(position.id)}
     place_protection(work, position, closing)
