@@ -59,7 +59,11 @@ class PatientJournal:
         self._writing: Future[None] | None = None
         self._under_way = 0
         self._reserve = Reserve(store) if holds_reserve and not isinstance(store, Server) else None
-        self.take_left()
+        try:
+            self.take_left()
+        except BaseException:
+            inner.abandon()
+            raise
         inner.be_quick(is_quick=False)
         if self._reserve is not None:
             self._reserve.hold()
