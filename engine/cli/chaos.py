@@ -123,7 +123,11 @@ def _progress(text: str) -> None:
 
 
 def _lines(tally: "Tally", kinds: Sequence[str], bots: Sequence[str], again: str, seconds: float) -> Iterator[str]:
+    from collections import Counter
+
+    from engine.run.chaos.draw import labels_of
     from engine.run.chaos.verdicts import INVARIANTS
+    from engine.run.chaos.while_open import WHILE_OPEN
 
     smallest = {each.seed: each for each in tally.smallest}
     count = len(tally.tried)
@@ -144,6 +148,8 @@ def _lines(tally: "Tally", kinds: Sequence[str], bots: Sequence[str], again: str
     fired = tally.fired
     kinds_fired, times = counted(len(+fired), "kind"), counted(fired.total(), "time")
     yield f"\n what fired ({kinds_fired}, {times}): " + (_counts(+fired) or "nothing")
+    if beside := +Counter({kind: tally.fired_open[kind] for kind in labels_of(WHILE_OPEN)}):
+        yield f" of these while a position was open: {_counts(beside)}"
     if never := tally.never_fired(kinds):
         yield f" what never fired ({counted(len(never), 'kind')}): {', '.join(never)}"
     if idle := tally.never_opened(bots):
@@ -216,6 +222,7 @@ def _document(tally: "Tally", asked: "Asked", bots: Sequence[str]) -> dict[str, 
             {"seed": each.seed, "plan": each.plan, "violations": _said(each.violations)} for each in tally.smallest
         ],
         "fired": dict(tally.fired),
+        "fired_open": dict(tally.fired_open),
         "never_fired": tally.never_fired(asked.kinds),
         "never_opened": tally.never_opened(bots),
     }
@@ -227,6 +234,7 @@ def _seed_document(tried: "Tried") -> dict[str, Any]:
         "trace": tried.trace,
         "violations": _said(tried.violations),
         "fired": dict(tried.fired),
+        "fired_open": dict(tried.fired_open),
         "starts": tried.starts,
         "orders": tried.orders,
         "executions": tried.fills,

@@ -14,7 +14,7 @@ from engine.record.codec import decode
 from engine.record.record import Kind
 from engine.run.aftermath.books import PREFIX, base_of, contracts_of, executions, signed
 from engine.run.aftermath.day import Day, dealt_for
-from engine.run.aftermath.others import closed_by_others
+from engine.run.aftermath.others import dealings_of_others
 from engine.run.aftermath.outside import filled_after_cancel, filled_unasked, told_of
 from engine.run.audit.given_up import GivenUp
 from engine.sim.exchange.ledger import Row
@@ -51,12 +51,13 @@ def uncovered_shorts(
     allowed: bots whose specs take that risk; by_shares: bots whose calls shares cover (see `covered.py`). A position of
     which the broker itself took a trade back, traded a combo without all its legs, or filled an order that it had
     called cancelled is left out; so is one that it closed beyond what was asked, when a person was told. What others
-    have closed of it, as our books have it too, is gone; a short leg whose long one they have closed is their doing.
+    have dealt of its contracts, in our books or in the broker's ledger alone, counts; a short leg whose long one they
+    have closed is their doing.
     """
     busted = _busted(day, rows := list(rows)) | _torn(day, rows) | filled_after_cancel(day, rows)
     busted |= filled_unasked(day, rows) & told_of(day)
     stood: dict[tuple[str, Right], int] = {}
-    for at, position, holding, is_ours in _after_each_fill(day, rows, closed_by_others(day)):
+    for at, position, holding, is_ours in _after_each_fill(day, rows, dealings_of_others(day, rows)):
         owner = day.positions.get(position)
         if owner is None or owner.bot in allowed or position in busted:
             continue
@@ -111,19 +112,20 @@ def closed_too_much(day: Day, rows: Iterable[Row]) -> Iterator[str]:
 def closed_what_was_gone(day: Day, rows: Iterable[Row]) -> Iterator[str]:
     """Return exits that closed nothing: the account had not held the contract for a minute when they were sent.
 
-    Somebody else had closed it, or it was assigned. Until then a fill may be told after the position that it made. What
-    corrects an execution is no trade. Where positions of ours hold both sides of a contract, which the account nets,
+    What an earlier order of ours closes after that is told too late for the exit. Somebody else had closed it, or it
+    was assigned. Until then a fill may be told after the position that it made. What corrects an execution is no trade.
+    Where positions of ours hold both sides of a contract, which the account nets,
     what it held is counted without the side that the exit does not close.
     """
     held: dict[int, int] = defaultdict(int)
     sides: dict[tuple[int, int], int] = defaultdict(int)
     changed: dict[int, datetime] = {}
-    sent: dict[str, datetime] = {}
+    sent: dict[str, tuple[datetime, Mapping[int, int], Mapping[tuple[int, int], int]]] = {}
     counted: dict[str, int] = {}
     for row in rows:
         at, ref = datetime.fromisoformat(str(row["at"])), str(row.get("order_ref", ""))
         if row["kind"] == "order":
-            sent.setdefault(ref, at)
+            sent.setdefault(ref, (at, held.copy(), sides.copy()))
         is_new = base_of(row.get("exec_id", "")) not in counted
         change = _change(row, counted)
         if not change:
@@ -132,8 +134,9 @@ def closed_what_was_gone(day: Day, rows: Iterable[Row]) -> Iterator[str]:
         order = day.orders.get(ref)
         is_opening = order is None or _opens(day, order, con_id)
         side = 1 if (row.get("side") == "BOT") is is_opening else -1
-        if is_new and not is_opening and con_id in changed and sent[ref] - changed[con_id] >= KNOWN:
-            of_side = held[con_id] - sides[con_id, -side]
+        if is_new and not is_opening and con_id in changed and sent[ref][0] - changed[con_id] >= KNOWN:
+            _, held_then, sides_then = sent[ref]
+            of_side = held_then.get(con_id, 0) - sides_then.get((con_id, -side), 0)
             if of_side * change >= 0:
                 yield f"{ref} traded {change} of {row['name']} at {at}, and the account held {of_side}"
         held[con_id] += change

@@ -3,14 +3,15 @@ margin.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from engine.fill.book import BY_OTHERS
 from engine.model.contract import Option
 from engine.model.event import Request
 from engine.record.record import Kind
-from engine.run.aftermath.books import base_of
+from engine.run.aftermath.books import PREFIX, base_of
 from engine.run.aftermath.day import Day
+from engine.sim.exchange.ledger import Row
 
 
 def closed_by_others(day: Day) -> Mapping[str, tuple[str, Option]]:
@@ -21,6 +22,21 @@ def closed_by_others(day: Day) -> Mapping[str, tuple[str, Option]]:
             legs = day.positions[record.position].legs
             option = next(leg.option for leg in legs if leg.name == record.data["leg"])
             found[base_of(record.data["exec_id"])] = record.position, option
+    return found
+
+
+def dealings_of_others(day: Day, rows: Iterable[Row]) -> Mapping[str, tuple[str, Option]]:
+    """Return the same with what the broker's ledger alone has: executions of others in what one position of ours holds.
+
+    Nobody told the engine of those. Where several positions hold the contract, they count to none.
+    """
+    legs = [(each.id, leg) for each in day.positions.values() for leg in each.legs]
+    found = dict(closed_by_others(day))
+    for row in rows:
+        is_of_others = row["kind"] == "execution" and not str(row.get("order_ref", "")).startswith(PREFIX)
+        holders = [(name, leg) for name, leg in legs if is_of_others and str(leg.option.con_id) == str(row["con_id"])]
+        if len(holders) == 1:
+            found.setdefault(base_of(row["exec_id"]), (holders[0][0], holders[0][1].option))
     return found
 
 

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,46 +31,77 @@ REQUESTS = {
 }
 OF_STORE = ("store_busy", "disk_full", "store_read_only", "commit_unknown")
 ACTS = (*REQUESTS, "request_twice", *OF_STORE)
+LONGEST_FAILURE = timedelta(minutes=2)
+"""How long a store fails, however few writes come: an engine that it refuses to start writes but once a start."""
+CLOCK = "computer_clock"
+"""The computer's clock is set; it is no act of `ACTS`, since it is drawn apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """One act. request: of `request_twice`, which comes a second time under the same id. times: writes that fail."""
+    """One act. request: of `request_twice`, which comes a second time under the same id. times: writes that fail.
+
+    seconds: by which the computer's clock is ahead of the broker's from then on.
+    """
 
     kind: str
     at: datetime
     request: str = "kill"
     times: int = 1
+    seconds: int = 0
 
     def __str__(self) -> str:
         """Return the act in words."""
         what = f" {self.request}" if self.kind == "request_twice" else ""
-        more = f", {self.times} writes" if self.times > 1 else ""
+        more = f", {self.times} writes" if self.times > 1 else f", {self.seconds:+d} s" if self.seconds else ""
         return f"{self.kind}{what}: at {self.at.astimezone(EXCHANGE_ZONE):%H:%M:%S}{more}"
 
 
 class Acts:
-    """Does what is due to the engines of one trial. `done` has the kinds of what had an effect."""
+    """Does what is due to the engines of one trial. `done` has the kinds of what had an effect.
+
+    done_open: those of `done` that came while an engine had a position open.
+    """
 
     def __init__(self, acts: Sequence[Act]) -> None:
-        self._requests = sorted((each for each in acts if each.kind not in OF_STORE), key=lambda each: each.at)
+        asked = (each for each in acts if each.kind not in (*OF_STORE, CLOCK))
+        self._requests = sorted(asked, key=lambda each: each.at)
+        self._clocks = sorted((each for each in acts if each.kind == CLOCK), key=lambda each: each.at)
+        self._ahead = 0
+        self._loop: Loop | None = None
         self._failures = sorted((each for each in acts if each.kind in OF_STORE), key=lambda each: each.at)
         self._left = 0
         self._excused = False
         self._again: list[OperatorRequest] = []
         self._count = 0
         self.done: list[str] = []
+        self.done_open: list[str] = []
         self.was_stopped = False
 
     def calm(self) -> None:
         """Let nobody do anything any more."""
         self._requests.clear()
         self._failures.clear()
+        self._clocks.clear()
+
+    def _note(self, kind: str) -> None:
+        self.done.append(kind)
+        state = None if self._loop is None else self._loop.state
+        if state is not None and any(not state.positions[name].is_flat for name in state.active):
+            self.done_open.append(kind)
+
+    def ahead(self, at: datetime) -> int:
+        """Return by how many seconds the computer's clock is ahead of the broker's at an instant."""
+        while self._clocks and self._clocks[0].at <= at:
+            self._ahead = self._clocks.pop(0).seconds
+            self._note(CLOCK)
+        return self._ahead
 
     # ------------------------------------------------------------ an operator
 
     def attend(self, loop: Loop) -> None:
         """Let an engine that starts find the requests of the trial among its own."""
+        self._loop = loop
         own = loop.inbox
         loop.inbox = lambda at: [*own(at), *self._due(at, loop)]
 
@@ -86,7 +117,7 @@ class Acts:
             found.append(made)
             if act.kind == "request_twice":
                 self._again.append(made)
-            self.done.append(act.kind)
+            self._note(act.kind)
             self.was_stopped |= request is Request.STOP
         return found
 
@@ -104,6 +135,9 @@ class Acts:
 
     def write(self, path: Place, connection: Any, at: datetime, write: Callable[[], None]) -> None:
         """Do a durable write, or let it fail. Raises: StoreError; ValueError when the store is not a file."""
+        while self._failures and self._failures[0].at + LONGEST_FAILURE <= at:
+            self._failures.pop(0)
+            self._left = 0
         act = self._failures[0] if self._failures and self._failures[0].at <= at else None
         if act is None:
             write()
@@ -123,7 +157,7 @@ class Acts:
         self._excused = True
         self._left = self._left or act.times
         if self._left == act.times:
-            self.done.append(act.kind)
+            self._note(act.kind)
         self._left -= 1
         if not self._left:
             self._failures.pop(0)

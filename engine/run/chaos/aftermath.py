@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 
 from engine.model.position import Position
@@ -25,9 +25,10 @@ class Aftermath:
 
     tables: those that differ from their journal. starts: what the next one would know otherwise. untold: commissions
     that the broker kept from us. unheard: orders, executions and commissions of an earlier session that no engine was
-    there to hear, and that nobody tells the next day. fired: how often each fault did something, by its place. deaths:
-    crashes, acts and reloads that happened. points: where it could have died. troubles: what no engine may do, in
-    words. texts: all that the files of specs have said, by digest; told, reads: what the files said at each request,
+    there to hear, and that nobody tells the next day. fired: how often each fault did something, by its place;
+    fired_open: while the account held options. deaths: crashes, acts and reloads that happened; done_open: acts with a
+    position open. points: where it could have died. troubles: what no engine may do, in words. texts: all that the
+    files of specs have said, by digest; told, reads: what the files said at each request,
     and at each start; wrong: what was read and cannot be run. Nothing of files that stayed as they were.
     """
 
@@ -39,7 +40,9 @@ class Aftermath:
     untold: tuple[Row, ...]
     unheard: tuple[Row, ...] = ()
     fired: Mapping[int, int]
+    fired_open: Mapping[int, int] = field(default_factory=dict)
     deaths: tuple[str, ...]
+    done_open: tuple[str, ...] = ()
     lives: int
     points: Points
     troubles: tuple[str, ...] = ()
@@ -70,8 +73,16 @@ class Aftermath:
     @property
     def kinds_fired(self) -> Counter[str]:
         """How often each kind of fault did something, crashes too, under the names of their labels."""
-        found: Counter[str] = Counter(self.deaths)
+        return self._by_label(self.deaths, self.fired)
+
+    @property
+    def kinds_fired_open(self) -> Counter[str]:
+        """How often each kind did something while a position was open, crashes apart."""
+        return self._by_label(self.done_open, self.fired_open)
+
+    def _by_label(self, done: Iterable[str], fired: Mapping[int, int]) -> Counter[str]:
+        found: Counter[str] = Counter(done)
         plan = self.storm.plan.faults
-        for place, times in self.fired.items():
+        for place, times in fired.items():
             found[plan[place - 1].label] += times
         return found

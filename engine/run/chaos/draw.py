@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from engine.model.errors import MisuseError
 from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, session_after, session_from
-from engine.run.chaos.acts import ACTS, REQUESTS, Act
+from engine.run.chaos.acts import ACTS, CLOCK, REQUESTS, Act
 from engine.run.chaos.documents import DOCUMENTS, OF_ACCOUNT, OF_EXTENDED, of_account, of_extended
 from engine.run.chaos.edits import EDITED, RELOADS, Reload, drawn
 from engine.run.chaos.storm import Crash, Entry, Moment, Storm
+from engine.run.chaos.while_open import NOT_ELSEWHERE
 from engine.run.desk import Desk
 from engine.sim.gateway.fault_kinds import KINDS, STANDING, labels
 from engine.sim.gateway.timeline import AFTER_CLOSE, BEFORE_OPEN
@@ -23,9 +24,9 @@ NEED_TIME = frozenset({"slow", "silence"})
 """Kinds that mean nothing in lockstep, where time waits: with them it runs by itself."""
 LABELS_NOT_DRAWN = frozenset({"wrong_account none"})
 """A client that waits for an account stops the clock of a lockstep run."""
-NOT_DRAWN = frozenset({"short_day", "time_zone", "broker_clock"})
-"""What changes a whole day, by which a trial's other times are drawn, and what holds from the start of a gateway."""
-CHOICE = (*(kind for kind in KINDS if kind not in NOT_DRAWN), *CRASHES, *ACTS, *RELOADS, *DOCUMENTS)
+NOT_DRAWN = frozenset({"short_day"})
+"""What changes a whole day, by which a trial's other times are drawn."""
+CHOICE = (*(kind for kind in KINDS if kind not in NOT_DRAWN), CLOCK, *CRASHES, *ACTS, *RELOADS, *DOCUMENTS)
 DELAYS = (0.0, 0.0, 0.002, 0.05, 0.4)
 """Seconds that what is said is under way, while time runs by itself."""
 
@@ -80,7 +81,7 @@ def labels_of(kinds: Sequence[str]) -> tuple[str, ...]:
     for kind in kinds:
         if kind in CRASHES:
             found += [f"{kind} {moment.value}" for moment in Moment]
-        elif kind in (*ACTS, *RELOADS, *DOCUMENTS):
+        elif kind in (*ACTS, CLOCK, *RELOADS, *DOCUMENTS):
             found.append(kind)
         else:
             found += [each for each in labels(kind) if each not in LABELS_NOT_DRAWN]
@@ -120,7 +121,8 @@ def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False
     session = session_from(chance.choice(EVES if overnight else DAYS))
     market = chance.choice(MARKETS)
     stretch = (_over_night if overnight else _stretch)(chance, desk, session, whole_day=whole_day)
-    gateway = [kind for kind in kinds if kind not in (*CRASHES, *ACTS, *RELOADS, *DOCUMENTS)]
+    elsewhere = {*CRASHES, *ACTS, *RELOADS, *DOCUMENTS, *NOT_ELSEWHERE}
+    gateway = [kind for kind in kinds if kind not in elsewhere]
     shares = shares_wanted(desk)
     structures = (each.plan for bot in desk.bots.values() for each in bot.structures())
     if not shares and not any(leg.is_shares for plan in structures for leg in plan.legs):

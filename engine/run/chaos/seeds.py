@@ -16,9 +16,11 @@ from engine.model.values import dataclass
 from engine.run.chaos.aftermath import Aftermath
 from engine.run.chaos.draw import draw, labels_of
 from engine.run.chaos.shrink import shrink
+from engine.run.chaos.sized import sized
 from engine.run.chaos.storm import Storm, yaml_of
 from engine.run.chaos.trial import live_through
 from engine.run.chaos.verdicts import judge
+from engine.run.chaos.while_open import with_acts_beside
 from engine.run.desk import Desk, load_desk
 from engine.run.processes import several
 
@@ -45,7 +47,8 @@ class Asked:
 
     def storm(self, seed: int, desk: Desk) -> Storm:
         """Return the trial of a seed."""
-        return draw(seed, desk, self.kinds, whole_day=self.whole_day, overnight=self.overnight)
+        storm = draw(seed, desk, self.kinds, whole_day=self.whole_day, overnight=self.overnight)
+        return with_acts_beside(storm, self.kinds)
 
     def desk(self) -> Desk:
         """Return the bots, compiled. Raises: SpecError, MisuseError, StoreError."""
@@ -54,9 +57,9 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """What came of one seed. fired: how often each kind did something. opened: bots that opened a position. reworded:
-    what the broker got otherwise once texts for people were scrambled, None where that was not asked for. Units:
-    `seconds` are real.
+    """What came of one seed. fired: how often each kind did something; fired_open: while a position was open. opened:
+    bots that opened a position. reworded: what the broker got otherwise once texts for people were scrambled, None
+    where that was not asked for. Units: `seconds` are real.
     """
 
     seed: int
@@ -69,6 +72,7 @@ class Tried:
     seconds: float
     drawn: str
     opened: frozenset[str] = frozenset()
+    fired_open: Mapping[str, int] = field(default_factory=dict)
     reworded: tuple[str, ...] | None = None
 
 
@@ -99,6 +103,14 @@ class Tally:
         found: Counter[str] = Counter()
         for each in self.tried:
             found.update(each.fired)
+        return found
+
+    @property
+    def fired_open(self) -> Counter[str]:
+        """How often each kind did something while a position was open."""
+        found: Counter[str] = Counter()
+        for each in self.tried:
+            found.update(each.fired_open)
         return found
 
     def never_fired(self, kinds: Sequence[str]) -> list[str]:
@@ -176,7 +188,7 @@ def try_storm(storm: Storm, desk: Desk, *, scrambles: bool = False) -> Tried:
 
     scrambles: live through it once more with every text for people scrambled between two starts, and compare.
     """
-    began = time.perf_counter()
+    began, desk = time.perf_counter(), sized(desk, storm.quantity)
     with tempfile.TemporaryDirectory(prefix="rulebot-chaos-", ignore_cleanup_errors=True) as folder:
         left = live_through(storm, desk, Path(folder))
         violations = judge(left, desk)
@@ -185,6 +197,7 @@ def try_storm(storm: Storm, desk: Desk, *, scrambles: bool = False) -> Tried:
         seed=storm.seed,
         violations=violations,
         fired=dict(left.kinds_fired),
+        fired_open=dict(left.kinds_fired_open),
         starts=left.lives,
         orders=len(left.day.orders),
         fills=left.fills,

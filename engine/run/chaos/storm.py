@@ -77,6 +77,8 @@ class Storm:
     ends soon after that.
 
     lockstep: time waits for the engine; else it runs by itself, and what was said is under way for `delay` seconds.
+    tells_time: the gateway offers no lockstep, so that the engine goes by the time that the broker tells.
+    quantity: by what the quantity of each spec is multiplied.
     shares: what the account holds at the start, by symbol. names_account: the account document is named, where it
     changes; else it lies beside the specs.
     """
@@ -93,8 +95,10 @@ class Storm:
     reloads: tuple[Reload, ...] = ()
     names_account: bool = True
     lockstep: bool = True
+    tells_time: bool = False
     delay: float = 0.0
     shares: tuple[tuple[str, int], ...] = ()
+    quantity: int = 1
 
     @property
     def sessions(self) -> tuple[Session, ...]:
@@ -127,6 +131,8 @@ def yaml_of(storm: Storm) -> str:
     lines = [] if storm.lockstep else [f"# time runs by itself, and all that is said takes {storm.delay:g} s"]
     if len(storm.sessions) > 1:
         lines.append(f"# over a night: --date {storm.day} --days {len(storm.sessions)}")
+    if storm.quantity > 1:
+        lines.append(f"# quantity: {storm.quantity} times that of each spec")
     lines += [f"# {each}" for each in (*storm.crashes, *storm.acts, *storm.reloads)]
     lines.append("faults:" if storm.faults else "faults: []")
     for entry in storm.faults:

@@ -26,6 +26,7 @@ from engine.run.chaos.acts import Acts
 from engine.run.chaos.aftermath import Aftermath
 from engine.run.chaos.fate import CrashedError, Fate, MortalBroker, MortalJournal
 from engine.run.chaos.overheard import Overheard, in_short
+from engine.run.chaos.remains import Remains
 from engine.run.chaos.storm import Crash, Moment, Storm
 from engine.run.chaos.versions import Versions
 from engine.run.chaos.virtual_loop import VirtualLoop, run_virtually
@@ -117,6 +118,7 @@ class _Trial:
         self.store = store
         self.heard = heard
         self.fate = Fate(storm.crashes)
+        self.remains = Remains(store)
         self.acts = Acts(storm.acts)
         self.versions = Versions(desk, storm.reloads, folder, is_named=storm.names_account)
         self.troubles: list[str] = []
@@ -153,6 +155,7 @@ class _Trial:
             seed=storm.seed,
             market_file=storm.market,
             speed=speed,
+            lockstep=not storm.tells_time,
             shares=storm.shares,
         )
         gateway = await start_gateway(settings, faults=storm.plan)
@@ -178,6 +181,8 @@ class _Trial:
             untold=gateway.untold,
             unheard=tuple(self._missed(gateway.ledger.rows)),
             fired=dict(gateway.fired),
+            fired_open=dict(gateway.fired_open),
+            done_open=tuple(self.acts.done_open),
             deaths=(*(crash.label for crash in self.fate.deaths), *self.acts.done, *self.versions.done),
             lives=self.lives,
             points=self.fate.points,
@@ -232,6 +237,7 @@ class _Trial:
                 return True
         finally:
             self.fate.end_life()
+            self.remains.put_back()
             if self.burial is not None:
                 self.burial.cancel()
         died = self.fate.died
@@ -307,6 +313,7 @@ class _Trial:
 
     def _fall(self, crash: Crash) -> None:
         """Let nothing leave a dead engine any more."""
+        self.remains.keep()
         assert self.loop is not None
         self.loop.network.sever(arrives=crash.arrives)
         self._bury(CYCLES_TO_DIE)
@@ -348,7 +355,7 @@ class _Trial:
         if self.storm.lockstep:
             ib = ib_world(patient(gateway.port, CLIENT_ID))
         else:
-            ib = ib_world(IbSettings(port=gateway.port, client_id=CLIENT_ID), _LoopClock(gateway))
+            ib = ib_world(IbSettings(port=gateway.port, client_id=CLIENT_ID), _LoopClock(gateway, self.acts))
         try:
             yield World(ib, None)
         finally:
@@ -377,18 +384,23 @@ class _Trial:
 
 
 class _LoopClock:
-    """The gateway's time between its instants too, by the loop; over a night it jumps, as when a machine sleeps."""
+    """The computer's clock: the gateway's time between its instants too, by the loop, unless an act has set it.
 
-    def __init__(self, gateway: RunningGateway) -> None:
+    Over a night it jumps, as when a machine sleeps.
+    """
+
+    def __init__(self, gateway: RunningGateway, acts: Acts) -> None:
         self._time = asyncio.get_running_loop().time
         self._gateway = gateway
+        self._acts = acts
         self._ahead = gateway.now - int(self._time())
 
     def now(self) -> datetime:
         """Return the present instant, UTC."""
         if self._gateway.now - self._ahead - self._time() > A_NIGHT:
             self._ahead = self._gateway.now - int(self._time())
-        return datetime.fromtimestamp(self._ahead + self._time(), UTC)
+        right = datetime.fromtimestamp(self._ahead + self._time(), UTC)
+        return right + timedelta(seconds=self._acts.ahead(right))
 
     def elapsed(self) -> float:
         """Return the loop's seconds."""

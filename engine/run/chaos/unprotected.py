@@ -1,7 +1,8 @@
 """Invariant 27: no short leg stands without protection longer than its spec allows.
 
-By the journal: which orders worked for a position, what the account lacked of it, and what the engine did. It does not
-count time without a connection or a running engine, outside the session, of a closing order, or while it is not known
+By the journal: which orders worked for a position, what the account lacked of it, and what the engine did. It counts
+whatever a person has done to the position, and while it is on hold. It does not count time without a connection or a
+running engine, outside the session, of a closing order and the pause after one that failed, or while it is not known
 whether the broker has a stop (docs/reliability.md).
 """
 
@@ -15,7 +16,7 @@ from engine.record.codec import decode
 from engine.record.record import Kind, Record
 from engine.run.chaos.aftermath import Aftermath
 from engine.run.desk import Desk
-from engine.turn.lost_cover import CLOSED_AFTER, lost_to_others
+from engine.turn.lost_cover import CLOSED_AFTER, without_cover
 from engine.turn.protecting import GUARDING, guarded
 
 SLACK = timedelta(seconds=10)
@@ -68,7 +69,7 @@ class _Watch:
     def _look(self, at: datetime) -> None:
         session = session_from(exchange_date(at))
         for name, position in self._positions.items():
-            is_watched = self._is_linked and session.is_on(at) and position.state == "open" and not position.is_let_be
+            is_watched = self._is_linked and session.is_on(at) and _is_watched(position, at)
             if is_watched and name not in self._told and self._is_bare(position, at):
                 self._since.setdefault(name, at)
             else:
@@ -78,7 +79,7 @@ class _Watch:
     def _is_bare(self, position: Position, at: datetime) -> bool:
         bot = self._aftermath.governing(position, self._desk)
         is_each = bot is not None and bot.of(position).plan.risk.max_unprotected is not None
-        lost = lost_to_others(position)
+        lost = without_cover(position)
         if not (is_each or lost):
             return False
         session = session_from(exchange_date(at))
@@ -90,6 +91,17 @@ class _Watch:
             for leg in position.common.legs
             if leg.sign < 0 and leg.held > 0 and not trades_no_more(leg.option.expiry, session, at)
         )
+
+
+def _is_watched(position: Position, at: datetime) -> bool:
+    """Say whether the engine is to protect the short legs of a position now.
+
+    Not where it is on hold since nobody knows what a contract is, or more was closed than was held, nor while it waits
+    with the next order after one that the broker refused or others cancelled.
+    """
+    is_on_hold = position.is_let_be and not position.may_buy_back
+    waits = position.retry_at is not None and at <= position.retry_at
+    return position.state in ("open", "exiting") and not is_on_hold and not waits
 
 
 def unprotected_too_long(aftermath: Aftermath, desk: Desk) -> Iterator[str]:

@@ -47,6 +47,7 @@ from engine.run.chaos.limited import documents_taken_up, entries_and_refusals
 from engine.run.chaos.unprotected import unprotected_too_long
 from engine.run.desk import Desk
 from engine.turn.closing import leaves_to_expire, planned_exit
+from engine.turn.losses import NEVER_AGAIN
 from engine.turn.program import CompiledBot
 from engine.turn.protecting import stop_price
 from engine.turn.rests_at import rest_of
@@ -236,29 +237,58 @@ def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     yield from at_work_otherwise(day, outside)
     told, grids = told_of(day), grids_told(day)
     for position in day.positions.values():
-        if position.id in told or position.is_let_be:
+        if position.is_let_be:
             continue
         live = [order for order in day.orders.values() if order.is_of(position.id) and order.status.is_live]
         bot = aftermath.governing(position, desk)
         is_left = position.waits_for_expiry if bot is None else leaves_to_expire(position, bot.of(position))
         is_between = position.state in ("entering", "exiting") and not is_left
-        if is_between and not live and not _is_due(position, outside.last):
+        is_told = position.id in told
+        if is_between and not live and not is_told and not _is_due(position, outside.last):
             yield f"{position.id} of {position.bot} ends {position.state} without an order"
-        if position.state == "closed" and not position.is_flat:
+        if position.state == "closed" and not position.is_flat and not is_told:
             yield f"{position.id} of {position.bot} ends closed and holds something"
-        if position.state == "open" and not position.suspended:
+        is_watched = position.suspended or position.is_lost or position.rearmed >= NEVER_AGAIN
+        if position.state == "open" and not is_watched:
             yield from _unprotected(position, live, bot)
             yield from _without_stop(position, live, bot, outside.last)
-            yield from _priced_otherwise(position, live, bot, grids)
-        if position.state == "open" and not position.is_flat:
+            yield from () if is_told else _priced_otherwise(position, live, bot, grids)
+        if position.state == "open" and not position.common.is_flat:
             yield from _overdue(position, bot, day, outside.last)
     excused = {name for name in told if name not in day.positions or day.positions[name].state != "open"}
     excused |= left_to_a_person(day)
     excused |= {each.id for each in day.positions.values() if each.closed_by_others or each.missed}
+    yield from _held_otherwise(day, outside.last)
     yield from taken_over_without_end(day)
     yield from (each for each in without_partner(day) if each.partition(" ")[0] not in excused)
     if aftermath.storm.ends_with_day:
         yield from outlived(day, outside)
+
+
+def _held_otherwise(day: Day, now: datetime) -> Iterator[str]:
+    """Return contracts of which the engine acts on more or less than both its books and the account hold.
+
+    Where positions hold both sides of one, or no exit acts, nobody can say. What is there again of a position on hold
+    may be somebody's own, until a person resumes.
+    """
+    session = session_from(exchange_date(now))
+    books, acted, unclear, again = Counter[int](), Counter[int](), set[int](), Counter[int]()
+    for position in day.positions.values():
+        for leg, common in zip(position.legs, position.common.legs, strict=True):
+            con_id = leg.option.con_id
+            books[con_id] += leg.signed_held
+            acted[con_id] += common.signed_held
+            again[con_id] += position.absent(leg.name) if position.hold else 0
+            if leg.held and (position.is_let_be or books[con_id] * leg.sign < 0 or leg.option.is_share):
+                unclear.add(con_id)
+            if trades_no_more(leg.option.expiry, session, now):
+                unclear.add(con_id)
+    for con_id, count in books.items():
+        held = int(day.ledger.positions.get(con_id, 0))
+        both = min(abs(count), abs(held)) * (1 if count > 0 else -1) if count * held > 0 else 0
+        least = max(abs(both) - again[con_id], 0)
+        if con_id not in unclear and not (least <= abs(acted[con_id]) <= abs(both)):
+            yield f"the engine acts on {acted[con_id]} of contract {con_id}; it holds {count}, the account {held}"
 
 
 def _is_unsettled(order: Order, now: datetime) -> bool:

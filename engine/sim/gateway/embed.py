@@ -64,6 +64,12 @@ class RunningGateway:
         faults = self.gateway.hub.faults
         return {} if faults is None else faults.fired
 
+    @property
+    def fired_open(self) -> Mapping[int, int]:
+        """The same for what came while the account held options."""
+        faults = self.gateway.hub.faults
+        return {} if faults is None else faults.fired_open
+
     def calm(self) -> None:
         """Let nothing new go wrong from now on."""
         if (faults := self.gateway.hub.faults) is not None:

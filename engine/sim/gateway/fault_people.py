@@ -70,6 +70,11 @@ class PeopleFaults:
         held = self._hub.exchange.positions()
         return [each for each in held if (found := self._hub.market.catalogue.by_id(each.con_id)) and found.is_option]
 
+    @property
+    def holds_options(self) -> bool:
+        """True while the account holds options."""
+        return any(each.quantity for each in self._options())
+
     def _one(self, fault: Fault) -> PositionView | None:
         held = self._options()
         return held[self._draw(fault, len(held))] if held else None
@@ -185,3 +190,8 @@ OF_PEOPLE = frozenset(
     | {"person_sells_shares", "person_halves", "person_closes_leg", "person_cancels_all"}
     | {"liquidation", "assignment", "strange_order"}
 )
+OF_POSITIONS = frozenset(
+    {"person_closes", "person_closes_part", "person_adds", "person_halves", "person_closes_leg"}
+    | {"liquidation", "assignment"}
+)
+"""Those that do something to a position that the account holds."""

@@ -25,7 +25,7 @@ from engine.sim.gateway.fault_intake import IntakeFaults
 from engine.sim.gateway.fault_kinds import CANCEL, CONNECT, FILL, ORDER
 from engine.sim.gateway.fault_links import LinkFaults
 from engine.sim.gateway.fault_memory import Remembered
-from engine.sim.gateway.fault_people import OF_PEOPLE, PeopleFaults, told_to_all
+from engine.sim.gateway.fault_people import OF_PEOPLE, OF_POSITIONS, PeopleFaults, told_to_all
 from engine.sim.gateway.fault_plan import Fault, FaultError, FaultPlan
 from engine.sim.gateway.fault_quotes import OF_LINES, QuoteFaults
 from engine.sim.gateway.fault_reports import OF_FILLS, OF_ORDERS, Key, ReportFaults
@@ -81,6 +81,7 @@ class Faults:
         self._plan = plan.faults
         self._seen: Counter[int] = Counter()
         self._fired: Counter[int] = Counter()
+        self._fired_open: Counter[int] = Counter()
         self._timed = sorted((self._epoch(each), each.place, each) for each in plan.faults if each.at is not None)
         self._agenda = Agenda(hub)
         self._quotes = QuoteFaults(hub, self._agenda, self._note)
@@ -194,8 +195,14 @@ class Faults:
         """How often each fault has done something, by its place in the plan."""
         return self._fired
 
+    @property
+    def fired_open(self) -> Mapping[int, int]:
+        """The same for what came while the account held options."""
+        return self._fired_open
+
     def _note(self, fault: Fault) -> None:
         self._fired[fault.place] += 1
+        self._fired_open[fault.place] += fault.kind in OF_POSITIONS or self._people.holds_options
         log.info("faults[%d], %s, fires at %s", fault.place, fault.kind, self._hub.at.isoformat())
 
     # ------------------------------------------------------------ connections

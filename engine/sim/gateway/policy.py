@@ -29,6 +29,10 @@ class Policy(Protocol):
     def fired(self) -> Mapping[int, int]:
         """How often each fault has done something, by its place in the plan."""
 
+    @property
+    def fired_open(self) -> Mapping[int, int]:
+        """The same for what came while the account held options."""
+
     def calm(self) -> None:
         """Let nothing new go wrong."""
 

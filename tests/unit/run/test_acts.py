@@ -2,14 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from engine.model.errors import StoreError
 from engine.model.event import Request
 from engine.record.record import Kind, Record
-from engine.run.chaos.acts import ACTS, OF_STORE, Act, Acts
+from engine.run.chaos.acts import ACTS, CLOCK, OF_STORE, Act, Acts
 from engine.run.chaos.fate import Fate, MortalJournal
+from engine.run.chaos.remains import Remains
 from engine.run.chaos.storm import Storm, yaml_of
 from engine.run.start import RunOptions
 
@@ -61,7 +63,13 @@ def test_a_failure_that_was_not_made_is_not_excused() -> None:
 
 
 class _Idle:
+    """A loop that holds these positions."""
+
     inbox = staticmethod(lambda at: [])
+
+    def __init__(self, *positions: object) -> None:
+        held = {str(number): each for number, each in enumerate(positions)}
+        self.state = SimpleNamespace(active=tuple(held), positions=held)
 
 
 def requests(*acts: Act) -> tuple[Acts, list[tuple[str, Request]]]:
@@ -97,3 +105,34 @@ def test_acts_stand_in_the_plan_as_comments_and_can_be_left_out() -> None:
 def test_every_act_has_a_name_of_its_own() -> None:
     assert len(set(ACTS)) == len(ACTS)
     assert set(OF_STORE) < set(ACTS)
+
+
+def test_the_clock_is_set_once_and_stays_so_and_counts_as_done_with_a_position_open() -> None:
+    made = Acts([Act(kind=CLOCK, at=NOON, seconds=-60), Act(kind=CLOCK, at=NOON + timedelta(minutes=1), seconds=3600)])
+    assert made.ahead(NOON - timedelta(seconds=1)) == 0
+    assert [made.ahead(NOON), made.ahead(NOON + timedelta(seconds=30))] == [-60, -60]
+    made.attend(_Idle(SimpleNamespace(is_flat=False)))  # type: ignore[arg-type]
+    assert made.ahead(NOON + timedelta(minutes=2)) == 3600
+    assert (made.done, made.done_open) == ([CLOCK, CLOCK], [CLOCK])
+    assert str(Act(kind=CLOCK, at=NOON, seconds=-60)).endswith(", -60 s")
+
+
+def test_what_a_dead_engine_does_to_its_emergency_journal_is_undone(tmp_path: Path) -> None:
+    """Its code runs on for a while, and drops the file when it takes its records for written."""
+    store = tmp_path / "s.db"
+    kept = tmp_path / "s.db.emergency"
+    remains = Remains(store)
+    kept.write_bytes(b"one\n")
+    remains.keep()
+    kept.unlink()
+    remains.put_back()
+    assert kept.read_bytes() == b"one\n"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    kept.unlink()
+    remains.keep()
+    kept.write_bytes(b"two\n")
+    remains.put_back()
+    assert not kept.exists()
+    kept.write_bytes(b"three\n")
+    remains.put_back()
+    assert kept.read_bytes() == b"three\n", "nobody has died since"

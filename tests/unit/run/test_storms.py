@@ -1,6 +1,7 @@
 """Chaos: what a seed draws, how a failing trial is made smaller, and what a mortal journal keeps."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -10,13 +11,15 @@ import pytest
 from engine.model.errors import MisuseError
 from engine.model.session import session_from
 from engine.record.record import Kind, Record
-from engine.run.chaos.acts import ACTS, OF_STORE
+from engine.run.chaos.acts import ACTS, CLOCK, OF_STORE
 from engine.run.chaos.documents import DOCUMENTS
 from engine.run.chaos.draw import CHOICE, CRASHES, EVES, NEED_TIME, NOT_DRAWN, SELLS_SHARES, chosen_kinds, draw
 from engine.run.chaos.edits import RELOADS
 from engine.run.chaos.fate import CrashedError, Fate, MortalJournal
 from engine.run.chaos.shrink import shrink
+from engine.run.chaos.sized import larger_text, sized
 from engine.run.chaos.storm import Crash, Moment, Storm, yaml_of
+from engine.run.chaos.while_open import NOT_ELSEWHERE, WHILE_OPEN, with_acts_beside
 from engine.run.desk import Desk, load_desk
 from engine.run.start import RunOptions
 from engine.sim.gateway.fault_kinds import KINDS
@@ -57,7 +60,7 @@ def test_every_kind_is_drawn_and_every_plan_can_be_read(desk: Desk) -> None:
     drawn = [draw(seed, desk, CHOICE) for seed in range(1500)]
     faults = Counter(str(entry["kind"]) for each in drawn for entry in each.faults)
     crashes = Counter(crash.kind for each in drawn for crash in each.crashes)
-    assert set(faults) == set(KINDS) - {SELLS_SHARES, *NOT_DRAWN}
+    assert set(faults) == set(KINDS) - {SELLS_SHARES, *NOT_DRAWN, *NOT_ELSEWHERE}
     assert set(crashes) == set(CRASHES)
     assert {act.kind for each in drawn for act in each.acts} == set(ACTS)
     assert {each.kind for drew in drawn for each in drew.reloads} == {*RELOADS, *DOCUMENTS}
@@ -287,3 +290,59 @@ def test_in_the_calm_nothing_dies() -> None:
     fate.begin_life()
     fate.after_command()
     assert fate.deaths == []
+
+
+# ---------------------------------------------------------------- beside open positions
+
+
+def beside(seed: int, desk: Desk, kinds: Sequence[str] = CHOICE) -> Storm:
+    return with_acts_beside(draw(seed, desk, kinds), kinds)
+
+
+def test_what_happens_beside_open_positions_is_of_a_stream_of_its_own(desk: Desk) -> None:
+    for seed in range(100):
+        found, without = beside(seed, desk), draw(seed, desk, CHOICE)
+        assert found.faults[: len(without.faults)] == without.faults
+        assert found.acts[: len(without.acts)] == without.acts
+        assert found.crashes == without.crashes
+        assert read_faults(yaml_of(found)) == found.plan
+
+
+def test_every_kind_beside_open_positions_is_drawn_often_enough(desk: Desk) -> None:
+    """In 1,000 trials each is to come 20 times while a position is open; two of five open one."""
+    drawn: Counter[str] = Counter()
+    for seed in range(1000):
+        found, without = beside(seed, desk), draw(seed, desk, CHOICE)
+        drawn.update(str(entry["kind"]) for entry in found.faults[len(without.faults) :])
+        drawn.update(act.kind for act in found.acts[len(without.acts) :])
+        clocks = {CLOCK, "broker_clock"} & (
+            {str(entry["kind"]) for entry in found.faults} | {a.kind for a in found.acts}
+        )
+        assert found.tells_time is bool(clocks)
+        assert not (found.lockstep and found.tells_time)
+    assert set(drawn) == set(WHILE_OPEN)
+    assert min(drawn.values()) > 50
+
+
+def test_only_kinds_that_are_asked_for_come_beside_open_positions(desk: Desk) -> None:
+    drawn = [beside(seed, desk, ("person_halves", "cut")) for seed in range(50)]
+    assert {entry["kind"] for each in drawn for entry in each.faults} == {"person_halves", "cut"}
+    assert not any(each.acts for each in drawn)
+
+
+def test_quantities_are_multiplied_with_what_a_trade_may_lose(desk: Desk) -> None:
+    assert {beside(seed, desk).quantity for seed in range(60)} == {1, 2, 3, 4}
+    bigger = sized(desk, 3)
+    for name, bot in desk.bots.items():
+        plan, before = bigger.bots[name].plan, bot.plan
+        assert plan.quantity == 3 * before.quantity
+        assert plan.risk.max_loss_per_trade == 3 * before.risk.max_loss_per_trade
+    assert bigger.digests != desk.digests
+    assert sized(desk, 1) is desk
+
+
+def test_what_shares_or_a_budget_count_stays_as_it_is() -> None:
+    assert larger_text("name: a\nunderlying: SPX\n", 2) == "name: a\nunderlying: SPX\nquantity: 2\n"
+    assert larger_text("underlying: SPX\nquantity: 3\n", 3) == "underlying: SPX\nquantity: 9\n"
+    assert larger_text("underlying: SPX\nquantity: {overwrite: {between: [25%, 50%]}}\n", 2) is None
+    assert larger_text("universe: {symbols: [SPX]}\n", 2) is None
