@@ -443,6 +443,14 @@ class Desk:
         self.requests += 1
         return self.send(OperatorRequest(self.now, identity or f"r{self.requests}", request, bot, position))
 
+    def enter_named(self, bot: str, alternative: str = "", **legs: Option) -> Turn:
+        """Ask for an entry of these contracts."""
+        self.requests += 1
+        named = tuple(legs.items())
+        return self.send(
+            OperatorRequest(self.now, f"r{self.requests}", Request.ENTER, bot, legs=named, alternative=alternative)
+        )
+
     def ask_kill(self) -> Turn:
         return self.ask(Request.KILL)
 

@@ -74,6 +74,7 @@ SECTIONS = {
         "health": _Entry("engine.cli.health:health", "Ask the page whether its engine is well."),
     },
     "Operate": {
+        "enter": _Entry("engine.cli.enter:enter", "Have a bot enter at once, also a row of a scan."),
         "pause": _Entry("engine.cli.control:pause", "Let no bot enter; exits go on."),
         "resume": _Entry("engine.cli.control:resume", "Let bots enter again."),
         "reload": _Entry("engine.cli.reload:reload", "Let a running engine take up changed specs."),
@@ -94,7 +95,6 @@ _ELSEWHERE = {
     "close": _CLOSING,
     "flatten": _CLOSING,
     "keep": "what was asked to be closed, and waits, is kept on the page or by 'c' in 'rulebot top'",
-    "enter": "one entry is asked for on the page or in 'rulebot top'",
     "halt": _HALTING,
 }
 """What is no command, and what a person who types it in a bad moment wants."""

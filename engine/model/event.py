@@ -304,7 +304,8 @@ class OperatorRequest:
     """A person, or the end of a run, asks. `bot` "" means all; `id` names the request so that it acts once.
 
     position: which one to close, or to keep after all, of that bot. values: parameters of it to be set, as a spec would
-    write them. reason: why, where the program itself asks.
+    write them. reason: why, where the program itself asks. legs: the contract of each leg that is to be entered, by its
+    name, none where the bot chooses them; alternative: which of the bot's they are of.
     """
 
     at: datetime
@@ -314,6 +315,8 @@ class OperatorRequest:
     position: str = ""
     values: tuple[tuple[str, str], ...] = ()
     reason: str = ""
+    legs: tuple[tuple[str, Option], ...] = ()
+    alternative: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

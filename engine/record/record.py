@@ -87,6 +87,8 @@ class Kind(Enum):
 
 BY_HAND = "by_hand"
 """In the data of a decision to enter: an operator has asked for it."""
+IS_NAMED = "named"
+"""In the same: by naming its contracts, as a row of a scan has them."""
 EXECUTION = "execution"
 """In the data of an alarm: the whole report of an execution of others, which a start goes by."""
 OPENING_MOVE = "opening_move"

@@ -35,11 +35,15 @@ TEXTS: Mapping[Kind, frozenset[str]] = {
 NAMED = frozenset(("state", "exit", "closed", "armed", "withdrawn"))
 """What a decision is about whose `reason` is the name of an exit or of a step of the lifecycle, and no text."""
 NAMES: Mapping[Kind, frozenset[str]] = {
-    Kind.DECISION: frozenset(("what", "kind", "rule", "halt", "symbol", "since", "values", "by_hand", "position")),
+    Kind.DECISION: frozenset(
+        ("what", "kind", "rule", "halt", "symbol", "since", "values", "by_hand", "named", "position")
+    ),
     Kind.ALARM: frozenset(("key", "contract", "execution", "surplus")),
     Kind.LINK: frozenset(("account",)),
     Kind.RUN_ENDED: frozenset(),
-    Kind.OPERATOR: frozenset(("id", "request", "bot", "position", "accepted", "closes", "values")),
+    Kind.OPERATOR: frozenset(
+        ("id", "request", "bot", "position", "accepted", "closes", "values", "legs", "alternative")
+    ),
     Kind.RELOAD: frozenset(("what", "was", "now", "changes", "limit_changes", "specs", "limits")),
     Kind.FACTS: frozenset(("symbol", "what", "value", "expiry", "trading_class", "until")),
     Kind.WEBHOOK: frozenset(("id", "name", "says", "came", "asked_by")),

@@ -19,6 +19,7 @@ from engine.run.trade_text import error_text
 from engine.store.place import Place
 from engine.store.queries import Run, StoreReader
 from engine.store.requests import waiting_requests
+from engine.turn.state import Named
 
 _WILL = {
     Request.PAUSE: "to enter nothing more; an entry at work is let be, positions stay, and their exits go on",
@@ -47,10 +48,18 @@ class Left:
     engine_runs: bool
 
 
-def leave(store: Place, request: Request, bot: str = "", position: str = "", identity: str = "") -> Left:
+def leave(
+    store: Place,
+    request: Request,
+    bot: str = "",
+    position: str = "",
+    identity: str = "",
+    named: Named | None = None,
+) -> Left:
     """Leave a request for the engine of a store; "" is all bots, and a position names its bot.
 
-    identity: names the request where it may be left twice; it acts once.
+    identity: names the request where it may be left twice; it acts once. named: the structure that is to be entered,
+    None where the bot chooses it.
     Raises: UnknownNameError, NoEngineError for an entry and where none will ever run; MisuseError for an entry of a bot
     that chooses among symbols, for a position that is owed, makes no sense or is another bot's, and for one to be kept
     that nobody has asked to close, or that is being closed; StoreError.
@@ -58,13 +67,13 @@ def leave(store: Place, request: Request, bot: str = "", position: str = "", ide
     if (request in _OF_ONE) is not bool(position):
         raise MisuseError("close and keep say which position, by its `position`; nothing else does")
     try:
-        bot, held = _checked(store, request, bot, position)
+        bot, held = _checked(store, request, bot, position, is_named=named is not None)
         adopted = [*_adopted(store, bot)] if request is Request.RESUME else []
     except StoreError:
         if request not in LEFT_UNSEEN:
             raise
         held, adopted = [], []
-    is_running = post(store, request, bot, identity, position)
+    is_running = post(store, request, bot, identity, position, named=named)
     whose = position or (f"{bot} is asked" if bot else "all bots are asked")
     later = "" if is_running else "; no engine runs: the next one does so before anything else"
     said = "; but ".join([f"{whose} {_WILL[request]}{later}", *held])
@@ -97,7 +106,9 @@ def _adoption(position: Position) -> str:
     return f"its books adopt the account's quantity; closed by others: {', '.join(booked)} (an estimate)"
 
 
-def _checked(store: Place, request: Request, bot: str, position: str) -> tuple[str, list[str]]:
+def _checked(
+    store: Place, request: Request, bot: str, position: str, *, is_named: bool = False
+) -> tuple[str, list[str]]:
     """Return the bot that is meant, and what of it will not be closed all the same. Raises: as `leave`."""
     with StoreReader(store) as reader:
         run = reader.run()
@@ -112,7 +123,7 @@ def _checked(store: Place, request: Request, bot: str, position: str) -> tuple[s
             raise UnknownNameError(f"this store knows no bot '{bot[:60]}'")
         if request is Request.KEEP:
             _check_waits(reader, run, waiting_requests(store), bot, position)
-        if request is Request.ENTER and _has_universe(run, bot):
+        if request is Request.ENTER and not is_named and _has_universe(run, bot):
             raise MisuseError(asking_words.enters_by_itself(bot))
         closes = request in (Request.CLOSE, Request.FLATTEN)
         return bot, [*held_back(reader, bot, position)] if closes else []

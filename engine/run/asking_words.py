@@ -35,9 +35,17 @@ def enter(bot: str) -> str:
     )
 
 
+def enter_row(bot: str, structure: str) -> str:
+    """Return what an entry of a row of a scan does."""
+    return (
+        f"{bot} enters {structure} at once, and no other structure, whatever its window and its conditions say. What "
+        "its legs must offer, its limits and those of the account hold; it is one of its entries of the day."
+    )
+
+
 def enters_by_itself(bot: str) -> str:
     """Return why nobody can have a bot with a universe enter by hand."""
-    return f"{bot} chooses among symbols by its conditions: nobody has it enter by hand"
+    return f"{bot} chooses among symbols by its conditions: by hand it enters a row of a scan"
 
 
 def close(structure: str, bot: str) -> str:

@@ -15,10 +15,12 @@ from typing import Any
 
 from engine.model.errors import RulebotError, StoreError
 from engine.model.event import HookCame, OperatorRequest, Request
+from engine.run.named_row import document_of, named_from
 from engine.store.open import is_in_use, is_there, read_store
 from engine.store.place import Place, Server
 from engine.store.queries import StoreReader
 from engine.store.requests import STUCK_HELP, box_of, clear_requests, remove_requests
+from engine.turn.state import Named
 
 log = logging.getLogger("rulebot.run")
 
@@ -41,10 +43,11 @@ def post(
     identity: str = "",
     position: str = "",
     values: Mapping[str, str] | None = None,
+    named: Named | None = None,
 ) -> bool:
     """Leave a request for the engine of `store`; return whether one runs: else the next one acts on it first.
 
-    identity: names the request where it may be left twice; it acts once.
+    identity: names the request where it may be left twice; it acts once. named: the structure that is to be entered.
     Raises: NoEngineError where none runs and none ever will; StoreError when it cannot be left, when an engine is to
     stop, reload, enter or be set and none runs, or when what is named is no store, or a broken one.
     """
@@ -56,8 +59,10 @@ def post(
         _check_next(store)
     stamp = time.time_ns()
     name = f"{stamp:020d}-{os.getpid()}"
-    said = {"id": identity or name, "request": request.value, "bot": bot, "position": position}
-    box_of(store).put(name, json.dumps(said if values is None else {**said, "values": dict(values)}))
+    said: dict[str, Any] = {"id": identity or name, "request": request.value, "bot": bot, "position": position}
+    said |= {} if values is None else {"values": dict(values)}
+    said |= {} if named is None else document_of(named)
+    box_of(store).put(name, json.dumps(said))
     return is_running
 
 
@@ -196,6 +201,8 @@ def _read(body: str, at: datetime, read_hook: Callable[[Mapping[str, Any], datet
             return read_hook(data, at)
         bot, position = (str(data.get(name, "")) for name in ("bot", "position"))
         values = tuple((str(name), str(text)) for name, text in dict(data.get("values") or {}).items())
-        return OperatorRequest(at, str(data["id"]), Request(data["request"]), bot, position, values)
+        named = named_from(data) or Named(())
+        request = Request(data["request"])
+        return OperatorRequest(at, str(data["id"]), request, bot, position, values, "", named.legs, named.alternative)
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
         return None  # whatever else lies there: no engine ends by it

@@ -22,8 +22,9 @@ from engine.run.looking.candidate import Candidate, Judged, judge
 from engine.run.looking.shown import ShownLeg, payoff_at_expiry, shown_legs, structure_of_legs
 from engine.turn.by_hand import ASKED
 from engine.turn.judging import rounded
+from engine.turn.named import bot_of_named, unfit
 from engine.turn.program import Program
-from engine.turn.state import State
+from engine.turn.state import Named, State
 from engine.turn.turn import turn
 from engine.turn.work import Turn, Work
 
@@ -37,7 +38,7 @@ class Preview:
 
     source: who saw it, in words; is_delayed: its quotes are minutes old. lacking: why there are no legs, or no price.
     answer: what an entry by hand would come to; would_send: whether an order would leave, None where only an engine
-    could say.
+    could say, or it once the quotes are there that it asks for first.
     conditions: what the spec asks, in words, with true, false or None for unknown; a person's entry passes over `when`.
 
     Units: price (what its order would start from, at market natural), mid and natural per share of one structure, + is
@@ -81,7 +82,7 @@ class _Outcome(NamedTuple):
     """What an entry by hand would come to."""
 
     words: str
-    sends: bool = False
+    sends: bool | None = False
 
 
 class _Now:
@@ -97,24 +98,31 @@ class _Now:
         return self._work.view()
 
 
-def preview_now(program: Program, state: State, at: datetime, name: str, symbol: str = "") -> Preview | None:
+def preview_now(
+    program: Program, state: State, at: datetime, name: str, symbol: str = "", named: Named | None = None
+) -> Preview | None:
     """Return what a bot of an engine would enter now; None for a bot that it does not run.
 
-    symbol: of a bot with a universe, which of its symbols is meant. The engine's own thread asks this, between two
-    batches: quotes are written in place.
+    symbol: of a bot with a universe, which of its symbols is meant. named: the structure, where it is not the bot's
+    choice. The engine's own thread asks this, between two batches: quotes are written in place.
     """
     bot = program.bots.get(name)
     if bot is None:
         return None
     now = _Now(program, state, at)
-    found = [Candidate(each, bot) for each in bot.structures() if each.symbol in ("", symbol)]
+    if named is not None and (reason := unfit(now.work(), bot, named)):
+        return Preview(bot=name, at=at, source=ENGINE, lacking=reason, answer=reason, would_send=False)
+    taken = None if named is None else bot_of_named(bot, named)
+    structures = bot.structures() if taken is None else (taken,)
+    found = [Candidate(each, bot, named=named) for each in structures if each.symbol in ("", symbol)]
     views = {each.bot.key: judge(now, each) for each in found}
     if not found:
         lacking = f"{symbol} is not in its universe" if symbol else "it chooses among its symbols"
         return Preview(bot=name, at=at, source=ENGINE, lacking=lacking, answer=OF_A_UNIVERSE, would_send=False)
     chosen = next((each for each in found if False not in [one.verdict.truth for one in each.asked]), found[0])
     view, selection, quote = views[chosen.bot.key], chosen.selection, chosen.quote
-    outcome = _Outcome(OF_A_UNIVERSE) if bot.members else _outcome(program, state, at, name)
+    is_chosen_by_it = bool(bot.members) and named is None
+    outcome = _Outcome(OF_A_UNIVERSE) if is_chosen_by_it else _outcome(program, state, at, name, named)
     is_chosen = selection is not None and selection.is_complete
     levels = {each: level for each in chosen.bot.plan.underlyings if (level := view.level(each)) is not None}
     return Preview(
@@ -157,14 +165,17 @@ def _opposite(judged: Judged) -> bool | None:
     return None if truth is None else not truth
 
 
-def _outcome(program: Program, state: State, at: datetime, name: str) -> _Outcome:
+def _outcome(program: Program, state: State, at: datetime, name: str, named: Named | None = None) -> _Outcome:
     """Ask for the entry on a copy of the state, which is thrown away, and say what came of it."""
     if not state.is_linked:
         return _Outcome("the broker is not connected")
     program = _alone(program, name)
-    asked = turn(program, state, OperatorRequest(at, f"preview {name} {at.isoformat()}", Request.ENTER, name))
+    wanted = named or Named(())
+    request = OperatorRequest(at, f"preview {name} {at.isoformat()}", Request.ENTER, name)
+    asked = turn(program, state, replace(request, legs=wanted.legs, alternative=wanted.alternative))
     judged = turn(program, asked.state, MarketMoved(at, ()))
-    return _said(name, asked, judged)
+    asks_quotes = any(option not in state.board.rows for _, option in wanted.legs)
+    return _said(name, asked, judged, asks_quotes=asks_quotes)
 
 
 def _alone(program: Program, name: str) -> Program:
@@ -181,7 +192,8 @@ def _alone(program: Program, name: str) -> Program:
     )
 
 
-def _said(name: str, asked: Turn, judged: Turn) -> _Outcome:
+def _said(name: str, asked: Turn, judged: Turn, *, asks_quotes: bool) -> _Outcome:
+    """Return what came of a request. asks_quotes: contracts that it names are not streamed before it is sent."""
     for command in judged.commands:
         if isinstance(command, Submit) and command.order.bot == name and command.order.purpose is Purpose.ENTRY:
             return _Outcome("nothing stands in its way", sends=True)
@@ -190,7 +202,7 @@ def _said(name: str, asked: Turn, judged: Turn) -> _Outcome:
             return _Outcome(words, sends=True)
     reasons = [_refusal(record) for record in (*asked.records, *judged.records) if record.bot == name]
     refused = next((reason for reason in reversed(reasons) if reason), "")
-    return _Outcome(one_line(refused or judged.state.bots[name].waits))
+    return _Outcome(one_line(refused or judged.state.bots[name].waits), None if asks_quotes and not refused else False)
 
 
 def _refusal(record: Record) -> str:

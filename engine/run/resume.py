@@ -41,6 +41,7 @@ from engine.record.record import (
     EXECUTION,
     GRID,
     HOURS,
+    IS_NAMED,
     NAMED_ABOVE,
     NEAREST,
     OPENING_MOVE,
@@ -136,6 +137,7 @@ def resume(
     ended: dict[str, list[Mapping[str, Any]]] = {}
     closing: dict[str, float] = {}
     by_hand: dict[str, list[str]] = {}
+    named: set[str] = set()
     watched: dict[str, datetime | None] = {}
     nearest: dict[str, Nearest] = {}
     alarmed: dict[str, set[str]] = {}
@@ -192,6 +194,7 @@ def resume(
         elif record.kind is Kind.DECISION:
             if data.get(BY_HAND):
                 by_hand.setdefault(record.bot, []).append(record.position)
+                named |= {record.position} if data.get(IS_NAMED) else set()
             if data.get("what") in GRID and exchange_date(record.at) == session.date:
                 since = data.get("since")
                 began = record.at if since is None else utc_time(str(since))
@@ -241,6 +244,7 @@ def resume(
     held = {leg.option for each in kept.values() for leg in each.legs if leg.held}
     sent = sorted(o.sent_at for o in known.values() if o.sent_at is not None and at - o.sent_at < RECENT)
     snapshots = {name: Decimal(str(made)) for name, made in marks.items() if name in kept}
+    entered = {name: next((each for each in reversed(ids) if each in kept), "") for name, ids in by_hand.items()}
     state = State(
         session=session,
         board=board,
@@ -260,7 +264,8 @@ def resume(
         bots={
             name: BotState(
                 day=day,
-                hand_entered=next((each for each in reversed(by_hand.get(name, [])) if each in kept), ""),
+                hand_entered=entered.get(name, ""),
+                is_named=entered.get(name) in named,
                 grid_since=watched.get(name),
                 nearest=nearest.get(name),
                 alarmed=frozenset(alarmed.get(name, ())),

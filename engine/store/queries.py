@@ -111,6 +111,11 @@ class Run:
         return f"observed{shadow}: nothing was sent, and orders filled by a model ({told.get('fills')})"
 
     @property
+    def is_simulated(self) -> bool:
+        """Whether its market was made up."""
+        return self.started is not None and bool(self.started.data.get("simulated"))
+
+    @property
     def pretended(self) -> str:
         """Why nothing of a run was traded in an account, "" where it was."""
         data: Any = {} if self.started is None else self.started.data

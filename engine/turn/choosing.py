@@ -179,7 +179,8 @@ def note_missed(
 def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
     """Judge `when`, the choice and `require` again on what is being entered; in a halt it does not hold.
 
-    Of what an operator has had entered, `when` is not asked. The shares that it needs itself are free to it.
+    Of what an operator has had entered neither `when` is asked nor what has led to it: the universe and `choose`. The
+    shares that it needs itself are free to it.
     """
     view = work.view(entering=position.id)
     name = position.bot
@@ -189,14 +190,14 @@ def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
     whole = work.program.text(position.bot, position.digest)
     head = whole.on(bot.symbol)
     _was_confirmed(work, whole, bot)
-    if not still_offers(work, whole, bot.symbol, view):
+    by_hand = work.bots[name].hand_entered == position.id
+    if not by_hand and not still_offers(work, whole, bot.symbol, view):
         return False
     place = head.place("when")
-    by_hand = work.bots[name].hand_entered == position.id
     readings = () if by_hand else judge_all(work, name, place, head.when, view)
     if not all(confirmed(work, name, place, reading, view) is True for reading in readings):
         return False
-    if not still_takes(work, head, view, position.alternative):
+    if not by_hand and not still_takes(work, head, view, position.alternative):
         return False
     selection = Selection(work.legs_seen(position), ())
     quote = price_legs(selection, view)

@@ -77,7 +77,8 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         kept = previous.day if previous is not None and previous.day.date == session.date else None
         day = kept or fresh_day(work, name, session)
         hand_entered = "" if previous is None else previous.hand_entered
-        begun = BotState(day=day, agenda=agenda_of(work, name, session), hand_entered=hand_entered)
+        is_named = previous is not None and previous.is_named
+        begun = BotState(day=day, agenda=agenda_of(work, name, session), hand_entered=hand_entered, is_named=is_named)
         if resumed and previous is not None:
             nearest = _still_nearest(work, name, previous)
             begun = replace(

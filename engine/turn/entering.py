@@ -223,6 +223,14 @@ def choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[Re
         if plan.entry.once and selection.refused:
             work.put_day(work.bots[name].day.note(bot.symbol, decided=selection.refused))
         return
+    send_selected(work, bot, view, selection, readings)
+
+
+def send_selected(
+    work: Work, bot: CompiledBot, view: View, selection: Selection, readings: tuple[Reading, ...]
+) -> None:
+    """Send an entry of the structure that was chosen, unless something stands in its way."""
+    name = bot.plan.name
     quote = price_legs(selection, view)
     if not require_holds(work, bot, view, selection, quote, readings, is_first=True):
         return

@@ -18,7 +18,7 @@ from engine.order.band import price_band
 from engine.order.draft import Ticket, draft, opening_legs, parts_of
 from engine.order.ladder import is_past_zero, priority, rung
 from engine.order.price import NetQuote, Part, net_quote
-from engine.record.record import BY_HAND, Json, Kind
+from engine.record.record import BY_HAND, IS_NAMED, Json, Kind
 from engine.spec.nouns.order import Start
 from engine.turn.bounds import entry_bound
 from engine.turn.choosing import record_selection
@@ -87,8 +87,10 @@ def _reason(work: Work, bot: CompiledBot) -> str:
 
 def _of(work: Work, bot: CompiledBot) -> dict[str, Json]:
     """Return which symbol and alternative it is, where there are several, and whether a person asked for it."""
-    by_hand = work.bots[bot.plan.name].by_hand is not None
-    told = (("symbol", bot.symbol), ("alternative", bot.alternative), (BY_HAND, by_hand))
+    state = work.bots[bot.plan.name]
+    by_hand = state.by_hand is not None
+    is_named = by_hand and state.named is not None
+    told = (("symbol", bot.symbol), ("alternative", bot.alternative), (BY_HAND, by_hand), (IS_NAMED, is_named))
     return {name: said for name, said in told if said}
 
 

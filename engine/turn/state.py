@@ -279,6 +279,18 @@ class MarginAnswer(NamedTuple):
         return self.initial is None and not self.problem
 
 
+class Named(NamedTuple):
+    """A structure that an operator asks for: the contract of each leg by its name, and of which alternative it is."""
+
+    legs: tuple[tuple[str, Option], ...]
+    alternative: str = ""
+
+    @property
+    def symbol(self) -> str:
+        """The underlying of its first leg."""
+        return self.legs[0][1].symbol
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotState:
     """One bot between events.
@@ -292,8 +304,9 @@ class BotState:
     by what is measured. told_unknown: when a person was last told that an exit cannot be judged, by position and exit.
     ranks: symbols of a universe that were taken last, and passed over. ranked: what each was ranked by last, and when.
     focus: symbols worth lines for their strikes, the best first. by_hand: until when an entry that an operator has
-    asked for is tried; hand_entered: the position that came of the last such one. is_gone: it runs no more and has
-    nothing of today; what it has opened this week counts should it be added again.
+    asked for is tried; hand_entered: the position that came of the last such one. named: the structure that was asked
+    for by its contracts, None where the bot chooses it; is_named: that position came of one. is_gone: it runs no more
+    and has nothing of today; what it has opened this week counts should it be added again.
     """
 
     day: BotDay
@@ -319,6 +332,8 @@ class BotState:
     ranked: Mapping[str, tuple[float, datetime]] = field(default_factory=dict)
     by_hand: datetime | None = None
     hand_entered: str = ""
+    named: Named | None = None
+    is_named: bool = False
     focus: tuple[str, ...] = ()
     is_gone: bool = False
 

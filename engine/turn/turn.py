@@ -48,6 +48,7 @@ from engine.model.event import (
 from engine.model.money import ZERO
 from engine.model.position import Position
 from engine.model.values import replace
+from engine.record.codec import encode
 from engine.record.record import DATA_TROUBLE, OPENING_MOVE, Json, Kind
 from engine.turn import adjusted, assigned, covering, daily, doubting, marking, past_us, settling, surplus, watching
 from engine.turn.asking import orders_listed, step_asking
@@ -78,7 +79,7 @@ from engine.turn.reports import on_message, on_order, order_unsent
 from engine.turn.resting import cancel, cancel_entries, option_has_expired, place_resting
 from engine.turn.scanning import step_universe
 from engine.turn.seen import note_change
-from engine.turn.state import NEVER, Standing, State, after_request
+from engine.turn.state import NEVER, Named, Standing, State, after_request
 from engine.turn.stored import store_reported, withdraw_openings
 from engine.turn.torn import step_torn
 from engine.turn.work import Turn, Work
@@ -395,6 +396,8 @@ def _on_operator(work: Work, event: OperatorRequest) -> dict[str, Any]:
         work.rivals = frozenset()
     if event.reason:
         told["reason"] = event.reason
+    if event.legs:
+        told |= {"legs": {name: encode(option) for name, option in event.legs}, "alternative": event.alternative}
     bot, closes = event.bot, _closes(work, event)
     if closes:
         told["closes"] = [*closes]
@@ -411,7 +414,7 @@ def _on_operator(work: Work, event: OperatorRequest) -> dict[str, Any]:
     elif event.request is Request.KEEP:
         _keep_one(work, event.position)
     elif event.request is Request.ENTER:
-        ask_entry(work, event.bot)
+        ask_entry(work, event.bot, Named(event.legs, event.alternative) if event.legs else None)
         changes["watch_at"] = work.at
     elif event.request is Request.RESUME:
         _end_halts(work, event.bot)

@@ -17,6 +17,7 @@ from engine.turn.asking import ask_at
 from engine.turn.daily import OPENING_MINUTES, awaited_opening_moves, day_at_hand
 from engine.turn.doubting import doubts_due
 from engine.turn.looking import Wishes, lines_of, member_aims, member_wishes
+from engine.turn.named import bot_of_named
 from engine.turn.program import CompiledBot
 from engine.turn.resting import option_has_expired, resting_orders
 from engine.turn.rolling import looks, roll_wishes
@@ -97,7 +98,7 @@ def step_watch(work: Work) -> dict[str, Any]:
     entering = _entering(work)
     reached = [bot for name, bot in work.program.bots.items() if _is_in_reach(work, bot, name in entering)]
     scanned = [bot for bot in reached if bot.members]
-    plain = [each for bot in reached if not bot.members for each in bot.expiries()]
+    plain = [each for bot in reached for each in _plain(work, bot)]
     exits = _exit_wishes(work, view)
     follows = bool(exits) or _is_followed(work, reached, entering) or _has_missed(work)
     if not follows and _has_found(work, plain):
@@ -117,6 +118,15 @@ def step_watch(work: Work) -> dict[str, Any]:
     chosen = _stream(work, wishes, pinned)
     is_moving = follows or _seeks(work, plain, aims, chosen["streamed_at"])
     return {**chosen, "aims": aims, "wishes": known.used, "watch_at": next_watch(work, is_moving=is_moving)}
+
+
+def _plain(work: Work, bot: CompiledBot) -> tuple[CompiledBot, ...]:
+    """Return the structures for which what is streamed is chosen one by one: of a universe that which is named."""
+    if not bot.members:
+        return bot.expiries()
+    state = work.bots[bot.plan.name]
+    taken = None if state.by_hand is None or state.named is None else bot_of_named(bot, state.named)
+    return () if taken is None else (taken,)
 
 
 def _seeks(work: Work, plain: list[CompiledBot], aims: Aims, since: datetime | None) -> bool:
@@ -163,6 +173,10 @@ def _pinned(work: Work) -> dict[Contract, None]:
     Exits read those of the text that a position was opened under, which its bot may read no more.
     """
     pinned: dict[Contract, None] = {}
+    for state in work.bots.values():
+        if state.by_hand is not None and state.named is not None:
+            pinned.update(dict.fromkeys(option for _, option in state.named.legs))
+            pinned[Underlying(state.named.symbol)] = None
     for position in work.active_positions():
         pinned.update(dict.fromkeys(leg.option for leg in position.legs if leg.held or position.state == "entering"))
         pinned.update(dict.fromkeys(map(Underlying, {leg.option.symbol: None for leg in position.legs})))

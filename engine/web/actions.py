@@ -16,12 +16,15 @@ from engine.model.event import Request
 from engine.record.record import Kind
 from engine.run.asking import LEFT_UNSEEN, UnknownNameError, leave
 from engine.run.inbox import NoEngineError, post
+from engine.run.named_row import check_world, document_of, named_of
 from engine.store.open import is_in_use
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.store.requests import waiting_requests
+from engine.turn.state import Named
 from engine.web.answers import Asked, ChangedError, NobodyError
 from engine.web.entries import entries_by_now
+from engine.web.kept_rows import kept_row
 from engine.web.parameters import preview
 
 KEPT = 1000
@@ -56,11 +59,14 @@ class Actions:
         ask = partial(self._left, _ACTIONS[name], bot, position)
         return self._once(key, (name, bot, position), ask)
 
-    def enter(self, bot: str, key: str, after: int | None = None) -> Asked:
+    def enter(
+        self, bot: str, key: str, after: int | None = None, scan: int | None = None, row: int | None = None
+    ) -> Asked:
         """Ask a bot to enter at once; "" is the one bot of the store. after: how many `entries` it had for who asks.
 
-        Raises: as `leave`; 409 without an engine, and where it has others by now; 422 for a bot that chooses among
-        symbols.
+        row: of a scan, the last one unless it is named: what is to be entered.
+        Raises: as `leave`, also for a row that is not kept; 409 without an engine, and where it has others by now; 422
+        for a bot that chooses among symbols without a row, and for a row that cannot be entered here.
         """
         if not bot:
             with StoreReader(self._store) as reader:
@@ -68,7 +74,23 @@ class Actions:
             if len(known) != 1:
                 raise HTTPException(422, f"name the bot: {', '.join(known)}" if known else "no bot runs on this store")
             bot = known[0]
-        return self._once(key, ("enter", bot, ""), partial(self._left_entry, bot, after))
+        if scan is not None and row is None:
+            raise HTTPException(422, "a scan has many rows: name the `row`")
+        named = None if row is None else self._named(bot, scan, row)
+        what = "" if named is None else json.dumps(document_of(named), sort_keys=True)
+        return self._once(key, ("enter", bot, what), partial(self._left_entry, bot, after, named))
+
+    def _named(self, bot: str, scan: int | None, row: int) -> Named:
+        """Return the structure of a row of a scan. Raises: HTTPException 404, 422; StoreError."""
+        head, found = kept_row(bot, scan or 0, row)
+        assert head is not None
+        assert found is not None
+        try:
+            with StoreReader(self._store) as reader:
+                check_world(head, reader.run())
+            return named_of(found)
+        except MisuseError as error:
+            raise HTTPException(422, error.message) from error
 
     def set_values(self, bot: str, values: Mapping[str, str], key: str, of: str = "") -> Asked:
         """Ask for other parameters of a bot. of: what a preview of them was held against, "" of none.
@@ -105,18 +127,20 @@ class Actions:
         post(self._store, Request.SET, bot, identity, values=values)
         return asked
 
-    def _left_entry(self, bot: str, after: int | None, identity: str) -> Asked:
-        is_new = after is not None and not self._was_asked(Request.ENTER, bot, "", identity)
+    def _left_entry(self, bot: str, after: int | None, named: Named | None, identity: str) -> Asked:
+        what = "" if named is None else _sorted(document_of(named))
+        is_new = after is not None and not self._was_asked(Request.ENTER, bot, what, identity)
         if is_new and entries_by_now(self._store, bot) != after:
             now = f"{bot} has entered, or was asked to, since this page was made"
             raise ChangedError(f"{now}: load it again, look at what it has, and ask again if it is still meant")
-        return self._left(Request.ENTER, bot, "", identity)
+        return self._left(Request.ENTER, bot, "", identity, named)
 
-    def _left(self, request: Request, bot: str, position: str, identity: str) -> Asked:
+    def _left(self, request: Request, bot: str, position: str, identity: str, named: Named | None = None) -> Asked:
+        what = "" if named is None else _sorted(document_of(named))
         with suppress(*(StoreError,) if request in LEFT_UNSEEN else ()):
-            self._was_asked(request, position or bot, "", identity)
+            self._was_asked(request, position or bot, what, identity)
         try:
-            left = leave(self._store, request, bot, position, identity)
+            left = leave(self._store, request, bot, position, identity, named)
         except UnknownNameError as error:
             raise HTTPException(404, error.message) from error
         except NoEngineError as error:
@@ -142,8 +166,10 @@ class Actions:
 
 
 def _use(told: Mapping[str, Any]) -> tuple[Any, Any, str]:
-    """Return what a request of the box, or on record, has asked for: what, of whom, and which values."""
+    """Return what a request of the box, or on record, has asked for: what, of whom, and which values or legs."""
     values = told.get("values")
+    if told.get("legs"):
+        values = {name: told.get(name) for name in ("legs", "alternative")}
     return told.get("request"), told.get("position") or told.get("bot", ""), _sorted(values) if values else ""
 
 

@@ -330,9 +330,13 @@ class Trigger(Sent):
     """Which bot is to enter; without one it is the only one of the store.
 
     after: how many entries it has had, or was asked for, as the page says: with another number by now nothing is asked.
+    row: of the last scan, or of the `scan` that is named: that structure is entered and no other, also for a bot that
+    chooses among symbols.
     """
 
     bot: Name = UNNAMED
+    scan: int | None = Field(default=None, ge=1, le=2**31)
+    row: int | None = Field(default=None, ge=0, le=2**31)
     after: int | None = Field(default=None, ge=0, le=2**53)
 
 

@@ -24,6 +24,7 @@ from engine.run.heartbeat import Heartbeat, Stage
 from engine.run.preview import Preview, preview_now
 from engine.store.place import Place
 from engine.store.queries import Row, StoreReader
+from engine.turn.state import Named
 from engine.web.alert_list import AlertList, shown_alerts
 from engine.web.entries import entries
 from engine.web.picture import Picture, Told
@@ -117,7 +118,7 @@ class Live:
         self._trading: Trading | None = None
         self._of: object = None
         self.is_linked = False
-        self._previews: deque[tuple[str, str, Future[Preview | None]]] = deque(maxlen=KEPT)
+        self._previews: deque[tuple[tuple[str, str, Named | None], Future[Preview | None]]] = deque(maxlen=KEPT)
 
     # ------------------------------------------------------------ the engine's side
 
@@ -140,8 +141,8 @@ class Live:
             self._draw(run, at)
 
         while self._previews:
-            bot, symbol, answer = self._previews.popleft()
-            _answer(answer, partial(preview_now, run.loop.program, run.loop.state, at, bot, symbol))
+            asked, answer = self._previews.popleft()
+            _answer(answer, partial(preview_now, run.loop.program, run.loop.state, at, *asked))
 
     def _draw(self, run: "Run", at: datetime) -> None:
         try:
@@ -155,7 +156,7 @@ class Live:
         """Say that the engine of this process is gone: from now on the store is shown."""
         self._picture, self.vitals, self._trouble = None, None, ""
         while self._previews:
-            self._previews.popleft()[2].cancel()
+            self._previews.popleft()[1].cancel()
 
     # ------------------------------------------------------------ the server's side
 
@@ -169,12 +170,15 @@ class Live:
         """Real seconds since the engine last ended a batch."""
         return max(0.0, self._elapsed() - self._batch_at)
 
-    def preview(self, bot: str, symbol: str = "") -> Preview | None:
-        """Return what the engine of this process would have a bot trade now; None without one, or without an answer."""
+    def preview(self, bot: str, symbol: str = "", named: Named | None = None) -> Preview | None:
+        """Return what the engine of this process would have a bot trade now; None without one, or without an answer.
+
+        named: the structure, where it is not the bot's choice.
+        """
         if self._picture is None:
             return None
         answer: Future[Preview | None] = Future()
-        self._previews.append((bot, symbol, answer))
+        self._previews.append(((bot, symbol, named), answer))
         try:
             return answer.result(PREVIEW_PATIENCE)
         except (TimeoutError, CancelledError):

@@ -13,13 +13,16 @@ from engine.record.codec import utc_time
 from engine.review.payoff_svg import loss_words, payoff_svg, profit_words
 from engine.run import asking_words
 from engine.run.looking.shown import ShownLeg, leg_document
+from engine.run.named_row import named_of
 from engine.run.preview import Preview
 from engine.store.latest import engine_store, naming
 from engine.store.place import Place
 from engine.store.queries import StoreReader
-from engine.store.scans import KEPT, Row, rows_of, scan_numbered, scans, scans_file
+from engine.store.scans import Row
+from engine.turn.state import Named
 from engine.web.answers import HelpfulError
 from engine.web.entries import entries
+from engine.web.kept_rows import kept_row
 from engine.web.known import standing_by
 from engine.web.live import Live
 from engine.web.pages import TEMPLATES
@@ -68,19 +71,21 @@ def router(store: Place, live: Live) -> APIRouter:
     found = APIRouter(responses=REFUSALS, dependencies=STRICT)
 
     def look(bot: str, scan: int, row: int | None) -> Look:
-        head, kept = _kept(bot, scan, row)
-        seen = live.preview(bot, "" if kept is None else str(kept["symbol"]))
+        head, kept = kept_row(bot, scan, row)
+        named = _named(kept) if row is not None else None
+        seen = live.preview(bot, "" if kept is None or named else str(kept["symbol"]), named)
         with StoreReader(store) as reader:
             run = reader.run()
             is_known = bot in reader.bots()
             after = entries(reader.entered(bot), run)[bot]
         if seen is None and kept is None and not is_known:
             raise HTTPException(404, f"neither an engine, nor this store, nor the last scan knows a bot '{bot[:60]}'")
-        shown = _better(seen, None if kept is None or head is None else preview_of_row(kept, head))
+        scanned = None if kept is None or head is None else preview_of_row(kept, head)
+        shown = _better(seen, scanned, is_of_row=named is not None)
         file = str((run.specs.get(bot) or {}).get("path") or (head and _file_of(head, bot)) or "SPEC")
         picture = live.now().picture
         is_simulated = picture.is_simulated if head is None else _is_simulated(head)
-        way = next_step(bot, shown, picture, file, store, is_simulated=is_simulated)
+        way = next_step(bot, shown, picture, file, store, is_simulated=is_simulated, is_of_row=named is not None)
         return Look(
             is_known=is_known, row=kept, engine=seen, shown=shown, way=way, after=after, standing=standing_by(run)
         )
@@ -102,6 +107,7 @@ def router(store: Place, live: Live) -> APIRouter:
             "bot": bot,
             "is_known": found.is_known,
             "row": found.row,
+            "is_of_row": row is not None,
             "seen": found.shown,
             "engine": found.engine,
             "way": found.way,
@@ -128,27 +134,6 @@ def _told(seen: Preview) -> PreviewTold:
     )
 
 
-def _kept(bot: str, scan: int, number: int | None) -> tuple[Row | None, Row | None]:
-    """Return a scan and the row of it that is meant; without a number the bot's best one.
-
-    Raises: HTTPException 404 for a scan or row that is not kept, or is another bot's; StoreError.
-    """
-    path = scans_file()
-    head = scan_numbered(path, scan) if scan else next(iter(scans(path, 1)), None)
-    if scan and head is None:
-        text = f"scan {scan} is not kept: the newest {KEPT:,} are"
-        raise HelpfulError(404, text, "leave out `scan` for the last one, or scan once more: 'rulebot scan'")
-    rows = [] if head is None else [each for each in rows_of(path, head["id"]) if each["bot"] == bot]
-    if number is None and (rows or not scan):
-        return (head, rows[0]) if rows else (None, None)
-    found = next((each for each in rows if each["number"] == number), None)
-    if found is None:
-        which = f"scan {scan}" if scan else "the last scan"
-        row = "row" if number is None else f"row {number}"
-        raise HTTPException(404, f"{which} keeps no {row} of {bot[:60]}")
-    return head, found
-
-
 def preview_of_row(row: Row, scan: Row) -> Preview:
     """Return a row of a scan as a preview; nobody has asked the limits of an engine about it."""
     at = utc_time(scan["at"])
@@ -173,10 +158,18 @@ def preview_of_row(row: Row, scan: Row) -> Preview:
     )
 
 
-def _better(engine: Preview | None, scanned: Preview | None) -> Preview | None:
-    """Return the engine's, unless it sees no legs and the scan did."""
-    if engine is None or (not engine.legs and scanned is not None and scanned.legs):
-        return scanned or engine
+def _named(row: Row | None) -> Named | None:
+    """Return the structure of a row, None for one without legs."""
+    return None if row is None or not row["legs"] else named_of(row)
+
+
+def _better(engine: Preview | None, scanned: Preview | None, *, is_of_row: bool = False) -> Preview | None:
+    """Return the engine's, unless it sees no legs and the scan did. is_of_row: also unless it has no price for them."""
+    is_blind = engine is None or not engine.legs or (is_of_row and engine.price is None)
+    if is_blind and scanned is not None and scanned.legs:
+        return scanned
+    if engine is None:
+        return scanned
     return engine
 
 
@@ -190,23 +183,47 @@ def _is_simulated(scan: Row) -> bool:
     return bool(scan["world"] == "simulated")
 
 
-def next_step(bot: str, seen: Preview | None, picture: Picture, file: str, store: Place, *, is_simulated: bool) -> Way:
-    """Return the button, or why there is none and which command comes next."""
+def next_step(
+    bot: str,
+    seen: Preview | None,
+    picture: Picture,
+    file: str,
+    store: Place,
+    *,
+    is_simulated: bool,
+    is_of_row: bool = False,
+) -> Way:
+    """Return the button, or why there is none and which command comes next.
+
+    is_simulated: the market of the scan, or of the engine. is_of_row: what is entered is a row of that scan.
+    """
     line = next((each for each in picture.bots if each.bot == bot), None)
     sim = " --sim" if is_simulated else ""
     if picture.engine != "running" or line is None:
         why = f"no engine runs {bot} on this store" if picture.engine == "running" else "no engine runs on this store"
         return Way("", why, (f"rulebot explain {file}", f"rulebot serve --paper{sim} {file}"))
-    if line.has_universe:
+    if is_of_row and is_simulated is not picture.is_simulated:
+        kinds = {True: "the simulated market", False: "a real market"}
+        why = f"the scan is of {kinds[is_simulated]}, and the engine trades on {kinds[picture.is_simulated]}"
+        return Way("", why, (f"rulebot scan{' --sim' if picture.is_simulated else ''} {file}",))
+    if line.has_universe and not is_of_row:
         why = f"{bot} chooses among its symbols by its conditions, and enters by itself when they hold"
         return Way("", why, (f"rulebot why {bot}{naming(store)}",))
     if picture.trading != "active" or line.is_paused:
         why, whom = _not_let(line, picture)
         return Way("", why, (f"rulebot resume{whom}{naming(store, lambda: engine_store(None))}",))
-    if line.doing not in ("flat", "watching"):
+    if line.doing not in ("flat", "watching") and not (line.has_universe and line.doing == "open"):
         why = f"{bot} is {line.doing} now: {line.waits or line.position}"
         return Way("", why, (f"rulebot why {bot}{naming(store)}",))
+    if is_of_row and seen is not None:
+        return Way(f"{asking_words.enter_row(bot, _whole_name(seen))}{_now_words(seen, is_of_row=True)}")
     return Way(f"{asking_words.enter(bot)}{_now_words(seen)}")
+
+
+def _whole_name(seen: Preview) -> str:
+    """Return `SPX 5910/5915p 2026-10-21`."""
+    expiries = sorted({leg.expiry for leg in seen.legs if leg.expiry})
+    return " ".join((seen.symbol, seen.structure, *expiries))
 
 
 def _not_let(line: BotLine, picture: Picture) -> tuple[str, str]:
@@ -216,8 +233,11 @@ def _not_let(line: BotLine, picture: Picture) -> tuple[str, str]:
     return f"{line.bot} is let enter nothing: Resume on the first page lets it again", f" {line.bot}"
 
 
-def _now_words(seen: Preview | None) -> str:
-    """Return what an entry would be at these quotes; strikes and price are chosen anew when it is sent."""
+def _now_words(seen: Preview | None, *, is_of_row: bool = False) -> str:
+    """Return what an entry would be at these quotes.
+
+    When it is sent its price is chosen anew, and its legs unless they are those of a row.
+    """
     if seen is None or not seen.legs or seen.price is None:
         return " Its legs are chosen when it is sent."
     word, count = ("a credit" if seen.price > 0 else "a debit"), max(seen.quantity, 1)
@@ -225,7 +245,7 @@ def _now_words(seen: Preview | None) -> str:
     worst = "" if payoff is None else f", {loss_words(payoff)}"
     return (
         f" At these quotes: {count} x {seen.structure} for {word} of {abs(seen.price):.2f}{worst}. "
-        "Legs and price are chosen anew when it is sent."
+        f"{'Its price is' if is_of_row else 'Legs and price are'} chosen anew when it is sent."
     )
 
 

@@ -232,8 +232,9 @@ def router(store: Place, live: Live) -> APIRouter:
         """Ask a bot to enter at once, whatever its window and its `when` say.
 
         The caps of the day, what its legs must offer, its limits and those of the account hold; `/api/trades` and the
-        page say what came of it.
+        page say what came of it. With `row` it is that structure of a scan: where quotes have moved so that its limits
+        refuse it, nothing is entered in its place.
         """
-        return actions.enter(what.bot, key, what.after)
+        return actions.enter(what.bot, key, what.after, what.scan, what.row)
 
     return found

@@ -38,6 +38,8 @@ PATIENCE = 90_000
 """Milliseconds that anything on the page may take on a slow machine."""
 TIMES = 6
 """How often an entry by hand is asked for at most, where its tries meet no price."""
+FILLED = "put_lite filled: sold 5915/5925p"
+"""What the page tells once the row of the scan is entered: its strikes, not those that the bot would choose."""
 BOTS = ("dte0_condor", "put_lite", "spy_put_seller")
 FATAL = ("serious", "critical")
 PAGES = (
@@ -126,9 +128,9 @@ def keep_scan(folder: Path) -> None:
             ask=bid + 0.1,
             delta=-0.08,
         )
-        for name, side, strike, bid in (("short_put", "sell", "5915", 1.85), ("long_put", "buy", "5910", 1.60))
+        for name, side, strike, bid in (("short_put", "sell", "5925", 2.45), ("long_put", "buy", "5915", 1.85))
     )
-    found = row("SPX", bot="put_lite", structure="5910/5915p", price=0.25, legs=legs, levels={"SPX": 5981.0}, place=1)
+    found = row("SPX", bot="put_lite", structure="5915/5925p", price=0.60, legs=legs, levels={"SPX": 5981.0}, place=1)
     kept(replace(found, commission=2.68), path=folder / "scans.db")
 
 
@@ -224,14 +226,16 @@ def test_ci_a_person_lives_through_a_day(tmp_path: Path, browser: Any) -> None:
             expect(page.locator("svg.payoff")).to_have_count(1)
             page.screenshot(path=shots / "preview.png", full_page=True)
             page.get_by_role("button", name="Enter put_lite", exact=True).click()  # two
-            expect(page.get_by_role("dialog")).to_contain_text("Legs and price are chosen anew")
+            expect(page.get_by_role("dialog")).to_contain_text(
+                "enters SPX 5915/5925p 2026-10-21 at once, and no other structure"
+            )
             page.locator("#ask-yes").click()  # three: an hour before its window
             expect(page.locator("#said")).to_contain_text("put_lite is asked to enter at once")
             page.goto(serving.address)
             with suppress(AssertionError):
-                expect(page.locator("#part-told")).to_contain_text("put_lite filled: sold", timeout=PATIENCE / TIMES)
+                expect(page.locator("#part-told")).to_contain_text(FILLED, timeout=PATIENCE / TIMES)
                 break
-        expect(page.locator("#part-told")).to_contain_text("put_lite filled: sold")
+        expect(page.locator("#part-told")).to_contain_text(FILLED)
         meant(page, "Close", row="spy_put_seller")
         expect(page.locator("#part-trades")).to_contain_text("flattened")
         assert "active" in page.locator("#part-status").inner_text()

@@ -8,12 +8,14 @@ from engine.compile.lifecycle import LIFECYCLE
 from engine.model.errors import RulebotError
 from engine.model.order import Order
 from engine.model.session import Session, exchange_date
-from engine.record.record import Kind, Record
+from engine.record.record import BY_HAND, IS_NAMED, Kind, Record
 from engine.run.audit.orders import is_tried_again, leaves
 from engine.run.audit.tape import Entry, Finding, Tape
 from engine.run.desk import SpecText, compile_text
 from engine.turn.program import CompiledBot
 
+_TO_CHOOSE = ("universe", "choose")
+"""Conditions that lead to a structure, of one that an operator has named asked no more."""
 _CONDITIONS = ("universe", "when", "require", "risk")
 _BEGINNINGS = (Kind.RUN_STARTED, Kind.PROMOTION)
 """Records that are of no run before them."""
@@ -87,7 +89,8 @@ class _Rule(NamedTuple):
 
     def is_asked(self, entry: Entry) -> bool:
         """Say whether it had to be true for this entry; of a choice what asks for the alternative that was taken."""
-        if self.place == "when" and entry.record.data.get("by_hand"):
+        data = entry.record.data
+        if (self.place == "when" and data.get(BY_HAND)) or (self.place in _TO_CHOOSE and data.get(IS_NAMED)):
             return False
         if self.bot != entry.record.bot or self.symbol not in ("", entry.text("symbol")):
             return False

@@ -15,9 +15,11 @@ from engine.order.price import NetQuote
 from engine.run.columns import one_line
 from engine.turn.choosing import how_many, opening_commission, price_legs, show_candidate
 from engine.turn.judging import first_missing
+from engine.turn.named import named_selection
 from engine.turn.offering import show_pair
 from engine.turn.program import CompiledBot, CompiledRule
 from engine.turn.protecting import hit_at_once
+from engine.turn.state import Named
 from engine.turn.work import Work
 
 
@@ -59,7 +61,7 @@ class Candidate:
     passes: seconds that its lines have streamed; waited: those since its strikes were last looked for elsewhere, which
     `aims` tell. lines: market data lines that it needs. refused: why no count of it fits. hit: which of its protective
     stops would act at once, in words. when: what must hold for an entry, of its universe, of the bot and of this
-    alternative, which is `asked` too; halts: what must not.
+    alternative, which is `asked` too; halts: what must not. named: the structure, where the bot does not choose it.
     """
 
     bot: CompiledBot
@@ -76,6 +78,7 @@ class Candidate:
     asked: tuple[Judged, ...] = ()
     halts: tuple[Judged, ...] = ()
     require: tuple[Judged, ...] = ()
+    named: Named | None = None
 
     @property
     def is_found(self) -> bool:
@@ -107,7 +110,11 @@ def judge(sight: Sight, candidate: Candidate) -> View:
     candidate.halts = _judged(bot.halts, view)
     candidate.asked = _judged(asked, view)
     candidate.when = (*_offered(candidate, view), *_judged(head.when, view), *candidate.asked)
-    candidate.selection = selection = select(bot.plan.legs, view, bot.expected_move)
+    if candidate.named is None:
+        selection = select(bot.plan.legs, view, bot.expected_move)
+    else:
+        selection = named_selection(bot, candidate.named, view)
+    candidate.selection = selection
     candidate.quote, candidate.refused, candidate.hit, candidate.require = None, "", "", ()
     if selection.is_complete:
         _judge_structure(sight, candidate, view, selection)

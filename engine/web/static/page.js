@@ -81,7 +81,7 @@ function heirOf(gone, place) {
 const LOST = "no answer came, and it may have been asked for all the same: look before you ask again";
 
 async function act(button) {
-  const { action, ask: words, bot, id, position, until, after, then } = button.dataset;
+  const { action, ask: words, bot, id, position, until, after, then, scan, row } = button.dataset;
   const name = button.textContent;
   const place = button.closest("[id^='part-']");
   const isYes = await isMeant(name, words);
@@ -91,7 +91,7 @@ async function act(button) {
   if (!isYes) return;
   button.ariaDisabled = "true"; // one that is `disabled` has no focus, and does not get it back
   try {
-    const [answer, said] = await ask(action, position ? { position } : after ? { bot, after: Number(after) } : bot ? { bot } : id ? { id: Number(id) } : until ? { until: Number(until) } : {});
+    const [answer, said] = await ask(action, position ? { position } : row ? { bot, after: Number(after), scan: Number(scan), row: Number(row) } : after ? { bot, after: Number(after) } : bot ? { bot } : id ? { id: Number(id) } : until ? { until: Number(until) } : {});
     if (answer.ok && then) { location.assign(then); return; }
     say(answer.ok ? `${name}: ${said.message ?? "asked for"}` : `${name} was refused: ${said.message ?? answer.status}`);
   } catch { say(`${name}: ${LOST}`); }

@@ -95,7 +95,7 @@ def test_nothing_else_answers_a_question(other: str) -> None:
         ("r", "flat_one", REDUCING, "flat_one is not paused, all bots are: S starts them"),
         ("e", "holder", PICTURE, "holder is open: by hand it enters while it is flat or watching"),
         ("e", "paused_one", PICTURE, "paused_one is paused: r resumes it"),
-        ("e", "chooser", PICTURE, "chooser chooses among symbols by its conditions: nobody has it enter by hand"),
+        ("e", "chooser", PICTURE, "chooser chooses among symbols by its conditions: by hand it enters a row of a scan"),
         ("e", "flat_one", REDUCING, "no bot may enter: S starts them"),
         ("c", "flat_one", PICTURE, "flat_one holds nothing"),
         ("c", "several", PICTURE, "several has 2 positions: choose one of them"),

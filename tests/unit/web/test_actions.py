@@ -7,17 +7,22 @@ from pathlib import Path
 
 import pytest
 from conftest import served
+from scan_rows import row, scan_of
 from store_day import at, small_day
 from web_client import TOKEN, Client
 
+from engine.model.event import OperatorRequest, Request
 from engine.record.record import Json, Kind, Record
 from engine.run.desk import load_desk
 from engine.run.inbox import Inbox
+from engine.run.looking.shown import ShownLeg
 from engine.run.reread import told_specs
+from engine.run.scan.row import document, head
 from engine.spec.shipped import shipped
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.requests import box_of
+from engine.store.scans import keep, scans_file
 
 KEY = "a-key-of-a-test"
 
@@ -220,6 +225,84 @@ def test_of_two_people_who_ask_for_one_entry_the_second_is_told(client: Client) 
         assert client.post("/api/trade/trigger", {**asking, "after": 2}, key=f"{KEY}-4").status == 202
 
 
+LEGS = tuple(
+    ShownLeg(
+        name=name, side=side, symbol="SPX", trading_class="SPXW", right="put", strike=strike, expiry="2026-10-21",
+        ratio=1,
+    )
+    for name, side, strike in (("short_put", "sell", "5915"), ("long_put", "buy", "5905"))
+)  # fmt: skip
+
+
+def keep_row(world: str = "paper", **changes: object) -> None:
+    found = scan_of(row("SPX", **{"bot": "dte0_condor", "legs": LEGS} | changes), world=world)
+    keep(scans_file(), head(found), [document(each) for each in found.rows])
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RULEBOT_DATA", str(tmp_path / "data"))
+
+
+@pytest.mark.usefixtures("data")
+def test_a_row_of_a_scan_is_left_with_its_legs_and_its_key_asks_for_no_other(client: Client) -> None:
+    keep_row()
+    keep_row(legs=(LEGS[1],))
+    body = {"bot": "dte0_condor", "scan": 1, "row": 0, "after": 1}
+    with closing(SqlJournal(open_store(client.place), logs=None)):  # an engine holds the store
+        answer = client.post("/api/trade/trigger", body, key=KEY)
+        assert answer.status == 202, answer.json
+        assert client.post("/api/trade/trigger", body, key=KEY).json == answer.json
+        assert client.post("/api/trade/trigger", {**body, "scan": 2}, key=KEY).status == 409
+        assert client.post("/api/trade/trigger", {"bot": "dte0_condor"}, key=KEY).status == 409
+        with served(client.place) as again:  # another process knows it by what lies in the box
+            assert again.post("/api/trade/trigger", {**body, "scan": 2}, key=KEY).status == 409
+        late = client.post("/api/trade/trigger", body, key=f"{KEY}-2")
+        assert (late.status, late.json["code"]) == (409, "changed")
+    (found,) = asked(client)
+    assert set(found["legs"]) == {"short_put", "long_put"}
+
+
+@pytest.mark.usefixtures("data")
+def test_the_engine_reads_the_legs_of_a_row(client: Client) -> None:
+    keep_row(alternative="low")
+    with closing(SqlJournal(open_store(client.place), logs=None)):
+        inbox = Inbox(client.place, lambda: 0.0)
+        assert client.post("/api/trade/trigger", {"bot": "dte0_condor", "row": 0}, key=KEY).status == 202
+        (found,) = inbox.read(at("12:00"))
+        inbox.close()
+    assert isinstance(found, OperatorRequest)
+    assert (found.request, found.alternative) == (Request.ENTER, "low")
+    assert [(name, str(option.strike)) for name, option in found.legs] == [("short_put", "5915"), ("long_put", "5905")]
+
+
+@pytest.mark.usefixtures("data")
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        ({"row": 0}, 422, "scan 1 is of the simulated market, and this engine trades on a real one"),
+        ({"scan": 1}, 422, "a scan has many rows: name the `row`"),
+        ({"scan": 7, "row": 0}, 404, "scan 7 is not kept"),
+        ({"row": 3}, 404, "the last scan keeps no row 3 of dte0_condor"),
+    ],
+)
+def test_a_row_that_cannot_be_entered_is_refused(client: Client, body: dict[str, int], status: int, says: str) -> None:
+    keep_row("simulated")
+    with closing(SqlJournal(open_store(client.place), logs=None)):
+        answer = client.post("/api/trade/trigger", {"bot": "dte0_condor", **body}, key=KEY)
+    assert (answer.status, says in answer.json["message"]) == (status, True), answer.json
+    assert asked(client) == []
+
+
+@pytest.mark.usefixtures("data")
+def test_a_row_without_legs_is_refused(client: Client) -> None:
+    keep_row(legs=(), why="no legs: no options listed")
+    with closing(SqlJournal(open_store(client.place), logs=None)):
+        answer = client.post("/api/trade/trigger", {"bot": "dte0_condor", "row": 0}, key=KEY)
+    message = "the row of SPX has no legs to enter: no legs: no options listed"
+    assert (answer.status, answer.json["message"]) == (422, message)
+
+
 def test_a_bot_that_chooses_among_symbols_is_not_asked_to_enter(client: Client) -> None:
     """It was answered that it is asked to, and the engine refused."""
     specs: Json = told_specs(load_desk([str(shipped("specs") / "micro_buywrite.yaml")], {}, None))
@@ -229,7 +312,7 @@ def test_a_bot_that_chooses_among_symbols_is_not_asked_to_enter(client: Client) 
         journal.append([replace(started, data={**started.data, "specs": specs})], durable=True)
         for body in ({"bot": "micro_buywrite"}, {}):
             answer = client.post("/api/trade/trigger", body, key=KEY)
-            why = "micro_buywrite chooses among symbols by its conditions: nobody has it enter by hand"
+            why = "micro_buywrite chooses among symbols by its conditions: by hand it enters a row of a scan"
             assert (answer.status, answer.json["message"]) == (422, why)
         assert asked(client) == []
     finally:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from conftest import served
 from hand_desk import Desk, text_of
+from hand_desk import put as spx_put
 from scan_rows import kept, row, scan_of
 from store_day import CONDOR, small_day
 from web_client import Client
@@ -24,6 +25,7 @@ from engine.store.journal import SqlJournal
 from engine.store.latest import remember_store
 from engine.store.open import open_store
 from engine.store.scans import keep, scans_file
+from engine.turn.state import Named
 from engine.web.live import Live
 from engine.web.picture import BotLine, Picture
 from engine.web.preview_page import next_step
@@ -177,6 +179,42 @@ def test_the_button_says_what_would_be_entered() -> None:
     assert "1 x 5935/5945p for a credit of" in way.ask
     assert "max loss $" in way.ask
     assert way.commands == ()
+
+
+def named_of_desk(short: int, long: int) -> Any:
+    desk = Desk((text_of(entry='{window: {from: "12:00", to: "13:00"}}'),))
+    desk.until("10:00")
+    named = Named((("short_put", spx_put(short)), ("long_put", spx_put(long))))
+    return preview_now(desk.program, desk.state, desk.now, "spread", "", named)
+
+
+def test_the_engine_previews_the_structure_of_a_row_and_not_its_own_choice() -> None:
+    found = named_of_desk(5960, 5950)
+    assert (found.structure, found.would_send) == ("5950/5960p", True)
+    assert seen().structure == "5935/5945p"
+    way = next_step("of_all", found, LIVE, "a.yaml", DAY, is_simulated=False, is_of_row=True)
+    assert "of_all enters SPX 5950/5960p 2026-11-18 at once, and no other structure" in way.ask
+    assert "Its price is chosen anew when it is sent" in way.ask
+
+
+def test_options_that_are_not_streamed_yet_leave_the_answer_open() -> None:
+    found = named_of_desk(5890, 5880)
+    assert (found.would_send, found.price) == (None, None)
+    assert found.answer == "SPXW 2026-11-18 5890P: not streamed"
+
+
+def test_a_row_that_the_text_could_not_choose_says_why() -> None:
+    found = named_of_desk(5962, 5950)
+    assert (found.would_send, found.legs) == (False, ())
+    assert "is not listed" in found.answer
+
+
+def test_a_row_of_a_universe_has_a_button_and_one_of_another_market_has_none() -> None:
+    picture = doing("open", has_universe=True, waits="SPY")
+    assert next_step("of_all", seen(), picture, "a.yaml", DAY, is_simulated=False, is_of_row=True).ask
+    other = next_step("of_all", seen(), picture, "a.yaml", DAY, is_simulated=True, is_of_row=True)
+    assert other.why == "the scan is of the simulated market, and the engine trades on a real market"
+    assert other.commands == ("rulebot scan a.yaml",)
 
 
 def doing(word: str, **more: Any) -> Picture:
