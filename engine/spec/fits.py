@@ -38,7 +38,15 @@ def read_schema(kind: str) -> dict[str, Any]:
     return found
 
 
-FOR_EDITORS = ("no_slip", "known_condition", "known_exit", "known_halt", "without_lets")
+FOR_EDITORS = (
+    "no_slip",
+    "known_condition",
+    "known_exit",
+    "known_halt",
+    "known_measure",
+    "ranked_without_slip",
+    "without_lets",
+)
 """Definitions by which the schema alone refuses misspelt measures."""
 _NO_SLIP = {"$ref": "#/$defs/no_slip"}
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from engine.compile.vocabulary import VOCABULARY
 from engine.spec.fits import read_schema
 from engine.spec.misspelt import one_slip_from
 from engine.spec.shipped import shipped
@@ -111,3 +112,23 @@ def test_the_engine_reads_the_schema_without_what_is_for_editors() -> None:
     assert "allOf" not in read
     assert "no_slip" not in read["$defs"]
     assert "propertyNames" not in read["$defs"]["condition_parts"]
+
+
+@pytest.mark.parametrize("let", [{}, {"let": {"day_move": {"expected_move": {"asof": "open"}}}}])
+def test_a_misspelt_measure_to_rank_by_is_refused(let: dict[str, Any]) -> None:
+    for by, is_fine in (("iv_rank", True), ("position_theta", True), ("$by", True), ("iv_rnk", False)):
+        bot = {**deepcopy(BOT), **let}
+        bot["universe"]["rank"] = {"by": by, "highest": 1}
+        assert JUDGE.is_valid(bot) is is_fine, by
+
+
+def test_a_let_may_be_ranked_by() -> None:
+    bot = {**deepcopy(BOT), "let": {"day_move": {"expected_move": {"asof": "open"}}}}
+    bot["universe"]["rank"] = {"by": "day_move", "highest": 1}
+    assert JUDGE.is_valid(bot)
+    del bot["let"]
+    assert not JUDGE.is_valid(bot)
+
+
+def test_what_may_be_ranked_by_is_the_vocabulary() -> None:
+    assert SCHEMA["$defs"]["known_measure"]["anyOf"][1]["enum"] == list(VOCABULARY)
