@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import pairwise
 
-from engine.compile.plan import Lifecycle, Row
+from engine.compile.plan import ExitPlan, Lifecycle, Plan, Row
 from engine.evaluate.phrases import listed
 from engine.review import amounts
 from engine.review.amounts import FULL_DAY
@@ -74,7 +74,7 @@ def _clocks(window: Window, latest: datetime) -> str:
 def labels(subject: Subject) -> dict[tuple[str, str], str]:
     """Return what this bot's own rules make of a move, by (state, trigger): its window, its exits."""
     plan = subject.plan
-    acting = tuple(each.name for each in subject.exits if each.rule is not None and not each.resting)
+    acting = tuple(each.name for each in plan.exits if each.rule is not None and not each.resting)
     resting = tuple(each.name for each in plan.exits if each.resting)
     latest = subject.bot.latest_entry(FULL_DAY)
     windows = tuple(_clocks(each, latest) for each in plan.entry.windows)
@@ -83,4 +83,17 @@ def labels(subject: Subject) -> dict[tuple[str, str], str]:
         found["open", "exit"] = listed(acting, "or")
     if resting:
         found["open", "closed_out"] = listed(resting, "or")
+    if partial := tuple(words for each in plan.exits if (words := _part_closed(each, plan))):
+        found["exiting", "ended"] = "; ".join(partial)
     return found
+
+
+def _part_closed(planned: ExitPlan, plan: Plan) -> str:
+    """Return which legs, or which part, an exit closes while the others stay open; "" of one that closes everything."""
+    if planned.rule is None or planned.resting:
+        return ""
+    legs = tuple(name for name in planned.legs if name in {leg.name for leg in plan.legs})
+    if legs and len(legs) < len(plan.legs):
+        return f"{planned.name} closes {listed(legs, 'and')} alone"
+    is_part = planned.part is not None and planned.part < 1
+    return f"{planned.name} closes {planned.part:.0%}" if is_part else ""
