@@ -158,7 +158,7 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     if options["sim"] and options.get("gateway_port") is not None:
         options["address"] = f"127.0.0.1:{options['gateway_port']}"
     from engine.cli.validate import parse_settings, show_problems
-    from engine.run.desk import NO_BOTS, ProblemsError, check_overrides, load_desk
+    from engine.run.desk import NO_BOTS, ProblemsError, check_live_data, check_overrides, load_desk
     from engine.run.heartbeat import Heartbeat
     from engine.run.overrides import parameters_of
     from engine.run.removed import without_removed
@@ -185,6 +185,8 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     elif gone:
         desk = without_removed(desk, paths, gone, store)
     check_overrides(desk, overrides)
+    if options["live"]:
+        check_live_data(desk)
     if options["exits_only"]:
         desk = replace(NO_BOTS, account=desk.account, account_text=desk.account_text)
     elif store is not None:

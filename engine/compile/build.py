@@ -269,6 +269,7 @@ def _plan(
             require=limits,
             halt_when=halt_when,
             undefined_risk=spec.risk.undefined_risk,
+            delayed_data=spec.risk.delayed_data,
             protect=protect_plan(spec),
             max_unprotected=spec.risk.max_unprotected,
         ),

@@ -30,6 +30,9 @@ def _entry_order(spec: Spec) -> Iterator[Problem]:
     if order.start is Start.MARKET and order.price is None and not order.adaptive:
         message = "an entry never goes out at the market"
         yield Problem("RB223", _start(order), message, "start at mid or natural, or give it to 'adaptive: normal'")
+    elif order.start is Start.MARKET and spec.risk.delayed_data:
+        message = "an entry on delayed data has a limit: its price is 10 to 15 minutes old"
+        yield Problem("RB223", _start(order), message, "start at mid or natural")
     if order.then not in (Then.CANCEL, Then.UNWIND):
         message = f"an entry ends with cancel or unwind, is {order.then.value}"
         yield Problem("RB224", (*order.path, "then"), message, f"'then: {order.then.value}' is of exits")

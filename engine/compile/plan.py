@@ -354,13 +354,14 @@ class DayBounds:
 class RiskPlan:
     """Limits in dollars, what must hold with an entry included, the conditions that halt the bot, and its protection.
 
-    max_unprotected in seconds.
+    max_unprotected in seconds. delayed_data: it may trade on quotes that the broker sends late.
     """
 
     max_loss_per_trade: Decimal | None
     day: DayBounds
     halt_when: tuple[Rule, ...]
     undefined_risk: bool
+    delayed_data: bool = False
     require: tuple[Rule, ...] = ()
     protect: ProtectPlan | None = None
     max_unprotected: float | None = None

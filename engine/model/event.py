@@ -268,11 +268,15 @@ class AccountWarning:
 
 @dataclass(frozen=True, slots=True)
 class DataTrouble:
-    """Why market data of a symbol does not come any more, in words; "" is of all symbols. Each reason once a link."""
+    """Why market data of a symbol does not come any more, in words; "" is of all symbols. Each reason once a link.
+
+    is_late: it comes 10 to 15 minutes late, and bots that allow it trade on it.
+    """
 
     at: datetime
     symbol: str
     text: str
+    is_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

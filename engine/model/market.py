@@ -62,8 +62,9 @@ class Board:
 
     A bid of 0 or none is nan with size 0. `alive_at` is when the last market data message of any kind came: quotes
     are sent only when they change, so a quiet row is fresh as long as the feed lives. `frozen` holds rows whose data is
-    not live (delayed or frozen), `halted` those in which the exchange has halted trading. `version` counts changes of
-    what is streamed.
+    not live (delayed or frozen) and not traded on, `delayed` those that come late. Late rows of `may_be_delayed`, by
+    symbol, are traded on all the same. `halted` holds those in which the exchange has halted trading. `version` counts
+    changes of what is streamed.
 
     unsettled: rows with a new quote, trade, model or anything else that nobody has stamped with its time yet; `unread`
     rows with new values since a recorder last looked.
@@ -75,9 +76,11 @@ class Board:
         "_levels",
         "alive_at",
         "contracts",
+        "delayed",
         "free",
         "frozen",
         "halted",
+        "may_be_delayed",
         "rows",
         "unread",
         "unsettled",
@@ -114,6 +117,8 @@ class Board:
         self.rows: dict[Contract, int] = {}
         self.free: list[int] = []
         self.frozen: set[int] = set()
+        self.delayed: set[int] = set()
+        self.may_be_delayed: frozenset[str] = frozenset()
         self.halted: set[int] = set()
         self.alive_at = nan
         self.version = 0
@@ -163,9 +168,25 @@ class Board:
         row = self.rows.pop(contract)
         self.contracts[row] = None
         self.frozen.discard(row)
+        self.delayed.discard(row)
         self.halted.discard(row)
         self.free.append(row)
         self._changed()
+
+    def note_delayed(self, row: int) -> None:
+        """Note that a row comes late; it counts only where its symbol may be delayed."""
+        contract = self.contracts[row]
+        self.delayed.add(row)
+        if contract is not None and contract.symbol in self.may_be_delayed:
+            self.frozen.discard(row)
+        else:
+            self.frozen.add(row)
+
+    def allow_delayed(self, symbols: frozenset[str]) -> None:
+        """Let rows of these symbols count although they come late, and no others."""
+        self.may_be_delayed = symbols
+        for row in self.delayed:
+            self.note_delayed(row)
 
     def lay(self, row: int, contract: Contract | None) -> None:
         """Have this contract in this row, as a recording has it; None is a row that is free. Its values stay."""
@@ -185,7 +206,17 @@ class Board:
         found = Board()
         for name in COLUMNS:
             setattr(found, name, array("d", getattr(self, name)))
-        for name in ("contracts", "rows", "frozen", "halted", "alive_at", "version", "_chains"):
+        for name in (
+            "contracts",
+            "rows",
+            "frozen",
+            "delayed",
+            "may_be_delayed",
+            "halted",
+            "alive_at",
+            "version",
+            "_chains",
+        ):
             setattr(found, name, getattr(self, name))
         return found
 

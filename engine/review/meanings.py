@@ -61,6 +61,7 @@ VALUES: Mapping[str, str] = {
     "full": "a session from 09:30 to 16:00",
     "half": "a session that closes at 13:00",
     "close_to_close": "the deviation of daily log returns from close to close",
+    "refuse": "quotes that come late count as unknown",
     "volume": "contracts traded today",
     "open_interest": "contracts open since yesterday's close",
     "parkinson": "by the range from low to high of each session; what is moved over night is not in it",

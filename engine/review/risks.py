@@ -34,6 +34,10 @@ def risks(subject: Subject) -> Section:
 
 def _trade(subject: Subject) -> Iterator[Line]:
     worst, limit = worst_of(subject), subject.plan.risk.max_loss_per_trade
+    if subject.plan.risk.delayed_data:
+        yield Line(
+            words="quotes that the broker sends 10 to 15 minutes late are traded on, on paper alone (delayed_data)"
+        )
     if subject.plan.overwrite is not None:
         yield Line(
             words=f"{subject.plan.underlyings[0]} shares cover the calls: exercised, they take them at the strike"

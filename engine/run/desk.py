@@ -312,6 +312,16 @@ def account_beside(named: Path | None, specs: Sequence[Path]) -> Loaded | None:
     return document
 
 
+def check_live_data(desk: Desk) -> None:
+    """Refuse real money on delayed data. Raises: MisuseError."""
+    late = sorted(name for name, bot in desk.bots.items() if bot.plan.risk.delayed_data)
+    if late:
+        raise MisuseError(
+            f"{', '.join(late)} may trade on delayed data ('delayed_data: allow'), and this account holds real money",
+            "delayed data is for paper accounts: remove the key, or subscribe to live data",
+        )
+
+
 def check_overrides(desk: Desk, overrides: Mapping[str, str]) -> None:
     """Refuse a `--set` that no bot has a parameter for. Raises: MisuseError."""
     known = {name for bot in desk.bots.values() for name in bot.plan.parameters}

@@ -124,6 +124,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         self._bars = BarWatch(self.feed)
+        self.state.board.allow_delayed(self.program.may_be_delayed())
 
     async def run(self, first: Batch, ends: Callable[[datetime], str]) -> None:
         """Take the first batch (of `link.connect`), then go on until `ends` says why it ends or an operator stops us.
@@ -434,6 +435,7 @@ class Loop:
         self.tape.exchanged(applied.at, told, result.records)
         extras = self.program.extras()
         self.program, self.state = program, result.state
+        self.state.board.allow_delayed(program.may_be_delayed())
         if program.extras() != extras:
             self.feed.watch(self.state.streamed, program.extras())
         for event in facts:

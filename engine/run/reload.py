@@ -15,7 +15,7 @@ from engine.model.errors import BrokerError, RulebotError, SpecError, Unavailabl
 from engine.model.event import Event, HookCame, OperatorRequest, ReloadWaits, Request
 from engine.model.facts import Facts
 from engine.record.record import Json, Kind, Record
-from engine.run.desk import Desk, SpecText, check_overrides
+from engine.run.desk import Desk, SpecText, check_live_data, check_overrides
 from engine.run.inbox import Asked
 from engine.run.loop import Loop
 from engine.run.overrides import left_out_words, refuse_flagged, with_values
@@ -164,6 +164,8 @@ class Reloader:
             if lost := left_out_words(desk, known):
                 raise SpecError("; ".join(lost))
         check_overrides(desk, {f"{request.bot}.{name}": text for name, text in request.values if text})
+        if self.live is not None:
+            check_live_data(desk)
         refuse_account(
             desk,
             self.account,

@@ -261,6 +261,7 @@ def risk(tree: Tree) -> Risk:
         require=conditions(tree.get("require"), (*path, "require")),
         halt_when=conditions(tree.get("halt_when"), _HALTS),
         undefined_risk=tree.get("undefined_risk") == "allow",
+        delayed_data=tree.get("delayed_data") == "allow",
         protect=_protect(mapping(tree["protect"])) if "protect" in tree else None,
         max_unprotected=seconds(tree.get("max_unprotected")),
         path=path,

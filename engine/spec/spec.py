@@ -51,6 +51,7 @@ class Risk:
     require: tuple[Condition, ...] = ()
     halt_when: tuple[Condition, ...] = ()
     undefined_risk: bool = False
+    delayed_data: bool = False
     protect: Protect | None = None
     max_unprotected: float | None = None
     path: Path = ("risk",)

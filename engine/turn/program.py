@@ -368,6 +368,14 @@ class Program:
             return current
         return self.pinned[digest]
 
+    def may_be_delayed(self) -> frozenset[str]:
+        """Return the symbols that are traded on although they come late: every text that reads one allows it."""
+        read = [
+            ({*text.plan.needs.symbols, *text.plan.needs.indices}, text.plan.risk.delayed_data) for text in self.texts
+        ]
+        refused = {symbol for symbols, is_allowed in read if not is_allowed for symbol in symbols}
+        return frozenset({symbol for symbols, is_allowed in read if is_allowed for symbol in symbols} - refused)
+
     def extras(self) -> Extras:
         """Return what lines are asked for beside quotes, by all texts that govern anything."""
         return frozenset(extra for text in self.texts for extra in text.plan.needs.extras)

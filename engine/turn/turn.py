@@ -334,6 +334,10 @@ def _on_dividend(work: Work, event: DividendReport) -> dict[str, Any]:
 
 def _on_trouble(work: Work, event: DataTrouble) -> None:
     work.record(Kind.FACTS, symbol=event.symbol, what=DATA_TROUBLE, value=event.text)
+    for name, bot in work.program.bots.items() if event.is_late else ():
+        if bot.plan.risk.delayed_data and event.symbol in ("", *bot.plan.needs.symbols, *bot.plan.needs.indices):
+            text = f"{event.symbol or 'market data'} comes 10 to 15 minutes late, and {name} trades on it: delayed_data"
+            work.alarm(name, text, key=f"late {event.symbol}")
 
 
 def _on_warning(work: Work, event: AccountWarning) -> None:

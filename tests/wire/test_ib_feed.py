@@ -794,3 +794,36 @@ def test_an_open_that_the_line_of_an_index_does_not_tell_is_asked_for(monkeypatc
 
     monkeypatch.setattr(opens, "session_on", begun)
     run(scenario())
+
+
+# ---------------------------------------------------------------- delayed data
+
+
+def _late(fields: Fields) -> list[tuple[object, ...]]:
+    """Answer a line as TWS does with market data type 3: error 10167, type 3, then delayed ticks."""
+    ticks = [(1, 6, fields[2], 66, 1.25, 3, 0), (1, 6, fields[2], 67, 1.35, 3, 0)]
+    return [*_trouble(10167)(fields), (58, 1, fields[2], 3), *ticks]
+
+
+@pytest.mark.parametrize("symbols", [frozenset[str](), frozenset({"SPY"}), frozenset({"SPX"})])
+def test_late_quotes_count_only_where_every_bot_allows_them(symbols: frozenset[str]) -> None:
+    option = Option("SPX", "SPXW", DAY, Decimal(6000), Right.PUT, con_id=7)
+
+    async def scenario() -> None:
+        async with fake_tws(answers={"1": _late}) as fake, connected(fake.port, lockstep=False) as (world, _):
+            board = world.feed.board
+            board.allow_delayed(symbols)
+            world.feed.watch([option])
+            while option not in world.feed.troubles or not board.delayed:
+                await world.link.next(world.link.now + timedelta(seconds=0.01))
+            row, is_allowed = board.rows[option], "SPX" in symbols
+            assert row in board.delayed
+            assert (row in board.frozen) is not is_allowed
+            assert ("never traded on" in world.feed.troubles[option]) is not is_allowed
+            assert board.bid[row] == 1.25
+            asked = [fields for fields in fake.asked if fields[0] == "59"]
+            assert bool(asked) is bool(symbols)
+            board.allow_delayed(frozenset())
+            assert row in board.frozen
+
+    run(scenario())

@@ -18,7 +18,7 @@ from engine.adapters.ib.contracts import (
     underlying_contract,
 )
 from engine.adapters.ib.hours import ToldHours, hours_in
-from engine.adapters.ib.no_data import DISCONNECTED, ELSEWHERE, LINES_USED_UP, PARTLY, why_not
+from engine.adapters.ib.no_data import DELAYED, DISCONNECTED, ELSEWHERE, LINES_USED_UP, OR_DELAYED, PARTLY, why_not
 from engine.adapters.ib.opens import Opens
 from engine.adapters.ib.requests import NO_CONTRACT, RefusedError, reading
 from engine.adapters.ib.rules import MarketRules
@@ -124,6 +124,8 @@ class IbFeed:
         self._away: dict[Contract, str] = {}
         self._logged: set[str] = set()
         self._stopped: dict[str, list[Contract]] = {}
+        self._late: set[str] = set()
+        self._asks_for_delayed = False
         self._told_hours: dict[str, ToldHours] = {}
         self._rules = MarketRules()
 
@@ -152,6 +154,7 @@ class IbFeed:
         self._logged.clear()
         self._away.clear()
         self._rules.forget()
+        self._asks_for_delayed = False
         self._wire = None
 
     # ------------------------------------------------------------ lines
@@ -168,6 +171,7 @@ class IbFeed:
         self._tell_shortage()
         if self._wire is None or not self._wire.is_up:
             return  # the next connection streams them
+        self._ask_for_delayed(self._wire)
         stays, asked = set(kept), self._asked
         for contract in [each for each in self._lines if each not in stays or asked[each][0] != self._ticks(each)]:
             self._away.pop(contract, None)
@@ -175,6 +179,12 @@ class IbFeed:
         for contract in kept:
             if contract not in self._lines:
                 self._subscribe(self._wire, contract)
+
+    def _ask_for_delayed(self, wire: Wire) -> None:
+        """Ask once a connection for late data where nothing else is subscribed, if something may be delayed."""
+        if self._board.may_be_delayed and not self._asks_for_delayed:
+            self._asks_for_delayed = True
+            wire.pace.in_turn(lambda: wire.client.reqMarketDataType(OR_DELAYED))
 
     def _tell_shortage(self) -> None:
         """Tell that contracts are beyond the limit, that more are than were told since, and that none is any more.
@@ -264,8 +274,12 @@ class IbFeed:
         contract = next((each for each, line in self._lines.items() if line == req_id), None)
         if wire is None or contract is None or code == UNKNOWN_TICKER:
             return None
-        words = self._note(contract, why_not(contract, code, text))
-        if code not in PARTLY:
+        is_used = code == DELAYED and contract.symbol in self._board.may_be_delayed
+        why = why_not(contract, code, text, is_used=is_used)
+        words = self._note(contract, why)
+        if is_used:
+            self._late.add(why)
+        elif code not in PARTLY:
             # quotes come only on change, so a line that has stopped looks like a quiet one
             row = self._board.rows[contract]
             wire.quotes.freeze(row)
@@ -333,7 +347,8 @@ class IbFeed:
             words = f"{_named(contracts)}: {why}"
             log.warning("%s", words)
             symbols = {contract.symbol for contract in contracts}
-            found.append(DataTrouble(at, symbols.pop() if len(symbols) == 1 else "", words))
+            is_late = why in self._late
+            found.append(DataTrouble(at, symbols.pop() if len(symbols) == 1 else "", words, is_late))
         self._stopped.clear()
         return found
 

@@ -6,13 +6,17 @@ from engine.model.contract import Contract
 NOT_SUBSCRIBED = frozenset((354, 10089, 10168, 10186))
 PARTLY = frozenset((10090, 10091))
 """The line streams, and lacks some ticks, as those of an option that are made of an underlying without subscription."""
+OR_DELAYED = 3
+"""The kind of market data to ask for: live where subscribed, else delayed by 10 to 15 minutes."""
 DELAYED, DISCONNECTED, ELSEWHERE, LINES_USED_UP = 10167, 10182, 10197, 101
 
 
-def why_not(contract: Contract, code: int, text: str) -> str:
-    """Return in words why a contract does not stream as it should."""
+def why_not(contract: Contract, code: int, text: str, *, is_used: bool = False) -> str:
+    """Return in words why a contract does not stream as it should; is_used: delayed data of it is traded on."""
     if code in NOT_SUBSCRIBED:
         return f"no market data subscription; it needs {subscription(contract)} (error {code}: {text})"
+    if code == DELAYED and is_used:
+        return f"delayed data, 10 to 15 minutes old; live data needs {subscription(contract)} (error {code})"
     if code == DELAYED:
         return f"delayed data only, never traded on; it needs {subscription(contract)} (error {code})"
     if code in PARTLY:

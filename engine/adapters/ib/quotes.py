@@ -22,7 +22,7 @@ Handler = Callable[[list[str]], None]
 FAULTS = (ValueError, LookupError, TypeError)
 
 _HUGE = 1e307
-_LIVE = "1"
+_LIVE, _DELAYED = "1", "3"
 _PRICES = {"4": "last", "6": "high", "7": "low", "9": "previous_close", "14": "open"}
 _DELAYED_PRICES = {"68": "last", "72": "high", "73": "low", "75": "previous_close", "76": "open"}
 _BIDS, _ASKS = ("1", "66"), ("2", "67")
@@ -250,7 +250,7 @@ class Quotes:
         """Take last, high, low, open and close, and every delayed price; unknown kinds are only heard."""
         name = _PRICES.get(kind) or _DELAYED_PRICES.get(kind)
         if kind in _DELAYED_PRICES or kind in _DELAYED_QUOTES:
-            self.board.frozen.add(row)
+            self.board.note_delayed(row)
         value = float(fields[4] or -1)
         if name is not None:
             column: array[float] = getattr(self.board, name)
@@ -296,7 +296,7 @@ class Quotes:
     def _other_size(self, kind: str, row: int, value: float) -> None:
         """Take sizes that come or go with their price, delayed ones, and volume; other kinds are only heard."""
         if kind in _DELAYED_QUOTES:
-            self.board.frozen.add(row)
+            self.board.note_delayed(row)
         if kind in _BID_SIZES:
             self._resize(0, row, value)
         elif kind in _ASK_SIZES:
@@ -382,17 +382,18 @@ class Quotes:
         board.theta[row] = nan if theta == UNSET_GREEK else theta
 
     def _type_handler(self) -> Handler:
-        frozen, rows, touched, fail = self.board.frozen, self.rows, self._touched, self._fail
+        board, rows, touched, fail = self.board, self.rows, self._touched, self._fail
 
         def kind_of_data(fields: list[str]) -> None:
             try:
                 row = rows.get(fields[2])
                 if row is None:
                     return
-                if fields[3] == _LIVE:
-                    frozen.discard(row)
+                if fields[3] == _DELAYED:
+                    board.note_delayed(row)
                 else:
-                    frozen.add(row)
+                    board.delayed.discard(row)
+                    (board.frozen.discard if fields[3] == _LIVE else board.frozen.add)(row)
                 touched.add(row)
             except FAULTS as problem:
                 fail(fields, problem)

@@ -90,6 +90,12 @@ def _judge_closing(edit: Edit) -> Verdict:
     return Verdict(words, is_worse=not edit.new)
 
 
+def _judge_delayed(edit: Edit) -> Verdict:
+    """Quotes of 10 to 15 minutes ago are traded on."""
+    words = "it trades on quotes that come 10 to 15 minutes late" if edit.new else "late quotes count as unknown"
+    return Verdict(words, is_worse=bool(edit.new))
+
+
 RISK: Keys = {
     "r": Key(key="r", said=_money, judge=told("what the limits in R come to is told there")),
     "max_loss_per_trade": Key(key="max_loss_per_trade", said=_money, judge=judge_trade),
@@ -110,6 +116,7 @@ RISK: Keys = {
     "undefined_risk": Key(
         key="undefined_risk", said=lambda value, _: "allow" if value else "not allowed", judge=judge_undefined
     ),
+    "delayed_data": Key(key="delayed_data", said=lambda value, _: "allow" if value else "refuse", judge=_judge_delayed),
     "protect": Key(key="protect", said=_protection, judge=judge_protect),
     "max_unprotected": Key(
         key="max_unprotected",
