@@ -29,10 +29,16 @@ def clock_time(planned: ExitPlan) -> DayTime | None:
 
 
 def late_problems(spec: Spec) -> Iterator[Problem]:
-    """Yield RB244 for a clock exit after which not even one try of its order ends before the close of a full day."""
+    """Yield RB244 for a clock exit after which not even one try of its order ends before the close of a full day.
+
+    One at the close, or after it, never acts.
+    """
     for rule, at, order in _clock_exits(spec):
         left, takes = seconds_left(at, _session(_FULL_DAY)), _first(order)
-        if 0.0 < left < takes:
+        if left <= 0.0:
+            message = f"'{rule.name}' ({at}) never acts: trading ends at 16:00"
+            yield Problem("RB244", rule.path, message, f"{_help(length(order, spec))}, or write 'at_expiry: settle'")
+        elif left < takes:
             message = f"'{rule.name}' begins {left:g} s before the close, and its first try takes {takes:g} s"
             yield Problem("RB244", rule.path, message, _help(length(order, spec)))
 

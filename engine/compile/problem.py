@@ -64,6 +64,7 @@ CODES = {
     "RB321": "An exit that half days of the coming year end before.",
     "RB322": "An `again` for which the window leaves no time, or a cap no room.",
     "RB323": "A cap on entries that no day can reach.",
+    "RB324": "A window that goes on long after the time exit.",
     "RB330": "A target of more than the position can win.",
     "RB331": "A stop at more than the position can lose.",
     "RB332": "An exit that never acts, because one above it is true whenever it is.",
@@ -100,12 +101,15 @@ CODES = {
     "RB366": "A leg whose name says another side or right.",
     "RB367": "A time exit that closes options which settle at the open on the day of entry.",
     "RB368": "An exit that is true right after the fill in the example market.",
+    "RB369": "An exit that never acts in the example market.",
     "RB370": "Two underlyings of which one side is larger than the other.",
     "RB371": "Two underlyings that are both sold, or both bought.",
     "RB372": "Legs on two underlyings of which one is sold before one is bought.",
     "RB373": "Two underlyings whose deltas do not offset each other.",
+    "RB374": "A target that nets a few dollars at most after commissions.",
     "RB375": "An underlying whose symbol is also that of a future or an index.",
     "RB377": "A size that the built-in cap refuses without an account document.",
+    "RB378": "A condition on the structure that does not hold in the example market, nor in one much calmer or wilder.",
     "RB382": "A time exit whose order has time for some of its tries only before the close.",
 }
 

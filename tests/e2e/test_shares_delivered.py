@@ -46,7 +46,7 @@ legs:
   short_call: {sell: call, strike: {at: spot, multiple_of: 1}}
 order: {start: mid, step: 0.01, wait: 10s, tries: 8, then: cancel}
 exits:
-  - time: "16:00"
+  - sessions_in_trade: {at_least: 9}
 risk: {daily_loss: $100000}
 """
 

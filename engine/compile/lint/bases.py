@@ -17,6 +17,8 @@ from engine.compile.reads import calls_of
 from engine.spec.nouns.legs import Side, StrikeBy
 
 _WHOLE = ("credit", "debit")
+_CLEAR = 0.2
+"""The part of what its bought legs cost in the example above which a diagonal surely costs something."""
 _AT_THE_MONEY, _OUT_OF_IT = (StrikeBy.AT_SPOT, StrikeBy.AT_LEG), (StrikeBy.OTM, StrikeBy.EXPECTED_MOVE)
 
 
@@ -35,6 +37,8 @@ def against_the_whole(look: Look) -> Iterator[Problem]:
 def of_next_to_nothing(look: Look) -> Iterator[Problem]:
     """Yield RB353 for an exit that is a part of the entry price, where the structure may be had for about nothing."""
     if is_sure(look.spec, look.bounds) or same_everywhere(look.spec) or _are_calendars(look) or _are_flies(look):
+        return
+    if len(look.spec.legs.expiries) > 1 and abs(look.sample.net) > _CLEAR * look.sample.premium:
         return
     for _, rule in look.exit_rules():
         if any(_is_part(call) for call in calls_of(rule.test)):

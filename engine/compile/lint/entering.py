@@ -8,14 +8,17 @@ from engine.compile.lint.literals import KIND, TIME, Subject
 from engine.compile.lint.look import Look
 from engine.compile.lint.ranges import ALL, TRUE
 from engine.compile.lint.reach import window_seconds
-from engine.compile.lint.wording import dates, said, window_words
+from engine.compile.lint.wording import dates, duration, said, window_words
 from engine.compile.lint.worth import MULTIPLIER
 from engine.compile.plan import Quantity, Rule, Truth
 from engine.compile.problem import Problem
+from engine.compile.timing import end_of_day, windows_of
 from engine.model.money import dollars
 from engine.spec.nouns.condition import Path
 
 NO_ENTRY = "no entry would ever be made"
+MOST_CUT = 1800.0
+"""Seconds that a window may go on after a time exit has closed everything."""
 
 
 def excluded(look: Look) -> Iterator[Problem]:
@@ -108,6 +111,20 @@ def windowless(look: Look) -> Iterator[Problem]:
     message = f"no entry on {dates(found)}: on a half day nothing is left of {window_words(look.spec)}"
     help_text = "move it, or say that it is meant: 'session: {is: full}' in 'when'"
     yield Problem("RB320", _window_path(look), message, help_text)
+
+
+def past_the_exit(look: Look) -> Iterator[Problem]:
+    """Yield RB324 for a window of which much lies behind the time exit that closes everything."""
+    session = look.terms.session
+    last = end_of_day(look.spec, session)
+    if last is None:
+        return
+    for window in windows_of(look.spec.entry):
+        ends = window.ends(session)
+        cut = (ends - last.before_close(session)).total_seconds()
+        if window.starts(session) < last.before_close(session) and ends < session.close and cut > MOST_CUT:
+            message = f"the window goes on for {duration(cut)} after {last}, when a time exit has closed everything"
+            yield Problem("RB324", _window_path(look), message, f"let it end at {last}, or close later")
 
 
 def _is_empty(start: float, end: float) -> bool:

@@ -1,39 +1,35 @@
 """Numbers outside of conditions that nobody means: strikes, widths, orders, confirmations, counts and limits."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from math import inf
 
+from engine.compile.lint.limits import limits
 from engine.compile.lint.look import Look
-from engine.compile.lint.sample import SampleLeg, expected, spots
-from engine.compile.lint.unusual import shown
+from engine.compile.lint.modifiers import modifiers
+from engine.compile.lint.number import Number, bare, in_percent, in_points, problem_of, times
+from engine.compile.lint.reach import spans_in_seconds
+from engine.compile.lint.sample import expected, spots
+from engine.compile.lint.stakes import NEXT_TO_NOTHING
 from engine.compile.lint.wording import duration
-from engine.compile.plan import LegPlan, Quantity
+from engine.compile.plan import LegPlan
 from engine.compile.problem import Problem
+from engine.compile.timing import outlives_its_day
 from engine.model.contract import LOT, product
-from engine.model.values import dataclass
-from engine.spec.nouns.condition import Amount, Confirm, Path, Unit
+from engine.spec.nouns.condition import Confirm, Path
 from engine.spec.nouns.legs import Bound, StrikeBy
 from engine.spec.nouns.order import Order
 
 AT_THE_MONEY = 0.4
 """What an option at the money is worth, in expected moves. Source: Brenner and Subrahmanyam 1988."""
+_ROOM = 6.0
+"""How far the price at which an order starts may lie from that of the example."""
+_SAME_DAY, _LONGER = 900.0, 3600.0
+"""Seconds for which an exit may wait to be confirmed, of options that end today and of others."""
+_MOST_OF_WIDTH = 0.9
+"""The part of its width that a spread is sold for at most."""
 MOST_CONTRACTS, MOST_NOTIONAL = 500, 100_000_000
 """Structures of one position, and its dollars of the underlying, beyond which a quantity is most likely a slip."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Number:
-    """A number of a key and the range that is usual for it, both as `words` writes them."""
-
-    path: Path
-    name: str
-    value: float
-    low: float
-    high: float
-    words: Callable[[float], str]
-    then: str
-    shifts: bool = False
 
 
 def out_of_range(look: Look) -> Iterator[Problem]:
@@ -42,7 +38,7 @@ def out_of_range(look: Look) -> Iterator[Problem]:
     for number in _numbers(look):
         if number.path not in seen and not number.low <= number.value <= number.high:
             seen.add(number.path)
-            yield _problem(number)
+            yield problem_of(number)
 
 
 def _numbers(look: Look) -> Iterator[Number]:
@@ -50,37 +46,7 @@ def _numbers(look: Look) -> Iterator[Number]:
     yield from _orders(look)
     yield from _patience(look)
     yield from _counts(look)
-    yield from _limits(look)
-
-
-def _problem(number: Number) -> Problem:
-    low, high, value = (number.words(each) for each in (number.low, number.high, number.value))
-    usual = f"{low} or more" if number.high == inf else f"{low} to {high}"
-    message = f"'{number.name}' is {value}, and usual is {usual}: {number.then}"
-    likely = [number.value * 100, number.value / 100] if number.shifts else []
-    found = [f"'{number.words(each)}'" for each in likely if number.low <= each <= number.high]
-    help_text = f"did you mean {' or '.join(found)}?" if found else f"write {usual}"
-    return Problem("RB361", number.path, message, help_text)
-
-
-def _bare(number: float) -> str:
-    return shown(number, Quantity.PLAIN)
-
-
-def _points(number: float) -> str:
-    return shown(number, Quantity.POINTS, 3)
-
-
-def _percent(number: float) -> str:
-    return shown(number / 100, Quantity.FRACTION)
-
-
-def _times(number: float) -> str:
-    return f"{_bare(number)}x"
-
-
-def _dollars(number: float) -> str:
-    return shown(number, Quantity.DOLLARS, 3)
+    yield from limits(look)
 
 
 # ---------------------------------------------------------------- strikes
@@ -89,10 +55,12 @@ def _dollars(number: float) -> str:
 def _strikes(look: Look) -> Iterator[Number]:
     for leg in look.plan.legs:
         if not leg.is_shares:
-            yield from _strike(leg, look.sample.legs.get(leg.name))
+            yield from _strike(leg, look)
+            yield from modifiers(leg)
 
 
-def _strike(leg: LegPlan, sample: SampleLeg | None) -> Iterator[Number]:
+def _strike(leg: LegPlan, look: Look) -> Iterator[Number]:
+    sample = look.sample.legs.get(leg.name)
     strike, key = leg.strike, "by" if leg.strike.by in (StrikeBy.BELOW, StrikeBy.ABOVE) else leg.strike.by.value
     path = (*strike.path, key) if strike.bound is Bound.NEAREST else (*strike.path, key, strike.bound.value)
     spot = spots(leg.symbol)
@@ -102,17 +70,17 @@ def _strike(leg: LegPlan, sample: SampleLeg | None) -> Iterator[Number]:
     match strike.by:
         case StrikeBy.DELTA:
             then = "no listed strike is meant by it"
-            yield Number(path=path, name=key, value=value, low=0.008, high=0.99, words=_bare, then=then, shifts=True)
+            yield Number(path=path, name=key, value=value, low=0.008, high=0.99, words=bare, then=then, shifts=True)
         case StrikeBy.EXPECTED_MOVE:
-            yield Number(path=path, name=key, value=value, low=0.04, high=8, words=_times, then=far, shifts=True)
+            yield Number(path=path, name=key, value=value, low=0.04, high=8, words=times, then=far, shifts=True)
         case StrikeBy.OTM if strike.is_percent:
-            yield Number(path=path, name=key, value=value, low=0.04, high=60, words=_percent, then=far, shifts=True)
-        case StrikeBy.OTM:
+            yield Number(path=path, name=key, value=value, low=0.04, high=60, words=in_percent, then=far, shifts=True)
+        case StrikeBy.OTM if value or strike.bound is Bound.NEAREST:
             ends = (spot[0] * 0.0002, spot[1] * 0.6)
-            yield Number(path=path, name=key, value=value, low=ends[0], high=ends[1], words=_points, then=far)
+            yield Number(path=path, name=key, value=value, low=ends[0], high=ends[1], words=in_points, then=far)
         case StrikeBy.PREMIUM | StrikeBy.SIDE_CREDIT:
-            most = _most_premium(leg, move)
-            yield Number(path=path, name=key, value=value, low=0.02, high=most, words=_bare, then=far, shifts=True)
+            most = min(_most_premium(leg, move), _most_of_a_side(leg, look))
+            yield Number(path=path, name=key, value=value, low=0.02, high=most, words=bare, then=far, shifts=True)
         case StrikeBy.BELOW | StrikeBy.ABOVE:
             yield from _widths(leg, path, spot)
         case _:
@@ -125,6 +93,13 @@ def _most_premium(leg: LegPlan, move: float) -> float:
     return 4 * AT_THE_MONEY * move if low == high else high
 
 
+def _most_of_a_side(leg: LegPlan, look: Look) -> float:
+    """Return the most that a short brings with the long that counts from it: less than the width between them."""
+    widths = [wing.strike.target for wing in look.plan.legs if wing.strike.reference == leg.name]
+    known = [float(width) for width in widths if width]
+    return _MOST_OF_WIDTH * known[0] if leg.strike.by is StrikeBy.SIDE_CREDIT and known else inf
+
+
 def _widths(leg: LegPlan, path: Path, spot: tuple[float, float]) -> Iterator[Number]:
     widths = (leg.strike.target or Decimal(0), *leg.strike.widths)
     low = 0.5 if spot[0] < spot[1] else product(leg.symbol).strike_step * 0.5
@@ -132,7 +107,7 @@ def _widths(leg: LegPlan, path: Path, spot: tuple[float, float]) -> Iterator[Num
     for at, width in enumerate(widths):
         where = (*path, at) if leg.strike.widths else path
         high = spot[1] * 0.15
-        yield Number(path=where, name="by", value=float(width), low=low, high=high, words=_points, then=then)
+        yield Number(path=where, name="by", value=float(width), low=low, high=high, words=in_points, then=then)
 
 
 # ---------------------------------------------------------------- orders
@@ -146,19 +121,18 @@ def _orders(look: Look) -> Iterator[Number]:
 
 
 def _order(order: Order, look: Look) -> Iterator[Number]:
-    path, premium = order.path, look.sample.premium
-    is_known = premium > 0.01 and len(look.sample.legs) == sum(1 for leg in look.plan.legs if not leg.is_shares)
-    is_known = is_known and all(spots(leg.symbol)[0] == spots(leg.symbol)[1] for leg in look.plan.legs)
+    path, stake = order.path, look.stake
+    price = 0.0 if stake is None else abs(stake.entry)
+    is_known = stake is not None and price > NEXT_TO_NOTHING * look.sample.premium
+    in_words = bare(round(price, 2))
     if order.price is not None and is_known:
-        then, high = f"the legs come to {_bare(round(premium, 2))} in the example, so it is never filled", 5 * premium
-        yield Number(
-            path=(*path, "start"), name="start", value=float(order.price), low=0.005, high=high, words=_bare, then=then
-        )
-    if order.step is not None and is_known:
-        then, high = "one step passes the whole price of the structure", max(premium, 0.25)
-        yield Number(
-            path=(*path, "step"), name="step", value=float(order.step), low=0.01, high=high, words=_bare, then=then
-        )
+        then, (low, high) = f"the structure is worth {in_words} in the example", (price / _ROOM, price * _ROOM)
+        value = float(order.price)
+        yield Number(path=(*path, "start"), name="start", value=value, low=low, high=high, words=bare, then=then)
+    if order.step is not None and is_known and stake is not None:
+        then, most = f"the structure is worth {in_words} in the example", max(price / 3, 4 * stake.tick)
+        value = float(order.step)
+        yield Number(path=(*path, "step"), name="step", value=value, low=0.01, high=most, words=bare, then=then)
     for name, seconds, most in (("wait", order.wait, 3600.0), ("pause", order.pause, 3600.0)):
         then = "the market moves on while the order stands at one price"
         yield Number(path=(*path, name), name=name, value=seconds, low=0.0, high=most, words=duration, then=then)
@@ -171,7 +145,9 @@ def _patience(look: Look) -> Iterator[Number]:
     quoted = {rule.path for _, rule in look.exit_rules() if "legs" in rule.reads}
     for condition in look.conditions.values():
         if condition.confirm is not None and condition.path in quoted:
-            yield _confirmation((*condition.path, "confirm"), condition.confirm)
+            is_same_day = not outlives_its_day(look.spec)
+            most = _SAME_DAY if is_same_day else _LONGER
+            yield _confirmation((*condition.path, "confirm"), condition.confirm, most)
         if condition.max_age is not None:
             age, then = condition.max_age, "quotes that old no longer say what the position is worth"
             path = (*condition.path, "max_age")
@@ -190,13 +166,13 @@ def _patience(look: Look) -> Iterator[Number]:
         )
 
 
-def _confirmation(path: Path, confirm: Confirm) -> Number:
+def _confirmation(path: Path, confirm: Confirm, most: float) -> Number:
     """Return how long an exit that is judged by the prices of its legs waits before it acts."""
     then = "the loss grows for as long before the exit acts"
     if confirm.quotes is not None:
         return Number(path=path, name="confirm", value=confirm.quotes, low=1, high=60, words=_quotes, then=then)
     seconds = confirm.seconds or 0.0
-    return Number(path=path, name="confirm", value=seconds, low=0.1, high=3600, words=duration, then=then)
+    return Number(path=path, name="confirm", value=seconds, low=0.1, high=most, words=duration, then=then)
 
 
 def _quotes(number: float) -> str:
@@ -212,61 +188,25 @@ def _counts(look: Look) -> Iterator[Number]:
     most = float(min(MOST_CONTRACTS, max(int(MOST_NOTIONAL / (spot * LOT)), 1)))
     if spec.overwrite is None:
         path: Path = ("quantity",) if spec.size is None and spec.growth is None else ("quantity", "at_most")
-        yield Number(path=path, name="quantity", value=spec.quantity, low=1, high=most, words=_bare, then=then)
+        yield Number(path=path, name="quantity", value=spec.quantity, low=1, high=most, words=bare, then=then)
     if spec.entry.max_open is not None:
         many = "so many positions are never watched one by one"
         path = (*spec.entry.path, "max_open")
-        yield Number(path=path, name="max_open", value=spec.entry.max_open, low=1, high=250, words=_bare, then=many)
+        yield Number(path=path, name="max_open", value=spec.entry.max_open, low=1, high=250, words=bare, then=many)
     if spec.entry.per_day is not None:
         many, path = "it is no limit any more", (*spec.entry.path, "per_day")
-        yield Number(path=path, name="per_day", value=spec.entry.per_day, low=1, high=100, words=_bare, then=many)
+        yield Number(path=path, name="per_day", value=spec.entry.per_day, low=1, high=100, words=bare, then=many)
+    yield from _every(look)
     for leg in look.plan.legs:
         days = max(leg.expiry.days)
         late = "no option ends so late"
-        yield Number(path=(*leg.expiry.path, "dte"), name="dte", value=days, low=0, high=1200, words=_bare, then=late)
+        yield Number(path=(*leg.expiry.path, "dte"), name="dte", value=days, low=0, high=1200, words=bare, then=late)
 
 
-# ---------------------------------------------------------------- limits
-
-
-def _limits(look: Look) -> Iterator[Number]:
-    spec, risk = look.spec, look.spec.risk
-    protect = risk.protect
-    if protect is not None:
-        then, path = "the stop at the broker lies where no price ever comes", (*risk.path, "protect", "cost")
-        times = float(protect.times)
-        yield Number(path=path, name="cost", value=times, low=1.0, high=50, words=_times, then=then, shifts=True)
-    if spec.size is not None and spec.size.amount.unit is Unit.MULTIPLE:
-        then, path = (
-            "one position takes more than the account is worth, or nothing fits",
-            ("quantity", spec.size.fits.value),
-        )
-        part = float(spec.size.amount.value)
-        yield Number(path=path, name=spec.size.fits.value, value=part, low=0.0005, high=1.0, words=_times, then=then)
-    worst = _worst(look)
-    if worst is None:
+def _every(look: Look) -> Iterator[Number]:
+    every = look.spec.entry.every
+    if every is None:
         return
-    if risk.max_loss_per_trade is not None:
-        then, path = (
-            f"a trade loses {_dollars(worst)} at most, so it limits nothing",
-            (*risk.path, "max_loss_per_trade"),
-        )
-        limit, high = float(risk.max_loss_per_trade), 100 * worst
-        yield Number(path=path, name="max_loss_per_trade", value=limit, low=0.0, high=high, words=_dollars, then=then)
-    trades = max(spec.entry.per_day or 1, spec.entry.max_open or 1)
-    for name, given in (("daily_loss", risk.daily_loss), ("daily_profit", risk.daily_profit)):
-        if given is not None and not isinstance(given, Amount):
-            then, path = (
-                f"a trade loses {_dollars(worst)} at most, so the limit acts at once or never",
-                (*risk.path, name),
-            )
-            low, high = worst * 0.015, worst * trades * 100
-            yield Number(path=path, name=name, value=float(given), low=low, high=high, words=_dollars, then=then)
-
-
-def _worst(look: Look) -> float | None:
-    """Return the dollars that a trade loses at most in round numbers, by the width of its strikes; None without one."""
-    width = look.worth.most_cost if look.plan.opens_for == "credit" else look.worth.most_value
-    if not width or look.plan.overwrite is not None or any(leg.is_shares for leg in look.plan.legs):
-        return None
-    return width * LOT * look.plan.quantity
+    longest = max(end - start for start, end in spans_in_seconds(look.spec, look.terms.session))
+    then, path = "it is judged at the start of a window and not again", (*look.spec.entry.path, "every")
+    yield Number(path=path, name="every", value=every, low=1.0, high=longest, words=duration, then=then)

@@ -7,7 +7,7 @@ from engine.compile.lint.bases import against_the_whole, loans, of_next_to_nothi
 from engine.compile.lint.caps import out_of_reach, past_built_in_cap
 from engine.compile.lint.closing import closing_unsaid, parts_of_one, uncovering
 from engine.compile.lint.endings import unended
-from engine.compile.lint.entering import excluded, unaffordable, windowless
+from engine.compile.lint.entering import excluded, past_the_exit, unaffordable, windowless
 from engine.compile.lint.exits import idle, idle_halts
 from engine.compile.lint.hedged import unhedged
 from engine.compile.lint.keys import out_of_range
@@ -26,10 +26,19 @@ from engine.compile.lint.orders import (
     unreduced,
     waiting_for_quotes,
 )
+from engine.compile.lint.outcomes import inside_the_spread, never_in_the_example, of_few_dollars
 from engine.compile.lint.prices import of_a_share, of_a_tick, off_tick
 from engine.compile.lint.rolls import rolled_again, rolled_at_any_price
+from engine.compile.lint.scenarios import unmet
 from engine.compile.lint.settled import always, at_once_in_the_example
-from engine.compile.lint.shapes import crossed, misnamed, out_on_the_first_day, twice
+from engine.compile.lint.shapes import (
+    crossed,
+    misnamed,
+    out_on_the_first_day,
+    sold_inside,
+    twice,
+    without_bid,
+)
 from engine.compile.lint.symbols import namesakes
 from engine.compile.lint.unitless import read_otherwise
 from engine.compile.lint.unusual import unusual
@@ -51,6 +60,7 @@ CHECKS: tuple[Check, ...] = (
     excluded,
     unaffordable,
     windowless,
+    past_the_exit,
     before_members_open,
     out_of_reach,
     unknown_events,
@@ -86,14 +96,20 @@ CHECKS: tuple[Check, ...] = (
 UNUSUAL: tuple[Check, ...] = (
     unhedged,
     crossed,
+    sold_inside,
     twice,
     misnamed,
     out_on_the_first_day,
     always,
     unusual,
     out_of_range,
+    without_bid,
+    unmet,
     past_built_in_cap,
     at_once_in_the_example,
+    never_in_the_example,
+    inside_the_spread,
+    of_few_dollars,
 )
 """Checks of numbers that are most likely a slip; of what another check has marked they say nothing."""
 

@@ -9,6 +9,7 @@ from engine.compile.lint.clauses import can_hold
 from engine.compile.lint.literals import Terms
 from engine.compile.lint.reach import Places, PriceBounds, least_loss, places_of, price_bounds, window_seconds
 from engine.compile.lint.sample import Sample, sample_of
+from engine.compile.lint.stakes import Stake, stake_of
 from engine.compile.lint.worth import Worth, worth_of
 from engine.compile.plan import ExitPlan, Plan, Rule
 from engine.compile.problem import Problem
@@ -36,7 +37,8 @@ class Outside:
 class Look:
     """One bot as lint sees it, on a full session. `bounds` are those of `require` on its price.
 
-    least_loss: what one structure can lose at least, per share. sample: the structure in the example market.
+    least_loss: what one structure can lose at least, per share. sample: the structure in the example market; stake: its
+    price there, None where the example does not tell.
     `outside` None: nothing is said that depends on the day or on calendars. `halves`: the half days of the coming year
     on which the bot may enter and be done with it, each with what subjects can be on it.
     """
@@ -51,6 +53,7 @@ class Look:
     places: Places
     least_loss: float
     sample: Sample
+    stake: Stake | None = None
     halves: tuple[tuple[Terms, Places], ...] = ()
 
     def marked(self, rule: Rule) -> Path:
@@ -82,7 +85,9 @@ def look_at(spec: Spec, plan: Plan, outside: Outside | None) -> Look:
     judged = (*spec.entry.when, *spec.legs.require, *spec.risk.halt_when, *spec.risk.require, *_judged_exits(spec))
     conditions = {condition.path: condition for condition in judged}
     places, least = places_of(spec, plan, worth, bounds, terms), least_loss(spec, plan, worth, bounds)
-    look = Look(spec, plan, outside, conditions, worth, bounds, terms, places, least, sample_of(plan))
+    sample = sample_of(plan)
+    stake = stake_of(spec, plan, sample)
+    look = Look(spec, plan, outside, conditions, worth, bounds, terms, places, least, sample, stake)
     return replace(look, halves=tuple(_halves(look)))
 
 

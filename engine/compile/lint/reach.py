@@ -197,7 +197,7 @@ def places_of(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds, terms: 
     return Places(
         halt=_reach(in_window | {TIME: stretch(0.0, day, high_open=True)}),
         entry=_reach(
-            in_window | _prices(plan, worth) | _risks(plan, least_loss(spec, plan, worth, bounds)),
+            in_window | _prices(plan, worth) | _risks(plan, least_loss(spec, plan, worth, bounds)) | _delta_range(plan),
             {"dte": stretch(fewest, most)},
         ),
         open=_reach(

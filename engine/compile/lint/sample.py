@@ -7,6 +7,7 @@ fast. Strikes are rounded to the product's grid.
 from collections.abc import Callable, Mapping
 from math import exp, inf, log, sqrt
 from statistics import NormalDist
+from typing import NamedTuple
 
 from engine.compile.plan import LegPlan, Plan
 from engine.compile.timing import full_session
@@ -27,7 +28,8 @@ _STOCKS = (5.0, 5000.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleLeg:
-    """One option in the example. `move`: points of one expected move until it ends; `days`: calendar days to that.
+    """One option in the example. `move`: points of one expected move until it ends; `days`: calendar days to
+    that; `years`: trading time to that.
 
     mid per share; delta signed, of one bought option.
     """
@@ -39,6 +41,7 @@ class SampleLeg:
     delta: float
     move: float
     days: int
+    years: float
 
     @property
     def outward(self) -> float:
@@ -102,14 +105,37 @@ def days_of(expiry: Expiry) -> int:
     return expiry.days[-1] if expiry.is_latest else expiry.days[0]
 
 
-def sample_of(plan: Plan) -> Sample:
-    """Return the structure of a plan in the example, at the start of its first window."""
+class _Market(NamedTuple):
+    """left_today: the part of a session until its close; times: volatility, in multiples of the example's."""
+
+    left_today: float
+    times: float
+
+
+class _Priced(NamedTuple):
+    """What prices one leg. annual: volatility; width: points to the leg that counts from it, 0 where none does."""
+
+    spot: float
+    years: float
+    annual: float
+    width: float
+
+
+def sample_of(plan: Plan, times: float = 1.0) -> Sample:
+    """Return the structure of a plan in the example, at the start of its first window.
+
+    times: as in a market of so many times the example's volatility.
+    """
     session = full_session()
     start = plan.entry.windows[0].start.on(session)
     left = max((session.close - start).total_seconds() / 3600 / _SESSION_HOURS, 0.0)
     legs: dict[str, SampleLeg] = {}
     for leg in plan.legs:
-        if not leg.is_shares and (found := _placed(leg, legs, min(left, 1.0))) is not None:
+        width = next((each.strike.target for each in plan.legs if each.strike.reference == leg.name), None)
+        if (
+            not leg.is_shares
+            and (found := _placed(leg, legs, _Market(min(left, 1.0), times), float(width or 0))) is not None
+        ):
             legs[leg.name] = found
     return Sample(legs, plan.quantity, plan.underlyings[0])
 
@@ -118,35 +144,42 @@ def _years(days: int, left_today: float) -> float:
     return max((left_today + round(days * _WEEK_DAYS / _DAYS)) / _YEAR, _LEAST_YEARS)
 
 
-def _placed(leg: LegPlan, legs: Mapping[str, SampleLeg], left_today: float) -> SampleLeg | None:
+def _placed(leg: LegPlan, legs: Mapping[str, SampleLeg], market: _Market, width: float) -> SampleLeg | None:
     days = days_of(leg.expiry)
-    spot, years, annual = float(level(leg.symbol)), _years(days, left_today), volatility(days)
-    strike = _strike(leg, legs, spot, years, annual)
+    spot, years, annual = float(level(leg.symbol)), _years(days, market.left_today), volatility(days) * market.times
+    strike = _strike(leg, legs, _Priced(spot, years, annual, width))
     if strike is None or not 0 < strike < inf:
         return None
     terms = (spot, strike, years, annual, leg.right is Right.CALL)
     move = spot * annual * sqrt(years)
     return SampleLeg(
-        plan=leg, strike=strike, spot=spot, mid=black.price(*terms), delta=black.delta(*terms), move=move, days=days
+        plan=leg,
+        strike=strike,
+        spot=spot,
+        mid=black.price(*terms),
+        delta=black.delta(*terms),
+        move=move,
+        days=days,
+        years=years,
     )
 
 
-def _strike(leg: LegPlan, legs: Mapping[str, SampleLeg], spot: float, years: float, annual: float) -> float | None:
+def _strike(leg: LegPlan, legs: Mapping[str, SampleLeg], at: _Priced) -> float | None:
     """Return the listed strike that the selector comes nearest to, None where the text does not tell."""
-    wanted = _wanted(leg, legs, spot, years, annual)
+    wanted = _wanted(leg, legs, at)
     if wanted is None:
         return None
     strike, outward = leg.strike, -1 if leg.right is Right.PUT else 1
     if strike.at_least_from_spot is not None:
-        least = spot + outward * float(strike.at_least_from_spot)
+        least = at.spot + outward * float(strike.at_least_from_spot)
         wanted = max(wanted, least) if outward > 0 else min(wanted, least)
     step = float(strike.multiple_of or product(leg.symbol).strike_step)
     return round(wanted / step) * step
 
 
-def _wanted(leg: LegPlan, legs: Mapping[str, SampleLeg], spot: float, years: float, annual: float) -> float | None:
+def _wanted(leg: LegPlan, legs: Mapping[str, SampleLeg], at: _Priced) -> float | None:
     strike, outward = leg.strike, -1 if leg.right is Right.PUT else 1
-    target = float(strike.target or 0)
+    target, (spot, years, annual, width) = float(strike.target or 0), at
     match strike.by:
         case StrikeBy.AT_SPOT:
             return spot
@@ -157,11 +190,21 @@ def _wanted(leg: LegPlan, legs: Mapping[str, SampleLeg], spot: float, years: flo
         case StrikeBy.OTM:
             return spot + outward * (target / 100 * spot if strike.is_percent else target)
         case StrikeBy.PREMIUM:
-            return _by_price(lambda at: black.price(spot, at, years, annual, outward > 0), target, spot, outward)
+            return _by_price(lambda k: black.price(spot, k, years, annual, outward > 0), target, spot, outward)
+        case StrikeBy.SIDE_CREDIT if target < width:
+            return _by_price(lambda k: _spread(at, k, outward), target, spot, outward)
         case StrikeBy.AT_LEG | StrikeBy.BELOW | StrikeBy.ABOVE:
             return _by_leg(strike, legs)
         case _:
             return None
+
+
+def _spread(at: _Priced, strike: float, outward: int) -> float:
+    """Return what a strike brings less the one further out."""
+    near, far = (
+        black.price(at.spot, each, at.years, at.annual, outward > 0) for each in (strike, strike + outward * at.width)
+    )
+    return near - far
 
 
 def _by_leg(strike: Strike, legs: Mapping[str, SampleLeg]) -> float | None:

@@ -1,7 +1,8 @@
 """Usual ranges in numbers: what a range that is relative to spot, width or premium comes to for one bot."""
 
 from collections.abc import Mapping
-from math import inf
+from dataclasses import replace
+from math import inf, sqrt
 from typing import NamedTuple
 
 from engine.compile.lint.look import Look
@@ -12,6 +13,15 @@ from engine.model.contract import LOT
 
 LEAST_PRICE = 0.0099
 """Prices per share are counted in cents: a smaller bound than one cent says nothing."""
+
+_GAINS = ("profit", "loss", "give_back")
+_OF_SHARES, _MOST_OF_SHARES = 0.1, 2.0
+"""How much smaller gains are that count from the price of shares, and the largest."""
+_MOST_OF_CREDIT = 0.985
+"""The part of a credit that a target asks for at most: the last ticks cost days."""
+_DAYS = 252
+_YEARS_MOVE, _STOCKS_MOVE = (0.16, 0.16), (0.16, 0.33)
+"""A year's volatility of what the example knows, and between which that of a stock lies."""
 
 
 class Span(NamedTuple):
@@ -27,7 +37,21 @@ def span_of(call: Call, look: Look) -> Span | None:
     usual = USUAL[call.measure].get(call.quantity) if call.measure in USUAL else None
     if usual is None:
         return None
+    usual = _of_this_bot(usual, call, look)
     return sized(usual, look, _symbol(call, look), is_price=call.quantity is Quantity.PRICE)
+
+
+def _of_this_bot(usual: Usual, call: Call, look: Look) -> Usual:
+    """Return the range of a gain for what the bot deals in: shares move less than options, a credit is all it wins."""
+    if call.measure not in _GAINS or call.quantity is not Quantity.FRACTION:
+        return usual
+    if any(leg.is_shares for leg in look.plan.legs):
+        return replace(usual, low=usual.low * _OF_SHARES, high=_MOST_OF_SHARES)
+    is_of_all = "of" not in dict(call.arguments)
+    is_credit_all = look.plan.opens_for == "credit" and look.worth.most_value == 0
+    if call.measure == "profit" and is_credit_all and is_of_all:
+        return replace(usual, high=_MOST_OF_CREDIT)
+    return usual
 
 
 def sized(usual: Usual, look: Look, symbol: str, *, is_price: bool = False) -> Span:
@@ -57,6 +81,10 @@ def _sizes(scale: Scale, look: Look, symbol: str) -> tuple[float, float]:
             return low, high
         case Scale.NOTIONAL:
             return low * LOT, high * sample.lot
+        case Scale.DAY | Scale.DAY_IN_POINTS:
+            days = _YEARS_MOVE if is_known else _STOCKS_MOVE
+            points = (low, high) if scale is Scale.DAY_IN_POINTS else (1.0, 1.0)
+            return points[0] * days[0] / sqrt(_DAYS), points[1] * days[1] / sqrt(_DAYS)
         case Scale.MOVE if is_known:
             move = min((leg.move for leg in sample.legs.values() if leg.plan.symbol == symbol), default=None)
             found = expected(symbol, 0, 1.0) if move is None else move

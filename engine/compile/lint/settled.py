@@ -5,11 +5,19 @@ from collections.abc import Iterator
 from engine.compile.lint.clauses import Reach, can_hold, legs_of
 from engine.compile.lint.literals import Subject
 from engine.compile.lint.look import Look
+from engine.compile.lint.paid import Room, paid_about
 from engine.compile.lint.ranges import Range, meet, stretch
-from engine.compile.lint.sample import Sample
+from engine.compile.lint.sample import Sample, SampleLeg
+from engine.compile.lint.stakes import Stake
 from engine.compile.lint.wording import said
+from engine.compile.plan import Quantity
 from engine.compile.problem import Problem
-from engine.model.contract import LOT
+from engine.model.contract import LOT, product
+from engine.spec.nouns.legs import StrikeBy
+
+AT_THE_MONEY = (StrikeBy.AT_SPOT, StrikeBy.AT_LEG)
+_ROOM, _NEAR = 1.5, 1.2
+"""How far prices, and parts of the entry price, may lie from those of the example."""
 
 
 def always(look: Look) -> Iterator[Problem]:
@@ -41,14 +49,39 @@ def _in_words(look: Look) -> str:
 
 
 def _in_the_example(look: Look) -> Reach:
-    sample = look.sample
+    sample, stake = look.sample, look.stake
 
     def reach(subject: Subject) -> Range:
         found = look.places.opened(subject)
         known = _known(subject, sample) if subject.of is None else None
+        if known is None and stake is not None:
+            known = _money(subject, look, stake)
         return found if known is None else meet(found, known)
 
     return reach
+
+
+def _money(subject: Subject, look: Look, stake: Stake) -> Range | None:
+    """Return what closing costs right after the fill, of the whole or of some legs, and what is lost by then."""
+    if subject.measure not in ("gain in dollars", "cost"):
+        return None
+    paid, legs = paid_about(look, Room(1 / _ROOM, _ROOM)), legs_of(subject)
+    if subject.measure == "gain in dollars" and not legs:
+        return stretch(-stake.commission * look.plan.quantity, -stake.commission * look.plan.quantity)
+    if subject.measure != "cost" or subject.quantity is not Quantity.PRICE or paid is None:
+        return None
+    if not legs and subject.of is None:
+        return stretch(paid.least, paid.most) if stake.is_sold else stretch(-paid.most, -paid.least)
+    mids = [leg.mid * leg.plan.ratio * -leg.plan.sign for name, leg in look.sample.legs.items() if name in legs]
+    cost = sum(mids)
+    if subject.of is not None and subject.of.measure == "credit" and stake.is_sold and cost > 0:
+        return stretch(cost / stake.entry / _NEAR, cost / stake.entry * _NEAR)
+    return stretch(cost / _ROOM, cost * _ROOM) if subject.of is None and cost > 0 else None
+
+
+def _off_the_strike(leg: SampleLeg) -> float:
+    """Return how far spot is past a strike at the money, in the mean: a quarter of the distance to the next one."""
+    return float(product(leg.plan.symbol).strike_step) / 4 if leg.plan.strike.by in AT_THE_MONEY else 0.0
 
 
 def _known(subject: Subject, sample: Sample) -> Range | None:
@@ -57,7 +90,7 @@ def _known(subject: Subject, sample: Sample) -> Range | None:
     legs = [sample.legs[name] for name in sorted(legs_of(subject)) if name in sample.legs] if is_of_legs else []
     match subject.measure:
         case "breach" if legs:
-            nearest = min(leg.outward for leg in legs)
+            nearest = min(leg.outward - _off_the_strike(leg) for leg in legs)
             return stretch(nearest, nearest)
         case "leg_delta" if legs:
             largest = max(abs(leg.delta) for leg in legs)

@@ -4,18 +4,22 @@ from collections.abc import Iterator
 from itertools import combinations, islice
 
 from engine.compile.lint.look import Look
-from engine.compile.lint.sample import SampleLeg, days_of
+from engine.compile.lint.sample import SampleLeg, days_of, sample_of, spots
 from engine.compile.lint.wording import said
 from engine.compile.lint.worth import same_everywhere
 from engine.compile.plan import Holds, LegPlan, Rule
 from engine.compile.problem import Problem
 from engine.compile.timing import end_of_day, full_session
-from engine.model.contract import OPENING_CLASSES, Right
+from engine.model.contract import OPENING_CLASSES, Right, product
 from engine.spec.nouns.condition import Path
 from engine.spec.nouns.legs import Bound, StrikeBy
 
-DEEP = 0.75
+DEEP = 0.7
 """The delta from which a sold option is deep in the money."""
+_INSIDE = 0.5
+"""The delta from which the bought option of a spread is in the money too."""
+_NO_BID, _WILD = 0.1, 3.0
+"""The part of a tick below which nobody bids for an option, though volatility is so many times the example's."""
 WEEK = 7
 """Calendar days to expiry from which a position is meant to be held overnight."""
 _SIDES = {"short": -1, "sold": -1, "sell": -1, "long": 1, "bought": 1, "buy": 1}
@@ -25,7 +29,8 @@ _RIGHTS = {"put": Right.PUT, "puts": Right.PUT, "call": Right.CALL, "calls": Rig
 def crossed(look: Look) -> Iterator[Problem]:
     """Yield RB362 for a sold put above a sold call, and for a sold option that is deep in the money."""
     sold = [leg for leg in look.sample.legs.values() if leg.plan.sign < 0]
-    deep = [leg for leg in sold if abs(leg.delta) > DEEP and leg.plan.strike.by is StrikeBy.DELTA]
+    deep = [leg for leg in sold if abs(leg.delta) > DEEP - _STEP and leg.plan.strike.by is StrikeBy.DELTA]
+    deep = [leg for leg in deep if not _is_covered_call(leg, look)]
     for leg in deep:
         right, target = leg.plan.right.value, leg.plan.strike.target
         message = (
@@ -43,6 +48,45 @@ def crossed(look: Look) -> Iterator[Problem]:
                 "one of them always ends in the money"
             )
             yield Problem("RB362", put.plan.strike.path, message, "the sold put stands below the sold call", None, True)
+
+
+_STEP = 0.01
+"""How much the delta of a listed strike may lack of the one that is asked for."""
+
+
+def _is_covered_call(leg: SampleLeg, look: Look) -> bool:
+    """Say whether shares are held or bought against a sold call: deep in the money it is a sale of them."""
+    has_shares = look.plan.overwrite is not None or any(each.is_shares and each.sign > 0 for each in look.plan.legs)
+    return has_shares and leg.plan.right is Right.CALL
+
+
+def sold_inside(look: Look) -> Iterator[Problem]:
+    """Yield RB362 for a spread of two options, both in the money, that is sold."""
+    legs = list(look.sample.legs.values())
+    if len(legs) != 2 or len(look.plan.legs) != 2 or not _alike(*legs) or legs[0].plan.right is not legs[1].plan.right:
+        return
+    sold, bought = sorted(legs, key=lambda leg: leg.plan.sign)
+    is_spread = sold.plan.ratio == bought.plan.ratio and sold.plan.sign < 0 < bought.plan.sign
+    if is_spread and abs(sold.delta) > abs(bought.delta) > _INSIDE:
+        right = sold.plan.right.value
+        message = (
+            f"the example sells the {right} at {sold.strike:g} and buys that at {bought.strike:g}, both in the money: "
+            "the spread is sold for most of its width"
+        )
+        side = "above" if sold.plan.right is Right.CALL else "below"
+        yield Problem("RB362", sold.plan.strike.path, message, f"did you mean '{side}' it?", None, True)
+
+
+def without_bid(look: Look) -> Iterator[Problem]:
+    """Yield RB361 for a sold option that is worth nothing in the example, nor in a wild market: nobody bids for it."""
+    wild = sample_of(look.plan, _WILD).legs
+    for leg in look.sample.legs.values():
+        tick = float(product(leg.plan.symbol).option_ticks.steps[0][1])
+        is_known = spots(leg.plan.symbol)[0] == spots(leg.plan.symbol)[1]
+        if is_known and leg.plan.sign < 0 and leg.plan.name in wild and wild[leg.plan.name].mid < _NO_BID * tick:
+            message = f"the example sells '{leg.plan.name}' at {leg.strike:g}, where nobody bids: no entry is made"
+            help_text = f"{leg.plan.symbol} is {leg.spot:g} there, and one expected move {leg.move:.3g} points"
+            yield Problem("RB361", leg.plan.strike.path, message, help_text, None, True)
 
 
 def _target(leg: LegPlan) -> Path:

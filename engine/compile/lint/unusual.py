@@ -37,6 +37,7 @@ def unusual(look: Look) -> Iterator[Problem]:
     for pair in pairs_of(look):
         for single in singles(pair.condition, pair.rule.test):
             if isinstance(single.test, Compare):
+                yield from _at_one_number(pair, single, single.test)
                 yield from _judged(look, pair, single, single.test)
             else:
                 yield from _held(look, single, single.test.call)
@@ -59,6 +60,29 @@ def _judged(look: Look, pair: Pair, single: Single, test: Compare) -> Iterator[P
         return
     at = outside[0]
     yield _problem(look, pair, single, test, call, span, [number for number, _ in bounds], at, of)
+
+
+_COUNTED = (Quantity.DAYS, Quantity.PLAIN, Quantity.SECONDS)
+"""What is counted in whole numbers, so that a bound of one number means something."""
+
+
+def _at_one_number(pair: Pair, single: Single, test: Compare) -> Iterator[Problem]:
+    """Yield RB360 for a test that only one number passes, or fails: `between: [15, 15]`, `beyond: 0%`."""
+    numbers = [found[0] for found in map(linear, test.right) if found is not None and found[1] is None]
+    call = test.left
+    if not isinstance(call, Call) or len(numbers) < len(test.right) or single.amount() is None:
+        return
+    is_band = test.op in (Op.BETWEEN, Op.OUTSIDE) and numbers[0] == numbers[1] and call.quantity not in _COUNTED
+    is_beyond = test.op is Op.BEYOND and numbers[0] == 0
+    if not is_band and not is_beyond:
+        return
+    often = (test.op is Op.BETWEEN) is not single.wanted
+    words = (_ALWAYS if often else _NEVER)[pair.standing]
+    passing = "passes" if test.op is Op.BETWEEN else "fails"
+    what = f"only {shown(numbers[0], call.quantity)} itself {passing}"
+    message = f"'{call.measure}' is compared with one number, and {what}: {words}"
+    help_text = "write a range, as in 'between: [12, 22]'" if is_band else "write how far, as in 'beyond: 1%'"
+    yield Problem("RB360", single.path(), message, help_text)
 
 
 _OF_ARGUMENTS = {

@@ -2,7 +2,9 @@
 
 A bound outside its range is legal and most likely a slip: 0.30 for a rank from 0 to 100, 0.12 for a level of VIX. The
 ranges are wide: a bound a hundred times too small or too large lies outside, and one that somebody trades by does not.
-Source: levels of VIX from 1990 to 2025 (8.6 to 89.5, closes and highs); limits of the formulas beside each measure.
+Source: levels of VIX from 1990 to 2025 (8.6 to 89.5, closes and highs), its largest rise within a session (26 points)
+and from close to close (24.9 points; 116 %, else at most 75 %); the S&P 500 from close to close since 1988 (-12 % to
+11.6 %); limits of the formulas beside each measure.
 """
 
 from collections.abc import Mapping
@@ -20,6 +22,8 @@ class Scale(Enum):
     ONE = "itself"
     SPOT = "the level of the underlying"
     MOVE = "the expected move until the nearest expiry"
+    DAY = "the expected move of one session, as a part of the level"
+    DAY_IN_POINTS = "the expected move of one session, in points"
     PREMIUM = "what the sold legs bring in the example"
     POSITION = "what the sold legs bring in the example, in dollars of the whole position"
     NOTIONAL = "the level of the underlying, in dollars of the whole position"
@@ -60,13 +64,13 @@ def _scaled(
 
 
 _LEVEL = _scaled(Quantity.POINTS, 0.3, 3.0, Scale.SPOT)
-_OF_VIX = _one(Quantity.LEVEL, 5.0, 100.0)
+_OF_VIX = _one(Quantity.LEVEL, 5.0, 90.0)
 _RANK = _one(Quantity.PLAIN, 1.0, 100.0)
 _RATE = _one(Quantity.PERCENT, 3.0, 300.0)
 _COUNT = {Quantity.PLAIN: Usual(0.5, 1_000_000.0, zero=True)}
 _CHANGE = {
-    **_scaled(Quantity.POINTS, 0.0002, 0.25, Scale.SPOT, signed=True, zero=True),
-    **_one(Quantity.FRACTION, 0.0005, 0.25, signed=True, zero=True),
+    **_scaled(Quantity.POINTS, 0.02, 12.0, Scale.DAY_IN_POINTS, signed=True, zero=True),
+    Quantity.FRACTION: Usual(0.05, 12.0, Scale.DAY, signed=True, zero=True),
 }
 _PREMIUM = {
     **_scaled(Quantity.PRICE, 0.003, 5.0, Scale.PREMIUM, zero=True),
@@ -95,13 +99,13 @@ USUAL: Mapping[str, Mapping[Quantity, Usual]] = {
     "vix1d": _OF_VIX,
     "vix3m": _OF_VIX,
     "vix_change": {
-        **_one(Quantity.LEVEL, 0.1, 60.0, signed=True, zero=True),
-        **_one(Quantity.FRACTION, 0.01, 1.5, signed=True, zero=True),
+        **_one(Quantity.LEVEL, 0.1, 30.0, signed=True, zero=True),
+        **_one(Quantity.FRACTION, 0.01, 0.9, signed=True, zero=True),
     },
-    "vix_spike": {Quantity.LEVEL: Usual(0.1, 60.0, zero=True)},
+    "vix_spike": {Quantity.LEVEL: Usual(0.1, 25.0, zero=True)},
     "move": _CHANGE,
     "gap": _CHANGE,
-    "day_range": _scaled(Quantity.POINTS, 0.0002, 0.2, Scale.SPOT),
+    "day_range": _scaled(Quantity.POINTS, 0.0005, 0.2, Scale.SPOT),
     "spx_spy_ratio": _one(Quantity.PLAIN, 9.5, 10.5),
     "iv": _RATE,
     "rv": _RATE,
@@ -149,7 +153,7 @@ USUAL: Mapping[str, Mapping[Quantity, Usual]] = {
     "loss": _gain(0.03, 15.0),
     "give_back": _gain(0.02, 1.5),
     "breach": {Quantity.POINTS: Usual(0.01, 10.0, Scale.MOVE, zero=True, shifts=False)},
-    "leg_delta": _one(Quantity.DELTA, 0.01, 1.0),
+    "leg_delta": _one(Quantity.DELTA, 0.01, 0.97),
     "leg_gamma": _one(Quantity.PLAIN, 0.00005, 1.0),
     "leg_theta": _one(Quantity.DOLLARS, 0.2, 20_000.0),
     "leg_vega": _one(Quantity.DOLLARS, 0.2, 20_000.0),

@@ -13,7 +13,7 @@ from engine.compile.plan import ExitPlan
 from engine.compile.vocabulary import VOCABULARY
 from engine.model.facts import EventCalendar
 from engine.model.session import half_days
-from engine.spec.diagnostic import Diagnostic
+from engine.spec.diagnostic import Diagnostic, Severity
 from engine.spec.load import load_text
 from engine.spec.nouns.entry import Entry
 from engine.spec.nouns.exits import Exit
@@ -92,9 +92,8 @@ def within(points: int, more: str = "") -> str:
 
 def legs(text: str) -> str:
     start, end = CONDOR.index("  short_put:"), CONDOR.index("order:")
-    return (
-        CONDOR[:start].replace("parameters: {floor: 30 pts}\n", "") + text + CONDOR[end:] + "  undefined_risk: allow\n"
-    )
+    rest = CONDOR[end:].replace("loss: $50", "loss: $500").replace("$1000", "$9000") + "  undefined_risk: allow\n"
+    return CONDOR[:start].replace("parameters: {floor: 30 pts}\n", "") + text + rest
 
 
 def at_open(strike: str, *changes: tuple[str, str]) -> str:
@@ -283,7 +282,7 @@ FOUND = [
         "RB330",
         "$1100",
     ),
-    (legs(BROKEN_WING).replace("{loss: $50}", "{loss: $2000}"), "RB331", "$2000"),
+    (legs(BROKEN_WING).replace("{loss: $500}", "{loss: $2000}"), "RB331", "$2000"),
     (exits(LAST, '- {name: later, time: "15:45", order: market}'), "RB332", '"15:45"'),
     (exits(LAST, within(15), f"- {{name: near, {within(5)[2:]}}}"), "RB332", "{spot_within: 5 pts}"),
     (
@@ -295,7 +294,7 @@ FOUND = [
     (exits(LAST, "- stop: {cost: 2x credit}", "- {name: second, stop: {loss: 100%}}"), "RB332", "100%"),
     (exits(LAST, DELTA, "- {name: e, all: [{leg_delta: {beyond: 0.30}}, {vix: {above: 20}}]}"), "RB332", None),
     (exits(LAST, "- name: both", "  all: [{profit: {above: 50%}}, {cost: {above: 1x credit}}]"), "RB333", None),
-    (changed((TIME, "  - time: close\n  - {name: out, time: close - 15m}\n")), "RB333", "close"),
+    (changed((TIME, "  - time: close\n  - {name: out, time: close - 15m}\n")), "RB244", "time: close"),
     (exits(LAST, "- leg_delta: {beyond: 1}"), "RB333", "1"),
     (changed((RISK, RISK + "  halt_when:\n    - vix_spike: {below: 0 pts}\n")), "RB333", "0 pts"),
     (exits(LAST, "- leg_delta: {beyond: 0.05}"), "RB229", "0.05"),
@@ -423,10 +422,12 @@ FOUND = [
 ]
 
 
-def test_an_exit_at_an_hour_at_which_nothing_trades_is_named_where_no_other_ends_the_position() -> None:
-    (found,) = warnings(changed((TIME, '  - time: "20:45"\n')))
-    assert found.code == "RB335"
-    assert found.message.endswith("; never true from 09:30 to 16:00 New York: 'time' (20:45)")
+@pytest.mark.parametrize("hour", ['"16:00"', "close", '"20:45"'])
+def test_a_time_exit_at_an_hour_at_which_nothing_trades_is_an_error(hour: str) -> None:
+    (found,) = warnings(changed((TIME, f"  - time: {hour}\n")))
+    assert (found.code, found.severity) == ("RB244", Severity.ERROR)
+    said = f"'time' ({hour.strip(chr(34))}) never acts: trading ends at 16:00"
+    assert found.message == said
 
 
 @pytest.mark.parametrize(("text", "code", "marked"), FOUND, ids=[f"{n}-{case[1]}" for n, case in enumerate(FOUND)])
@@ -459,6 +460,8 @@ QUIET = [
     changed((REQUIRE, "    - credit: {at_least: $30}\n")),
     changed(
         ("underlying: SPX", "underlying: SPY"),
+        ("floor: 30 pts", "floor: 3 pts"),
+        ("step: 0.05", "step: 0.01"),
         (REQUIRE, "    - credit: {at_least: $8}\n"),
         (BREACH, BREACH.replace("5 pts", "1 pts")),
     ),
@@ -498,7 +501,7 @@ QUIET = [
     # from the open on by what options cost; after a minute; of an ETF; beside a bar, or a move of the open
     at_open("premium: 1.00"),
     at_open("otm: 30 pts", ("from: open", "from: open + 1m")),
-    at_open("otm: 30 pts", ("underlying: SPX", "underlying: SPY")),
+    at_open("otm: 9 pts", ("underlying: SPX", "underlying: SPY"), ("step: 0.05", "step: 0.01"), ("$500", "$50")),
     at_open("otm: 30 pts", (VIX, VIX + "    - opening_range: {is: above, first: 5m}\n")),
     at_open("otm: 30 pts", (VIX, VIX + MOVED), ("entry:", f"{LET}entry:")),
     # nor what waits for a time, or for as long, by itself

@@ -2,103 +2,11 @@
 
 import pytest
 from document import CONDOR
+from sound_bots import CALENDAR, PAIR, PUT, SPREAD
 
 from engine.compile.build import check
 from engine.spec.load import load_text
 
-SPREAD = """\
-rulebot: 1
-name: spread
-about: Sells a put spread.
-underlying: SPX
-entry:
-  window: {from: "10:30", to: "13:30"}
-  per_day: 1
-  when:
-    - vix: {between: [12, 22]}
-legs:
-  expiry: {dte: 0}
-  short_put: {sell: put, strike: {delta: 0.15}}
-  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
-  require:
-    - credit: {at_least: 0.50}
-order: {start: mid, step: 0.05, wait: 10s, tries: 6, then: cancel}
-exits:
-  - time: "15:30"
-  - target: {profit: 50%}
-  - stop: {cost: 2x credit}
-    confirm: 2 quotes
-risk:
-  max_loss_per_trade: $1000
-  daily_loss: $150
-"""
-PUT = """\
-rulebot: 1
-name: put
-about: Sells a put for six weeks.
-underlying: SPY
-entry:
-  at: open + 30m
-  per_day: 1
-  max_open: 10
-legs:
-  expiry: {dte: {nearest: 45}}
-  short_put: {sell: put, strike: {delta: 0.15}}
-order: {start: mid, step: 0.01, wait: 30s, tries: 3, then: cancel}
-exits:
-  - target: {profit: 60%}
-  - stop: {loss: 200%}
-    confirm: 30s
-  - at_expiry: settle
-risk:
-  undefined_risk: allow
-  daily_loss: $2000
-"""
-PAIR = """\
-rulebot: 1
-name: pair
-about: Buys one SPX call and sells ten SPY calls.
-underlyings: [SPX, SPY]
-entry:
-  window: {from: "09:35", to: "10:00"}
-  per_day: 1
-legs:
-  expiry: {dte: 0}
-  long_spx: {buy: call, of: SPX, strike: {at: spot, multiple_of: 5}}
-  short_spy: {sell: call, of: SPY, ratio: 10, strike: {at: spot, multiple_of: 1}}
-  require:
-    - credit: {at_least: $400, at: natural}
-order: {leg_by_leg: [long_spx, short_spy], start: natural, wait: 30s, tries: 3, then: unwind}
-exits:
-  - time: "15:45"
-  - stop: {loss: $500}
-  - at_expiry: settle
-risk:
-  undefined_risk: allow
-  daily_loss: $1000
-"""
-CALENDAR = """\
-rulebot: 1
-name: calendar
-about: Sells a near put against a later one.
-underlying: SPY
-entry:
-  window: {from: "10:30", to: "13:30"}
-  per_day: 1
-  max_open: 3
-legs:
-  front_put: {sell: put, expiry: {dte: {nearest: 4}}, strike: {at: spot}}
-  back_put: {buy: put, expiry: {dte: {nearest: 11}}, strike: {at: front_put}}
-order: {start: mid, step: 0.01, wait: 10s, tries: 6, then: cancel}
-exits:
-  - dte: {at_most: 1}
-  - target: {profit: 25%}
-  - stop: {loss: 50%}
-    confirm: 30s
-risk:
-  max_loss_per_trade: $800
-  daily_loss: $800
-"""
 VIX = "    - vix: {between: [12, 22]}\n"
 REQUIRE = "    - credit: {at_least: 0.50}\n"
 TARGET = "{profit: 50%}"

@@ -189,7 +189,8 @@ def test_a_range_is_of_one_session_too(estimator: str) -> None:
 
 
 def test_a_distance_of_nothing_and_what_is_written_instead_of_a_negative_one() -> None:
-    assert problems(changed(VIX, "- move: {beyond: 0%}")) == []
+    (found,) = problems(changed(VIX, "- move: {beyond: 0%}"))
+    assert (found.code, found.help) == ("RB360", "write how far, as in 'beyond: 1%'")
     (found,) = problems(changed(VIX, "- move: {beyond: -1x day_move}"))
     assert found.help == "'below: -1x day_move' is true on that side alone, 'beyond: 1x day_move' on both"
 
@@ -272,7 +273,9 @@ def test_a_later_end_of_again_is_told_what_to_write() -> None:
 
 def test_undefined_risk_allows_a_naked_option() -> None:
     text = changed("  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}\n", "")
-    assert places(text.replace("risk:\n", "risk:\n  undefined_risk: allow\n")) == []
+    text = text.replace("risk:\n", "risk:\n  undefined_risk: allow\n")
+    assert places(text) == [("RB361", "$1000")]
+    assert places(text.replace("$1000", "$600000")) == []
 
 
 def test_what_several_legs_lack_is_told_once() -> None:

@@ -26,7 +26,7 @@ WRITER = text_of(
     underlying="SPY",
     entry='{at: "10:00"}',
     legs="\n  expiry: {dte: 0}\n  stock: {buy: shares}\n  short_call: {sell: call, strike: {at: spot}}\n",
-    exits='\n  - time: "16:00"\n',
+    exits="\n  - sessions_in_trade: {at_least: 9}\n",
     risk="{daily_loss: $500}",
 )
 

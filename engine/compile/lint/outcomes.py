@@ -1,0 +1,186 @@
+"""Exits in the example market: those that never act, stops that noise reaches, targets that net next to nothing."""
+
+from collections.abc import Iterator
+from math import inf
+
+from engine.compile.lint.clauses import Reach, can_hold
+from engine.compile.lint.literals import Subject, literal
+from engine.compile.lint.look import Look
+from engine.compile.lint.paid import AS_IT_IS, NEAR, WIDE, Paid, dollars_of, paid_about
+from engine.compile.lint.ranges import Range, meet, stretch
+from engine.compile.lint.stakes import Stake
+from engine.compile.lint.wording import said
+from engine.compile.plan import Compare, ExitPlan, Quantity, Rule
+from engine.compile.problem import Problem
+from engine.spec.nouns.exits import ExitKind
+
+_MONEY = ("gain", "gain in dollars", "gain in risk", "cost")
+FEW_DOLLARS = 5.0
+"""What a target has to net for the whole position, commissions paid."""
+TIGHT_SOLD, TIGHT_BOUGHT, TIGHT_SHARES = 0.06, 0.03, 0.0015
+"""The part of the entry price within which a stop is hit by the noise of quotes: of a credit, of a debit, of shares."""
+_NEARLY = 0.98
+"""The part of the largest loss from which a stop is no stop any more."""
+_LEAST_MID, _BELOW = 0.75, 0.999
+"""What a mid is at least, in ticks, while anything is bid or asked for; just below a price that can be had."""
+
+
+def never_in_the_example(look: Look) -> Iterator[Problem]:
+    """Yield RB369 for an exit that cannot act at any price near that of the example."""
+    stake = look.stake
+    if stake is None or any(planned.roll is not None for planned in look.plan.exits):
+        return
+    reaches = {is_target: _while_open(look, stake, is_target=is_target) for is_target in (True, False)}
+    for planned, rule in look.exit_rules():
+        reach = reaches[planned.kind is ExitKind.TARGET]
+        is_told = not can_hold([(rule.test, True)], look.places.open, look.terms)
+        if not is_told and not can_hold([(rule.test, True)], reach, look.terms):
+            message = f"{said(rule)} never acts in the example: {_entry_words(look, stake)}, {_ends(look, stake, rule)}"
+            yield Problem("RB369", look.marked(rule), message, _instead(is_gain(look, rule)))
+
+
+def is_gain(look: Look, rule: Rule) -> bool:
+    """Say whether a rule asks for a profit, and not for a loss."""
+    edge = _edge(look, rule, ExitKind.TARGET)
+    return edge is not None and edge[1] > 0
+
+
+def _instead(is_profit: bool) -> str:
+    if is_profit:
+        return "ask for less; 'at_expiry: settle' keeps the whole credit"
+    return "choose a stop inside what it can lose, or leave it out"
+
+
+def _entry_words(look: Look, stake: Stake) -> str:
+    levels = ", ".join(dict.fromkeys(f"{leg.plan.symbol} {leg.spot:g}" for leg in look.sample.legs.values()))
+    return f"with {levels} it is {'sold' if stake.is_sold else 'bought'} for {abs(stake.entry):.2f}"
+
+
+def _ends(look: Look, stake: Stake, rule: Rule) -> str:
+    size = abs(stake.entry)
+    if is_gain(look, rule):
+        most = stake.most + stake.entry
+        bound = f"wins {most / size:.0%} at most, {most:.2f} a share" if most < inf else "wins"
+        return f"and {bound}; prices change by {stake.tick:g}"
+    most = -stake.least - stake.entry
+    return f"and loses {most / size:.0%} at most, {most:.2f} a share" if most < inf else "and loses less"
+
+
+def _while_open(look: Look, stake: Stake, *, is_target: bool) -> Reach:
+    known = _known(look, stake, is_target=is_target)
+
+    def reach(subject: Subject) -> Range:
+        found = look.places.open(subject)
+        bounds = known.get((subject.measure, subject.quantity)) if _is_whole(subject) else None
+        return found if bounds is None else meet(found, bounds)
+
+    return reach
+
+
+def _is_whole(subject: Subject) -> bool:
+    if subject.measure not in _MONEY or subject.of is not None or not isinstance(subject.arguments, tuple):
+        return False
+    return not dict(subject.arguments).keys() - {"at"}
+
+
+def _known(look: Look, stake: Stake, *, is_target: bool) -> dict[tuple[str, Quantity], Range]:
+    """Return what the gain and the cost of the position can be, for entry prices near that of the example."""
+    near, wide = paid_about(look, NEAR), paid_about(look, WIDE)
+    if near is None or wide is None:
+        return {}
+    floor = stake.tick if is_target else stake.tick * _LEAST_MID
+    most = min(stake.most, -floor * _BELOW) if stake.is_sold and stake.most <= 0 else stake.most
+    least = max(stake.least, floor * _BELOW) if not stake.is_sold and stake.least >= 0 else stake.least
+    shares = dollars_of(look)
+    lost, won = _gains(stake, wide, least), _gains(stake, wide, most)
+    return {
+        ("gain", Quantity.FRACTION): _parts(stake, near, least, most),
+        ("gain in dollars", Quantity.DOLLARS): stretch(
+            min(lost) * shares - 2 * stake.commission * look.plan.quantity,
+            max(won) * shares,
+        ),
+        ("cost", Quantity.PRICE): stretch(-most, -least * _NEARLY if -inf < least < 0 else -least),
+    }
+
+
+def _gains(stake: Stake, paid: Paid, worth: float) -> tuple[float, float]:
+    side = 1 if stake.is_sold else -1
+    return worth + side * paid.least, worth + side * paid.most
+
+
+def _parts(stake: Stake, paid: Paid, least: float, most: float) -> Range:
+    sizes = (paid.least, paid.most)
+    lost = min(gain / size for gain, size in zip(_gains(stake, paid, least), sizes, strict=True))
+    won = max(gain / size for gain, size in zip(_gains(stake, paid, most), sizes, strict=True))
+    return stretch(lost * _NEARLY if stake.is_sold else lost, won)
+
+
+# ---------------------------------------------------------------- too near
+
+
+def _edge(look: Look, rule: Rule, kind: ExitKind) -> tuple[Subject, float] | None:
+    """Return the subject of a target or a stop and the number at which it begins, None where it has no such number."""
+    if not isinstance(rule.test, Compare):
+        return None
+    subject, passing = literal(rule.test, look.terms)
+    if not _is_whole(subject) or not passing:
+        return None
+    is_from_below = (kind is ExitKind.TARGET) is not (subject.measure == "cost")
+    edge = passing[0][0][0] if is_from_below else passing[-1][1][0]
+    return (subject, edge) if -inf < edge < inf else None
+
+
+def _distance(look: Look, stake: Stake, planned: ExitPlan, rule: Rule) -> float | None:
+    """Return how far, per share, the price moves from the entry until a target or a stop acts; None where unknown."""
+    found, paid = _edge(look, rule, planned.kind), paid_about(look, AS_IT_IS)
+    if found is None or planned.kind not in (ExitKind.TARGET, ExitKind.STOP) or planned.armed_by:
+        return None
+    subject, edge = found
+    side = 1 if planned.kind is ExitKind.TARGET else -1
+    match subject.measure, subject.quantity:
+        case "gain", Quantity.FRACTION if paid is not None:
+            return side * edge * paid.most
+        case "gain in dollars", Quantity.DOLLARS:
+            costs = stake.commission * (2 if side > 0 else -1)
+            return side * edge / dollars_of(look) + costs / 100
+        case "cost", Quantity.PRICE if paid is not None:
+            return side * ((paid.most if stake.is_sold else -paid.most) - edge)
+        case _:
+            return None
+
+
+def inside_the_spread(look: Look) -> Iterator[Problem]:
+    """Yield RB344 for a stop so near to the entry price that the noise of quotes reaches it."""
+    stake = look.stake
+    if stake is None:
+        return
+    part = TIGHT_SHARES if any(leg.is_shares for leg in look.plan.legs) else TIGHT_BOUGHT
+    part = TIGHT_SOLD if stake.is_sold else part
+    for planned, rule in look.exit_rules():
+        distance = _distance(look, stake, planned, rule) if planned.kind is ExitKind.STOP else None
+        room = max(stake.noise, part * abs(stake.entry))
+        if distance is not None and 0 < distance < room * _BELOW:
+            entry = f"the entry price of the example, {abs(stake.entry):.2f}"
+            message = f"{said(rule)} acts {distance:.2f} a share from {entry}: the next quotes may close it"
+            yield Problem("RB344", look.marked(rule), message, f"leave room of {room:.2f} a share or more")
+
+
+def of_few_dollars(look: Look) -> Iterator[Problem]:
+    """Yield RB374 for a target that nets a few dollars at most once commissions are paid."""
+    stake = look.stake
+    if stake is None:
+        return
+    for planned, rule in look.exit_rules():
+        distance = _distance(look, stake, planned, rule) if planned.kind is ExitKind.TARGET else None
+        if distance is None or distance <= 0:
+            continue
+        costs = 2 * stake.commission * look.plan.quantity
+        net = distance * dollars_of(look) - costs
+        if net <= FEW_DOLLARS:
+            message = (
+                f"{said(rule)} wins ${distance * dollars_of(look):.2f} in the example, and opening and closing cost "
+                f"${costs:.2f}: ${max(net, 0.0):.2f} is left"
+            )
+            yield Problem(
+                "RB374", look.marked(rule), message, "sell or buy more premium, or ask for a larger part of it"
+            )

@@ -1,0 +1,197 @@
+"""Conditions on the structure, judged in the example market and in markets calmer and wilder than it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from math import inf, sqrt
+
+from engine.compile.lint.clauses import can_hold
+from engine.compile.lint.look import Look
+from engine.compile.lint.ranges import compared, meet, stretch
+from engine.compile.lint.sample import Sample, SampleLeg, sample_of
+from engine.compile.lint.stakes import NEXT_TO_NOTHING, Stake, stake_of
+from engine.compile.lint.wording import said
+from engine.compile.plan import AllOf, AnyOf, Arithmetic, Call, Compare, Constant, Not, Number, Quantity, Rule, Truth
+from engine.compile.problem import Problem
+from engine.model import black
+from engine.model.contract import LOT
+from engine.model.example_market import level
+from engine.model.values import dataclass
+
+TIMES = (0.4, 0.7, 1.0, 1.5, 2.5, 4.0, 6.0)
+"""Volatilities, as multiples of the example's: from a very calm market to a crash."""
+_SKEWS = ((0.6, 0.1), (1.0, 1.0), (1.7, 10.0))
+"""Prices and greeks, as multiples of those of one volatility for all strikes: of greeks the sign is sure."""
+_GREEKS = ("net_delta", "net_gamma", "net_theta", "net_vega")
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """The structure of a bot in one market. count: structures of the position; greeks: what they are multiplied by."""
+
+    sample: Sample
+    stake: Stake
+    count: int
+    shares: int
+    greeks: float
+
+    @property
+    def lost(self) -> float:
+        """The most that one structure loses per share."""
+        return max(-self.stake.least - self.stake.entry, 0.0)
+
+    @property
+    def won(self) -> float:
+        """The most that one structure wins per share."""
+        return self.stake.most + self.stake.entry
+
+
+def unmet(look: Look) -> Iterator[Problem]:
+    """Yield RB378 for a condition on the structure that holds in none of the markets."""
+    rules = (*look.plan.require, *look.plan.risk.require)
+    stake = look.stake
+    if not rules or stake is None or abs(stake.entry) < NEXT_TO_NOTHING * look.sample.premium:
+        return
+    markets = list(_markets(look))
+    for rule in rules:
+        is_told = not can_hold([(rule.test, True)], look.places.entry, look.terms)
+        if not is_told and all(_verdict(rule.test, market) is False for market in markets):
+            yield _problem(look, rule, stake)
+
+
+def _markets(look: Look) -> Iterator[Scenario]:
+    plan = look.plan
+    shares = sum(leg.sign * leg.ratio for leg in plan.legs if leg.is_shares)
+    counts = {plan.quantity, 1} if plan.size is not None else {plan.quantity}
+    for times in TIMES:
+        sample = sample_of(plan, times)
+        stake = stake_of(look.spec, plan, sample)
+        if stake is not None:
+            for skew, greeks in _SKEWS:
+                skewed = replace(stake, entry=_within_width(stake, stake.entry * skew))
+                yield from (Scenario(sample, skewed, count, shares, greeks) for count in sorted(counts))
+
+
+def _within_width(stake: Stake, entry: float) -> float:
+    return min(entry, -stake.least) if stake.least < 0 else entry
+
+
+def _problem(look: Look, rule: Rule, stake: Stake) -> Problem:
+    legs = ", ".join(f"{leg.plan.name} {leg.strike:g}" for leg in look.sample.legs.values())
+    levels = ", ".join(dict.fromkeys(f"{leg.plan.symbol} {leg.spot:g}" for leg in look.sample.legs.values()))
+    made = "brings" if stake.is_sold else "costs"
+    message = f"{said(rule)} does not hold in the example, nor in calmer or wilder markets: no entry is made"
+    help_text = f"with {levels} and {legs} one structure {made} {abs(stake.entry):.2f}"
+    return Problem("RB378", look.marked(rule), message, help_text)
+
+
+# ---------------------------------------------------------------- judged
+
+
+def _verdict(test: Truth, market: Scenario) -> bool | None:
+    """Return whether a test holds in a market, None where the example does not tell."""
+    match test:
+        case Not(member):
+            found = _verdict(member, market)
+            return None if found is None else not found
+        case AllOf(members=members):
+            return _joined([_verdict(each, market) for each in members], decisive=False)
+        case AnyOf(members=members):
+            return _joined([_verdict(each, market) for each in members], decisive=True)
+        case Compare():
+            return _compared(test, market)
+        case _:
+            return None
+
+
+def _joined(verdicts: list[bool | None], *, decisive: bool) -> bool | None:
+    if decisive in verdicts:
+        return decisive
+    return None if None in verdicts else not decisive
+
+
+def _compared(test: Compare, market: Scenario) -> bool | None:
+    left, right = _number(test.left, market), [_number(each, market) for each in test.right]
+    bounds = [each for each in right if each is not None]
+    if left is None or len(bounds) < len(right):
+        return None
+    return bool(meet(stretch(left, left), compared(test.op, bounds)))
+
+
+def _number(number: Number, market: Scenario) -> float | None:
+    match number:
+        case Constant(value):
+            return value
+        case Call():
+            return _measured(number, market)
+        case Arithmetic(operator, operands):
+            found = [_number(each, market) for each in operands]
+            known = [each for each in found if each is not None]
+            return _reckoned(operator, known) if len(known) == len(found) else None
+        case _:
+            return None
+
+
+def _reckoned(operator: str, numbers: list[float]) -> float | None:
+    match operator, numbers:
+        case "+", [one, other]:
+            return one + other
+        case "-", [one, other]:
+            return one - other
+        case "*", [one, other]:
+            return one * other
+        case "/", [one, other] if other:
+            return one / other
+        case "neg", [one]:
+            return -one
+        case _:
+            return None
+
+
+# ---------------------------------------------------------------- measured
+
+
+def _measured(call: Call, market: Scenario) -> float | None:
+    arguments, sample = dict(call.arguments), market.sample
+    dollars = LOT * market.count if call.quantity is Quantity.DOLLARS else 1
+    match call.measure:
+        case "credit":
+            return market.stake.entry * dollars
+        case "debit":
+            return -market.stake.entry * dollars
+        case "max_risk" if market.lost < inf:
+            return market.lost * dollars
+        case "worst_case_at_expiry" if market.lost < inf:
+            return market.lost * LOT * market.count
+        case "return_on_risk" if 0 < market.lost < inf and market.won < inf:
+            return market.won / market.lost
+        case "spot":
+            return float(level(str(arguments["of"])))
+        case "strike" if arguments["of"] in sample.legs:
+            return sample.legs[str(arguments["of"])].strike
+        case "expected_move":
+            return sample.move
+        case "leg_delta":
+            found = [abs(sample.legs[name].delta) for name in _legs(arguments) if name in sample.legs]
+            return max(found, default=None)
+        case measure if measure in _GREEKS:
+            return _greek(measure, market)
+        case _:
+            return None
+
+
+def _legs(arguments: Mapping[str, object]) -> tuple[str, ...]:
+    of = arguments.get("of")
+    return of if isinstance(of, tuple) else ()
+
+
+def _greek(measure: str, market: Scenario) -> float:
+    legs = market.sample.legs.values()
+    one = sum(_of_one(measure, leg) * leg.plan.sign * leg.plan.ratio for leg in legs) * LOT
+    return (one * market.greeks + (market.shares if measure == "net_delta" else 0)) * market.count
+
+
+def _of_one(measure: str, leg: SampleLeg) -> float:
+    if measure == "net_delta":
+        return leg.delta
+    found = black.sensitivities(leg.spot, leg.strike, leg.years, leg.move / leg.spot / sqrt(leg.years))
+    return {"net_gamma": found.gamma, "net_theta": found.theta, "net_vega": found.vega}[measure]

@@ -1,0 +1,40 @@
+"""A table of changes to sound bots: what is nonsense has its code, and what is sound stays silent.
+
+Columns of nonsense.csv: kind, bot (`sound_bots.py`), the code that is told first ("" for none), then what is replaced
+and by what, once or several times; `\\n` stands for the end of a line.
+"""
+
+import csv
+from pathlib import Path
+
+import pytest
+import sound_bots
+
+from engine.compile.build import check
+from engine.spec.load import load_text
+
+ROWS = list(csv.reader((Path(__file__).parent / "nonsense.csv").read_text(encoding="utf-8").splitlines()))[1:]
+
+
+def text_of(row: list[str]) -> str:
+    text: str = getattr(sound_bots, row[1])
+    cells = [cell.replace("\\n", "\n") for cell in row[3:]]
+    for old, new in zip(cells[::2], cells[1::2], strict=True):
+        assert old in text
+        text = text.replace(old, new, 1)
+    return text
+
+
+def codes(text: str) -> list[str]:
+    loaded = load_text(text)
+    return [each.code for each in (*loaded.diagnostics, *(check(loaded) if loaded.spec is not None else ()))]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[f"{n}-{row[0].replace(' ', '_')}" for n, row in enumerate(ROWS, 2)])
+def test_a_change_is_told_by_its_code_or_let_alone(row: list[str]) -> None:
+    assert codes(text_of(row))[:1] == [row[2]][: bool(row[2])]
+
+
+@pytest.mark.parametrize("bot", [name for name in dir(sound_bots) if name.isupper()])
+def test_the_bots_themselves_are_sound(bot: str) -> None:
+    assert codes(getattr(sound_bots, bot)) == []
