@@ -44,6 +44,7 @@ from engine.turn.resting import (
     place_resting,
     take_back,
 )
+from engine.turn.reversed import bought_back, is_buy_back
 from engine.turn.rolling import Found, is_kept_out
 from engine.turn.turned_away import (
     is_ended_by_broker,
@@ -206,7 +207,10 @@ def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool)
     elif order.cause is Cause.NEXT_TRY and order.reason == position.exit_reason:
         pause = exit_ladder(work.governing(position), order.reason).pause
         position = work.put_position(replace(position, retry_at=work.at + timedelta(seconds=pause)))
-    _after_closing(work, position)
+    if is_buy_back(order):
+        bought_back(work, work.positions[position.id])
+    else:
+        _after_closing(work, position)
 
 
 def _closing_cancelled(work: Work, position: Position, order: Order, *, asked: bool) -> Position:

@@ -32,6 +32,7 @@ from engine.turn.protecting import place_protection
 from engine.turn.pursuing import leave, protect_the_rest
 from engine.turn.reports import conclude, find_order
 from engine.turn.resting import cancel, cancel_entries, place_resting, take_back
+from engine.turn.reversed import is_buy_back
 from engine.turn.rivals import is_of_ours, note
 from engine.turn.twins import check_owner
 from engine.turn.unsettling import make_room
@@ -54,7 +55,7 @@ def on_execution(work: Work, event: ExecutionReport) -> None:
         _tell_corrected(work, known, event)
         _unbook(work, order, known)
         order = work.orders[order.ref]
-        if event.quantity < known.quantity:
+        if event.quantity < abs(known.quantity):
             order = work.put_order(replace(order, reported=order.filled))  # what was called filled is not, any more
             if not known.is_entry:
                 note_bust(work, order)
@@ -240,7 +241,8 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     leg = order.legs[index]
     holder = order.position_of(leg)
     is_entry = order.opens(holder)
-    is_instead = not is_entry and make_room(work, order, holder, leg.name, count, event.executed_at)
+    counted = -count if is_buy_back(order) else count
+    is_instead = not is_entry and counted >= 0 and make_room(work, order, holder, leg.name, count, event.executed_at)
     commission = corrected.commission if corrected else ZERO
     is_paid = owes_none(event.exec_id, count) or (corrected is not None and corrected.is_paid)
     dealt_at = corrected.dealt_at if corrected else when_dealt(work.at, event.executed_at, order.sent_at)
@@ -249,7 +251,7 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
         holder,
         leg.name,
         is_entry,
-        count,
+        counted,
         cash,
         commission,
         is_paid,
@@ -269,7 +271,7 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     fill_told(work, holder, leg.name)
     position = work.positions[holder]
     wake(work, order.bot, 0.0)
-    is_same = corrected is not None and corrected.quantity == count
+    is_same = corrected is not None and corrected.quantity == counted
     if not is_same:
         check_count(work, order, position)
         position_filled(work, position, work.orders[order.ref], event.executed_at)
@@ -353,7 +355,7 @@ def works_too_large(work: Work, position: Position) -> bool:
 
 
 def _is_too_large(position: Position, order: Order) -> bool:
-    if order.purpose is Purpose.ENTRY or order.position != position.id:
+    if order.purpose is Purpose.ENTRY or order.position != position.id or is_buy_back(order):
         return False
     held = {leg.name: leg.held for leg in position.legs}
     left = zip(order.legs, order.unfilled, strict=True)
@@ -364,7 +366,7 @@ def _unbook(work: Work, order: Order, known: Booked) -> None:
     """Take a corrected execution out again."""
     told = (known.position, known.leg)
     index = next(i for i, leg in enumerate(order.legs) if (order.position_of(leg), leg.name) == told)
-    work.put_order(add_fill(order, index, -known.quantity))
+    work.put_order(add_fill(order, index, -abs(known.quantity)))
     work.put_position(unbook(work.positions[known.position], known))
 
 

@@ -33,6 +33,7 @@ from engine.turn.protecting import (
 from engine.turn.pursuing import RECHECK, begin_closing, is_trading, leave, pursue, waits_for_first_quote
 from engine.turn.refusing import closed, not_trading
 from engine.turn.resting import has_expired, resting_orders
+from engine.turn.reversed import step_reversed
 from engine.turn.rolling import begin_to_look, end_looking, note_nothing, seek
 from engine.turn.state import exits_of
 from engine.turn.target_price import is_within_reach, target_at_work
@@ -52,7 +53,8 @@ def step_exits(work: Work, position: Position) -> None:
     if position.common.is_flat or not is_trading(work):
         return
     if position.is_let_be:
-        _protect_on_hold(work, position)
+        if not (position.is_closed_too_far and step_reversed(work, position)):
+            _protect_on_hold(work, position)
         return
     found = structure(work, position)
     if found.expiry < work.state.session.date and (has_expired(work, position) or has_delivered(work, position)):

@@ -19,6 +19,7 @@ from engine.turn.judging import wake
 from engine.turn.owed import owes_fills
 from engine.turn.pursuing import leave
 from engine.turn.resting import has_expired
+from engine.turn.reversed import is_buy_back
 from engine.turn.work import Work
 
 
@@ -53,7 +54,9 @@ def _is_uneven(position: Position, orders: Iterable[Order]) -> bool:
     """Say whether what was opened, without what was closed for want of partners, is not of whole structures."""
     left = {leg.name: 0 for leg in partners(position)}
     for order in orders:
-        sign = 1 if order.opens(position.id) else -1 if order.purpose is Purpose.UNWIND else 0
+        sign = (
+            1 if order.opens(position.id) else -1 if order.purpose is Purpose.UNWIND and not is_buy_back(order) else 0
+        )
         for count, leg in zip(order.counts, order.legs, strict=True):
             if sign and order.position_of(leg) == position.id and leg.name in left:
                 left[leg.name] += sign * count

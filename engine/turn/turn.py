@@ -45,6 +45,7 @@ from engine.model.event import (
     Request,
     StoreReport,
 )
+from engine.model.halt import Halt
 from engine.model.money import ZERO
 from engine.model.position import Position
 from engine.model.values import replace
@@ -77,6 +78,7 @@ from engine.turn.refusing import waits_for_reload
 from engine.turn.reloading import reload_waits
 from engine.turn.reports import on_message, on_order, order_unsent
 from engine.turn.resting import cancel, cancel_entries, option_has_expired, place_resting
+from engine.turn.reversed import find_reversed
 from engine.turn.scanning import step_universe
 from engine.turn.seen import note_change
 from engine.turn.state import NEVER, Named, Standing, State, after_request
@@ -185,6 +187,9 @@ def _step(work: Work, names: set[str], changes: dict[str, Any]) -> None:
     for position in work.stirring_positions():
         step_torn(work, work.positions[position.id])
         _retry(work, work.positions[position.id])
+    for name in names:
+        if name in work.bots and work.bots[name].day.halt is Halt.MISMATCH:
+            find_reversed(work, name)
     if names:
         _halt_and_enter(work, [(name, bot) for name, bot in work.program.bots.items() if name in names], blocked)
     put_back(work)

@@ -65,15 +65,15 @@ def morning(
     return asyncio.run(body())
 
 
-def condor_morning(folder: Path, fault: str, day: date = QUICK_DAY) -> Day:
-    """Run a condor that leaves at 10:10 by a ladder to 10:40, quoted every 15 seconds.
+def condor_morning(folder: Path, fault: str, day: date = QUICK_DAY, at: str = "10:10") -> Day:
+    """Run a condor that leaves at 10:10 (`at`) by a ladder to 10:40, quoted every 15 seconds.
 
     An order of a target keeps its price. Only an exit of another kind changes its order from try to try.
     """
     at_close = '  - time: "15:45"\n    order: market\n'
     shipped = Path(spec_files(["dte0_condor"])[0]).read_text(encoding="utf-8")
     assert at_close in shipped
-    text = shipped.replace(at_close, '  - time: "10:10"\n')
+    text = shipped.replace(at_close, f'  - time: "{at}"\n')
     stop_at = at_exchange_time(day, time(10, 40))
     return morning(folder, fault, bot="dte0_condor", text=text, stop_at=stop_at, data_seconds=15, first_day=day)
 
@@ -182,6 +182,49 @@ def test_an_exit_of_which_nobody_says_that_it_is_two_is_taken_back_once_the_othe
     assert day.ledger.positions == {}
     alarms = [str(each.data["text"]) for each in day.records if each.kind is Kind.ALARM]
     assert any("a second order at the broker has filled" in text for text in alarms)
+
+
+LONG_PUT = """
+rulebot: 1
+name: long_put
+about: Buys a same-day SPX put at 09:45 and sells it again by a ladder.
+underlying: SPX
+entry: {at: "09:45", for: 5m, per_day: 1}
+legs:
+  expiry: {dte: 0}
+  long_put: {buy: put, strike: {at: spot}}
+order: {start: natural, wait: 10s, tries: 3, then: cancel}
+exits:
+  - time: "10:01"
+    order: {start: mid, step: 0.05, wait: 10s, tries: 20, then: again}
+risk: {max_loss_per_trade: $5000}
+"""
+DOUBLED = "kind: change_doubled, on: order, number: 2, told: listed"
+
+
+def test_a_put_that_two_changes_of_an_exit_have_sold_twice_is_bought_back(tmp_path: Path) -> None:
+    """Both orders fill on one quote before rulebot knows of two: the account was short a put without cover."""
+    stop_at = at_exchange_time(QUICK_DAY, time(10, 10))
+    day = morning(
+        tmp_path, DOUBLED, bot="long_put", text=LONG_PUT, stop_at=stop_at, data_seconds=15, first_day=QUICK_DAY
+    )
+    assert [(order.reason, order.counts) for order in day.orders.values()][1:] == [("time", (2,)), ("reversed", (1,))]
+    assert [(each.state, each.exit_reason) for each in day.positions.values()] == [("closed", "time")]
+    assert day.ledger.positions == {}
+    assert compare_books(day) == []
+    assert offences(day) == {}
+
+
+def test_a_condor_that_two_changes_of_an_exit_have_closed_twice_is_left_to_a_person(tmp_path: Path) -> None:
+    """It is a bought condor then, whose short wings are covered."""
+    day = condor_morning(tmp_path, DOUBLED, at="10:12")
+    (position,) = day.positions.values()
+    assert {leg.held for leg in position.legs} == {-1}
+    assert len(day.ledger.positions) == 4
+    alarms = [str(each.data["text"]) for each in day.records if each.kind is Kind.ALARM]
+    assert any("more was closed of" in text and "enters nothing more today" in text for text in alarms)
+    assert compare_books(day) == []
+    assert offences(day) == {}
 
 
 def test_an_entry_that_is_refused_without_a_status_is_not_held(tmp_path: Path) -> None:

@@ -47,6 +47,12 @@ class _Fill:
     commission: Decimal = ZERO
 
 
+def buys_back(entry: Entry, leg: PositionLeg) -> bool:
+    """Say whether a fill takes back what was closed beyond what was held: it deals as the entry did."""
+    is_unwind = entry.text("purpose") == Purpose.UNWIND.value
+    return is_unwind and bool(entry.record.data.get("is_buy")) is (leg.sign > 0)
+
+
 @dataclass(slots=True)
 class Books:
     """The fold: legs by position and name, executions by their base, and each position's contracts."""
@@ -86,7 +92,7 @@ class Books:
             position=entry.record.position,
             leg=contract.name,
             is_entry=entry.text("purpose") == Purpose.ENTRY.value,
-            quantity=quantity,
+            quantity=-quantity if buys_back(entry, contract) else quantity,
             cash=Decimal(entry.text("price")) * quantity * contract.option.multiplier * sign,
             commission=known.commission if known else ZERO,
         )

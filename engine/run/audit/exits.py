@@ -9,7 +9,7 @@ from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import PositionLeg
 from engine.model.session import session_from
 from engine.record.record import Kind
-from engine.run.audit.books import Books
+from engine.run.audit.books import Books, buys_back
 from engine.run.audit.given_up import GivenUp
 from engine.run.audit.tape import Entry, Finding, Tape
 
@@ -46,9 +46,19 @@ def never_more_than_held(tape: Tape) -> Iterator[Finding]:
         beyond = asked.beyond[entry.record.position, name] if entry.record.position in told else 0
         if leg.closed > leg.opened + beyond and entry.record.position not in busted:
             yield entry.finding(f"{entry.record.position}: {leg.closed} of {name} are closed, {leg.opened} were opened")
-        if entry.kind is Kind.FILL and _is_wrong_way(books, entry):
+        if entry.kind is Kind.FILL and _is_wrong_way(books, entry) and not _takes_back(books, entry):
             side = "buys" if entry.record.data.get("is_buy") else "sells"
             yield entry.finding(f"{entry.record.position}: its {entry.text('purpose')} {side} {name}")
+
+
+def _takes_back(books: Books, entry: Entry) -> bool:
+    """Say whether a fill has bought back no more than was closed beyond what was held."""
+    leg = books.leg(entry.record.position, entry.text("leg"))
+    return buys_back(entry, books.contracts[entry.record.position, entry.text("leg")]) and leg.closed >= leg.opened
+
+
+def _buys_back(order: Order, leg: PositionLeg) -> bool:
+    return order.purpose is Purpose.UNWIND and not order.is_combo and order.side.sign == leg.sign
 
 
 class _Asked:
@@ -176,7 +186,7 @@ def _counts(each: _Working, live: Iterable[_Working]) -> bool:
 def _added(books: Books, entry: Entry) -> int:
     """Return how many contracts a fill adds, below 0 where a correction to fewer takes the place of another."""
     before = books.fills.get(entry.text("exec_id").rpartition(".")[0])
-    return int(entry.text("quantity")) - (before.quantity if before is not None else 0)
+    return int(entry.text("quantity")) - (abs(before.quantity) if before is not None else 0)
 
 
 def _note_fill(working: dict[str, _Working], entry: Entry, added: int) -> None:
@@ -214,8 +224,10 @@ def _too_much(books: Books, live: list[_Working], position: str, at: datetime) -
         for each in live:
             key = each.order.oca_group or each.order.ref
             groups[key] = max(groups.get(key, 0), each.remaining(name))
-        leg = books.leg(position, name)
+        leg, contract = books.leg(position, name), books.contracts.get((position, name))
         held, total = leg.opened - leg.closed, sum(groups.values())
+        if contract is not None and held < 0 and all(_buys_back(each.order, contract) for each in live):
+            held = -held  # what was closed too far is bought back
         is_over = total > max(held, 0)  # what the broker filled beyond an order is not at work any more
         if is_over and not _has_expired(books.contracts.get((position, name)), at):
             refs = ", ".join(each.order.ref for each in live)
