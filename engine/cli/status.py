@@ -83,7 +83,7 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
         "positions": positions,
         "orders": [_order(row) for row in orders if row["ref"] not in resting],
         "exits": [each.as_document() for each in kept],
-        "rows": _rows(known),
+        "growing": _growing(known),
         "errors": [
             {"bot": row["strategy_id"], "position": row["position"], "left": error_text(row)}
             for row in reader.view("trades", status="ERROR")
@@ -103,7 +103,7 @@ def _known(reader: StoreReader) -> State | None:
     return None if at is None else resume_from(reader.recall(at), at).state
 
 
-def _rows(known: State | None) -> list[dict[str, Any]]:
+def _growing(known: State | None) -> list[dict[str, Any]]:
     """Return the compliant sessions in a row of bots whose quantity grows by them."""
     days = [] if known is None else [state.day for state in known.bots.values() if state.day.row_of]
     return [{"bot": day.bot, "compliant": day.compliant, "breach": has_breach(day)} for day in days]
@@ -172,7 +172,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
     ]
     lines += [f" {one['bot']} {one['position']}: {one['left']}" for one in document["errors"]]
     lines += [f" {line}" for line in kept_lines([ExitKept(**one) for one in document["exits"]], is_named=True)]
-    lines += [f" {one['bot']} {row_words(one['compliant'], has_breach=one['breach'])}" for one in document["rows"]]
+    lines += [f" {one['bot']} {row_words(one['compliant'], has_breach=one['breach'])}" for one in document["growing"]]
     lines += [f" halted: {halt['bot']}: {halt['reason']}" for halt in document["halts"]]
     if reload := document["reload"]:
         words = "reload refused: " if reload["what"] == "refused" else "reload waits for "
