@@ -235,7 +235,8 @@ def _open_again(work: Work, position: Position, planned: ExitPlan) -> None:
 def _withdraw(work: Work, position: Position, target: ExitPlan) -> None:
     """Let a position be open again whose target is no longer met: its protective orders rest again.
 
-    What has filled of a part counts as that part. A target on all of it acts anew once it is met.
+    What has filled of a part counts as that part. A target on all of it acts anew once it is met. Legs whose partners
+    its order has closed are closed too: an exchange may trade a combo in part.
     """
     lost = [order for order in work.orders_of(position.id) if order.cause is Cause.TARGET_LOST]
     again: dict[str, Json] = {"again": True} if len(lost) > 1 else {}
@@ -244,8 +245,19 @@ def _withdraw(work: Work, position: Position, target: ExitPlan) -> None:
     position = replace(position, exit_reason="", attempts=0, retry_at=None, keep=0, acted=acted)
     position = work.move(position, "ended")
     work.set_bot(position.bot, replace(work.bots[position.bot], waits=""))
+    if _is_torn(work, position, target):
+        leave(work, position, UNWIND, "legs stand without their partners")
+        return
     place_resting(work, position)
     place_protection(work, work.positions[position.id])
+
+
+def _is_torn(work: Work, position: Position, target: ExitPlan) -> bool:
+    """Say whether orders of a target have left legs without their partners. What others have closed is not its doing."""
+    if position.missed or position.closed_by_others:
+        return False
+    has_dealt = any(order.has_fills for order in work.orders_of(position.id) if order.reason == target.name)
+    return has_dealt and not are_whole_beside_dead(work, partners(position, target.legs))
 
 
 def without(names: tuple[str, ...], name: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,8 @@ REQUESTS = {
 }
 OF_STORE = ("store_busy", "disk_full", "store_read_only", "commit_unknown")
 ACTS = (*REQUESTS, "request_twice", *OF_STORE)
-LONGEST_FAILURE = timedelta(minutes=2)
-"""How long a store fails, however few writes come: an engine that it refuses to start writes but once a start."""
+MOST_ENDS = 5
+"""Ends of an engine after which a person mends a store that fails: one that it refuses to start writes once a start."""
 CLOCK = "computer_clock"
 """The computer's clock is set; it is no act of `ACTS`, since it is drawn apart."""
 
@@ -70,7 +70,7 @@ class Acts:
         self._ahead = 0
         self._loop: Loop | None = None
         self._failures = sorted((each for each in acts if each.kind in OF_STORE), key=lambda each: each.at)
-        self._left = 0
+        self._left = self._ends = 0
         self._excused = False
         self._again: list[OperatorRequest] = []
         self._count = 0
@@ -130,14 +130,15 @@ class Acts:
 
     def excuses(self, error: BaseException) -> bool:
         """Say whether an engine ended because its store was made to fail."""
-        excused, self._excused = self._excused, False
-        return excused and isinstance(error, StoreError)
+        excused, self._excused = self._excused and isinstance(error, StoreError), False
+        self._ends += excused
+        if self._ends >= MOST_ENDS and self._failures:
+            self._failures.pop(0)
+            self._left = self._ends = 0
+        return excused
 
     def write(self, path: Place, connection: Any, at: datetime, write: Callable[[], None]) -> None:
         """Do a durable write, or let it fail. Raises: StoreError; ValueError when the store is not a file."""
-        while self._failures and self._failures[0].at + LONGEST_FAILURE <= at:
-            self._failures.pop(0)
-            self._left = 0
         act = self._failures[0] if self._failures and self._failures[0].at <= at else None
         if act is None:
             write()

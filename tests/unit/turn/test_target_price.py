@@ -139,6 +139,24 @@ def test_its_protective_stop_rests_again_once_it_is_withdrawn() -> None:
     assert [order.purpose for order in desk.live] == [Purpose.PROTECT]
 
 
+def test_a_leg_that_a_torn_order_has_closed_has_its_partner_closed_too() -> None:
+    """Found by chaos: the target was withdrawn, and the long put stood alone for good."""
+    desk = held()
+    cost(desk, 0.35)
+    torn = desk.last
+    desk.ack(torn)
+    (short,) = [leg for leg in torn.legs if leg.option == put(5945)]
+    desk.send(desk.execution(torn, short, 1, "0.65"))
+    desk.cancelled(desk.order(torn.ref))
+    desk.quote(put(5935), 0.05, 0.15, -0.07)
+    desk.tick(1)
+    for _ in range(3):
+        step(desk)
+    last = desk.last
+    assert withdrawn(desk) == ["target"]
+    assert (last.purpose, [leg.option for leg in last.legs]) == (Purpose.UNWIND, [put(5935)])
+
+
 # ---------------------------------------------------------------- a market that moves back and forth
 
 
