@@ -257,7 +257,9 @@ def _within(session: Session, first: datetime, last: datetime) -> timedelta:
 
 def _open(reader: StoreReader) -> str:
     """Return what is open: who is woken must know whether it can wait."""
-    held = [f"{row['strategy_id']} {holding_of(row)}" for row in reader.view("open_positions")]
+    absent = reader.absent()
+    rows = reader.view("open_positions")
+    held = [f"{row['strategy_id']} {holding_of(row, absent.get(row['position'], {}))}" for row in rows]
     count = f"{len(held)}, the first " if len(held) > MOST_OPEN else ""  # in front: a long message is cut off
     return f"open: {count}{', '.join(held[:MOST_OPEN])}" if held else "nothing is open"
 

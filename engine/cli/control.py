@@ -36,10 +36,24 @@ def _leave(request: Request, bot: str, store: Place | None, said: str) -> None:
 
     found = engine_store(store)
     _check_bot(bot, found)
+    adopted = _adoptions(bot, found) if request is Request.RESUME else []
     is_running = post(found, request, bot)
     echo(f"asked the engine of {found} to {said}" if is_running else LATER.format(found))
+    for text in adopted:
+        echo(text)
     if is_running and request in _SENDS:
         _tell_undone(request, bot, found)
+
+
+def _adoptions(bot: str, found: Place) -> list[str]:
+    """Return what becomes of positions that the account holds otherwise than the books; none of a damaged store."""
+    from engine.model.errors import StoreError
+    from engine.run.asking import adoptions
+
+    try:
+        return [*adoptions(found, bot)]
+    except StoreError:
+        return []
 
 
 def _tell_undone(request: Request, bot: str, found: Place) -> None:

@@ -59,7 +59,8 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
     held = reader.view("open_positions")
     on_hold, standing = reader.on_hold(), standing_of((*run.earlier, *run.requests))
     bare = {name: bare_text(*found) for name, found in reader.unprotected().items()}
-    positions = [_position(row, orders, on_hold, standing) for row in held]
+    absent = reader.absent()
+    positions = [_position(row, orders, on_hold, standing, absent.get(row["position"], {})) for row in held]
     positions = [{**each, "unprotected": bare.get(each["position"], "")} for each in positions]
     resting = {order["ref"] for position in positions for order in position["protection"]}
     state = (reader.view("system_state") or [{}])[0]
@@ -117,13 +118,15 @@ def _reload(record: Record | None) -> dict[str, Any] | None:
     return {"what": "refused" if record.data["what"] == "refused" else "waits", "reason": reason}
 
 
-def _position(row: Row, orders: Sequence[Row], on_hold: Mapping[str, str], standing: Standing) -> dict[str, Any]:
+def _position(
+    row: Row, orders: Sequence[Row], on_hold: Mapping[str, str], standing: Standing, absent: Mapping[str, int]
+) -> dict[str, Any]:
     resting = [o for o in orders if o["position"] == row["position"] and o["purpose"] in _RESTING]
     is_open = row["state"] == "open" and row["position"] not in on_hold
     return {
         "bot": row["strategy_id"],
         "position": row["position"],
-        "structure": holding_of(row),
+        "structure": holding_of(row, absent),
         "quantity": row["quantity"],
         "state": row["state"],
         "entry_time": row["entry_time"],

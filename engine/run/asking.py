@@ -68,7 +68,7 @@ def leave(
         raise MisuseError("close and keep say which position, by its `position`; nothing else does")
     try:
         bot, held = _checked(store, request, bot, position, is_named=named is not None)
-        adopted = [*_adopted(store, bot)] if request is Request.RESUME else []
+        adopted = [*adoptions(store, bot)] if request is Request.RESUME else []
     except StoreError:
         if request not in LEFT_UNSEEN:
             raise
@@ -80,7 +80,7 @@ def leave(
     return Left("; ".join([said, *adopted]), is_running)
 
 
-def _adopted(store: Place, bot: str) -> Iterator[str]:
+def adoptions(store: Place, bot: str) -> Iterator[str]:
     """Yield what becomes of each position of a bot ("": of all) that the account holds otherwise than our books."""
     with StoreReader(store) as reader:
         for name in reader.on_hold():
@@ -100,6 +100,8 @@ def _adoption(position: Position) -> str:
     if unpriced:
         how = f"rulebot store correct {position.id} PRICE --leg {unpriced[0].name}"
         return f"not adopted, since {unpriced[0].option} has had no quote since. Give its price with '{how}'"
+    if not absent:
+        return "its exits act on all of it again"
     booked = (
         f"{each.absent} {leg.option} at {each.price.normalize():f}" for leg, each in absent if each.price is not None
     )

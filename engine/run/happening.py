@@ -236,7 +236,7 @@ def _moved(record: Record, _: State, position: Position | None) -> Told:
     if position is None:
         return None
     if record.data["reason"] == "ended" and 0 < position.open_structures < opened_count(position):
-        return f"its part is closed: {position.open_structures} of {opened_count(position)} stay open"
+        return f"its part is closed: {position.common.open_structures} of {opened_count(position)} stay open"
     if record.data["reason"] not in ("filled", "ended_partly") or position.state == "closed":
         return None
     values = record.data["values"]

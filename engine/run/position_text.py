@@ -51,12 +51,15 @@ def opened_text(position: Position) -> str:
 
 
 def held_text(position: Position) -> str:
-    """Return what is held, as `structure` does: `1 of 2 x 5920/5930p`, `6065/6075c of ..` once a part is closed."""
+    """Return what is held, as `structure` does: `1 of 2 x 5920/5930p`, `6065/6075c of ..` once a part is closed.
+
+    What the account lacks of it does not count.
+    """
     if position.state == "entering":
         return structure(position)
-    legs = position.legs
-    part = part_held((strike_of(leg.option, leg.ratio, leg.sign), leg.opened, leg.held) for leg in legs)
-    return part + opened_text(position)
+    legs = position.common.legs
+    counts = ((strike_of(leg.option, leg.ratio, leg.sign), leg.opened, leg.held) for leg in legs)
+    return part_held(counts, is_gone=legs != position.legs) + opened_text(position)
 
 
 def opened_count(position: Position) -> int:

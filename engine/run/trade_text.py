@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from engine.fill.book import BY_OTHERS
@@ -265,26 +266,32 @@ def _strike_of(leg: Mapping[str, Any]) -> Strike:
     return Strike(leg["symbol"], leg["right"], strike, leg["ratio"], leg.get("expiry"), leg.get("sign", 0))
 
 
-def part_held(legs: Iterable[tuple[Strike, int, int]]) -> str:
+def part_held(legs: Iterable[tuple[Strike, int, int]], *, is_gone: bool = False) -> str:
     """Return `1 of ` of so many structures that were opened, or `6080/6095c of ` where but these legs are held.
 
-    It is "" where all is held that was opened. legs: of each its strike, and contracts opened and held.
+    It is "" where all is held that was opened, and `0 of ` where the account lacks all of it (`is_gone`). legs: of each
+    its strike, and contracts opened and held.
     """
     every = tuple(legs)
     counts = {(opened // strike.ratio, held / strike.ratio) for strike, opened, held in every}
     if len(counts) == 1:
         ((opened, held),) = counts
-        return f"{held:.0f} of " if 0 < held < opened and held == int(held) else ""
+        return f"{held:.0f} of " if (held or is_gone) and held < opened and held == int(held) else ""
     left = [strike for strike, _, held in every if held]
     return f"{structure_text(left)} of " if 0 < len(left) < len(every) else ""
 
 
-def holding_of(trade: Mapping[str, Any]) -> str:
-    """Return what a row of `open_positions` holds: `1 of 2 x 546p` once a part of what was opened is closed."""
+def holding_of(trade: Mapping[str, Any], absent: Mapping[str, int] = MappingProxyType({})) -> str:
+    """Return what a row of `open_positions` holds: `1 of 2 x 546p` once a part of what was opened is closed.
+
+    absent: contracts by leg that the account lacks.
+    """
     if trade["state"] == "entering":
         return structure_of(trade)
     legs = json.loads(trade["legs"])
-    part = part_held((_strike_of(leg), leg["opened"], leg["opened"] - leg["closed"]) for leg in legs)
+    gone = {leg["name"]: leg["closed"] + absent.get(leg["name"], 0) for leg in legs}
+    counts = ((_strike_of(leg), leg["opened"], leg["opened"] - gone[leg["name"]]) for leg in legs)
+    part = part_held(counts, is_gone=bool(absent))
     return part + structure_of(trade)
 
 

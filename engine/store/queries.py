@@ -400,6 +400,12 @@ class StoreReader:
         found = self._positions(journal.c.position.in_(still_open))
         return {each.id: (each.unprotected, each.unprotected_since) for each in found if each.unprotected_since}
 
+    def absent(self) -> dict[str, dict[str, int]]:
+        """Return by open position and leg how many contracts the account lacks of what the books hold."""
+        still_open = select(trade_rows.c.position).where(trade_rows.c.status == "OPEN")
+        found = self._positions(journal.c.position.in_(still_open))
+        return {each.id: {one.leg: one.absent for one in each.missed if one.absent} for each in found if each.missed}
+
     def estimated(self, bot: str = "") -> list[str]:
         """Return the positions that are over, "" of all bots, with a fill at a price that nobody has told, in order.
 

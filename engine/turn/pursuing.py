@@ -253,7 +253,7 @@ def _withdraw(work: Work, position: Position, target: ExitPlan) -> None:
 
 
 def _is_torn(work: Work, position: Position, target: ExitPlan) -> bool:
-    """Say whether orders of a target have left legs without their partners. What others have closed is not its doing."""
+    """Say whether orders of a target have left legs without their partners, which others have not closed."""
     if position.missed or position.closed_by_others:
         return False
     has_dealt = any(order.has_fills for order in work.orders_of(position.id) if order.reason == target.name)

@@ -90,11 +90,16 @@ def _next(reader: StoreReader, run: Run, name: str, at: datetime | None) -> str 
 def positions(reader: StoreReader, picture: Picture) -> list[OpenPosition]:
     """Return /api/positions: what the store has of each, and its present values as a picture has them."""
     trades = {row["position"]: row for row in reader.trades(status="OPEN")}
-    why = reader.on_hold()
+    why, absent = reader.on_hold(), reader.absent()
     bare = {name: bare_text(*found) for name, found in reader.unprotected().items()}
     return [
         _position(
-            row, line, trades.get(row["position"], {}), why.get(row["position"], ""), bare.get(row["position"], "")
+            row,
+            line,
+            trades.get(row["position"], {}),
+            why.get(row["position"], ""),
+            bare.get(row["position"], ""),
+            absent.get(row["position"], {}),
         )
         for row, line in _lines(reader, picture)
     ]
@@ -106,13 +111,15 @@ def _lines(reader: StoreReader, picture: Picture) -> list[tuple[Row, PositionLin
     return [(row, lines.get(row["position"])) for row in reader.view("open_positions")]
 
 
-def _position(row: Row, line: PositionLine | None, trade: Row, on_hold: str, unprotected: str) -> OpenPosition:
+def _position(
+    row: Row, line: PositionLine | None, trade: Row, on_hold: str, unprotected: str, absent: Mapping[str, int]
+) -> OpenPosition:
     price, made, at = _worth(row, line)
     return OpenPosition(
         trade_id=row["id"],
         position=row["position"],
         strategy_id=row["strategy_id"],
-        structure=holding_of(row) if line is None else line.structure,
+        structure=holding_of(row, absent) if line is None else line.structure,
         symbol=row["symbol"],
         strike=row["strike"],
         expiration=row["expiration"],

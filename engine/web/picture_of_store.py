@@ -9,7 +9,7 @@ from engine.record.record import Kind
 from engine.run.asked import standing_of, trading_of
 from engine.run.columns import price
 from engine.run.connected import connected
-from engine.run.position_text import exits_text, live_orders
+from engine.run.position_text import exits_text, held_text, live_orders
 from engine.run.today import owed_today
 from engine.run.trade_text import closing, holding_of
 from engine.spec.nouns.exits import ExitKind
@@ -141,7 +141,7 @@ def _position_line(
     return PositionLine(
         id=row["position"],
         bot=row["strategy_id"],
-        structure=holding_of(row),
+        structure=holding_of(row) if position is None else held_text(position),
         state=row["state"],
         since=clock_text(_instant(row["entry_time"]), at),
         dte=None if expiry is None or at is None else (expiry - at.date()).days,

@@ -1,11 +1,14 @@
 """Others act in the account at a gateway: what both sides hold stays protected and is closed."""
 
 import asyncio
+import re
 from datetime import date, datetime, time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from engine.cli.main import main
 from engine.model.event import Request
 from engine.model.order import OrderType, Purpose
 from engine.model.session import at_exchange_time
@@ -19,6 +22,9 @@ from engine.sim.gateway.embed import start_gateway
 from engine.sim.gateway.fault_plan import read_faults
 from engine.sim.gateway.settings import GatewaySettings
 from engine.spec.shipped import shipped
+from engine.store.queries import StoreReader
+from engine.web.book import positions
+from engine.web.picture_of_store import picture_of_store
 
 DAY = date(2026, 10, 21)
 HAND_PUT = Path(__file__).with_name("hand_put.yaml")
@@ -82,6 +88,33 @@ def test_resume_adopts_what_the_account_holds(tmp_path: Path) -> None:
     assert (position.state, position.hold, position.legs[0].held) == ("open", None, 2)
     assert sizes(day, Purpose.TARGET, Purpose.STOP) == {Purpose.TARGET: 2, Purpose.STOP: 2}
     assert any("are booked as closed by others at" in text for text in alarms(day))
+
+
+def test_status_page_and_resume_tell_what_the_account_holds(tmp_path: Path) -> None:
+    """They told four puts, of which the account held two. What `resume` makes of that only the engine told."""
+    lived(tmp_path, HAND_PUT, 'kind: person_halves, at: "09:36", seconds: 0', until=time(9, 38))
+    store = str(tmp_path / "s.db")
+    shown = CliRunner().invoke(main, ["status", "--store", store]).output
+    assert re.search(r"hand_put +2 of 4 x \d+p +open", shown)
+    assert re.search(r"on hold: hand_put 2 of 4 x \d+p: the account holds less", shown)
+    with StoreReader(tmp_path / "s.db") as reader:
+        picture = picture_of_store(reader)
+        (line,), (position,) = picture.positions, positions(reader, picture)
+    assert line.structure.startswith("2 of 4 x ")
+    assert (position.structure, "the account holds less" in position.on_hold) == (line.structure, True)
+    said = CliRunner().invoke(main, ["resume", "hand_put", "--store", store]).output
+    assert "its books adopt the account's quantity; closed by others: 2 SPY" in said
+
+
+def test_status_and_page_tell_what_is_unprotected(tmp_path: Path) -> None:
+    condor = shipped("specs") / "dte0_condor.yaml"
+    fault = 'kind: liquidation, at: "11:01", seconds: 0'
+    lived(tmp_path, condor, fault, until=time(11, 1, 40))
+    shown = CliRunner().invoke(main, ["status", "--store", str(tmp_path / "s.db")]).output
+    assert re.search(r"unprotected: dte0_condor .*no protection since 11:01:0\d: -1 SPXW", shown)
+    with StoreReader(tmp_path / "s.db") as reader:
+        (position,) = positions(reader, picture_of_store(reader))
+    assert "-1 SPXW" in position.unprotected
 
 
 def test_everything_that_a_person_cancels_is_sent_again_within_a_second(tmp_path: Path) -> None:
