@@ -6,7 +6,7 @@ running engine, outside the session, of a closing order and the pause after one 
 whether the broker has a stop (docs/reliability.md).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from engine.model.order import Order
@@ -16,6 +16,7 @@ from engine.record.codec import decode
 from engine.record.record import Kind, Record
 from engine.run.chaos.aftermath import Aftermath
 from engine.run.desk import Desk
+from engine.turn.closing import CLOSING, legs_to_close
 from engine.turn.lost_cover import CLOSED_AFTER, without_cover
 from engine.turn.protecting import GUARDING, guarded
 
@@ -86,11 +87,21 @@ class _Watch:
         orders = [order for order in self._orders.values() if order.is_of(position.id) and order.status.is_live]
         if any(order.purpose in GUARDING and not order.is_working for order in orders):
             return False
+        closing = self._closing(position, orders)
         return any(
             guarded(orders, position, leg) < (leg.held if is_each else lost.get(leg.name, 0))
             for leg in position.common.legs
-            if leg.sign < 0 and leg.held > 0 and not trades_no_more(leg.option.expiry, session, at)
+            if leg.sign < 0 and leg.held > 0 and leg.name not in closing
+            if not trades_no_more(leg.option.expiry, session, at)
         )
+
+    def _closing(self, position: Position, orders: Sequence[Order]) -> set[str]:
+        """Return the legs that the exit at work closes one after the other, while an order of it works."""
+        bot = self._aftermath.governing(position, self._desk)
+        is_at_work = any(order.purpose in CLOSING and order.is_working for order in orders)
+        if bot is None or position.state != "exiting" or not is_at_work:
+            return set()
+        return {leg.name for leg, _ in legs_to_close(position, bot.of(position))}
 
 
 def _is_watched(position: Position, at: datetime) -> bool:
