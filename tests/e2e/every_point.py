@@ -2,7 +2,7 @@
 
     python -m tests.e2e.every_point --processes 1 --keep found.jsonl
 
-Each of twelve short scenarios is lived through once undisturbed, which counts its points. Then it is lived through
+Each of fifteen short scenarios is lived through once undisturbed, which counts its points. Then it is lived through
 once for each point, with the engine killed there and 0 to 3 times more while it starts again (drawn from the point).
 Or only once for each group of points that `same_points` finds alike.
 docs/reliability.md says what must hold.
@@ -45,6 +45,7 @@ MEMORY = Path("/dev/shm")
 SOON = {'time: "15:45"': 'time: "10:01"'}
 ONCE_FILLED = {'time: "15:45"': 'time: "10:02"'}
 """For an entry that works for more than a minute: it is taken back at the time at which exits close all."""
+CONDOR_SOON = {"dte: {at_most: 1}": "dte: {at_most: 9}", 'time: "15:30"': 'time: "10:01"'}
 
 Ends = Counter[tuple[str, str, tuple[str, ...]]]
 """How positions that were opened ended: bot, state, and the purposes of what rests at the broker for them."""
@@ -88,6 +89,15 @@ SCENARIOS = (
         "the broker is lost over a fill",
         "specs/spy_put_seller.yaml",
         faults=({"kind": "lost_connectivity", "on": "order", "seconds": 20},),
+    ),
+    Scenario("the target of four legs rests", "examples/resting_condor.yaml"),
+    Scenario("it is cancelled for an exit", "examples/resting_condor.yaml", 3.5, CONDOR_SOON),
+    Scenario(
+        "it fills all the same while an exit waits",
+        "examples/resting_condor.yaml",
+        3.5,
+        CONDOR_SOON,
+        ({"kind": "late_fill", "on": "cancel", "seconds": 1},),
     ),
 )
 

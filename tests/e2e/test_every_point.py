@@ -37,6 +37,9 @@ EXPECTED = (
     ("closed", ()),
     ("open", ("stop", "target")),
     ("open", ("stop", "target")),
+    ("open", ("target",)),
+    ("closed", ()),
+    ("closed", ()),
 )
 CLOSES = {3: CLOSED["unwind"], 4: CLOSED["unwind"], 8: CLOSED["unprotected"]}
 """What is sent leg by leg is closed when it is not whole in time, and what stays unprotected, as the specs say."""

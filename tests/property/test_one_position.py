@@ -503,6 +503,44 @@ class EachSide(OnePosition):
         return "10:00", "10:05"
 
 
+class RestingSpread(OnePosition):
+    """The put spread, whose target rests at the broker as one order."""
+
+    def text(self) -> str:
+        exits = """
+  - time: "15:45"
+  - vix: {above: 20}
+  - stop: {cost: 3x credit}
+  - target: {profit: 50%}
+    resting: true
+"""
+        return text_of(entry='{at: "10:00"}', quantity="3", risk="{max_loss_per_trade: $9000}", exits=exits)
+
+    def window(self) -> tuple[str, str]:
+        return "10:00", "10:05"
+
+
+class RestingCondor(OnePosition):
+    """Condors whose target rests, of which a half is closed early and each side is stopped by itself."""
+
+    def text(self) -> str:
+        exits = """
+  - time: "15:45"
+  - stop: {cost: 0.7x credit, of: each_side}
+    order: {start: natural, wait: 5s, tries: 2, pause: 5s, then: market}
+  - profit: {above: 10%}
+    name: half
+    close: 50%
+  - target: {profit: 25%}
+    resting: true
+"""
+        risk = "{max_loss_per_trade: $9000}"
+        return text_of(entry='{at: "10:00"}', quantity="3", legs=CONDOR, exits=exits, risk=risk)
+
+    def window(self) -> tuple[str, str]:
+        return "10:00", "10:05"
+
+
 limits = settings(max_examples=tries(25), stateful_step_count=30)
 TestOnePosition = OnePosition.TestCase
 TestOnePosition.settings = limits
@@ -510,6 +548,10 @@ TestProtected = Protected.TestCase
 TestProtected.settings = limits
 TestGuarded = Guarded.TestCase
 TestGuarded.settings = limits
+TestRestingSpread = RestingSpread.TestCase
+TestRestingSpread.settings = limits
+TestRestingCondor = RestingCondor.TestCase
+TestRestingCondor.settings = limits
 TestEachSide = EachSide.TestCase
 TestEachSide.settings = limits
 TestRolling = Rolling.TestCase
