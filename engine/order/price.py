@@ -46,12 +46,19 @@ class NetQuote(NamedTuple):
 
 
 def net_quote(
-    parts: Collection[Part], board: Board, now: float, *, closing: bool = False, told: Grids = NONE_TOLD
+    parts: Collection[Part],
+    board: Board,
+    now: float,
+    *,
+    closing: bool = False,
+    told: Grids = NONE_TOLD,
+    sells_dead: bool = False,
 ) -> NetQuote:
     """Return what dealing these parts brings at mid and at once (natural: sold at the bid, bought at the ask).
 
     What is bought needs an ask only: a bid of size 0 counts as a bid of 0. What is sold needs a bid. closing: a bid
-    that has not been told yet counts as 0, too. told: the price grids that the broker has told.
+    that has not been told yet counts as 0, too. told: the price grids that the broker has told. sells_dead: what is
+    sold and has no bid brings 0, as exchanges deal combos of which a leg is worthless.
     """
     mid = natural = 0.0
     for option, flow, weight in parts:
@@ -60,6 +67,8 @@ def net_quote(
         if fault is QuoteFault.NO_BID and flow < 0 and (closing or is_unwanted(board, row)):
             mid -= weight * board.ask[row] / 2
             natural -= weight * board.ask[row]
+            continue
+        if fault is QuoteFault.NO_BID and flow > 0 and sells_dead:
             continue
         if fault:
             words = f"{option}: {quote_problem(board, row, now)}"

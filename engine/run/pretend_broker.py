@@ -27,12 +27,14 @@ from engine.model.event import (
     OrdersListed,
     PositionReport,
 )
+from engine.model.facts import Grids
 from engine.model.market import Board
 from engine.model.money import CENT, ZERO
-from engine.model.order import Order, OrderType, Side
+from engine.model.order import Order, OrderType, Purpose, Side
 from engine.model.payoff import Part, Way, ending_apart, intrinsic, worst_case
 from engine.model.quotes import middle
-from engine.order.price import NetQuote
+from engine.order.draft import parts_of
+from engine.order.price import NONE_TOLD, NetQuote, net_quote
 
 PACE = timedelta(seconds=1)
 """How long an order takes to the exchange and back."""
@@ -221,6 +223,20 @@ class PretendBroker(ABC):
             if net is not None and (count := self.count(found, at)) > 0:
                 yield from self._filled(found, count, net, at)
             found.is_resting = True
+
+    def quote_of(self, order: Order, at: datetime, told: Grids = NONE_TOLD) -> NetQuote:
+        """Return what dealing the legs of an order brings now. A combo that rests sells wings without a bid for 0.
+
+        told: the price grids that the broker has told.
+        """
+        return net_quote(
+            parts_of(order.legs, order.side),
+            self.board,
+            at.timestamp(),
+            closing=order.purpose is not Purpose.ENTRY,
+            told=told,
+            sells_dead=order.purpose is Purpose.TARGET and order.is_combo,
+        )
 
     def _is_halted(self, order: Order) -> bool:
         """Say whether trading is halted in a leg of an order, or in what it is on: then nothing of it fills."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from math import isnan
 
 from engine.model.commission import dealt, own_part, short_of_least
 from engine.model.contract import Contract, Option, Underlying
@@ -16,11 +17,10 @@ from engine.model.cover import delivers
 from engine.model.event import Event
 from engine.model.facts import Account, Grids
 from engine.model.money import CENT, ZERO
-from engine.model.order import Order, OrderType, Purpose, TimeInForce
+from engine.model.order import Order, OrderType, TimeInForce
 from engine.model.payoff import intrinsic
 from engine.model.session import Session
 from engine.order.draft import parts_of
-from engine.order.price import net_quote
 from engine.run.backtest.fills import FillModel
 from engine.run.pretend_broker import PretendBroker, Working
 from engine.turn.state import State
@@ -61,8 +61,7 @@ class BacktestBroker(PretendBroker):
         """Return the net price that the model gives now."""
         order = found.order
         parts = parts_of(order.legs, order.side)
-        closing = order.purpose is not Purpose.ENTRY
-        quote = net_quote(parts, self.board, at.timestamp(), closing=closing, told=self.grids)
+        quote = self.quote_of(order, at, self.grids)
         return self.fills.price(order, parts, quote, is_resting=found.is_resting)
 
     def count(self, found: Working, at: datetime) -> int:
@@ -79,9 +78,12 @@ class BacktestBroker(PretendBroker):
         return max(most, 0)
 
     def _size(self, option: Option, sign: int) -> int | None:
-        """Return how many of an option are left of what is quoted on the other side, None when it is not told."""
+        """Return how many of an option are left of what is quoted on the other side, None when it is not told.
+
+        Of what is sold without a bid it is as many as are offered.
+        """
         row = self.board.rows[option]
-        size = (self.board.ask_size if sign > 0 else self.board.bid_size)[row]
+        size = (self.board.ask_size if sign > 0 or isnan(self.board.bid[row]) else self.board.bid_size)[row]
         if size != size:
             return None
         at, taken = self.taken.get((option, sign), (0.0, 0))

@@ -13,7 +13,7 @@ from engine.model.event import Event, MarginReport, OrderMessage
 from engine.model.order import Order, OrderType, Purpose
 from engine.model.session import Session
 from engine.order.draft import net_price, parts_of
-from engine.order.price import net_quote, ticks_of
+from engine.order.price import ticks_of
 from engine.run.pretend_broker import PretendBroker, Working, natural_fill
 from engine.spec.trial import Does, Mishap
 
@@ -73,7 +73,7 @@ class Broker(PretendBroker):
         """Return the net price at which it fills now, None when it does not."""
         order = found.order
         parts = parts_of(order.legs, order.side)
-        quote = net_quote(parts, self.board, at.timestamp(), closing=order.purpose is not Purpose.ENTRY)
+        quote = self.quote_of(order, at)
         if quote.mid is None or quote.natural is None:
             return None
         if order.kind in (OrderType.MARKET, OrderType.STOP):

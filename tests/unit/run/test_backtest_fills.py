@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from math import isnan, nan
 from pathlib import Path
 
 import numpy as np
@@ -211,3 +212,24 @@ def test_a_store_of_fills_that_is_not_there_is_told_as_that_of_fills(tmp_path: P
     with pytest.raises(StoreError, match=r"nothing\.db, from which --fills is to be taken") as caught:
         asked_fills(f"from:{tmp_path / 'nothing.db'}")
     assert caught.value.help == "write from:STORE of a run"
+
+
+@pytest.mark.parametrize(("purpose", "dealt"), [(Purpose.TARGET, 2), (Purpose.EXIT, 0)])
+def test_a_resting_combo_sells_a_wing_that_nobody_bids_for_at_nothing(purpose: Purpose, dealt: int) -> None:
+    """As the simulated exchange does. Other exits leave such a wing to expire."""
+    session = session_on(DAY)
+    assert session is not None
+    broker = BacktestBroker(Board(), "A", fill_model("natural"), session, cash=Decimal(10_000))
+    board, at = broker.board, session.open + timedelta(minutes=5)
+    for found, bid, ask in ((option(5900), 0.20, 0.30), (option(5890), nan, 0.05)):
+        row = board.add(found)
+        board.bid[row], board.ask[row], board.quote_at[row] = bid, ask, at.timestamp()
+        board.bid_size[row], board.ask_size[row] = (0.0 if isnan(bid) else 9.0), 9.0
+    board.alive_at = at.timestamp()
+    legs = (OrderLeg("short", option(5900), Side.BUY), OrderLeg("long", option(5890), Side.SELL))
+    closing = replace(order(None), legs=legs, purpose=purpose, limit_price=Decimal("0.30"))
+    assert not list(broker.fill(at))
+    list(broker.take(Submit(closing), at))
+    told = [event for event in broker.fill(at + timedelta(seconds=1)) if isinstance(event, ExecutionReport)]
+    assert len(told) == dealt
+    assert sum(each.price * (1 if each.is_buy else -1) for each in told) == (Decimal("0.30") if told else 0)
