@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hand_desk import CONDOR, Desk, clock, text_of
+from hand_desk import CONDOR, Desk, clock, put, text_of
 
 from engine.model.event import BrokerStatus, CommissionReport, ExecutionReport, Request
 from engine.model.kept import end_of
@@ -394,3 +394,30 @@ def test_what_is_made_at_the_target_is_by_the_price_of_its_order() -> None:
     assert order.limit_price == Decimal("0.65"), "0.686 is between two ticks"
     assert dollars_at(bot, desk.position, ExitKind.TARGET, [order]) == 75
     assert dollars_at(bot, desk.position, ExitKind.TARGET) == 75
+
+
+def test_a_roll_cancels_it_first_and_what_is_opened_has_its_own() -> None:
+    exits = """
+  - time: "15:45"
+  - vix: {above: 20}
+    roll: {expiry: {dte: {at_least: 1}}, require: [{credit: {at_least: 0.20}}]}
+    order: {start: mid, step: 0.05, wait: 10s, tries: 3}
+  - target: {profit: 50%}
+    resting: true
+"""
+    desk = Desk((text_of(exits=exits, **LOOSE),))
+    desk.quote(put(5945, expiry=desk.expiry_90), 4.00, 4.10, -0.30)
+    desk.quote(put(5935, expiry=desk.expiry_90), 2.60, 2.70, -0.20)
+    desk.fill(desk.enter("10:01"))
+    order = acknowledged(desk)
+    desk.level("VIX", 30.0)
+    desk.tick(1)
+    assert desk.order(order.ref).status is OrderStatus.CANCELLING
+    assert desk.last.purpose is Purpose.TARGET, "the roll waits until it is cancelled"
+    desk.cancelled(desk.order(order.ref))
+    assert desk.last.purpose is Purpose.ROLL
+    desk.fill(desk.last)
+    desk.tick(1)
+    (anew,) = resting(desk)
+    assert anew.position == desk.position.id != order.position
+    assert {leg.option.expiry for leg in anew.legs} == {desk.expiry_90}
