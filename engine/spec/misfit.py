@@ -68,8 +68,8 @@ def _two_ways(path: Path, value: Plain, schema: Mapping[str, Any]) -> str | None
     """Return both readings of a stop or target that mixes the two ways of saying it, with their prices."""
     found = amount(value)
     key = path[-1]
-    if found is not None and found.unit is Unit.NUMBER and "x-usual" in schema:
-        return meant(value, schema)
+    if found is not None and found.unit is Unit.NUMBER and (said := meant(value, schema)) is not None:
+        return said
     if found is None or found.unit not in (Unit.PERCENT, Unit.MULTIPLE):
         return "as in '2x credit' or 0.25" if key == "cost" else "as in '50%', '$50' or '0.6x max_risk'"
     times = found.value / 100 if found.unit is Unit.PERCENT else found.value

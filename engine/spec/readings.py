@@ -33,8 +33,8 @@ def meant(value: Plain, schema: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _with_unit(number: Decimal, units: Sequence[str], schema: Mapping[str, Any]) -> str:
-    """Return the readings of a bare number where a unit is owed."""
+def _with_unit(number: Decimal, units: Sequence[str], schema: Mapping[str, Any]) -> str | None:
+    """Return the readings of a bare number where a unit is owed, None where none is usual."""
     usual: Mapping[str, Sequence[float]] = schema.get("x-usual", {})
     as_is = [unit for unit in units if _lies_in(number, usual.get(unit))]
     times = [unit for unit in units if unit == "%" and _is_part(number, unit in as_is)]
@@ -43,7 +43,10 @@ def _with_unit(number: Decimal, units: Sequence[str], schema: Mapping[str, Any])
     found = [_written(number, unit) for unit in as_is]
     found += [_written(number * 100, unit) for unit in times] + [_written(number / 100, unit) for unit in parts]
     if not found:
-        return _said([_written(number, unit) for unit in units])
+        part = number / _HUNDRED
+        found = [_written(part, unit) for unit in units if unit == "%" and _lies_in(part, usual.get(unit))]
+    if not found:
+        return None
     if times and not as_is:
         return f"{_said(found)}; '{_plain(number)}%' would be a hundred times less"
     return _said(found)

@@ -30,7 +30,8 @@ def problem_of(number: Number) -> Problem:
     usual = f"{low} or more" if number.high == inf else f"{low} to {high}"
     message = f"'{number.name}' is {value}, and usual is {usual}: {number.then}"
     likely = [number.value * 100, number.value / 100] if number.shifts else []
-    found = [f"'{number.words(each)}'" for each in likely if number.low <= each <= number.high]
+    usual_ones = [each for each in likely if number.low <= each <= number.high and f"{each:.2g}" == f"{each:g}"]
+    found = [f"'{number.words(each)}'" for each in usual_ones]
     help_text = f"did you mean {' or '.join(found)}?" if found else f"write {usual}"
     return Problem("RB361", number.path, message, help_text)
 

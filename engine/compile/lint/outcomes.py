@@ -1,17 +1,20 @@
 """Exits in the example market: those that never act, stops that noise reaches, targets that net next to nothing."""
 
 from collections.abc import Iterator
-from math import inf
+from math import inf, sqrt
 
 from engine.compile.lint.clauses import Reach, can_hold
 from engine.compile.lint.literals import Subject, literal
 from engine.compile.lint.look import Look
 from engine.compile.lint.paid import AS_IT_IS, NEAR, WIDE, Paid, dollars_of, paid_about
-from engine.compile.lint.ranges import Range, meet, stretch
+from engine.compile.lint.ranges import ALL, Range, meet, stretch
+from engine.compile.lint.sample import SampleLeg
 from engine.compile.lint.stakes import Stake
 from engine.compile.lint.wording import said
 from engine.compile.plan import Compare, ExitPlan, Quantity, Rule
 from engine.compile.problem import Problem
+from engine.model.black import delta
+from engine.model.contract import LOT, Right
 from engine.spec.nouns.exits import ExitKind
 
 _MONEY = ("gain", "gain in dollars", "gain in risk", "cost")
@@ -19,7 +22,11 @@ FEW_DOLLARS = 5.0
 """What a target has to net for the whole position, commissions paid."""
 TIGHT_SOLD, TIGHT_BOUGHT, TIGHT_SHARES = 0.06, 0.03, 0.0015
 """The part of the entry price within which a stop is hit by the noise of quotes: of a credit, of a debit, of shares."""
-_NEARLY = 0.98
+_PLACES, _LEFT = [step / 4 for step in range(-16, 17)], (1.0, 0.25, 0.03)
+"""Expected moves of spot, and parts of the time until expiry, at which the delta of a structure is looked at."""
+_SHARE = 1.0
+"""What the delta in shares may be further out than at these places."""
+_NEARLY = 0.95
 """The part of the largest loss from which a stop is no stop any more."""
 _LEAST_MID, _BELOW = 0.75, 0.999
 """What a mid is at least, in ticks, while anything is bid or asked for; just below a price that can be had."""
@@ -67,14 +74,31 @@ def _ends(look: Look, stake: Stake, rule: Rule) -> str:
 
 
 def _while_open(look: Look, stake: Stake, *, is_target: bool) -> Reach:
-    known = _known(look, stake, is_target=is_target)
+    known, leaning = _known(look, stake, is_target=is_target), _leaning(look)
 
     def reach(subject: Subject) -> Range:
         found = look.places.open(subject)
+        if subject.measure == "position_delta" and subject.of is None:
+            return meet(found, leaning)
         bounds = known.get((subject.measure, subject.quantity)) if _is_whole(subject) else None
         return found if bounds is None else meet(found, bounds)
 
     return reach
+
+
+def _leaning(look: Look) -> Range:
+    """Return between which numbers of shares the delta of one structure lies until it ends, wherever spot goes."""
+    if not all(leg.symbol == look.plan.legs[0].symbol and not leg.is_shares for leg in look.plan.legs):
+        return ALL
+    deltas = [sum(_delta(leg, moves, left) for leg in look.sample.legs.values()) for moves in _PLACES for left in _LEFT]
+    return stretch(min(deltas) * LOT - _SHARE, max(deltas) * LOT + _SHARE)
+
+
+def _delta(leg: SampleLeg, moves: float, left: float) -> float:
+    """Return the delta of a leg after so many expected moves, with a part of its time left."""
+    spot, annual = leg.spot + moves * leg.move, leg.move / leg.spot / sqrt(leg.years)
+    found = delta(spot, leg.strike, leg.years * left, annual, leg.plan.right is Right.CALL)
+    return found * leg.plan.sign * leg.plan.ratio
 
 
 def _is_whole(subject: Subject) -> bool:

@@ -16,12 +16,12 @@ class Room(NamedTuple):
     wild: float
 
 
-AS_IT_IS, NEAR, WIDE, ANY = Room(1.0, 1.0), Room(0.8, 1.25), Room(0.4, 3.0), Room(0.5, 3.0)
+AS_IT_IS, NEAR, WIDE, ANY = Room(1.0, 1.0), Room(0.85, 1.25), Room(0.4, 3.0), Room(0.5, 3.0)
 """For parts of the entry price, which hardly depend on volatility; for dollars; for strikes at a distance in points."""
 _LEAST_TICKS = 4.0
 _WITH_THE_MARKET = frozenset(StrikeBy) - {StrikeBy.OTM}
 """Selectors whose strikes move with the volatility, or stand at the money, and those that count from such."""
-_SKEW = 1.15
+_SKEW = 1.1
 """How far prices lie from those of one volatility for all strikes."""
 
 

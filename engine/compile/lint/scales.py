@@ -18,7 +18,7 @@ _GAINS = ("profit", "loss", "give_back")
 _OF_SHARES, _MOST_OF_SHARES = 0.1, 2.0
 """How much smaller gains are that count from the price of shares, and the largest."""
 _MOST_OF_CREDIT = 0.985
-"""The part of a credit that a target asks for at most: the last ticks cost days."""
+"""The part of a credit that a target asks for, or of a debit that a stop lets go, at most: the rest is a tick."""
 _DAYS = 252
 _YEARS_MOVE, _STOCKS_MOVE = (0.16, 0.16), (0.16, 0.33)
 """A year's volatility of what the example knows, and between which that of a stock lies."""
@@ -47,9 +47,11 @@ def _of_this_bot(usual: Usual, call: Call, look: Look) -> Usual:
         return usual
     if any(leg.is_shares for leg in look.plan.legs):
         return replace(usual, low=usual.low * _OF_SHARES, high=_MOST_OF_SHARES)
-    is_of_all = "of" not in dict(call.arguments)
-    is_credit_all = look.plan.opens_for == "credit" and look.worth.most_value == 0
-    if call.measure == "profit" and is_credit_all and is_of_all:
+    if "of" in dict(call.arguments) or (stake := look.stake) is None:
+        return usual
+    is_all_won = call.measure == "profit" and stake.is_sold and stake.most <= 0
+    is_all_lost = call.measure == "loss" and not stake.is_sold and stake.least >= 0
+    if is_all_won or is_all_lost:
         return replace(usual, high=_MOST_OF_CREDIT)
     return usual
 

@@ -16,6 +16,8 @@ from engine.spec.nouns.legs import Bound, StrikeBy
 
 DEEP = 0.7
 """The delta from which a sold option is deep in the money."""
+_LEAST_DELTA = 0.02
+"""The least delta that is offered instead."""
 _INSIDE = 0.5
 """The delta from which the bought option of a spread is in the money too."""
 _NO_BID, _WILD = 0.1, 3.0
@@ -38,7 +40,9 @@ def crossed(look: Look) -> Iterator[Problem]:
         )
         if leg.plan.right is Right.CALL:
             message = message.replace("rally", "fall")
-        yield Problem("RB362", _target(leg.plan), message, f"did you mean {1 - float(target or 0):.2g}?")
+        other = 1 - float(target or 0)
+        help_text = f"did you mean {other:.2g}?" if other >= _LEAST_DELTA else "choose a strike out of the money"
+        yield Problem("RB362", _target(leg.plan), message, help_text)
     if same_everywhere(look.spec) is not None:
         return
     for put, call in ((a, b) for a in sold for b in sold if a.plan.right is Right.PUT and b.plan.right is Right.CALL):

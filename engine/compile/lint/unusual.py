@@ -62,6 +62,10 @@ def _judged(look: Look, pair: Pair, single: Single, test: Compare) -> Iterator[P
     yield _problem(look, pair, single, test, call, span, [number for number, _ in bounds], at, of)
 
 
+_A_LITTLE = 2.0
+"""How many times the largest usual number is reached by a slip of one digit rather than of a unit."""
+_LEAST_DOLLARS = 10
+"""The fewest dollars that are offered instead of a percentage."""
 _COUNTED = (Quantity.DAYS, Quantity.PLAIN, Quantity.SECONDS)
 """What is counted in whole numbers, so that a bound of one number means something."""
 
@@ -223,7 +227,7 @@ def _meaning(number: float, call: Call, of: Call | None) -> str:
         return f"{number:g} times '{of.measure}'"
     match call.quantity:
         case Quantity.FRACTION:
-            return f"{_plain(number)} of the whole"
+            return f"{_plain(number)} times the whole" if abs(number) > 1 else f"{_plain(number)} of the whole"
         case Quantity.PERCENT:
             return f"{_plain(number)} percent a year"
         case Quantity.LEVEL:
@@ -255,13 +259,17 @@ def _other_units(look: Look, call: Call, amount: Amount) -> Iterator[tuple[Unit,
     for unit, quantity in VOCABULARY[call.measure].units:
         span = span_of(replace(call, quantity=quantity), look)
         is_other = unit is not amount.unit and quantity is not call.quantity and span is not None
+        is_other = is_other and not (unit is Unit.DOLLARS and abs(amount.value) < _LEAST_DOLLARS)
         if is_other and span is not None and _is_usual(scaled(replace(amount, unit=unit), quantity), span, Op.ABOVE, 0):
             yield unit, quantity
 
 
 def _by_a_hundred(number: float, span: Span) -> list[float]:
+    """Return the number a hundred times larger and smaller; a tenth of what is a little too large."""
     if not span.usual.shifts:
         return []
+    if span.usual.signed and span.high < abs(number) < _A_LITTLE * span.high:
+        return [number / 10]
     return [each for each in (number * 100, number / 100) if _is_usual(each, span, Op.ABOVE, 0)]
 
 

@@ -1,9 +1,12 @@
 """Usual ranges: every measure has one; bounds a hundred times off are warned of, usual ones are not."""
 
+import json
+from pathlib import Path
+
 import pytest
 from document import changed, problems
 
-from engine.compile.measures.usual import USUAL
+from engine.compile.measures.usual import USUAL, Scale
 from engine.compile.plan import Quantity
 from engine.compile.vocabulary import VOCABULARY
 
@@ -127,3 +130,37 @@ BOTH_READINGS = [
 def test_the_help_line_offers_both_readings(condition: str, help_text: str) -> None:
     (found,) = problems(where("when", condition))
     assert (found.code, found.help) == ("RB360", help_text)
+
+
+SCHEMA = json.loads((Path(__file__).parents[3] / "schemas" / "strategy.schema.json").read_text(encoding="utf-8"))[
+    "$defs"
+]
+WRITTEN = {"%": (Quantity.FRACTION, Quantity.PERCENT), "": (Quantity.PLAIN, Quantity.DELTA)}
+OF_EXITS = {"gain": "profit", "loss_amount": "loss", "given_back": "give_back"}
+"""Definitions of targets and stops, whose numbers are those of a measure."""
+
+
+def measures_by_definition() -> dict[str, set[str]]:
+    """Return which measures compare with a number of each definition of the schema."""
+    found = {name: {measure} for name, measure in OF_EXITS.items()}
+    for name in USUAL:
+        bounds = SCHEMA.get(f"m_{name}", {}).get("properties", {})
+        for op in ("above", "at_least", "below", "at_most"):
+            if (definition := bounds.get(op, {}).get("$ref", "").removeprefix("#/$defs/")) in SCHEMA:
+                found.setdefault(definition, set()).add(name)
+    return found
+
+
+@pytest.mark.parametrize(("definition", "measures"), measures_by_definition().items())
+def test_the_schema_offers_the_readings_of_the_usual_ranges(definition: str, measures: set[str]) -> None:
+    """Of several measures the narrower low end counts: a reading is usual for each of them."""
+    for unit, said in SCHEMA[definition].get("x-usual", {}).items():
+        known = [(each, usual) for name in measures for each, usual in USUAL[name].items()]
+        ends = [
+            (usual.low * times, usual.high * times)
+            for each, usual in known
+            if each in WRITTEN.get(unit, ()) and usual.scale is Scale.ONE
+            for times in (100 if each is Quantity.FRACTION else 1,)
+        ]
+        if ends and definition != "change":
+            assert said == [pytest.approx(max(low for low, _ in ends)), pytest.approx(max(high for _, high in ends))]
