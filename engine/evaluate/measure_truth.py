@@ -1,6 +1,6 @@
 """Measures that are true or false by themselves: breach, time, events; and the session's kind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from engine.evaluate.measure_volatility import expiry_in
 from engine.evaluate.reading import Context, Reading, Unknown, exact
 from engine.evaluate.snapshot import LegView, View
 from engine.model.contract import Right
-from engine.model.events import calendars_of, lacks_time, span_of
+from engine.model.events import SAME_REPORT, calendars_of, is_of_earnings, lacks_time, span_of
 from engine.model.facts import EventCalendar, EventDay
 from engine.model.session import EXCHANGE_ZONE, CalendarError, DayTime, Sessions, exchange_date
 
@@ -127,6 +127,8 @@ def _event_judge(call: Call, context: Context, wanted: bool) -> Judge:
                 return Verdict(None, missing=str(error))
             around = _events_on(calendar, calendars, exchange_date(span.begins), span.latest)
             found, last = [day for day in around if span.may_hold(day)], max(last, span.latest)
+            if wanted and (missing := _unsure(calendar, found)):
+                return Verdict(None, missing=missing)
             if wanted and found and not any(map(span.holds, found)):
                 return Verdict(None, missing=_no_time(found[0]))
         return _judged_of(found, calendar, calendars, today, last, wanted=wanted)
@@ -188,6 +190,17 @@ class _Span(NamedTuple):
         """Say whether an event that may falls into it: earnings without a time may be before the open or after it."""
         first, last = span_of(event_day)
         return not lacks_time(event_day) or (self.begins <= first and last <= self.ends)
+
+
+def _unsure(calendar: EventCalendar, found: Iterable[EventDay]) -> str:
+    """Return that a report near now has a second date, "" where none has: one of the two is wrong, or was moved."""
+    for event_day in found:
+        days = calendar.days.get(event_day.name, {}) if is_of_earnings(event_day) else {}
+        others = [day for day in days if 0 < abs((day - event_day.day).days) <= SAME_REPORT]
+        if others:
+            first, second = sorted((event_day.day, others[0]))
+            return f"{event_day.name} has two dates for one report, {first} and {second}: remove the wrong one"
+    return ""
 
 
 def _no_time(event_day: EventDay) -> str:

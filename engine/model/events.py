@@ -128,6 +128,8 @@ PROJECTIONS: Mapping[str, Projection] = {
 
 
 _EARNINGS = "earnings."
+SAME_REPORT = 30
+"""Days within which two dates of a company are those of one report: it reports once a quarter."""
 
 
 def earnings_of(symbol: str) -> str:
@@ -135,9 +137,14 @@ def earnings_of(symbol: str) -> str:
     return f"{_EARNINGS}{symbol}"
 
 
+def is_of_earnings(event: EventDay) -> bool:
+    """Say whether an event is a company's report."""
+    return event.name.startswith(_EARNINGS)
+
+
 def lacks_time(event: EventDay) -> bool:
     """Say whether these are earnings of which only the day is known. Other events without a time last all day."""
-    return event.name.startswith(_EARNINGS) and event.at is None and event.moment is None
+    return is_of_earnings(event) and event.at is None and event.moment is None
 
 
 def span_of(event: EventDay) -> tuple[datetime, datetime]:

@@ -280,11 +280,11 @@ def test_days_after_an_event_are_sessions(now: tuple[date, time], count: int, fo
 NVDA = Context(symbols=("NVDA",), classes={"NVDA": "NVDA"}, expiry=CONTEXT.expiry)
 
 
-def of_earnings(now: tuple[date, time], found: EventDay, word: str = "event", **given: object) -> Verdict:
-    """Judge `event: {of: [earnings], before: 1d}` at that New York time of a calendar of NVDA with one report."""
+def of_earnings(now: tuple[date, time], *found: EventDay, word: str = "event", **given: object) -> Verdict:
+    """Judge `event: {of: [earnings], before: 1d}` at that New York time of a calendar of NVDA with these reports."""
     at = view()
     at.now = at_exchange_time(*now).timestamp()
-    days = {"earnings.NVDA": {found.day: found}}
+    days = {"earnings.NVDA": {each.day: each for each in found}}
     at.facts = Facts(events=EventCalendar(days=days, known_until={"earnings.NVDA": date(2028, 12, 31)}))
     arguments = {"of": ("earnings",), **(given or {"before": Sessions(1)})}
     call = Call(word, tuple(sorted(arguments.items())), Quantity.TRUTH)  # type: ignore[arg-type]
@@ -315,6 +315,39 @@ def test_earnings_are_on_one_evening_alone(now: tuple[date, time], found: EventD
     assert of_earnings(now, found).truth is is_on
 
 
+TUESDAY, SATURDAY = date(2026, 11, 24), date(2026, 11, 21)
+EVENINGS = [date(2026, 11, day) for day in (18, 19, 20, 23, 24, 25)]
+
+
+def evenings_of(*found: EventDay) -> list[date]:
+    """Return the evenings on which a calendar with these reports would enter."""
+    return [day for day in EVENINGS if of_earnings((day, time(15, 30)), *found).truth]
+
+
+@pytest.mark.parametrize(
+    ("found", "evenings"),
+    [
+        ((report(SATURDAY),), [FRIDAY]),
+        ((report(SATURDAY, Moment.BEFORE_OPEN),), [FRIDAY]),
+        ((report(MONDAY, Moment.BEFORE_OPEN),), [FRIDAY]),
+        ((report(MONDAY),), []),
+        ((report(MONDAY), report(TUESDAY)), []),
+        ((report(MONDAY, Moment.BEFORE_OPEN), report(TUESDAY, Moment.BEFORE_OPEN)), []),
+        ((report(FRIDAY, Moment.AFTER_CLOSE), report(TUESDAY, Moment.AFTER_CLOSE)), []),
+        ((report(MONDAY, Moment.AFTER_CLOSE), report(date(2027, 2, 22), Moment.AFTER_CLOSE)), [MONDAY]),
+    ],
+)
+def test_a_report_is_entered_on_one_evening_or_on_none(found: tuple[EventDay, ...], evenings: list[date]) -> None:
+    assert evenings_of(*found) == evenings
+
+
+def test_two_dates_of_one_report_are_named_and_keep_out() -> None:
+    both = (report(MONDAY, Moment.BEFORE_OPEN), report(TUESDAY, Moment.BEFORE_OPEN))
+    missing = of_earnings((FRIDAY, time(15, 30)), *both).missing
+    assert missing == "earnings.NVDA has two dates for one report, 2026-11-23 and 2026-11-24: remove the wrong one"
+    assert of_earnings((FRIDAY, time(15, 30)), *both, word="no_event").truth is False
+
+
 def test_earnings_without_a_time_say_how_to_bring_it() -> None:
     assert of_earnings((FRIDAY, time(15, 30)), report(MONDAY)).missing == (
         'earnings.NVDA on 2026-11-23 has no time: write "when": "bmo" (before the open) or "amc" (after the close) '
@@ -322,7 +355,7 @@ def test_earnings_without_a_time_say_how_to_bring_it() -> None:
     )
     assert of_earnings((FRIDAY, time(15, 30)), report(MONDAY), before=Sessions(2)).truth is True  # all of it lies ahead
     assert of_earnings((DAY, time(11, 0)), report(DAY), until="").truth is True  # today, whenever
-    assert of_earnings((FRIDAY, time(15, 30)), report(MONDAY), "no_event").truth is False  # may be near: kept out
+    assert of_earnings((FRIDAY, time(15, 30)), report(MONDAY), word="no_event").truth is False  # may be near: kept out
 
 
 def test_sessions_beyond_a_calendar_are_unknown() -> None:
