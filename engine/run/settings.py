@@ -11,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from engine.adapters.ib.settings import LINES, MESSAGE_LIMIT, MOST_LINES, Share
+from engine.adapters.ib.settings import LINES, MESSAGE_LIMIT, MOST_LINES, MOST_REQUESTS, REQUESTS, Share
 from engine.model.errors import MisuseError, SpecError, StoreError, unread
 from engine.model.values import dataclass
 from engine.run.log_file import LEVELS, LogLimits
@@ -33,7 +33,8 @@ class Settings:
     account: refuse any other one; "" takes the only account of the login. Times are those of New York, always.
     db_host ... db_user: a database of a PostgreSQL server as the store, said in parts; its password is a secret, and no
     setting (`store/secret.py`).
-    lines, messages: of what the broker allows a user, contracts streamed at once and messages in a second.
+    lines, messages, requests: of what the broker allows a user, contracts streamed at once, messages in a second, and
+    questions without an answer yet.
     log_size, log_files, log_level: megabytes of a file of the program's own log, how many files are kept, and the least
     of what goes into them. log_console: the same lines go to the standard error output as well.
     """
@@ -54,6 +55,7 @@ class Settings:
     db_user: str = "rulebot"
     lines: int = LINES
     messages: int = MESSAGE_LIMIT
+    requests: int = REQUESTS
     log_size: int = 10
     log_files: int = 5
     log_level: str = "info"
@@ -67,7 +69,7 @@ class Settings:
     @property
     def share(self) -> Share:
         """What a connection takes of what the broker allows."""
-        return Share(self.lines, self.messages)
+        return Share(self.lines, self.messages, self.requests)
 
 
 def load_settings(
@@ -246,6 +248,7 @@ _CHECKS: Mapping[str, Callable[[object], object]] = {
     "db_user": _name,
     "lines": _number(1, MOST_LINES),
     "messages": _number(1, MESSAGE_LIMIT),
+    "requests": _number(1, MOST_REQUESTS),
     "log_size": _number(1, 1000),
     "log_files": _number(2, 100),
     "log_level": _one_of(LEVELS),

@@ -141,6 +141,7 @@ async def _standing(
         sends_orders=settings.sends_orders,
         max_lines=settings.share.lines,
         messages_per_second=settings.share.messages,
+        max_requests=settings.share.requests,
     )
     ib = ib_world(client)
     try:
@@ -221,6 +222,7 @@ async def attached(
         lockstep=lockstep,
         max_lines=share.lines,
         messages_per_second=share.messages,
+        max_requests=share.requests,
     )
     ib = ib_world(settings)
     try:

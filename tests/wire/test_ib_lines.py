@@ -48,11 +48,12 @@ def test_contracts_beyond_the_limit_are_told_when_it_begins_when_there_are_more_
 
 def test_a_connection_takes_no_more_than_the_share_that_settings_give_it() -> None:
     async def scenario() -> None:
-        share = load_settings(environ={"RULEBOT_LINES": "2", "RULEBOT_MESSAGES": "20"}).share
+        share = load_settings(environ={"RULEBOT_LINES": "2", "RULEBOT_MESSAGES": "20", "RULEBOT_REQUESTS": "3"}).share
         async with gateway() as gw, attached("127.0.0.1", gw.port, 1, "", lockstep=True, share=share) as world:
             await world.ib.link.connect()
             world.ib.feed.watch([Underlying(symbol) for symbol in ("SPX", "SPY", "VIX")])
             assert world.ib.feed.unwatched == (Underlying("VIX"),)
-            assert world.ib.link.wire.settings.messages_per_second == 20
+            settings = world.ib.link.wire.settings
+            assert (settings.messages_per_second, settings.max_requests) == (20, 3)
 
     run(scenario())

@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from engine.adapters.ib import convert
+from engine.adapters.ib.in_flight import InFlight
 from engine.adapters.ib.quotes import FAULTS, Handler
+from engine.adapters.ib.settings import REQUESTS
 from engine.model.errors import BrokerError, UnansweredError
 
 INFORMATION = frozenset((165, 366, 399, 10167))
@@ -53,15 +55,16 @@ class _Pending:
 
 
 class Requests:
-    """The requests under way, by request id as text."""
+    """The requests under way, by request id as text, at most `limit` at once: further ones wait for a place."""
 
-    def __init__(self, next_id: Callable[[], int]) -> None:
+    def __init__(self, next_id: Callable[[], int], limit: int = REQUESTS) -> None:
         self._next_id = next_id
+        self.in_flight = InFlight(limit)
         self._pending: dict[str, _Pending] = {}
         self._lost_farms: set[str] = set()
 
     async def ask(self, what: str, send: Callable[[int], None], seconds: float) -> list[list[str]]:
-        """Send a request and return the raw rows of its answer.
+        """Send a request and return the raw rows of its answer, within `seconds` of the sending.
 
         Raises: RefusedError when the broker answers with an error; UnansweredError when no answer comes.
         """
@@ -73,15 +76,20 @@ class Requests:
         return await self._answer(_rule(number), f"market rule {number}", send, seconds)
 
     async def _answer(self, key: str, what: str, send: Callable[[], None], seconds: float) -> list[list[str]]:
+        try:
+            async with self.in_flight.turn():
+                return await self._sent(key, what, send, seconds)
+        except TimeoutError:
+            raise UnansweredError(f"the broker did not answer {what} within {seconds:g} s") from None
+        except ConnectionError as problem:
+            raise UnansweredError(f"the connection was lost while asking for {what}") from problem
+
+    async def _sent(self, key: str, what: str, send: Callable[[], None], seconds: float) -> list[list[str]]:
         pending = _Pending(what, asyncio.get_running_loop().create_future())
         self._pending[key] = pending
         try:
             send()
             await asyncio.wait_for(pending.done, seconds)
-        except TimeoutError:
-            raise UnansweredError(f"the broker did not answer {what} within {seconds:g} s") from None
-        except ConnectionError as problem:
-            raise UnansweredError(f"the connection was lost while asking for {what}") from problem
         finally:
             del self._pending[key]
         return pending.rows
@@ -134,7 +142,8 @@ class Requests:
             self._lost_farms.clear()  # an inactive one is named in other words
 
     def lose(self) -> None:
-        """End every request: the connection is gone."""
+        """End every request, also those that wait for a place: the connection is gone."""
+        self.in_flight.lose()
         for pending in self._pending.values():
             if not pending.done.done():
                 pending.done.set_exception(ConnectionError("the connection is gone"))

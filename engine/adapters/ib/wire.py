@@ -85,7 +85,7 @@ class Wire:
         self.settings = settings
         self.ib = IB()
         self.client: Any = self.ib.client
-        self.requests = Requests(self.client.getReqId)
+        self.requests = Requests(self.client.getReqId, settings.max_requests)
         self.inbox = Inbox(self.requests.refuse)
         self.quotes = Quotes(board)
         self.fence = Fence()

@@ -121,6 +121,9 @@ ENGINE = (
     Metric("rulebot_broker_messages_waiting", _GAUGE, "messages", "Messages that wait for the broker's limit."),
     Metric("rulebot_broker_messages_limit", _GAUGE, "messages a second", "How many may be sent in a second; orders "
            "have three more."),
+    Metric("rulebot_broker_requests_open", _GAUGE, "requests", "Requests that the broker has not answered yet."),
+    Metric("rulebot_broker_requests_waiting", _GAUGE, "requests", "Requests that wait because too many are open."),
+    Metric("rulebot_broker_requests_limit", _GAUGE, "requests", "How many may be open at once."),
     Metric("rulebot_broker_throttled_seconds", _COUNTER, "seconds", "Real time in which messages waited for it."),
     Metric("rulebot_broker_clock_offset_seconds", _GAUGE, "seconds", "How far our clock is ahead of the broker's, "
            "once that is more than it may be; else 0."),

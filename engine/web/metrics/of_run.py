@@ -85,6 +85,9 @@ def _broker(vitals: Vitals, state: State) -> Iterator[Sample]:
     yield Sample("rulebot_broker_messages_received", counted.numMsgRecv)
     yield Sample("rulebot_broker_messages_waiting", wire.pace.waiting)
     yield Sample("rulebot_broker_messages_limit", wire.settings.messages_per_second)
+    yield Sample("rulebot_broker_requests_open", wire.requests.in_flight.open)
+    yield Sample("rulebot_broker_requests_waiting", wire.requests.in_flight.waiting)
+    yield Sample("rulebot_broker_requests_limit", wire.settings.max_requests)
 
 
 # ---------------------------------------------------------------- market data

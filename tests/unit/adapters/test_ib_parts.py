@@ -23,7 +23,7 @@ from engine.adapters.ib.pace import ORDER_ROOM, Pace, Rank
 from engine.adapters.ib.requests import RefusedError, Requests
 from engine.adapters.ib.settings import IbSettings
 from engine.model.contract import Option, Right, Underlying, share
-from engine.model.errors import BrokerError, InvariantError
+from engine.model.errors import BrokerError, InvariantError, UnansweredError
 from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side, TimeInForce
 from engine.model.session import session_on
 
@@ -171,6 +171,35 @@ def test_what_only_informs_does_not_end_a_question_and_the_first_refusal_does() 
     asyncio.run(scenario())
 
 
+def test_requests_above_the_limit_wait_for_an_answer() -> None:
+    async def scenario() -> None:
+        sent: list[int] = []
+        ids = iter(range(1, 9))
+        requests = Requests(lambda: next(ids), 2)
+        handlers = requests.handlers(dict.fromkeys((10, 17, 52, 75, 76, 93), lambda _fields: None), lambda: 178)
+
+        async def passed() -> None:
+            for _ in range(5):
+                await asyncio.sleep(0)
+
+        asked = [asyncio.create_task(requests.ask(f"bars {number}", sent.append, 5.0)) for number in range(4)]
+        await passed()
+        assert (sent, requests.in_flight.open, requests.in_flight.waiting) == ([1, 2], 2, 2)
+        handlers[17](["17", "2", "a", "b", "0"])
+        await passed()
+        assert (sent, requests.in_flight.open, requests.in_flight.waiting) == ([1, 2, 3], 2, 1)
+        requests.lose()
+        problems = await asyncio.gather(*asked, return_exceptions=True)
+        assert sent == [1, 2, 3], "none is sent on a connection that is gone"
+        lost = "the connection was lost while asking for"
+        assert [str(each).split(": ")[0] for each in problems if isinstance(each, UnansweredError)] == [
+            f"{lost} bars {number}" for number in (0, 2, 3)
+        ]
+        assert (requests.in_flight.open, requests.in_flight.waiting) == (0, 0)
+
+    asyncio.run(scenario())
+
+
 def test_account_values() -> None:
     values = AccountValues("DU1")
     values.read(["6", "2", "NetLiquidation", "100000.50", "USD", "DU1"])
@@ -311,7 +340,14 @@ def test_ib_async_is_told_of_no_order_and_no_execution(kind: int) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"port": 0}, {"client_id": -1}, {"max_lines": 0}, {"messages_per_second": 50}, {"request_seconds": 0.0}],
+    [
+        {"port": 0},
+        {"client_id": -1},
+        {"max_lines": 0},
+        {"messages_per_second": 50},
+        {"max_requests": 51},
+        {"request_seconds": 0.0},
+    ],
 )
 def test_settings_are_checked(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"above 0|, is "):

@@ -203,7 +203,8 @@ def engine(clock: str = "10:30", **changes: Any) -> Any:
     wire = SimpleNamespace(
         client=SimpleNamespace(connectionStats=lambda: counted),
         pace=SimpleNamespace(waiting=4, is_waiting=True),
-        settings=SimpleNamespace(messages_per_second=45),
+        requests=SimpleNamespace(in_flight=SimpleNamespace(open=3, waiting=2)),
+        settings=SimpleNamespace(messages_per_second=45, max_requests=40),
     )
     link = SimpleNamespace(wire=wire, is_up=True, is_simulated=True, is_lockstep=True, account="DU1")
     feed = SimpleNamespace(lines=9, unwatched=(Underlying("QQQ"),), troubles={})
@@ -248,6 +249,9 @@ def test_a_running_engine_shows_itself() -> None:
         ("rulebot_broker_messages_received_total", ()): 3400,
         ("rulebot_broker_messages_waiting", ()): 4,
         ("rulebot_broker_messages_limit", ()): 45,
+        ("rulebot_broker_requests_open", ()): 3,
+        ("rulebot_broker_requests_waiting", ()): 2,
+        ("rulebot_broker_requests_limit", ()): 40,
         ("rulebot_market_data_lines", ()): 9,
         ("rulebot_market_data_lines_limit", ()): 90,
         ("rulebot_market_data_lines_unserved", ()): 1,
