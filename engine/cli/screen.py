@@ -342,7 +342,7 @@ def begin_log(screen: Screen, options: "RunOptions") -> None:
     if isinstance(options.store, Server):
         keep_secret(options.store.password or database_password())
     handlers: list[logging.Handler] = [ScreenHandler(screen)]
-    if options.logs is not None:
+    if options.logs is not None and options.log.in_file:
         try:
             handlers.append(LogFile(options.logs, ENGINE, options.log))
         except StoreError as error:

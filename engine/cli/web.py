@@ -131,7 +131,8 @@ def _begin_log(settings: "Settings") -> None:
     limits = settings.log_limits
     handlers: list[logging.Handler] = [LogConsole(limits)] if limits.on_console else []
     try:
-        handlers.append(LogFile(settings.logs, PAGE, limits))
+        if limits.in_file:
+            handlers.append(LogFile(settings.logs, PAGE, limits))
     except StoreError as error:
         say(f" warning: {error.message}", err=True)
     write_logs(*handlers or [logging.NullHandler()])

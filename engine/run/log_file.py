@@ -22,19 +22,21 @@ from engine.store.folders import give_to_owner, make_folder, private
 ENGINE, PAGE = "rulebot.jsonl", "web.jsonl"
 """Names of the files: of an engine with its page, and of a page alone."""
 MEGABYTE = 1_000_000
-LEVELS = ("info", "warning", "error")
+LEVELS = ("debug", "info", "warning", "error")
 
 
 @dataclass(frozen=True, slots=True)
 class LogLimits:
     """How large a log may grow, and what goes into it: megabytes of a file, files (the one that is written included),
-    and the least of LEVELS that is kept. on_console: the same lines go to the standard error output as well.
+    and the least of LEVELS that is kept. in_file: False writes no file. on_console: the lines go to the standard error
+    output.
     """
 
     size: int = 10
     files: int = 5
     level: str = "info"
     on_console: bool = False
+    in_file: bool = True
 
 
 class JsonFormatter(logging.Formatter):
@@ -111,8 +113,12 @@ def takes_terminal(limits: LogLimits) -> bool:
 
 
 def write_logs(*handlers: logging.Handler) -> None:
-    """Send warnings of the whole program, and what is ours from `info` on, to these handlers and to no other."""
+    """Send warnings of the whole program, and what is ours from `info` on, to these handlers and to no other.
+
+    What is ours below `info` is sent where a log asks for it.
+    """
     logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
-    logging.getLogger("rulebot").setLevel(logging.INFO)
+    asked = [each.level for each in handlers if isinstance(each, (LogFile, LogConsole))]
+    logging.getLogger("rulebot").setLevel(min([logging.INFO, *asked]))
     for name in ("ib_async", "ib_async.wrapper", "ib_async.client", "ib_async.ib"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what it logs is said by our records

@@ -36,7 +36,7 @@ class Settings:
     lines, messages, requests: of what the broker allows a user, contracts streamed at once, messages in a second, and
     questions without an answer yet.
     log_size, log_files, log_level: megabytes of a file of the program's own log, how many files are kept, and the least
-    of what goes into them. log_console: the same lines go to the standard error output as well.
+    of what goes into them. log_to_file: False writes no file. log_console: the lines go to the standard error output.
     """
 
     host: str = "127.0.0.1"
@@ -60,11 +60,12 @@ class Settings:
     log_files: int = 5
     log_level: str = "info"
     log_console: bool = False
+    log_to_file: bool = True
 
     @property
     def log_limits(self) -> LogLimits:
         """How large the program's own log may grow, and what goes into it."""
-        return LogLimits(self.log_size, self.log_files, self.log_level, self.log_console)
+        return LogLimits(self.log_size, self.log_files, self.log_level, self.log_console, self.log_to_file)
 
     @property
     def share(self) -> Share:
@@ -253,6 +254,7 @@ _CHECKS: Mapping[str, Callable[[object], object]] = {
     "log_files": _number(2, 100),
     "log_level": _one_of(LEVELS),
     "log_console": _yes_or_no,
+    "log_to_file": _yes_or_no,
 }
 _PARTS = ("db_host", "db_port", "db_name", "db_live_name", "db_user")
 assert set(_CHECKS) == {field.name for field in fields(Settings)}

@@ -143,6 +143,16 @@ class IbBroker:
         self, wire: Wire, order: Order, contract: ib_async.Contract, found: ib_async.Order, *, is_change: bool
     ) -> None:
         """Hand a written order to the connection; one that ib_async cannot encode fails alone."""
+        log.debug(
+            "order %d %s: %s %s %s at %s%s",
+            order.order_id,
+            order.ref or "margin question",
+            found.action,
+            found.totalQuantity,
+            found.orderType,
+            order.limit_price or order.stop_price or "market",
+            " (changed)" if is_change else "",
+        )
         try:
             wire.client.placeOrder(order.order_id, contract, found)
         except _UNSENDABLE as problem:
@@ -160,6 +170,7 @@ class IbBroker:
         if (wire := self._wire()) is None:
             log.warning("cancel of %s was not sent: the connection is gone", order.ref)
             return
+        log.debug("cancel of order %d %s", order.order_id, order.ref)
         wire.pace.order(order.order_id, Rank.REDUCING, lambda: wire.client.cancelOrder(order.order_id, ""))
 
     def _check_may_send(self, order: Order) -> None:

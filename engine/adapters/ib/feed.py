@@ -166,8 +166,7 @@ class IbFeed:
         """
         wanted = tuple(dict.fromkeys(contracts))
         self._wanted, self._extras = wanted, extras
-        kept, rest = wanted[: self._settings.max_lines], wanted[self._settings.max_lines :]
-        self.unwatched = rest
+        kept, self.unwatched = wanted[: self._settings.max_lines], wanted[self._settings.max_lines :]
         self._tell_shortage()
         if self._wire is None or not self._wire.is_up:
             return  # the next connection streams them
@@ -209,6 +208,7 @@ class IbFeed:
         asked = self._book.to_broker(contract)
         more = self._ticks(contract)
         self._asked[contract] = more, asked.conId
+        log.debug("market data line %d opened: %s", req_id, contract)
         wire.pace.in_turn(lambda: wire.client.reqMktData(req_id, asked, more, False, False, []))
 
     def _ticks(self, contract: Contract) -> str:

@@ -7,7 +7,7 @@ cycle of the event loop, stamped by the clock that was handed in.
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, time, timedelta
 from functools import partial
 
@@ -280,6 +280,7 @@ class IbLink:
             self._begin_day(at)
         wire.pace.release(at.timestamp())
         events = self._drain(wire)
+        _log_events(events)
         self._feed.ask_again(at, is_away=self._is_away)
         rows = wire.quotes.settle(at.timestamp())
         if wire.quotes.failures:
@@ -467,6 +468,13 @@ class IbLink:
         if wire is not None:
             self._feed.detach()
             await wire.close()
+
+
+def _log_events(events: Sequence[Event]) -> None:
+    """Log at `debug` what the broker has told, quotes apart."""
+    if log.isEnabledFor(logging.DEBUG):
+        for each in events:
+            log.debug("the broker told %s", each)
 
 
 def _first_broken(notices: Iterable[tuple[int, str]]) -> str | None:

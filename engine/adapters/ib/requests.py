@@ -8,6 +8,7 @@ seen (330): that is no answer then.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from engine.adapters.ib.in_flight import InFlight
 from engine.adapters.ib.quotes import FAULTS, Handler
 from engine.adapters.ib.settings import REQUESTS
 from engine.model.errors import BrokerError, UnansweredError
+
+log = logging.getLogger("rulebot.ib")
 
 INFORMATION = frozenset((165, 366, 399, 10167))
 """Error codes that do not end a request; so are 2100 to 2199."""
@@ -87,11 +90,13 @@ class Requests:
     async def _sent(self, key: str, what: str, send: Callable[[], None], seconds: float) -> list[list[str]]:
         pending = _Pending(what, asyncio.get_running_loop().create_future())
         self._pending[key] = pending
+        log.debug("asked for %s (request %s)", what, key)
         try:
             send()
             await asyncio.wait_for(pending.done, seconds)
         finally:
             del self._pending[key]
+        log.debug("answered: %s, %d rows (request %s)", what, len(pending.rows), key)
         return pending.rows
 
     def handlers(self, old: dict[int, Handler], version: Callable[[], int]) -> dict[int, Handler]:

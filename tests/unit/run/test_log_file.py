@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from engine.cli.screen import Screen, ScreenHandler, note
+from engine.cli.screen import Screen, ScreenHandler, begin_log, note
 from engine.model.errors import MisuseError, StoreError
 from engine.run import log_file
 from engine.run.happening import Happening, Tone
@@ -109,8 +109,30 @@ def test_what_is_below_the_level_does_not_go_into_it(tmp_path: Path) -> None:
     log.info("connected")
     log.warning("the connection is lost")
     assert [line["text"] for line in lines(path)] == ["the connection is lost"]
-    with pytest.raises(MisuseError, match=r"one of info, warning, error is owed, is 'debug'"):
-        load_settings(environ={"RULEBOT_LOG_LEVEL": "debug"})
+    with pytest.raises(MisuseError, match=r"one of debug, info, warning, error is owed, is 'all'"):
+        load_settings(environ={"RULEBOT_LOG_LEVEL": "all"})
+
+
+def test_debug_lines_are_written_where_they_are_asked_for(tmp_path: Path) -> None:
+    path = begin(tmp_path, load_settings(environ={"RULEBOT_LOG_LEVEL": "debug"}).log_limits)
+    log.debug("asked for the contract of SPX")
+    logging.getLogger("other").info("what is not ours stays out")
+    assert [(line["level"], line["text"]) for line in lines(path)] == [("debug", "asked for the contract of SPX")]
+    begin(tmp_path / "next")
+    log.debug("no more of it")
+    assert lines(tmp_path / "next" / log_file.ENGINE) == []
+
+
+def test_the_file_can_be_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    console = StringIO()
+    monkeypatch.setattr("sys.stderr", console)
+    monkeypatch.setattr("engine.cli.screen._console", lambda: Console(file=StringIO()))
+    limits = load_settings(environ={"RULEBOT_LOG_TO_FILE": "false", "RULEBOT_LOG_CONSOLE": "true"}).log_limits
+    options = SimpleNamespace(log=limits, logs=tmp_path, store=tmp_path / "a.db")
+    begin_log(Screen(SimpleNamespace(), options, plain=True), options)  # type: ignore[arg-type]
+    log.info("connected")
+    assert json.loads(console.getvalue())["text"] == "connected"
+    assert list(tmp_path.iterdir()) == []
 
 
 class Terminal(StringIO):

@@ -58,6 +58,7 @@ def test_every_setting_has_its_variable() -> None:
         "RULEBOT_LOG_FILES": "3",
         "RULEBOT_LOG_LEVEL": "warning",
         "RULEBOT_LOG_CONSOLE": "1",
+        "RULEBOT_LOG_TO_FILE": "false",
     }
     assert load_settings(environ=environ) == Settings(
         host="gateway",
@@ -76,6 +77,7 @@ def test_every_setting_has_its_variable() -> None:
         log_files=3,
         log_level="warning",
         log_console=True,
+        log_to_file=False,
     )
 
 
