@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Iterable
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 import apprise
@@ -16,7 +17,8 @@ from engine.run.redaction import redacted
 
 _LOG = logging.getLogger("apprise")
 _LOG.propagate = False
-"""What it says is kept with a delivery; some of it repeats addresses."""
+_LOG.setLevel(logging.DEBUG)
+"""What it says is kept with a delivery; some of it repeats addresses. Of e-mail it tells causes at debug alone."""
 APP = "rulebot"
 _TYPES = {Grade.GRAVE: apprise.NotifyType.FAILURE, Grade.WARNING: apprise.NotifyType.WARNING}
 """What a service that wakes people takes for urgent; what is neither opens no incident there."""
@@ -25,6 +27,8 @@ _READ_MARKS = frozenset({"Discord", "Mattermost"})
 _MARK = re.compile(r"[\\*`\[<]|~~|\|\||(?<![^\W_])_|_(?![^\W_])")
 _CALLS_NOBODY = "@\u200b"
 """What is shown as the sign that calls whoever stands behind it, and calls nobody; a backslash does not help."""
+_MAIL_ADDRESS = re.compile(r"[^\s<>'\"]+@[^\s<>'\"]+")
+_CAUSE = "Socket Exception: "
 HELP = "its services and their addresses: https://github.com/caronc/apprise/wiki"
 
 
@@ -87,18 +91,25 @@ class _Overheard(logging.Handler):
     """What apprise says of a failure while it does what it is asked here; it may do so in threads of its own."""
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__(logging.DEBUG)
         self._said: list[str] = []
+        self._cause = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a line that is said here."""
-        if _HERE.get() is self:
+        """Keep a warning that is said here, and the cause of a mail that was not taken."""
+        if _HERE.get() is not self:
+            return
+        if record.levelno >= logging.WARNING:
             self._said.append(redacted(record.getMessage()).strip().rstrip("."))
+        elif _is_cause_of_mail(record):
+            cause = record.getMessage().removeprefix(_CAUSE)
+            self._cause = _MAIL_ADDRESS.sub("...@...", redacted(cause))
 
     @property
     def words(self) -> str:
         """What was said, after a colon; "" for nothing."""
-        return f": {self._said[-1][:200]}" if self._said else ""
+        said = [each[:200] for each in (*self._said[-1:], self._cause) if each]
+        return "".join(f": {each}" for each in said)
 
     def __enter__(self) -> "_Overheard":
         """Begin to listen."""
@@ -110,6 +121,12 @@ class _Overheard(logging.Handler):
         """Listen no longer."""
         _LOG.removeHandler(self)
         _HERE.reset(self._before)
+
+
+def _is_cause_of_mail(record: logging.LogRecord) -> bool:
+    """Say whether a record has the answer of a mail server; such lines of other services have addresses in them."""
+    of_mail = {"email", "email.py"} & set(Path(record.pathname).parts[-2:])
+    return bool(of_mail) and record.getMessage().startswith(_CAUSE)
 
 
 _HERE: ContextVar[_Overheard | None] = ContextVar("rulebot_overheard", default=None)

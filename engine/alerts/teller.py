@@ -77,6 +77,7 @@ class Teller:
         self._pool = ThreadPoolExecutor(AT_ONCE, "rulebot-alerts")
         self._on_way: dict[str, tuple[Future[None], Sequence[Delivery]]] = {}
         self._last: dict[str, datetime] = {}
+        self._unreached: set[str] = set()
         self._is_simulated = self._is_observed = False
         self._digested = ""
         self.trouble = ""
@@ -220,12 +221,22 @@ class Teller:
             if not future.done():
                 continue
             error = future.exception()
+            self._warn(person, error)
             if error is None:
                 outbox.told(deliveries, self._now())
             else:
                 for each in deliveries:
                     outbox.failed([each], str(error), self._again_at(each))
             del self._on_way[person]  # not before: what cannot be marked now is marked at the next look
+
+    def _warn(self, person: str, error: BaseException | None) -> None:
+        """Log the first failure of a service, and that it takes messages again."""
+        if error is not None and person not in self._unreached:
+            self._unreached.add(person)
+            log.warning("alerts: '%s' was not told: %s. The message is kept and sent again", person, error)
+        elif error is None and person in self._unreached:
+            self._unreached.discard(person)
+            log.warning("alerts: '%s' is told again", person)
 
     def _again_at(self, each: Delivery) -> datetime | None:
         if each.kept.alert.grade is not Grade.GRAVE and each.attempts + 1 >= GIVE_UP_AFTER:

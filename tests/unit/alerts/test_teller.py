@@ -90,6 +90,21 @@ def world(tmp_path: Path) -> Iterator[World]:
     found.journal.close()
 
 
+def test_a_service_that_fails_is_named_once_and_so_is_its_return(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.alarm()
+    world.refuses.add("phone")
+    world.after(1)
+    world.after(30)
+    world.refuses.clear()
+    assert len(world.after(60)) == 1
+    assert [each.getMessage() for each in caplog.records if each.name == "rulebot.alerts"] == [
+        "alerts: 'phone' was not told: refused. The message is kept and sent again",
+        "alerts: 'phone' is told again",
+    ]
+
+
 def test_an_alarm_is_told_once_with_when_and_what(world: World) -> None:
     world.alarm()
     ((person, title, body),) = world.after(1)
