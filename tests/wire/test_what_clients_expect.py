@@ -140,6 +140,32 @@ def test_a_marketable_order_fills_on_arrival_while_time_runs_by_itself():
     run(main)
 
 
+@pytest.mark.parametrize("holder", ["itself", "another"])
+def test_a_marketable_order_fills_within_a_fence_while_a_client_holds_the_clock(holder):
+    """The market moves each minute; the order does not wait for that."""
+
+    async def main():
+        async with client(data_seconds=60) as (running, ib):
+            trader = ib if holder == "itself" else await plain_client(running.port, 2, "", raiseSyncErrors=True)
+            (spy,) = await trader.qualifyContractsAsync(Stock("SPY", "SMART", "USD"))
+            while running.now % 60 != 20:
+                await passed(ib, 1)
+            sent = running.now
+            trade = trader.placeOrder(spy, MarketOrder("BUY", 1))
+            while not trade.isDone():
+                await passed(ib, 1)
+                await asyncio.sleep(0.01)
+            assert trade.orderStatus.status == "Filled"
+            at = trade.fills[0].execution.time.timestamp()
+            assert sent < at < sent + 30
+            if holder == "itself":
+                assert at == sent + 1
+            else:
+                trader.disconnect()
+
+    run(main)
+
+
 def test_each_price_is_followed_by_its_size():
     """Clients that listen to tickSize alone had no size of a bid whose price had changed."""
 

@@ -1,8 +1,8 @@
 """The simulated broker behind the `Exchange` seam.
 
-Theory. Tickets come in at the barrier and change no market: what they do, they do at the next instant of the
-market, in order of perm id. Chance is drawn from names (seed, perm id, instant), so a run is the same whatever
-else is asked of the broker between instants.
+Theory. Tickets come in at the barrier and change no market. An order or a change of one meets the market as it stands
+at the next instant of the clock, and all orders meet each move of the market, in order of perm id. Chance is drawn
+from names (seed, perm id, instant), so a run is the same whatever else is asked of the broker between instants.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from engine.model.money import ZERO
 from engine.model.session import session_from, trades_on
 from engine.sim.exchange.account import Account, Holding
 from engine.sim.exchange.agenda import is_midnight, next_time
-from engine.sim.exchange.book import OrderBook, WorkingOrder
+from engine.sim.exchange.book import Key, OrderBook, WorkingOrder
 from engine.sim.exchange.chance import chance
 from engine.sim.exchange.combo import order_touch
 from engine.sim.exchange.conditions import conditions_met
@@ -26,7 +26,7 @@ from engine.sim.exchange.legging import leg_in
 from engine.sim.exchange.lifecycle import end_cancelled
 from engine.sim.exchange.matching import Moment, match
 from engine.sim.exchange.mishaps import correct, fill_beyond, fill_cancelled, go_wrong
-from engine.sim.exchange.oca import after_fill
+from engine.sim.exchange.oca import OcaRound
 from engine.sim.exchange.settings import ExchangeSettings
 from engine.sim.exchange.settle import settle_due
 from engine.sim.exchange.standing import (
@@ -92,6 +92,7 @@ class SimExchange:
         self._next_time = next_time(market.now, settings.delivery_delay)
         self._value_at = market.now
         self._awaits_level = True
+        self._arrived: set[Key] = set()
         self._start(cash, positions, orders)
 
     def _start(self, cash: Decimal, positions: Sequence[StartPosition], orders: Sequence[Ticket]) -> None:
@@ -132,24 +133,30 @@ class SimExchange:
         return answer_what_if(self._desk, ticket)
 
     def place(self, ticket: Ticket) -> list[Report]:
-        """Take a new order or a modification; it meets the next market."""
+        """Take a new order or a modification; it meets the market at the next instant."""
         if ticket.what_if:
             return self.what_if(ticket)
-        self._seen = self._market.now
+        self._arrives(ticket)
         return take(self._desk, ticket)
 
     def arrive(self, ticket: Ticket) -> list[Report]:
         """Take a new order that the gateway has read long ago; others with higher ids may have come since."""
-        self._seen = self._market.now
+        self._arrives(ticket)
         return take(self._desk, ticket, is_late=True)
 
-    def meet(self, client_id: int, order_id: int) -> list[Report]:
-        """Let an order that has just arrived meet the market as it stands, and not only its next move."""
-        order = self._desk.book.orders.get((client_id, order_id))
-        if order is None or order.is_final or not order.transmitted or not self._market.is_open:
+    def _arrives(self, ticket: Ticket) -> None:
+        self._seen = self._market.now
+        self._arrived.add((ticket.client_id, ticket.order_id))
+
+    def meet_arrivals(self) -> list[Report]:
+        """Let the orders that have just arrived, or were changed, meet the market as it stands."""
+        orders = self._desk.book.orders
+        arrived = [orders[key] for key in self._arrived if key in orders]
+        self._arrived.clear()
+        if not self._market.is_open:
             return []
-        halted = {leg.instrument.symbol for leg in order.legs if self._market.halted(leg.instrument.symbol)}
-        return [] if self._waits(order, halted) else self._match(order, self._desk.quotes(con_ids([order])))
+        live = [order for order in arrived if order.transmitted and not order.is_final]
+        return self._match_all(sorted(live, key=lambda each: each.perm_id))
 
     def cancel(self, client_id: int, order_id: int) -> list[Report]:
         """Cancel; unknown is 10147, finished is 10148."""
@@ -217,7 +224,7 @@ class SimExchange:
     def advance(self, at: datetime) -> list[Report]:
         """Act on times of day that have come, then match working orders when the market has moved."""
         desk, now = self._desk, self._market.now
-        quiet = now == self._seen or not (desk.book.live or self._must_value(now))
+        quiet = (now == self._seen or not (desk.book.live or self._must_value(now))) and not self._arrived
         if at < self._next_time and not self._awaits_level and quiet and not self._ending(at):
             desk.now = at
             return []
@@ -230,14 +237,18 @@ class SimExchange:
             reports += self._settle()
         if now != self._seen:
             self._seen = now
+            self._arrived.clear()
             if self._market.is_open:
                 reports += self._meet_market(now)
+        elif self._arrived:
+            reports += self.meet_arrivals()
         return reports
 
     def _meet_market(self, now: datetime) -> list[Report]:
         """Match, and value what is held: what it was worth last counts while nobody quotes, whoever asked before."""
         desk = self._desk
-        reports = self._match_all() if desk.book.live else []
+        live = [order for order in desk.book.live.values() if order.transmitted]
+        reports = self._match_all(live)
         if reports or self._must_value(now):
             present(desk)
             ends = session_from(desk.today).close
@@ -299,10 +310,11 @@ class SimExchange:
 
     # --------------------------------------------------------- matching
 
-    def _match_all(self) -> list[Report]:
-        """Let every order that may work meet the market, in order of perm id."""
-        desk = self._desk
-        live = [order for order in desk.book.live.values() if order.transmitted]
+    def _match_all(self, live: list[WorkingOrder]) -> list[Report]:
+        """Let every one of these orders that may work meet the market, in their order."""
+        if not live:
+            return []
+        desk, groups = self._desk, OcaRound(self._desk)
         symbols = {leg.instrument.symbol for order in live for leg in order.legs}
         halted = {symbol for symbol in symbols if self._market.halted(symbol)}
         working = [order for order in live if not self._waits(order, halted)]
@@ -311,9 +323,9 @@ class SimExchange:
         for order in working:
             if order.ticket.cancelled_by_conditions and not order.is_final and conditions_met(desk, order):
                 reports += end_cancelled(desk, order, "The conditions of the order were met")
-            if not order.is_final:
-                reports += self._match(order, quotes)
-        return reports
+            if not order.is_final and not groups.holds(order):
+                reports += self._match(order, quotes, groups)
+        return reports + groups.end()
 
     def _waits(self, order: WorkingOrder, halted: set[str]) -> bool:
         """Say whether an order can trade nothing at this instant; nobody has hit it until now then."""
@@ -327,7 +339,7 @@ class SimExchange:
             order.tested_at = self._desk.now
         return waits
 
-    def _match(self, order: WorkingOrder, quotes: dict[int, Touch]) -> list[Report]:
+    def _match(self, order: WorkingOrder, quotes: dict[int, Touch], groups: OcaRound) -> list[Report]:
         desk = self._desk
         touch = order_touch(order.legs, quotes)
         reports: list[Report] = []
@@ -336,7 +348,7 @@ class SimExchange:
                 return []
             order.triggered = True
         order.live_since = order.live_since or desk.now
-        reports += self._fill(order, touch, quotes)
+        reports += self._fill(order, touch, quotes, groups)
         order.tested_at = desk.now
         if not reports and order.status is Status.PRE_SUBMITTED:
             order.status = Status.SUBMITTED
@@ -345,7 +357,7 @@ class SimExchange:
             reports += end_cancelled(desk, order, "Immediate or cancel")
         return reports
 
-    def _fill(self, order: WorkingOrder, touch: Touch, quotes: dict[int, Touch]) -> list[Report]:
+    def _fill(self, order: WorkingOrder, touch: Touch, quotes: dict[int, Touch], groups: OcaRound) -> list[Report]:
         desk = self._desk
         moment = Moment(desk.seed, desk.now, desk.settings)
         if order.legs_in:
@@ -360,7 +372,7 @@ class SimExchange:
             first = not order.filled and fill.quantity
             reports += execute(desk, order, parts, fill, quotes)
             reports += release_children(desk, order) if first else []
-            reports += after_fill(desk, order, fill.quantity) if fill.quantity else []
+            reports += groups.filled(order, fill.quantity) if fill.quantity else []
         return reports
 
     # --------------------------------------------------------- questions

@@ -1,8 +1,10 @@
 """One-cancels-all groups.
 
-Source: TWS API "One-Cancels-All" (ocaType 1 cancel all remaining orders with block, 2 reduce remaining orders
-with block, 3 reduce without block). Orders are matched one after another and the group is brought up to date
-between them, so no type can overfill here.
+Source: TWS API, "One Cancels All" and `Order.ocaType`: 1 cancels all remaining orders with block, 2 reduces them in
+proportion with block, 3 reduces them without block. "Block" is overfill protection: only one order of the group is
+routed to an exchange at a time. So with block one order of a group trades at an instant, and the others meet the next
+one. Without block all of them are at an exchange: what fills at one instant is told to the others after it, and both
+may fill whole.
 """
 
 from decimal import Decimal
@@ -13,7 +15,34 @@ from engine.sim.exchange.lifecycle import end_cancelled
 from engine.sim.seams import Report
 
 CANCEL_WITH_BLOCK, REDUCE_WITH_BLOCK, REDUCE = 1, 2, 3
+WITH_BLOCK = frozenset((CANCEL_WITH_BLOCK, REDUCE_WITH_BLOCK))
 OCA_REASON = "OCA group member was filled"
+
+
+class OcaRound:
+    """What the orders of groups may do at one instant of the market."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._routed: set[str] = set()
+        self._told_later: list[tuple[WorkingOrder, int]] = []
+
+    def holds(self, order: WorkingOrder) -> bool:
+        """Say whether another order of a group with block has traded at this instant."""
+        return order.ticket.oca_type in WITH_BLOCK and order.ticket.oca_group in self._routed
+
+    def filled(self, order: WorkingOrder, quantity: int) -> list[Report]:
+        """Take a fill: with block the group hears of it at once, without block at the end of the instant."""
+        if order.ticket.oca_type in WITH_BLOCK:
+            self._routed |= {order.ticket.oca_group} - {""}
+            return after_fill(self._desk, order, quantity)
+        self._told_later.append((order, quantity))
+        return []
+
+    def end(self) -> list[Report]:
+        """Reduce the groups without block."""
+        told, self._told_later = self._told_later, []
+        return [report for order, quantity in told for report in after_fill(self._desk, order, quantity)]
 
 
 def after_fill(desk: Desk, order: WorkingOrder, quantity: int) -> list[Report]:

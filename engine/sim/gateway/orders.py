@@ -185,7 +185,7 @@ def _placed(hub: Hub, ticket: Ticket, query: ContractQuery) -> list[Report]:
         return hub.faults.place(found)
     reports = broker.place(found)
     if not hub.holders and isinstance(broker, SimExchange):  # nobody holds the clock: time runs, also between two moves
-        reports += broker.meet(found.client_id, found.order_id)
+        reports += broker.meet_arrivals()
     return reports
 
 

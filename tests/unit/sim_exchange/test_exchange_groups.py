@@ -45,6 +45,33 @@ def test_types_2_and_3_shrink_the_rest(kind: int) -> None:
     assert desk.broker.open_orders() == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "traded", "after_a_move"),
+    [(1, 10, 10), (2, 10, 10), (3, 20, 20)],
+)
+def test_with_block_one_order_of_a_group_is_routed_at_a_time(kind: int, traded: int, after_a_move: int) -> None:
+    """Two orders that the same quote fills: with block no more than one of them trades, without block both do."""
+    desk = Desktop()
+    for limit in (1.5, 1.6):
+        desk.place(P5000, "BUY", 10, limit=limit, tif="GTC", oca_group="exit", oca_type=kind)
+    desk.market.quotes[P5000] = (1.3, 1.5, 40, 40)
+    assert filled(desk.step()) == traded
+    assert filled(desk.step()) == after_a_move - traded
+    assert desk.broker.open_orders() == []
+
+
+def test_what_a_blocked_group_has_left_meets_the_next_instant() -> None:
+    desk = Desktop()
+    for limit in (1.5, 1.6):
+        desk.place(P5000, "BUY", 10, limit=limit, tif="GTC", oca_group="exit", oca_type=2)
+    desk.market.quotes[P5000] = (1.3, 1.5, 4, 4)
+    assert filled(desk.step()) == 4
+    assert [view.remaining for view in desk.broker.open_orders()] == [6, 6]
+    assert filled(desk.step()) == 4
+    desk.market.quotes[P5000] = (1.3, 1.5, 40, 40)
+    assert filled(desk.step()) == 2, "never more than ten in all"
+
+
 def test_an_order_for_a_filled_group_is_refused() -> None:
     desk = Desktop()
     exits(desk, 1)

@@ -24,13 +24,29 @@ def codes(reports: list[Report]) -> list[int]:
     return [report.code for report in reports if isinstance(report, OrderError)]
 
 
-def test_nothing_fills_inside_place_nor_at_the_same_instant() -> None:
+def test_a_marketable_order_fills_on_arrival_and_not_inside_place() -> None:
     desk = Desktop()
     assert statuses(desk.place(P5000, "BUY", limit=2.5)) == ["PreSubmitted"]
-    assert desk.broker.advance(desk.at + timedelta(milliseconds=200)) == []
     assert desk.broker.executions() == []
-    desk.step()
-    assert len(desk.broker.executions()) == 1
+    reports = desk.broker.advance(desk.at + timedelta(seconds=1))
+    assert statuses(reports) == ["Filled", "Filled"], "the market need not move for it"
+    assert desk.broker.executions()[0].price == Decimal("2.2")
+
+
+def test_a_change_that_makes_an_order_marketable_fills_on_arrival() -> None:
+    desk = Desktop()
+    desk.place(P5000, "BUY", limit=1.5)
+    desk.broker.advance(desk.at + timedelta(seconds=1))
+    desk.place(P5000, "BUY", limit=2.5, order_id=1)
+    assert statuses(desk.broker.advance(desk.at + timedelta(seconds=2))) == ["Filled", "Filled"]
+
+
+def test_orders_that_arrive_together_share_what_is_shown() -> None:
+    desk = Desktop()
+    for _ in range(2):
+        desk.place(P5000, "BUY", 20, limit=2.2)
+    desk.broker.advance(desk.at + timedelta(seconds=1))
+    assert sum(each.quantity for each in desk.broker.executions()) == desk.market.quotes[P5000][3]
 
 
 def test_a_filled_order_reports_in_the_order_of_the_recording() -> None:
