@@ -56,6 +56,7 @@ def live_world(
         accounts=None if offered.is_simulated else accounts_folder(),
         settings=said,
         log=settings.log_limits,
+        patience=settings.patience,
     )
 
 

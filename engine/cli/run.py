@@ -341,6 +341,7 @@ def _paper_world(
             settings=said,
             accounts=accounts_folder(),
             log=log,
+            patience=settings.patience,
         )
     seed = DEFAULT_SEED if options["seed"] is None else options["seed"]
     given = None if options["recording"] is None or options["address"] else recorded(options["recording"]).market

@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from engine.run.log_file import LEVELS, LogLimits
 from engine.spec.diagnostic import Diagnostic, Severity, in_file_order, render
 from engine.spec.files import beside_specs
 from engine.spec.suggest import did_you_mean
+from engine.store.patience import Patience
 from engine.store.place import Place, Server, beside, place_of, without_link, without_urls
 
 FILE_NAME = "rulebot.toml"
@@ -34,7 +36,8 @@ class Settings:
     db_host ... db_user: a database of a PostgreSQL server as the store, said in parts; its password is a secret, and no
     setting (`store/secret.py`).
     lines, messages, requests: of what the broker allows a user, contracts streamed at once, messages in a second, and
-    questions without an answer yet.
+    questions without an answer yet. answer_wait, store_wait: seconds that an answer of the broker and a write of the
+    store are waited for. memory_wait: minutes that records may be in memory alone.
     log_size, log_files, log_level: megabytes of a file of the program's own log, how many files are kept, and the least
     of what goes into them. log_to_file: False writes no file. log_console: the lines go to the standard error output.
     """
@@ -56,6 +59,9 @@ class Settings:
     lines: int = LINES
     messages: int = MESSAGE_LIMIT
     requests: int = REQUESTS
+    answer_wait: int = 30
+    store_wait: int = 2
+    memory_wait: int = 10
     log_size: int = 10
     log_files: int = 5
     log_level: str = "info"
@@ -68,9 +74,14 @@ class Settings:
         return LogLimits(self.log_size, self.log_files, self.log_level, self.log_console, self.log_to_file)
 
     @property
+    def patience(self) -> Patience:
+        """How long a run goes on with a store that takes no records."""
+        return Patience(self.store_wait, timedelta(minutes=self.memory_wait))
+
+    @property
     def share(self) -> Share:
         """What a connection takes of what the broker allows."""
-        return Share(self.lines, self.messages, self.requests)
+        return Share(self.lines, self.messages, self.requests, self.answer_wait)
 
 
 def load_settings(
@@ -250,6 +261,9 @@ _CHECKS: Mapping[str, Callable[[object], object]] = {
     "lines": _number(1, MOST_LINES),
     "messages": _number(1, MESSAGE_LIMIT),
     "requests": _number(1, MOST_REQUESTS),
+    "answer_wait": _number(5, 300),
+    "store_wait": _number(1, 30),
+    "memory_wait": _number(1, 60),
     "log_size": _number(1, 1000),
     "log_files": _number(2, 100),
     "log_level": _one_of(LEVELS),

@@ -48,6 +48,7 @@ from engine.run.watchdog import watched
 from engine.run.worlds import World
 from engine.store.account_lock import hold_account
 from engine.store.journal import SqlJournal
+from engine.store.patience import PATIENCE, Patience
 from engine.store.patient import PatientJournal
 from engine.store.place import Place
 from engine.store.queries import StoreReader
@@ -76,6 +77,7 @@ class RunOptions:
     clock stands for us, in its time. waits_for_gateway: as a service does,
     however long no gateway lets us in. takes_hooks: web hooks can come, since a secret for them is set.
     log: limits of the program's own log. compares: the command that compares a recording with its specs, or none.
+    patience: how long the run goes on with a store that takes no records.
     """
 
     store: Place
@@ -95,6 +97,7 @@ class RunOptions:
     settings: Mapping[str, Json] = field(default_factory=dict)
     log: LogLimits = field(default_factory=LogLimits)
     compares: Sequence[str] = ()
+    patience: Patience = PATIENCE
 
 
 @dataclass(slots=True, repr=False)
@@ -138,7 +141,9 @@ async def execute(
     opens: returns the journal to write. Raises: StoreError, BrokerError; the journal is closed in any case, with the
     reason why the run ended.
     """
-    journal = PatientJournal(await _opened(options, opens), options.store, holds_reserve=options.accounts is not None)
+    is_real = options.accounts is not None
+    inner = await _opened(options, opens)
+    journal = PatientJournal(inner, options.store, holds_reserve=is_real, patience=options.patience)
     heartbeat = options.heartbeat
     heartbeat.waits("")
     waiting = heartbeat.waits if options.waits_for_gateway else None

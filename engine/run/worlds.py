@@ -223,6 +223,8 @@ async def attached(
         max_lines=share.lines,
         messages_per_second=share.messages,
         max_requests=share.requests,
+        request_seconds=share.answer_seconds,
+        history_seconds=2 * share.answer_seconds,
     )
     ib = ib_world(settings)
     try:

@@ -16,6 +16,7 @@ from engine.record.record import Kind, Record
 from engine.store.chain import chained
 from engine.store.emergency import EmergencyJournal, Head, Left, left_behind
 from engine.store.journal import SqlJournal
+from engine.store.patience import PATIENCE, Patience
 from engine.store.place import Place, Server
 from engine.store.recall import Recalled
 from engine.store.reserve import Reserve
@@ -25,12 +26,8 @@ log = logging.getLogger("rulebot.store")
 AGAIN, AGAIN_AT_SERVER = timedelta(seconds=1), timedelta(seconds=15)
 """How often a store that does not answer is tried again, and a full disk is looked at. A server that is unreachable
 takes seconds of each try."""
-SLOW_SECONDS = 2.0
-"""How long an engine waits for its store before it goes on without it."""
 CLOSE_SECONDS = 30.0
 """How long the end of a run waits for a store that has not answered yet."""
-MEMORY_PATIENCE = timedelta(minutes=10)
-"""How long records are kept in memory alone, where no emergency journal can be written either."""
 
 
 class SlowStoreError(UnwrittenError):
@@ -44,7 +41,10 @@ class PatientJournal:
     its own, so that a store that hangs holds up no exit. Where time is made up neither is done.
     """
 
-    def __init__(self, inner: SqlJournal, store: Place, *, holds_reserve: bool = False) -> None:
+    def __init__(
+        self, inner: SqlJournal, store: Place, *, holds_reserve: bool = False, patience: Patience = PATIENCE
+    ) -> None:
+        self._patience = patience
         self._inner = inner
         self._store = store
         self._emergency = EmergencyJournal(store)
@@ -124,7 +124,7 @@ class PatientJournal:
         """Write, or keep what the store does not take; on return with `durable` they survive a power cut.
 
         opens: as of `ports.Journal`. Raises: StoreError when the store is not ours any more; UnkeptError;
-        UnwrittenError when records were in memory alone for ten minutes.
+        UnwrittenError when records were in memory alone for too long.
         """
         if not self._is_holding:
             head, waiting = self._inner.head, self._inner.waiting
@@ -152,12 +152,12 @@ class PatientJournal:
             return
         under_way = self._pool.submit(write)
         try:
-            under_way.result(SLOW_SECONDS)
+            under_way.result(self._patience.store_seconds)
         except TimeoutError:
             if under_way.done():
                 raise
             self._writing = under_way
-            text = f"the store {self._store} does not answer within {SLOW_SECONDS:g} s"
+            text = f"the store {self._store} does not answer within {self._patience.store_seconds:g} s"
             raise SlowStoreError(text, "see what else uses its disk, or whether it fails") from None
 
     def _go_on_without(
@@ -228,7 +228,7 @@ class PatientJournal:
         if self._emergency.is_kept or not records:
             return
         self._held_since = self._held_since or records[-1].at
-        if records[-1].at - self._held_since >= MEMORY_PATIENCE:
+        if records[-1].at - self._held_since >= self._patience.memory:
             assert self._error is not None
             raise UnwrittenError(self._error.message, self._error.help, is_full=self._error.is_full)
 

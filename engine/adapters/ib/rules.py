@@ -20,8 +20,8 @@ _CLASS, _KIND, _TAGS = 11, 3, 30
 """Where contractData (10) has the class, the kind, and the count of pairs that follow it (`contract_data`)."""
 _RULES = 4
 """So many fields after the last of the pairs stand the rules."""
-RULE_SECONDS = 5.0
-"""How long a rule is waited for."""
+RULE_SECONDS, AGAIN_SECONDS = 5.0, 0.5
+"""How long a rule is waited for, and each further one once a rule was not answered."""
 
 
 class MarketRules:
@@ -29,11 +29,13 @@ class MarketRules:
 
     def __init__(self) -> None:
         self._known: dict[str, TickRule | None] = {}
+        self._seconds = RULE_SECONDS
         self._asking = asyncio.Lock()
 
     def forget(self) -> None:
         """Ask for each rule anew: the connection is gone, and rules may change."""
         self._known.clear()
+        self._seconds = RULE_SECONDS
 
     async def grid(self, wire: Wire, rows: list[list[str]], trading_class: str) -> TickRule | None:
         """Return the price grid of a class by contractData rows (10) of its options; None where it is not told."""
@@ -43,20 +45,21 @@ class MarketRules:
             return None
         async with self._asking:  # an answer bears no request id: of two questions one would wait in vain
             if number not in self._known:
-                self._known[number] = await _ask(wire, number)
+                self._known[number] = await self._ask(wire, number)
             return self._known[number]
 
-
-async def _ask(wire: Wire, number: str) -> TickRule | None:
-    seconds = min(RULE_SECONDS, wire.settings.request_seconds)
-    try:
-        rows = await wire.requests.ask_rule(number, lambda: wire.client.reqMarketRule(number), seconds)
-        return read_rule(rows[0])
-    except (BrokerError, ValueError) as problem:
-        if wire.lost is not None:
-            raise UnansweredError(f"the connection was lost while asking for market rule {number}") from problem
-        log.warning("the price steps of options are taken from the table: market rule %s: %s", number, problem)
-        return None
+    async def _ask(self, wire: Wire, number: str) -> TickRule | None:
+        seconds = min(self._seconds, wire.settings.request_seconds)
+        try:
+            rows = await wire.requests.ask_rule(number, lambda: wire.client.reqMarketRule(number), seconds)
+            return read_rule(rows[0])
+        except (BrokerError, ValueError) as problem:
+            if wire.lost is not None:
+                raise UnansweredError(f"the connection was lost while asking for market rule {number}") from problem
+            if isinstance(problem, UnansweredError):
+                self._seconds = AGAIN_SECONDS
+            log.warning("the price steps of options are taken from the table: market rule %s: %s", number, problem)
+            return None
 
 
 def rule_in(row: list[str], version: int, trading_class: str) -> str:

@@ -18,11 +18,13 @@ class Share:
     """What one program takes of what the broker allows.
 
     lines: contracts streamed at once. messages: in a second. requests: questions without an answer yet.
+    answer_seconds: how long one is waited for; bars of the past may take twice as long.
     """
 
     lines: int = LINES
     messages: int = MESSAGE_LIMIT
     requests: int = REQUESTS
+    answer_seconds: float = 30.0
 
 
 WHOLE = Share()

@@ -123,6 +123,7 @@ class _Trial:
         self.versions = Versions(desk, storm.reloads, folder, is_named=storm.names_account)
         self.troubles: list[str] = []
         self.lives = 0
+        self._ended_by = ""
         self.failures = 0
         self.is_calm = False
         self.connected: dict[date, datetime] = {}
@@ -209,7 +210,8 @@ class _Trial:
         """Start engine after engine until the last one is done."""
         while not await self._life(gateway):
             if self.lives >= MOST_LIVES or self.failures >= MOST_FAILURES or gateway.has_failed:
-                self.troubles.append(f"given up at {_now(gateway):%H:%M:%S} UTC after {self.lives} starts")
+                said = f"; the last one ended by {self._ended_by}" if self._ended_by else ""
+                self.troubles.append(f"given up at {_now(gateway):%H:%M:%S} UTC after {self.lives} starts{said}")
                 return
 
     async def _life(self, gateway: RunningGateway) -> bool:
@@ -226,11 +228,13 @@ class _Trial:
         except _OverError:
             return True
         except (InvariantError, StoreError) as error:
+            self._ended_by = in_short(error)
             if not self.acts.excuses(error):
                 self._fails(error, gateway)
-        except RulebotError:
-            pass
+        except RulebotError as error:
+            self._ended_by = in_short(error)
         except Exception as error:  # noqa: BLE001 - whatever an engine raises is what we look for
+            self._ended_by = in_short(error)
             self._fails(error, gateway)
         else:
             if not self.acts.stopped():

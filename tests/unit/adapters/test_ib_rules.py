@@ -1,10 +1,14 @@
 """Price grids in what TWS sends: contract details that name market rules, and the rules."""
 
+import asyncio
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from engine.adapters.ib.rules import read_rule, rule_in
+from engine.adapters.ib.requests import Requests
+from engine.adapters.ib.rules import MarketRules, read_rule, rule_in
 from engine.model.contract import product
 
 VENUES, RULES = "AMEX,SMART,CBOE", "109,110,109"
@@ -65,3 +69,27 @@ def test_one_that_is_the_same_as_the_table_has_is_equal_to_it() -> None:
 def test_a_rule_without_steps_that_prices_can_lie_on_is_none(text: str) -> None:
     with pytest.raises(ValueError, match="no price steps"):
         read_rule(text.split("|"))
+
+
+def test_a_gateway_that_answers_no_rule_is_waited_for_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each rule that was never answered held up the strikes of a class for five seconds."""
+    monkeypatch.setattr("engine.adapters.ib.rules.AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr("engine.adapters.ib.rules.RULE_SECONDS", 0.05)
+
+    async def scenario() -> None:
+        wire: Any = SimpleNamespace(
+            requests=Requests(lambda: 1),
+            client=SimpleNamespace(reqMarketRule=lambda number: None),
+            settings=SimpleNamespace(request_seconds=30.0),
+            lost=None,
+        )
+        rules = MarketRules()
+        assert [await rules._ask(wire, number) for number in ("32", "109", "110")] == [None, None, None]
+
+    asyncio.run(scenario())
+    waited = [
+        record.getMessage().rpartition("within ")[2] for record in caplog.records if record.levelname == "WARNING"
+    ]
+    assert waited == ["0.05 s", "0.01 s", "0.01 s"]

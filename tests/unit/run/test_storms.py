@@ -1,10 +1,13 @@
 """Chaos: what a seed draws, how a failing trial is made smaller, and what a mortal journal keeps."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -19,6 +22,7 @@ from engine.run.chaos.fate import CrashedError, Fate, MortalJournal
 from engine.run.chaos.shrink import shrink
 from engine.run.chaos.sized import larger_text, sized
 from engine.run.chaos.storm import Crash, Moment, Storm, yaml_of
+from engine.run.chaos.trial import MOST_LIVES, _Trial
 from engine.run.chaos.while_open import NOT_ELSEWHERE, WHILE_OPEN, with_acts_beside
 from engine.run.desk import Desk, load_desk
 from engine.run.start import RunOptions
@@ -346,3 +350,20 @@ def test_what_shares_or_a_budget_count_stays_as_it_is() -> None:
     assert larger_text("underlying: SPX\nquantity: 3\n", 3) == "underlying: SPX\nquantity: 9\n"
     assert larger_text("underlying: SPX\nquantity: {overwrite: {between: [25%, 50%]}}\n", 2) is None
     assert larger_text("universe: {symbols: [SPX]}\n", 2) is None
+
+
+def test_a_trial_that_is_given_up_names_the_last_error() -> None:
+    trial = object.__new__(_Trial)
+    trial.lives, trial.failures, trial.troubles = MOST_LIVES, 0, []
+    trial._ended_by = "StoreError: the store is locked (journal.py:7 append)"
+    gateway: Any = SimpleNamespace(now=NOON.timestamp(), has_failed=False)
+
+    async def life(_gateway: object) -> bool:
+        return False
+
+    trial._life = life  # type: ignore[method-assign]
+    asyncio.run(trial._lives(gateway))
+    assert trial.troubles == [
+        "given up at 16:00:00 UTC after 40 starts; the last one ended by StoreError: the store is locked "
+        "(journal.py:7 append)"
+    ]

@@ -19,7 +19,8 @@ from engine.store import emergency, patient
 from engine.store.emergency import places
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
-from engine.store.patient import MEMORY_PATIENCE, PatientJournal
+from engine.store.patience import PATIENCE, Patience
+from engine.store.patient import PatientJournal
 from engine.store.reserve import Reserve
 
 TIME = at("10:00")
@@ -29,8 +30,11 @@ def alarm(number: int, seconds: float = 0.0) -> Record:
     return Record(TIME + timedelta(seconds=seconds), Kind.ALARM, data={"text": f"alarm {number}"})
 
 
-def opened(path: Path, *, holds_reserve: bool = False) -> PatientJournal:
-    return PatientJournal(SqlJournal(open_store(path)), path, holds_reserve=holds_reserve)
+QUICK = Patience(0.05)
+
+
+def opened(path: Path, *, holds_reserve: bool = False, patience: Patience = PATIENCE) -> PatientJournal:
+    return PatientJournal(SqlJournal(open_store(path)), path, holds_reserve=holds_reserve, patience=patience)
 
 
 def told(path: Path) -> list[str]:
@@ -228,9 +232,9 @@ def test_records_in_memory_alone_are_kept_for_ten_minutes(path: Path, monkeypatc
     monkeypatch.setattr(emergency, "places", lambda store: ())
     lock = Lock(path)
     journal.append([alarm(1)], durable=True)
-    journal.append([alarm(2, MEMORY_PATIENCE.total_seconds() - 1)], durable=True)
+    journal.append([alarm(2, PATIENCE.memory.total_seconds() - 1)], durable=True)
     with pytest.raises(UnwrittenError, match="locked"):
-        journal.append([alarm(3, MEMORY_PATIENCE.total_seconds())], durable=True)
+        journal.append([alarm(3, PATIENCE.memory.total_seconds())], durable=True)
     lock.end()
     journal.close()
     assert told(path) == ["alarm 1", "alarm 2", "alarm 3"]
@@ -279,7 +283,6 @@ def test_a_store_that_another_engine_has_taken_is_no_matter_of_patience(path: Pa
 @pytest.fixture
 def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Let every write wait until the event is set."""
-    monkeypatch.setattr("engine.store.patient.SLOW_SECONDS", 0.05)
     monkeypatch.setattr("engine.store.reserve.SIZE", 2**17)
     answers, write = threading.Event(), SqlJournal._write
     answers.set()
@@ -300,7 +303,7 @@ def settled(journal: PatientJournal) -> None:
 
 
 def test_a_store_that_hangs_holds_up_nothing_and_gets_all_in_order(path: Path, hanging: threading.Event) -> None:
-    journal = opened(path, holds_reserve=True)
+    journal = opened(path, holds_reserve=True, patience=QUICK)
     journal.append([alarm(1)], durable=True)
     hanging.clear()
     began = time.monotonic()
@@ -323,7 +326,7 @@ def test_a_store_that_hangs_holds_up_nothing_and_gets_all_in_order(path: Path, h
 
 
 def test_what_opens_and_hangs_is_kept_since_it_may_be_written(path: Path, hanging: threading.Event) -> None:
-    journal = opened(path, holds_reserve=True)
+    journal = opened(path, holds_reserve=True, patience=QUICK)
     hanging.clear()
     journal.append([alarm(1)], durable=True, opens=True)
     assert journal.problem, "the loop sends nothing that opens while there is one"
@@ -336,7 +339,7 @@ def test_what_opens_and_hangs_is_kept_since_it_may_be_written(path: Path, hangin
 def test_a_run_that_dies_while_its_store_hangs_loses_nothing(
     is_written: bool, path: Path, hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journal = opened(path, holds_reserve=True)
+    journal = opened(path, holds_reserve=True, patience=QUICK)
     journal.append([alarm(1)], durable=True)
     hanging.clear()
     journal.append([alarm(2)], durable=True)
@@ -361,7 +364,7 @@ def test_the_end_of_a_run_names_where_its_records_are(
     path: Path, hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("engine.store.patient.CLOSE_SECONDS", 0.1)
-    journal = opened(path, holds_reserve=True)
+    journal = opened(path, holds_reserve=True, patience=QUICK)
     hanging.clear()
     journal.append([alarm(1)], durable=True)
     with pytest.raises(UnwrittenError, match=r"1 records wait in .*emergency for the next start"):
