@@ -15,11 +15,12 @@ from engine.decide.limits import UNRECORDED
 from engine.model.errors import UnwrittenError
 from engine.record.record import Kind
 from engine.run.start import Run
+from engine.sim.gateway.embed import RunningGateway
 from engine.store.chain import verify
 from engine.store.emergency import places
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store, read_store
-from tests.wire.connection_trial import Outcome, at, live_through
+from tests.wire.connection_trial import Breakage, Outcome, at, live_through
 
 SPEC = """
 rulebot: 1
@@ -104,6 +105,38 @@ def test_75_exits_go_on_while_another_program_holds_the_store(seconds: int, tmp_
     assert (min(entered) - at("9:39:58")).total_seconds() >= seconds
     told = [text for text in found.alarms() if UNRECORDED in text or "takes records again" in text]
     assert len(told) == 2
+
+
+@pytest.mark.parametrize("accounts", ["locks", None], ids=["real account", "made up"])
+def test_20_75_an_exit_goes_out_after_a_stall_while_the_store_is_locked(accounts: str | None, tmp_path: Path) -> None:
+    """The connection stalls over the time of the exit, and another program holds the store for two minutes."""
+
+    def stall(gateway: RunningGateway) -> None:
+        def act() -> None:
+            Breakage("handshake", "stall", seconds=50).act(gateway.gateway.hub.sessions[1])
+
+        seconds = at("9:39:30").timestamp() - gateway.now
+        asyncio.get_running_loop().call_later(seconds, act)
+
+    def lock(run: Run) -> None:
+        other = sqlite3.connect(tmp_path / "s.db", isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        asyncio.get_running_loop().call_later(150, other.close)
+
+    found = live_through(
+        tmp_path,
+        specs(tmp_path),
+        None,
+        lives=(("9:34", "9:48"),),
+        accounts=None if accounts is None else tmp_path / accounts,
+        attend=at_time("9:39:28", lock),
+        beside=stall,
+    )
+    check(found, tmp_path)
+    left = times(found, "holder", "exit")
+    assert at("9:40:20") < min(left)
+    assert max(left) < at("9:41:15"), "the store answers at 9:41:58 again"
+    assert min(record.at for record in found.of(Kind.FILL) if record.bot == "latecomer") > at("9:41:58")
 
 
 def deleted(store: Path) -> Callable[[], object]:

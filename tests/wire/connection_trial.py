@@ -135,17 +135,20 @@ def live_through(
     seed: int = 7,
     accounts: Path | None = None,
     attend: Callable[[Run], None] = lambda run: None,
+    beside: Callable[[RunningGateway], None] = lambda gateway: None,
 ) -> Outcome:
     """Run one engine after the other on one store, and return what they left.
 
     lives: New York times from and to of each. broken: the one whose connection fails, the last unless told otherwise.
-    accounts: the folder of locks of a run with a real account, which holds a reserve file.
+    accounts: the folder of locks of a run with a real account, which holds a reserve file. beside: is given the gateway
+    before the first engine.
     """
 
     async def main() -> Outcome:
         settings = GatewaySettings(first_day=DAY, seed=seed, speed=1.0, lockstep=False)
         gateway = await start_gateway(settings, faults=read_faults(HARMLESS))
         found = Outcome()
+        beside(gateway)
         try:
             for number, (begins, ends) in enumerate(lives):
                 while datetime.fromtimestamp(gateway.now, UTC) < at(begins):

@@ -89,7 +89,5 @@ def test_a_gateway_that_answers_no_rule_is_waited_for_once(
         assert [await rules._ask(wire, number) for number in ("32", "109", "110")] == [None, None, None]
 
     asyncio.run(scenario())
-    waited = [
-        record.getMessage().rpartition("within ")[2] for record in caplog.records if record.levelname == "WARNING"
-    ]
-    assert waited == ["0.05 s", "0.01 s", "0.01 s"]
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [each.rpartition("within ")[2] for each in warnings] == ["0.05 s", "0.01 s", "0.01 s"]
