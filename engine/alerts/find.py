@@ -32,6 +32,7 @@ from engine.run.trade_text import (
     structure_of,
 )
 from engine.run.why_day import parts_told
+from engine.store.broker_time import by_broker
 from engine.store.queries import PutBack, Row, Run, StoreReader
 
 _WITHOUT_EXIT = {
@@ -108,7 +109,7 @@ def find(reader: StoreReader, after: int, now: datetime, digested: str = "", put
         alerts += _trades(reader.view("trades", position=position), owed.get(position, 0))
     last = reader.last_at()
     if last is not None:
-        at = last if is_simulated else max(last, now)
+        at = last if is_simulated else max(last, by_broker(reader, now))
         alerts += [*_gone(reader, run, last), *_were_gone(reader, after)]
         if run.ended is None and run.is_alive:  # else nobody wants a connection
             alerts += _lost(reader, at, restored)

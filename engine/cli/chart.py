@@ -62,6 +62,7 @@ def chart(
 def _gathered(path: Place, bot: str | None, day: date | None, trade: int | None) -> "Chart":
     """Return the chart. Raises: MisuseError, StoreError."""
     from engine.run.chart.gather import chart_of_day, chart_of_trade
+    from engine.store.broker_time import by_broker
     from engine.store.queries import StoreReader
 
     if (bot is None) is (trade is None):
@@ -77,7 +78,7 @@ def _gathered(path: Place, bot: str | None, day: date | None, trade: int | None)
             return found
         assert bot is not None
         check_bot(bot, reader.bots(), path)
-        session = day or reader.last_day(bot, clock_of(click.get_current_context()).now())
+        session = day or reader.last_day(bot, by_broker(reader, clock_of(click.get_current_context()).now()))
         if session is None:
             raise MisuseError(f"{bot} has left no record yet")
         return chart_of_day(reader, bot, session)

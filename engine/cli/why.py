@@ -26,6 +26,7 @@ from engine.run.why_text import (
     story_lines,
 )
 from engine.spec.suggest import did_you_mean
+from engine.store.broker_time import by_broker
 from engine.store.latest import chosen_store, naming, run_store
 from engine.store.place import Place, shown_path
 from engine.store.queries import StoreReader
@@ -57,7 +58,7 @@ def why(
     path = chosen_store(store)
     with StoreReader(path) as reader:
         check_bot(bot, reader.bots(), path)
-        last = reader.last_day(bot, clock_of(click.get_current_context()).now())
+        last = reader.last_day(bot, by_broker(reader, clock_of(click.get_current_context()).now()))
         session = day or last
         records = reader.day(bot, session) if session else ()
         every = reader.trades(strategy_id=bot)

@@ -40,7 +40,8 @@ class Kind(Enum):
                   with quantity 0 and contracts: the price of shares that was not known before
     message       code, text, ref                     a broker message on an order
     alarm         text; of a fill not ours contract,  something a person should know
-                  execution: the whole ExecutionReport; surplus: options that are not ours, and how many
+                  execution: the whole ExecutionReport; surplus: options that are not ours, and how many; of clocks
+                  computer_ahead: seconds that this computer's is ahead of the broker's
     operator      id, request, bot, position, reason (where the program asked), accepted (who else may trade this
                   account, with a resume), closes (what is closed by name from then on), named_above (of a store
                   that was put back)
@@ -115,6 +116,8 @@ DATA_TROUBLE = "market data"
 """What a record of facts is about that tells why market data does not come."""
 CORRECTED = "corrected"
 """What a decision is about that a person has made of a fill at an estimated price ('rulebot store correct')."""
+COMPUTER_AHEAD = "computer_ahead"
+"""In the data of an alarm of clocks: seconds that this computer's is ahead of the broker's, 0 when they agree."""
 NAMED_ABOVE = "named_above"
 """In the data of a kill: orders and positions have numbers above this one from now on."""
 TAKEN_BACK = "taken_back"

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from engine.adapters.clock import WallClock
 from engine.model.session import EXCHANGE_ZONE, exchange_date, session_from
 from engine.record.record import Kind
+from engine.store.broker_time import by_broker
 from engine.store.queries import Run, StoreReader
 
 QUIET = timedelta(minutes=3)
@@ -21,7 +22,7 @@ class Connected(NamedTuple):
 
 
 def connected(reader: StoreReader, run: Run, now: datetime | None = None) -> Connected:
-    """Return how the connection of a store's engine stands; `now`: by this computer's clock unless another is given."""
+    """Return how the connection of a store's engine stands; `now`: by the broker's clock unless another is given."""
     if run.state() == "stopped":
         return Connected(None, "")
     if run.is_waiting:
@@ -31,7 +32,7 @@ def connected(reader: StoreReader, run: Run, now: datetime | None = None) -> Con
         return Connected(None, "")
     link = told[1]
     if link.data["up"]:
-        return Connected(True, _quiet(reader, run, WallClock().now() if now is None else now))
+        return Connected(True, _quiet(reader, run, by_broker(reader, WallClock().now()) if now is None else now))
     since, why = link.at.astimezone(EXCHANGE_ZONE), link.data.get("reason") or "no reason is known"
     return Connected(False, f"not connected to the broker since {since:%Y-%m-%d %H:%M:%S}: {_UNWATCHED} ({why})")
 

@@ -364,13 +364,13 @@ class StoreReader:
         with self._connection.begin():
             return self._records(select(*COLUMNS).where(journal.c.kind == kind.value, *within))
 
-    def last_record(self, kind: Kind, position: str = "", until: int | None = None) -> tuple[int, Record] | None:
-        """Return the last record of a kind, of one position or of any, with its number, which is `until` at most."""
-        of_one = of_position(position) if position else ()
-        early = () if until is None else (journal.c.seq <= until,)
-        return self._last(journal.c.kind == kind.value, *of_one, *early)
-
-    def _last(self, *where: ColumnElement[bool]) -> tuple[int, Record] | None:
+    def last_record(
+        self, kind: Kind, position: str = "", until: int | None = None, field: str = ""
+    ) -> tuple[int, Record] | None:
+        """Return the last record of a kind with its number: of one position or of any, up to `until`, with a field."""
+        where = [journal.c.kind == kind.value, *(of_position(position) if position else ())]
+        where += [] if until is None else [journal.c.seq <= until]
+        where += [place_in(journal.c.data, literal(f'"{field}":')) > 0] if field else []
         query = select(journal.c.seq, *COLUMNS).where(*where).order_by(journal.c.seq.desc()).limit(1)
         with self._connection.begin():
             row = self._connection.execute(query).first()
@@ -378,8 +378,7 @@ class StoreReader:
 
     def put_back(self) -> PutBack:
         """Return how the store was put back last, from a backup: numbers of its records are used anew from there on."""
-        is_of_it = place_in(journal.c.data, literal(f'"{NAMED_ABOVE}":')) > 0
-        last = self._last(journal.c.kind == Kind.OPERATOR.value, is_of_it)
+        last = self.last_record(Kind.OPERATOR, field=NAMED_ABOVE)
         return PutBack() if last is None else PutBack(last[0], int(str(last[1].data[NAMED_ABOVE])))
 
     def on_hold(self) -> dict[str, str]:

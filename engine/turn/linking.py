@@ -17,7 +17,7 @@ from engine.model.event import ClocksApart, LinkDown, LinkUp
 from engine.model.money import ZERO
 from engine.model.order import OrderStatus
 from engine.model.values import replace
-from engine.record.record import Kind
+from engine.record.record import COMPUTER_AHEAD, Kind
 from engine.turn.adjusted import note_options, note_split
 from engine.turn.arrival import tell_unprotected, unarrived
 from engine.turn.asking import listed_at_first
@@ -198,7 +198,7 @@ def clocks_apart(work: Work, event: ClocksApart) -> dict[str, Any]:
         text = "this computer's clock and the broker's agree again"
     else:
         text = "the broker tells its time again"
-    work.record(Kind.ALARM, text=text)
+    work.record(Kind.ALARM, text=text, **{COMPUTER_AHEAD: event.seconds})
     for name in work.bots:
         wake(work, name, 0.0)
     return {"clocks_apart": event.seconds, "is_time_known": event.is_known}

@@ -17,6 +17,7 @@ from engine.run.overrides import kept_in
 from engine.run.why_day import why_day
 from engine.run.why_text import story_lines
 from engine.spec.load import load_text
+from engine.store.broker_time import by_broker
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.web.known import standing_by
@@ -36,7 +37,7 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
         if name not in reader.bots():
             return None
         run = reader.run()
-        session = day or reader.last_day(name, WallClock().now())
+        session = day or reader.last_day(name, by_broker(reader, WallClock().now()))
         records = reader.day(name, session) if session else ()
         trades = reader.trades(strategy_id=name)
         told = why_day(reader, session, records, trades) if session and records else None

@@ -13,6 +13,7 @@ from engine.run.chart.gather import chart_of_day, chart_of_trade
 from engine.run.chart.pine import pine_script
 from engine.run.chart.svg import chart_svg, mark_words
 from engine.run.trade_text import error_text, left_at
+from engine.store.broker_time import by_broker
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.web.known import standing_by
@@ -73,7 +74,7 @@ def router(store: Place) -> APIRouter:
     @found.get("/bots/{name}/chart.pine")
     def bot_script(name: str, day: str = "") -> Response:
         with StoreReader(store) as reader:
-            session = session_of(day) or reader.last_day(name, WallClock().now())
+            session = session_of(day) or reader.last_day(name, by_broker(reader, WallClock().now()))
             if name not in reader.bots() or session is None:
                 raise HTTPException(404, f"this store knows no bot '{name[:60]}'")
             chart = chart_of_day(reader, name, session)

@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 from engine.model.order import Order
+from engine.record.codec import utc_time
 from engine.record.record import Kind
 from engine.store.queries import StoreReader
 from tests.e2e.test_restart import new_york
 from tests.e2e.test_short_day import DAY, lived_through
+from tests.e2e.test_stores_that_stop import SPEC
+from tests.wire.connection_trial import live_through
 
 
 def times_of_fills(folder: Path) -> list[str | None]:
@@ -26,7 +29,10 @@ def summed_up(alarms: list[str], orders: list[Order]) -> list[object]:
 
 @pytest.mark.parametrize("name", ["British Summer Time", "Central European Standard Time", "JST", "IST"])
 def test_a_day_is_the_same_whatever_the_zone_of_the_login(name: str, tmp_path: Path) -> None:
-    """The second engine is told the fills of the morning again. In IST, which may be three zones, no time is known."""
+    """The second engine is told the fills of the morning again. In IST, which may be three zones, no time is known.
+
+    A lockstep gateway greets without its zone, which would settle that.
+    """
     stops = (new_york(12, 0, DAY.day),)
     told: dict[str, list[object]] = {}
     for zone, plan in (("here", "US/Eastern"), ("there", name)):
@@ -37,6 +43,20 @@ def test_a_day_is_the_same_whatever_the_zone_of_the_login(name: str, tmp_path: P
     here, there = (times_of_fills(tmp_path / each) for each in ("here", "there"))
     assert len(here) == 3
     assert there == ([None] * 3 if name == "IST" else here)
+
+
+@pytest.mark.parametrize(("name", "place"), [("IST", "Asia/Calcutta"), ("IST", "Asia/Jerusalem"), ("CST", "")])
+def test_the_greeting_settles_a_name_of_several_zones(name: str, place: str, tmp_path: Path) -> None:
+    """A gateway tells its local time when it greets: which IST that is follows from the broker's time."""
+    spec = tmp_path / "holder.yaml"
+    spec.write_text(SPEC.replace("NAME", "holder").replace("ENTRY", "09:35").replace("EXIT", "09:40"))
+    plan = f"faults: [{{kind: time_zone, name: {name}{f', place: {place}' if place else ''}}}]"
+    found = live_through(tmp_path, [spec], None, lives=(("9:34", "9:42"),), plan=plan)
+    assert found.problems == []
+    fills = found.of(Kind.FILL)
+    assert len(fills) == 4
+    told = [utc_time(str(each.data["executed_at"])) for each in fills]
+    assert all(abs(each.at - dealt) < timedelta(seconds=5) for each, dealt in zip(fills, told, strict=True))
 
 
 def test_an_unknown_zone_of_the_hours_leaves_the_calendar(tmp_path: Path) -> None:

@@ -136,17 +136,18 @@ def live_through(
     accounts: Path | None = None,
     attend: Callable[[Run], None] = lambda run: None,
     beside: Callable[[RunningGateway], None] = lambda gateway: None,
+    plan: str = HARMLESS,
 ) -> Outcome:
     """Run one engine after the other on one store, and return what they left.
 
     lives: New York times from and to of each. broken: the one whose connection fails, the last unless told otherwise.
     accounts: the folder of locks of a run with a real account, which holds a reserve file. beside: is given the gateway
-    before the first engine.
+    before the first engine. plan: of faults.
     """
 
     async def main() -> Outcome:
         settings = GatewaySettings(first_day=DAY, seed=seed, speed=1.0, lockstep=False)
-        gateway = await start_gateway(settings, faults=read_faults(HARMLESS))
+        gateway = await start_gateway(settings, faults=read_faults(plan))
         found = Outcome()
         beside(gateway)
         try:

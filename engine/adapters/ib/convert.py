@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
-from engine.adapters.ib.zones import zones_named
+from engine.adapters.ib.zones import zones_meant
 from engine.model.contract import UNKNOWN_INDICES, Contract, Option, Right, Underlying, class_of_shares
 from engine.model.event import BrokerStatus
 from engine.model.facts import Dividend
@@ -118,7 +118,7 @@ def instants(text: str, login: str) -> list[datetime]:
     told at its greeting, which counts where the time names none.
     """
     clock, _, named = text[8:].strip().partition(" ")
-    zones = (UTC,) if clock.startswith("-") else zones_named(named.strip() or login)
+    zones = (UTC,) if clock.startswith("-") else zones_meant(named, login)
     clock = clock.removeprefix("-")
     seconds = ":00" if clock.count(":") == 1 else ""
     plain = datetime.strptime(f"{text[:8]} {clock}{seconds} +0000", "%Y%m%d %H:%M:%S %z")

@@ -18,6 +18,7 @@ from engine.adapters.ib.contracts import (
     underlying_contract,
 )
 from engine.adapters.ib.hours import ToldHours, hours_in
+from engine.adapters.ib.listings import listed
 from engine.adapters.ib.no_data import DELAYED, DISCONNECTED, ELSEWHERE, LINES_USED_UP, OR_DELAYED, PARTLY, why_not
 from engine.adapters.ib.opens import Opens
 from engine.adapters.ib.requests import NO_CONTRACT, RefusedError, reading
@@ -80,20 +81,6 @@ def _named(contracts: Sequence[Contract]) -> str:
 def _has_price(board: Board, row: int) -> bool:
     """Say whether a row has any price: what comes on a line before its refusal has none."""
     return any(column[row] == column[row] for column in (board.bid, board.ask, board.last))
-
-
-def _listed(symbol: str, trading_class: str, rows: list[list[str]]) -> Listing:
-    """Return the expiries of a class listed in option parameters (75). Raises: UnavailableError."""
-    ours = [row for row in rows if row[4] == trading_class]
-    row = next((each for each in ours if each[2] == "SMART"), ours[0] if ours else None)
-    if row is None:
-        if not rows:
-            raise UnavailableError(symbol, f"the broker lists no options on {symbol}")
-        classes = ", ".join(sorted({each[4] for each in rows}))
-        words = f"the broker lists no options {trading_class} on {symbol}; it lists {classes}"
-        raise UnavailableError(symbol, words)
-    expiries = row[7 : 7 + convert.whole(row[6])]
-    return Listing(symbol, trading_class, tuple(sorted(convert.day(each) for each in expiries)))
 
 
 class IbFeed:
@@ -365,6 +352,10 @@ class IbFeed:
     def _version(self) -> int:
         return 0 if self._wire is None else self._wire.version
 
+    @property
+    def _login(self) -> str:
+        return "" if self._wire is None else self._wire.zone
+
     async def _underlying_id(self, symbol: str) -> int:
         """Return an underlying's contract id. Raises: UnavailableError when there is not exactly one; BrokerError."""
         return self._book.con_id(Underlying(symbol)) or await self._ask_underlying(symbol)
@@ -388,7 +379,7 @@ class IbFeed:
         found = self._book.con_id(contract)
         if len(ours) != 1 or not found:
             raise UnavailableError(symbol, f"the broker lists {len(rows)} contracts for {symbol}, one is needed")
-        self._told_hours[symbol] = hours_in(ours[0], self._version, exchange_date(self._present()))
+        self._told_hours[symbol] = hours_in(ours[0], self._version, exchange_date(self._present()), self._login)
         if contract in self._away and contract in self._lines:  # its symbol alone may have been too little
             self._ask_at[contract] = self._present()
         return found
@@ -417,7 +408,7 @@ class IbFeed:
             lambda wire, req_id: wire.client.reqSecDefOptParams(req_id, name, "", kind, con_id),
         )
         with reading(f"the option expiries of {symbol}"):
-            return _listed(symbol, trading_class, rows)
+            return listed(symbol, trading_class, rows)
 
     async def strikes(self, listing: Listing, expiry: date) -> Listing:
         """Return the listing with the strikes that exist for `expiry` and the price grid, and learn contract ids."""
@@ -432,7 +423,7 @@ class IbFeed:
                 raise
             rows = []
         with reading(f"the strikes of {listing.trading_class} {expiry}"):
-            options = self._book.learn_details(rows, self._version, self._wire.zone if self._wire else "")
+            options = self._book.learn_details(rows, self._version, self._login)
         strikes = both_rights([each for each in options if each.trading_class == listing.trading_class])
         ticks = None if self._wire is None else await self._rules.grid(self._wire, rows, listing.trading_class)
         return replace(listing, strikes={**listing.strikes, expiry: strikes}, ticks=ticks or listing.ticks)

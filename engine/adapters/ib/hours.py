@@ -8,7 +8,7 @@ programs have seen it name the zone of the login and not the exchange's (pysyste
 from datetime import UTC, date, datetime, tzinfo
 
 from engine.adapters.ib.contracts import contract_data
-from engine.adapters.ib.zones import zone_named
+from engine.adapters.ib.zones import unknown_words, zones_meant
 from engine.model.session import OPEN_TIME, Hours, at_exchange_time
 from engine.model.values import dataclass
 
@@ -19,11 +19,15 @@ _CLOSED = "CLOSED"
 
 @dataclass(frozen=True, slots=True)
 class ToldHours:
-    """What was told on a day of that one and the days after it. zone: a name of a time zone. liquid: the days."""
+    """What was told on a day of that one and the days after it. zone: a name of a time zone. liquid: the days.
+
+    login: the zone of the gateway's greeting, which settles a name of several zones.
+    """
 
     on: date
     zone: str
     liquid: str
+    login: str = ""
 
     def hours(self, day: date) -> Hours | None:
         """Return the hours of a day from its first open to its last close; None where nothing is told of it.
@@ -32,7 +36,8 @@ class ToldHours:
 
         Raises: ValueError when they cannot be read.
         """
-        zone = zone_named(self.zone)
+        zones = zones_meant(self.zone, self.login) if self.zone.strip() else ()
+        zone = zones[0] if len(zones) == 1 else None
         named = day if zone is None else at_exchange_time(day, OPEN_TIME).astimezone(zone)
         spans = [each for each in self.liquid.split(";") if each.startswith(f"{named:%Y%m%d}:")]
         if not spans:
@@ -40,16 +45,16 @@ class ToldHours:
         if all(each.endswith(_CLOSED) for each in spans):
             return Hours(day)
         if zone is None:
-            raise ValueError(f"the time zone {self.zone!r} is unknown or ambiguous")
+            raise ValueError(f"they are in the time zone {self.zone!r}: {unknown_words(self.zone)}")
         found = [_span(each, zone) for each in spans if not each.endswith(_CLOSED)]
         return Hours(day, min(opens for opens, _ in found), max(closes for _, closes in found))
 
 
-def hours_in(row: list[str], version: int, on: date) -> ToldHours:
-    """Return what a contractData row tells of hours, as it was told on a day."""
+def hours_in(row: list[str], version: int, on: date, login: str = "") -> ToldHours:
+    """Return what a contractData row tells of hours, as it was told on a day. login: as `ToldHours`."""
     fields = contract_data(row, version)
     zone, liquid = (fields[at] if at < len(fields) else "" for at in (_ZONE, _LIQUID))
-    return ToldHours(on, zone, liquid)
+    return ToldHours(on, zone, liquid, login)
 
 
 def _span(text: str, zone: tzinfo) -> tuple[datetime, datetime]:

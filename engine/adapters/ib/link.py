@@ -213,6 +213,8 @@ class IbLink:
         told = self._clocks(wire) if asks_time else []
         if self._time.is_known and not was_known:
             self._begin_time(wire)
+        if self._time.is_known and wire.settle_zone(self._clock.now()):
+            self._readers = dict(readers(wire.version, self._account, wire.zone))
         return [*(replace(each, at=self._now) for each in told), *self._drain(wire)]
 
     def _up(self, wire: Wire, counted_id: int = 0) -> LinkUp:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from engine.adapters.ib import convert
+from engine.adapters.ib.zones import unknown_words
 from engine.model.contract import Contract, Option, share
 from engine.model.event import (
     CommissionReport,
@@ -233,7 +234,7 @@ def _time_of(told: str, login: str) -> datetime | None:
 
 @lru_cache(maxsize=100)
 def _log_unknown_zone(name: str) -> None:
-    log.warning("the time zone %r of executions is unknown or ambiguous: their times are unknown", name)
+    log.warning("executions come with times in the zone %r, which are unknown: %s", name, unknown_words(name))
 
 
 def _contract(fields: list[str], login: str) -> tuple[Contract | None, bool]:

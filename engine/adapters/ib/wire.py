@@ -7,7 +7,8 @@ public table `ib.client.decoder.handlers`; no name that begins with an underscor
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ib_async import IB, StartupFetchNONE
@@ -20,6 +21,7 @@ from engine.adapters.ib.quotes import Handler, Quotes
 from engine.adapters.ib.requests import Requests
 from engine.adapters.ib.settings import IbSettings
 from engine.adapters.ib.standstill import Standstill
+from engine.adapters.ib.zones import zone_by_greeting
 from engine.model.errors import BrokerError
 from engine.model.market import Board
 from engine.model.session import EXCHANGE_ZONE
@@ -52,6 +54,7 @@ class _Greeting:
         self.version = 0
         self.time = ""
         self.zone = ""
+        self.heard_at = 0.0
 
     def __call__(self, data: bytes) -> None:
         if self.version:
@@ -71,6 +74,7 @@ class _Greeting:
         self.version = int(version)
         if self.version < OLDEST_VERSION:
             self._refuse(trouble.too_old(self._settings, self.version))
+        self.heard_at = asyncio.get_running_loop().time()
         day, clock, self.zone = [*told.split(" ", 2), "", ""][:3]
         self.time = f"{day} {clock}"
 
@@ -184,6 +188,19 @@ class Wire:
     def zone(self) -> str:
         """The name of the gateway's time zone, which times without a zone are in."""
         return EXCHANGE_ZONE.key if self.offers_lockstep else self._greeting.zone
+
+    def settle_zone(self, now: datetime) -> bool:
+        """Take the zone of the greeting by its local time, where its name means several; say whether that is new.
+
+        now: the broker's present instant.
+        """
+        greeted = now - timedelta(seconds=self._clock() - self._greeting.heard_at)
+        with suppress(ValueError):
+            local = datetime.strptime(self._greeting.time, "%Y%m%d %H:%M:%S")  # noqa: DTZ007 - its zone is looked for
+            before = self._greeting.zone
+            self._greeting.zone = zone_by_greeting(before, local, greeted)
+            return before != self._greeting.zone
+        return False
 
     @property
     def greeted_at(self) -> datetime:

@@ -7,7 +7,7 @@ all of them give the same one. An unknown name means none, and never New York.
 import re
 import unicodedata
 from collections.abc import Callable
-from datetime import timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -19,6 +19,8 @@ _BRACKETED = re.compile(r"([A-Za-z]{2,5}) +\((.+)\)")
 """As TWS named zones in contract details until 2018: `EST (Eastern Standard Time)`."""
 _NO_PLACE = frozenset(("Factory", "localtime", "posixrules"))
 _FARTHEST = timedelta(hours=14)
+_NEAR = timedelta(minutes=10)
+"""How far the local time of a greeting may lie from its instant; zones differ by half an hour at least."""
 
 
 @lru_cache(maxsize=64)
@@ -38,6 +40,33 @@ def zone_named(name: str) -> tzinfo | None:
     """Return the only zone that a name of TWS can mean, None for a name that is unknown or ambiguous."""
     found = zones_named(name)
     return found[0] if len(found) == 1 else None
+
+
+def zones_meant(name: str, login: str) -> tuple[tzinfo, ...]:
+    """Return the zones that a name beside a time may mean; "" means that of the login, which also settles its own name.
+
+    login: the zone of the gateway's greeting, settled by `zone_by_greeting` where its name means several.
+    """
+    zones, of_login = zones_named(name.strip() or login), zone_named(login)
+    return (of_login,) if len(zones) > 1 and of_login in zones else zones
+
+
+def zone_by_greeting(name: str, local: datetime, at: datetime) -> str:
+    """Return the zone of a name by a local time (naive) that was told with it at an instant.
+
+    A name of one zone, one that is unknown, and one that the time does not settle are returned as they are.
+    """
+    zones = zones_named(name)
+    near = [each for each in zones if abs(local.replace(tzinfo=each) - at) <= _NEAR]
+    return str(near[0]) if len(zones) > 1 and len(near) == 1 else name
+
+
+def unknown_words(name: str) -> str:
+    """Return what to do about a time zone that is unknown or that several places share."""
+    places = [str(each) for each in zones_named(name)]
+    meant = f"it means {' or '.join(places)}" if places else "no such time zone is known"
+    example = places[0] if places else "America/New_York"
+    return f"{meant}. Set the time zone of the computer that runs TWS or the gateway to a full name, such as {example}"
 
 
 @lru_cache(maxsize=1)

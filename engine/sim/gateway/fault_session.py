@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+from datetime import datetime
 
 from engine.sim.gateway.fault_zones import ShownZone
 from engine.sim.gateway.session import Session, Traffic
@@ -48,6 +49,10 @@ class FaultySession(Session):
         self.zone: ShownZone | None = None
         self._silent = False
         self._break = ""
+
+    def local_time(self, at: datetime) -> str:
+        """Return what a greeting says of an instant."""
+        return super().local_time(at) if self.zone is None else self.zone.greeting(at) or super().local_time(at)
 
     def send(self, *values: Value) -> None:
         """Queue one message; break off in it if that is due."""

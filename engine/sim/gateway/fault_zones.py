@@ -43,6 +43,10 @@ class ShownZone:
     zone: tzinfo
     of: str
 
+    def greeting(self, at: datetime) -> str:
+        """Return the local time and the zone of a greeting, "" where it stays as it is."""
+        return f"{at.astimezone(self.zone):%Y%m%d %H:%M:%S} {self.name}" if self.of == "all" else ""
+
     def shown(self, burst: bytes) -> bytes:
         """Return encoded messages with their times as this zone has them."""
         return b"".join(raw_frame(self._message(payload)) for payload in take_frames(bytearray(burst)))

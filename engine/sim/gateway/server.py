@@ -243,8 +243,9 @@ class Connection(asyncio.Protocol):
         session = make(self._transport, hub.traffic, hub.settings.queue_bytes)
         session.version, session.options = agreed
         self._session = session
-        zone = "LOCKSTEP" if hub.settings.lockstep else "US/Eastern"
-        session.out.append(frame(session.version, f"{hub.at.astimezone(EXCHANGE_ZONE):%Y%m%d %H:%M:%S} {zone}"))
+        local = f"{hub.at.astimezone(EXCHANGE_ZONE):%Y%m%d %H:%M:%S}"
+        told = f"{local} LOCKSTEP" if hub.settings.lockstep else session.local_time(hub.at)
+        session.out.append(frame(session.version, told))
 
     def _start(self, session: Session, payload: bytes) -> None:
         """Take startApi; before it nothing else is answered."""

@@ -3,7 +3,9 @@
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from engine.model.session import EXCHANGE_ZONE
 from engine.sim.gateway.lines import BarRequest, KeptBars, Line
 from engine.sim.gateway.wire import Value, frame, prose
 from engine.sim.instrument import Instrument, SecType
@@ -61,6 +63,10 @@ class Session:
         self._pending: deque[bytes] = deque()
         self._pending_bytes = 0
         self._closing = False
+
+    def local_time(self, at: datetime) -> str:
+        """Return what a greeting says of an instant: the time and the zone of the login."""
+        return f"{at.astimezone(EXCHANGE_ZONE):%Y%m%d %H:%M:%S} US/Eastern"
 
     @property
     def asks_lockstep(self) -> bool:

@@ -1,11 +1,12 @@
 """Names of time zones that TWS sends, and the zones that they mean."""
 
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from engine.adapters.ib.zone_names import LONG_NAMES, SHORT_NAMES
-from engine.adapters.ib.zones import zone_named, zones_named
+from engine.adapters.ib.zones import unknown_words, zone_by_greeting, zone_named, zones_meant, zones_named
 
 
 @pytest.mark.parametrize(
@@ -58,3 +59,25 @@ def test_each_name_of_the_tables_is_of_a_zone_that_exists(table: str) -> None:
         place, _, names = row.partition(": ")
         for name in names.split(", "):
             assert ZoneInfo(place) in zones_named(name), row
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [("CST", "America/Chicago"), ("CST", "Asia/Shanghai"), ("IST", "Asia/Calcutta"), ("IST", "Asia/Jerusalem")],
+)
+def test_a_greeting_settles_a_name_of_several_zones(name: str, place: str) -> None:
+    at = datetime(2026, 11, 18, 15, 30, tzinfo=UTC)
+    local = at.astimezone(ZoneInfo(place)).replace(tzinfo=None)
+    assert zone_by_greeting(name, local, at + timedelta(seconds=40)) == place
+    assert zone_by_greeting(name, local + timedelta(minutes=20), at) == name, "that is none of its zones"
+    assert zone_by_greeting("Nowhere", local, at) == "Nowhere"
+    assert zones_meant(name, place) == (ZoneInfo(place),)
+    assert len(zones_meant(name, "Europe/Berlin")) > 1, "a login elsewhere settles nothing"
+
+
+def test_a_zone_that_is_not_known_names_what_to_set() -> None:
+    assert unknown_words("CST") == (
+        "it means America/Chicago or Asia/Shanghai. Set the time zone of the computer that runs TWS or the gateway to "
+        "a full name, such as America/Chicago"
+    )
+    assert "America/New_York" in unknown_words("Nowhere")

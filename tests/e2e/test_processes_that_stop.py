@@ -1,0 +1,109 @@
+"""Real processes: the gateway stands still and another program holds the store while a position is open."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from engine.model.session import EXCHANGE_ZONE
+from engine.record.record import Kind
+from engine.store.chain import verify
+from engine.store.emergency import places
+from engine.store.open import read_store
+from engine.store.queries import StoreReader
+
+DAY = "2026-10-21"
+SPEC = """
+rulebot: 1
+name: holder
+about: Sells one put spread on SPX and closes it by the clock.
+underlying: SPX
+entry: {window: {from: "09:30", to: "10:00"}}
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.30}}
+  long_put: {buy: put, strike: {below: short_put, by: 20 pts}}
+order: {start: natural, tries: 4}
+exits:
+  - time: "09:31:30"
+risk: {max_loss_per_trade: $2500}
+"""
+ENGINE = """
+import sys
+from datetime import timedelta
+from engine.adapters.clock import WallClock
+shift, real = timedelta(seconds=float(sys.argv.pop(1))), WallClock.now
+WallClock.now = lambda clock: real(clock) + shift
+from engine.cli.main import main
+main()
+"""
+"""An engine whose computer shows the gateway's time, whatever day it is."""
+
+
+def new_york(clock: str) -> float:
+    """Return a time of the day in epoch seconds."""
+    return datetime.strptime(f"{DAY} {clock}", "%Y-%m-%d %H:%M:%S").replace(tzinfo=EXCHANGE_ZONE).timestamp()
+
+
+@contextmanager
+def process(log: Path, environ: dict[str, str], *command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a process that ends with the block."""
+    with log.open("wb") as out:
+        found = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **environ})
+        try:
+            yield found
+        finally:
+            found.send_signal(signal.SIGCONT)
+            found.kill()
+            found.wait(20)
+
+
+def until(is_true: Callable[[], bool], log: Path, seconds: float) -> None:
+    """Wait for something, or fail with what a process has said."""
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+def test_20_75_an_exit_goes_out_after_the_gateway_stood_still_while_the_store_is_locked(tmp_path: Path) -> None:
+    (tmp_path / "holder.yaml").write_text(SPEC)
+    store, says, heard = tmp_path / "s.db", tmp_path / "engine.log", tmp_path / "gateway.log"
+    environ = {"RULEBOT_DATA": str(tmp_path / "data"), "NO_COLOR": "1"}
+    serve = (sys.executable, "-m", "engine.cli.main", "gateway", "--port", "0", "--date", DAY, "--seed", "7")
+    with process(heard, environ, *serve, "--write-ledger", str(tmp_path / "ledger.jsonl")) as gateway:
+        until(lambda: "SIMULATED TWS gateway on" in heard.read_text(), heard, 60)
+        shift = new_york("09:29:00") - time.time()
+        address = heard.read_text().split()[4]
+        run = ("run", "--paper", "--plain", "--gateway", address, "--store", str(store), str(tmp_path / "holder.yaml"))
+        with process(says, environ, sys.executable, "-c", ENGINE, str(shift), *run) as engine:
+            until(lambda: "filled: sold" in says.read_text(), says, 180)
+            other = sqlite3.connect(store, isolation_level=None, timeout=30)
+            other.execute("BEGIN EXCLUSIVE")
+            gateway.send_signal(signal.SIGSTOP)
+            time.sleep(30)
+            assert engine.poll() is None, says.read_text()
+            gateway.send_signal(signal.SIGCONT)
+            until(lambda: "closed: time" in says.read_text(), says, 180)
+            other.close()
+            until(lambda: "takes records again" in says.read_text(), says, 60)
+            engine.send_signal(signal.SIGINT)
+            assert engine.wait(60) == 0, says.read_text()
+    with StoreReader(store) as reader:
+        fills = [record.data["purpose"] for record in reader.records((Kind.FILL,))]
+    assert sorted(fills) == ["entry", "entry", "exit", "exit"]
+    opened = read_store(store)
+    with opened.engine.connect() as connection:
+        assert verify(connection) is None
+    opened.close()
+    assert not any(path.exists() for path in places(store))
