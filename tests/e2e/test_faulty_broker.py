@@ -137,7 +137,7 @@ def test_why_says_that_market_data_did_not_come_and_why(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fault", "orders"),
     [
-        ("kind: legs_rewritten, on: order, number: each", ["-0.55", "0.65"]),
+        ("kind: legs_rewritten, on: order, number: each", ["-0.65", "0.55"]),
         (
             "kind: legs_rewritten, on: order, number: each, changes: refused",
             ["-0.70", "-0.65", "-0.55", "0.50", "0.55", "0.65", "0.70"],
