@@ -57,10 +57,17 @@ def view_document(found: Replayed, asked: datetime, at: datetime) -> dict[str, A
 
 
 def conditions(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tuple[str, CompiledRule, Verdict]]:
-    """Yield what each entry condition of a bot is called, and says; those of a universe for each of its symbols."""
+    """Yield what each entry condition of a bot is called, and says.
+
+    Those of a universe for each of its symbols, those of an alternative of `choose` behind its name.
+    """
     for each in [member.bot for member in bot.members] or [bot]:
         for rule, verdict in entry_verdicts(found, each, at):
             yield f"{each.symbol} {rule.rule.name}".strip(), rule, verdict
+        view = Work(found.program, found.state, at).view()
+        for choice in each.choices:
+            for rule in choice.when:
+                yield f"{each.symbol} {choice.name}: {rule.rule.name}".strip(), rule, rule.judge(view)
 
 
 def entry_verdicts(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tuple[CompiledRule, Verdict]]:
