@@ -75,11 +75,9 @@ def is_written(store: Place) -> bool:
 
 def other_version_words(store: Place) -> str:
     """Return what to say of a store whose tables another version made, "" of any other. Raises: StoreError."""
-    from engine.store.upkeep import has_tables_of_another
+    from engine.store.upkeep import figures_of_another
 
-    if not has_tables_of_another(store):
-        return ""
-    return "figures of another version of rulebot: 'rulebot store rebuild', or the next start, makes them anew"
+    return figures_of_another(store)
 
 
 def check_bot(bot: str, known: Iterable[str], path: Place) -> None:

@@ -71,6 +71,8 @@ def _head(seen: Seen, width: int) -> list[Text]:
         lines.append(Text(f" this is old, and read again soon: {seen.fault}", style="bold red"))
     elif picture.notice:
         lines.append(Text(f" {picture.notice}", style="bold yellow"))
+    if picture.figures:
+        lines.append(Text(f" {picture.figures}", style="bold yellow"))
     if seen.waiting:
         alerts = "1 grave alert is" if seen.waiting == 1 else f"{seen.waiting} grave alerts are"
         lines.append(Text(f" {alerts} to be acknowledged: a", style="bold red"))

@@ -171,6 +171,13 @@ def has_tables_of_another(path: Place) -> bool:
         store.close()
 
 
+def figures_of_another(path: Place) -> str:
+    """Return what to say of a store whose tables another version made, "" of any other. Raises: StoreError."""
+    if not has_tables_of_another(path):
+        return ""
+    return "figures of another version of rulebot: 'rulebot store rebuild', or the next start, makes them anew"
+
+
 def differing_tables(path: Place) -> list[str]:
     """Return the tables that differ from what the journal makes of them; a copy in memory is rebuilt and compared.
 

@@ -36,6 +36,7 @@ class BotStatus(BaseModel):
 
 class Status(BaseModel):
     """The whole at a glance. is_connected: None when no engine has said. mark: what must stand beside all of it.
+    figures: that another version made them, "" for figures of this one.
 
     state: stopped, waiting (for a gateway), starting, running or stopping.
     """
@@ -45,6 +46,7 @@ class Status(BaseModel):
     trading: str
     state: str
     mark: str = ""
+    figures: str = ""
     open_positions: int
     trades_today: int
     errors_today: int

@@ -56,6 +56,7 @@ def status(reader: StoreReader, picture: Picture) -> Status:
         trading=picture.trading if waits else trading_of(run),
         state=WAITING if waits else run.state(),
         mark=run.mark,
+        figures=picture.figures,
         open_positions=int(system.get("open_positions") or 0),
         trades_today=int(system.get("trades_today") or 0),
         errors_today=int(system.get("errors_today") or 0),

@@ -2,6 +2,7 @@
 
 import json
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
 
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -47,7 +48,8 @@ class ByProxy:
     def __init__(self, app: App, proxy: str) -> None:
         """Put the app behind proxies. Raises: MisuseError, as `trusted_networks`."""
         trusted = list(trusted_networks(proxy))
-        self._known = ProxyHeadersMiddleware(app, trusted_hosts=trusted)  # type: ignore[arg-type]
+        made: Any = ProxyHeadersMiddleware  # uvicorn's types of ASGI are its own
+        self._known: Any = made(app, trusted_hosts=trusted)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request in, or answer it."""
@@ -63,7 +65,7 @@ class ByProxy:
                 await send({"type": "http.response.start", "status": 403, "headers": headers})
                 await send({"type": "http.response.body", "body": body})
                 return
-        await self._known(scope, receive, send)  # type: ignore[arg-type]
+        await self._known(scope, receive, send)
 
 
 def _plain(sender: str) -> str:

@@ -116,7 +116,8 @@ class Picture:
     all of it. is_linked: None when nobody knows, for want of an engine. progress: the part of the run that is over,
     None when it has no end. shares: None when nobody knows them, as of a store alone. realized, unrealized: None
     before anything was recorded, or before all that is open has a price. commissions_owed: fills whose
-    commission is not told yet, so that these are provisional. Money in dollars.
+    commission is not told yet, so that these are provisional. figures: that another version made the tables, "" where
+    they are of this one. Money in dollars.
     """
 
     at: datetime | None
@@ -129,6 +130,7 @@ class Picture:
     session: str = ""
     progress: float | None = None
     notice: str = ""
+    figures: str = ""
     account: str = ""
     net_liquidation: float | None = None
     cash: float | None = None

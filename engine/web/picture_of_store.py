@@ -14,6 +14,7 @@ from engine.run.today import owed_today
 from engine.run.trade_text import closing, holding_of
 from engine.spec.nouns.exits import ExitKind
 from engine.store.queries import OBSERVE, Row, Run, StoreReader
+from engine.store.upkeep import figures_of_another
 from engine.turn.levels import dollars_at
 from engine.turn.resting import RESTING
 from engine.web.bots_of_store import bot_lines
@@ -47,6 +48,7 @@ def picture_of_store(reader: StoreReader) -> Picture:
         is_simulated=bool(started.get("simulated")),
         is_linked=link.is_linked,
         notice=link.words or _notice(run, trading, len(positions) if _has_broker(settings) else 0),
+        figures=figures_of_another(reader.path) if run.state() == "stopped" else "",
         account=str(started.get("account") or ""),
         net_liquidation=account["net_liquidation"],
         cash=account["cash"],

@@ -331,9 +331,15 @@ def test_a_store_of_an_earlier_version_says_so_once_its_tables_are_made_anew(tmp
     told = CliRunner().invoke(main, ["summary", "--store", str(path)]).output
     assert "figures of another version of rulebot: 'rulebot store rebuild', or the next start" in " ".join(told.split())
     assert said("summary", "--store", str(path))["all"]["net_pnl"] == NET + 450
+    with StoreReader(path) as reader:
+        picture = picture_of_store(reader)
+        assert picture.figures.startswith("figures of another version of rulebot")
+        assert rest.status(reader, picture).figures == picture.figures
     assert CliRunner().invoke(main, ["store", "rebuild", "--store", str(path)]).exit_code == 0
     assert "another version" not in CliRunner().invoke(main, ["summary", "--store", str(path)]).output
     assert said("summary", "--store", str(path))["all"]["net_pnl"] == NET
+    with StoreReader(path) as reader:
+        assert picture_of_store(reader).figures == ""
     assert said("status", "--store", str(path))["realized_today"] == NET
     paper = read_paper(tape_of(enumerate(old, 1)), simulated=False)
     assert sum(each.net for each in closed_trades(paper, Key(BOT, spec_text().digest))) == NET
