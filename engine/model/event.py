@@ -309,7 +309,8 @@ class OperatorRequest:
 
     position: which one to close, or to keep after all, of that bot. values: parameters of it to be set, as a spec would
     write them. reason: why, where the program itself asks. legs: the contract of each leg that is to be entered, by its
-    name, none where the bot chooses them; alternative: which of the bot's they are of.
+    name, none where the bot chooses them; alternative: which of the bot's they are of. edits: of the bot's file, what
+    was changed by path before a reload is asked for; by: who did.
     """
 
     at: datetime
@@ -321,6 +322,8 @@ class OperatorRequest:
     reason: str = ""
     legs: tuple[tuple[str, Option], ...] = ()
     alternative: str = ""
+    edits: tuple[tuple[str, str], ...] = ()
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,7 +44,7 @@ NAMES: Mapping[Kind, frozenset[str]] = {
     Kind.OPERATOR: frozenset(
         ("id", "request", "bot", "position", "accepted", "closes", "values", "legs", "alternative")
     ),
-    Kind.RELOAD: frozenset(("what", "was", "now", "changes", "limit_changes", "specs", "limits")),
+    Kind.RELOAD: frozenset(("what", "was", "now", "changes", "limit_changes", "specs", "limits", "edited")),
     Kind.FACTS: frozenset(("symbol", "what", "value", "expiry", "trading_class", "until")),
     Kind.WEBHOOK: frozenset(("id", "name", "says", "came", "asked_by")),
     Kind.FILL: frozenset(

@@ -159,6 +159,8 @@ def _reload(record: Record, _: State) -> Happening | None:
     data = record.data
     if data["what"] == "asked" and data.get("values"):
         return Happening(record.at, str(data["bot"]), f"asked by the operator: {asked_words(data)}")
+    if data["what"] == "asked" and data.get("edited"):
+        return Happening(record.at, "", f"{_edited(data['edited'])}; reload asked for: {_changed(data)}")
     reason = str(data.get("reason") or "").partition("\n")[0]
     what = _changed(data)
     texts = {
@@ -170,6 +172,12 @@ def _reload(record: Record, _: State) -> Happening | None:
     }
     text, tone = texts[str(data["what"])]
     return Happening(record.at, "", text, tone)
+
+
+def _edited(told: Any) -> str:
+    """Return which numbers of a file a person has written, and from where: `put_lite edited on the page, from ...`."""
+    numbers = ", ".join(f"{path} {change}" for path, change in sorted(told["numbers"].items()))
+    return one_line(f"{told['bot']} edited on {told['by']}: {numbers}")
 
 
 def asked_words(data: Mapping[str, Any]) -> str:

@@ -44,10 +44,13 @@ def post(
     position: str = "",
     values: Mapping[str, str] | None = None,
     named: Named | None = None,
+    edits: Mapping[str, str] | None = None,
+    by: str = "",
 ) -> bool:
     """Leave a request for the engine of `store`; return whether one runs: else the next one acts on it first.
 
     identity: names the request where it may be left twice; it acts once. named: the structure that is to be entered.
+    edits: what was changed in the bot's file before, and by whom.
     Raises: NoEngineError where none runs and none ever will; StoreError when it cannot be left, when an engine is to
     stop, reload, enter or be set and none runs, or when what is named is no store, or a broken one.
     """
@@ -62,6 +65,7 @@ def post(
     said: dict[str, Any] = {"id": identity or name, "request": request.value, "bot": bot, "position": position}
     said |= {} if values is None else {"values": dict(values)}
     said |= {} if named is None else document_of(named)
+    said |= {} if edits is None else {"edits": dict(edits), "by": by}
     box_of(store).put(name, json.dumps(said))
     return is_running
 
@@ -203,6 +207,18 @@ def _read(body: str, at: datetime, read_hook: Callable[[Mapping[str, Any], datet
         values = tuple((str(name), str(text)) for name, text in dict(data.get("values") or {}).items())
         named = named_from(data) or Named(())
         request = Request(data["request"])
-        return OperatorRequest(at, str(data["id"]), request, bot, position, values, "", named.legs, named.alternative)
+        edits = tuple((str(path), str(change)) for path, change in dict(data.get("edits") or {}).items())
+        return OperatorRequest(
+            at,
+            str(data["id"]),
+            request,
+            bot,
+            position,
+            values,
+            legs=named.legs,
+            alternative=named.alternative,
+            edits=edits,
+            by=str(data.get("by", "")),
+        )
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
         return None  # whatever else lies there: no engine ends by it

@@ -271,5 +271,7 @@ def _kept(plan: Plan) -> dict[str, Json]:
 
 
 def _set(request: OperatorRequest) -> dict[str, Json]:
-    """Return what an operator sets, as a record keeps it."""
+    """Return what an operator sets, or has changed in a file, as a record keeps it."""
+    if request.edits:
+        return {"edited": {"bot": request.bot, "numbers": dict(request.edits), "by": request.by}}
     return {"bot": request.bot, "values": dict(request.values)} if request.request is Request.SET else {}

@@ -25,6 +25,7 @@ from engine.turn.state import Named
 from engine.web.answers import Asked, ChangedError, NobodyError
 from engine.web.entries import entries_by_now
 from engine.web.kept_rows import kept_row
+from engine.web.numbers import save
 from engine.web.parameters import preview
 
 KEPT = 1000
@@ -99,6 +100,10 @@ class Actions:
         """
         ask = partial(self._left_values, bot, values, of)
         return self._once(key, ("set", bot, _sorted(values)), ask)
+
+    def edit(self, bot: str, of: str, edits: Mapping[str, str], by: str, key: str) -> Asked:
+        """Write other numbers into a bot's file, and have them taken up. Raises: as `save`; 409 for a key."""
+        return self._once(key, ("edit", bot, _sorted([of, edits])), partial(save, self._store, bot, of, edits, by))
 
     def _once(self, key: str, what: tuple[str, str, str], ask: Callable[[str], Asked]) -> Asked:
         """Ask under the identity of a key, unless that was done. Raises: HTTPException 409 for a key with two uses."""

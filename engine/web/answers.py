@@ -3,7 +3,7 @@
 Money is dollars, prices are per share, times are those of New York, as in the views of the store (docs/store.md).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -328,6 +328,34 @@ class Preview(BaseModel):
     of: str
 
 
+class Edits(Sent):
+    """Other numbers of a bot's text, by their paths (`exits[1].target.profit`). of: names the file as it was read."""
+
+    bot: Name
+    of: Name
+    edits: dict[Text, Text] = Field(min_length=1, max_length=300)
+
+
+class Number(BaseModel):
+    """A number, time, percentage or amount of a spec. around: the line that it stands on."""
+
+    path: str
+    line: int
+    text: str
+    around: str
+
+
+class NumbersTold(BaseModel):
+    """Every number of a bot's file. of: names its content; why: why nothing can be saved here, "" when it can."""
+
+    bot: str
+    file: str
+    of: str
+    why: str
+    notes: list[str]
+    numbers: list[Number]
+
+
 class Trigger(Sent):
     """Which bot is to enter; without one it is the only one of the store.
 
@@ -378,11 +406,12 @@ class Acknowledged(BaseModel):
 
 
 class Refused(BaseModel):
-    """Why something was not done, and what to do."""
+    """Why something was not done, and what to do. fields: the message of each number that cannot stand, by its path."""
 
     code: str
     message: str
     help: str = ""
+    fields: dict[str, str] = {}
 
 
 class NobodyError(HTTPException):
@@ -397,6 +426,14 @@ class ChangedError(HTTPException):
 
     def __init__(self, message: str) -> None:
         super().__init__(409, message)
+
+
+class FieldsError(HTTPException):
+    """Numbers that cannot stand in a text, each with its message."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__(422, "; ".join(f"{path}: {message}" for path, message in fields.items()))
+        self.fields = dict(fields)
 
 
 class HelpfulError(HTTPException):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import parse_qs
 
 from fastapi import FastAPI, Request, Response
@@ -29,7 +30,7 @@ from engine.web.access import (
     own_path,
     sender_of,
 )
-from engine.web.answers import ChangedError, HelpfulError, NobodyError
+from engine.web.answers import ChangedError, FieldsError, HelpfulError, NobodyError
 from engine.web.hooks import Door
 from engine.web.live import Live
 from engine.web.metrics import exposition as metrics
@@ -173,7 +174,7 @@ def _page(body: Mapping[str, str]) -> str:
 
 
 def _answer(
-    request: Request, status: int, body: Mapping[str, str], headers: Mapping[str, str] | None = None
+    request: Request, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
 ) -> Response:
     if _is_visit(request.scope):
         return HTMLResponse(_page(body), status, headers=headers)
@@ -202,7 +203,10 @@ async def _refused(request: Request, error: Exception) -> Response:
     if words == UNREAD:
         words = "body: it cannot be read: it is JSON in UTF-8, without one list or object in another a hundred times"
     help = error.help if isinstance(error, HelpfulError) else ""
-    return _answer(request, error.status_code, _body(code, words, help), error.headers)
+    body: dict[str, Any] = dict(_body(code, words, help))
+    if isinstance(error, FieldsError):
+        body["fields"] = error.fields
+    return _answer(request, error.status_code, body, error.headers)
 
 
 async def _unreadable(request: Request, error: Exception) -> Response:

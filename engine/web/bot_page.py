@@ -21,6 +21,7 @@ from engine.store.broker_time import by_broker
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.web.known import standing_by
+from engine.web.numbers import numbers_of_bot
 from engine.web.parameters import parameter_lines
 
 SHOWN_VERDICTS = 200
@@ -76,6 +77,7 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
         "left_out": max(len(verdicts) - SHOWN_VERDICTS, 0),
         "trades": trades[::-1],
         "parameters": parameter_lines(text, kept, name),
+        "numbers": numbers_of_bot(text),
     }
 
 

@@ -8,7 +8,7 @@ from datetime import date
 from enum import Enum
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BeforeValidator
 
 from engine.model.errors import RulebotError
@@ -19,6 +19,7 @@ from engine.web import answers, book
 from engine.web.actions import Actions
 from engine.web.alert_list import acknowledge, alert_list
 from engine.web.live import Live
+from engine.web.numbers import look, numbers_of_bot
 from engine.web.parameters import preview
 from engine.web.picture import Picture
 from engine.web.picture_of_store import picture_of_store
@@ -226,6 +227,42 @@ def router(store: Place, live: Live) -> APIRouter:
         preview it is refused (409, `changed`) once the bot's parameters are others than those it was held against.
         """
         return actions.set_values(what.bot, what.values, key, what.of)
+
+    @found.get("/api/spec/{bot}")
+    def numbers(bot: str) -> answers.NumbersTold:
+        """Every number of a bot's file as it is now, with its path and line."""
+        with StoreReader(store) as reader:
+            text = reader.run().specs.get(bot) or {}
+        seen = numbers_of_bot(text)
+        if seen is None:
+            raise answers.HelpfulError(
+                404, f"no bot '{bot[:60]}' runs, or ran last, on this store", "'rulebot list' shows the bots of a store"
+            )
+        lines = [
+            answers.Number(path=each.path, line=each.line, text=each.text, around=each.around) for each in seen.lines
+        ]
+        return answers.NumbersTold(
+            bot=bot, file=seen.file, of=seen.of, why=seen.why, notes=list(seen.notes), numbers=lines
+        )
+
+    @found.post("/api/spec/preview")
+    def look_at_text(what: answers.Edits) -> answers.Preview:
+        """Say what other numbers of a bot's text would change, risk first; nothing does.
+
+        What `rulebot validate` refuses is refused (422), with a message for each number under `fields`. A file that is
+        another than `of` is refused, too (409, `changed`).
+        """
+        return answers.Preview(bot=what.bot, text=look(store, what.bot, what.of, what.edits).text, of=what.of)
+
+    @found.post("/api/spec", status_code=202)
+    def write_text(what: answers.Edits, key: Key, request: Request) -> answers.Asked:
+        """Write other numbers into a bot's file, comments kept, and have its engine take it up at a quiet point.
+
+        Refused as by the preview, without an engine (409, `no_engine`), and where the file cannot be written. Open
+        positions keep the text that they were opened under. The engine records what was changed, and from where.
+        """
+        by = "the page" if request.client is None else f"the page, from {request.client.host}"
+        return actions.edit(what.bot, what.of, what.edits, by, key)
 
     @found.post("/api/trade/trigger", status_code=202)
     def trigger(what: answers.Trigger, key: Key) -> answers.Asked:

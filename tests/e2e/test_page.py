@@ -5,6 +5,7 @@ Screenshots go to the folder that RULEBOT_SCREENSHOTS names, else to the test's 
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -282,6 +283,52 @@ def test_ci_a_person_lives_through_a_day(tmp_path: Path, browser: Any) -> None:
         page.screenshot(path=shots / "store.png", full_page=True)
     lost = [text for text in errors if "ERR_CONNECTION" not in text and "ERR_INCOMPLETE" not in text]
     assert [text for text in lost if "401" not in text] == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_ci_every_number_of_a_spec_is_edited_on_a_telephone(tmp_path: Path, browser: Any) -> None:
+    """What cannot stand is said at its number; what can is shown first, written with comments kept, and taken up."""
+    from playwright.sync_api import expect
+
+    folder = tmp_path / "specs"
+    folder.mkdir()
+    spec = Path(shutil.copy(spec_files(("dte0_condor",))[0], folder))
+    before = spec.read_text()
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.set_default_timeout(PATIENCE)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    store = str(tmp_path / "day.db")
+    run = ("serve", "--paper", "--sim", "--seed", "7", "--speed", "60", "--plain", "--port", "0", "--store", store)
+    with desk(tmp_path, *run, str(spec)) as serving:
+        sign_in(page, serving.address)
+        expect(page.locator("#part-status")).to_contain_text("connected")
+        page.goto(f"{serving.address}bots/dte0_condor")
+        expect(page.locator("form.numbers li")).to_have_count(21)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        target = page.get_by_label("exits[4].target.profit")
+        target.fill("much")
+        page.locator("form.numbers").get_by_role("button", name="Show what changes").click()
+        expect(page.locator("li", has=target).locator(".problem")).to_contain_text("is 'much'")
+        expect(target).to_have_attribute("aria-invalid", "true")
+        target.fill("40%")
+        page.get_by_label("entry.per_day").fill("2")
+        page.locator("form.numbers").get_by_role("button", name="Show what changes").click()
+        expect(page.get_by_role("dialog")).to_contain_text("(!) entry.per_day  1 -> 2")
+        expect(page.get_by_role("dialog")).to_contain_text("Worst case")
+        assert spec.read_text() == before
+        page.locator("#ask-yes").click()
+        expect(page.locator("#said")).to_contain_text("is saved; dte0_condor is asked to take it up")
+        expect(page.get_by_label("exits[4].target.profit")).to_have_attribute("data-now", "40%")
+        after = before.replace("profit: 50%", "profit: 40%").replace("per_day: 1", "per_day: 2")
+        assert spec.read_text() == after
+        page.goto(serving.address)
+        expect(page.locator("#part-told")).to_contain_text("reloaded: dte0_condor changed")
+        expect(page.locator("#part-told")).to_contain_text(
+            "dte0_condor edited on the page, from 127.0.0.1: entry.per_day"
+        )
+    assert errors == []
 
 
 @pytest.mark.long

@@ -137,6 +137,46 @@ document.addEventListener("click", (event) => {
   if (back) change(back.closest("form").dataset.bot, { [back.dataset.back]: "" });
 });
 
+// Other numbers of a bot's text: what cannot stand there is said beside it; what can is shown first, then written.
+async function edit(form) {
+  const fields = [...form.querySelectorAll("input")];
+  const changed = fields.filter((each) => each.value.trim() !== each.dataset.now);
+  for (const each of fields) { each.ariaInvalid = null; byId(each.getAttribute("aria-describedby")).textContent = ""; }
+  if (!changed.length) { say("No number is another one"); return; }
+  if (isChanging) { say("One moment: what changes is being looked at"); return; }
+  isChanging = true;
+  const body = { bot: form.dataset.bot, of: form.dataset.of, edits: Object.fromEntries(changed.map((each) => [each.name, each.value.trim()])) };
+  try {
+    const [looked, seen] = await ask("/api/spec/preview", body);
+    if (!looked.ok) { refuse(fields, seen, looked.status); return; }
+    say("");
+    if (!(await isMeant("Save", seen.text))) return;
+    const [asked, said] = await ask("/api/spec", body);
+    if (!asked.ok) { refuse(fields, said, asked.status); return; }
+    say(said.message);
+    form.querySelector("button").ariaDisabled = "true"; // the file is another now: the page is made anew before the next
+    form.classList.add("saved");
+    setTimeout(() => location.reload(), 2500);
+  } catch { say(LOST); }
+  finally { isChanging = false; }
+}
+
+function refuse(fields, said, status) {
+  const first = fields.filter((each) => {
+    const words = said.fields?.[each.name];
+    if (words) { each.ariaInvalid = "true"; byId(each.getAttribute("aria-describedby")).textContent = words; }
+    return words;
+  })[0];
+  if (first) { first.focus(); say("Not possible: see the numbers that are marked"); } else say(`Not possible: ${said.message ?? status}`);
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target.closest("form.numbers");
+  if (!form) return;
+  event.preventDefault();
+  if (!form.classList.contains("saved")) edit(form);
+});
+
 function isMeant(title, words) {
   const dialog = byId("ask");
   byId("ask-title").textContent = `${title}?`;

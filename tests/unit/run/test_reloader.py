@@ -19,6 +19,7 @@ from engine.model.facts import Listing
 from engine.model.session import Session, session_after
 from engine.record.record import Kind, Record
 from engine.run.desk import Sources, load_desk
+from engine.run.happening import happening
 from engine.run.inbox import clear_box, post
 from engine.run.loop import Loop
 from engine.run.reload import ASK_AGAIN, WAITS_LONG, Reloader
@@ -323,6 +324,35 @@ def test_other_requests_pass_through(tmp_path: Path) -> None:
         engine.asked.append(pause)
         assert engine.reloader.read(engine.hand.now) == [pause]
         assert not engine.notes
+
+    played(body, tmp_path)
+
+
+def test_what_somebody_has_written_into_a_file_is_on_record_and_what_is_open_keeps_its_text(tmp_path: Path) -> None:
+    async def body(engine: Engine) -> None:
+        opened_under = engine.hand.position.digest
+        engine.write(spread=text_of().replace("profit: 50%", "profit: 40%"))
+        edits = (("exits[2].target.profit", "50% -> 40%"),)
+        asked = OperatorRequest(
+            engine.hand.now, "w", Request.RELOAD, "spread", edits=edits, by="the page, from 10.0.0.7"
+        )
+        engine.asked.append(asked)
+        assert engine.reloader.read(engine.hand.now) == []
+        (note,) = [each for each in engine.notes if each.kind is Kind.RELOAD]
+        numbers = {"exits[2].target.profit": "50% -> 40%"}
+        assert note.data["edited"] == {"bot": "spread", "numbers": numbers, "by": "the page, from 10.0.0.7"}
+        told = happening(note, engine.hand.state)
+        assert told is not None
+        assert told.text.startswith(
+            "spread edited on the page, from 10.0.0.7: exits[2].target.profit 50% -> 40%; reload asked for: spread"
+        )
+        engine.feed.may_answer.set()
+        for _ in range(3):
+            await engine.step()
+        assert engine.said[-1][0] == "applied"
+        (position,) = engine.loop.state.positions.values()
+        assert position.digest == opened_under
+        assert engine.loop.program.bots["spread"].plan.digest != opened_under
 
     played(body, tmp_path)
 
