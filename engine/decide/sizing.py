@@ -16,13 +16,14 @@ class Priced:
     """One structure at the price its order would start from.
 
     Units: net and worst per share, net signed, + received; worst at expiry, None without a bound; shares of one
-    structure. commission: dollars of opening so many.
+    structure. commission: dollars of opening so many. fees: the most dollars of opening and closing one.
     """
 
     net: Decimal
     worst: Decimal | None
     shares: int
     commission: Callable[[int], Decimal]
+    fees: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ def floor_of(size: Size, quantity: int, one: Priced, net_liquidation: Decimal | 
     budget = budget_of(size.amount, net_liquidation)
     if budget is None or size.fits is Fits.CREDIT:
         return None
-    room = (budget - one.commission(quantity)) / (one.shares * quantity)
+    fees = one.fees * quantity if size.fits is Fits.MAX_LOSS else one.commission(quantity)
+    room = (budget - fees) / (one.shares * quantity)
     gross = one.worst if size.fits is Fits.MAX_LOSS else ZERO
     return None if gross is None else gross - room
 
@@ -79,7 +81,7 @@ def _comes_to(fits: Fits, one: Priced, count: int) -> Decimal | None:
     per_share = {Fits.MAX_LOSS: one.worst, Fits.DEBIT: -one.net, Fits.CREDIT: one.net}[fits]
     if per_share is None:
         return None
-    fees = one.commission(count)
+    fees = one.fees * count if fits is Fits.MAX_LOSS else one.commission(count)
     return per_share * one.shares * count + (-fees if fits is Fits.CREDIT else fees)
 
 

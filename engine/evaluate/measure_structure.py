@@ -12,7 +12,7 @@ from engine.evaluate.evaluation import NOT_OPEN
 from engine.evaluate.reading import AtLeast, AtMost, Context, Read, Reading, Unknown, exact
 from engine.evaluate.snapshot import Held, LegView, View
 from engine.model.contract import LOT
-from engine.model.loss_bound import loss_bound, why_unbound
+from engine.model.loss_bound import loss_bound, most_commissions, why_unbound
 from engine.model.quotes import OPTION_AGE, QuoteFault, age_problem, is_unwanted, quote_fault, quote_problem
 
 
@@ -192,7 +192,7 @@ def max_risk(call: Call, context: Context) -> Read:
         risk = risk_of(view, limit)
         if not isinstance(risk, float) or not in_dollars:
             return risk
-        return risk * LOT * _quantity(view) + _commissions(view)
+        return (risk * LOT + float(most_commissions(view.legs))) * _quantity(view)
 
     return read
 

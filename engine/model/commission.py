@@ -16,7 +16,7 @@ come; nothing is booked from it.
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from engine.model.contract import Option
+from engine.model.contract import LOT, Option
 from engine.model.money import ZERO
 
 LEAST_PER_ORDER = Decimal("1.00")
@@ -79,6 +79,19 @@ def short_of_least(parts: Iterable[tuple[Option, int, float]], before: Decimal =
     """
     paid = max(LEAST_PER_ORDER - before, ZERO) if before else ZERO
     return max(LEAST_PER_ORDER - before - own_part(parts), ZERO) - paid
+
+
+def most_to_deal(option: Option, count: int) -> Decimal:
+    """Return the most dollars of commission on so many contracts, or shares, in whatever orders they trade.
+
+    Each contract counts as an order of its own at the dearest premium. Shares count in orders of 100. The section 31
+    fee on sold shares is left out: it is a part of what the sale brings.
+    """
+    if option.is_share:
+        each = max(LEAST_PER_ORDER, LOT * PER_SHARE) + LOT * TRADING_ACTIVITY
+        return each * -(-abs(count) // LOT)
+    dearest = EDGES[-1]
+    return (max(LEAST_PER_ORDER, per_contract(option, dearest)) + fees_per_contract(option, dearest)) * abs(count)
 
 
 def estimate(parts: Sequence[tuple[Option, int, float]], before: Decimal = ZERO) -> Decimal:

@@ -21,13 +21,17 @@ What the bound rests on:
 3. A long option that outlives a short one is worth its exercise value at least (`payoff.py`).
 
 Part of a count does not split a group: closing half of the structures leaves whole structures.
+
+In dollars the commissions of opening and closing are in the bound, in the dearest way to send the orders
+(`most_to_deal`).
 """
 
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Protocol
 
-from engine.model.contract import Option
+from engine.model.commission import most_to_deal
+from engine.model.contract import LOT, Option
 from engine.model.cover import covered_parts, is_call
 from engine.model.money import ZERO
 from engine.model.payoff import Part, Way, least_payoff
@@ -43,6 +47,8 @@ class GroupedLeg(Protocol):
     @property
     def sign(self) -> int: ...
     @property
+    def ratio(self) -> int: ...
+    @property
     def weight(self) -> int: ...
     @property
     def group(self) -> str: ...
@@ -57,6 +63,23 @@ def loss_bound(legs: Iterable[GroupedLeg], net_price: Decimal, *, is_covered: bo
     return None if least is None else max(-net_price - least, ZERO)
 
 
+def trade_bound(
+    legs: Iterable[GroupedLeg], net_price: Decimal, quantity: int, *, is_covered: bool = False
+) -> Decimal | None:
+    """Return the most that so many structures can lose in dollars, with all commissions; None without a bound.
+
+    net_price: per share of one structure, signed, + received. is_covered: as in `loss_bound`.
+    """
+    held = tuple(legs)
+    worst = loss_bound(held, net_price, is_covered=is_covered)
+    return None if worst is None else (worst * LOT + most_commissions(held)) * quantity
+
+
+def most_commissions(legs: Iterable[GroupedLeg]) -> Decimal:
+    """Return the most dollars of commissions that opening and closing one structure can take."""
+    return 2 * sum((most_to_deal(leg.option, leg.ratio) for leg in legs), ZERO)
+
+
 def least_brought(legs: Iterable[GroupedLeg], *, is_covered: bool = False) -> Decimal | None:
     """Return the least that closing one structure brings per share, negative when it costs; None without a bound."""
     groups = groups_of(legs)
@@ -66,12 +89,14 @@ def least_brought(legs: Iterable[GroupedLeg], *, is_covered: bool = False) -> De
 def dollars_at_risk(groups: Iterable[Way]) -> Decimal | None:
     """Return the most that these groups can lose together in dollars, never negative; None without a bound.
 
-    Each group closes at a price of its own. Cash of all groups counts, commissions included.
+    Each group closes at a price of its own. Cash of all groups counts, commissions paid included; those of closing
+    are added.
     """
     held = tuple(groups)
     least = _added(_least_dollars(way) for way in held)
     cash = sum((paid for way in held for _, _, paid in way), ZERO)
-    return None if least is None else max(-least - cash, ZERO)
+    closing = sum((most_to_deal(option, count) for way in held for option, count, _ in way), ZERO)
+    return None if least is None else max(closing - least - cash, ZERO)
 
 
 def groups_of(legs: Iterable[GroupedLeg]) -> dict[str, tuple[Part, ...]]:

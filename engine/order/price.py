@@ -104,6 +104,12 @@ def never_pays(parts: tuple[Part, ...]) -> bool:
     return most is not None and most <= 0
 
 
+def at_market(natural: float, parts: tuple[Part, ...]) -> Decimal:
+    """Return the net price at which a market order for these legs trades: natural, within `surely_lost_below`."""
+    net, least = Decimal(f"{natural:.4f}"), surely_lost_below(parts)
+    return net if least is None else max(net, least)
+
+
 def ticks_of(parts: Collection[Part], told: Grids = NONE_TOLD) -> TickRule:
     """Return the price grid of an order for these parts: that of its option, or the exchange's grid for combos."""
     option = next(iter(parts)).option

@@ -10,7 +10,7 @@ from engine.evaluate.snapshot import View
 from engine.model.commission import estimate
 from engine.model.contract import LOT, Option
 from engine.model.example_market import level
-from engine.model.loss_bound import least_brought, loss_bound
+from engine.model.loss_bound import least_brought, loss_bound, most_commissions, trade_bound
 from engine.model.money import CENT, ZERO, Rounding, on_tick
 from engine.model.payoff import least_payoff
 from engine.model.position import Position, PositionLeg
@@ -37,7 +37,8 @@ class Example:
     """A position as it might be opened. `market` says where, `basis` at which price: as in "the least credit".
 
     Units: net per share of one structure, + received; commission the dollars of opening all of it; worst the dollars
-    of the whole position, opening commissions included, None without a bound. mids: per share of each leg.
+    of the whole position, all commissions included, None without a bound; fees the most commissions of opening and
+    closing all of it. mids: per share of each leg.
     is_bound: the price is the worst that `require` allows. missed: the rules of `require` that are false at the prices
     of the example's own market. floor: the least net price by `max_loss_per_trade`, or by
     what `quantity` counts by; floor_by says which.
@@ -46,6 +47,7 @@ class Example:
     position: Position
     net: Decimal
     commission: Decimal
+    fees: Decimal
     worst: Decimal | None
     market: str
     basis: str
@@ -147,10 +149,11 @@ def _floor(
     if plan.order.start is Start.MARKET:
         return None, ""
     least = least_brought(selection.legs, is_covered=plan.overwrite is not None)
-    by_risk = risk_floor(plan.risk.max_loss_per_trade, least, LOT * quantity, commission)
+    fees = most_commissions(selection.legs)
+    by_risk = risk_floor(plan.risk.max_loss_per_trade, least, LOT * quantity, fees * quantity)
     by_size = None
     if fits and plan.size is not None and plan.size.amount.unit is Unit.DOLLARS:
-        by_size = size_floor(plan.size, quantity, least, commission, None)
+        by_size = size_floor(plan.size, quantity, least, commission, fees, None)
     if by_size is None or (by_risk is not None and by_risk > by_size):
         return by_risk, "max_loss_per_trade"
     return by_size, "quantity"
@@ -168,8 +171,8 @@ def _example(
     floor: Decimal | None,
     floor_by: str,
 ) -> Example:
-    shares = LOT * quantity
-    worst = loss_bound(selection.legs, net, is_covered=plan.overwrite is not None)
+    is_covered = plan.overwrite is not None
+    worst = loss_bound(selection.legs, net, is_covered=is_covered)
     mids = _scaled(selection, view, net)
     position = Position(
         id="example",
@@ -186,7 +189,8 @@ def _example(
         position=position,
         net=net,
         commission=commission,
-        worst=None if worst is None else worst * shares + commission,
+        fees=most_commissions(selection.legs) * quantity,
+        worst=trade_bound(selection.legs, net, quantity, is_covered=is_covered),
         market=_market(plan, selection),
         basis=_basis(plan, net, is_bound=is_bound),
         is_bound=is_bound,

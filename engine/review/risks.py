@@ -43,7 +43,7 @@ def _trade(subject: Subject) -> Iterator[Line]:
             words=f"{subject.plan.underlyings[0]} shares cover the calls: exercised, they take them at the strike"
         )
         yield Line(words="what the shares lose is not counted; without enough of them nothing is entered")
-        if worst is None or worst.amount is None or (subject.example and worst.amount <= subject.example.commission):
+        if worst is None or worst.amount is None or (subject.example and worst.amount <= subject.example.fees):
             yield from _refused(limit)
             return
     if worst is None:
@@ -145,8 +145,8 @@ def _in_example(example: Example | None) -> str:
 def _computed(worst: Worst, subject: Subject, example: Example) -> str:
     """Return the sum: width less credit, or the debit, times shares, and commissions."""
     most, of_example = Decimal(subject.plan.quantity), example.position.quantity
-    fees = amounts.money(round(example.commission * most / of_example))
-    times = f"x {amounts.plain(example.shares * most / of_example)}, plus about {fees} of commissions"
+    fees = amounts.money(round(example.fees * most / of_example))
+    times = f"x {amounts.plain(example.shares * most / of_example)}, plus at most {fees} of commissions"
     price = amounts.price(example.net)
     if not worst.width:
         return f"{example.basis}, {price}, {times}"

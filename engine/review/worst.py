@@ -32,7 +32,7 @@ class Sure(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Worst:
-    """The most one trade can lose, dollars of the whole position with opening commissions; None without a bound.
+    """The most one trade can lose, dollars of the whole position with all commissions; None without a bound.
 
     width: points of the strikes that stand behind it, where they alone decide it.
     """
@@ -99,7 +99,7 @@ def _by_strikes(example: Example, of_example: Decimal, times: Decimal, width: De
     if example.is_bound:
         return Worst((of_example + (width - gross(example)) * example.shares) * times, Sure.STRIKES, width)
     if example.net >= 0:
-        return Worst((width * example.shares + example.commission) * times, Sure.STRIKES, width)
+        return Worst((width * example.shares + example.fees) * times, Sure.STRIKES, width)
     return None
 
 

@@ -34,7 +34,8 @@ from engine.model.order import Order, OrderType, Purpose, Side
 from engine.model.payoff import Part, Way, ending_apart, intrinsic, worst_case
 from engine.model.quotes import middle
 from engine.order.draft import parts_of
-from engine.order.price import NONE_TOLD, NetQuote, net_quote
+from engine.order.price import NONE_TOLD, NetQuote, at_market, net_quote
+from engine.order.price import Part as OrderPart
 
 PACE = timedelta(seconds=1)
 """How long an order takes to the exchange and back."""
@@ -69,14 +70,15 @@ def margin_of(way: Way) -> Decimal:
     return total
 
 
-def natural_fill(order: Order, quote: NetQuote) -> Decimal | None:
-    """Return what a market order, or a stop that the mid has reached, fills at: natural. None while it does not.
+def natural_fill(order: Order, parts: tuple[OrderPart, ...], quote: NetQuote) -> Decimal | None:
+    """Return what a market order, or a stop that the mid has reached, fills at. None while it does not.
 
-    For orders without a limit, at quotes that are whole.
+    It is natural, and of a combo no worse than it can ever be worth (`at_market`). For orders without a limit, at
+    quotes that are whole.
     """
     assert quote.mid is not None
     assert quote.natural is not None
-    natural = Decimal(f"{quote.natural:.4f}")
+    natural = at_market(quote.natural, parts)
     if order.kind is OrderType.MARKET:
         return natural
     assert order.stop_price is not None

@@ -9,7 +9,7 @@ from sqlalchemy import Column, ColumnElement, Date, Float, Index, MetaData, Tabl
 from engine.store.dialect import WHOLE, WORDS
 from engine.store.types import Money, UtcText
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """2: why an order was taken back has columns of its own. 3: trades have what their target promised and kept."""
 APPLICATION_ID = 0x52424F54
 """`RBOT`, in the header of the file: how a store is told from any other SQLite database."""
@@ -135,6 +135,7 @@ trade_rows = Table(
     Column("exit_cash", Money),
     Column("commissions", Money, nullable=False),
     Column("max_risk", Money),
+    Column("max_loss", Money),
     Column("state", WORDS, nullable=False),
     Column("status", WORDS, nullable=False),
     Column("is_filled", WHOLE, nullable=False),

@@ -14,6 +14,7 @@ from typing import Any
 
 from engine.model.contract import LOT
 from engine.model.kept import TARGET_MISSED, is_target_missed, kept_of
+from engine.model.max_loss import max_loss
 from engine.model.position import BY_A_PERSON, CLOSED_BY_HAND, ESTIMATED, Position, PositionLeg
 from engine.model.structure import SHARES
 from engine.model.values import dataclass
@@ -69,6 +70,7 @@ def trade_row(position: Position, beside: Beside) -> dict[str, object]:
         "exit_name": position.exit_reason or None,
         **_kept(position),
         "max_risk": step_or_none(position.max_risk),
+        "max_loss": step_or_none(max_loss(position)),
         "state": position.state,
         "status": status(position),
         "is_filled": int(_opened(position) >= position.quantity),

@@ -12,16 +12,19 @@ from engine.store.tables import KEPT
 _LATE = ", ".join(f"'{cause.value}'" for cause in (Cause.TRIES_USED_UP, Cause.MARKET_FOLLOWS, Cause.NEXT_TRY))
 """Causes of an order whose time was up, as SQL."""
 
-_OPEN_POSITIONS = """
+
+def _open_positions(sql: Dialect) -> str:
+    return f"""
 CREATE VIEW open_positions AS SELECT
   t.id, t.strategy_id, t.symbol, t.strike, t.expiration, t.quantity, t.entry_price, t.entry_time, t.state, t.position,
   s.snapshot_time, s.current_bid, s.current_ask, s.current_mid, s.underlying_price,
-  s.delta, s.gamma, s.theta, s.vega, s.iv, s.unrealized_pnl, t.commissions, t.max_risk, t.legs,
-  s.id AS snapshot_id
-FROM trades t LEFT JOIN position_snapshots s ON s.id =
+  s.delta, s.gamma, s.theta, s.vega, s.iv, s.unrealized_pnl, t.commissions, t.max_risk,
+  {sql.dollars("r.max_loss")} AS max_loss, t.legs, s.id AS snapshot_id
+FROM trades t JOIN trade_rows r ON r.position = t.position LEFT JOIN position_snapshots s ON s.id =
   (SELECT max(seq) FROM snapshot_rows WHERE snapshot_rows.position = t.position AND profit IS NOT NULL)
 WHERE t.status = 'OPEN'
 """
+
 
 _PENDING = "CREATE VIEW pending_orders AS SELECT * FROM orders WHERE status IN ('PENDING', 'SUBMITTED')"
 
@@ -38,7 +41,7 @@ def views(sql: Dialect) -> tuple[str, ...]:
         _orders(sql),
         _fills(sql),
         _snapshots(sql),
-        _OPEN_POSITIONS,
+        _open_positions(sql),
         _underlying_risk(sql),
         _risk(sql),
         _PENDING,
@@ -175,8 +178,8 @@ def _risk(sql: Dialect) -> str:
     )
     return f"""
 CREATE VIEW risk_metrics AS SELECT
-  count(*) AS open_positions, sum(max_risk * still) AS max_loss,
-  sum(CASE WHEN max_risk IS NULL THEN 1 ELSE 0 END) AS undefined_risk,
+  count(*) AS open_positions, sum(max_loss) AS max_loss,
+  sum(CASE WHEN max_loss IS NULL THEN 1 ELSE 0 END) AS undefined_risk,
   {of_one.format("total_delta")}, sum(theta * still * 100) AS total_theta,
   {of_one.format("total_gamma")}, sum(vega * still * 100) AS total_vega,
   sum(unrealized_pnl) AS unrealized_pnl, {money},

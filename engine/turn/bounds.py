@@ -13,7 +13,7 @@ from engine.decide.sizing import Priced, floor_of
 from engine.evaluate.snapshot import LegView, View
 from engine.model.commission import estimate, own_part
 from engine.model.contract import LOT, Option
-from engine.model.loss_bound import least_brought
+from engine.model.loss_bound import least_brought, most_commissions
 from engine.model.money import ZERO
 from engine.model.position import Position, PositionLeg
 from engine.order.ladder import Bound, Holds, costs, start_net
@@ -84,9 +84,11 @@ def _structure_floor(bot: CompiledBot, position: Position, work: Work, commissio
     shares = LOT * position.quantity
     least = least_brought(position.legs, is_covered=bot.plan.overwrite is not None)
     stated = stated_floor((compiled.rule for compiled in bot.require), shares, commission)
-    of_risk = risk_floor(bot.plan.risk.max_loss_per_trade, least, shares, commission)
+    fees = most_commissions(position.legs)
+    of_risk = risk_floor(bot.plan.risk.max_loss_per_trade, least, shares, fees * position.quantity)
     whole = least_brought(position.legs)
-    sized = size_floor(bot.plan.size, position.quantity, whole, commission, work.state.facts.account.net_liquidation)
+    worth = work.state.facts.account.net_liquidation
+    sized = size_floor(bot.plan.size, position.quantity, whole, commission, fees, worth)
     protect, seen = bot.plan.risk.protect, work.legs_seen(position)
     unhit = None if position.structures else unhit_floor(protect, bot.plan.order, seen, work)
     return max((floor for floor in (stated, of_risk, sized, unhit) if floor is not None), default=None)
@@ -112,16 +114,22 @@ def unhit_floor(protect: ProtectPlan | None, ladder: Ladder, legs: Iterable[LegV
 
 
 def size_floor(
-    size: Size | None, quantity: int, least: Decimal | None, commission: Decimal, net_liquidation: Decimal | None
+    size: Size | None,
+    quantity: int,
+    least: Decimal | None,
+    commission: Decimal,
+    fees: Decimal,
+    net_liquidation: Decimal | None,
 ) -> Decimal | None:
     """Return the price below which so many structures would no longer fit what the quantity counts by.
 
-    least: what closing one structure brings at least, per share, None without a bound.
+    least: what closing one structure brings at least, per share, None without a bound. commission: dollars of opening.
+    fees: the most dollars of opening and closing one structure.
     """
     if size is None:
         return None
     worst = None if least is None else -least  # below 0 where a put keeps up what shares are worth
-    one = Priced(net=ZERO, worst=worst, shares=LOT, commission=lambda _: commission)
+    one = Priced(net=ZERO, worst=worst, shares=LOT, commission=lambda _: commission, fees=fees)
     return floor_of(size, quantity, one, net_liquidation)
 
 
@@ -134,14 +142,15 @@ def stated_floor(require: Iterable[Rule], shares: int, commission: Decimal) -> D
     return max((floor for test in tests if (floor := _floor_of(test, shares, commission)) is not None), default=None)
 
 
-def risk_floor(limit: Decimal | None, least: Decimal | None, shares: int, commission: Decimal) -> Decimal | None:
+def risk_floor(limit: Decimal | None, least: Decimal | None, shares: int, fees: Decimal) -> Decimal | None:
     """Return the price below which the worst case would pass `max_loss_per_trade`, None without one.
 
-    least: what closing one structure brings at least, per share, None without a bound.
+    least: what closing one structure brings at least, per share, None without a bound. fees: the most dollars of
+    opening and closing all of them.
     """
     if limit is None or least is None:
         return None
-    return -least - (limit - commission) / shares
+    return -least - (limit - fees) / shares
 
 
 def _floor_of(test: Truth, shares: int, commission: Decimal) -> Decimal | None:

@@ -11,7 +11,7 @@ from engine.evaluate.snapshot import View
 from engine.evaluate.wording import describe
 from engine.model.commission import estimate
 from engine.model.contract import LOT, Option
-from engine.model.loss_bound import loss_bound
+from engine.model.loss_bound import loss_bound, most_commissions
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import level_of, middle
 from engine.model.values import replace
@@ -282,6 +282,7 @@ def priced(selection: Selection, view: View, net: Decimal) -> Priced:
         worst=loss_bound(selection.legs, net),
         shares=LOT,
         commission=lambda count: opening_commission(selection, view, count),
+        fees=most_commissions(selection.legs),
     )
 
 

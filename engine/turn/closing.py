@@ -18,7 +18,7 @@ from engine.order.price import NetQuote, Part, surely_lost_below
 from engine.spec.nouns.exits import ExitKind
 from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Start, Then
-from engine.turn.lost_cover import LOST_COVER, lost_cover, uncovered
+from engine.turn.lost_cover import LIQUIDATION, LOST_COVER, left_by_liquidation, lost_cover, uncovered
 from engine.turn.program import CompiledBot
 from engine.turn.protecting import AT_MARKET, PROTECT
 from engine.turn.resting import RESTING, is_between_sessions
@@ -149,6 +149,9 @@ def legs_to_close(position: Position, bot: CompiledBot) -> list[tuple[PositionLe
     if position.exit_reason == LOST_COVER:
         lost = uncovered(position) if position.is_let_be else lost_cover(position)
         return [(leg, lost[leg.name]) for leg in position.common.legs if leg.name in lost]
+    if position.exit_reason == LIQUIDATION:
+        alone = left_by_liquidation(position)
+        return [(leg, alone[leg.name]) for leg in position.common.legs if leg.name in alone]
     position = position.common
     if position.exit_reason == UNWIND:
         return _without_partners(position)

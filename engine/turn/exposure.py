@@ -13,9 +13,11 @@ from itertools import chain, product
 from engine.decide.account_rules import bound_in_dollars
 from engine.decide.limits import Cap
 from engine.evaluate.select import Selection
+from engine.model.commission import most_to_deal
 from engine.model.contract import Option
 from engine.model.cover import needed_by, without_calls
 from engine.model.loss_bound import GroupedLeg, dollars_at_risk, why_unbound
+from engine.model.max_loss import paid
 from engine.model.money import ZERO
 from engine.model.payoff import Holding, Way, cash_for_puts
 from engine.model.position import Position, PositionLeg
@@ -28,9 +30,7 @@ _Standing = tuple[str, Sequence[GroupedLeg], list[Way | None]]
 """A position by its name, its legs, and the ways in which it may stand; None is a way without sound quotes."""
 
 
-def worst_case_cap(
-    work: Work, positions: Iterable[Position], selection: Selection, quantity: int, commission: Decimal
-) -> Cap | None:
+def worst_case_cap(work: Work, positions: Iterable[Position], selection: Selection, quantity: int) -> Cap | None:
     """Return what these positions could lose with this entry, and what they may; None without a limit."""
     bound = work.program.limits.worst_case_at_expiry
     if bound is None:
@@ -38,15 +38,15 @@ def worst_case_cap(
     limit, missing = bound_in_dollars(bound, work.state.facts.account.net_liquidation, "worst_case_at_expiry")
     if limit is None:
         return Cap(None, None, missing)
-    worst, missing = together(work, positions, selection, quantity, commission, "all bots")
+    worst, missing = together(work, positions, selection, quantity, "all bots")
     return Cap(worst, limit, missing)
 
 
 def together(
-    work: Work, positions: Iterable[Position], selection: Selection, quantity: int, commission: Decimal, whose: str
+    work: Work, positions: Iterable[Position], selection: Selection, quantity: int, whose: str
 ) -> tuple[Decimal | None, str]:
     """Return what these positions could lose with this entry; None, and why, when that is not known."""
-    named = _with_entry(work, positions, selection, quantity, commission)
+    named = _with_entry(work, positions, selection, quantity)
     total, shares = ZERO, _Shares(work)
     for name, legs, ways in named:
         sound = tuple(way for way in ways if way is not None)
@@ -59,12 +59,10 @@ def together(
     return total, ""
 
 
-def _with_entry(
-    work: Work, positions: Iterable[Position], selection: Selection, quantity: int, commission: Decimal
-) -> list[_Standing]:
+def _with_entry(work: Work, positions: Iterable[Position], selection: Selection, quantity: int) -> list[_Standing]:
     """Return each position, and the entry, with its legs and the ways in which it may stand."""
     held: list[_Standing] = [(each.id, each.legs, _ways(work, each)) for each in positions]
-    return [*held, ("this entry", selection.legs, [_proposed(work, selection, quantity, commission)])]
+    return [*held, ("this entry", selection.legs, [_proposed(work, selection, quantity)])]
 
 
 def _worst_of(ways: Iterable[Way], legs: Iterable[GroupedLeg]) -> Decimal | None:
@@ -84,14 +82,14 @@ def _in_groups(way: Way, group_of: Mapping[Option, str]) -> list[Way]:
 
 
 def as_one_trade(
-    work: Work, positions: Iterable[Position], selection: Selection, quantity: int, commission: Decimal
+    work: Work, positions: Iterable[Position], selection: Selection, quantity: int
 ) -> tuple[Decimal | None, str]:
     """Return what parts of a trade and this structure could lose, no share being counted.
 
     None without a bound; None, and why, while that is not known. Each part closes on its own, so their widths add up;
     what all of them have brought and cost counts together.
     """
-    named = _with_entry(work, positions, selection, quantity, commission)
+    named = _with_entry(work, positions, selection, quantity)
     known: list[list[list[Way]]] = []
     for name, legs, ways in named:
         sound = [way for way in ways if way is not None]
@@ -163,7 +161,7 @@ def _counts(work: Work, position: Position) -> list[Way]:
 
 def _ways(work: Work, position: Position) -> list[Way | None]:
     """Return how the position may stand, with what was paid; None for a way whose prices are unknown."""
-    now = tuple((leg.option, leg.signed_held, _paid(leg)) for leg in position.legs)
+    now = tuple((leg.option, leg.signed_held, paid(leg)) for leg in position.legs)
     if not work.is_opening(position):
         return [now]
     filled: list[Holding] = []
@@ -172,24 +170,20 @@ def _ways(work: Work, position: Position) -> list[Way | None]:
         price = _at_once(work, leg.option, leg.sign) if missing else ZERO
         if price is None:
             return [now, None]
-        paid = _paid(leg) - leg.sign * missing * price * leg.option.multiplier
-        filled.append((leg.option, leg.signed_held + leg.sign * missing, paid))
+        cash = paid(leg) - leg.sign * missing * price * leg.option.multiplier - most_to_deal(leg.option, missing)
+        filled.append((leg.option, leg.signed_held + leg.sign * missing, cash))
     return [now, tuple(filled)]
 
 
-def _paid(leg: PositionLeg) -> Decimal:
-    return leg.entry_cash + leg.proceeds - leg.commissions
-
-
-def _proposed(work: Work, selection: Selection, quantity: int, commission: Decimal) -> Way | None:
+def _proposed(work: Work, selection: Selection, quantity: int) -> Way | None:
     found: list[Holding] = []
     for leg in selection.legs:
         price = _at_once(work, leg.option, leg.sign)
         if price is None:
             return None
         count = leg.sign * leg.ratio * quantity
-        paid = -count * price * leg.option.multiplier - (ZERO if found else commission)
-        found.append((leg.option, count, paid))
+        cash = -count * price * leg.option.multiplier - most_to_deal(leg.option, count)
+        found.append((leg.option, count, cash))
     return tuple(found)
 
 

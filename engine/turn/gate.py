@@ -14,7 +14,7 @@ from engine.decide.net import net_problem
 from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import View
 from engine.model.contract import LOT, Option
-from engine.model.loss_bound import loss_bound
+from engine.model.loss_bound import trade_bound
 from engine.model.money import ZERO
 from engine.model.position import Position, count_trades
 from engine.order.band import price_band
@@ -64,16 +64,14 @@ def entry_refusal(
     of_trade = [] if replaced is None else [p for p in others if p.entered_as == replaced.position.entered_as]
     limits = work.program.limits
     quantity = view.quantity
-    commission = Decimal(f"{view.commission:.2f}")
     is_roll = replaced is not None  # it has a limit, whatever the entry has
     starts = view.start_price if is_roll else limited_at(plan.order, view.start_price, quote)
     price = None if starts is None else Decimal(f"{starts:.4f}")
     unknown = ""
     if is_roll:
-        worst_case, unknown = worst_of_roll(work, of_trade, selection, quote, quantity, commission)
+        worst_case, unknown = worst_of_roll(work, of_trade, selection, quote, quantity)
     else:
-        worst = loss_bound(selection.legs, price or ZERO, is_covered=view.is_covered)
-        worst_case = None if worst is None else worst * LOT * quantity + commission
+        worst_case = trade_bound(selection.legs, price or ZERO, quantity, is_covered=view.is_covered)
     state = work.bots[plan.name]
     counts = [(leg, leg.ratio * quantity) for leg in selection.legs]
     parts = opening_parts(selection)
@@ -98,7 +96,7 @@ def entry_refusal(
             sent=work.sent,
             orders_per_minute=limits.orders_per_minute,
             stopped=not_trading(work, plan.underlyings),
-            together=worst_case_cap(work, others, selection, quantity, commission),
+            together=worst_case_cap(work, others, selection, quantity),
             puts=cash_cap(work, others, selection, quantity),
             net=_net(work, others, view, selection),
             required=_required(work, others, bot, view, selection),
@@ -133,7 +131,6 @@ def worst_of_roll(
     selection: Selection,
     quote: NetQuote,
     quantity: int,
-    commission: Decimal,
 ) -> tuple[Decimal | None, str]:
     """Return the dollars that what a roll opens at once could lose at expiry, together with what goes on of its trade.
 
@@ -141,9 +138,8 @@ def worst_of_roll(
     are rolled and those that are opened.
     """
     if going_on := [each for each in of_trade if not each.waits_for_expiry]:
-        return as_one_trade(work, going_on, selection, quantity, commission)
-    worst = loss_bound(selection.legs, Decimal(f"{quote.natural or 0.0:.4f}"))
-    return None if worst is None else worst * LOT * quantity + commission, ""
+        return as_one_trade(work, going_on, selection, quantity)
+    return trade_bound(selection.legs, Decimal(f"{quote.natural or 0.0:.4f}"), quantity), ""
 
 
 def floor_of_roll(

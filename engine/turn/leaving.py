@@ -20,7 +20,8 @@ from engine.spec.nouns.exits import Otherwise
 from engine.turn.closing import at_work, closing_stage, is_dead, is_left_unwanted, names_to_close, takes_over
 from engine.turn.doubting import has_delivered
 from engine.turn.judging import confirmed, first_missing, judge, wake
-from engine.turn.lost_cover import LOST_COVER
+from engine.turn.lost_cover import LIQUIDATION, LOST_COVER, left_by_liquidation
+from engine.turn.past_us import stays_apart
 from engine.turn.profit import structure
 from engine.turn.program import CompiledBot, CompiledRule
 from engine.turn.protecting import (
@@ -69,6 +70,9 @@ def step_exits(work: Work, position: Position) -> None:
     if _is_closed_by_the_day(work, position, bot):
         if position.exit_reason != DAILY_LOSS:
             leave(work, position, DAILY_LOSS, "the loss of the day closes it (at_daily_loss)")
+        return
+    if _is_left_by_liquidation(work, position):
+        leave(work, position, LIQUIDATION)
         return
     if waits_for_first_quote(work, position):
         return
@@ -150,6 +154,14 @@ def _end_unprotected(work: Work, position: Position, reason: str) -> None:
 def _is_closed_by_the_day(work: Work, position: Position, bot: CompiledBot) -> bool:
     """Say whether the loss of the day has halted the bot, and its text closes what is open then."""
     return bot.plan.risk.day.closes and work.bots[position.bot].day.halt is Halt.DAY_LOSS
+
+
+def _is_left_by_liquidation(work: Work, position: Position) -> bool:
+    """Say whether legs stand alone that the exit at work, if there is one, does not close."""
+    if not position.liquidated or position.exit_reason == LIQUIDATION or not stays_apart(work, position):
+        return False
+    closing = names_to_close(work, position) if position.state == "exiting" else set()
+    return not closing.issuperset(left_by_liquidation(position))
 
 
 class _Step(Enum):

@@ -6,9 +6,8 @@ from decimal import Decimal
 from engine.compile.plan import ExitPlan
 from engine.fill.exit_level import level_net
 from engine.model.contract import LOT
-from engine.model.loss_bound import dollars_at_risk
+from engine.model.max_loss import max_loss
 from engine.model.order import Order
-from engine.model.payoff import Way
 from engine.model.position import Position
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.program import CompiledBot
@@ -18,8 +17,8 @@ from engine.turn.rests_at import net_of, resting_net
 def dollars_at(bot: CompiledBot, position: Position, kind: ExitKind, orders: Sequence[Order] = ()) -> Decimal | None:
     """Return the dollars that the trade makes at the first exit of a kind that has a price, None without one.
 
-    It is of the whole trade, closed legs included, and of exits that may still act; a stop loses no more than the worst
-    case at expiry. None of what an exit has left to expire: none acts on it. `bot` governs the position; orders: those
+    It is of the whole trade, closed legs included, and of exits that may still act; a stop loses no more than the
+    trade can lose. None of what an exit has left to expire: none acts on it. `bot` governs the position; orders: those
     of it that rest at the broker. Commissions are left out, as in every price of an exit.
     """
     if position.waits_for_expiry:
@@ -31,7 +30,7 @@ def dollars_at(bot: CompiledBot, position: Position, kind: ExitKind, orders: Seq
             and (level := _net_at(position, planned, orders)) is not None
         ):
             made = position.gross + level * position.open_structures * LOT
-            worst = worst_at_expiry(position) if kind is ExitKind.STOP else None
+            worst = max_loss(position) if kind is ExitKind.STOP else None
             return made if worst is None else max(made, -worst)
     return None
 
@@ -47,21 +46,6 @@ def _net_at(position: Position, planned: ExitPlan, orders: Sequence[Order]) -> D
     order = next((order for order in orders if order.reason == planned.name), None)
     rests = resting_net(position, planned) if order is None else net_of(position, order)
     return net if rests is None else rests
-
-
-def worst_at_expiry(position: Position) -> Decimal | None:
-    """Return the most that what is still open can lose, in dollars before commissions; None without a bound.
-
-    Whole structures lose what was found when they were opened; other legs by what they were bought and sold for.
-    """
-    if not position.is_uneven:
-        return None if position.max_risk is None else position.max_risk * position.structures
-    legs = [leg for leg in position.legs if leg.held]
-    groups: dict[str, Way] = {}
-    for leg in legs:
-        holding = (leg.option, leg.signed_held, leg.entry_cash * leg.held / leg.opened)
-        groups[leg.group] = (*groups.get(leg.group, ()), holding)
-    return dollars_at_risk(groups.values())
 
 
 def open_count(position: Position) -> int:

@@ -15,6 +15,8 @@ from engine.model.position import Position, PositionLeg
 
 LOST_COVER = "lost_cover"
 """The reason of an exit that buys back short legs that have lost their cover."""
+LIQUIDATION = "liquidation"
+"""The reason of an exit that closes what was to close together with a leg that the broker liquidated."""
 CLOSED_AFTER = timedelta(minutes=1)
 """How long a short leg that has lost its cover may stand without protection where its spec says nothing."""
 
@@ -77,6 +79,20 @@ def without_cover(position: Position) -> dict[str, int]:
 def buys_back(position: Position) -> bool:
     """Say whether rulebot buys back short legs of a position that is on hold."""
     return position.exit_reason == LOST_COVER and position.may_buy_back
+
+
+def left_by_liquidation(position: Position) -> dict[str, int]:
+    """Return by leg the contracts that stand alone since the broker liquidated a leg of their group.
+
+    Whole structures of a group stay. What stands alone would close at another price than the liquidated leg did, and
+    could lose more than the bound of the trade (`model/loss_bound.py`).
+    """
+    legs, found = position.common.legs, {}
+    for group in {leg.group for leg in legs if leg.name in position.liquidated}:
+        own = [leg for leg in legs if leg.group == group]
+        whole = min(leg.held // leg.ratio for leg in own)
+        found.update({leg.name: leg.held - whole * leg.ratio for leg in own if leg.held > whole * leg.ratio})
+    return found
 
 
 def _is_short(leg: PositionLeg) -> bool:

@@ -7,7 +7,6 @@ delta being 1.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from decimal import Decimal
 from math import isnan
 
 from engine.evaluate.exposure import Exposure, Greeks
@@ -30,7 +29,7 @@ def exposure_with(work: Work, view: View, selection: Selection, positions: Itera
     for chosen in selection.legs:
         counts[chosen.option] += chosen.sign * chosen.ratio * view.quantity
     greeks, missing = _summed(work, {option: count for option, count in counts.items() if count})
-    worst, worst_missing = together(work, held, selection, view.quantity, Decimal(f"{view.commission:.2f}"), whose)
+    worst, worst_missing = together(work, held, selection, view.quantity, whose)
     return Exposure(greeks, missing, worst, worst_missing)
 
 

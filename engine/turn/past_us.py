@@ -37,6 +37,7 @@ from engine.turn.closed import closed, count_closed
 from engine.turn.closing import exit_has_dealt
 from engine.turn.doubting import doubt_anew, lacks, our_books
 from engine.turn.judging import wake
+from engine.turn.lost_cover import left_by_liquidation
 from engine.turn.work import Work
 
 TOO_LATE_TO_SEE = timedelta(minutes=1)
@@ -158,7 +159,7 @@ def _book(work: Work, name: str, leg: PositionLeg, told: Booked) -> None:
     cash = report.price * told.quantity * leg.option.multiplier * sign
     booked = replace(told, position=name, leg=leg.name, cash=cash, foreign=None, by_others=True)
     work.put_booked(told.exec_id.rpartition(".")[0], booked)
-    position = _put(work, name, leg, booked)
+    position = _put(work, name, leg, booked, is_liquidation=report.is_liquidation)
     _record(work, position, leg, booked, "", report.price, report.executed_at or report.at)
     if told.is_paid:
         work.put_position(add_commission(position, leg.name, told.commission, is_first=False))
@@ -329,7 +330,7 @@ def _is_estimated(booked: Booked) -> bool:
     return booked.by_others and booked.quantity > 0 and is_estimate(booked.exec_id)
 
 
-def _put(work: Work, name: str, leg: PositionLeg, booked: Booked) -> Position:
+def _put(work: Work, name: str, leg: PositionLeg, booked: Booked, *, is_liquidation: bool = False) -> Position:
     """Count an execution of others in a position, which misses it no more."""
     position = book(work.positions[name], booked, leg.option)
     left = (
@@ -338,7 +339,8 @@ def _put(work: Work, name: str, leg: PositionLeg, booked: Booked) -> Position:
     )
     missed = tuple(each for each in left if each.leg != leg.name or each.contracts > 0)
     others = tuple(dict.fromkeys((*position.closed_by_others, leg.name)))
-    return work.put_position(replace(position, missed=missed, closed_by_others=others))
+    liquidated = tuple(dict.fromkeys((*position.liquidated, *((leg.name,) if is_liquidation else ()))))
+    return work.put_position(replace(position, missed=missed, closed_by_others=others, liquidated=liquidated))
 
 
 def _record(
@@ -382,10 +384,20 @@ def _after(work: Work, position: Position, reports: Iterable[ExecutionReport]) -
     left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in position.common.legs if leg.held)
     if left:
         how = "the broker has liquidated" if reason == LIQUIDATED else "somebody has closed"
-        text = f"{how} a part of {position.id}: its exits go on with what is left, {left}"
+        is_closed = stays_apart(work, position)
+        then = "rulebot closes the legs of it that stand alone" if is_closed else "its exits go on with what is left"
+        text = f"{how} a part of {position.id}: {then}, {left}"
         work.alarm(position.bot, f"{text}. A person must look", position.id)
     if not work.is_doubted(position):
         _end_hold(work, position)
+
+
+def stays_apart(work: Work, position: Position) -> bool:
+    """Say whether a position holds legs alone that rulebot closes, since the broker liquidated a leg of their group.
+
+    With `protect` its stops guard what is left.
+    """
+    return work.governing(position).plan.risk.protect is None and bool(left_by_liquidation(position))
 
 
 def _end(work: Work, position: Position, reason: str) -> None:

@@ -30,7 +30,7 @@ from engine.turn.caution import is_held_back
 from engine.turn.grids import is_off_grid
 from engine.turn.judging import REREAD, counted, wake
 from engine.turn.losses import is_paused, note_loss, sent_again_text
-from engine.turn.lost_cover import CLOSED_AFTER, LOST_COVER, without_cover
+from engine.turn.lost_cover import CLOSED_AFTER, LIQUIDATION, LOST_COVER, without_cover
 from engine.turn.opening import ticket
 from engine.turn.resting import (
     has_expired,
@@ -51,7 +51,7 @@ UNPROTECTED = "unprotected"
 WATCHED_STOP = "watched_stop"
 """Reasons of an exit: a protective stop was hit; a short leg stood too long without protection; the price of a stop
 that has given way to another order was reached."""
-AT_MARKET = (UNPROTECTED, WATCHED_STOP, LOST_COVER)
+AT_MARKET = (UNPROTECTED, WATCHED_STOP, LOST_COVER, LIQUIDATION)
 """Those that close at market, and that nothing takes over."""
 HITS = 2
 """How many bids in a row trigger a stop that buys an option. Source: Interactive Brokers, "Modify the Stop Trigger

@@ -324,12 +324,11 @@ def _worst_of_next(
     work: Work, order: Order, planned: ExitPlan, opening: NetQuote, view: View
 ) -> tuple[Decimal | None, str]:
     """Return the dollars that the trade could lose with what a roll at work opens at once, and why they are unknown."""
-    position, new = work.positions[order.position], [leg for leg in order.legs if leg.opens]
+    position = work.positions[order.position]
     rolled = {leg.name for leg in rolled_legs(position, planned)} | {leg.name for leg in order.legs_of(position.id)}
     others = Replaced(position, _without(position, rolled)).beside(work.active_positions())
     of_trade = [each for each in others if each.entered_as == position.entered_as and each.id != order.into]
-    commission = _commission(work, new, order.quantity)
-    return worst_of_roll(work, of_trade, Selection(view.legs, ()), opening, order.quantity, commission)
+    return worst_of_roll(work, of_trade, Selection(view.legs, ()), opening, order.quantity)
 
 
 def _commission(work: Work, legs: Iterable[OrderLeg], quantity: int) -> Decimal:

@@ -8,6 +8,7 @@ from typing import Any
 from engine.decide.bot_day import BotDay
 from engine.decide.opportunity import Span, is_spent
 from engine.model.errors import RulebotError
+from engine.model.max_loss import max_loss
 from engine.model.money import ZERO
 from engine.model.position import Position
 from engine.model.session import exchange_date, session_after, session_from
@@ -18,7 +19,7 @@ from engine.run.desk import SpecText, compile_text
 from engine.run.resume import resume_from
 from engine.run.today import open_as_marked, realized_by, realized_today
 from engine.store.queries import Row, Run, StoreReader
-from engine.turn.levels import open_count, worst_at_expiry
+from engine.turn.levels import open_count
 from engine.turn.program import AccountLimits, CompiledBot, Program
 from engine.turn.state import State
 
@@ -73,13 +74,13 @@ def known(reader: StoreReader, at: datetime) -> Known:
 
 
 def held_of(row: Row, position: Position | None) -> tuple[int, float | None]:
-    """Return how many structures of an open trade are held, and dollars that it can lose at expiry, None without bound.
+    """Return how many structures of an open trade are held, and dollars that it can lose, None without bound.
 
     position: as the journal has it, None when that is not known: then all that was opened counts.
     """
     if position is None:
         return row["quantity"], None if row["max_risk"] is None else row["max_risk"] * row["quantity"]
-    worst = worst_at_expiry(position)
+    worst = max_loss(position)
     return open_count(position), None if worst is None else float(worst)
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from engine.fill.pnl import profit
 from engine.model.contract import Underlying
+from engine.model.max_loss import max_loss
 from engine.model.position import Position
 from engine.run.glance import BotRow, Glance, glance
 from engine.run.observe.telling import title
@@ -12,7 +13,7 @@ from engine.run.position_text import close_price, exits_text, held_text, live_or
 from engine.run.today import is_known_today, owed_today
 from engine.run.trade_text import closing
 from engine.spec.nouns.exits import ExitKind
-from engine.turn.levels import dollars_at, open_count, worst_at_expiry
+from engine.turn.levels import dollars_at, open_count
 from engine.turn.program import Program
 from engine.turn.resting import RESTING
 from engine.turn.state import State
@@ -132,7 +133,7 @@ def _position_line(program: Program, state: State, position: Position, at: datet
         profit=_number(made),
         underlyings=underlyings,
         exits=exits_text(program, state, position, now),
-        max_loss=_number(worst_at_expiry(position)),
+        max_loss=_number(max_loss(position)),
         at_target=_number(dollars_at(bot, position, ExitKind.TARGET, resting)),
         at_stop=_number(dollars_at(bot, position, ExitKind.STOP, resting)),
         count=open_count(position),

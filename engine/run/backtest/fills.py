@@ -2,7 +2,8 @@
 
 A limit fills when its price has reached that of the model, taken to the nearest step of its price grid. One that is
 better than that when it arrives gets the model's price; one that waits gets its own when the market comes to it. Market
-and stop orders always pay the natural price.
+and stop orders pay the natural price. A combo trades no worse than it can ever be worth: exchanges let no market order
+trade there (`order/price.py`).
 """
 
 import re
@@ -33,7 +34,7 @@ class FillModel:
         if quote.mid is None or quote.natural is None:
             return None
         if order.kind in (OrderType.MARKET, OrderType.STOP):
-            return natural_fill(order, quote)
+            return natural_fill(order, parts, quote)
         assert order.limit_price is not None
         return self.of_limit(net_price(order.limit_price, order.side), parts, quote, is_resting=is_resting)
 

@@ -5,8 +5,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from engine.evaluate.wording import shortfall
-from engine.model.contract import LOT
-from engine.model.loss_bound import loss_bound
+from engine.model.loss_bound import trade_bound
 from engine.model.money import dollars
 from engine.order.ladder import limited_at
 from engine.run.looking.candidate import Candidate, Judged
@@ -67,10 +66,8 @@ def _of_loss(candidate: Candidate, measured: Measured) -> Iterator[Holding]:
     price = limited_at(plan.order, measured.start, candidate.quote)
     if price is None or not measured.quantity:
         return
-    worst = loss_bound(selection.legs, Decimal(f"{price:.4f}"), is_covered=plan.overwrite is not None)
-    if worst is None:
-        return
-    loss = worst * LOT * measured.quantity + measured.commission
-    if loss > limit:
+    is_covered = plan.overwrite is not None
+    loss = trade_bound(selection.legs, Decimal(f"{price:.4f}"), measured.quantity, is_covered=is_covered)
+    if loss is not None and loss > limit:
         words = f"could lose {dollars(loss)}, max_loss_per_trade is {dollars(limit)}"
         yield Holding(False, words, float((loss - limit) / limit) if limit else 1.0)

@@ -77,7 +77,7 @@ class Broker(PretendBroker):
         if quote.mid is None or quote.natural is None:
             return None
         if order.kind in (OrderType.MARKET, OrderType.STOP):
-            return natural_fill(order, quote)
+            return natural_fill(order, parts, quote)
         assert order.limit_price is not None
         net = net_price(order.limit_price, order.side)
         tick = ticks_of(parts).tick(net)

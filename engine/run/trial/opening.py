@@ -19,7 +19,7 @@ from engine.model.contract import LOT, Contract, Option, listed, share
 from engine.model.cover import Shares, bare_calls
 from engine.model.errors import SpecError
 from engine.model.facts import Facts
-from engine.model.loss_bound import loss_bound
+from engine.model.loss_bound import loss_bound, most_commissions
 from engine.model.market import Board
 from engine.model.money import CENT, ZERO
 from engine.model.position import Position, PositionLeg
@@ -146,6 +146,7 @@ def _quantity(
         worst=loss_bound(legs, opening.net),
         shares=LOT,
         commission=lambda count: sum((dealt(x.option, x.sign * x.weight * count, price) for x in legs), ZERO),
+        fees=most_commissions(legs),
     )
     return max(fitting(plan.size, plan.quantity, one, facts.account.net_liquidation).count, 1)
 

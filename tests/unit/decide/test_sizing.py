@@ -22,6 +22,7 @@ def one(net: str, worst: str | None, fee: str = "2.00") -> Priced:
         worst=None if worst is None else Decimal(worst),
         shares=100,
         commission=lambda count: Decimal(fee) * count,
+        fees=2 * Decimal(fee),
     )
 
 
@@ -31,12 +32,12 @@ SPREAD, BOUGHT = one("1.00", "4.00"), one("-3.00", "3.00")
 @pytest.mark.parametrize(
     ("of", "priced", "count"),
     [
-        (size(Fits.MAX_LOSS, "402"), SPREAD, 1),  # 400 and 2 of commissions, to the cent
-        (size(Fits.MAX_LOSS, "401.99"), SPREAD, 0),
-        (size(Fits.MAX_LOSS, "804"), SPREAD, 2),
-        (size(Fits.MAX_LOSS, "1205.99"), SPREAD, 2),
+        (size(Fits.MAX_LOSS, "404"), SPREAD, 1),  # 400 and 4 of commissions both ways, to the cent
+        (size(Fits.MAX_LOSS, "403.99"), SPREAD, 0),
+        (size(Fits.MAX_LOSS, "808"), SPREAD, 2),
+        (size(Fits.MAX_LOSS, "1211.99"), SPREAD, 2),
         (size(Fits.MAX_LOSS, "100000"), SPREAD, 10),
-        (size(Fits.MAX_LOSS, "604"), BOUGHT, 2),
+        (size(Fits.MAX_LOSS, "608"), BOUGHT, 2),
         (size(Fits.DEBIT, "604"), BOUGHT, 2),
         (size(Fits.DEBIT, "603.99"), BOUGHT, 1),
         (size(Fits.CREDIT, "196"), SPREAD, 2),
@@ -56,7 +57,7 @@ def test_it_is_what_counting_one_by_one_finds(budget: int) -> None:
 
 def test_zero_is_said() -> None:
     assert fitting(size(Fits.MAX_LOSS, "300"), 10, SPREAD, None) == Fitting(
-        0, refused="quantity: one structure could lose $402.00, max_loss is $300.00"
+        0, refused="quantity: one structure could lose $404.00, max_loss is $300.00"
     )
     assert "costs $302.00, debit is $200.00" in fitting(size(Fits.DEBIT, "200"), 10, BOUGHT, None).refused
 
@@ -77,10 +78,10 @@ def test_a_part_of_the_account() -> None:
 
 
 def test_the_price_at_which_so_many_still_fit() -> None:
-    """Two of a spread 5 points wide for $804: 800 of it is for the loss, 4.00 a share, so 1.00 at the least."""
+    """Two of a spread 5 points wide for $808: 800 of it is for the loss, 4.00 a share, so 1.00 at the least."""
     flat = one("0", "5.00")
-    assert floor_of(size(Fits.MAX_LOSS, "804"), 2, flat, None) == Decimal("1.00")
-    assert fitting(size(Fits.MAX_LOSS, "804"), 10, one("1.00", "4.00"), None).count == 2
-    assert fitting(size(Fits.MAX_LOSS, "804"), 10, one("0.99", "4.01"), None).count == 1
+    assert floor_of(size(Fits.MAX_LOSS, "808"), 2, flat, None) == Decimal("1.00")
+    assert fitting(size(Fits.MAX_LOSS, "808"), 10, one("1.00", "4.00"), None).count == 2
+    assert fitting(size(Fits.MAX_LOSS, "808"), 10, one("0.99", "4.01"), None).count == 1
     assert floor_of(size(Fits.DEBIT, "604"), 2, flat, None) == Decimal("-3.00")
     assert floor_of(size(Fits.CREDIT, "196"), 2, flat, None) is None

@@ -194,7 +194,7 @@ def test_credit_after_the_fill_is_that_of_the_fills() -> None:
 
 def test_max_risk_of_a_candidate_and_of_a_position() -> None:
     assert read(condor(view(), held=False), "max_risk") == 9.0
-    assert read(condor(view()), "max_risk", Quantity.DOLLARS) == 9.0 * 200 + 5.2
+    assert read(condor(view()), "max_risk", Quantity.DOLLARS) == 9.0 * 200 + 2 * 4 * 2 * 1.63
     naked = condor(view(), held=False)
     naked.legs = naked.legs[2:3]
     assert unknown(read(naked, "max_risk")) == "its loss has no bound: nothing covers short_call"

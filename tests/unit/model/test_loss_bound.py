@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from hand_desk import call, put
 
+from engine.model.commission import most_to_deal
 from engine.model.contract import Option, share
 from engine.model.loss_bound import dollars_at_risk, least_brought, loss_bound, why_unbound
 from engine.model.payoff import Way, cash_for_puts
@@ -75,9 +76,10 @@ def test_a_long_leg_that_ends_later_covers_and_one_that_ends_sooner_does_not() -
 def test_dollars_count_the_cash_of_all_groups_together() -> None:
     puts: Way = ((put(5950), -1, Decimal(200)), (put(5940), 1, Decimal(-50)))
     calls: Way = ((call(6050), -1, Decimal(150)), (call(6060), 1, Decimal(-40)))
-    assert dollars_at_risk([puts]) == 850
-    assert dollars_at_risk([puts, calls]) == 2000 - 260
-    assert dollars_at_risk([(*puts, *calls)]) == 1000 - 260
+    each = most_to_deal(put(5950), 1)
+    assert dollars_at_risk([puts]) == 850 + 2 * each
+    assert dollars_at_risk([puts, calls]) == 2000 - 260 + 4 * each
+    assert dollars_at_risk([(*puts, *calls)]) == 1000 - 260 + 4 * each
     assert dollars_at_risk([calls[:1], calls[1:]]) is None
     assert dollars_at_risk([]) == 0
 

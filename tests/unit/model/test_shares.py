@@ -3,7 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
-from engine.model.commission import estimate
+from engine.model.commission import estimate, most_to_deal
 from engine.model.contract import LOT, Option, Right, share
 from engine.model.cover import needed_by
 from engine.model.loss_bound import dollars_at_risk
@@ -54,9 +54,9 @@ def test_shares_of_a_structure_cover_its_calls_to_the_last() -> None:
 
 def test_shares_and_the_calls_on_them_are_lost_at_one_price_if_they_close_together() -> None:
     write = ((STOCK, 100, Decimal(-60000)), (CALL, -1, Decimal(200)))
-    assert dollars_at_risk([write]) == Decimal(59800)
+    assert dollars_at_risk([write]) == Decimal(59800) + most_to_deal(STOCK, 100) + most_to_deal(CALL, 1)
     assert dollars_at_risk([write[:1], write[1:]]) is None, "the call can be bought back alone, at any price"
-    assert dollars_at_risk([write[:1]]) == Decimal(60000)
+    assert dollars_at_risk([write[:1]]) == Decimal(60000) + most_to_deal(STOCK, 100)
 
 
 def test_what_an_order_of_shares_costs_and_its_price_grid() -> None:

@@ -95,8 +95,8 @@ ROWS = [
         "order.step",
         "a closing order goes no further than mid: it may never be filled, and meanwhile a loss runs on",
     ),
-    (STOP, STOP + "    enabled: false\n", "exits.stop.enabled", "a loss runs on to the worst case, $955"),
-    (STOP, "", "exits.stop", "a loss runs on to the worst case, $955; what is left: time, breach, target"),
+    (STOP, STOP + "    enabled: false\n", "exits.stop.enabled", "a loss runs on to the worst case, $963"),
+    (STOP, "", "exits.stop", "a loss runs on to the worst case, $963; what is left: time, breach, target"),
     (BREACH, "", "exits.breach", "it no longer leaves when this holds"),
     ("spot_within: 5 pts", "spot_within: 2 pts", "exits.breach", "a position is kept longer"),
     ("    confirm: 2 quotes\n", "", "exits.stop.confirm", "one broken quote can now close a position"),
@@ -109,10 +109,10 @@ ROWS = [
         "underlying: SPX\n",
         "underlying: SPX\nquantity: {max_loss: $3000, at_most: 5}\n",
         "quantity",
-        "worst case of a trade $955 -> $1,000",
+        "worst case of a trade $963 -> $1,000",
     ),
-    ("per_day: 1", "per_day: 3", "entry.per_day", "a day's worst case $955 -> $2,865"),
-    ("per_day: 1", "per_day: 1\n  max_open: 3", "entry.max_open", "all open at once $955 -> $2,865"),
+    ("per_day: 1", "per_day: 3", "entry.per_day", "a day's worst case $963 -> $2,889"),
+    ("per_day: 1", "per_day: 1\n  max_open: 3", "entry.max_open", "all open at once $963 -> $2,889"),
     ('to: "13:30"', 'to: "14:30"', "entry.window", "60 minutes more in which it may enter"),
     ("per_day: 1", "per_day: 2\n  again: {after: [stop]}", "entry.again", "more than one entry"),
     # worse prices
@@ -123,7 +123,7 @@ ROWS = [
         "credit: {at_least: 0.50}",
         "credit: {at_least: 0.30}",
         "legs.require.credit",
-        "may be sold at 0.30, before at 0.50; worst case of a trade $955 -> $975",
+        "may be sold at 0.30, before at 0.50; worst case of a trade $963 -> $983",
     ),
     # legs
     (
@@ -149,7 +149,7 @@ ROWS = [
         "below: short_put, by: 10 pts",
         "below: short_put, by: 25 pts",
         "legs.long_put.strike",
-        "worst case of a trade $955 -> ",
+        "worst case of a trade $963 -> ",
     ),
     (
         ", at_least_from_spot: $floor",
@@ -235,7 +235,7 @@ def test_a_days_worst_case_is_told_of_its_limit_only_where_that_bounds_it() -> N
     assert change_at(compared(old, new), "risk.daily_loss").words == "it goes on entering after larger losses"
     often = edited(old, ("per_day: 1", "per_day: 9\n  max_open: 1"))
     words = change_at(compared(often, edited(often, ("$500", "$600"))), "risk.daily_loss").words
-    assert words == "it goes on entering after larger losses; a day's worst case $1,455 -> $1,555"
+    assert words == "it goes on entering after larger losses; a day's worst case $1,463 -> $1,563"
 
 
 def test_a_larger_unit_of_risk_is_told_at_the_limit() -> None:

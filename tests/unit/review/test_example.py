@@ -42,7 +42,7 @@ def test_the_example_is_sold_at_the_least_credit() -> None:
     assert example is not None
     assert (example.net, example.basis, example.verb) == (Decimal("0.50"), "the least credit", "sold")
     assert example.position.entry_price == Decimal("0.50")
-    assert example.worst == Decimal(1000) - 50 + example.commission
+    assert example.worst == Decimal(1000) - 50 + example.fees
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_what_is_bought_is_sold_again() -> None:
         "target": "9.00 bought: sold at 12.60, +$357",
         "stop": "9.00 bought: sold at 4.50, -$453",
     }
-    assert worst_of(subject(LONG_CALL)) == Worst(Decimal("901.63"), Sure.STRIKES, Decimal(0))
+    assert worst_of(subject(LONG_CALL)) == Worst(Decimal("903.26"), Sure.STRIKES, Decimal(0))
 
 
 # ---------------------------------------------------------------- the worst case
@@ -88,11 +88,11 @@ def test_what_is_bought_is_sold_again() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "amount", "sure"),
     [
-        ("max_loss_per_trade: $1000", "max_loss_per_trade: $1000", "955.12", Sure.STRIKES),
-        ("max_loss_per_trade: $1000", "max_loss_per_trade: $900", "895.12", Sure.STRIKES),
+        ("max_loss_per_trade: $1000", "max_loss_per_trade: $1000", "963.04", Sure.STRIKES),
+        ("max_loss_per_trade: $1000", "max_loss_per_trade: $900", "898.04", Sure.STRIKES),
         ("  require:\n    - credit: {at_least: 0.50}\n", "", "1000", Sure.LIMIT),
         ("{above: short_call, by: 10 pts}", "{delta: 0.05}", "1000", Sure.LIMIT),
-        ("{above: short_call, by: 10 pts}", "{above: short_call, by: 6 pts}", "955.12", Sure.STRIKES),
+        ("{above: short_call, by: 10 pts}", "{above: short_call, by: 6 pts}", "963.04", Sure.STRIKES),
         ("{above: short_call, by: 10 pts}", "{above: short_call, by: 12 pts}", "1000", Sure.LIMIT),
     ],
 )
@@ -107,7 +107,7 @@ def test_what_bounds_a_trade(old: str, new: str, amount: str, sure: Sure) -> Non
     [
         (2000, 3, Worst(Decimal(2000), Sure.SIZE)),  # 3 x 9.00 are $2,700: so many are entered below 6.66 alone
         (900, 3, Worst(Decimal(900), Sure.SIZE)),
-        (2000, 1, Worst(Decimal("901.63"), Sure.STRIKES, Decimal(0))),
+        (2000, 1, Worst(Decimal("903.26"), Sure.STRIKES, Decimal(0))),
     ],
 )
 def test_what_is_bought_for_a_budget_loses_no_more_than_it(debit: int, at_most: int, worst: Worst) -> None:
@@ -118,23 +118,23 @@ def test_what_is_bought_for_a_budget_loses_no_more_than_it(debit: int, at_most: 
 
 def test_the_example_has_the_price_at_which_so_many_fit() -> None:
     """It was the least credit of `require`, at which not one fits: a bot that trades "would not be entered"."""
-    text = changed("underlying: SPX", "underlying: SPX\nquantity: {max_loss: $930, at_most: 5}")
+    text = changed("underlying: SPX", "underlying: SPX\nquantity: {max_loss: $935, at_most: 5}")
     text = text.replace("max_loss_per_trade: $1000", "daily_loss: $5000")
     example = subject(text).example
     assert example is not None
     assert (example.position.quantity, example.net, example.is_by_count) == (1, Decimal("0.80"), True)
     assert "never under 0.80 for 1 (quantity)" in told(text)
     assert "it would not be entered" not in told(text)
-    assert "not one of it fits" in told(text.replace("$930", "$500"))
+    assert "not one of it fits" in told(text.replace("$935", "$500"))
 
 
 @pytest.mark.parametrize(
     ("limit", "words"),
-    [("$1860", "never under 0.80 for 2 (quantity)"), ("$1800", "never under 1.10 for 2 (max_loss_per_trade)")],
+    [("$1870", "never under 0.80 for 2 (quantity)"), ("$1810", "never under 1.10 for 2 (max_loss_per_trade)")],
 )
 def test_what_bounds_the_price_of_so_many_is_said_to_be_of_so_many(limit: str, words: str) -> None:
     """A limit as high as the budget was said to bound each price, though fewer structures may go for less."""
-    text = changed("underlying: SPX", "underlying: SPX\nquantity: {max_loss: $1860, at_most: 2}")
+    text = changed("underlying: SPX", "underlying: SPX\nquantity: {max_loss: $1870, at_most: 2}")
     assert words in told(text.replace("max_loss_per_trade: $1000", f"max_loss_per_trade: {limit}"))
 
 
@@ -142,19 +142,19 @@ def test_widths_bound_a_trade_without_a_limit() -> None:
     text = changed("  max_loss_per_trade: $1000", "  daily_loss: $500").replace(
         "credit: {at_least: 0.50}", "max_risk: {below: $990}"
     )
-    assert worst_of(subject(text)) == Worst(Decimal("1005.12"), Sure.STRIKES, Decimal(10))
+    assert worst_of(subject(text)) == Worst(Decimal("1013.04"), Sure.STRIKES, Decimal(10))
 
 
 def test_a_width_that_is_not_listed_counts_as_it_is_written() -> None:
-    worst = worst_of(subject(changed("above: short_call, by: 10 pts", "above: short_call, by: 10.4 pts")))
-    assert worst == Worst(Decimal("995.12"), Sure.STRIKES, Decimal("10.4"))
+    worst = worst_of(subject(changed("above: short_call, by: 10 pts", "above: short_call, by: 10.3 pts")))
+    assert worst == Worst(Decimal("993.04"), Sure.STRIKES, Decimal("10.3"))
 
 
 def test_of_several_widths_the_widest_counts() -> None:
     """A day's worst case was said of the first that is listed in the example, a fifth of what the last one can lose."""
     text = changed("above: short_call, by: 10 pts", "above: short_call, by: [10 pts, 50 pts]")
     text = text.replace("  max_loss_per_trade: $1000", "  daily_loss: $500")
-    assert worst_of(subject(text)) == Worst(Decimal("4955.12"), Sure.STRIKES, Decimal(50))
+    assert worst_of(subject(text)) == Worst(Decimal("4963.04"), Sure.STRIKES, Decimal(50))
     limited = text.replace("  daily_loss: $500", "  max_loss_per_trade: $3000")
     assert worst_of(subject(limited)) == Worst(Decimal(3000), Sure.LIMIT)
 

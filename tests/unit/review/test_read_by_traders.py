@@ -278,13 +278,13 @@ def test_a_sum_of_structures_that_the_example_has_others_of_is_whole() -> None:
     text = changed("underlying: SPX\n", "underlying: SPX\nquantity: {credit: $500, at_most: 4}\n")
     text = re.sub("  require:\n.*\n", "", text).replace("$1000", "$9000")
     assert "for example 3 structures of" in told(text)
-    assert "10 points from strike to strike x 400, plus about $" in told(text)
+    assert "10 points from strike to strike x 400, plus at most $" in told(text)
 
 
 def test_several_trades_lose_so_many_times_what_is_said_of_one() -> None:
     words = told(changed("  per_day: 1\n", "  per_day: 3\n"))
-    assert "at most $955 a trade" in words
-    assert "open at once: 3, $2,865 together; a day's worst case $2,865: 3 entries" in words
+    assert "at most $963 a trade" in words
+    assert "open at once: 3, $2,889 together; a day's worst case $2,889: 3 entries" in words
 
 
 def test_a_day_of_a_limit_says_what_comes_first() -> None:

@@ -89,7 +89,7 @@ def told(text: str = CONDOR) -> str:
         (
             "underlying: SPX\n",
             "underlying: SPX\nquantity: {max_loss: $500, at_most: 4}\n",
-            "could lose $955: not one of it fits, and it would not be entered",
+            "could lose $963: not one of it fits, and it would not be entered",
         ),
         (
             "{delta: 0.10}",
@@ -129,7 +129,7 @@ def told(text: str = CONDOR) -> str:
             "start: natural, step: 0.05",
             "a limit at natural, set anew to the quote every 10 s, 6 tries, never under 0.50 (require)",
         ),
-        ("max_loss_per_trade: $1000", "max_loss_per_trade: $800", "never under 2.10 (max_loss_per_trade)"),
+        ("max_loss_per_trade: $1000", "max_loss_per_trade: $804", "never under 2.10 (max_loss_per_trade)"),
         (
             '  - time: "15:30"\n',
             '  - time: "15:30"\n    order: {start: mid, step: 0.05, wait: 2s, tries: 2, then: market}\n',
@@ -192,7 +192,7 @@ def told(text: str = CONDOR) -> str:
             "risk:\n  protect: {cost: 4x credit}\n  max_unprotected: 5s\n",
             "a closing order for 5 s closes the position at market (max_unprotected)",
         ),
-        ("  per_day: 1\n", "  per_day: 4\n  max_open: 1\n", "open at once: 1; a day's worst case $3,820: 4 entries"),
+        ("  per_day: 1\n", "  per_day: 4\n  max_open: 1\n", "open at once: 1; a day's worst case $3,852: 4 entries"),
         (
             "risk:\n",
             "risk:\n  daily_loss: 2x max_loss_per_trade\n",

@@ -422,7 +422,7 @@ def test_what_stays_open_after_a_side_is_shown_with_its_worst_case() -> None:
     desk.fill(desk.last)
     (line,) = position_lines(desk.program, desk.state, desk.now)
     assert desk.position.max_risk == 1860, "both sides, 10 wide, less the 1.40 that they brought"
-    assert line.max_loss == 930, "the other side alone, sold for 0.70, can lose 9.30"
+    assert line.max_loss == 1003.26, "70 lost, 930 that the other side can lose, and 3.26 of commissions to close it"
 
 
 def test_the_stop_of_a_side_that_is_closed_is_not_shown_any_more() -> None:
@@ -441,12 +441,12 @@ def test_what_is_left_of_a_condor_can_still_lose_at_expiry() -> None:
     at_entry = desk.position.max_risk
     assert at_entry is not None
     (whole,) = position_lines(desk.program, desk.state, desk.now)
-    assert whole.max_loss == 2 * at_entry
+    assert whole.max_loss == 2 * float(at_entry) + 2 * 4 * 1.63
     sides(desk, 1.40, 0.40)
     desk.fill(desk.last)
     assert open_legs(desk) == ["short_call", "long_call"]
     (left,) = position_lines(desk.program, desk.state, desk.now)
-    assert left.max_loss == 2 * (1000 - 70), "ten points wide, 0.70 sold, twice"
+    assert left.max_loss == 2 * (70 + 1000 - 70) + 4 * 1.63, "70 lost, ten points wide, 0.70 sold, twice"
 
 
 # ---------------------------------------------------------------- the same with protective stops at the broker

@@ -4,17 +4,18 @@ import pytest
 from hand_desk import CONDOR, Desk, call, put, text_of
 from test_past_us import others
 
+from engine.model.contract import Option
 from engine.model.order import OrderType, Purpose
 from engine.model.position import Position
-from engine.turn.lost_cover import LOST_COVER, lost_cover
+from engine.turn.lost_cover import LIQUIDATION, LOST_COVER, lost_cover
 
 LATE = '\n  - time: "15:45"\n    order: market\n'
 RISK = "{max_loss_per_trade: $9000}"
 LONG_PUT, SHORT_PUT, SHORT_CALL = put(5935), put(5945), call(6055)
 
 
-def desk_of(risk: str = RISK, legs: str = CONDOR, quantity: int = 1) -> Desk:
-    desk = Desk((text_of(legs=legs, exits=LATE, risk=risk, quantity=str(quantity)),))
+def desk_of(risk: str = RISK, legs: str = CONDOR, quantity: int = 1, exits: str = LATE) -> Desk:
+    desk = Desk((text_of(legs=legs, exits=exits, risk=risk, quantity=str(quantity)),))
     desk.opened()
     desk.tick(1)
     for order in desk.live:
@@ -32,11 +33,10 @@ def held(position: Position) -> dict[str, int]:
     return {leg.name: leg.held for leg in position.legs}
 
 
-@pytest.mark.parametrize("liquidates", [True, False])
-def test_the_short_leg_of_a_wing_that_others_closed_is_bought_back_after_a_minute(*, liquidates: bool) -> None:
+def test_the_short_leg_of_a_wing_that_others_closed_is_bought_back_after_a_minute() -> None:
     """It kept no exit and no stop, for good."""
     desk = desk_of()
-    others(desk, LONG_PUT, -1, "4.80", liquidates=liquidates)
+    others(desk, LONG_PUT, -1, "4.80")
     desk.holds(LONG_PUT, 0)
     ticks(desk, 50)
     (told,) = [text for text in desk.alarms if "has no protection since" in text]
@@ -52,6 +52,39 @@ def test_the_short_leg_of_a_wing_that_others_closed_is_bought_back_after_a_minut
     ticks(desk, 10)
     assert (desk.position.state, desk.position.unprotected_since, desk.position.unprotected) == ("open", None, "")
     assert held(desk.position) == {"short_put": 0, "long_put": 0, "short_call": 1, "long_call": 1}
+
+
+@pytest.mark.parametrize(("gone", "price"), [(LONG_PUT, "4.80"), (SHORT_PUT, "7.40")])
+def test_what_was_to_close_with_a_leg_that_the_broker_liquidated_is_closed_at_once(gone: Option, price: str) -> None:
+    """Its exits went on: the trade could lose more than its bound."""
+    desk = desk_of(quantity=2)
+    sign = -1 if gone == LONG_PUT else 1
+    others(desk, gone, sign, price, liquidates=True)
+    desk.holds(gone, -sign)
+    ticks(desk, 12)
+    (closing,) = desk.live
+    assert (closing.kind, closing.quantity, desk.position.exit_reason) == (OrderType.MARKET, 1, LIQUIDATION)
+    assert {leg.option for leg in closing.legs} == {leg.option for leg in desk.position.legs} - {gone}
+    desk.fill(closing)
+    ticks(desk, 3)
+    assert (desk.position.state, set(held(desk.position).values())) == ("open", {1})
+
+
+def test_one_side_alone_is_closed_where_sides_close_apart() -> None:
+    desk = desk_of(exits=LATE + "  - stop: {cost: 9x credit, of: each_side}\n")
+    others(desk, SHORT_PUT, 1, "7.40", liquidates=True)
+    desk.holds(SHORT_PUT, 0)
+    ticks(desk, 12)
+    (closing,) = desk.live
+    assert [leg.option for leg in closing.legs] == [LONG_PUT]
+
+
+def test_behind_a_stop_of_the_spec_what_is_left_goes_on() -> None:
+    desk = desk_of("{max_loss_per_trade: $9000, protect: {cost: 4x credit, of: each_short}}")
+    others(desk, LONG_PUT, -1, "4.80", liquidates=True)
+    desk.holds(LONG_PUT, 0)
+    ticks(desk, 100)
+    assert {order.purpose for order in desk.live} == {Purpose.PROTECT}
 
 
 def test_so_it_is_where_nobody_tells_who_closed_the_wing() -> None:

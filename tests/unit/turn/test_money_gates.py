@@ -230,7 +230,7 @@ def test_a_market_order_may_lose_what_it_costs_at_once() -> None:
     desk = desk_of(text_of(**bought, risk="{max_loss_per_trade: $240}"))
     desk.quote(put(5945), 2.00, 2.60)  # 230 and a commission at mid
     desk.until("10:00")
-    assert refused(desk) == "could lose $261.63, max_loss_per_trade is $240.00"
+    assert refused(desk) == "could lose $263.26, max_loss_per_trade is $240.00"
 
 
 def test_a_market_order_of_the_brokers_algorithm_works_on_through_its_tries() -> None:

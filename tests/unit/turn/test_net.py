@@ -47,9 +47,9 @@ def waits(desk: Desk) -> str:
         ("{net_theta: {between: [$7, $8]}}", True),
         ("{net_vega: {at_least: -$5}}", True),
         ("{net_vega: {at_least: -$4}}", False),
-        # 10 wide, sold at once for 2.25 - 1.65: 1,880 and 5 of commissions
-        ("{worst_case_at_expiry: {at_most: $1890}}", True),
-        ("{worst_case_at_expiry: {at_most: $1880}}", False),
+        # 10 wide, sold at once for 2.25 - 1.65: 1,880 and 13.04 of commissions
+        ("{worst_case_at_expiry: {at_most: $1894}}", True),
+        ("{worst_case_at_expiry: {at_most: $1893}}", False),
         ('{not: {time: "10:30"}}', True),
         ("{net_delta: {at_most: 5.3}}, {net_vega: {at_least: -$4}}", False),
         ("{expr: net_theta > -2 * net_vega + 1, name: paid}", False),

@@ -11,6 +11,7 @@ from hand_desk import CONDOR, Desk, call, kept, put, text_of
 from engine.alerts.find import digest
 from engine.cli.main import main
 from engine.model.event import BrokerStatus, Request
+from engine.model.max_loss import max_loss
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.record.record import Kind
 from engine.run.happening import happening
@@ -18,7 +19,7 @@ from engine.run.outcome import day_outcome
 from engine.run.position_text import exits_text
 from engine.spec.nouns.exits import ExitKind
 from engine.store.queries import StoreReader
-from engine.turn.levels import dollars_at, worst_at_expiry
+from engine.turn.levels import dollars_at
 
 RISK = "{max_loss_per_trade: $20000}"
 SETTLES = "\n  - stop: {cost: 2x credit}\n    close: 50%\n  - at_expiry: settle\n"
@@ -313,7 +314,7 @@ def test_a_stop_is_shown_to_lose_no_more_than_can_be_lost() -> None:
     desk.quote(put(5945), 2.0, 2.1, -0.30)
     desk.tick(1)
     desk.fill(desk.last)
-    worst = worst_at_expiry(desk.position)
+    worst = max_loss(desk.position)
     assert worst is not None
     assert dollars_at(bot, desk.position, ExitKind.STOP) == -worst
 

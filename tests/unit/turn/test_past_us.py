@@ -207,10 +207,10 @@ def test_a_commission_that_is_told_later_counts_too() -> None:
 def test_the_exits_of_what_is_left_of_a_position_go_on() -> None:
     desk = Desk()
     desk.opened()
-    others(desk, LONG, -1, "4.80", liquidates=True)
+    others(desk, LONG, -1, "4.80")
     gone(desk, LONG)
     assert [leg.held for leg in desk.position.legs] == [1, 0]
-    said = f"the broker has liquidated a part of spread-20261118-1: its exits go on with what is left, -1 {SHORT}"
+    said = f"somebody has closed a part of spread-20261118-1: its exits go on with what is left, -1 {SHORT}"
     assert [text for text in desk.alarms if text.startswith(said)]
     assert desk.position.hold is None
     desk.until("15:46", step=60)

@@ -64,7 +64,7 @@ def _net(order: Order) -> str:
         "{credit: {at: mid, at_least: 0.0001x spot}}",
         "{credit: {at: mid, at_least: 0.60}}",
         "{name: e, not: {credit: {below: $57}}}",
-        "{max_risk: {at_most: $943}}",
+        "{max_risk: {at_most: $947}}",
         "{return_on_risk: {at_least: 6.3%}}",
         "{name: e, expr: max_risk / 2 - credit < 4.15}",
     ],
@@ -135,7 +135,7 @@ def test_the_rest_is_offered_for_the_best_price_where_its_condition_holds_at_non
 
 
 def test_the_rest_is_not_offered_for_what_could_lose_too_much_where_its_condition_holds_at_none() -> None:
-    text = required("{credit: {at_least: 0.0001x spot}}").replace("$2000", "$1885") + "\nquantity: 2\n"
+    text = required("{credit: {at_least: 0.0001x spot}}").replace("$2000", "$1893.04") + "\nquantity: 2\n"
     desk = wide(text)
     assert offered(desk, tries=2) == ["0.70", "0.65"]
     desk.fill(desk.last, 1)
@@ -253,7 +253,7 @@ def test_a_bound_on_a_quote_bounds_the_price_of_the_rest_alike_in_whatever_words
     assert _net(desk.last) == price
 
 
-@pytest.mark.parametrize(("most", "sent"), [("3", []), ("12", [Decimal("0.05")])])
+@pytest.mark.parametrize(("most", "sent"), [("5", []), ("12", [Decimal("0.05")])])
 def test_an_option_that_may_cost_less_than_one_tick_is_not_bought_for_one(most: str, sent: list[Decimal]) -> None:
     """Its mid of 0.025 rounds to 0, which no order can have: it was bought for 0.05, past the most that it may lose."""
     legs = "\n  expiry: {dte: 0}\n  long_put: {buy: put, strike: {delta: 0.001}}\n"

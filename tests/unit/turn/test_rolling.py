@@ -469,8 +469,8 @@ def test_a_limit_of_the_trade_is_asked_of_what_the_ladder_of_a_roll_may_come_to(
 
 
 def test_no_try_of_a_roll_goes_on_to_what_the_new_legs_may_not_lose() -> None:
-    """With commissions the new legs must bring 0.68, and the old ones may be closed for 0.60 at best."""
-    desk = held(OUT, risk="{max_loss_per_trade: $1870}", order="{step: 0.10, wait: 10s, tries: 3}")
+    """With commissions the new legs must bring 0.66, and the old ones may be closed for 0.60 at best."""
+    desk = held(OUT, risk="{max_loss_per_trade: $1880}", order="{step: 0.10, wait: 10s, tries: 3}")
     frighten(desk)
     desk.ack(desk.last)
     offer(desk, 2.30, 1.60)

@@ -278,7 +278,7 @@ def test_the_account_counts_what_a_buy_write_can_lose(limit: int, count: int) ->
     desk.until("10:00")
     assert len(desk.submitted) == count
     if not count:
-        assert "could lose $59,79" in desk.state.bots["writer"].waits
+        assert "could lose $59,800.14" in desk.state.bots["writer"].waits
 
 
 def test_one_lot_with_two_calls_is_refused_by_the_account_too() -> None:

@@ -84,7 +84,7 @@ def test_the_last_rung_fits_too() -> None:
     risk = "{undefined_risk: allow}"
     by_count = desk_of("2", order=order, risk=risk)
     first = prices(by_count)[0]
-    at_mid = (Decimal(10) - first) * 200 + 10
+    at_mid = (Decimal(10) - first) * 200 + 14
     tight = desk_of(f"{{max_loss: ${at_mid}, at_most: 10}}", order=order, risk=risk)
     assert asked(tight) == 1
     roomy = desk_of(f"{{max_loss: ${at_mid + 20}, at_most: 10}}", order=order, risk=risk)

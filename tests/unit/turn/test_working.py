@@ -119,8 +119,8 @@ def test_a_bound_in_dollars_counts_the_whole_position(quantity: int) -> None:
 
 
 def test_the_ladder_never_risks_more_than_the_loss_of_a_trade_allows() -> None:
-    """10 points wide: at 0.65 it can lose $935 and about $3 of commissions (faults.md invariant 12)."""
-    desk = Desk((text_of(order=LADDER, risk="{max_loss_per_trade: $940}"),))
+    """10 points wide: at 0.65 it can lose $935 and at most $6.52 of commissions (faults.md invariant 12)."""
+    desk = Desk((text_of(order=LADDER, risk="{max_loss_per_trade: $942}"),))
     desk.ack(desk.enter())
     for _ in range(3):
         desk.tick(10)

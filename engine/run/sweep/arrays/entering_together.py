@@ -203,7 +203,7 @@ class EnteringTogether:
         stated, most = self._group.floor[rows], self._group.most[rows]
         if lowest is None:
             return stated
-        left = (most - quotes.estimated_at_asks(self._group.plan.quantity)) / 100.0
+        left = (most - quotes.most_fees() * self._group.plan.quantity) / 100.0
         return np.asarray(np.maximum(stated, -lowest / UNIT - left / (LOT * self._group.plan.quantity)))
 
     def _may_be_sent(self, orders: Orders, started: Units, worst: Units | None, most: Cents) -> Mask:
@@ -218,7 +218,7 @@ class EnteringTogether:
         fine = away < band - _NEAR - 1.0 / UNIT
         if worst is None:
             return fine & plan.risk.undefined_risk
-        return np.asarray(fine & (worst * quantity + orders.quotes.estimated(quantity) <= most))
+        return np.asarray(fine & ((worst + orders.quotes.most_fees()) * quantity <= most))
 
 
 def _judged(rules: Sequence[tuple[Truth, Measure]], size: int) -> tuple[Mask, Mask] | None:

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from engine.adapters.history.day import Columns
 from engine.decide.limits import price_problem
 from engine.order.ladder import Bound, costs, is_past_zero, rung
+from engine.order.price import at_market
 from engine.run.backtest.fills import FillModel
 from engine.run.sweep.arrays.working import (
     ACKNOWLEDGED,
@@ -121,4 +122,4 @@ class EntryOrder(NamedTuple):
         if limit is not None:
             return self.fills.of_limit(limit, now.parts, now.net, is_resting=is_resting)
         assert now.net.natural is not None
-        return Decimal(f"{now.net.natural:.4f}")
+        return at_market(now.net.natural, now.parts)

@@ -92,7 +92,8 @@ class Orders:
         ladder = self.ladder
         if ladder.start is Start.MARKET or (closing and ladder.then is Then.MARKET and attempt > ladder.tries):
             if self.targets is None:
-                return four_digits(self.natural), np.ones(len(self.natural), dtype=bool)
+                natural = self.natural if self.floor is None else np.maximum(self.natural, self.floor)
+                return four_digits(natural), np.ones(len(self.natural), dtype=bool)
             limit = self._worth_sending(self._limit(self.natural, self.floor))
         else:
             limit = self._rung(attempt)

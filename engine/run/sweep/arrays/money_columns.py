@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns, Places
-from engine.model.commission import EDGES, LEAST_PER_ORDER, fees_per_contract, per_contract
+from engine.model.commission import EDGES, LEAST_PER_ORDER, fees_per_contract, most_to_deal, per_contract
 from engine.model.contract import Option, Right
 from engine.model.money import TickRule
 from engine.model.payoff import ends_together
@@ -102,13 +102,9 @@ class Quotes(NamedTuple):
             worth += (self.bid[:, leg] + self.ask[:, leg]) / 2
         return worth
 
-    def estimated(self, quantity: int) -> Cents:
-        """Return the estimated commission of one order of all legs."""
-        return self._commission((self.bid + self.ask) / 2, quantity)
-
-    def estimated_at_asks(self, quantity: int) -> Cents:
-        """Return the estimated commission of one order of all legs, each at its ask."""
-        return self._commission(self.ask, quantity)
+    def most_fees(self) -> int:
+        """Return the most cents of commissions that opening and closing one structure can take."""
+        return int(2 * 100 * sum(most_to_deal(option, 1) for option in self.options))
 
     def commission(self, net: Units, quantity: int) -> Amounts:
         """Return the cents of all executions at a net price: legs at their mids, the dearest makes up the rest."""

@@ -16,6 +16,7 @@ from engine.evaluate.snapshot import Held, Ledger, View
 from engine.model.commission import estimate
 from engine.model.contract import LOT, Option
 from engine.model.facts import Facts
+from engine.model.loss_bound import most_commissions
 from engine.model.money import ZERO
 from engine.model.payoff import least_payoff
 from engine.order.band import price_band
@@ -274,7 +275,8 @@ class Window:
         worst: the largest loss per share of one structure at the price at which limits look at it.
         """
         plan, risk, view = self.bot.plan, self.bot.plan.risk, judged.view
-        of_all = None if worst is None else worst * LOT * plan.quantity + Decimal(f"{view.commission:.2f}")
+        fees = most_commissions(judged.selection.legs)
+        of_all = None if worst is None else (worst * LOT + fees) * plan.quantity
         if worst_case_problem(of_all, risk.max_loss_per_trade, risk.undefined_risk):
             return True
         net = judged.quoted.net
@@ -292,7 +294,8 @@ class Window:
         asks = [(part.option, plan.quantity, ask) for part, (_, ask) in zip(quoted.parts, quoted.sides, strict=True)]
         commission, shares = estimate(asks), LOT * plan.quantity
         stated = stated_floor((each.rule for each in self.bot.compiled.require), shares, commission)
-        least = risk_floor(plan.risk.max_loss_per_trade, lowest, shares, commission)
+        fees = most_commissions(judged.selection.legs) * plan.quantity
+        least = risk_floor(plan.risk.max_loss_per_trade, lowest, shares, fees)
         floor = max((each for each in (stated, least) if each is not None), default=None)
         return Bound(floor, self._holds(judged.view, commission))
 

@@ -14,7 +14,7 @@ from engine.model.money import CENT
 from engine.model.quotes import middle
 from engine.model.values import replace
 from engine.order.ladder import Bound, rung
-from engine.order.price import NetQuote, Part
+from engine.order.price import NetQuote, Part, at_market
 from engine.run.backtest.broker import commissions_of
 from engine.run.backtest.fills import FillModel
 from engine.run.pretend_broker import PACE, priced_by_leg, told_mid
@@ -82,7 +82,7 @@ def work_exit(
             return OUTLASTS
         is_at_market = ladder.start is Start.MARKET or (ladder.then is Then.MARKET and attempt > ladder.tries)
         if is_at_market and target is None:
-            price: Decimal | None = Decimal(f"{quote.natural:.4f}")
+            price: Decimal | None = at_market(quote.natural, parts)
         else:
             tried = replace(ladder, start=Start.NATURAL, step=None) if is_at_market else ladder
             net = rung(tried, quote, parts, attempt, Bound(target))

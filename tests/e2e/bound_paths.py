@@ -1,0 +1,312 @@
+"""Trades on random small markets, each held against the bound of what it can lose.
+
+    python -m tests.e2e.bound_paths --count 20000
+
+Each path is one random spec (`bound_specs`) on one random market (`bound_markets`), through the engine core and the
+simulated broker of a backtest: entries and exits fill in parts, sides and legs close apart, and the broker liquidates
+single legs. The command fails when a trade lost more than its bound. One number is one path.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from multiprocessing import get_context
+from random import Random
+
+from engine.compile.build import build_plan
+from engine.model.commission import most_to_deal
+from engine.model.contract import Option
+from engine.model.event import CommissionReport, Event, ExecutionReport
+from engine.model.facts import EventCalendar
+from engine.model.loss_bound import trade_bound
+from engine.model.money import ZERO
+from engine.model.order import Order, Purpose
+from engine.model.position import Position, PositionLeg
+from engine.model.session import Session
+from engine.run.backtest.broker import BacktestBroker
+from engine.run.backtest.fills import fill_model
+from engine.run.backtest.market import DayMarket
+from engine.run.backtest.walk import Walk
+from engine.run.pretend_broker import Working
+from engine.spec.load import load_text
+from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot
+from tests.e2e.bound_markets import BLOCK, FIRST, SmallMarket
+from tests.e2e.bound_specs import spec_of
+
+SPECS = 600
+"""Different specs: path after path takes the next one."""
+SESSIONS = timedelta(days=3)
+CASH = Decimal(100_000_000)
+FILLS = ("natural", "mid+0.2", "mid")
+LIQUIDATED = 0.2
+"""The part of the paths on which the broker liquidates legs."""
+
+
+@dataclass(frozen=True)
+class Path:
+    """What came of one path. Units: dollars. bound: None where none exists, and where nothing was opened.
+
+    spreads: what the bid-ask spread took of legs that closed without others of their group; the bound leaves it out.
+    """
+
+    number: int
+    kind: str
+    opened: int = 0
+    lost: Decimal = ZERO
+    bound: Decimal | None = None
+    spreads: Decimal = ZERO
+    is_closed: bool = False
+    is_in_parts: bool = False
+    is_partly_filled: bool = False
+    is_liquidated: bool = False
+    trouble: str = ""
+
+    @property
+    def share(self) -> float:
+        """The part of its bound that the trade lost."""
+        return float(self.lost / self.bound) if self.bound else 0.0
+
+
+@dataclass
+class SpreadBroker(BacktestBroker):
+    """A broker that notes what bid-ask spreads took of legs that closed without others of their group.
+
+    positions: those of the engine, as they are now.
+    """
+
+    positions: Callable[[], Mapping[str, Position]]
+    spreads: Decimal = field(default=ZERO, kw_only=True)
+
+    def _filled(self, found: Working, count: int, net: Decimal, at: datetime) -> Iterator[Event]:
+        order = found.order
+        if order.purpose is not Purpose.ENTRY:
+            self._note_spread(order, count, net)
+        yield from super()._filled(found, count, net, at)
+
+    def _note_spread(self, order: Order, count: int, net: Decimal) -> None:
+        legs = self.positions()[order.position].legs
+        dealt = {leg.name for leg in order.legs}
+        groups = {leg.group for leg in legs if leg.name in dealt}
+        others = [leg for leg in legs if leg.group in groups and leg.name not in dealt]
+        if not others:
+            return
+        mid = sum((-order.side_of(leg).sign * leg.ratio * self._mid(leg.option) for leg in order.legs), ZERO)
+        unbid = sum((leg.ratio * self._unbid(leg) for leg in others if leg.sign > 0 and leg.held), ZERO)
+        self.spreads += (max(mid - net, ZERO) + unbid) * count * 100
+
+    def _unbid(self, leg: PositionLeg) -> Decimal:
+        """Return what a leg is asked for that nobody bids for."""
+        row = self.board.rows[leg.option]
+        return ZERO if self.board.bid[row] > 0 else Decimal(f"{self.board.ask[row]:.4f}")
+
+    def liquidated(self, option: Option, count: int, at: datetime) -> Iterator[Event]:
+        """Yield that the broker has closed so many contracts (- sold) of an option at what is quoted."""
+        row, is_buy = self.board.rows[option], count > 0
+        price = Decimal(f"{(self.board.ask if is_buy else self.board.bid)[row]:.2f}")
+        self.spreads += abs(price - self._mid(option)) * abs(count) * option.multiplier
+        self.executions += 1
+        base = self.execution_id(self.executions)
+        commission = most_to_deal(option, 1) * abs(count)
+        yield ExecutionReport(
+            at=at, exec_id=base, ref="", order_id=0, perm_id=77, client_id=0, option=option, is_combo=False,
+            is_buy=is_buy, quantity=Decimal(abs(count)), price=price, executed_at=at, is_liquidation=True,
+        )  # fmt: skip
+        yield CommissionReport(at, base, commission)
+        yield from self._moved(option, count, price * count * option.multiplier + commission, at)
+
+
+@dataclass
+class BoundWalk(Walk):
+    """A walk on which the broker may liquidate a leg of what is open, as soon as quotes have just come."""
+
+    chance: Random = field(default_factory=Random)
+    liquidates: bool = False
+    is_liquidated: bool = False
+
+    def broker_of(self, session: Session, cash: Decimal) -> BacktestBroker:
+        """Return a broker that notes spreads."""
+        return SpreadBroker(self.board, "BOUND", self.fills, session, lambda: self._positions, cash=cash)
+
+    @property
+    def _positions(self) -> Mapping[str, Position]:
+        assert self.state is not None
+        return self.state.positions
+
+    def _step(self, session: Session, market: DayMarket, place: int) -> None:
+        has_moved = place != market.place and self.now.minute % BLOCK == 0
+        super()._step(session, market, place)
+        if self.liquidates and has_moved and self.chance.random() < 0.25:
+            self._liquidate()
+
+    def _liquidate(self) -> None:
+        assert self.state is not None
+        assert isinstance(self.broker, SpreadBroker)
+        for name in self.state.active:
+            position = self.state.positions[name]
+            held = [leg for leg in position.legs if leg.held and self._is_quoted(leg)]
+            if position.state == "open" and len(held) > 1:
+                leg = self.chance.choice(held)
+                count = -leg.sign * self.chance.choice((leg.held, max(leg.held // 2, 1)))
+                self.is_liquidated, self.liquidates = True, False
+                for event in self.broker.liquidated(leg.option, count, self.now):
+                    self._hear(event)
+                return
+
+    def _is_quoted(self, leg: PositionLeg) -> bool:
+        row = self.board.rows.get(leg.option, -1)
+        return row >= 0 and self.board.bid[row] > 0
+
+
+@lru_cache(maxsize=SPECS)
+def bot_of(number: int) -> tuple[str, CompiledBot | None, str]:
+    """Return the kind of a random structure, its bot, and why there is none: its spec is refused."""
+    kind, text = spec_of(number)
+    loaded = load_text(text)
+    if loaded.spec is None:
+        return kind, None, str(loaded.diagnostics[0].message)
+    plan, problems = build_plan(loaded.spec, loaded.source, with_warnings=False)
+    if plan is None:
+        return kind, None, f"{problems[0].code} {problems[0].message}"
+    return kind, compile_bot(plan), ""
+
+
+def path_of(number: int) -> Path:
+    """Return what comes of one path."""
+    kind, bot, trouble = bot_of(number % SPECS)
+    if bot is None:
+        return Path(number, kind, trouble="" if trouble.startswith("RB209") else f"the spec is refused: {trouble}")
+    bots = {bot.plan.name: bot}
+    program = Program(bots=bots, pinned={bot.plan.digest: bot}, limits=AccountLimits(), install="bound")
+    chance = Random(f"path {number}")
+    walk = BoundWalk(
+        program, SmallMarket(number), EventCalendar(), fill_model(chance.choice(FILLS)), CASH,
+        chance=chance, liquidates=chance.random() < LIQUIDATED,
+    )  # fmt: skip
+    for _ in walk.through(FIRST, FIRST + SESSIONS):
+        if walk.state is not None and not walk.state.active and walk.state.positions:
+            break
+    assert walk.state is not None
+    found = [each for each in walk.state.positions.values() if any(leg.opened for leg in each.legs)]
+    if not found:
+        return Path(number, kind)
+    return _held_against(walk, number, kind, found[0])
+
+
+def _held_against(walk: BoundWalk, number: int, kind: str, position: Position) -> Path:
+    """Return the path of a trade that was opened."""
+    assert isinstance(walk.broker, SpreadBroker)
+    opened = max(-(-leg.opened // leg.ratio) for leg in position.legs)
+    net = _entry(position, opened)
+    bound = trade_bound(position.legs, net, opened)
+    has_groups = len({leg.group for leg in position.legs}) < len(position.legs)
+    return Path(
+        number,
+        kind,
+        opened=opened,
+        lost=-position.net,
+        bound=bound,
+        spreads=walk.broker.spreads if has_groups else ZERO,
+        is_closed=position.is_flat,
+        is_in_parts=_closed_in_parts(walk, position),
+        is_partly_filled=opened < position.quantity,  # of its entry
+        is_liquidated=walk.is_liquidated,
+    )
+
+
+def _entry(position: Position, opened: int) -> Decimal:
+    """Return the net price per share at which the structures were opened."""
+    cash = sum((leg.entry_cash for leg in position.legs), ZERO)
+    return cash / (100 * opened)
+
+
+def _closed_in_parts(walk: BoundWalk, position: Position) -> bool:
+    assert walk.state is not None
+    exits = [each for each in walk.state.orders.values() if each.position == position.id]
+    return sum(1 for each in exits if each.purpose is not Purpose.ENTRY and each.has_fills) > 1
+
+
+# ---------------------------------------------------------------- many
+
+
+@dataclass
+class Found:
+    """What came of many paths, and what is wrong with them."""
+
+    paths: list[Path]
+
+    @property
+    def opened(self) -> list[Path]:
+        """Paths on which something was opened and closed, with a bound."""
+        return [each for each in self.paths if each.opened and each.is_closed and each.bound is not None]
+
+    @property
+    def beyond(self) -> list[Path]:
+        """Paths that lost more than their bound."""
+        return [each for each in self.opened if each.bound is not None and each.lost > each.bound + each.spreads]
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong: losses beyond their bound, and counts that say that little was tried."""
+        count, opened = len(self.paths), self.opened
+        told = [
+            f"path {each.number} ({each.kind}) lost {each.lost:.2f}, bound {each.bound:.2f}" for each in self.beyond
+        ]
+        told += [f"path {each.number}: {each.trouble}" for each in self.paths if each.trouble]
+        wanted = (
+            ("were opened and closed", len(opened), 0.5),
+            ("closed in parts", sum(each.is_in_parts for each in opened), 0.15),
+            ("were filled in part", sum(each.is_partly_filled for each in opened), 0.01),
+            ("had a leg liquidated", sum(each.is_liquidated for each in opened), 0.02),
+            ("lost more than 90 % of their bound", sum(each.share > 0.9 for each in opened), 0.01),
+            ("have no bound", sum(each.opened > 0 and each.bound is None for each in self.paths), 0.02),
+        )
+        told += [f"only {found} of {count} paths {what}" for what, found, part in wanted if found < part * count]
+        nearest = max((each.share for each in opened), default=0.0)
+        if nearest < 0.97:
+            told.append(f"no trade came near its bound: {nearest:.1%} at most")
+        return tuple(told)
+
+    def lines(self) -> Iterator[str]:
+        """Yield what came of it."""
+        opened = self.opened
+        yield f"{len(self.paths):,} paths: {len(opened):,} trades with a bound, {len(self.beyond)} lost more than it"
+        yield f"{sum(each.is_in_parts for each in opened):,} closed in parts, " + (
+            f"{sum(each.is_partly_filled for each in opened):,} filled in part, "
+            f"{sum(each.is_liquidated for each in opened):,} with a leg liquidated"
+        )
+        yield f"{sum(each.opened > 0 and each.bound is None for each in self.paths):,} trades without a bound"
+        for kind in sorted({each.kind for each in opened}):
+            shares = [each.share for each in opened if each.kind == kind]
+            yield f"{kind:16} {len(shares):6,} trades, at most {max(shares):7.2%} of the bound"
+
+
+def tried(numbers: Sequence[int], workers: int = 1) -> Found:
+    """Return what came of these paths."""
+    if workers == 1:
+        return Found([path_of(number) for number in numbers])
+    with ProcessPoolExecutor(workers, mp_context=get_context("fork")) as pool:
+        return Found(list(pool.map(path_of, numbers, chunksize=50)))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Try so many paths and print what came of them; 1 when something is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
+    asked = parser.parse_args(arguments)
+    found = tried(range(asked.first, asked.first + asked.count), asked.workers)
+    for line in found.lines():
+        print(line)
+    for line in found.problems[:50]:
+        print(line, file=sys.stderr)
+    return 1 if found.problems else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
