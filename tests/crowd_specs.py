@@ -232,7 +232,7 @@ def _risk(chance: Random, legs: _Legs, *, rests: bool) -> list[str]:
     if legs.is_credit and not rests and chance.random() < 0.3:
         found.append(f"  protect: {{cost: {chance.choice((3, 5))}x credit}}")
     if chance.random() < 0.2:
-        required = chance.choice(("net_delta: {between: [-80, 80]}", "worst_case_at_expiry: {at_most: $3000}"))
+        required = chance.choice(("net_delta: {between: [-80, 80]}", "worst_case: {at_most: $3000}"))
         found.append(f"  require: [{{{required}}}]")
     if chance.random() < 0.15:
         closing = chance.choice(("", ", close: all"))
@@ -252,7 +252,7 @@ def _account(chance: Random) -> str:
         f"cash_secured_puts: {chance.choice(('cash', 'net_liquidation'))}",
     )
     required = (
-        f"worst_case_at_expiry: {{at_most: {chance.choice(('$2500', '$6000', '0.003x net_liquidation'))}}}",
+        f"worst_case: {{at_most: {chance.choice(('$2500', '$6000', '0.003x net_liquidation'))}}}",
         f"margin: {{at_most: {chance.choice(('$20000', '0.3x net_liquidation'))}}}",
         f"net_delta: {{between: [-{chance.choice((30, 100))}, 100]}}",
         "net_vega: {at_least: -$300}",

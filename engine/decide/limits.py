@@ -276,7 +276,7 @@ def closed_words(symbols: tuple[str, ...]) -> str:
 
 
 def _together(proposal: Proposal) -> str:
-    return _over(proposal.together, "all bots together could lose {}, worst_case_at_expiry is at most {}")
+    return _over(proposal.together, "all bots together could lose {}, worst_case is at most {}")
 
 
 def _puts(proposal: Proposal) -> str:

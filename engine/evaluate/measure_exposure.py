@@ -44,8 +44,8 @@ def _greeks(view: View) -> Exposure | Unknown:
     return Unknown(found.missing) if found.missing else found
 
 
-def worst_case_at_expiry(call: Call, context: Context) -> Read:
-    """Bind `worst_case_at_expiry`, dollars."""
+def worst_case(call: Call, context: Context) -> Read:
+    """Bind `worst_case`, dollars."""
 
     def read(view: View) -> Reading:
         found = view.exposure
@@ -61,5 +61,5 @@ EXPOSURE: dict[str, Callable[[Call, Context], Read]] = {
     "net_gamma": partial(_of_symbol, "gamma"),
     "net_theta": partial(_of_all, "theta"),
     "net_vega": partial(_of_all, "vega"),
-    "worst_case_at_expiry": worst_case_at_expiry,
+    "worst_case": worst_case,
 }

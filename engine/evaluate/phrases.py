@@ -268,7 +268,7 @@ PHRASES: Mapping[str, Phrase] = {
     "net_gamma": lambda words: f"the bot's gamma{words.of_symbol} in shares a point, the entry included,",
     "net_theta": _fixed("the bot's theta a day, the entry included,"),
     "net_vega": _fixed("the bot's vega a point of volatility, the entry included,"),
-    "worst_case_at_expiry": _fixed("what the bot could lose, the entry included,"),
+    "worst_case": _fixed("what the bot could lose, the entry included,"),
     "time_in_trade": _fixed("the time since the first fill"),
     "sessions_in_trade": _fixed("the sessions since the day of entry"),
 }

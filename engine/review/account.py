@@ -45,7 +45,7 @@ def _band(band: Amount) -> str:
 BACKINGS: Mapping[Backing, str] = {Backing.CASH: "the cash", Backing.NET_LIQUIDATION: "the net liquidation"}
 
 REQUIRED: Mapping[str, str] = {
-    "worst_case_at_expiry": "what all positions could lose, each at its worst, the entry included",
+    "worst_case": "what all positions could lose, each at its worst, the entry included",
     "margin": "the initial margin of the whole account with the entry, as the broker answers before it",
     "net_delta": "shares of each underlying that all positions are worth, the entry included",
     "net_gamma": "the change of them for a point, of each underlying, the entry included",
@@ -78,7 +78,7 @@ LIMITS: Mapping[str, Callable[[AccountDocument], str]] = {
         "strike x multiplier of all short puts that no long put covers, at most "
         f"{BACKINGS[d.cash_secured_puts] if d.cash_secured_puts else ''} of the account"
     ),
-    "worst_case_at_expiry": lambda d: f"{REQUIRED['worst_case_at_expiry']}, at most {_bound(d.worst_case_at_expiry)}",
+    "worst_case": lambda d: f"{REQUIRED['worst_case']}, at most {_bound(d.worst_case)}",
     "margin": lambda d: f"{REQUIRED['margin']}, at most {_bound(d.margin)}",
     "net_delta": lambda d: f"{REQUIRED['net_delta']}, {_ends(d.net_delta)}",
     "net_gamma": lambda d: f"{REQUIRED['net_gamma']}, {_ends(d.net_gamma)}",
@@ -122,7 +122,7 @@ def _measure_words(test: MeasureTest) -> str:
         at = test.arguments["at"]
         assert isinstance(at, DayTime)
         return f"it is {amounts.from_on(at)} or later"
-    if test.measure in ("worst_case_at_expiry", "margin"):
+    if test.measure in ("worst_case", "margin"):
         (bound,) = test.comparison.operands
         assert isinstance(bound, Amount)
         return f"{REQUIRED[test.measure]}, at most {_in_dollars(bound)}"

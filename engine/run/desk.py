@@ -101,7 +101,7 @@ class Desk:
             max_open=account.max_open,
             orders_per_minute=account.orders_per_minute,
             entries_per_day=account.entries_per_day,
-            worst_case_at_expiry=account.worst_case_at_expiry,
+            worst_case=account.worst_case,
             margin=account.margin,
             net_delta=account.net_delta,
             net_gamma=account.net_gamma,

@@ -32,7 +32,7 @@ def account_document(tree: Tree) -> AccountDocument:
         max_open=_count(risk.get("max_open")),
         orders_per_minute=_count(risk.get("orders_per_minute")),
         entries_per_day=_count(risk.get("entries_per_day")),
-        worst_case_at_expiry=_bound(risk.get("require"), "worst_case_at_expiry"),
+        worst_case=_bound(risk.get("require"), "worst_case"),
         margin=_bound(risk.get("require"), "margin"),
         net_delta=_between(risk.get("require"), "net_delta"),
         net_gamma=_between(risk.get("require"), "net_gamma"),

@@ -16,7 +16,7 @@ MEASURES = _words(
     probability_in_the_money margin cost value profit loss give_back breach strike leg_delta leg_gamma leg_theta
     leg_vega position_delta position_gamma position_theta position_vega time_in_trade sessions_in_trade dte
     shares_held cost_basis model buying_power net_liquidation net_delta net_gamma net_theta net_vega
-    worst_case_at_expiry compliant_sessions sharpe bot last_exit webhook"""
+    worst_case compliant_sessions sharpe bot last_exit webhook"""
 )
 GRAMMAR = _words(
     """all any not expr and or abs min max round true false unknown above at_least below at_most between outside beyond

@@ -32,10 +32,10 @@ _Standing = tuple[str, Sequence[GroupedLeg], list[Way | None]]
 
 def worst_case_cap(work: Work, positions: Iterable[Position], selection: Selection, quantity: int) -> Cap | None:
     """Return what these positions could lose with this entry, and what they may; None without a limit."""
-    bound = work.program.limits.worst_case_at_expiry
+    bound = work.program.limits.worst_case
     if bound is None:
         return None
-    limit, missing = bound_in_dollars(bound, work.state.facts.account.net_liquidation, "worst_case_at_expiry")
+    limit, missing = bound_in_dollars(bound, work.state.facts.account.net_liquidation, "worst_case")
     if limit is None:
         return Cap(None, None, missing)
     worst, missing = together(work, positions, selection, quantity, "all bots")

@@ -292,7 +292,7 @@ class AccountLimits:
     max_open: int | None = None
     orders_per_minute: int | None = None
     entries_per_day: int | None = None
-    worst_case_at_expiry: Amount | None = None
+    worst_case: Amount | None = None
     margin: Amount | None = None
     net_delta: Between | None = None
     net_gamma: Between | None = None

@@ -145,7 +145,7 @@ class PositionRisk(BaseModel):
     strategy_id: str
     max_profit: float | None
     max_loss: float | None
-    worst_at_expiry: float | None
+    worst_case: float | None
 
 
 class Risk(BaseModel):
@@ -153,7 +153,7 @@ class Risk(BaseModel):
     broker's own figures.
 
     max_profit, max_loss: of the positions that have a target, or a stop; without_target and without_stop say how many
-    have none and are not in it; None when all lack one. worst_at_expiry: None when that of one is not bounded.
+    have none and are not in it; None when all lack one. worst_case: None when that of one is not bounded.
     as_of: now where an engine runs in this process, else the oldest of the last snapshots.
     """
 
@@ -164,7 +164,7 @@ class Risk(BaseModel):
     max_loss: float | None
     without_target: int
     without_stop: int
-    worst_at_expiry: float | None
+    worst_case: float | None
     positions: list[PositionRisk]
 
 

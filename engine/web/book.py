@@ -216,7 +216,7 @@ def risk(reader: StoreReader, picture: Picture) -> Risk:
         max_loss=_rounded(sum_of_known([each.max_loss for each in found])),
         without_target=sum(each.max_profit is None for each in found),
         without_stop=sum(each.max_loss is None for each in found),
-        worst_at_expiry=_sum(each.worst_at_expiry for each in found),
+        worst_case=_sum(each.worst_case for each in found),
         positions=found,
     )
 
@@ -228,7 +228,7 @@ def _risk(row: Row, line: PositionLine | None) -> PositionRisk:
         strategy_id=row["strategy_id"],
         max_profit=None if line is None else _rounded(line.at_target),
         max_loss=None if stop is None else round(-stop, DIGITS),
-        worst_at_expiry=None if line is None else _rounded(line.max_loss),
+        worst_case=None if line is None else _rounded(line.max_loss),
     )
 
 

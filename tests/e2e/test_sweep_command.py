@@ -259,7 +259,7 @@ def test_variants_are_judged_under_the_account_document(data: Path, tmp_path: Pa
     spec.parent.mkdir()
     shutil.copy(SPEC, spec)
     for file, most in ((tmp_path / "account.yaml", 500), (wide, 50000)):
-        limit = f"risk: {{require: [{{worst_case_at_expiry: {{at_most: ${most}}}}}]}}"
+        limit = f"risk: {{require: [{{worst_case: {{at_most: ${most}}}}}]}}"
         file.write_text(f"rulebot_account: 1\nabout: Limits.\naccount: DU1234567\n{limit}\n", encoding="utf-8")
     words = ("--data", data, "--fills", "mid", "--format", "json")
     kept = ("--vary", "delta=0.06", "--workers", 1, "--out", tmp_path / "s.jsonl")

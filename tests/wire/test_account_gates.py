@@ -26,7 +26,7 @@ risk:
   price_band: 0.10
   cash_secured_puts: cash
   require:
-    - worst_case_at_expiry: {at_most: 0.13x net_liquidation}
+    - worst_case: {at_most: 0.13x net_liquidation}
     - margin: {at_most: $2050}
     - name: settled
       any:
@@ -92,7 +92,7 @@ BOTS = {
         ),
         "the short puts of all bots need $",
     ),
-    "wide": (text("wide", "10:00", width=50), "worst_case_at_expiry is at most $2,6"),
+    "wide": (text("wide", "10:00", width=50), "worst_case is at most $2,6"),
     "dear": (
         text("dear", "10:00", width=25),
         "the account would need $2,500.00 of margin, margin is at most $2,050.00",

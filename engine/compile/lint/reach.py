@@ -107,7 +107,7 @@ NATURE: Mapping[str, Range] = {
     "net_gamma": ALL,
     "net_theta": ALL,
     "net_vega": ALL,
-    "worst_case_at_expiry": NOT_NEGATIVE,
+    "worst_case": NOT_NEGATIVE,
 }
 """Every measure of the vocabulary, and the numbers that it can be."""
 
@@ -321,7 +321,7 @@ def _risks(plan: Plan, least: float) -> dict[Subject, Range]:
     return {
         Subject("max_risk", Quantity.PRICE): stretch(least, inf),
         Subject("max_risk", Quantity.DOLLARS): dollars,
-        Subject("worst_case_at_expiry", Quantity.DOLLARS): dollars,
+        Subject("worst_case", Quantity.DOLLARS): dollars,
     }
 
 

@@ -310,7 +310,7 @@ EXPOSURE = (
         )
     ),
     Measure(
-        name="worst_case_at_expiry",
+        name="worst_case",
         units=DOLLARS,
         source="strikes and fills of all positions of the bot, and quotes of the entry in question",
         max_age=OPTION_AGE,

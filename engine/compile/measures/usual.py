@@ -172,7 +172,7 @@ USUAL: Mapping[str, Mapping[Quantity, Usual]] = {
     "net_gamma": _one(Quantity.PLAIN, 0.01, 10_000.0, signed=True, zero=True),
     "net_theta": _one(Quantity.DOLLARS, 1.0, 1_000_000.0, signed=True, zero=True),
     "net_vega": _one(Quantity.DOLLARS, 1.0, 1_000_000.0, signed=True, zero=True),
-    "worst_case_at_expiry": _scaled(Quantity.DOLLARS, 0.03, 1000.0, Scale.WIDTH_IN_DOLLARS),
+    "worst_case": _scaled(Quantity.DOLLARS, 0.03, 1000.0, Scale.WIDTH_IN_DOLLARS),
 }
 """Every measure of the vocabulary; a test fails for one without its line."""
 

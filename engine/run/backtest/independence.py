@@ -33,7 +33,7 @@ def what_is_carried(program: Program) -> str:
 
 def _carried(program: Program) -> Iterator[str]:
     limits = program.limits
-    counts = (limits.margin, limits.worst_case_at_expiry)
+    counts = (limits.margin, limits.worst_case)
     if any(each is not None for each in counts) or program.require:
         yield "limits of the account"
     for bot in program.bots.values():

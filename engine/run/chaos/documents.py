@@ -18,7 +18,7 @@ from engine.spec.source import Plain
 LIMITS, LIMITS_BROKEN, LIMITS_GONE = OF_ACCOUNT = ("account_limits", "account_broken", "account_removed")
 EXTENDED, EXTENDED_BROKEN = OF_EXTENDED = ("extended", "extended_broken")
 DOCUMENTS = (*OF_ACCOUNT, *OF_EXTENDED)
-WORST = "worst_case_at_expiry"
+WORST = "worst_case"
 DRAWN: Mapping[str, tuple[Plain, ...]] = {
     "max_open": (1, 1, 2, 3),
     "entries_per_day": (1, 2, 3, 5),

@@ -223,9 +223,9 @@ def _too_much(position: Position, limits: AccountLimits) -> Iterator[str]:
     notional = sum((leg.option.strike * leg.option.multiplier * count for leg, count in dealt), ZERO)
     if limits.max_notional_per_order is not None and notional > limits.max_notional_per_order:
         yield f"over {dollars(notional)}, max_notional_per_order is {dollars(limits.max_notional_per_order)}"
-    worst, bound = (position.max_risk or ZERO) * position.quantity, limits.worst_case_at_expiry
+    worst, bound = (position.max_risk or ZERO) * position.quantity, limits.worst_case
     if bound is not None and bound.unit is Unit.DOLLARS and worst > bound.value:
-        yield f"and could lose {dollars(worst)}, worst_case_at_expiry is at most {dollars(bound.value)}"
+        yield f"and could lose {dollars(worst)}, worst_case is at most {dollars(bound.value)}"
 
 
 def _made_enough(made: Decimal | None, limits: AccountLimits) -> Iterator[str]:

@@ -68,7 +68,7 @@ class AccountDocument:
 
     account: the broker's id; "" for whatever account a paper run is connected to.
 
-    worst_case_at_expiry, margin: dollars, or a multiple of net liquidation (from `require`). net_delta, net_gamma:
+    worst_case, margin: dollars, or a multiple of net liquidation (from `require`). net_delta, net_gamma:
     shares and shares a point, of each underlying; net_theta, net_vega: dollars, of all. price_band: a percentage
     or a price per share; None is the usual one. pattern_day_trading: why the rule is passed over, "" while it is
     heeded. require: conditions besides those limits, all of which must hold for an entry: groups, the time, named ones.
@@ -83,7 +83,7 @@ class AccountDocument:
     max_open: int | None = None
     orders_per_minute: int | None = None
     entries_per_day: int | None = None
-    worst_case_at_expiry: Amount | None = None
+    worst_case: Amount | None = None
     margin: Amount | None = None
     net_delta: Between | None = None
     net_gamma: Between | None = None

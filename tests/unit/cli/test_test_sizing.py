@@ -26,7 +26,7 @@ CASES = {
     expect: [{at: "10:00", enters: any}]
   - name: spreads that could lose too much together are not entered
     market: {spx: 6000, iv: 12%}
-    expect: [{at: "11:00", orders: none, because: {worst_case_at_expiry: false}}]
+    expect: [{at: "11:00", orders: none, because: {worst_case: false}}]
 """,
     "by_distance": """
   - name: the put stands 0.6% out, the next strike away

@@ -410,7 +410,7 @@ FOUND = [
     (changed((RISK, PROTECTED), (BREACH, BREACH + "    order: {step: 0.05, pause: 10s}\n")), "RB341", "5s"),
     # what structure and limits leave no room for
     (changed((RISK, "  max_loss_per_trade: $100\n")), "RB316", "$100"),
-    (changed((RISK, RISK + "  require:\n    - worst_case_at_expiry: {at_most: $100}\n")), "RB311", "$100"),
+    (changed((RISK, RISK + "  require:\n    - worst_case: {at_most: $100}\n")), "RB311", "$100"),
     (changed((REQUIRE, "    - max_risk: {at_most: $300}\n")), "RB311", "$300"),
     (
         changed((REQUIRE, "    - credit: {between: [0.50, 2.00]}\n"), (RISK, "  max_loss_per_trade: $795\n")),
@@ -456,7 +456,7 @@ QUIET = [
     changed(("{ratio: 2, buy", "{ratio: 3, buy"), text=IN_PAIRS),
     changed((STOP, "  - stop: {loss: 10%}\n    confirm: 2 quotes\n"), (TARGET, "  - target: {profit: 25%}\n")),
     changed((REQUIRE, "    - credit: {between: [0.50, 2.50]}\n"), (RISK, "  max_loss_per_trade: $795\n")),
-    changed((RISK, RISK + "  require:\n    - worst_case_at_expiry: {at_most: $900}\n")),
+    changed((RISK, RISK + "  require:\n    - worst_case: {at_most: $900}\n")),
     changed((REQUIRE, "    - credit: {at_least: $30}\n")),
     changed(
         ("underlying: SPX", "underlying: SPY"),

@@ -56,8 +56,8 @@ def test_the_sketch_of_the_language() -> None:
         ("{name: r, net_theta: {at_most: $50}}", True),  # of all: 40 and 10
         ("{name: r, net_theta: {at_most: $49}}", False),
         ("{name: r, net_vega: {at_least: -$130}}", True),
-        ("{name: r, worst_case_at_expiry: {at_most: $900}}", True),
-        ("{name: r, worst_case_at_expiry: {at_most: 0.04x net_liquidation}}", False),
+        ("{name: r, worst_case: {at_most: $900}}", True),
+        ("{name: r, worst_case: {at_most: 0.04x net_liquidation}}", False),
         ("{name: r, margin: {at_most: 0.25x net_liquidation}}", True),
         ("{name: r, margin: {at_most: $4999}}", False),
         ("{not: {margin: {at_most: $4999}}}", True),
@@ -84,7 +84,7 @@ def test_true_and_false(text: str, truth: bool) -> None:
         ("{name: r, any: [{net_gamma: {at_least: 0}}, {time: '12:01'}]}", "r of the account document is unknown: "),
         ("{name: r, any: [{net_gamma: {at_least: 0}}, {time: '12:00'}]}", ""),
         ("{name: r, all: [{net_gamma: {at_least: 0}}, {time: '12:00'}]}", "r of the account document is unknown: "),
-        ("{name: r, worst_case_at_expiry: {at_most: $1}}", "r of the account document is unknown: no sound quote"),
+        ("{name: r, worst_case: {at_most: $1}}", "r of the account document is unknown: no sound quote"),
     ],
 )
 def test_what_is_unknown_never_enters_unless_another_decides(text: str, said: str) -> None:

@@ -77,7 +77,7 @@ def test_a_proposal_within_every_limit_is_not_refused() -> None:
         ({"stopped": "trading is halted in SPX, SPY"}, "trading is halted in SPX, SPY"),
         (
             {"together": Cap(Decimal("5000.01"), Decimal(5000))},
-            "all bots together could lose $5,000.01, worst_case_at_expiry is at most $5,000.00",
+            "all bots together could lose $5,000.01, worst_case is at most $5,000.00",
         ),
         (
             {"margin": Cap(Decimal("7000.01"), Decimal(7000))},

@@ -88,8 +88,8 @@ LATE = "{name: late, any: [{net_gamma: {at_least: 0}}, {not: {time: '15:45'}}]}"
         (LATE, LATE.replace("{net_gamma: {at_least: 0}}", "{not: {not: {net_gamma: {at_least: 0}}}}"), AS_OFTEN),
         ("{name: late, margin: {at_most: $500}}", "{name: late, margin: {at_most: $600}}", MORE),
         (
-            "{name: late, worst_case_at_expiry: {at_most: 0.5x net_liquidation}}",
-            "{name: late, worst_case_at_expiry: {at_most: 0.4x net_liquidation}}",
+            "{name: late, worst_case: {at_most: 0.5x net_liquidation}}",
+            "{name: late, worst_case: {at_most: 0.4x net_liquidation}}",
             FEWER,
         ),
         ("{name: late, margin: {at_most: $500}}", "{name: late, margin: {at_most: 0.5x net_liquidation}}", UNCLEAR),

@@ -145,7 +145,7 @@ def test_an_edit_that_makes_no_sense_is_taken_back_at_a_start(desk: Desk, tmp_pa
 # ---------------------------------------------------------------- the account document, and what specs extend
 
 ACCOUNT = (Path(__file__).parents[3] / "examples" / "account_limits.yaml").read_text()
-TIGHT = (("max_open", 1), ("worst_case_at_expiry", "$600"))
+TIGHT = (("max_open", 1), ("worst_case", "$600"))
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def spoiled(kind: str, breaks: str, bot: str = "") -> Reload:
 
 def test_limits_are_drawn_that_every_document_can_have() -> None:
     chance, limits = Random(1), limits_said(ACCOUNT)
-    assert dict(limits)["worst_case_at_expiry"] == "0.5x net_liquidation"
+    assert dict(limits)["worst_case"] == "0.5x net_liquidation"
     seen: set[str] = set()
     for text in ("", ACCOUNT):
         before = limits_said(text)
@@ -196,7 +196,7 @@ def test_a_document_that_is_not_there_appears_first() -> None:
     drawn = [of_account(Random(seed), OF_ACCOUNT, "", instants) for seed in range(20)]
     assert {each[0].kind for each in drawn} == {LIMITS}
     assert {each.kind for found in drawn for each in found} == set(OF_ACCOUNT)
-    assert str(limit()) == "account_limits: at 10:00:00, max_open: 1, worst_case_at_expiry: $600"
+    assert str(limit()) == "account_limits: at 10:00:00, max_open: 1, worst_case: $600"
     assert str(spoiled(LIMITS_BROKEN, "half")) == "account_broken: at 10:00:00, half for 60 s"
 
 

@@ -116,8 +116,8 @@ def said(found: Json, *records: Record) -> list[str]:
         ({"max_contracts_per_order": 1}, {"max_contracts_per_order": 2}, "of 2 contracts"),
         ({"max_notional_per_order": Decimal(1179999)}, {"max_notional_per_order": Decimal(1180000)}, "over $1,180,000"),
         (
-            {"worst_case_at_expiry": Amount(Decimal(999), Unit.DOLLARS)},
-            {"worst_case_at_expiry": Amount(Decimal(1000), Unit.DOLLARS)},
+            {"worst_case": Amount(Decimal(999), Unit.DOLLARS)},
+            {"worst_case": Amount(Decimal(1000), Unit.DOLLARS)},
             "could lose $1,000.00",
         ),
     ],

@@ -181,7 +181,7 @@ def test_limits_of_the_account() -> None:
     found = account_of(
         "entries_per_day: 40, cash_secured_puts: net_liquidation, max_contracts_per_order: 8, "
         "max_notional_per_order: $250000, price_band: 10%, pattern_day_trading: {ignore: a cash account}, "
-        "require: [{worst_case_at_expiry: {at_most: 0.5x net_liquidation}}, {margin: {at_most: $90000}}]"
+        "require: [{worst_case: {at_most: 0.5x net_liquidation}}, {margin: {at_most: $90000}}]"
     )
     assert found == AccountDocument(
         version=1,
@@ -193,11 +193,11 @@ def test_limits_of_the_account() -> None:
         max_notional_per_order=Decimal(250000),
         price_band=Amount(Decimal(10), Unit.PERCENT),
         pattern_day_trading="a cash account",
-        worst_case_at_expiry=Amount(Decimal("0.5"), Unit.MULTIPLE, "net_liquidation"),
+        worst_case=Amount(Decimal("0.5"), Unit.MULTIPLE, "net_liquidation"),
         margin=Amount(Decimal(90000), Unit.DOLLARS),
     )
     assert account_of("price_band: 0.25").price_band == Amount(Decimal("0.25"), Unit.NUMBER)
-    bound = account_of("require: [{worst_case_at_expiry: {at_most: $25000}}]").worst_case_at_expiry
+    bound = account_of("require: [{worst_case: {at_most: $25000}}]").worst_case
     assert bound == Amount(Decimal(25000), Unit.DOLLARS)
 
 
@@ -211,9 +211,9 @@ def test_limits_of_the_account() -> None:
         ("require: [{net_theta: {at_most: 5}}]", ["RB152"]),
         ("require: [{net_delta: {between: [5, -5]}}]", ["RB156"]),
         ("require: [{net_delta: {at_least: -5, at_most: 5}}]", ["RB118"]),
-        ("require: [{worst_case_at_expiry: {at_least: $100}}]", ["RB111"]),
-        ("require: [{worst_case_at_expiry: {at_most: 0.5}}]", ["RB152"]),
-        ("require: [{worst_case_at_expiry: {at_most: 0.5x buying_power}}]", ["RB152"]),
+        ("require: [{worst_case: {at_least: $100}}]", ["RB111"]),
+        ("require: [{worst_case: {at_most: 0.5}}]", ["RB152"]),
+        ("require: [{worst_case: {at_most: 0.5x buying_power}}]", ["RB152"]),
         ("require: []", ["RB121"]),
         ("require: [{any: [{time: '15:45'}]}]", ["RB114"]),
         ("require: [{name: r, any: []}]", ["RB121"]),

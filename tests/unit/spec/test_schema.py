@@ -141,7 +141,7 @@ def test_keys_of_the_schema_are_fields_of_the_nouns() -> None:
     }
 
 
-REQUIRED = ("worst_case_at_expiry", "margin", "net_delta", "net_gamma", "net_theta", "net_vega")
+REQUIRED = ("worst_case", "margin", "net_delta", "net_gamma", "net_theta", "net_vega")
 """Limits of the account that are conditions of `require`."""
 
 

@@ -307,7 +307,7 @@ def test_assigned_at_expiry_the_calls_are_gone_with_the_shares() -> None:
 
 
 def test_covered_calls_have_a_worst_case_over_all_bots() -> None:
-    limits = AccountLimits(worst_case_at_expiry=Amount(Decimal(100), Unit.DOLLARS))
+    limits = AccountLimits(worst_case=Amount(Decimal(100), Unit.DOLLARS))
     desk = desk_of(1000, "one", "two", limits=limits)
     desk.until("10:00")
     assert sent(desk) == [("one", 5), ("two", 5)]

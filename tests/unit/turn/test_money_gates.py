@@ -52,19 +52,19 @@ def dollars(amount: int) -> Amount:
 
 def test_the_worst_case_of_one_entry() -> None:
     """Sold at 0.30 at once (2.20 - 1.90), 10 wide: 970 and 3 in commissions."""
-    desk = desk_of(worst_case_at_expiry=dollars(900))
+    desk = desk_of(worst_case=dollars(900))
     desk.until("10:00")
     assert refused(desk).startswith("all bots together could lose $9")
-    assert refused(desk).endswith(", worst_case_at_expiry is at most $900.00")
+    assert refused(desk).endswith(", worst_case is at most $900.00")
     assert not desk.submitted
     assert desk.state.bots["spread"].waits == refused(desk)
 
 
 def test_the_worst_case_counts_what_is_open_and_what_works() -> None:
-    desk = desk_of(text_of("one"), text_of("two"), worst_case_at_expiry=dollars(1500))
+    desk = desk_of(text_of("one"), text_of("two"), worst_case=dollars(1500))
     desk.until("10:00")
     assert [order.bot for order in desk.submitted] == ["one"]
-    assert "worst_case_at_expiry" in refused(desk, "two")
+    assert "worst_case" in refused(desk, "two")
     desk.fill(desk.last)
     desk.tick(30)
     assert [order.bot for order in desk.submitted] == ["one"]
@@ -73,18 +73,18 @@ def test_the_worst_case_counts_what_is_open_and_what_works() -> None:
 @pytest.mark.parametrize(("limit", "sent"), [(1500, 1), (2000, 2)])
 def test_both_sides_of_a_day_can_be_lost_one_after_the_other(limit: int, sent: int) -> None:
     """Each bot closes at a price of its own: the puts in a fall, the calls in the recovery. Each can lose 9 x 100."""
-    desk = desk_of(text_of("puts"), text_of("calls", legs=CALLS), worst_case_at_expiry=dollars(limit))
+    desk = desk_of(text_of("puts"), text_of("calls", legs=CALLS), worst_case=dollars(limit))
     desk.until("10:00")
     assert len(desk.submitted) == sent
 
 
 def test_net_liquidation_bounds_it_and_must_be_known() -> None:
-    desk = desk_of(worst_case_at_expiry=HALF, account=Account(net_liquidation=Decimal(1000)))
+    desk = desk_of(worst_case=HALF, account=Account(net_liquidation=Decimal(1000)))
     desk.until("10:00")
-    assert refused(desk).endswith("worst_case_at_expiry is at most $500.00")
-    desk = desk_of(worst_case_at_expiry=HALF, account=Account(cash=Decimal(1000)))
+    assert refused(desk).endswith("worst_case is at most $500.00")
+    desk = desk_of(worst_case=HALF, account=Account(cash=Decimal(1000)))
     desk.until("10:00")
-    assert refused(desk) == "net_liquidation of the account is unknown, and worst_case_at_expiry is held against it"
+    assert refused(desk) == "net_liquidation of the account is unknown, and worst_case is held against it"
     desk.send(AccountReport(desk.now, Account(net_liquidation=Decimal(10000))))
     desk.tick(15)
     assert len(desk.submitted) == 1
@@ -97,12 +97,12 @@ def test_a_loss_without_bound_is_refused_and_keeps_others_out() -> None:
         risk="{undefined_risk: allow}",
         entry='{at: "10:00"}',
     )
-    desk = desk_of(naked, worst_case_at_expiry=dollars(10**6))
+    desk = desk_of(naked, worst_case=dollars(10**6))
     desk.until("10:00")
     assert "what all bots could lose has no bound: nothing covers short_call in this entry" in refused(desk, "naked")
     desk = desk_of(naked, text_of("later", entry='{at: "10:05"}'))
     desk.opened()
-    desk.program = replace(desk.program, limits=AccountLimits(worst_case_at_expiry=dollars(10**6)))
+    desk.program = replace(desk.program, limits=AccountLimits(worst_case=dollars(10**6)))
     desk.until("10:05")
     assert "no bound: nothing covers short_call in naked-20261118-1" in refused(desk, "later")
 
@@ -110,7 +110,7 @@ def test_a_loss_without_bound_is_refused_and_keeps_others_out() -> None:
 def test_an_entry_at_work_without_a_quote_is_unknown() -> None:
     patient = "{start: mid, wait: 600s, tries: 1, then: cancel}"
     one = text_of("one", order=patient)
-    desk = desk_of(one, text_of("two", legs=CALLS, entry='{at: "10:05"}'), worst_case_at_expiry=dollars(10**6))
+    desk = desk_of(one, text_of("two", legs=CALLS, entry='{at: "10:05"}'), worst_case=dollars(10**6))
     desk.ack(desk.enter())
     desk.blind(*(leg.option for leg in desk.last.legs))
     desk.until("10:05")

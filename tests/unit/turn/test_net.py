@@ -48,8 +48,8 @@ def waits(desk: Desk) -> str:
         ("{net_vega: {at_least: -$5}}", True),
         ("{net_vega: {at_least: -$4}}", False),
         # 10 wide, sold at once for 2.25 - 1.65: 1,880 and 13.04 of commissions
-        ("{worst_case_at_expiry: {at_most: $1894}}", True),
-        ("{worst_case_at_expiry: {at_most: $1893}}", False),
+        ("{worst_case: {at_most: $1894}}", True),
+        ("{worst_case: {at_most: $1893}}", False),
         ('{not: {time: "10:30"}}', True),
         ("{net_delta: {at_most: 5.3}}, {net_vega: {at_least: -$4}}", False),
         ("{expr: net_theta > -2 * net_vega + 1, name: paid}", False),
@@ -63,17 +63,17 @@ def test_the_entry_is_included(require: str, enters: bool) -> None:
 
 
 def test_what_is_open_counts_too() -> None:
-    desk = desk_of("{worst_case_at_expiry: {at_most: $3000}}")
+    desk = desk_of("{worst_case: {at_most: $3000}}")
     desk.fill(desk.submitted[0])
     desk.until("10:20:05")
     assert len(desk.submitted) == 1
-    assert waits(desk).startswith("worst_case_at_expiry $3,")
+    assert waits(desk).startswith("worst_case $3,")
 
 
 @pytest.mark.parametrize(("most", "sent"), [("$2850", 2), ("$2800", 1)])
 def test_what_an_entry_that_is_over_has_not_filled_counts_no_more(most: str, sent: int) -> None:
     """One of two may lose 930, and two more 1,880; their commissions come to 5."""
-    desk = desk_of(f"{{worst_case_at_expiry: {{at_most: {most}}}}}")
+    desk = desk_of(f"{{worst_case: {{at_most: {most}}}}}")
     first = desk.submitted[0]
     desk.fill(first, 1)
     desk.cancelled(first, 1)
@@ -108,7 +108,7 @@ def test_stale_greeks_do_not_enter() -> None:
 
 def test_short_calls_that_nothing_covers_have_no_worst_case() -> None:
     legs = "\n  expiry: {dte: 0}\n  short_call: {sell: call, strike: {delta: 0.10}}\n"
-    risk = "{undefined_risk: allow, require: [{worst_case_at_expiry: {at_most: $100000}}]}"
+    risk = "{undefined_risk: allow, require: [{worst_case: {at_most: $100000}}]}"
     desk = Desk((text_of(legs=legs, risk=risk, **AT),))
     desk.until("10:00:05")
     assert not desk.submitted

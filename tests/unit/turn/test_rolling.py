@@ -676,7 +676,7 @@ def test_a_roll_at_work_counts_no_tries_while_trading_is_halted() -> None:
 @pytest.mark.parametrize(("most", "sent"), [("$2000", 1), ("$1900", 0)])
 def test_the_risk_of_the_bot_is_judged_of_what_it_opens_as_if_the_old_one_were_gone(most: str, sent: int) -> None:
     """The old one may lose 1,880; the new one 1,920 at what its legs bring at once, and 5 of commissions."""
-    risk = f"{{max_loss_per_trade: $20000, require: [{{worst_case_at_expiry: {{at_most: {most}}}}}]}}"
+    risk = f"{{max_loss_per_trade: $20000, require: [{{worst_case: {{at_most: {most}}}}}]}}"
     desk = held("{expiry: {dte: {at_least: 1}}}", risk=risk)
     offer(desk, 2.00, 1.50)
     frighten(desk)

@@ -271,7 +271,7 @@ def test_what_filled_unseen_is_told_by_the_options_whatever_shares_others_hold(t
 @pytest.mark.parametrize(("limit", "count"), [(59000, 0), (60000, 1)])
 def test_the_account_counts_what_a_buy_write_can_lose(limit: int, count: int) -> None:
     """Bought at 600.01 and sold at 2.05 at once: 597.96 a share, and commissions."""
-    limits = AccountLimits(worst_case_at_expiry=Amount(Decimal(limit), Unit.DOLLARS))
+    limits = AccountLimits(worst_case=Amount(Decimal(limit), Unit.DOLLARS))
     desk = Desk((text_of("writer", **WRITE),), limits=limits, linked=False)
     desk.quote(STOCK, 599.99, 600.01)
     desk.link()
@@ -282,7 +282,7 @@ def test_the_account_counts_what_a_buy_write_can_lose(limit: int, count: int) ->
 
 
 def test_one_lot_with_two_calls_is_refused_by_the_account_too() -> None:
-    limits = AccountLimits(worst_case_at_expiry=Amount(Decimal(900000), Unit.DOLLARS))
+    limits = AccountLimits(worst_case=Amount(Decimal(900000), Unit.DOLLARS))
     legs = WRITE["legs"].replace("sell: call", "sell: call, ratio: 2")
     desk = Desk((text_of("writer", **{**WRITE, "legs": legs, "risk": "{undefined_risk: allow}"}),), limits=limits)
     desk.quote(STOCK, 599.99, 600.01)

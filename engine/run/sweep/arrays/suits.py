@@ -125,7 +125,7 @@ def _of_limits(limits: AccountLimits, plan: Plan) -> Iterator[bool]:
     entry can lose no more than the limit.
     """
     contracts = sum(leg.ratio for leg in plan.legs if not leg.is_shares) * plan.quantity
-    yield any(each is not None for each in (limits.worst_case_at_expiry, limits.margin, limits.daily_profit))
+    yield any(each is not None for each in (limits.worst_case, limits.margin, limits.daily_profit))
     yield bool(limits.net)
     yield limits.daily_loss is not None and not _loses_less(plan, limits.daily_loss)
     yield limits.entries_per_day is not None and limits.entries_per_day < plan.entry.per_day
