@@ -77,7 +77,8 @@ class Proposal:
     unvalued, account_unvalued:
     positions of the bot, and of all, without a sound quote, so without a profit. cover: None unless shares are to cover
     its calls. hit: which of its protective stops would act as soon as it rests, in words. structures: of this
-    entry; max_structures, is_built_in: of a run without an account document.
+    entry; max_structures, is_built_in: of a run without an account document. notional_missing: why max_notional is
+    unknown.
     """
 
     at: datetime
@@ -114,6 +115,7 @@ class Proposal:
     structures: int = 1
     max_structures: int | None = None
     is_built_in: bool = False
+    notional_missing: str = ""
     net: str = ""
     required: str = ""
     rival: str = ""
@@ -310,6 +312,8 @@ def _size(proposal: Proposal) -> str:
     if limit is not None and proposal.contracts > limit:
         return f"an order of {counted(proposal.contracts, 'contract')}, max_contracts_per_order is {limit}"
     most = proposal.max_notional
+    if proposal.notional_missing:
+        return proposal.notional_missing
     if most is not None and proposal.notional > most:
         built_in = f"the built-in cap is {dollars(most)}: {RAISED_BY}" if proposal.is_built_in else ""
         allowed = built_in or f"max_notional_per_order is {dollars(most)}"

@@ -15,7 +15,7 @@ from decimal import Decimal
 from functools import lru_cache
 from itertools import pairwise
 
-from engine.model.contract import Option, Right
+from engine.model.contract import Option, Right, Settlement, product
 from engine.model.money import ZERO
 
 Range = tuple[Decimal, Decimal | None]
@@ -180,18 +180,36 @@ def _lowest_payoff(parts: list[Part]) -> Decimal | None:
 
 
 def cash_for_puts(way: Way) -> Decimal:
-    """Return the dollars that buying the shares of every short put takes that no long put of the same kind covers.
+    """Return the dollars that short puts take which no long put covers: strike x multiplier of each.
 
-    Of the same kind: one trading class, last day and position; a long put of another day covers nothing. The short
-    puts of the highest strikes are taken to be the uncovered ones.
+    What is delivered has to be paid, and a cash-settled put may cost as much. A long put covers a short one that ends
+    no later: its shares are sold at the strike of the long one, or it is worth as much in cash. The short puts of the
+    highest strikes are taken to be the uncovered ones.
     """
+    puts = [(option, count) for option, count, _ in way if option.right is Right.PUT]
+    kinds = dict.fromkeys(_deliverable(option) for option, _ in puts)
+    return sum((_cash_of([put for put in puts if _deliverable(put[0]) == kind]) for kind in kinds), ZERO)
+
+
+def _deliverable(option: Option) -> str:
+    """Return what tells options apart that cover nothing of each other: adjusted classes deliver other shares."""
+    is_cash = product(option.symbol).settlement is not Settlement.SHARES
+    return option.symbol if is_cash else option.trading_class
+
+
+def _cash_of(puts: list[Part]) -> Decimal:
+    """Return the dollars that uncovered short puts of one kind need.
+
+    Source: of all days, the one from which on most short puts are left over says how many find no long one (as
+    `cover.needed_by` has it of calls).
+    """
+    bare = running = 0
+    for _, count in sorted(puts, key=lambda put: (_end_of(put[0]), put[1]), reverse=True):
+        running -= count
+        bare = max(bare, running)
     total = ZERO
-    puts_of = [(option, count) for option, count, _ in way if option.right is Right.PUT]
-    for ending in {(option.trading_class, option.expiry) for option, _ in puts_of}:
-        puts = [(o, count) for o, count in puts_of if (o.trading_class, o.expiry) == ending]
-        bare = -sum(count for _, count in puts)
-        for option, count in sorted(puts, key=lambda put: -put[0].strike):
-            taken = min(max(-count, 0), max(bare, 0))
-            total += taken * option.strike * option.multiplier
-            bare -= taken
+    for option, count in sorted(puts, key=lambda put: -put[0].strike):
+        taken = min(max(-count, 0), bare)
+        total += taken * option.strike * option.multiplier
+        bare -= taken
     return total

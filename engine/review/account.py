@@ -71,7 +71,7 @@ LIMITS: Mapping[str, Callable[[AccountDocument], str]] = {
         f"at most {amounts.counted(d.max_contracts_per_order or 0, 'contract')} in an entry, all legs added up"
     ),
     "max_notional_per_order": lambda d: (
-        f"strike x multiplier x contracts of an entry, all legs added up, at most {_dollars(d.max_notional_per_order)}"
+        f"strike x multiplier x contracts of an entry, all legs added up, at most {_bound(d.max_notional_per_order)}"
     ),
     "price_band": lambda d: f"priced at most {_band(d.price_band or USUAL_BAND)} from the mid, at every try",
     "cash_secured_puts": lambda d: (

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import field, replace
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from engine.spec.diagnostic import Diagnostic, headline, in_file_order, not_acce
 from engine.spec.files import beside_specs, find_files
 from engine.spec.load import Loaded, load_document, load_text
 from engine.spec.nouns.account import AccountDocument
-from engine.spec.nouns.condition import Condition
+from engine.spec.nouns.condition import Amount, Condition, Unit
 from engine.spec.parameters import of_bot
 from engine.spec.resolved import governing_text, is_alone
 from engine.turn.program import BUILT_IN, USUAL_BAND, AccountLimits, CompiledBot, Program, compile_bot
@@ -109,7 +110,8 @@ class Desk:
             net_vega=account.net_vega,
             cash_secured_puts=account.cash_secured_puts,
             max_contracts_per_order=account.max_contracts_per_order,
-            max_notional_per_order=account.max_notional_per_order,
+            max_notional_per_order=_in(Unit.DOLLARS, account.max_notional_per_order),
+            max_notional_times=_in(Unit.MULTIPLE, account.max_notional_per_order),
             price_band=account.price_band or USUAL_BAND,
             heeds_day_trades=not account.pattern_day_trading,
         )
@@ -330,3 +332,8 @@ def check_overrides(desk: Desk, overrides: Mapping[str, str]) -> None:
         if name not in known:
             listed = ", ".join(sorted(each for each in known if "." not in each)) or "none of these bots has any"
             raise MisuseError(f"no bot has a parameter '{name}'", f"parameters: {listed}")
+
+
+def _in(unit: Unit, bound: Amount | None) -> Decimal | None:
+    """Return a bound that is written in this unit, None of another one."""
+    return bound.value if bound is not None and bound.unit is unit else None

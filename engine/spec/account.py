@@ -41,7 +41,7 @@ def account_document(tree: Tree) -> AccountDocument:
         require=_rules(risk.get("require")),
         cash_secured_puts=None if backing == IGNORE else Backing(backing),
         max_contracts_per_order=_count(risk.get("max_contracts_per_order")),
-        max_notional_per_order=number(risk.get("max_notional_per_order")),
+        max_notional_per_order=amount(risk.get("max_notional_per_order")),
         price_band=amount(risk.get("price_band")),
         pattern_day_trading=str(mapping(risk.get("pattern_day_trading", {"ignore": ""}))["ignore"]),
         live=_live(tree.get("live")),

@@ -74,6 +74,7 @@ def entry_refusal(
         worst_case = trade_bound(selection.legs, price or ZERO, quantity, is_covered=view.is_covered)
     state = work.bots[plan.name]
     counts = [(leg, leg.ratio * quantity) for leg in selection.legs]
+    max_notional, notional_missing = _max_notional(work)
     parts = opening_parts(selection)
     return refusal(
         Proposal(
@@ -107,7 +108,8 @@ def entry_refusal(
             contracts=sum(count for leg, count in counts if not leg.option.is_share),
             max_contracts=limits.max_contracts_per_order,
             notional=sum((_notional(work, leg.option, count) for leg, count in counts), ZERO),
-            max_notional=limits.max_notional_per_order,
+            max_notional=max_notional,
+            notional_missing=notional_missing,
             price=price,
             mid=None if quote.mid is None else Decimal(f"{quote.mid:.4f}"),
             band=price_band(limits.price_band, parts, work.state.board),
@@ -165,6 +167,18 @@ def _notional(work: Work, option: Option, count: int) -> Decimal:
     row = work.state.board.rows.get(option, -1)
     ask = work.state.board.ask[row] if row >= 0 else 0.0
     return Decimal(f"{ask if ask == ask else 0.0:.4f}") * count
+
+
+def _max_notional(work: Work) -> tuple[Decimal | None, str]:
+    """Return the dollars of notional that an order may have, None without a limit; None, and why, while unknown."""
+    limits, worth = work.program.limits, work.state.facts.account.net_liquidation
+    flat, times = limits.max_notional_per_order, limits.max_notional_times
+    if times is None:
+        return flat, ""
+    if worth is None:
+        return None, "net_liquidation of the account is unknown, and the notional of an order is held against it"
+    scaled = times * max(worth, ZERO)
+    return (scaled if flat is None else min(flat, scaled)), ""
 
 
 def _net(work: Work, others: list[Position], view: View, selection: Selection) -> str:

@@ -35,7 +35,7 @@ from engine.evaluate.rules import Judge, compile_expected_move, compile_rule
 from engine.evaluate.snapshot import LegView, View
 from engine.evaluate.strike_target import ExpectedMove
 from engine.evaluate.watch import exit_levels, exit_moves, exit_reads, levels
-from engine.model.caps import MOST_NOTIONAL, MOST_STRUCTURES
+from engine.model.caps import MOST_NOTIONAL, MOST_STRUCTURES, NOTIONAL_TIMES
 from engine.model.contract import Option, Underlying
 from engine.model.facts import Facts
 from engine.model.market import Extras
@@ -283,7 +283,8 @@ class AccountLimits:
     """What all bots together may do (the account document). None is no limit.
 
     price_band: how far an entry's price may lie from the mid; there always is one. heeds_day_trades: no entry that
-    closes on its day is sent when the broker counts no day trade left. max_structures_per_order: of the built-in caps
+    closes on its day is sent when the broker counts no day trade left. max_notional_times: how many times net
+    liquidation the notional of an order may be, beside its dollars. max_structures_per_order: of the built-in caps
     alone. is_built_in: no account document gives these limits.
     """
 
@@ -301,6 +302,7 @@ class AccountLimits:
     cash_secured_puts: Backing | None = None
     max_contracts_per_order: int | None = None
     max_notional_per_order: Decimal | None = None
+    max_notional_times: Decimal | None = None
     price_band: Amount = USUAL_BAND
     heeds_day_trades: bool = True
     max_structures_per_order: int | None = None
@@ -326,6 +328,7 @@ class AccountLimits:
 BUILT_IN = AccountLimits(
     max_structures_per_order=MOST_STRUCTURES,
     max_notional_per_order=MOST_NOTIONAL,
+    max_notional_times=Decimal(NOTIONAL_TIMES),
     cash_secured_puts=Backing.CASH,
     is_built_in=True,
 )

@@ -99,5 +99,5 @@ def way_of(text: str, terms: Terms) -> Way:
         program = program_of(text, terms)
     except MisuseError:
         return Way(by_arrays=False, is_apart=False)
-    by_arrays = not terms.every_turn and not unsuited(program, terms.fills, terms.shares)
+    by_arrays = not terms.every_turn and not unsuited(program, terms.fills, terms.shares, terms.cash)
     return Way(by_arrays, is_independent(program, terms.shares))

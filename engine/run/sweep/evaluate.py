@@ -218,7 +218,7 @@ def live_through(
             found[number] = Part(number=number, point=point, since=first, is_apart=False)
             continue
         walk = Walk(program, source, calendar, terms.fills, terms.cash, brought=dict(terms.shares))
-        by_turns = "" if terms.every_turn else unsuited(program, terms.fills, terms.shares)
+        by_turns = "" if terms.every_turn else unsuited(program, terms.fills, terms.shares, terms.cash)
         bot = None if terms.every_turn or by_turns else ArrayBot(program, numbers)
         lived.append(_Lived(number, point, walk, is_apart, terms.cash, first, bot, by_turns))
     if first == terms.first:

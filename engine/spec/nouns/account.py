@@ -68,10 +68,11 @@ class AccountDocument:
 
     account: the broker's id; "" for whatever account a paper run is connected to.
 
-    worst_case, margin: dollars, or a multiple of net liquidation (from `require`). net_delta, net_gamma:
-    shares and shares a point, of each underlying; net_theta, net_vega: dollars, of all. price_band: a percentage
-    or a price per share; None is the usual one. pattern_day_trading: why the rule is passed over, "" while it is
-    heeded. require: conditions besides those limits, all of which must hold for an entry: groups, the time, named ones.
+    worst_case, margin (from `require`), max_notional_per_order: dollars, or a multiple of net liquidation. net_delta,
+    net_gamma: shares and shares a point, of each underlying; net_theta, net_vega: dollars, of all. price_band: a
+    percentage or a price per share; None is the usual one. pattern_day_trading: why the rule is passed over, "" while
+    it is heeded. require: conditions besides those limits, all of which must hold for an entry: groups, the time, named
+    ones.
     live: None when no bot of this document may trade real money.
     """
 
@@ -92,7 +93,7 @@ class AccountDocument:
     require: tuple[Condition, ...] = ()
     cash_secured_puts: Backing | None = None
     max_contracts_per_order: int | None = None
-    max_notional_per_order: Decimal | None = None
+    max_notional_per_order: Amount | None = None
     price_band: Amount | None = None
     pattern_day_trading: str = ""
     live: LiveRules | None = None

@@ -99,7 +99,17 @@ CALLS: Way = ((call(6050), -1, Decimal(150)), (call(6060), 1, Decimal(0)))
             ((put(590, "SPY"), -1, Decimal(0)), (put(585, "SPY"), -1, Decimal(0)), (put(580, "SPY"), 1, Decimal(0))),
             59000,
         ),
-        (((put(590, "SPY"), -1, Decimal(0)), (put(580, "SPY", LATER), 1, Decimal(0))), 59000),
+        (((put(590, "SPY"), -1, Decimal(0)), (put(580, "SPY", LATER), 1, Decimal(0))), 0),
+        (((put(590, "SPY", LATER), -1, Decimal(0)), (put(590, "SPY"), 1, Decimal(0))), 59000),
+        (((put(5900), -2, Decimal(0)), (put(5900, expiry=LATER), 1, Decimal(0))), 590000),
+        (
+            (
+                (put(590, "SPY"), -1, Decimal(0)),
+                (put(590, "SPY", LATER), 1, Decimal(0)),
+                (put(595, "SPY"), -1, Decimal(0)),
+            ),
+            59500,
+        ),
         (((put(590, "SPY"), 0, Decimal(0)),), 0),
     ],
 )

@@ -190,7 +190,7 @@ def test_limits_of_the_account() -> None:
         entries_per_day=40,
         cash_secured_puts=Backing.NET_LIQUIDATION,
         max_contracts_per_order=8,
-        max_notional_per_order=Decimal(250000),
+        max_notional_per_order=Amount(Decimal(250000), Unit.DOLLARS),
         price_band=Amount(Decimal(10), Unit.PERCENT),
         pattern_day_trading="a cash account",
         worst_case=Amount(Decimal("0.5"), Unit.MULTIPLE, "net_liquidation"),

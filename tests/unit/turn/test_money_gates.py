@@ -18,7 +18,7 @@ from engine.run.resume import resume
 from engine.spec.load import load_text
 from engine.spec.nouns.account import Backing, Between
 from engine.spec.nouns.condition import Amount, Unit
-from engine.turn.program import AccountLimits
+from engine.turn.program import BUILT_IN, AccountLimits
 from engine.turn.turn import begin
 
 HALF = Amount(Decimal("0.5"), Unit.MULTIPLE, "net_liquidation")
@@ -161,6 +161,24 @@ def test_size_of_an_order() -> None:
     desk = desk_of(max_notional_per_order=Decimal(1_000_000))
     desk.until("10:00")
     assert refused(desk).endswith("max_notional_per_order is $1,000,000.00")
+
+
+@pytest.mark.parametrize(
+    ("limits", "worth", "said"),
+    [
+        (BUILT_IN, 11_000, "the built-in cap is $1,100,000.00: an account document (account.yaml) sets its own"),
+        (BUILT_IN, 12_000, ""),
+        (BUILT_IN, None, "net_liquidation of the account is unknown"),
+        (AccountLimits(max_notional_times=Decimal(25)), 40_000, "max_notional_per_order is $1,000,000.00"),
+        (AccountLimits(max_notional_times=Decimal(25)), 48_000, ""),
+    ],
+)
+def test_notional_may_be_so_many_times_the_account(limits: AccountLimits, worth: int | None, said: str) -> None:
+    """A put spread on SPX at 5945 and 5935 stands for $1,188,000."""
+    desk = desk_of(account=Account(net_liquidation=None if worth is None else Decimal(worth), cash=Decimal(10000)))
+    desk.program = replace(desk.program, limits=limits)
+    desk.until("10:00")
+    assert (said in refused(desk)) if said else len(desk.submitted) == 1
 
 
 def test_price_band() -> None:

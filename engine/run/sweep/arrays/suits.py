@@ -16,6 +16,7 @@ from engine.fill.exit_level import net_of_whole
 from engine.model.contract import LOT
 from engine.run.backtest.fills import RECORDED, FillModel
 from engine.run.backtest.independence import what_is_carried
+from engine.run.backtest.walk import CASH
 from engine.run.sweep.arrays.bot import OF_VOLATILITY, is_at_money, is_of_open
 from engine.run.sweep.arrays.conditions import rising_to
 from engine.spec.nouns.legs import StrikeBy
@@ -53,20 +54,20 @@ SHARED_LINES = 20
 """Lines that levels and options at the money take, besides the strikes around each leg."""
 
 
-def unsuited(program: Program, fills: FillModel, shares: Sequence[tuple[str, int]] = ()) -> str:
+def unsuited(program: Program, fills: FillModel, shares: Sequence[tuple[str, int]] = (), cash: Decimal = CASH) -> str:
     """Return why the only bot of a program cannot be lived through by arrays, "" when it can.
 
-    shares: what the account begins with.
+    shares: what the account begins with. cash: its dollars.
     """
-    return next(_reasons(program, fills, shares), "")
+    return next(_reasons(program, fills, shares, cash), "")
 
 
-def _reasons(program: Program, fills: FillModel, shares: Sequence[tuple[str, int]]) -> Iterator[str]:
+def _reasons(program: Program, fills: FillModel, shares: Sequence[tuple[str, int]], cash: Decimal) -> Iterator[str]:
     (bot,) = program.bots.values()
     plan = bot.plan
     if carried := what_is_carried(program):
         yield f"its sessions are not apart, for {carried}"
-    if program.require or any(_of_limits(program.limits, plan)):
+    if program.require or any(_of_limits(program.limits, plan, cash)):
         yield "limits of the account"
     if shares:
         yield "shares that the account begins with"
@@ -118,7 +119,7 @@ def _reasons(program: Program, fills: FillModel, shares: Sequence[tuple[str, int
     yield from (f"it reads {words}" for is_there, words in read if is_there)
 
 
-def _of_limits(limits: AccountLimits, plan: Plan) -> Iterator[bool]:
+def _of_limits(limits: AccountLimits, plan: Plan, cash: Decimal) -> Iterator[bool]:
     """Yield for each kind of limit over all bots whether it may bind a bot that runs alone, with one entry a day.
 
     Strikes are taken to be at most 30,000. A loss of the day halts nothing more once the only entry was made, if that
@@ -131,7 +132,9 @@ def _of_limits(limits: AccountLimits, plan: Plan) -> Iterator[bool]:
     yield limits.entries_per_day is not None and limits.entries_per_day < plan.entry.per_day
     yield limits.max_structures_per_order is not None and plan.quantity > limits.max_structures_per_order
     yield limits.max_contracts_per_order is not None and contracts > limits.max_contracts_per_order
-    yield limits.max_notional_per_order is not None and contracts * LOT * HIGHEST_STRIKE > limits.max_notional_per_order
+    notional, times = contracts * LOT * HIGHEST_STRIKE, limits.max_notional_times
+    yield limits.max_notional_per_order is not None and notional > limits.max_notional_per_order
+    yield times is not None and notional > times * cash / 2  # what the account may lose of it in a session
     yield limits.cash_secured_puts is not None and needs_cash_for_puts(plan)
 
 
