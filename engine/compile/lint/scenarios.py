@@ -160,7 +160,7 @@ def _measured(call: Call, market: Scenario) -> float | None:
             return -market.stake.entry * dollars
         case "max_risk" if market.lost < inf:
             return market.lost * dollars
-        case "worst_case_at_expiry" if market.lost < inf:
+        case "worst_case" if market.lost < inf:
             return market.lost * LOT * market.count
         case "return_on_risk" if 0 < market.lost < inf and market.won < inf:
             return market.won / market.lost

@@ -88,7 +88,7 @@ def test_folders_by_the_names_of_bots(tmp_path: Path) -> None:
     (tmp_path / "new" / "dte0_condor.yaml").write_text((shipped("specs") / "dte0_condor.yaml").read_text())
     result = rulebot(str(tmp_path / "old"), str(tmp_path / "new"))
     assert result.exit_code == 1
-    assert "dte0_condor  a new bot; worst case: a trade $955" in result.stdout
+    assert "dte0_condor  a new bot; worst case: a trade $963" in result.stdout
     assert "put_light  1 change" in result.stdout
     assert "(!) name  put_lite -> put_light" in result.stdout
     assert "calm_tape_condor  is gone" in result.stdout

@@ -88,6 +88,7 @@ def test_an_order_over_the_built_in_notional_is_refused() -> None:
   long_put: {buy: put, ratio: 3, strike: {below: short_put, by: 10 pts}}
 """
     desk = Desk((text_of(quantity="8", legs=legs, risk="{max_loss_per_trade: $900000}"),), limits=BUILT_IN)
+    desk.send(AccountReport(desk.now, Account(net_liquidation=Decimal(1_000_000))))
     desk.until("10:00")
     assert not desk.submitted
     assert desk.state.bots["spread"].waits.startswith("an order over $28,")

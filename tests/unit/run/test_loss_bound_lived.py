@@ -54,7 +54,7 @@ def lived(folder: Path, limit: str) -> list[Record]:
 def test_it_is_refused_for_both_widths_less_its_credit(tmp_path: Path, limit: str) -> None:
     records = lived(tmp_path, limit)
     reasons = {str(each.data["reason"]) for each in records if each.data.get("what") == "skip"}
-    assert any(reason.startswith("could lose $3,885.12, max_loss_per_trade is ") for reason in reasons), reasons
+    assert any(reason.startswith("could lose $3,893.04, max_loss_per_trade is ") for reason in reasons), reasons
     assert not [each for each in records if each.kind is Kind.ORDER]
 
 

@@ -169,8 +169,10 @@ def test_orders_come_to_what_they_come_to_one_by_one(ladder: Order, fills: str, 
 
 def _compare(found: Quotes, ladder: Order, fills: FillModel, floor: Decimal | None, closing: bool) -> None:
     rooms = np.random.default_rng(5).choice([4.0, 20.0, 60.0], COUNT)
-    lowest = [each for each in (floor, surely_lost_below(one_of(found, 0)[0])) if each is not None]
-    orders = Orders(found, ladder, fills, np.full(COUNT, float(max(lowest))) if lowest else None)
+    lost = surely_lost_below(one_of(found, 0)[0])
+    lowest = [each for each in (floor, lost) if each is not None]
+    worth = None if lost is None else np.full(COUNT, float(lost))
+    orders = Orders(found, ladder, fills, np.full(COUNT, float(max(lowest))) if lowest else None, worth=worth)
     worked = orders.work(rooms, closing=closing)
     commission = found.commission(worked.net, 2)
     assert worked.is_clear.all()

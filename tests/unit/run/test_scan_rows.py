@@ -107,13 +107,13 @@ def test_without_legs_or_a_price_it_does_not_hold() -> None:
 def test_what_it_could_lose_is_held_against_the_limit_of_the_spec() -> None:
     one = candidate(RANKED, "XLE", TRUE, TRUE)
     assert one.bot.plan.risk.max_loss_per_trade == Decimal(500)
-    fits = measured()  # 5 points less 1.05 is $395, and $2 of commissions
+    fits = measured()  # 5 points less 1.05 is $395, and $4.20 of commissions
     assert holding(one, fits).truth is True
     two = measured()
     two.quantity = 2
     found = holding(one, two)
-    assert found.why == "could lose $792.00, max_loss_per_trade is $500.00"
-    assert found.short == pytest.approx(292 / 500)
+    assert found.why == "could lose $798.40, max_loss_per_trade is $500.00"
+    assert found.short == pytest.approx(298.40 / 500)
 
 
 def test_a_halt_that_holds_keeps_out() -> None:

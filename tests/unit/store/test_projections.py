@@ -199,7 +199,7 @@ def test_open_positions_carry_the_latest_snapshot(day_place: Place) -> None:
     assert (held["current_bid"], held["current_ask"], held["current_mid"]) == (4.98, 5.02, 5.0)
     assert (held["snapshot_time"], held["unrealized_pnl"]) == ("2026-11-18 15:59:00", 7.0)
     (risk,) = rows(day_place, "SELECT * FROM risk_metrics")
-    assert (risk["open_positions"], risk["undefined_risk"]) == (1, 1)
+    assert (risk["open_positions"], risk["undefined_risk"]) == (1, 0)
     assert (risk["total_delta"], risk["total_theta"]) == (2.0, 90.0)
     assert len(rows(day_place, "SELECT * FROM pending_orders")) == 2
 
@@ -550,7 +550,8 @@ def half_closed(name: str, *, filled: int, left: tuple[int, int, int, int]) -> l
     (data,) = [r.data for r in condor_records() if r.kind is Kind.POSITION and r.data["state"] == "open"]
     whole = decode(Position, dict(data))
     legs = tuple(
-        replace(leg, opened=filled, closed=filled - open_now) for leg, open_now in zip(whole.legs, left, strict=True)
+        replace(leg, opened=filled, closed=filled - open_now, entry_cash=filled * leg.entry_cash)
+        for leg, open_now in zip(whole.legs, left, strict=True)
     )
     held = replace(whole, id=name, quantity=3, legs=legs)
     greeks: dict[str, Any] = {"delta": 0.01, "gamma": -0.002, "theta": 0.5, "vega": -0.3, "iv": 0.2, "spot": 6000}
@@ -559,16 +560,23 @@ def half_closed(name: str, *, filled: int, left: tuple[int, int, int, int]) -> l
 
 
 @pytest.mark.parametrize(
-    ("filled", "left", "structures"),
-    [(3, (3, 3, 3, 3), 3), (3, (1, 1, 1, 1), 1), (2, (2, 2, 0, 0), 2), (2, (0, 0, 1, 1), 1), (3, (3, 1, 0, 0), 3)],
+    ("filled", "left", "structures", "loss"),
+    [
+        (3, (3, 3, 3, 3), 3, 3000 - 255 + 12 * 1.63),
+        (3, (1, 1, 1, 1), 1, 1000 - 255 + 4 * 1.63),
+        (2, (2, 2, 0, 0), 2, 2000 - 170 + 4 * 1.63),
+        (2, (0, 0, 1, 1), 1, 1000 - 170 + 2 * 1.63),
+        (3, (3, 1, 0, 0), 3, 1000 + 2 * 593_000 - 255 + 4 * 1.63),
+    ],
     ids=["all filled", "two of three closed", "two of three filled and a side closed", "half a side", "uneven"],
 )
 def test_risk_is_of_what_is_still_open(
-    place: Place, filled: int, left: tuple[int, int, int, int], structures: int
+    place: Place, filled: int, left: tuple[int, int, int, int], structures: int, loss: float
 ) -> None:
+    """With what the closed parts brought, here all of the credit, and commissions: 4.10 paid, 1.63 of each to come."""
     path = store_of(place, half_closed("P7", filled=filled, left=left))
     (risk,) = rows(path, "SELECT * FROM risk_metrics")
-    assert risk["max_loss"] == pytest.approx(915 * structures)
+    assert risk["max_loss"] == pytest.approx(loss + 4.10)
     totals = {name: risk[f"total_{name}"] / structures for name in ("delta", "gamma", "theta", "vega")}
     assert totals == pytest.approx({"delta": 1, "gamma": -0.2, "theta": 50, "vega": -30})
     with StoreReader(path) as reader:
@@ -605,5 +613,8 @@ def test_greeks_of_several_underlyings_add_up_in_dollars_alone(place: Place) -> 
 def test_risk_adds_up_several_structures(place: Place) -> None:
     records = [*half_closed("P7", filled=3, left=(1, 1, 1, 1)), *half_closed("P8", filled=2, left=(2, 2, 0, 0))]
     (risk,) = rows(store_of(place, records), "SELECT * FROM risk_metrics")
-    assert (risk["open_positions"], risk["max_loss"]) == (2, 2745)
+    assert (risk["open_positions"], risk["max_loss"]) == (
+        2,
+        pytest.approx(1000 - 255 + 2000 - 170 + 8 * 1.63 + 2 * 4.10),
+    )
     assert (risk["total_delta"], risk["unrealized_pnl"]) == (pytest.approx(3), 20)

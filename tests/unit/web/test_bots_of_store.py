@@ -242,12 +242,12 @@ def test_of_a_position_that_is_closed_in_part_what_is_left_is_shown(tmp_path: Pa
     (found,) = (each for each in picture.positions if each.bot == CONDOR)
     assert found.delta == pytest.approx(0.03 * 2 * 100)
     assert found.theta == pytest.approx(3 * 2 * 100)
-    assert found.max_loss == 2 * 915
+    assert found.max_loss == 1677.14, "2000 - 4 x 85, 4.10 paid in commissions, 13.04 to close the other two"
     with StoreReader(tmp_path / "a.db") as reader:
         told, risk = book.greeks(reader, picture), book.risk(reader, picture)
         (open_now,) = (each for each in book.positions(reader, picture) if each.strategy_id == CONDOR)
     assert [each.delta for each in told.positions if each.strategy_id == CONDOR] == [found.delta]
-    assert [each.worst_case for each in risk.positions if each.strategy_id == CONDOR] == [2 * 915]
+    assert [each.worst_case for each in risk.positions if each.strategy_id == CONDOR] == [1677.14]
     assert (open_now.quantity, open_now.open_quantity) == (4, 2)
     assert open_now.structure == found.structure == "2 of 4 x 5920/5930p 6065/6075c"
 

@@ -41,7 +41,8 @@ class Worked(NamedTuple):
 class Orders:
     """Orders of one ladder for structures of one kind. `floor`: the least net price of each, -inf without one.
 
-    targets: net prices that none goes past, None for exits that are no targets.
+    targets: net prices that none goes past, None for exits that are no targets. worth: the net prices below which none
+    trades at market (`order.price.at_market`), None for -inf.
     """
 
     def __init__(
@@ -51,10 +52,12 @@ class Orders:
         fills: FillModel,
         floor: Columns | None = None,
         targets: Columns | None = None,
+        worth: Columns | None = None,
     ) -> None:
         self.quotes, self.ladder, self.fills, self.targets = quotes, ladder, fills, targets
         self.floor = floor if targets is None else targets if floor is None else np.maximum(floor, targets)
         self.mid, self.natural = quotes.net()
+        self._at_market = self.natural if worth is None else np.maximum(self.natural, worth)
         parts = tuple(Part(option, flow, 1) for option, flow in zip(quotes.options, quotes.flows, strict=True))
         self._grid = Grid(ticks_of(parts))
         self._alone = parts[0].flow if len(parts) == 1 else 0
@@ -92,8 +95,7 @@ class Orders:
         ladder = self.ladder
         if ladder.start is Start.MARKET or (closing and ladder.then is Then.MARKET and attempt > ladder.tries):
             if self.targets is None:
-                natural = self.natural if self.floor is None else np.maximum(self.natural, self.floor)
-                return four_digits(natural), np.ones(len(self.natural), dtype=bool)
+                return four_digits(self._at_market), np.ones(len(self.natural), dtype=bool)
             limit = self._worth_sending(self._limit(self.natural, self.floor))
         else:
             limit = self._rung(attempt)

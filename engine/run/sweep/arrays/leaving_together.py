@@ -138,7 +138,7 @@ class LeavingTogether:
         left = self._day.length - self._day.times[places] - begins
         in_time = np.array([not is_hurried(planned, each) for each in left.tolist()], dtype=bool)
         targets = self._group.targets(number, held.rows, held.worked.net / UNIT)
-        orders = Orders(quotes, order, self._session.fills, floor, targets)
+        orders = Orders(quotes, order, self._session.fills, floor, targets, worth=floor)
         worked = orders.work(self._day.rooms(places) - begins, closing=True)
         commission = quotes.commission(worked.net, self._group.plan.quantity)
         fine = worked.is_clear & worked.is_filled & commission.is_clear & ~(is_among_others & (worked.tries > 1))
