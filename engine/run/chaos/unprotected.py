@@ -38,12 +38,16 @@ class _Watch:
         self._told: set[str] = set()
         self._is_linked = False
 
+    def unlink(self) -> None:
+        """Know that no engine is connected, and none was since the last record."""
+        self._is_linked = False
+        self._since.clear()
+        self._seen.clear()
+
     def note(self, record: Record) -> Iterator[str]:
         """Take one record, and yield what stands too long before it changes anything."""
         yield from self._too_long(record.at)
-        if record.kind is Kind.RUN_STARTED:
-            self._is_linked = False
-        elif record.kind is Kind.LINK:
+        if record.kind is Kind.LINK:
             self._is_linked = bool(record.data["up"])
         elif record.kind is Kind.POSITION:
             self._positions[record.position] = decode(Position, dict(record.data))
@@ -117,6 +121,21 @@ def _is_watched(position: Position, at: datetime) -> bool:
 
 def unprotected_too_long(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     """Return short legs that stood without protection for longer than the spec of their position allows."""
-    watch = _Watch(aftermath, desk)
-    for record in aftermath.day.records:
+    watch, records = _Watch(aftermath, desk), aftermath.day.records
+    starting = _starting(records)
+    for place, record in enumerate(records):
+        if place in starting:
+            watch.unlink()
         yield from watch.note(record)
+
+
+def _starting(records: Sequence[Record]) -> set[int]:
+    """Return the places of records of a start up to `run_started`: it tells of the runs before it first."""
+    found: set[int] = set()
+    for place, record in enumerate(records):
+        if record.kind is Kind.RUN_STARTED:
+            at = record.at
+            while place >= 0 and records[place].at == at:
+                found.add(place)
+                place -= 1
+    return found
