@@ -51,7 +51,7 @@ def scan_lines(scan: Scan, rows: Sequence[ScanRow], *, all_shown: bool, width: i
         yield from _table([row for row in rows if row.bot == name], width, all_shown=all_shown)
         yield ""
     if scan.world != WORLD and any(row.data == "delayed" for row in scan.rows):
-        yield "(delayed) what is not subscribed came 10 to 15 minutes late: no bot trades on such data"
+        yield "(delayed) what is not subscribed came 10 to 15 minutes late: see 'delayed_data' of specs"
     yield taken(scan)
     yield from (f"note: {note}" for note in scan.notes)
 
