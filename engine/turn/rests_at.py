@@ -53,23 +53,25 @@ def rest_of(position: Position, planned: ExitPlan, told: Grids = NONE_TOLD) -> R
     if not held or planned.kind is not ExitKind.TARGET:
         return None
     legs, net = closing_legs(held), combo_net(position, held, planned, told)
-    return None if net is None else Rest(legs, held[0].held // held[0].ratio, wire_price(net, Side.BUY))
+    count = min(leg.held // leg.ratio for leg in held)
+    return None if net is None else Rest(legs, count, wire_price(net, Side.BUY))
 
 
 def whole_legs(position: Position) -> tuple[PositionLeg, ...]:
-    """Return the legs that one order closes: what is held is whole structures. () where it is not.
+    """Return the legs that one order closes, as the account and the books hold them: () where the books hold more than
+    whole structures, or the account holds none.
 
     Legs that an exit has closed apart are missed by none. Shares, and legs on two underlyings, need several orders.
     """
-    common = position.common
-    held = tuple(leg for leg in common.legs if leg.held > 0)
-    if len(common.legs) == 1 or not held:
+    held = tuple(leg for leg in position.common.legs if leg.held > 0)
+    if len(position.legs) == 1 or not held:
         return held
-    partners = [leg for leg in common.legs if leg.name not in common.parted]
+    partners = [leg for leg in position.legs if leg.name not in position.parted]
     count = min((leg.held // leg.ratio for leg in partners), default=0)
-    is_whole = count > 0 and all(leg.held == count * leg.ratio for leg in partners) and len(held) == len(partners)
+    is_whole = count > 0 and all(leg.held == count * leg.ratio for leg in partners)
+    is_there = {leg.name for leg in held if leg.held >= leg.ratio} == {leg.name for leg in partners}
     is_one_combo = len({leg.option.symbol for leg in held}) == 1 and not any(leg.option.is_share for leg in held)
-    return held if is_whole and is_one_combo else ()
+    return held if is_whole and is_there and is_one_combo else ()
 
 
 def level_price(position: Position, leg: PositionLeg, planned: ExitPlan, told: Grids = NONE_TOLD) -> Decimal | None:

@@ -311,9 +311,9 @@ def _unprotected(position: Position, live: list[Order], bot: CompiledBot | None)
         yield f"{position.id} of {position.bot} is open with {len(resting)} of {wanted} resting orders"
     held = {leg.name: leg.held for leg in position.common.legs}
     for order in resting:
-        for leg in order.legs:
-            if order.remaining * leg.ratio != held[leg.name]:
-                yield f"{order.ref} rests for {order.remaining}, {position.id} holds {held[leg.name]} of {leg.name}"
+        count = min(held[leg.name] // leg.ratio for leg in order.legs)
+        if order.remaining != count:
+            yield f"{order.ref} rests for {order.remaining}, {position.id} holds {count}"
 
 
 def _without_stop(position: Position, live: list[Order], bot: CompiledBot | None, now: datetime) -> Iterator[str]:

@@ -421,3 +421,18 @@ def test_a_roll_cancels_it_first_and_what_is_opened_has_its_own() -> None:
     (anew,) = resting(desk)
     assert anew.position == desk.position.id != order.position
     assert {leg.option.expiry for leg in anew.legs} == {desk.expiry_90}
+
+
+def test_it_rests_for_the_structures_that_the_account_has_whole() -> None:
+    """A person closes one short call of two: with one order at the broker that is cancelled there, it rests for one."""
+    desk = condor(quantity="2")
+    order = acknowledged(desk)
+    short_call = next(leg for leg in desk.position.legs if leg.name == "short_call")
+    desk.holds(short_call.option, -1)
+    desk.tick(1)
+    (left,) = resting(desk)
+    assert (left.ref, left.remaining) == (order.ref, 1)
+    desk.cancelled(left)
+    desk.tick(0.5)
+    (again,) = resting(desk)
+    assert (again.remaining, len(again.legs)) == (1, 4)
