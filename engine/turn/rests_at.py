@@ -4,6 +4,7 @@ A stop rests for one leg. A target rests for all that is held, as one combo wher
 """
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from engine.compile.plan import ExitPlan
@@ -15,7 +16,7 @@ from engine.model.payoff import best_case
 from engine.model.position import Position, PositionLeg
 from engine.model.values import replace
 from engine.order.draft import closing_legs, net_price, parts_of, wire_price
-from engine.order.price import NONE_TOLD, never_pays, option_ticks, ticks_of
+from engine.order.price import NONE_TOLD, Part, option_ticks, ticks_of
 from engine.spec.nouns.exits import ExitKind
 
 
@@ -105,10 +106,15 @@ def combo_net(
     if net is None:
         return None
     parts = parts_of(closing_legs(held), Side.BUY)
-    net = ticks_of(parts, told).round(net, Rounding.UP)
-    most = best_case([(option, flow * weight) for option, flow, weight in parts], ZERO)
-    is_too_much = most is not None and net > most
-    return None if is_too_much or (net >= 0 and never_pays(parts)) else net
+    net, most = ticks_of(parts, told).round(net, Rounding.UP), _most(parts)
+    is_too_much = most is not None and (net > most or (net >= 0 and most <= 0))
+    return None if is_too_much else net
+
+
+@lru_cache(maxsize=4096)
+def _most(parts: tuple[Part, ...]) -> Decimal | None:
+    """Return the most that dealing these legs together can bring when they end, per share; None without a bound."""
+    return best_case([(option, flow * weight) for option, flow, weight in parts], ZERO)
 
 
 def resting_net(position: Position, planned: ExitPlan, told: Grids = NONE_TOLD) -> Decimal | None:
