@@ -27,7 +27,10 @@ _INSTANTS = 64
 
 
 class Odd(NamedTuple):
-    """A quote that is not used: instant and option, and the mids of the strike below, of itself and of that above."""
+    """A quote that is not used: instant and option, and the mids of the strike below, of itself and of that above.
+
+    nan: there is no such strike.
+    """
 
     instant: int
     option: int
@@ -51,7 +54,10 @@ def without_odd(
     rows: Rows, terms: Terms, columns: Mapping[str, Columns]
 ) -> tuple[Mapping[str, Columns], list[Finding]]:
     """Return the columns without such quotes, and a finding that names their rows. Shape: columns (T, C)."""
-    odd = list(odd_quotes(terms, columns["bid"], columns["ask"]))
+    bid, ask = columns["bid"], columns["ask"]
+    found_odd = {(each.instant, each.option): each for each in out_of_step(terms, bid, ask)}
+    found_odd |= {(each.instant, each.option): each for each in odd_quotes(terms, bid, ask)}
+    odd = [found_odd[key] for key in sorted(found_odd)]
     if not odd:
         return columns, []
     instants, options = np.array([each.instant for each in odd]), np.array([each.option for each in odd])
@@ -66,8 +72,10 @@ def _finding(rows: Rows, terms: Terms, odd: list[Odd]) -> Finding:
     first = odd[0]
     below, mid, above = first.mids
     right = "call" if terms.is_call[first.option] else "put"
-    text = f"the {terms.strike[first.option]:g} {right} at {mid:g} is far from the strikes beside it"
-    return left_out(rows.file, sorted(_rows_of(rows, odd)), f"{text}, {below:g} and {above:g}")
+    beside = [f"{each:g}" for each in (below, above) if each == each]
+    strikes = "strikes" if len(beside) > 1 else "strike"
+    text = f"the {terms.strike[first.option]:g} {right} at {mid:g} is far from the {strikes} beside it"
+    return left_out(rows.file, sorted(_rows_of(rows, odd)), f"{text}, {' and '.join(beside)}")
 
 
 def _rows_of(rows: Rows, odd: Iterable[Odd]) -> Iterator[int]:
@@ -169,3 +177,75 @@ def _mids(place: int, bid: Columns, ask: Columns) -> tuple[float, float, float]:
     """Return the mids of the strike below, of this one and of that above; no bid counts 0."""
     below, here, above = ((np.nan_to_num(bid[each]) + ask[each]) / 2.0 for each in (place - 1, place, place + 1))
     return float(below), float(here), float(above)
+
+
+# ---------------------------------------------------------------- the first and the last strike, and no bids beside
+
+
+class Steps(NamedTuple):
+    """Strikes next to each other. less, more: the places of the one that is worth less, and more; width: points apart.
+
+    A put at a higher strike is worth more, by no more than the strikes are apart; a call less.
+    """
+
+    less: NDArray[np.int64]
+    more: NDArray[np.int64]
+    width: Columns
+
+
+def out_of_step(terms: Terms, bid: Columns, ask: Columns) -> Iterator[Odd]:
+    """Yield the quotes on the wrong side of the strike beside them. Shape: bid and ask (T, C), nan: not quoted.
+
+    This judges the first and the last strike, and those beside options that nobody bids for. An option is odd if the
+    strike behind the one beside it says so too. What nobody bids for is never too cheap: its ask is an offer to sell.
+    """
+    if bid.shape[1] < 3:
+        return
+    order = ordered(terms)
+    steps = _steps(order)
+    for start in range(0, len(bid), _INSTANTS):
+        bids = bid[start : start + _INSTANTS][:, order.places]
+        asks = ask[start : start + _INSTANTS][:, order.places]
+        beyond = bids[:, steps.less] > asks[:, steps.more] * (1.0 + PART) + LEAST
+        beyond |= bids[:, steps.more] > asks[:, steps.less] + steps.width * (1.0 + PART) + LEAST
+        for instant in np.flatnonzero(beyond.any(axis=1)).tolist():
+            wrong = np.flatnonzero(beyond[instant]).tolist()
+            for place in sorted(set(_out_of_step(order, steps, wrong, bids[instant], asks[instant]))):
+                mids = _mids_or_none(order, place, bids[instant], asks[instant])
+                yield Odd(start + instant, int(order.places[place]), mids)
+
+
+def _steps(order: Order) -> Steps:
+    first = np.flatnonzero((order.row[:-1] == order.row[1:]) & (order.strike[1:] > order.strike[:-1]))
+    is_call = order.row[first] % 2 == 1
+    width = order.strike[first + 1] - order.strike[first]
+    return Steps(np.where(is_call, first + 1, first), np.where(is_call, first, first + 1), width)
+
+
+def _out_of_step(order: Order, steps: Steps, wrong: list[int], bid: Columns, ask: Columns) -> Iterator[int]:
+    """Yield the one of each two strikes that contradict each other with which a third strike does not agree."""
+    for each in wrong:
+        pair = (int(steps.less[each]), int(steps.more[each]))
+        dear, cheap = pair if _is_dearer(order, pair[0], pair[1], bid, ask) else (pair[1], pair[0])
+        behind, before = cheap + (cheap - dear), dear - (cheap - dear)
+        is_dear = _is_dearer(order, dear, behind, bid, ask)
+        is_cheap = _is_dearer(order, before, cheap, bid, ask)
+        if is_dear is not is_cheap and (is_dear or not np.isnan(bid[cheap])):
+            yield dear if is_dear else cheap
+
+
+def _is_dearer(order: Order, one: int, other: int, bid: Columns, ask: Columns) -> bool:
+    """Say whether an option is bid for more than the ask of another one, and what lies between their strikes, allow."""
+    if not 0 <= min(one, other) <= max(one, other) < len(order.row) or order.row[one] != order.row[other]:
+        return False
+    apart = float(order.strike[one] - order.strike[other]) * (-1 if order.row[one] % 2 else 1)
+    most = ask[other] * (1.0 + PART) if apart < 0 else ask[other] + apart * (1.0 + PART)
+    return bool(bid[one] > most + LEAST)
+
+
+def _mids_or_none(order: Order, place: int, bid: Columns, ask: Columns) -> tuple[float, float, float]:
+    def mid(at: int) -> float:
+        is_beside = 0 <= at < len(order.row) and order.row[at] == order.row[place]
+        return float((np.nan_to_num(bid[at]) + ask[at]) / 2.0) if is_beside else float("nan")
+
+    return mid(place - 1), mid(place), mid(place + 1)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from engine.adapters.history.neighbours import odd_quotes
+from engine.adapters.history.neighbours import odd_quotes, out_of_step
 from engine.adapters.history.pairs import Terms
 
 SPOT = 5100.0
@@ -87,3 +87,43 @@ def test_nothing_is_left_out_where_nobody_can_say_which_is_odd() -> None:
 def test_sound_quotes_stay(iv: float, years: float, step: float, width: float) -> None:
     terms, mids = chain(iv, years, step)
     assert not [*odd_quotes(terms, *quotes(mids, width))]
+
+
+@pytest.mark.parametrize(
+    ("place", "factor"), [(0, 5.0), (0, 20.0), (20, 3.0), (20, 0.2), (21, 3.0), (21, 0.2), (41, 5.0), (41, 20.0)]
+)
+def test_the_first_and_the_last_strike_of_a_row_are_judged_too(place: int, factor: float) -> None:
+    terms, mids = chain()
+    mids[0, place] *= factor
+    (found,) = out_of_step(terms, *quotes(mids))
+    assert (found.instant, found.option) == (0, place)
+    assert sum(each != each for each in found.mids) == 1
+
+
+@pytest.mark.parametrize("place", [1, 2, 39, 40])
+def test_a_dear_quote_among_options_that_nobody_bids_for_is_found(place: int) -> None:
+    terms, mids = chain(iv=0.02)
+    mids[0, place] = 12.5
+    bid, ask = quotes(mids)
+    assert np.isnan(bid[0, [place - 1, place + 1]]).all()
+    assert [each.option for each in out_of_step(terms, bid, ask)] == [place]
+
+
+def test_of_two_strikes_alone_nobody_can_say_which_is_odd() -> None:
+    terms, mids = chain(count=2)
+    mids[0, 0] *= 9.0
+    assert not [*out_of_step(terms, *quotes(mids))]
+
+
+@pytest.mark.parametrize("place", [3, 5, 8])
+def test_a_cheap_offer_without_a_bid_stays_beside_dearer_strikes(place: int) -> None:
+    terms, mids = chain()
+    bid, ask = quotes(mids)
+    bid[0, place], ask[0, place] = np.nan, 0.05
+    assert list(out_of_step(terms, bid, ask)) == []
+
+
+@given(some.floats(0.05, 1.5), some.floats(0.0005, 1.0), some.sampled_from([1.0, 5.0, 25.0]), some.floats(0.05, 5.0))
+def test_sound_quotes_are_in_step(iv: float, years: float, step: float, width: float) -> None:
+    terms, mids = chain(iv, years, step)
+    assert not [*out_of_step(terms, *quotes(mids, width))]
