@@ -21,7 +21,8 @@ from engine.model.events import (
 )
 from engine.model.facts import EventCalendar, EventDay
 from engine.model.values import dataclass
-from engine.run.calendar_file import CalendarFile, read_calendar
+from engine.run.calendar_file import EARNINGS, CalendarFile, read_calendar
+from engine.run.moved_reports import with_moved
 from engine.spec.diagnostic import render
 from engine.spec.text import read_bytes
 from engine.spec.whole_file import write_whole
@@ -111,10 +112,17 @@ def import_calendar(path: Path, data: Path) -> Imported:
 def import_feed(content: bytes, data: Path) -> Imported:
     """Check a calendar that a feed gave and keep it, in the place of the one that it gave before.
 
+    Of earnings that it has moved at the last moment the old date stays beside the new one.
+
     Raises: SpecError when it is not fit, StoreError at the disk.
     """
     fresh = _all_of(read_calendar(content, "-"))
-    return _keep(content, fresh, f"{fresh[0].name.partition('.')[0].lower()}.json", data)
+    name = f"{fresh[0].name.partition('.')[0].lower()}.json"
+    target = calendar_folder(data) / name
+    if fresh[0].name.startswith(f"{EARNINGS}.") and target.exists() and _read(target).published:
+        content = with_moved(content, _bytes_of(target))
+        fresh = _all_of(read_calendar(content, "-"))
+    return _keep(content, fresh, name, data)
 
 
 def _keep(content: bytes, fresh: tuple[Published, ...], name: str, data: Path) -> Imported:
