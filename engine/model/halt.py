@@ -30,10 +30,12 @@ OF_ACCOUNT = frozenset((Halt.ACCOUNT_LOSS, Halt.ACCOUNT_PROFIT, Halt.LIQUIDATION
 class Shut(Enum):
     """Why a bot may not enter now. Its text for people stands beside it.
 
+    AHEAD: its window has not begun.
     NO_WINDOW: it does not enter on such a day, or an early close leaves its window empty. BLOCKED: something outside of
     its window and caps keeps it out.
     """
 
+    AHEAD = "ahead"
     NO_WINDOW = "no_window"
     HALTED = "halted"
     WINDOW_OVER = "window_over"

@@ -5,9 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 
-from engine.decide.bot_day import OVER
-from engine.decide.opportunity import AHEAD
 from engine.model.contract import Underlying
+from engine.model.halt import Shut
 from engine.model.kept import end_of
 from engine.model.market import Board
 from engine.model.money import ZERO
@@ -164,7 +163,7 @@ def _bot_row(state: State, name: str, bot: BotState, closed: Sequence[Position],
         doing, waits = Doing.WATCHING, bot.waits
     else:
         doing, waits = Doing.FLAT, _flat_text(bot)
-        if waits.startswith(AHEAD) and state.session.date != exchange_date(at):
+        if waits and bot.shut is Shut.AHEAD and state.session.date != exchange_date(at):
             waits += f" on {state.session.date:%A, %Y-%m-%d}"
     position = f"closed: {end_of(closed[-1])}" if closed else ""
     realized = realized_by(state, closed) if closed else None
@@ -185,7 +184,7 @@ def waits_text(bot: BotState) -> str:
     Once its window is over it is what kept it out of that, if anything did.
     """
     day = bot.day
-    was_kept_out = bot.waits == OVER and day.skip is not None and not day.entries
+    was_kept_out = bot.shut is Shut.WINDOW_OVER and day.skip is not None and not day.entries
     tells_more = bool(bot.waits) and day.skipped.startswith(f"{bot.waits}; ")
     return day.skipped if was_kept_out or tells_more else bot.waits
 

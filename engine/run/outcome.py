@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 
-from engine.decide.opportunity import AHEAD
+from engine.model.halt import Shut
 from engine.model.kept import end_of
 from engine.model.money import ZERO, dollars, signed_dollars
 from engine.model.order import Order, OrderStatus, Purpose
@@ -212,7 +212,7 @@ def _why_nothing(state: State, name: str, bot: BotState) -> tuple[str, ...]:
     if nearest is not None:
         clock = nearest.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
         return (f"{clock} came nearest: {one_line(nearest.words)}", *halted)
-    waited = "waited for " if bot.waits.startswith(AHEAD) else ""
+    waited = "waited for " if bot.waits and bot.shut is Shut.AHEAD else ""
     waits = "" if halted else waits_text(bot)
     return (waited + one_line(waits or day.skipped or "nothing was judged"), *halted)
 

@@ -140,4 +140,4 @@ def _spent(work: Work, bot: CompiledBot) -> str:
 
 def _end(work: Work, name: str, reason: str) -> None:
     work.set_bot(name, replace(work.bots[name], by_hand=None, named=None, is_clearing=False))
-    work.record(Kind.DECISION, name, what="skip", reason=f"{ASKED}{reason}", values=[])
+    work.record(Kind.DECISION, name, what="skip", reason=f"{ASKED}{reason}", values=[], by_hand=True)

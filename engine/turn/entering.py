@@ -76,7 +76,7 @@ def is_to_be_judged(work: Work, bot: CompiledBot) -> bool:
         confirming = {**of_positions(state.confirming), **halting}
         first, grid = _grid_point(work, bot), state.grid_since or work.at
         state = replace(state, is_watching=True, since=work.at, judge_at=first, grid_since=grid, confirming=confirming)
-        work.set_bot(name, replace(state, waits="", blocked_by=Blocked()))
+        work.set_bot(name, replace(state, waits="", shut=None, blocked_by=Blocked()))
     if not _is_due(work, bot):
         return False
     wake(work, name, RECHECK)
@@ -152,9 +152,10 @@ def _not_open(work: Work, bot: CompiledBot, found: Opportunity, window: int) -> 
         end_watch(work, name, found.shut or Shut.BLOCKED, found.reason)
     _note_unwatched(work, bot, found, window)
     waits = found.reason or f"{AHEAD} {bot.plan.entry.windows[window].start}"
+    shut = found.shut or (None if found.reason else Shut.AHEAD)
     state = work.bots[name]
-    if waits != state.waits:
-        work.set_bot(name, replace(state, waits=waits))
+    if (waits, shut) != (state.waits, state.shut):
+        work.set_bot(name, replace(state, waits=waits, shut=shut))
     if found.look_again is not None:
         wake(work, name, (found.look_again - work.at).total_seconds())
 

@@ -23,6 +23,7 @@ from engine.fill.pnl import HeldLeg
 from engine.model.contract import Contract, Option
 from engine.model.event import Request
 from engine.model.facts import Facts
+from engine.model.halt import Shut
 from engine.model.market import Board
 from engine.model.order import Order
 from engine.model.position import Position
@@ -296,7 +297,8 @@ class BotState:
     """One bot between events.
 
     judge_at: the next point of its `every` grid; grid_since: where that of its watch began, or of one that was cut.
-    readings: by (place, rule name). waits: one line for people. blocked_by: what kept it from entering in this watch.
+    readings: by (place, rule name). waits: one line for people. shut: why it does not watch, None while it may enter.
+    blocked_by: what kept it from entering in this watch.
     agenda:
     clock times of the session still ahead. blocked: contracts in which the broker refused our side today. is_clearing:
     it waits only for resting orders of the other side to be taken back, or for an answer on margin. margins: what was
@@ -323,6 +325,7 @@ class BotState:
     selection: Selection | None = None
     agenda: tuple[datetime, ...] = ()
     waits: Text = ""
+    shut: Shut | None = None
     blocked_by: Blocked = Blocked()
     since: datetime | None = None
     blocked: frozenset[Option] = frozenset()

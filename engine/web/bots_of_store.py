@@ -13,7 +13,6 @@ from engine.run.columns import one_line
 from engine.run.position_text import is_left, left_text
 from engine.run.trade_text import structure_of
 from engine.store.queries import Row, Run, StoreReader
-from engine.turn.by_hand import ASKED
 from engine.web.known import Known, bot_of, next_window
 from engine.web.picture import BotLine, PositionLine, clock_text
 
@@ -119,7 +118,7 @@ def _came_of_it(records: Sequence[Record], at: datetime | None) -> str:
             found = "to enter, as asked"
         elif record.kind is Kind.DECISION and what == "unfilled":
             found = f"not filled: {reason}"
-        elif record.kind is Kind.DECISION and (what == "enter" or reason.startswith(ASKED)):
+        elif record.kind is Kind.DECISION and (what == "enter" or record.data.get("by_hand")):
             found = "" if what == "enter" else reason
     return found
 

@@ -85,7 +85,7 @@ class Told:
         self.given_up: dict[Contract, list[datetime]] = {}
         self._streamed: set[Contract] = set()
         self._version = -1
-        self._kept_out: dict[str, list[tuple[datetime, str]]] = {}
+        self._kept_out: dict[str, list[tuple[datetime, str, bool]]] = {}
         self._stood_still: list[tuple[datetime, datetime]] = []
         self._last: datetime | None = None
         self._looked: tuple[object, ...] = ()
@@ -127,12 +127,12 @@ class Told:
         for name in state.bots:
             known, why = self._kept_out.setdefault(name, []), _kept_out(state, name)
             if why != (known[-1][1] if known else ""):
-                known.append((at, why))
+                known.append((at, why, not state.is_linked))
 
     def unlinked(self, bot: str, at: datetime) -> str:
         """Return since when there was no connection at an instant, "" when there was one."""
-        why = self.kept_out(bot, at)
-        return why if why.endswith(_UNLINKED) else ""
+        found = self._last_kept_out(bot, at)
+        return f"{clock(found[0])} {found[1]}" if found is not None and found[2] else ""
 
     def still(self, at: datetime) -> str:
         """Return since when nothing had come to the engine until shortly before an instant, "" when it was awake."""
@@ -143,8 +143,12 @@ class Told:
 
     def kept_out(self, bot: str, at: datetime) -> str:
         """Return what kept a bot from entering at an instant, "" for nothing."""
-        found = [each for each in self._kept_out.get(bot, ()) if each[0] <= at]
-        return f"{clock(found[-1][0])} {found[-1][1]}" if found and found[-1][1] else ""
+        found = self._last_kept_out(bot, at)
+        return f"{clock(found[0])} {found[1]}" if found is not None and found[1] else ""
+
+    def _last_kept_out(self, bot: str, at: datetime) -> tuple[datetime, str, bool] | None:
+        """Return since when, by what and whether for want of a connection a bot was kept out at an instant."""
+        return next((each for each in reversed(self._kept_out.get(bot, ())) if each[0] <= at), None)
 
     def around(self, bot: str, at: datetime) -> list[Line]:
         """Return what happened to a bot, and to the whole run, around an instant."""

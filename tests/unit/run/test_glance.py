@@ -9,7 +9,7 @@ from run_day import day_program, day_state
 from store_day import CONDOR, DAY, SELLER, WATCHER, at
 
 from engine.decide.bot_day import BotDay
-from engine.model.halt import Halt
+from engine.model.halt import Halt, Shut
 from engine.model.order import OrderStatus, Purpose
 from engine.model.position import HoldReason
 from engine.model.session import session_on
@@ -118,7 +118,7 @@ def test_a_watching_bot_says_what_is_missing() -> None:
 def test_a_window_of_another_day_says_of_which() -> None:
     """On a Saturday it waited for `its window, from 10:30`, which was Monday's."""
     state = day_state("11:42")
-    waiting = BotState(day=BotDay(bot=WATCHER, date=DAY), waits="its window, from 10:30")
+    waiting = BotState(day=BotDay(bot=WATCHER, date=DAY), waits="its window, from 10:30", shut=Shut.AHEAD)
     state = state._replace(bots={**state.bots, WATCHER: waiting})
     monday = session_on(date(2026, 11, 30))
     assert monday is not None

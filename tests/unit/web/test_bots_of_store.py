@@ -21,6 +21,7 @@ from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.place import Place
 from engine.store.queries import StoreReader
+from engine.turn.by_hand import ASKED
 from engine.web import book
 from engine.web.known import next_window
 from engine.web.picture import BotLine, Picture
@@ -200,6 +201,8 @@ def test_what_became_of_an_entry_by_hand_is_said_for_a_while(
     if decision is not None:
         what, reason = decision
         data: dict[str, Json] = {"what": what, "reason": reason, "values": []}
+        if reason.startswith(ASKED):
+            data["by_hand"] = True
         records.append(Record(at("11:01"), Kind.DECISION, WATCHER, "", data))
     picture = shown(tmp_path, "11:00", *records, Record(at(clock), Kind.ALARM, "", "", {"text": "later"}))
     assert line(picture, WATCHER).waits == waits
