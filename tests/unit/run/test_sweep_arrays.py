@@ -92,6 +92,18 @@ def test_what_is_left_free_beside_the_margin_is_reckoned_to_the_cent(cents: int)
     assert [each.strained for each in fast] == [1 - cents]
 
 
+def test_sides_that_leave_one_after_the_other_go_by_turns() -> None:
+    """What a side has cost counts in the target of the whole trade: arrays know of whole structures alone."""
+    condor = PLAIN.replace("  long_put:", "  short_call: {sell: call, strike: {delta: 0.10}}\n  long_put:").replace(
+        "order:", "  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}\norder:", 1
+    )
+    text = condor.replace("exits:\n", "exits:\n  - stop: {cost: 0.6x credit, of: each_side}\n")
+    fast, slow = both([text], terms(PastDays(), 4, "mid"))
+    assert fast == slow
+    assert [each.by_arrays for each in fast] == [0]
+    assert fast[0].trades >= 1
+
+
 @pytest.mark.parametrize("number", range(3))
 def test_random_bots_come_to_the_same_by_arrays_and_by_turns(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     seeds = range(10 * number, 10 * number + 10)

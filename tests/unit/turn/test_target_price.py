@@ -381,6 +381,35 @@ def test_after_a_side_was_stopped_a_percentage_is_of_the_whole_credit() -> None:
     assert price(desk) == Decimal("0.05")
 
 
+@pytest.mark.parametrize(("ends", "sent"), [("target", 2), ("time", 1)])
+def test_again_goes_by_the_exit_that_closed_the_rest(ends: str, sent: int, tmp_path: Path) -> None:
+    """One side was stopped out, and the whole trade has won: it is one win, under the exit that closed the rest."""
+    entry = '{window: {from: "10:00", to: "15:00"}, per_day: 3, again: {after: [target], wait: 1m}}'
+    stop = "  - stop: {cost: 0.9x credit, of: each_side}\n    order: market\n"
+    early = '\n  - time: "14:00"\n    order: market\n'
+    exits = f"{early}{stop}  - target: {{profit: 3%}}\n    order: {LADDER}\n"
+    desk = Desk((text_of(exits=exits, risk=RISK, entry=entry, legs=CONDOR),))
+    desk.opened()
+    sides(desk, 1.30, 0.10)
+    desk.fill(desk.last)
+    if ends == "time":
+        desk.until("14:00")
+    sides(desk, 1.30, 0.05)
+    desk.fill(desk.last)
+    (position,) = desk.state.positions.values()
+    assert (position.state, position.exit_reason, position.net > 0) == ("closed", ends, True)
+    assert desk.state.bots["spread"].day.last_end == ends
+    desk.market()
+    for _ in range(10):
+        desk.tick(10)
+    assert len([order for order in desk.submitted if order.purpose is Purpose.ENTRY]) == sent
+    with StoreReader(stored(desk, tmp_path)) as reader:
+        (row,) = (row for row in reader.view("trades") if row["status"] == "CLOSED")
+        (found,) = reader.view("strategy_summary")
+    assert (row["exit_name"], row["exit_reason"]) == (ends, {"target": "TAKE_PROFIT", "time": "TIME"}[ends])
+    assert (found["wins"], found["losses"], found["win_rate"]) == (1, 0, 1.0)
+
+
 def test_the_price_counts_what_a_closed_side_brought() -> None:
     desk = held("{profit: 25%}", more="  - vix: {above: 30}\n    close: put_side\n", legs=CONDOR)
     desk.level("VIX", 31.0)
