@@ -377,12 +377,17 @@ def _absent(work: Work, position: Position, leg: PositionLeg, ours: int) -> int:
 
 
 def fill_told(work: Work, name: str, leg: str) -> None:
-    """Miss no more what a fill of ours, told late, has taken from our books too; a hold for that alone ends."""
+    """Miss no more what a fill of ours, told late, has taken from our books too; a hold for that alone ends.
+
+    What somebody may have opened anew stays theirs, whatever our orders close beside it.
+    """
     before = work.positions[name].missed
     if not before:
         return
     note_missed(work)
     position = work.positions[name]
+    if position.hold is HoldReason.OPENED_AGAIN:
+        return
     is_there = not work.is_lacking(leg_of(position, leg))
     missed = tuple(each for each in position.missed if not (is_there and each.leg == leg))
     position = work.put_position(replace(position, missed=missed))

@@ -299,3 +299,25 @@ def test_a_fill_that_is_corrected_away_counts_beside_what_the_account_lacks() ->
     desk.tick(1)
     assert {order.remaining for order in desk.live} == {1}
     assert desk.said(Kind.ALARM)
+
+
+def test_what_a_person_has_opened_anew_stays_theirs_when_our_stop_fills() -> None:
+    """The stop for three filled, and a new one was sent for the fourth, which somebody had sold for himself."""
+    desk = resting()
+    desk.holds(sold(desk), -3)
+    for _ in range(150):
+        desk.tick(1)
+    desk.holds(sold(desk), -4)
+    for _ in range(10):
+        desk.tick(1)
+    assert desk.position.hold is HoldReason.OPENED_AGAIN
+    assert at_work(desk) == {Purpose.TARGET: 3, Purpose.STOP: 3}
+    stop = next(order for order in desk.live if order.purpose is Purpose.STOP)
+    count = len(desk.submitted)
+    desk.fill(stop)
+    desk.holds(sold(desk), -1)
+    for _ in range(30):
+        desk.tick(1)
+    assert len(desk.submitted) == count
+    assert (desk.position.legs[0].held, desk.position.common.is_flat) == (1, True)
+    assert not [order for order in desk.live if order.status is OrderStatus.WORKING and order.purpose is Purpose.STOP]
