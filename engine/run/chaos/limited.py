@@ -55,7 +55,10 @@ def documents_taken_up(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
 
 
 def entries_and_refusals(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
-    """Return entries that the document in force forbids, and refusals by limits that it does not say."""
+    """Return entries that the document in force forbids, and refusals by limits that it does not say.
+
+    A refusal may repeat why a bot was halted earlier today, by the document of then.
+    """
     first, seen = _first_positions(aftermath), _Seen()
     for at, group in groupby(_limited(aftermath, desk), key=lambda each: each[0].at):
         instant = list(group)
@@ -75,7 +78,8 @@ def entries_and_refusals(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
                 entered += 1
             elif _decides(record, "skip") or _decides(record, "halt"):
                 reason = str(record.data["reason"])
-                reasons = [*_not_said(reason, limits), *counts.miscounted(reason)]
+                repeats = "halted: " in reason and seen.halted.get(record.bot) == exchange_date(at)
+                reasons = [] if repeats else [*_not_said(reason, limits), *counts.miscounted(reason)]
                 yield from (f"at {at} {record.bot}: {words}" for words in reasons)
 
 

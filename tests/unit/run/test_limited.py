@@ -213,6 +213,18 @@ def test_a_refusal_by_a_limit_that_is_not_in_force_is_seen(
         assert said(limits(**fine), *first, refused) == []
 
 
+def test_a_refusal_that_repeats_an_earlier_halt_is_judged_by_the_document_of_then() -> None:
+    lost, none = limits(daily_loss=Decimal(5)), limits()
+    told = (Told(ID, (), none),)
+    halted = halts(6, Halt.ACCOUNT_LOSS, account_loss(6, 5))
+    refused = decides(60, "skip", f"asked by the operator: halted: {account_loss(6, 5)}")
+    changed = reload(20, "asked", limit_changes=["no daily_loss"]), reload(21, "applied", limits=none)
+    known = left_by([lost], runs(lost), halted, *changed, refused, told=told)
+    assert list(entries_and_refusals(known, NO_BOTS)) == []
+    unknown = left_by([lost], runs(lost), *changed, refused, told=told)
+    assert len(list(entries_and_refusals(unknown, NO_BOTS))) == 1
+
+
 # ---------------------------------------------------------------- what is in force
 
 
