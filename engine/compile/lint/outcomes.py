@@ -13,6 +13,7 @@ from engine.compile.lint.stakes import Stake
 from engine.compile.lint.wording import said
 from engine.compile.plan import Compare, ExitPlan, Quantity, Rule
 from engine.compile.problem import Problem
+from engine.compile.reads import calls_of
 from engine.model.black import delta
 from engine.model.contract import LOT, Right
 from engine.spec.nouns.exits import ExitKind
@@ -42,8 +43,17 @@ def never_in_the_example(look: Look) -> Iterator[Problem]:
         reach = reaches[planned.kind is ExitKind.TARGET]
         is_told = not can_hold([(rule.test, True)], look.places.open, look.terms)
         if not is_told and not can_hold([(rule.test, True)], reach, look.terms):
-            message = f"{said(rule)} never acts in the example: {_entry_words(look, stake)}, {_ends(look, stake, rule)}"
-            yield Problem("RB369", look.marked(rule), message, _instead(is_gain(look, rule)))
+            yield _never(look, stake, rule)
+
+
+def _never(look: Look, stake: Stake, rule: Rule) -> Problem:
+    if any(call.measure == "position_delta" for call in calls_of(rule.test)):
+        (low, _), (high, _) = _leaning(look)[0]
+        stays = f"the delta of a structure stays from {low:.0f} to {high:.0f} shares until it ends"
+        message = f"{said(rule)} never acts in the example: {stays}"
+        return Problem("RB369", look.marked(rule), message, "choose a bound inside that, or the other sign")
+    message = f"{said(rule)} never acts in the example: {_entry_words(look, stake)}, {_ends(look, stake, rule)}"
+    return Problem("RB369", look.marked(rule), message, _instead(is_gain(look, rule)))
 
 
 def is_gain(look: Look, rule: Rule) -> bool:
@@ -88,7 +98,8 @@ def _while_open(look: Look, stake: Stake, *, is_target: bool) -> Reach:
 
 def _leaning(look: Look) -> Range:
     """Return between which numbers of shares the delta of one structure lies until it ends, wherever spot goes."""
-    if not all(leg.symbol == look.plan.legs[0].symbol and not leg.is_shares for leg in look.plan.legs):
+    is_one = all(leg.symbol == look.plan.legs[0].symbol and not leg.is_shares for leg in look.plan.legs)
+    if not is_one or not look.terms.is_whole:  # parts that are left lean further than the whole
         return ALL
     deltas = [sum(_delta(leg, moves, left) for leg in look.sample.legs.values()) for moves in _PLACES for left in _LEFT]
     return stretch(min(deltas) * LOT - _SHARE, max(deltas) * LOT + _SHARE)

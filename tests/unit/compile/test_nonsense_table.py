@@ -38,3 +38,12 @@ def test_a_change_is_told_by_its_code_or_let_alone(row: list[str]) -> None:
 @pytest.mark.parametrize("bot", [name for name in dir(sound_bots) if name.isupper()])
 def test_the_bots_themselves_are_sound(bot: str) -> None:
     assert codes(getattr(sound_bots, bot)) == []
+
+
+def test_a_delta_on_the_wrong_side_is_told_with_what_it_can_be() -> None:
+    """A bull put spread never leans short: 'below: -8' was taken for a loss."""
+    exits = '  - time: "15:30"\n'
+    text = sound_bots.SPREAD.replace(exits, f"{exits}  - position_delta: {{below: -8}}\n")
+    (found,) = check(load_text(text))
+    assert (found.code, found.help) == ("RB369", "choose a bound inside that, or the other sign")
+    assert found.message.startswith("'position_delta' (below -8) never acts in the example: the delta of a structure")
