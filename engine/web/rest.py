@@ -228,7 +228,7 @@ def router(store: Place, live: Live) -> APIRouter:
         """
         return actions.set_values(what.bot, what.values, key, what.of)
 
-    @found.get("/api/spec/{bot}")
+    @found.get("/api/numbers/{bot}")
     def numbers(bot: str) -> answers.NumbersTold:
         """Every number of a bot's file as it is now, with its path and line."""
         with StoreReader(store) as reader:

@@ -309,12 +309,12 @@ def test_ci_every_number_of_a_spec_is_edited_on_a_telephone(tmp_path: Path, brow
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         target = page.get_by_label("exits[4].target.profit")
         target.fill("much")
-        page.locator("form.numbers").get_by_role("button", name="Show what changes").click()
+        page.get_by_role("button", name="Look at the difference").click()
         expect(page.locator("li", has=target).locator(".problem")).to_contain_text("is 'much'")
         expect(target).to_have_attribute("aria-invalid", "true")
         target.fill("40%")
         page.get_by_label("entry.per_day").fill("2")
-        page.locator("form.numbers").get_by_role("button", name="Show what changes").click()
+        page.get_by_role("button", name="Look at the difference").click()
         expect(page.get_by_role("dialog")).to_contain_text("(!) entry.per_day  1 -> 2")
         expect(page.get_by_role("dialog")).to_contain_text("Worst case")
         assert spec.read_text() == before

@@ -54,11 +54,11 @@ TARGET = "exits[4].target.profit"
 
 
 def body(client: Client, path: str, value: str) -> dict[str, object]:
-    return {"bot": BOT, "of": client.get(f"/api/spec/{BOT}").json["of"], "edits": {path: value}}
+    return {"bot": BOT, "of": client.get(f"/api/numbers/{BOT}").json["of"], "edits": {path: value}}
 
 
 def test_the_page_and_rest_list_every_number_with_its_line(client: Client, file: Path) -> None:
-    told = client.get(f"/api/spec/{BOT}").json
+    told = client.get(f"/api/numbers/{BOT}").json
     assert (told["why"], told["notes"], told["file"]) == ("", [], str(file))
     found = {each["path"]: each for each in told["numbers"]}
     assert (found[TARGET]["text"], found["parameters.delta"]["text"]) == ("50%", "0.06")
@@ -66,7 +66,7 @@ def test_the_page_and_rest_list_every_number_with_its_line(client: Client, file:
     assert all(lines[each["line"] - 1].strip() == each["around"] for each in told["numbers"])
     page = client.get(f"/bots/{BOT}").body.decode()
     assert f'name="{TARGET}" value="50%" data-now="50%"' in page
-    assert client.get("/api/spec/nobody").status == 404
+    assert client.get("/api/numbers/nobody").status == 404
 
 
 def test_what_changes_is_shown_and_nothing_is_written(client: Client, file: Path) -> None:
