@@ -38,8 +38,9 @@ class BotDay:
     with the reason. halt: why no more entries today, None while free; halt_rule: the condition that is the cause, ""
     of any other; halted: the same in words. realized: dollars that closing has made today,
     after commissions. skip: why the day is over without an entry; skipped: the same in words. closing: the exit that a
-    halt with `close: all` comes to, from that halt on: what still fills is closed by it, too; closing_text: the digest
-    of the text whose halt it was, since what was opened under another one is closed by the halts of that alone.
+    halt which closes what is open comes to (`close: all` of a condition, `at_daily_loss: close`), from that halt on:
+    what still fills is closed by it, too; closing_text: the digest of the text whose condition it was, since what was
+    opened under another one is closed by the conditions of that alone; "" for all texts.
     window: which of the session's windows `tried`, `agains`, `last_end` and `decided` are of; before: entries sent in
     earlier ones. week: positions opened earlier in this week. members: with a universe each of its symbols has
     opportunities of its own, and keeps here what is of the present window.

@@ -59,6 +59,7 @@ LIMITS: Mapping[str, Callable[[AccountDocument], str]] = {
         f"all bots halt for the day once they have lost {_dollars(d.daily_loss)} together since the session began; no "
         "entry while a position that counts has no sound quote"
     ),
+    "at_daily_loss": lambda d: "that loss closes what all bots have open" if d.at_daily_loss else "",
     "daily_profit": lambda d: (
         f"all bots halt for the day once they have made {_dollars(d.daily_profit)} together since the session began"
     ),
@@ -161,7 +162,7 @@ def _not_set(document: AccountDocument) -> Iterator[Line]:
         yield Line(words="no bot that closes on the same day enters while the broker counts no day trade left")
 
 
-UNSAID = ("price_band", "pattern_day_trading")
+UNSAID = ("price_band", "pattern_day_trading", "at_daily_loss")
 """What holds without being written."""
 _NO_RISK = "daily_profit"
 """A bound that nobody misses: without it no more can be lost."""

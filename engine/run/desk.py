@@ -98,6 +98,7 @@ class Desk:
             return BUILT_IN
         return AccountLimits(
             daily_loss=account.daily_loss,
+            at_daily_loss=account.at_daily_loss,
             daily_profit=account.daily_profit,
             max_open=account.max_open,
             orders_per_minute=account.orders_per_minute,

@@ -28,6 +28,7 @@ def account_document(tree: Tree) -> AccountDocument:
         about=str(tree["about"]),
         account=str(tree.get("account", "")),
         daily_loss=number(risk.get("daily_loss")),
+        at_daily_loss=risk.get("at_daily_loss") == "close",
         daily_profit=number(risk.get("daily_profit")),
         max_open=_count(risk.get("max_open")),
         orders_per_minute=_count(risk.get("orders_per_minute")),
@@ -50,6 +51,10 @@ def account_document(tree: Tree) -> AccountDocument:
 
 def check_account(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     """Yield what no schema can say: conditions that stand twice, and those that `live.require` may not leave out."""
+    if "at_daily_loss" in mapping(tree["risk"]) and "daily_loss" not in mapping(tree["risk"]):
+        message = "'at_daily_loss' says what a loss of the day does, and 'daily_loss' is not given"
+        place: Path = ("risk", "at_daily_loss")
+        yield source.diagnostic("RB250", place, message, "give 'daily_loss', or remove it", at_key=True)
     for path in (_ENTRIES, _LIVE):
         yield from _repeated(source, tree, path)
     members: list[Plain] = [*(_conditions(tree, _ENTRIES) or ())]

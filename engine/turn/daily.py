@@ -246,7 +246,8 @@ def step_halts(work: Work, bot: CompiledBot) -> str:
         _note_unvalued(work, name)
     if bounds.are_set and (reason := day_problem(bot_today(work, name), bounds)):
         halt(work, name, reason.halt, reason.text)
-        wake(work, name, 0.0)  # `at_daily_loss: close`: the exits of what is open act in the next turn
+        if bounds.closes and reason.halt is Halt.DAY_LOSS:
+            _close_by_loss(work, name)
         return ""
     if not bot.halts:
         return ""
@@ -291,12 +292,27 @@ def halt_by_account(work: Work) -> None:
     if not limits.bounds_a_day or not session.is_on(work.at):
         return
     going = [name for name, state in work.bots.items() if not (state.is_gone or state.day.halt)]
-    if not going and not any(order.may_open for order in work.all_live_orders()):
+    held = _left_open(work) if limits.at_daily_loss else []
+    if not going and not held and not any(order.may_open for order in work.all_live_orders()):
         return
     if reason := account_day_problem(account_today(work), limits.day):
         cancel_entries(work, "", Cause.ACCOUNT_LIMIT, reason.text)
         for name in going:
             halt(work, name, reason.halt, reason.text)
+        for name in held if reason.halt is Halt.ACCOUNT_LOSS else ():
+            _close_by_loss(work, name)
+
+
+def _close_by_loss(work: Work, name: str) -> None:
+    """Have all that a bot has open closed, under whatever text, in the next turn (`at_daily_loss: close`)."""
+    work.put_day(replace(work.bots[name].day, closing=DAILY_LOSS, closing_text=""))
+    wake(work, name, 0.0)
+
+
+def _left_open(work: Work) -> list[str]:
+    """Return the bots that have something open or on its way, and that no loss of the day closes yet."""
+    names = dict.fromkeys(position.bot for position in work.active_positions())
+    return [name for name in names if work.bots[name].day.closing != DAILY_LOSS]
 
 
 def _note_unvalued(work: Work, name: str) -> None:

@@ -12,7 +12,6 @@ from engine.compile.plan import ExitPlan
 from engine.evaluate.evaluation import NotOpen
 from engine.evaluate.snapshot import View
 from engine.fill.exit_level import terms_of
-from engine.model.halt import Halt
 from engine.model.position import FLATTENED, Position
 from engine.model.values import replace
 from engine.record.record import Kind
@@ -67,7 +66,7 @@ def step_exits(work: Work, position: Position) -> None:
         if position.exit_reason != FLATTENED:
             leave(work, position, FLATTENED)
         return
-    if _is_closed_by_the_day(work, position, bot):
+    if work.bots[position.bot].day.closing == DAILY_LOSS:
         if position.exit_reason != DAILY_LOSS:
             leave(work, position, DAILY_LOSS, "the loss of the day closes it (at_daily_loss)")
         return
@@ -149,11 +148,6 @@ def _end_unprotected(work: Work, position: Position, reason: str) -> None:
     text = f"{position.unprotected} of {position.id} has stood without protection for too long"
     work.alarm(position.bot, f"{text}: it is closed at market, and its other legs stay open", position.id)
     leave(work, position, reason)
-
-
-def _is_closed_by_the_day(work: Work, position: Position, bot: CompiledBot) -> bool:
-    """Say whether the loss of the day has halted the bot, and its text closes what is open then."""
-    return bot.plan.risk.day.closes and work.bots[position.bot].day.halt is Halt.DAY_LOSS
 
 
 def _is_left_by_liquidation(work: Work, position: Position) -> bool:

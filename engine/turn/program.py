@@ -282,6 +282,7 @@ class CompiledMember:
 class AccountLimits:
     """What all bots together may do (the account document). None is no limit.
 
+    at_daily_loss: whether daily_loss closes what all bots have open.
     price_band: how far an entry's price may lie from the mid; there always is one. heeds_day_trades: no entry that
     closes on its day is sent when the broker counts no day trade left. max_notional_times: how many times net
     liquidation the notional of an order may be, beside its dollars. max_structures_per_order: of the built-in caps
@@ -289,6 +290,7 @@ class AccountLimits:
     """
 
     daily_loss: Decimal | None = None
+    at_daily_loss: bool = False
     daily_profit: Decimal | None = None
     max_open: int | None = None
     orders_per_minute: int | None = None
@@ -316,7 +318,7 @@ class AccountLimits:
     @property
     def day(self) -> DayBounds:
         """What all bots together may make of a session, either way."""
-        return DayBounds(loss=self.daily_loss, profit=self.daily_profit)
+        return DayBounds(loss=self.daily_loss, profit=self.daily_profit, closes=self.at_daily_loss)
 
     @property
     def net(self) -> Mapping[str, Between]:

@@ -45,7 +45,8 @@ def past_built_in_cap(look: Look) -> Iterator[Problem]:
     most = f"without an account document an order is at most {MOST_STRUCTURES} structures"
     message = f"'{key}' is {plan.quantity:,}; {most}"
     help_text = f"write at most {MOST_STRUCTURES}; {RAISED_BY}"
-    yield Problem("RB377", ("quantity",), message, help_text)
+    place = ("quantity",) if key == "quantity" else ("quantity", "at_most")  # where RB361 says the same of a usual size
+    yield Problem("RB377", place, message, help_text)
 
 
 def _cap_in_the_way(look: Look, again: Again) -> str:

@@ -217,7 +217,8 @@ class Quiet:
                 own = [each for each in held if each.position.bot == name]
                 stirs |= _may_pass(own, first, bot_today(work, name), bot.plan.risk.day)
         limits = self._program.limits
-        if limits.bounds_a_day and not all(work.bots[name].day.halt for name in self._program.bots):
+        is_over = all(work.bots[name].day.halt for name in self._program.bots) and not limits.at_daily_loss
+        if limits.bounds_a_day and not is_over:
             stirs |= _may_pass(held, first, account_today(work), limits.day)
         found = np.flatnonzero(stirs)
         return first + (int(found[0]) if len(found) else len(stirs))

@@ -66,6 +66,7 @@ class Between:
 class AccountDocument:
     """What all bots together may do in one account (`rulebot_account: 1`). Dollars and counts; None is no limit.
 
+    at_daily_loss: whether that loss closes what is open.
     account: the broker's id; "" for whatever account a paper run is connected to.
 
     worst_case, margin (from `require`), max_notional_per_order: dollars, or a multiple of net liquidation. net_delta,
@@ -80,6 +81,7 @@ class AccountDocument:
     about: str
     account: str
     daily_loss: Decimal | None = None
+    at_daily_loss: bool = False
     daily_profit: Decimal | None = None
     max_open: int | None = None
     orders_per_minute: int | None = None

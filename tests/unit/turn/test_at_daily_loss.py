@@ -1,10 +1,17 @@
 """`at_daily_loss: close`: the loss of the day closes what is open."""
 
+from dataclasses import replace
+from decimal import Decimal
+
 import pytest
 from hand_desk import Desk, put, text_of
 
 from engine.model.halt import Halt
-from engine.model.order import Purpose
+from engine.model.order import Order, Purpose
+from engine.turn.program import AccountLimits
+
+RISK = "{max_loss_per_trade: $2000}"
+LATE = '\n  - time: "15:45"\n'
 
 
 @pytest.mark.parametrize(("key", "closes"), [("", False), (", at_daily_loss: close", True)])
@@ -22,3 +29,69 @@ def test_the_loss_of_the_day_closes_what_is_open_where_that_is_asked(key: str, c
     if closes:
         desk.fill(desk.last)
         assert desk.position.state == "closed"
+
+
+def both(**limits: object) -> Desk:
+    """Return a desk on which two bots hold a put spread each, 0.70 sold, under limits of the account."""
+    texts = (text_of("one", risk=RISK, exits=LATE), text_of("two", risk=RISK, exits=LATE))
+    desk = Desk(texts, limits=AccountLimits(**limits))  # type: ignore[arg-type]
+    desk.until("10:00")
+    for order in desk.live:
+        desk.fill(order)
+    desk.tick(1)
+    return desk
+
+
+def lose(desk: Desk) -> None:
+    """Let each spread cost 2.10."""
+    desk.quote(put(5945), 3.65, 3.75, -0.2)
+    desk.quote(put(5935), 1.55, 1.65, -0.07)
+    desk.tick(1)
+    desk.tick(1)
+
+
+def closing(desk: Desk) -> list[Order]:
+    return [order for order in desk.live if order.purpose is not Purpose.ENTRY]
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_the_loss_of_the_account_closes_what_all_bots_have_open(*, closes: bool) -> None:
+    desk = both(daily_loss=Decimal(200), at_daily_loss=closes)
+    lose(desk)
+    assert {state.day.halt for state in desk.state.bots.values()} == {Halt.ACCOUNT_LOSS}
+    assert {order.bot for order in closing(desk)} == ({"one", "two"} if closes else set())
+    for order in closing(desk):
+        desk.fill(order)
+    found = {(each.state, each.exit_reason) for each in desk.state.positions.values()}
+    assert found == ({("closed", "daily_loss")} if closes else {("open", "")})
+
+
+def test_it_closes_also_what_a_bot_holds_that_was_halted_before() -> None:
+    desk = both(daily_loss=Decimal(200), at_daily_loss=True)
+    desk.state = desk.state._replace(
+        bots={
+            name: replace(state, day=state.day.halted_for(Halt.DAY_PROFIT, "enough"))
+            for name, state in desk.state.bots.items()
+        }
+    )
+    lose(desk)
+    assert {order.bot for order in closing(desk)} == {"one", "two"}
+
+
+def test_a_restart_in_the_middle_of_closing_changes_nothing() -> None:
+    desk = both(daily_loss=Decimal(200), at_daily_loss=True)
+    lose(desk)
+    first, second = closing(desk)
+    desk.ack(second)
+    desk.fill(first)
+    desk.start_again()
+    desk.link([second.ref])
+    desk.tick(1)
+    assert {order.bot for order in closing(desk)} == {second.bot}
+    desk.quote(put(5945), 2.00, 2.10, -0.1)
+    for _ in range(20):
+        desk.tick(1)
+    for order in closing(desk):
+        desk.fill(order)
+    assert {each.state for each in desk.state.positions.values()} == {"closed"}
+    assert {each.exit_reason for each in desk.state.positions.values()} == {"daily_loss"}

@@ -128,7 +128,7 @@ def _of_limits(limits: AccountLimits, plan: Plan, cash: Decimal) -> Iterator[boo
     contracts = sum(leg.ratio for leg in plan.legs if not leg.is_shares) * plan.quantity
     yield any(each is not None for each in (limits.worst_case, limits.margin, limits.daily_profit))
     yield bool(limits.net)
-    yield limits.daily_loss is not None and not _loses_less(plan, limits.daily_loss)
+    yield limits.daily_loss is not None and (limits.at_daily_loss or not _loses_less(plan, limits.daily_loss))
     yield limits.entries_per_day is not None and limits.entries_per_day < plan.entry.per_day
     yield limits.max_structures_per_order is not None and plan.quantity > limits.max_structures_per_order
     yield limits.max_contracts_per_order is not None and contracts > limits.max_contracts_per_order
