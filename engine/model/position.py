@@ -169,7 +169,8 @@ class Position:
     rolls have led to this one, "" of itself: no cap counts them twice.
     passed: exits that have found nothing to roll into in this session. missed: what the account lacks of it.
     unprotected_since: since when short legs of it have stood without protection that need it. unprotected: which, and
-    why, in words for people. closed_by_others: legs of which a person or the broker has closed something.
+    why, in words for people. bare: the same as names, each with its contracts. closed_by_others: legs of which a person
+    or the broker has closed something.
     liquidated: those of which the broker has.
     terms: what the exit that acted last stood for when it began to close.
     """
@@ -210,6 +211,7 @@ class Position:
     unprotected_since: datetime | None = None
     terms: ExitTerms | None = None
     unprotected: Text = ""
+    bare: tuple[Name, ...] = ()
     closed_by_others: tuple[Name, ...] = ()
     liquidated: tuple[Name, ...] = ()
 

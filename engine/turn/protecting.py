@@ -288,12 +288,13 @@ def note_protection(work: Work, position: Position) -> Position:
     bare = bare_legs(work, position)
     words = ", ".join(f"-{each.contracts} {each.leg.option}{_why(each)}" for each in bare)
     since = (position.unprotected_since or work.at) if bare else None
-    if (words, since) == (position.unprotected, position.unprotected_since):
+    names = tuple(f"{each.leg.name} {each.contracts}{' lost' if each.has_lost_cover else ''}" for each in bare)
+    if (names, since) == (position.bare, position.unprotected_since):
         return position
     if since is not None and any(each.has_lost_cover or position.is_let_be for each in bare):
         text = f"{words} of {position.id} has no protection since {_clock(since)}"
         work.alarm(position.bot, f"{text}: {_what_follows(work, position, since)}", position.id)
-    return work.put_position(replace(position, unprotected_since=since, unprotected=words))
+    return work.put_position(replace(position, unprotected_since=since, unprotected=words, bare=names))
 
 
 def _what_follows(work: Work, position: Position, since: datetime) -> str:
