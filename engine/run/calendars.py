@@ -22,7 +22,6 @@ from engine.model.events import (
 from engine.model.facts import EventCalendar, EventDay
 from engine.model.values import dataclass
 from engine.run.calendar_file import EARNINGS, CalendarFile, read_calendar
-from engine.run.moved_reports import with_moved
 from engine.spec.diagnostic import render
 from engine.spec.text import read_bytes
 from engine.spec.whole_file import write_whole
@@ -116,6 +115,8 @@ def import_feed(content: bytes, data: Path) -> Imported:
 
     Raises: SpecError when it is not fit, StoreError at the disk.
     """
+    from engine.run.moved_reports import with_moved  # whoever only reads calendars starts without it
+
     fresh = _all_of(read_calendar(content, "-"))
     name = f"{fresh[0].name.partition('.')[0].lower()}.json"
     target = calendar_folder(data) / name
