@@ -28,6 +28,7 @@ from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import release, stop
 from engine.turn.closing import CLOSING
+from engine.turn.judging import wake
 from engine.turn.protecting import AT_MARKET
 from engine.turn.resting import RESTING, cancel, option_has_expired, resting_orders
 from engine.turn.state import Doubt
@@ -315,7 +316,8 @@ def _or_assigned(work: Work, option: Option) -> str:
 def note_missed(work: Work, *, at_once: bool = False) -> None:
     """Keep with each position what the account lacks of it, and at what price that was quoted when it was first seen.
 
-    at_once: also what it lacks only since now. Nothing more is told of what has expired.
+    at_once: also what it lacks only since now. Nothing more is told of what has expired. The bot is judged at once: a
+    leg that has lost its cover waits for no quote.
     """
     doubts = work.state.doubts
     noted = [each for each in work.active_positions() if each.missed or (doubts and work.is_doubted(each))]
@@ -327,6 +329,7 @@ def note_missed(work: Work, *, at_once: bool = False) -> None:
         missed = tuple(_missed(work, position, due, ours))
         if missed != position.missed:
             work.put_position(replace(position, missed=missed))
+            wake(work, position.bot, 0.0)
 
 
 def _due(work: Work) -> frozenset[Option]:

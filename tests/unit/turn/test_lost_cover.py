@@ -95,6 +95,21 @@ def test_so_it_is_where_nobody_tells_who_closed_the_wing() -> None:
     assert ([leg.option for leg in closing.legs], closing.kind) == ([SHORT_PUT], OrderType.MARKET)
 
 
+def test_its_minute_begins_though_no_quote_comes() -> None:
+    """The bot waited for a quote while a data farm was down: the leg was bought back after 75 s."""
+    desk = desk_of()
+    desk.settle(60)
+    desk.holds(LONG_PUT, 0)
+    gone_at = desk.now
+    desk.settle(10)
+    since = desk.position.unprotected_since
+    assert since is not None
+    assert (since - gone_at).total_seconds() <= 6
+    desk.settle(60)
+    (closing,) = desk.live
+    assert ([leg.option for leg in closing.legs], closing.kind) == ([SHORT_PUT], OrderType.MARKET)
+
+
 def test_a_stop_of_the_spec_protects_it() -> None:
     desk = desk_of("{max_loss_per_trade: $9000, protect: {cost: 4x credit, of: each_short}}")
     desk.holds(LONG_PUT, 0)
