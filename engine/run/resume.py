@@ -36,6 +36,7 @@ from engine.record.codec import decode, utc_time
 from engine.record.record import (
     ACCOUNT_SEEN,
     BASE,
+    BUYS_BACK,
     BY_HAND,
     CLOSING,
     EXECUTION,
@@ -59,7 +60,6 @@ from engine.turn.assigned import note_cash, recent_cash
 from engine.turn.daily import is_over, is_same_week, still_booked
 from engine.turn.entered import blocked_today
 from engine.turn.hooks import Hooks, after_hook
-from engine.turn.reversed import REVERSED
 from engine.turn.state import AccountSeen, BotState, Cashes, Nearest, Standing, State, Surplus
 from engine.turn.twins import recalled
 from engine.turn.work import active_ids, alarm_key, key_of, live_refs
@@ -323,14 +323,13 @@ def _book(booked: dict[str, Booked], record: Record, orders: Mapping[str, Mappin
     multiplier = 1 if is_share else int(options[0]["multiplier"]) if options else LOT
     sign = -1 if data["is_buy"] else 1
     base = exec_id.rpartition(".")[0]
-    buys_back = data["purpose"] == Purpose.UNWIND.value and order is not None and order["reason"] == REVERSED
     corrected, is_by_others = booked.get(base), data["purpose"] == BY_OTHERS
     booked[base] = Booked(
         exec_id=exec_id,
         position=record.position,
         leg=str(data["leg"]),
         is_entry=str(data["purpose"]) == Purpose.ENTRY.value,
-        quantity=-count if buys_back else count,
+        quantity=-count if data.get(BUYS_BACK) else count,
         cash=Decimal(str(data["price"])) * count * multiplier * sign,
         commission=corrected.commission if corrected else ZERO,
         is_paid=owes_none(exec_id, count) or (corrected is not None and corrected.is_paid),

@@ -18,7 +18,7 @@ from engine.model.position import Position
 from engine.model.unseen import next_revision, unseen_base
 from engine.model.values import replace
 from engine.record.codec import encode
-from engine.record.record import EXECUTION, Json, Kind
+from engine.record.record import BUYS_BACK, EXECUTION, Json, Kind
 from engine.turn.caution import note_bust
 from engine.turn.closed import closed, count_closed, count_realized, ended_otherwise, left_before_expiry
 from engine.turn.closing import CLOSING, UNWIND, are_whole, is_unwound, legs_to_close, partners
@@ -75,14 +75,15 @@ def count_fill(work: Work, order: Order, event: ExecutionReport) -> None:
 def _tell_corrected(work: Work, known: Booked, event: ExecutionReport) -> None:
     """Alarm of what the exchange makes of a fill that was booked."""
     assert event.option is not None
-    before = abs(known.cash / known.quantity / event.option.multiplier) if known.quantity else ZERO
-    if known.quantity == event.quantity and before == event.price:
+    count = abs(known.quantity)
+    before = abs(known.cash / count / event.option.multiplier) if count else ZERO
+    if count == event.quantity and before == event.price:
         return
     words = f"{known.leg} {'bought' if event.is_buy else 'sold'}"
-    text = f"the exchange has taken back a fill of {known.position}: {known.quantity} {words} at {before:f}"
+    text = f"the exchange has taken back a fill of {known.position}: {count} {words} at {before:f}"
     if event.quantity:
         now = f"{event.quantity:f} {words} at {event.price:f}"
-        text = f"the exchange has corrected a fill of {known.position}: {now}, not {known.quantity} at {before:f}"
+        text = f"the exchange has corrected a fill of {known.position}: {now}, not {count} at {before:f}"
     work.record(Kind.ALARM, work.positions[known.position].bot, known.position, text=text)
 
 
@@ -287,6 +288,7 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
 
 def record_fill(work: Work, event: ExecutionReport, booked: Booked, option: Option, ref: str, purpose: str) -> None:
     """Record a fill with the position it is of; what a roll opens is told as the entry of its new position."""
+    taking_back: dict[str, Json] = {BUYS_BACK: True} if booked.quantity < 0 else {}
     work.record(
         Kind.FILL,
         work.positions[booked.position].bot,
@@ -301,6 +303,7 @@ def record_fill(work: Work, event: ExecutionReport, booked: Booked, option: Opti
         price=str(event.price),
         executed_at=None if event.executed_at is None else event.executed_at.isoformat(),
         purpose=Purpose.ENTRY.value if booked.is_entry else purpose,
+        **taking_back,
     )
 
 

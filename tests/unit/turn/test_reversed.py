@@ -1,13 +1,17 @@
 """A broker that closes a position twice leaves it reversed: what is short without cover is bought back."""
 
+from dataclasses import replace
 from datetime import date
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
-from hand_desk import CONDOR, DAY, Desk, put, text_of
+from hand_desk import CONDOR, DAY, Desk, kept, put, text_of
 
 from engine.model.contract import Option
 from engine.model.order import Order, OrderType, Purpose, Side
 from engine.model.position import Position, PositionLeg
+from engine.run.audit.starts import differing_starts
 from engine.turn.reversed import is_buy_back, reversed_shorts
 
 LONG = "\n  expiry: {dte: 0}\n  long_put: {buy: put, strike: {delta: 0.10}}\n"
@@ -170,3 +174,27 @@ def test_a_short_leg_that_is_meant_takes_its_cover_first() -> None:
 
 def test_what_is_held_as_meant_is_none() -> None:
     assert of(leg("short", put(6000), -1, 1)) == {}
+
+
+def test_a_start_on_a_later_day_knows_that_it_was_bought_back(tmp_path: Path) -> None:
+    """The order is not read any more on the next day: the fill counted as one that closed."""
+    desk = closed_twice(LONG)
+    wait(desk, 70)
+    (order,) = bought(desk)
+    (execution,) = desk.fill(order)
+    wait(desk, 5)
+    assert desk.state.booked[execution.exec_id.rpartition(".")[0]].quantity == -1
+    assert desk.position.state == "closed"
+    assert differing_starts(kept(desk, tmp_path)) == []
+
+
+def test_a_correction_of_the_price_at_which_it_was_bought_back_names_one_contract() -> None:
+    desk = closed_twice(LONG)
+    wait(desk, 70)
+    (order,) = bought(desk)
+    (execution,) = desk.fill(order)
+    corrected = f"{execution.exec_id.rpartition('.')[0]}.02"
+    desk.send(replace(execution, at=desk.now, exec_id=corrected, price=Decimal("1.05")))
+    (told,) = [text for text in desk.alarms if "corrected a fill" in text]
+    assert told.endswith(f"1 long_put bought at 1.05, not 1 at {desk.mid(order.legs[0].option):f}")
+    assert [leg.held for leg in desk.position.legs] == [0]
