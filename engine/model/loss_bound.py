@@ -12,13 +12,15 @@ infinity where a group is short more calls than it is long: no bound. A short pu
 What the bound rests on:
 
 1. Legs of one group that close as several orders close at one price of the underlying. rulebot sends these orders one
-   after the other, within seconds: with `leg_by_leg`, on two underlyings, after a protective stop, after a partial fill
-   of a combo, after the broker liquidates one leg, and when the broker refuses the combo. What the market moves between
-   these orders, and the bid-ask spread of single legs, is not in the bound.
+   after the other, each when the one before has filled: with `leg_by_leg`, on two underlyings, after a protective stop,
+   after a partial fill of a combo, after the broker liquidates one leg, and when the broker refuses the combo. What the
+   market moves between their fills, and the bid-ask spread of single legs, is not in the bound.
 2. A combo is bought back for no more than its exercise value can ever be. Limit orders of rulebot never go further
    (`order/price.py`, surely_lost_below), and exchanges do not trade vertical spreads, butterflies and boxes beyond
    their width at market (SR-CBOE-2015-107, 80 FR 77038).
-3. A long option that outlives a short one is worth its exercise value at least (`payoff.py`).
+3. A long option that outlives a short one brings its exercise value at least (`payoff.py`). Limit orders for American
+   options hold to that. European options of an index, and market orders, can bring less. That shortfall is not in the
+   bound.
 
 Part of a count does not split a group: closing half of the structures leaves whole structures.
 

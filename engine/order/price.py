@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
-from engine.model.contract import SHARE_TICKS, Option, product
+from engine.model.contract import SHARE_TICKS, Option, Settlement, product
 from engine.model.facts import Grids
 from engine.model.market import Board
 from engine.model.money import ZERO, Rounding, TickRule
@@ -85,13 +85,24 @@ def surely_lost_below(parts: tuple[Part, ...]) -> Decimal | None:
 
     What is bought back is never worth more than that, and what is sold never less. Exchanges turn away combos that are
     priced beyond it by more than a tenth of their width, and let no market order trade there (of verticals, butterflies
-    and boxes: Cboe, SR-CBOE-2015-107, 80 FR 77038). None without a bound, for one leg, and for what surely pays
-    something (a box that is sold), which is worth less before it does.
+    and boxes: Cboe, SR-CBOE-2015-107, 80 FR 77038). None without a bound, for one leg, for index options of several
+    expiries, and for what surely pays something (a box that is sold), which is worth less before it does.
     """
-    if len(parts) < 2 or not ends_together((option, 1) for option, _, _ in parts):
+    if len(parts) < 2 or not (ends_together((option, 1) for option, _, _ in parts) or _outlasts(parts)):
         return None
     least = least_payoff((option, flow * weight) for option, flow, weight in parts)
     return None if least is None or least > 0 else least
+
+
+def _outlasts(parts: tuple[Part, ...]) -> bool:
+    """Say whether what is sold is worth its exercise value for as long as what is bought back lives.
+
+    American options are, for they can be exercised. A European option of an index can be worth less: a put by the
+    interest on its strike, a call by dividends.
+    """
+    options = [(part.option, 1) for part in parts if part.flow < 0]
+    is_american = all(product(part.option.symbol).settlement is Settlement.SHARES for part in parts)
+    return is_american and ends_together(options)
 
 
 def never_pays(parts: tuple[Part, ...]) -> bool:
@@ -105,8 +116,12 @@ def never_pays(parts: tuple[Part, ...]) -> bool:
 
 
 def at_market(natural: float, parts: tuple[Part, ...]) -> Decimal:
-    """Return the net price at which a market order for these legs trades: natural, within `surely_lost_below`."""
-    net, least = Decimal(f"{natural:.4f}"), surely_lost_below(parts)
+    """Return the net price at which a market order for these legs trades.
+
+    It is natural, of legs of one expiry within `surely_lost_below`. Of several expiries it may be beyond that.
+    """
+    is_held_to_it = ends_together((option, 1) for option, _, _ in parts)
+    net, least = Decimal(f"{natural:.4f}"), surely_lost_below(parts) if is_held_to_it else None
     return net if least is None else max(net, least)
 
 

@@ -1,6 +1,6 @@
 """The section Risks: what a trade and a day may lose, what halts the bot, what stands while no engine runs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from engine.compile.plan import LegPlan
@@ -9,8 +9,9 @@ from engine.compile.units import written as written_as
 from engine.evaluate.phrases import listed
 from engine.model.caps import MOST_STRUCTURES, RAISED_BY
 from engine.model.contract import Kind, Right, product
-from engine.model.loss_bound import why_unbound
+from engine.model.loss_bound import groups_of, why_unbound
 from engine.model.money import ZERO
+from engine.model.payoff import ends_together
 from engine.model.position import PositionLeg
 from engine.review import amounts
 from engine.review.enters import rule_lines
@@ -100,6 +101,9 @@ def _coming_apart(subject: Subject) -> Iterator[Line]:
     is_bound = example is not None and example.worst is not None
     if is_bound and (words := _one_by_one(subject)):
         yield Line(words=f"{words}: the bound takes it that they close at one price of {subject.plan.underlyings[0]}")
+    if example is not None and is_bound and (symbol := _below_exercise(example.position.legs)):
+        words = f"options on {symbol} can be worth less than their exercise value"
+        yield Line(words=f"{words}: what closing brings below it is not in the bound")
 
 
 def _groups(legs: tuple[LegPlan, ...]) -> list[tuple[str, ...]]:
@@ -110,12 +114,21 @@ def _groups(legs: tuple[LegPlan, ...]) -> list[tuple[str, ...]]:
     return list(found.values())
 
 
+def _below_exercise(legs: Iterable[PositionLeg]) -> str:
+    """Return the index on which a long option outlives a short one of its group, "" where none does."""
+    for parts in groups_of(legs).values():
+        indices = (option.symbol for option, _ in parts if product(option.symbol).kind is Kind.INDEX)
+        if any(count < 0 for _, count in parts) and not ends_together(parts):
+            return next(indices, "")
+    return ""
+
+
 def _one_by_one(subject: Subject) -> str:
     """Return why legs that close as one are sent as several orders, "" when they go as one combo."""
     plan = subject.plan
     if plan.order.leg_by_leg or len(plan.underlyings) > 1:
-        return "legs close one after the other, within seconds"
-    return "after a protective stop the other legs close within seconds" if plan.risk.protect is not None else ""
+        return "legs close one after the other, each when the one before has filled"
+    return "after a protective stop the other legs close one by one" if plan.risk.protect is not None else ""
 
 
 def _words_of(worst: Worst, subject: Subject) -> str:

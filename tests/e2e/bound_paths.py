@@ -26,6 +26,7 @@ from engine.model.facts import EventCalendar
 from engine.model.loss_bound import trade_bound
 from engine.model.money import ZERO
 from engine.model.order import Order, Purpose
+from engine.model.payoff import ends_together, least_payoff
 from engine.model.position import Position, PositionLeg
 from engine.model.session import Session
 from engine.run.backtest.broker import BacktestBroker
@@ -34,6 +35,7 @@ from engine.run.backtest.market import DayMarket
 from engine.run.backtest.walk import Walk
 from engine.run.pretend_broker import Working
 from engine.spec.load import load_text
+from engine.turn.closing import are_whole
 from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot
 from tests.e2e.bound_markets import BLOCK, FIRST, SmallMarket
 from tests.e2e.bound_specs import spec_of
@@ -51,7 +53,7 @@ LIQUIDATED = 0.2
 class Path:
     """What came of one path. Units: dollars. bound: None where none exists, and where nothing was opened.
 
-    spreads: what the bid-ask spread took of legs that closed without others of their group; the bound leaves it out.
+    left_out: what the bound leaves out (docs/language.md, what a trade can lose): `LeftOutBroker` measures it.
     """
 
     number: int
@@ -59,7 +61,7 @@ class Path:
     opened: int = 0
     lost: Decimal = ZERO
     bound: Decimal | None = None
-    spreads: Decimal = ZERO
+    left_out: Decimal = ZERO
     is_closed: bool = False
     is_in_parts: bool = False
     is_partly_filled: bool = False
@@ -73,23 +75,36 @@ class Path:
 
 
 @dataclass
-class SpreadBroker(BacktestBroker):
-    """A broker that notes what bid-ask spreads took of legs that closed without others of their group.
+class LeftOutBroker(BacktestBroker):
+    """A broker that measures in dollars what the bound leaves out.
 
-    positions: those of the engine, as they are now.
+    It is what bid-ask spreads took of legs that closed without others of their group, what the market moved legs while
+    they waited for their fill after others of their group had closed, and what a structure of several expiries brought
+    less than its exercise value. positions: those of the engine, as they are now.
     """
 
     positions: Callable[[], Mapping[str, Position]]
     spreads: Decimal = field(default=ZERO, kw_only=True)
+    moved: Decimal = field(default=ZERO, kw_only=True)
+    below: Decimal = field(default=ZERO, kw_only=True)
+    parted: dict[str, dict[Option, Decimal]] = field(default_factory=dict, kw_only=True)
+    """By group, the mids of its legs at the moment at which the first of them closed without the others."""
+
+    @property
+    def left_out(self) -> Decimal:
+        """The dollars that the bound leaves out."""
+        return self.spreads + max(self.moved, ZERO) + self.below
 
     def _filled(self, found: Working, count: int, net: Decimal, at: datetime) -> Iterator[Event]:
         order = found.order
         if order.purpose is not Purpose.ENTRY:
-            self._note_spread(order, count, net)
+            legs = self.positions()[order.position].legs
+            self._note_spread(order, legs, count, net)
+            self._note_moves(legs, {leg.name: leg.ratio * count for leg in order.legs})
+            self._note_below(order, count, net)
         yield from super()._filled(found, count, net, at)
 
-    def _note_spread(self, order: Order, count: int, net: Decimal) -> None:
-        legs = self.positions()[order.position].legs
+    def _note_spread(self, order: Order, legs: Sequence[PositionLeg], count: int, net: Decimal) -> None:
         dealt = {leg.name for leg in order.legs}
         groups = {leg.group for leg in legs if leg.name in dealt}
         others = [leg for leg in legs if leg.group in groups and leg.name not in dealt]
@@ -99,13 +114,34 @@ class SpreadBroker(BacktestBroker):
         unbid = sum((leg.ratio * self._unbid(leg) for leg in others if leg.sign > 0 and leg.held), ZERO)
         self.spreads += (max(mid - net, ZERO) + unbid) * count * 100
 
+    def _note_moves(self, legs: Sequence[PositionLeg], dealt: Mapping[str, int]) -> None:
+        """Note how far legs were moved since others of their group closed. dealt: contracts that close now, by leg."""
+        for group in {leg.group for leg in legs if leg.name in dealt}:
+            own = [leg for leg in legs if leg.group == group]
+            if are_whole(own):
+                self.parted[group] = {leg.option: self._mid(leg.option) for leg in own}
+            first = self.parted.get(group, {})
+            for leg in own:
+                if leg.name in dealt and leg.option in first:
+                    since = first[leg.option] - self._mid(leg.option)
+                    self.moved += leg.sign * since * dealt[leg.name] * leg.option.multiplier
+
+    def _note_below(self, order: Order, count: int, net: Decimal) -> None:
+        """Note how much less than its exercise value a structure of several expiries brings."""
+        parts = [(leg.option, -order.side_of(leg).sign * leg.ratio) for leg in order.legs]
+        least = None if ends_together(parts) else least_payoff(parts)
+        if least is not None:
+            self.below += max(least - net, ZERO) * count * 100
+
     def _unbid(self, leg: PositionLeg) -> Decimal:
         """Return what a leg is asked for that nobody bids for."""
         row = self.board.rows[leg.option]
         return ZERO if self.board.bid[row] > 0 else Decimal(f"{self.board.ask[row]:.4f}")
 
-    def liquidated(self, option: Option, count: int, at: datetime) -> Iterator[Event]:
-        """Yield that the broker has closed so many contracts (- sold) of an option at what is quoted."""
+    def liquidated(self, position: Position, leg: PositionLeg, count: int, at: datetime) -> Iterator[Event]:
+        """Yield that the broker has closed so many contracts (- sold) of a leg at what is quoted."""
+        option = leg.option
+        self._note_moves(position.legs, {leg.name: abs(count)})
         row, is_buy = self.board.rows[option], count > 0
         price = Decimal(f"{(self.board.ask if is_buy else self.board.bid)[row]:.2f}")
         self.spreads += abs(price - self._mid(option)) * abs(count) * option.multiplier
@@ -129,8 +165,8 @@ class BoundWalk(Walk):
     is_liquidated: bool = False
 
     def broker_of(self, session: Session, cash: Decimal) -> BacktestBroker:
-        """Return a broker that notes spreads."""
-        return SpreadBroker(self.board, "BOUND", self.fills, session, lambda: self._positions, cash=cash)
+        """Return a broker that measures what the bound leaves out."""
+        return LeftOutBroker(self.board, "BOUND", self.fills, session, lambda: self._positions, cash=cash)
 
     @property
     def _positions(self) -> Mapping[str, Position]:
@@ -145,7 +181,7 @@ class BoundWalk(Walk):
 
     def _liquidate(self) -> None:
         assert self.state is not None
-        assert isinstance(self.broker, SpreadBroker)
+        assert isinstance(self.broker, LeftOutBroker)
         for name in self.state.active:
             position = self.state.positions[name]
             held = [leg for leg in position.legs if leg.held and self._is_quoted(leg)]
@@ -153,7 +189,7 @@ class BoundWalk(Walk):
                 leg = self.chance.choice(held)
                 count = -leg.sign * self.chance.choice((leg.held, max(leg.held // 2, 1)))
                 self.is_liquidated, self.liquidates = True, False
-                for event in self.broker.liquidated(leg.option, count, self.now):
+                for event in self.broker.liquidated(position, leg, count, self.now):
                     self._hear(event)
                 return
 
@@ -199,7 +235,7 @@ def path_of(number: int) -> Path:
 
 def _held_against(walk: BoundWalk, number: int, kind: str, position: Position) -> Path:
     """Return the path of a trade that was opened."""
-    assert isinstance(walk.broker, SpreadBroker)
+    assert isinstance(walk.broker, LeftOutBroker)
     opened = max(-(-leg.opened // leg.ratio) for leg in position.legs)
     net = _entry(position, opened)
     bound = trade_bound(position.legs, net, opened)
@@ -210,7 +246,7 @@ def _held_against(walk: BoundWalk, number: int, kind: str, position: Position) -
         opened=opened,
         lost=-position.net,
         bound=bound,
-        spreads=walk.broker.spreads if has_groups else ZERO,
+        left_out=walk.broker.left_out if has_groups else ZERO,
         is_closed=position.is_flat,
         is_in_parts=_closed_in_parts(walk, position),
         is_partly_filled=opened < position.quantity,  # of its entry
@@ -247,7 +283,7 @@ class Found:
     @property
     def beyond(self) -> list[Path]:
         """Paths that lost more than their bound."""
-        return [each for each in self.opened if each.bound is not None and each.lost > each.bound + each.spreads]
+        return [each for each in self.opened if each.bound is not None and each.lost > each.bound + each.left_out]
 
     @property
     def problems(self) -> tuple[str, ...]:

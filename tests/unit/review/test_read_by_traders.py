@@ -274,6 +274,14 @@ def test_a_short_call_loses_nothing_when_the_underlying_falls() -> None:
     assert "short_put with the underlying at 0 (undefined_risk: allow)" in told(PUT)
 
 
+def test_the_bound_of_a_calendar_on_an_index_says_what_it_leaves_out() -> None:
+    calendar = (EXAMPLES / "double_calendar.yaml").read_text(encoding="utf-8")
+    words = "can be worth less than their exercise value: what closing brings below it is not in the bound\n"
+    assert f"options on SPX {words}" in told(calendar)
+    assert words not in told(calendar.replace("underlying: SPX", "underlying: SPY"))
+    assert words not in told()
+
+
 def test_a_sum_of_structures_that_the_example_has_others_of_is_whole() -> None:
     text = changed("underlying: SPX\n", "underlying: SPX\nquantity: {credit: $500, at_most: 4}\n")
     text = re.sub("  require:\n.*\n", "", text).replace("$1000", "$9000")

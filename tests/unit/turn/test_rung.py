@@ -7,7 +7,7 @@ import pytest
 
 from engine.model.contract import Option, Right
 from engine.order.ladder import Bound, rung
-from engine.order.price import NetQuote, Part
+from engine.order.price import NetQuote, Part, at_market
 from engine.spec.nouns.order import Order, Start
 
 EXPIRY = date(2026, 10, 21)
@@ -65,10 +65,38 @@ def test_what_surely_pays_something_may_be_sold_for_less() -> None:
     assert rung(LADDER, NetQuote(9.60, 9.40), box, 4) == Decimal("9.45")
 
 
-def test_legs_that_end_apart_are_bounded_by_nothing() -> None:
-    later = combo((6000, Right.PUT, 1), expiry=date(2026, 11, 20))
-    calendar = (*combo((6000, Right.PUT, -1)), *later)
-    assert rung(LADDER, NetQuote(0.0, -0.50), calendar, 4) == Decimal("-0.15")
+LATER = date(2026, 11, 20)
+
+
+def spread_in_time(symbol: str, near: tuple[int, int], far: tuple[int, int]) -> tuple[Part, ...]:
+    """Return two puts by strike and flow; the second one expires a month later."""
+    first, second = Option(symbol, symbol, EXPIRY, Decimal(near[0]), Right.PUT), Decimal(far[0])
+    return Part(first, near[1], 1), Part(Option(symbol, symbol, LATER, second, Right.PUT), far[1], 1)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "near", "far", "expected"),
+    [
+        ("SPX", (6000, -1), (6000, 1), "-0.15"),  # European: worth less than nothing by the interest on the strike
+        ("SPY", (600, -1), (600, 1), "0.00"),
+        ("SPY", (600, -1), (599, 1), "-0.15"),  # a diagonal can cost its width
+        ("SPY", (600, 1), (600, -1), "-0.15"),  # bought: no price is too high that the later put can be worth
+    ],
+)
+def test_a_calendar_of_shares_is_never_closed_for_less_than_nothing(
+    symbol: str, near: tuple[int, int], far: tuple[int, int], expected: str
+) -> None:
+    assert rung(LADDER, NetQuote(0.0, -0.50), spread_in_time(symbol, near, far), 4) == Decimal(expected)
+
+
+def test_a_market_order_can_close_a_calendar_below_zero() -> None:
+    assert at_market(-0.50, spread_in_time("SPY", (600, -1), (600, 1))) == Decimal("-0.50")
+    assert at_market(-5.60, BOUGHT_BACK) == -5  # a vertical spread: the exchange trades it up to its width
+
+
+def test_a_diagonal_of_shares_costs_no_more_than_its_width() -> None:
+    steep = Order(start=Start.MID, step=Decimal("0.50"), tries=4, path=("order",))
+    assert rung(steep, NetQuote(-0.9, -2.0), spread_in_time("SPY", (600, -1), (599, 1)), 4) == -1
 
 
 def test_what_holds_only_at_less_than_a_price_of_its_own_does_not_lower_it() -> None:
