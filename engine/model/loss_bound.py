@@ -14,7 +14,7 @@ What the bound rests on:
 1. Legs of one group that close as several orders close at one price of the underlying. rulebot sends these orders one
    after the other, each when the one before has filled: with `leg_by_leg`, on two underlyings, after a protective stop,
    after a partial fill of a combo, after the broker liquidates one leg, and when the broker refuses the combo. What the
-   market moves between their fills, and the bid-ask spread of single legs, is not in the bound.
+   market moves until the last one fills or its leg expires, and the bid-ask spread of single legs, is not in the bound.
 2. A combo is bought back for no more than its exercise value can ever be. Limit orders of rulebot never go further
    (`order/price.py`, surely_lost_below), and exchanges do not trade vertical spreads, butterflies and boxes beyond
    their width at market (SR-CBOE-2015-107, 80 FR 77038).

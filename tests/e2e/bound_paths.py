@@ -26,7 +26,7 @@ from engine.model.facts import EventCalendar
 from engine.model.loss_bound import trade_bound
 from engine.model.money import ZERO
 from engine.model.order import Order, Purpose
-from engine.model.payoff import ends_together, least_payoff
+from engine.model.payoff import ends_together, intrinsic, least_payoff
 from engine.model.position import Position, PositionLeg
 from engine.model.session import Session
 from engine.run.backtest.broker import BacktestBroker
@@ -119,12 +119,26 @@ class LeftOutBroker(BacktestBroker):
         for group in {leg.group for leg in legs if leg.name in dealt}:
             own = [leg for leg in legs if leg.group == group]
             if are_whole(own):
-                self.parted[group] = {leg.option: self._mid(leg.option) for leg in own}
+                self.parted[group] = {leg.option: self._marked(leg) for leg in own}
             first = self.parted.get(group, {})
             for leg in own:
                 if leg.name in dealt and leg.option in first:
                     since = first[leg.option] - self._mid(leg.option)
                     self.moved += leg.sign * since * dealt[leg.name] * leg.option.multiplier
+
+    def settle(self, option: Option, level: Decimal, at: datetime) -> Iterator[Event]:
+        """Note how far a leg was moved that expires after others of its group have closed, and settle it."""
+        for position in self.positions().values():
+            for leg in position.legs:
+                if leg.option == option and leg.held:
+                    self._note_end(position.legs, leg, intrinsic(option, level))
+        yield from super().settle(option, level, at)
+
+    def _note_end(self, legs: Sequence[PositionLeg], leg: PositionLeg, worth: Decimal) -> None:
+        if are_whole([each for each in legs if each.group == leg.group]):
+            self.parted.pop(leg.group, None)
+        first = self.parted.get(leg.group, {}).get(leg.option, worth)
+        self.moved += leg.sign * (first - worth) * leg.held * leg.option.multiplier
 
     def _note_below(self, order: Order, count: int, net: Decimal) -> None:
         """Note how much less than its exercise value a structure of several expiries brings."""
@@ -132,6 +146,10 @@ class LeftOutBroker(BacktestBroker):
         least = None if ends_together(parts) else least_payoff(parts)
         if least is not None:
             self.below += max(least - net, ZERO) * count * 100
+
+    def _marked(self, leg: PositionLeg) -> Decimal:
+        """Return the mid of a leg; nothing for a long one that nobody bids for, whose ask counts as a spread."""
+        return ZERO if leg.sign > 0 and self._unbid(leg) else self._mid(leg.option)
 
     def _unbid(self, leg: PositionLeg) -> Decimal:
         """Return what a leg is asked for that nobody bids for."""
@@ -311,6 +329,8 @@ class Found:
         """Yield what came of it."""
         opened = self.opened
         yield f"{len(self.paths):,} paths: {len(opened):,} trades with a bound, {len(self.beyond)} lost more than it"
+        above = sum(each.share > 1 for each in opened) - len(self.beyond)
+        yield f"{above:,} lost more, by what the bound leaves out: spreads and moves of legs, and calendars"
         yield f"{sum(each.is_in_parts for each in opened):,} closed in parts, " + (
             f"{sum(each.is_partly_filled for each in opened):,} filled in part, "
             f"{sum(each.is_liquidated for each in opened):,} with a leg liquidated"
