@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from engine.cli.numbers import Whole
 from engine.cli.stores import STORE
 from engine.cli.width import echo
 from engine.store.place import Place
@@ -16,7 +17,7 @@ from engine.store.place import Place
 @click.option(
     "--alternative", default="", metavar="NAME", help="Which alternative, where the scan has several of SYMBOL."
 )
-@click.option("--scan", type=click.IntRange(1), metavar="N", help="Of this scan (default: the last one).")
+@click.option("--scan", type=Whole(1), metavar="N", help="Of this scan (default: the last one).")
 @click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
 @click.option(
     "--store",

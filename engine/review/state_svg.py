@@ -4,6 +4,7 @@ Labels stand in columns beside the states and lanes run outside of these, so tha
 drawing is narrow: its letters can be read on a telephone.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
@@ -16,6 +17,7 @@ _LINE, _LETTER = 15, 7.0
 """Points of a line of a label, and of a letter, nearly."""
 _ROOM = 100.0
 """Points that a label may be wide before it is cut."""
+_BEHIND_DOTS = re.compile(r"(?<=\.)(?=.)")
 _LANE, _CORNER = 16, 8
 _GAP, _MARGIN = 44, 12
 _INCOMING, _LOOP = 16, 30
@@ -104,13 +106,13 @@ def _moves(table: Lifecycle, labels: Labels) -> tuple[_Move, ...]:
 
 
 def _wrapped(text: str) -> tuple[str, ...]:
-    """Return a label cut at spaces so that its lines fit the room."""
-    lines = [""]
+    """Return a label cut at spaces, and in long names behind their dots, so that its lines fit the room."""
+    lines: list[str] = []
     for word in text.split(" "):
-        if lines[-1] and (len(lines[-1]) + 1 + len(word)) * _LETTER > _ROOM:
-            lines.append(word)
+        if lines and (len(lines[-1]) + 1 + len(word)) * _LETTER <= _ROOM:
+            lines[-1] += f" {word}"
         else:
-            lines[-1] = f"{lines[-1]} {word}".strip()
+            lines += _BEHIND_DOTS.split(word) if len(word) * _LETTER > _ROOM else [word]
     return tuple(lines)
 
 

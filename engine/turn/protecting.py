@@ -292,12 +292,13 @@ def note_protection(work: Work, position: Position) -> Position:
     if (names, since) == (position.bare, position.unprotected_since):
         return position
     if since is not None and any(each.has_lost_cover or position.is_let_be for each in bare):
-        text = f"{words} of {position.id} has no protection since {_clock(since)}"
-        work.alarm(position.bot, f"{text}: {_what_follows(work, position, since)}", position.id)
+        then = _left_alone_or_closed(work, position, since)
+        text = f"{words} of {position.id} has no protection since {_clock(since)}: {then}"
+        work.alarm(position.bot, text, position.id)
     return work.put_position(replace(position, unprotected_since=since, unprotected=words, bare=names))
 
 
-def _what_follows(work: Work, position: Position, since: datetime) -> str:
+def _left_alone_or_closed(work: Work, position: Position, since: datetime) -> str:
     if position.is_let_be and not position.may_buy_back:
         return "rulebot sends no order for it. A person must close it"
     return f"without a stop it is closed at market at {_clock(since + _limit(work, position))}"

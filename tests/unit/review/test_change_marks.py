@@ -643,7 +643,7 @@ def test_readings_and_seconds_cannot_be_told_apart_by_their_numbers(old: str, ne
 
 
 def test_a_time_exit_that_half_days_end_before_says_so() -> None:
-    texts = [edited(CONDOR, ('time: "15:30"', f"time: {each}")) for each in ("close", "open + 6h")]
+    texts = [edited(CONDOR, ('time: "15:30"', f"time: {each}")) for each in ("close - 5m", "open + 6h")]
     there, back = (change_at(compared(*each), "exits.time") for each in (texts, list(reversed(texts))))
     assert there.new == "at 6 hours after the open, 15:30 (half days never)"
-    assert back.words == "at the close; half days 13:00"
+    assert back.words == "5 minutes before the close; half days 12:55"

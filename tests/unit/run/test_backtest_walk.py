@@ -971,7 +971,7 @@ def test_no_more_fills_than_is_quoted(tmp_path: Path) -> None:
         return replace(day, bid_size=size, ask_size=size)
 
     desk = desk_of(
-        tmp_path, CONDOR.replace("underlying: SPX", "underlying: SPX\nquantity: 5").replace("$1000", "$9000")
+        tmp_path, CONDOR.replace("underlying: SPX", "underlying: SPX\nquantity: 3").replace("$1000", "$9000")
     )
     found = records(desk, PastDays(every=1, strikes=25, change=sized), last=FIRST)
     counts = [
