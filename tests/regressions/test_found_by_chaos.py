@@ -330,8 +330,8 @@ def test_a_leg_that_is_not_told_counts_where_a_person_trades_the_same_contract(t
     ):
         text = text.replace(now, then)
     (spec := tmp_path / "put_lite.yaml").write_text(text, encoding="utf-8")
-    left = told_late(tmp_path, 20157, [late, adds], str(spec))
-    assert dict(left.kinds_fired) == {"late_leg": 1, "person_adds": 1}
+    left = told_late(tmp_path, 20220, [late, adds], str(spec))
+    assert dict(left.kinds_fired) == {"late_leg": 2, "person_adds": 1}
     (position,) = left.day.positions.values()
     assert (position.state, position.exit_reason) == ("closed", "target")
     assert [leg.closed for leg in position.legs] == [1, 1]
@@ -353,11 +353,19 @@ def test_the_partner_of_what_a_person_cancels_is_not_cancelled_and_fills_nothing
     assert min(order.quantity for order in left.day.orders.values()) == 1
 
 
-@pytest.mark.parametrize("seed", [61830, 61853])
-def test_a_broker_that_closes_more_than_it_was_asked_leaves_what_nobody_can_prevent(tmp_path: Path, seed: int) -> None:
+TOO_DEAR: dict[str, str | int | float] = {"kind": "worse_fill", "on": "order", "action": "BUY", "price_by": 0.1}
+SOLD_TWICE: dict[str, str | int | float] = {"kind": "overfill", "on": "fill", "number": 2, "seconds": 0}
+
+
+@pytest.mark.parametrize(("seed", "faults"), [(61830, ()), (61853, (TOO_DEAR, SOLD_TWICE))])
+def test_a_broker_that_closes_more_than_it_was_asked_leaves_what_nobody_can_prevent(
+    tmp_path: Path, seed: int, faults: tuple[dict[str, str | int | float], ...]
+) -> None:
     """The long leg was sold twice by one order: a person is told, and the checks lay it to nobody else."""
     desk = load_desk([str(shipped("examples/one_leg_after_the_other.yaml"))], {}, None)
     storm = draw(seed, desk, CHOICE)
+    if faults:
+        storm = replace(storm, faults=faults, crashes=(), acts=())
     left = live_through(storm, desk, tmp_path)
     assert left.kinds_fired["overfill"] == 1
     assert judge(left, desk) == {}

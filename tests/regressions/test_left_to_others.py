@@ -84,7 +84,9 @@ def test_the_long_leg_of_a_short_one_that_the_broker_has_liquidated_may_be_sold(
     assert not {"short_put", "long_put"} & set(held(left))
     assert judge(left, desk) == {}
     unbooked = replace(left.day, records=tuple(each for each in left.day.records if each is not booked))
-    assert "short 1 put without a long one" in judge(replace(left, day=unbooked), desk)[7][0]
+    by_nobody = tuple(row for row in left.outside.rows if row.get("exec_id") != booked.data["exec_id"])
+    never = replace(left, day=unbooked, outside=replace(left.outside, rows=by_nobody))
+    assert "short 1 put without a long one" in judge(never, desk)[7][0]
 
 
 def test_a_short_leg_whose_long_one_the_broker_has_liquidated_is_bought_back_after_a_minute(tmp_path: Path) -> None:
