@@ -6,12 +6,9 @@ MOST_STRUCTURES = 10
 """Structures of one entry order."""
 MOST_NOTIONAL = Decimal(25_000_000)
 """Dollars of strike x multiplier x contracts of one entry order. Ten condors on SPX at 6000 are 24 million."""
-NOTIONAL_TIMES = 100
-"""How many times the account's net liquidation that may be: $25,000 allow one condor on SPX at 6000, $100,000 four."""
 RAISED_BY = "an account document (account.yaml) sets its own limits instead"
 """How a built-in cap is raised."""
 BUILT_IN_WORDS = (
-    f"at most {MOST_STRUCTURES} structures and ${MOST_NOTIONAL:,} of strikes in an entry "
-    f"({NOTIONAL_TIMES} times the account's value, if that is less), cash for short puts"
+    f"at most {MOST_STRUCTURES} structures and ${MOST_NOTIONAL:,} of strikes in an entry, cash for short puts"
 )
 """The built-in limits, for the first lines of a run."""

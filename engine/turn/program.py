@@ -35,7 +35,7 @@ from engine.evaluate.rules import Judge, compile_expected_move, compile_rule
 from engine.evaluate.snapshot import LegView, View
 from engine.evaluate.strike_target import ExpectedMove
 from engine.evaluate.watch import exit_levels, exit_moves, exit_reads, levels
-from engine.model.caps import MOST_NOTIONAL, MOST_STRUCTURES, NOTIONAL_TIMES
+from engine.model.caps import MOST_NOTIONAL, MOST_STRUCTURES
 from engine.model.contract import Option, Underlying
 from engine.model.facts import Facts
 from engine.model.market import Extras
@@ -330,7 +330,6 @@ class AccountLimits:
 BUILT_IN = AccountLimits(
     max_structures_per_order=MOST_STRUCTURES,
     max_notional_per_order=MOST_NOTIONAL,
-    max_notional_times=Decimal(NOTIONAL_TIMES),
     cash_secured_puts=Backing.CASH,
     is_built_in=True,
 )

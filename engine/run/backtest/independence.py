@@ -33,9 +33,8 @@ def what_is_carried(program: Program) -> str:
 
 def _carried(program: Program) -> Iterator[str]:
     limits = program.limits
-    counts = (limits.margin, limits.worst_case)
-    is_scaled = limits.max_notional_times is not None and not limits.is_built_in
-    if any(each is not None for each in counts) or is_scaled or program.require:
+    counts = (limits.margin, limits.worst_case, limits.max_notional_times)
+    if any(each is not None for each in counts) or program.require:
         yield "limits of the account"
     for bot in program.bots.values():
         plan = bot.plan

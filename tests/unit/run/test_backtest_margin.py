@@ -25,15 +25,6 @@ SPY = Underlying("SPY")
 NEXT, LAST = date(2026, 9, 2), date(2026, 9, 3)
 
 
-LARGE = "rulebot_account: 1\nabout: Large orders.\naccount: DU1234567\nrisk: {max_notional_per_order: $25000000}\n"
-
-
-def large_orders(folder: Path) -> Path:
-    """Return the folder, with an account document: the built-in cap refuses an SPX condor to a small account."""
-    (folder / "account.yaml").write_text(LARGE, encoding="utf-8")
-    return folder
-
-
 def of(strike: int, right: Right = Right.CALL, expiry: date = DAY) -> Option:
     return Option("SPY", "SPY", expiry, Decimal(strike), right)
 
@@ -134,7 +125,7 @@ def test_buying_power_goes_down_with_each_entry_of_a_day(tmp_path: Path) -> None
     )
     text = text.replace("  per_day", "  again: {after: [filled], wait: 1m}\n  max_open: 4\n  per_day")
     text = text.partition("exits:")[0] + "exits:\n  - at_expiry: settle\nrisk: {max_loss_per_trade: $1000}\n"
-    found = run(desk_of(large_orders(tmp_path), text), tmp_path / "one.db", PastDays(), last=DAY, cash=Decimal(3_000))
+    found = run(desk_of(tmp_path, text), tmp_path / "one.db", PastDays(), last=DAY, cash=Decimal(3_000))
     assert len(found.trades) == 2
     assert [day.equity for day in found.days] == [3_000 + found.all.net]
 
@@ -142,8 +133,8 @@ def test_buying_power_goes_down_with_each_entry_of_a_day(tmp_path: Path) -> None
 def test_sessions_in_which_the_margin_takes_all_are_told(tmp_path: Path) -> None:
     """A backtest refuses nothing for margin: of $900 condors of $1,000 each were sold, and nothing said so."""
     text = CONDOR.partition("exits:")[0] + "exits:\n  - at_expiry: settle\nrisk: {max_loss_per_trade: $1000}\n"
-    poor = run(desk_of(large_orders(tmp_path), text), tmp_path / "poor.db", PastDays(), last=NEXT, cash=Decimal(500))
-    rich = run(desk_of(large_orders(tmp_path), text), tmp_path / "rich.db", PastDays(), last=NEXT, cash=Decimal(3_000))
+    poor = run(desk_of(tmp_path, text), tmp_path / "poor.db", PastDays(), last=NEXT, cash=Decimal(500))
+    rich = run(desk_of(tmp_path, text), tmp_path / "rich.db", PastDays(), last=NEXT, cash=Decimal(3_000))
     assert [day.is_strained for day in poor.days] == [True, True]
     assert [day.is_strained for day in rich.days] == [False, False]
     words = "took all that the account had in 2 sessions, first on 2026-09-01: a broker may refuse such entries"

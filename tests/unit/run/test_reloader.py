@@ -445,7 +445,6 @@ def test_the_account_stays_what_it_is(tmp_path: Path) -> None:
         "daily_loss none to 500",
         "max_open none to 3",
         "max_notional_per_order 25000000 to none",
-        "max_notional_times 100 to none",
         "max_structures_per_order 10 to none",
     )
     assert limit_words(told_limits(limited), told_limits(limited)) == ()
