@@ -55,6 +55,7 @@ def loop_that_asked(journal: Journal, *, is_patient: bool) -> Loop:
     """Return a loop whose question for the first session's facts has failed."""
     nothing: Any = None
     link: Any = Link()
+    desk = Desk()
     ports: dict[str, Any] = {
         "feed": nothing,
         "broker": nothing,
@@ -62,7 +63,7 @@ def loop_that_asked(journal: Journal, *, is_patient: bool) -> Loop:
         "inbox": nothing,
         "watcher": nothing,
     }
-    return Loop(program=nothing, state=Desk().state, link=link, is_patient=is_patient, **ports)
+    return Loop(program=desk.program, state=desk.state, link=link, is_patient=is_patient, **ports)
 
 
 async def asked(loop: Loop, times: int, error: BrokerError | None = None) -> None:
