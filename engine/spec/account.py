@@ -51,7 +51,8 @@ def account_document(tree: Tree) -> AccountDocument:
 
 def check_account(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     """Yield what no schema can say: conditions that stand twice, and those that `live.require` may not leave out."""
-    if "at_daily_loss" in mapping(tree["risk"]) and "daily_loss" not in mapping(tree["risk"]):
+    risk = tree.get("risk")
+    if isinstance(risk, dict) and "at_daily_loss" in risk and "daily_loss" not in risk:
         message = "'at_daily_loss' says what a loss of the day does, and 'daily_loss' is not given"
         place: Path = ("risk", "at_daily_loss")
         yield source.diagnostic("RB250", place, message, "give 'daily_loss', or remove it", at_key=True)
