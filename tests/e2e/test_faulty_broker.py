@@ -195,16 +195,17 @@ legs:
   long_put: {buy: put, strike: {at: spot}}
 order: {start: natural, wait: 10s, tries: 3, then: cancel}
 exits:
-  - time: "10:01"
-    order: {start: mid, step: 0.05, wait: 10s, tries: 20, then: again}
+  - time: "10:04"
+    order: {start: mid, step: 0.05, wait: 35s, tries: 20, then: again}
 risk: {max_loss_per_trade: $5000}
 """
+"""A change that reaches the bid fills at once, before the first order. At 10:04 the bid moves up to both of them."""
 DOUBLED = "kind: change_doubled, on: order, number: 2, told: listed"
 
 
 def test_a_put_that_two_changes_of_an_exit_have_sold_twice_is_bought_back(tmp_path: Path) -> None:
     """Both orders fill on one quote before rulebot knows of two: the account was short a put without cover."""
-    stop_at = at_exchange_time(QUICK_DAY, time(10, 10))
+    stop_at = at_exchange_time(QUICK_DAY, time(10, 13))
     day = morning(
         tmp_path, DOUBLED, bot="long_put", text=LONG_PUT, stop_at=stop_at, data_seconds=15, first_day=QUICK_DAY
     )
@@ -217,7 +218,7 @@ def test_a_put_that_two_changes_of_an_exit_have_sold_twice_is_bought_back(tmp_pa
 
 def test_a_condor_that_two_changes_of_an_exit_have_closed_twice_is_left_to_a_person(tmp_path: Path) -> None:
     """It is a bought condor then, whose short wings are covered."""
-    day = condor_morning(tmp_path, DOUBLED, at="10:12")
+    day = condor_morning(tmp_path, DOUBLED, at="10:01")
     (position,) = day.positions.values()
     assert {leg.held for leg in position.legs} == {-1}
     assert len(day.ledger.positions) == 4
