@@ -37,6 +37,7 @@ CODES = {
     "RB157": "A number that is not whole where a count is owed.",
     "RB204": "A loss said as a price, or a cost said as a part: the two ways of saying a stop are kept apart.",
     "RB214": "A let or a leg whose name is already a word of the language.",
+    "RB250": "A limit of risk that makes no sense.",
     "RB270": "Two rules of one list with the same name.",
     "RB213": "An expression that is too long or too deep to read.",
     "RB280": "A test that cannot be: a day that is no session, a time outside it, a quote or a spec that is not there.",
