@@ -5,7 +5,7 @@ acts. Such a leg can lose without limit. A stop of `protect` protects it; otherw
 `max_unprotected` says or after `CLOSED_AFTER`, and never more of it than the account holds.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from fractions import Fraction
 from math import ceil
@@ -26,13 +26,17 @@ def lost_cover(position: Position) -> dict[str, int]:
 
     Of what the account holds. A short leg that was never covered has lost nothing.
     """
-    legs = position.common.legs
     found: dict[str, int] = {}
-    for symbol, right in dict.fromkeys((leg.option.symbol, leg.option.right) for leg in legs if _is_short(leg)):
-        shorts = [leg for leg in legs if _is_short(leg) and (leg.option.symbol, leg.option.right) == (symbol, right)]
-        covers = [leg for leg in legs if _covers(leg, shorts)]
+    for shorts, covers in _by_kind(position.common.legs):
         found |= _shared(shorts, _without(shorts, covers))
     return found
+
+
+def _by_kind(legs: Sequence[PositionLeg]) -> Iterator[tuple[list[PositionLeg], list[PositionLeg]]]:
+    """Yield the short legs of each symbol and right, and the legs that cover them."""
+    for symbol, right in dict.fromkeys((leg.option.symbol, leg.option.right) for leg in legs if _is_short(leg)):
+        shorts = [leg for leg in legs if _is_short(leg) and (leg.option.symbol, leg.option.right) == (symbol, right)]
+        yield shorts, [leg for leg in legs if _covers(leg, shorts)]
 
 
 def _shared(shorts: Iterable[PositionLeg], left: Fraction) -> dict[str, int]:
@@ -59,11 +63,8 @@ def lost_to_others(position: Position) -> dict[str, int]:
 
 def uncovered(position: Position) -> dict[str, int]:
     """Return by leg how many short contracts of what the account holds no long leg and no shares cover."""
-    legs = position.common.legs
     found: dict[str, int] = {}
-    for symbol, right in dict.fromkeys((leg.option.symbol, leg.option.right) for leg in legs if _is_short(leg)):
-        shorts = [leg for leg in legs if _is_short(leg) and (leg.option.symbol, leg.option.right) == (symbol, right)]
-        covers = [leg for leg in legs if _covers(leg, shorts)]
+    for shorts, covers in _by_kind(position.common.legs):
         found |= _shared(shorts, _shares(shorts, "held") - _shares(covers, "held"))
     return found
 

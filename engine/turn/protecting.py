@@ -301,7 +301,7 @@ def note_protection(work: Work, position: Position) -> Position:
 def _left_alone_or_closed(work: Work, position: Position, since: datetime) -> str:
     if position.is_let_be and not position.may_buy_back:
         return "rulebot sends no order for it. A person must close it"
-    return f"without a stop it is closed at market at {_clock(since + _limit(work, position))}"
+    return f"without a stop it is closed at market at {_clock(since + most_unprotected(work, position))}"
 
 
 def _why(bare: Bare) -> str:
@@ -312,7 +312,7 @@ def _clock(at: datetime) -> str:
     return f"{at.astimezone(EXCHANGE_ZONE):%H:%M:%S}"
 
 
-def _limit(work: Work, position: Position) -> timedelta:
+def most_unprotected(work: Work, position: Position) -> timedelta:
     """Return how long a short leg may stand without protection."""
     limit = work.governing(position).plan.risk.max_unprotected
     return CLOSED_AFTER if limit is None else timedelta(seconds=limit)
@@ -322,7 +322,7 @@ def is_unprotected_too_long(work: Work, position: Position) -> bool:
     """Say whether a short leg has stood without protection for longer than it may."""
     if position.unprotected_since is None:
         return False
-    left = (position.unprotected_since + _limit(work, position) - work.at).total_seconds()
+    left = (position.unprotected_since + most_unprotected(work, position) - work.at).total_seconds()
     if left > 0:
         wake(work, position.bot, left)
     return left <= 0

@@ -6,7 +6,7 @@ without cover is bought back at market, as `max_unprotected` says or after `CLOS
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from engine.fill.apply import leg_of
 from engine.model.contract import Option, Right
@@ -19,8 +19,8 @@ from engine.order.draft import draft
 from engine.turn.closed import closed
 from engine.turn.doubting import TOO_MUCH
 from engine.turn.judging import wake
-from engine.turn.lost_cover import CLOSED_AFTER
 from engine.turn.opening import ticket
+from engine.turn.protecting import most_unprotected
 from engine.turn.refusing import not_trading
 from engine.turn.work import Work
 
@@ -94,7 +94,7 @@ def step_reversed(work: Work, position: Position) -> bool:
 
 
 def _buy_back_when_due(work: Work, position: Position, since: datetime) -> None:
-    due = max(since + _limit(work, position), position.retry_at or work.at)
+    due = max(since + most_unprotected(work, position), position.retry_at or work.at)
     if work.at < due:
         wake(work, position.bot, (due - work.at).total_seconds())
         return
@@ -123,7 +123,7 @@ def _note(work: Work, position: Position) -> Position | None:
     if shown and position.state == "closed" and work.may(position, "late_fill"):
         position = work.move(replace(position, closed_at=None), "late_fill")
     if since is not None and since != position.unprotected_since:
-        until = f"{(since + _limit(work, position)).astimezone(EXCHANGE_ZONE):%H:%M:%S}"
+        until = f"{(since + most_unprotected(work, position)).astimezone(EXCHANGE_ZONE):%H:%M:%S}"
         text = f"{words} of {position.id} is short without cover, since more was closed than was held"
         work.alarm(position.bot, f"{text}: rulebot buys it back at market at {until}", position.id)
     return work.put_position(replace(position, unprotected=words, unprotected_since=since))
@@ -170,8 +170,3 @@ def _closed_by(work: Work, position: Position) -> str:
 def is_buy_back(order: Order) -> bool:
     """Say whether an order buys back what was closed twice: it makes closed contracts fewer."""
     return order.purpose is Purpose.UNWIND and order.reason == REVERSED
-
-
-def _limit(work: Work, position: Position) -> timedelta:
-    limit = work.governing(position).plan.risk.max_unprotected
-    return CLOSED_AFTER if limit is None else timedelta(seconds=limit)

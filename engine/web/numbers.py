@@ -73,9 +73,9 @@ def numbers_of_bot(text: Mapping[str, Any]) -> Numbers | None:
         return Numbers(file=name, lines=(), of="", why=why)
     source = read_source(content, name)
     notes = []
-    is_child = isinstance(source.tree, dict) and "extends" in source.tree
-    if is_child:
-        notes.append(f"It extends {source.tree['extends']}, whose numbers stand in that file.")  # type: ignore[index, call-overload]
+    parent = source.tree.get("extends") if isinstance(source.tree, dict) else None
+    if parent is not None:
+        notes.append(f"It extends {parent}, whose numbers stand in that file.")
     elif not same_text(content, name, str(text["text"])):
         notes.append("The file has changed since the engine read it: what you save is taken up with those changes.")
     return Numbers(

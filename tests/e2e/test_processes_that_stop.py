@@ -19,23 +19,9 @@ from engine.store.chain import verify
 from engine.store.emergency import places
 from engine.store.open import read_store
 from engine.store.queries import StoreReader
+from tests.e2e.test_stores_that_stop import spec_of
 
 DAY = "2026-10-21"
-SPEC = """
-rulebot: 1
-name: holder
-about: Sells one put spread on SPX and closes it by the clock.
-underlying: SPX
-entry: {window: {from: "09:30", to: "10:00"}}
-legs:
-  expiry: {dte: 0}
-  short_put: {sell: put, strike: {delta: 0.30}}
-  long_put: {buy: put, strike: {below: short_put, by: 20 pts}}
-order: {start: natural, tries: 4}
-exits:
-  - time: "09:31:30"
-risk: {max_loss_per_trade: $2500}
-"""
 ENGINE = """
 import sys
 from datetime import timedelta
@@ -77,7 +63,7 @@ def until(is_true: Callable[[], bool], log: Path, seconds: float) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(400)
 def test_20_75_an_exit_goes_out_after_the_gateway_stood_still_while_the_store_is_locked(tmp_path: Path) -> None:
-    (tmp_path / "holder.yaml").write_text(SPEC)
+    (tmp_path / "holder.yaml").write_text(spec_of("holder", "09:30", "09:31:30"))
     store, says, heard = tmp_path / "s.db", tmp_path / "engine.log", tmp_path / "gateway.log"
     environ = {"RULEBOT_DATA": str(tmp_path / "data"), "NO_COLOR": "1"}
     serve = (sys.executable, "-m", "engine.cli.main", "gateway", "--port", "0", "--date", DAY, "--seed", "7")

@@ -40,12 +40,17 @@ risk: {max_loss_per_trade: $2500}
 """
 
 
+def spec_of(name: str, entry: str, leaves: str) -> str:
+    """Return a bot that may enter from one time of the day on and closes at another."""
+    return SPEC.replace("NAME", name).replace("ENTRY", entry).replace("EXIT", leaves)
+
+
 def specs(folder: Path, late: str = "09:40") -> list[Path]:
     """Return a bot that is to close at 9:40, and one that would enter then, or later."""
     found = []
     for name, entry, leaves in (("holder", "09:35", "09:40"), ("latecomer", late, "09:46")):
         found.append(folder / f"{name}.yaml")
-        found[-1].write_text(SPEC.replace("NAME", name).replace("ENTRY", entry).replace("EXIT", leaves))
+        found[-1].write_text(spec_of(name, entry, leaves))
     return found
 
 

@@ -128,7 +128,7 @@ def _of_the_day(look: Look, stake: Stake | None) -> Iterator[Number]:
 
 
 def _premium(look: Look, stake: Stake | None) -> float | None:
-    return None if stake is None else look.sample.premium * LOT * look.plan.quantity
+    return None if stake is None else look.sample.premium * look.sample.lot
 
 
 def _worst(look: Look) -> float | None:
@@ -136,4 +136,4 @@ def _worst(look: Look) -> float | None:
     width = look.worth.most_cost if look.plan.opens_for == "credit" else look.worth.most_value
     if not width or look.plan.overwrite is not None or any(leg.is_shares for leg in look.plan.legs):
         return None
-    return width * LOT * look.plan.quantity
+    return width * look.sample.lot

@@ -6,7 +6,7 @@ from math import inf, sqrt
 from engine.compile.lint.clauses import Reach, can_hold
 from engine.compile.lint.literals import Subject, literal
 from engine.compile.lint.look import Look
-from engine.compile.lint.paid import AS_IT_IS, NEAR, WIDE, Paid, dollars_of, paid_about
+from engine.compile.lint.paid import AS_IT_IS, NEAR, WIDE, Paid, paid_about
 from engine.compile.lint.ranges import ALL, Range, meet, stretch
 from engine.compile.lint.sample import SampleLeg
 from engine.compile.lint.stakes import Stake
@@ -69,8 +69,7 @@ def _instead(is_profit: bool) -> str:
 
 
 def _entry_words(look: Look, stake: Stake) -> str:
-    levels = ", ".join(dict.fromkeys(f"{leg.plan.symbol} {leg.spot:g}" for leg in look.sample.legs.values()))
-    return f"with {levels} it is {'sold' if stake.is_sold else 'bought'} for {abs(stake.entry):.2f}"
+    return f"with {look.sample.levels} it is {'sold' if stake.is_sold else 'bought'} for {abs(stake.entry):.2f}"
 
 
 def _ends(look: Look, stake: Stake, rule: Rule) -> str:
@@ -126,7 +125,7 @@ def _known(look: Look, stake: Stake, *, is_target: bool) -> dict[tuple[str, Quan
     floor = stake.tick if is_target else stake.tick * _LEAST_MID
     most = min(stake.most, -floor * _BELOW) if stake.is_sold and stake.most <= 0 else stake.most
     least = max(stake.least, floor * _BELOW) if not stake.is_sold and stake.least >= 0 else stake.least
-    shares = dollars_of(look)
+    shares = look.sample.lot
     lost, won = _gains(stake, wide, least), _gains(stake, wide, most)
     return {
         ("gain", Quantity.FRACTION): _parts(stake, near, least, most),
@@ -177,7 +176,7 @@ def _distance(look: Look, stake: Stake, planned: ExitPlan, rule: Rule) -> float 
             return side * edge * paid.most
         case "gain in dollars", Quantity.DOLLARS:
             costs = stake.commission * (2 if side > 0 else -1)
-            return side * edge / dollars_of(look) + costs / 100
+            return side * edge / look.sample.lot + costs / LOT
         case "cost", Quantity.PRICE if paid is not None:
             return side * ((paid.most if stake.is_sold else -paid.most) - edge)
         case _:
@@ -210,10 +209,10 @@ def of_few_dollars(look: Look) -> Iterator[Problem]:
         if distance is None or distance <= 0:
             continue
         costs = 2 * stake.commission * look.plan.quantity
-        net = distance * dollars_of(look) - costs
+        net = distance * look.sample.lot - costs
         if net <= FEW_DOLLARS:
             message = (
-                f"{said(rule)} wins ${distance * dollars_of(look):.2f} in the example, and opening and closing cost "
+                f"{said(rule)} wins ${distance * look.sample.lot:.2f} in the example, and opening and closing cost "
                 f"${costs:.2f}: ${max(net, 0.0):.2f} is left"
             )
             yield Problem(

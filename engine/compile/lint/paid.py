@@ -5,7 +5,6 @@ from typing import NamedTuple
 from engine.compile.lint.look import Look
 from engine.compile.lint.sample import sample_of
 from engine.compile.lint.stakes import NEXT_TO_NOTHING, Stake, stake_of
-from engine.model.contract import LOT
 from engine.spec.nouns.legs import StrikeBy
 
 
@@ -62,8 +61,3 @@ def _asked(look: Look, paid: Paid) -> Paid:
     if paid.most < least:
         return Paid(least, min(least * paid.most / paid.least, most))
     return Paid(min(max(paid.least, least), most), min(paid.most, most))
-
-
-def dollars_of(look: Look) -> float:
-    """Return what a price per share is multiplied by to be dollars of the largest position."""
-    return float(LOT * look.plan.quantity)

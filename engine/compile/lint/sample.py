@@ -78,6 +78,11 @@ class Sample:
         return min(found, default=expected(self.symbol, 0, 1.0))
 
     @property
+    def levels(self) -> str:
+        """Where the underlyings of the options stand, as `SPX 6000, SPY 600`."""
+        return ", ".join(dict.fromkeys(f"{each.plan.symbol} {each.spot:g}" for each in self.legs.values()))
+
+    @property
     def lot(self) -> int:
         """What a price per share is multiplied by to be dollars of the whole position."""
         return LOT * self.quantity

@@ -77,10 +77,9 @@ def _within_width(stake: Stake, entry: float) -> float:
 
 def _problem(look: Look, rule: Rule, stake: Stake) -> Problem:
     legs = ", ".join(f"{leg.plan.name} {leg.strike:g}" for leg in look.sample.legs.values())
-    levels = ", ".join(dict.fromkeys(f"{leg.plan.symbol} {leg.spot:g}" for leg in look.sample.legs.values()))
     made = "brings" if stake.is_sold else "costs"
     message = f"{said(rule)} does not hold in the example, nor in calmer or wilder markets: no entry is made"
-    help_text = f"with {levels} and {legs} one structure {made} {abs(stake.entry):.2f}"
+    help_text = f"with {look.sample.levels} and {legs} one structure {made} {abs(stake.entry):.2f}"
     return Problem("RB378", look.marked(rule), message, help_text)
 
 

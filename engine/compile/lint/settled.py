@@ -44,8 +44,7 @@ def at_once_in_the_example(look: Look) -> Iterator[Problem]:
 def _in_words(look: Look) -> str:
     sample = look.sample
     strikes = ", ".join(f"{leg.plan.name} {leg.strike:g}" for leg in sample.legs.values())
-    levels = ", ".join(dict.fromkeys(f"{leg.plan.symbol} {leg.spot:g}" for leg in sample.legs.values()))
-    return f"the example has {levels} and {strikes}; leave room between what is entered and the exit"
+    return f"the example has {sample.levels} and {strikes}; leave room between what is entered and the exit"
 
 
 def _in_the_example(look: Look) -> Reach:
