@@ -12,7 +12,8 @@ from engine.adapters.clock import BrokerClock
 JUMP = 2.0
 """Seconds by which the computer's clock may differ from its count of seconds between two looks."""
 APART = 2.0
-"""Seconds by which the broker's clock may lie outside of the time between a question and its answer."""
+"""Seconds by which the broker's clock may lie outside of the time between a question and its answer. Clocks that were
+told to be apart agree again once an answer proves that they differ by no more."""
 ASK_EVERY = 60.0
 OTHERWISE = 60.0
 """Seconds by which the difference must have changed to be told anew: who sets a clock may set it wrong."""
@@ -73,7 +74,8 @@ class Timekeeper:
         connection is. age: seconds since it came.
         """
         late = timedelta(seconds=age)
-        found = _outside(self._asked_at, told, self._computer.now() - late)
+        computer = self._computer.now() - late
+        found = _outside(self._asked_at, told, computer)
         if not self.is_known:
             self._begin(told, late, is_right=not found)
         else:
@@ -82,6 +84,8 @@ class Timekeeper:
             if self._leaps > 1 and abs(leap) <= LEAP:
                 self._set(told, late)
         self._doubts = self._doubts + 1 if found else 0
+        if self.apart and not found and not _surely_agree(self._asked_at, told, computer):
+            return None
         is_same = bool(found) is bool(self.apart) and abs(found - self.apart) < OTHERWISE
         if self._doubts == 1 or is_same:
             return None
@@ -111,3 +115,8 @@ def _outside(asked: datetime, told: datetime, heard: datetime) -> float:
     ahead = (asked - told).total_seconds() - 1
     behind = (told - heard).total_seconds()
     return ahead if ahead > APART else -behind if behind > APART else 0.0
+
+
+def _surely_agree(asked: datetime, told: datetime, heard: datetime) -> bool:
+    """Say whether two clocks differ by two seconds at most, at whatever instant of its second the broker answered."""
+    return (heard - told).total_seconds() <= APART and (told - asked).total_seconds() + 1 <= APART

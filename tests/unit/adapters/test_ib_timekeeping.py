@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from engine.adapters.clock import BrokerClock
 from engine.adapters.ib.timekeeping import Timekeeper
 
@@ -105,3 +107,26 @@ def test_63_a_clock_that_is_set_has_jumped() -> None:
         found.append(keeper.look().partition(":")[0])
     forward, back = "the computer slept, or its clock was set forward", "the computer's clock was set back by 6 s"
     assert found == ["", "", forward, "", back, ""]
+
+
+@pytest.mark.parametrize("behind", [2.1, 2.5, 2.9, -2.1, -2.5, -2.9])
+def test_62_clocks_that_differ_by_little_more_than_two_seconds_are_told_once(behind: float) -> None:
+    asked = Asked()
+    found = []
+    for minute in range(40):
+        asked.watch.seconds = 60 * minute + minute % 10 / 10 + 0.05
+        found += [asked.told(behind), asked.told(behind)]
+    assert [round(each) != 0 for each in found if each is not None] == [True]
+    asked.watch.seconds = 3600.0
+    assert asked.told(0.5) == 0.0
+
+
+def test_62_a_slow_answer_does_not_prove_that_clocks_agree_again() -> None:
+    asked = Asked()
+    asked.told(10)
+    assert asked.told(10) == 9.0
+    asked.watch.seconds += 60
+    asked.keeper.asks()
+    asked.watch.seconds += 12
+    assert asked.keeper.heard(NOON + timedelta(seconds=180)) is None
+    assert asked.told(0) == 0.0
