@@ -67,6 +67,10 @@ class LockedStoreError(StoreError):
     """Another program holds the store for the moment."""
 
 
+class FullStoreError(StoreError):
+    """The disk of the store is full."""
+
+
 class UnwrittenError(StoreError):
     """The store is ours, and took no more: what happens from now on is on no record.
 

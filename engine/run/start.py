@@ -21,7 +21,7 @@ from pathlib import Path
 from engine.adapters.clock import WallClock
 from engine.adapters.recorded.recorder import Recorder
 from engine.model.collector import seldom_collected
-from engine.model.errors import BrokerError, LockedStoreError, RulebotError, StoreError, UnwrittenError
+from engine.model.errors import BrokerError, FullStoreError, LockedStoreError, RulebotError, StoreError, UnwrittenError
 from engine.model.event import Request
 from engine.model.session import Session, session_after, session_from
 from engine.ports import Batch, Link, NoTape
@@ -47,6 +47,7 @@ from engine.run.unwatched import count_open, told_when_unwatched
 from engine.run.watchdog import watched
 from engine.run.worlds import World
 from engine.store.account_lock import hold_account
+from engine.store.copied import copied_journal
 from engine.store.journal import SqlJournal
 from engine.store.patience import PATIENCE, Patience
 from engine.store.patient import PatientJournal
@@ -124,8 +125,17 @@ Watcher = Callable[[Run, datetime], None]
 
 
 def open_journal(options: RunOptions) -> SqlJournal:
-    """Return the journal of a run. Raises: StoreError."""
-    return opened_journal(options.store, WallClock().now(), options.logs)
+    """Return the journal of a run; of a store that takes no records, a copy while something is open.
+
+    Raises: StoreError.
+    """
+    try:
+        return opened_journal(options.store, WallClock().now(), options.logs)
+    except (LockedStoreError, FullStoreError) as error:
+        copied = copied_journal(options.store, error, options.logs)
+        if copied is None:
+            raise
+        return copied
 
 
 async def execute(
@@ -141,9 +151,7 @@ async def execute(
     opens: returns the journal to write. Raises: StoreError, BrokerError; the journal is closed in any case, with the
     reason why the run ended.
     """
-    is_real = options.accounts is not None
-    inner = await _opened(options, opens)
-    journal = PatientJournal(inner, options.store, holds_reserve=is_real, patience=options.patience)
+    journal = await _opened(options, opens)
     heartbeat = options.heartbeat
     heartbeat.waits("")
     waiting = heartbeat.waits if options.waits_for_gateway else None
@@ -167,14 +175,15 @@ async def execute(
             return run
 
 
-async def _opened(options: RunOptions, opens: Callable[[RunOptions], SqlJournal]) -> SqlJournal:
+async def _opened(options: RunOptions, opens: Callable[[RunOptions], SqlJournal]) -> PatientJournal:
     """Open the journal; wait for a store that another program has locked. Raises: StoreError after ten minutes."""
     until = time.monotonic() + LOCK_PATIENCE
-    is_told = False
+    is_told, is_real = False, options.accounts is not None
     while True:
         try:
-            return opens(options)
-        except LockedStoreError as error:
+            inner = opens(options)
+            return PatientJournal(inner, options.store, holds_reserve=is_real, patience=options.patience)
+        except (LockedStoreError, UnwrittenError) as error:
             if time.monotonic() >= until:
                 raise
             if not is_told:

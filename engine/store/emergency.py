@@ -11,8 +11,9 @@ import json
 import logging
 import os
 import stat
+import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -20,8 +21,12 @@ from typing import NamedTuple
 from engine.model.errors import StoreError
 from engine.record.codec import CodecError, line, record_of
 from engine.record.record import Record
+from engine.store.chain import chained
 from engine.store.folders import PRIVATE_FILE, PRIVATE_FOLDER, data_folder, give_to_owner
 from engine.store.place import Place, Server
+
+if sys.platform != "win32":
+    import fcntl
 
 log = logging.getLogger("rulebot.store")
 
@@ -64,21 +69,50 @@ class EmergencyJournal:
         """True while all that was handed over is on a disk."""
         return self._handle is not None
 
+    def adopt(self, left: Left) -> bool:
+        """Go on with the file that an earlier run has left, behind its last whole line; say whether that can be."""
+        try:
+            whole = left.path.read_bytes().rfind(b"\n") + 1
+            handle = os.open(left.path, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0))
+        except OSError as error:
+            log.warning("no records can be added to %s: %s", left.path, error.strerror or error)
+            return False
+        hold_file(handle)
+        os.ftruncate(handle, whole)
+        os.lseek(handle, whole, os.SEEK_SET)
+        self._handle, self.path = handle, left.path
+        return True
+
     def begin(self, head: Head, records: Iterable[Record]) -> None:
-        """Begin with these records, in the first place that takes them."""
-        self.end()
+        """Begin with these records, in the first place that takes them. What was kept before stays until they are."""
+        was = self.path
+        self.close()
         first = json.dumps({"store": _name(self._store), "seq": head[0], "hash": head[1]})
         text = "".join(f"{each}\n" for each in (first, *(line(record) for record in records)))
         for path in places(self._store):
-            try:
-                self._handle = _made(path, self._store)
-                self.path = path
-                self._write(text, durable=True)
-            except OSError as error:
-                log.warning("no emergency journal at %s: %s", path, error.strerror or error)
-                self.end()
-            else:
-                return
+            if not self._is_begun(path, text):
+                continue
+            self.path = path
+            if was not in (None, path):
+                with suppress(OSError):
+                    was.unlink()
+            return
+
+    def _is_begun(self, path: Path, text: str) -> bool:
+        """Write a file beside its place and move it there once it is on the disk; say whether that went well."""
+        fresh = path.with_name(f"{path.name}.new")
+        try:
+            self._handle = _made(fresh, self._store)
+            hold_file(self._handle)
+            self._write(text, durable=True)
+            fresh.replace(path)
+        except OSError as error:
+            log.warning("no emergency journal at %s: %s", path, error.strerror or error)
+            self.close()
+            with suppress(OSError):
+                fresh.unlink()
+            return False
+        return True
 
     def add(self, records: Sequence[Record], *, durable: bool) -> bool:
         """Keep more records; say whether they are kept, on the disk where `durable`."""
@@ -134,6 +168,38 @@ def left_behind(store: Place) -> list[Left]:
     Raises: StoreError for one that cannot be read.
     """
     return [found for path in places(store) if (found := _left(path, store)) is not None]
+
+
+def hold_file(handle: int) -> None:
+    """Show other starts that an engine writes to a file, until it closes it or dies. Windows shows nothing."""
+    if sys.platform != "win32":
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def unwritten_of(left: Left, head: Head, has: Callable[[Head], bool]) -> Sequence[Record] | None:
+    """Return the records of an emergency journal that a store which ends at `head` lacks.
+
+    has: says whether the store has a record of this number and hash. None where they are of another state of it: then
+    the file is moved aside. Raises: OSError.
+    """
+    heads = [left.head, *_heads_after(left)]
+    if head in heads:
+        return left.records[heads.index(head) :]
+    if not left.records or has(left.head):
+        return ()
+    aside = left.path.with_suffix(".unused")
+    left.path.replace(aside)
+    log.warning("%s holds records of another state of this store: it is kept as %s", left.path, aside)
+    return None
+
+
+def _heads_after(left: Left) -> Iterator[Head]:
+    """Yield number and hash of each record of an emergency journal, as the store would have them."""
+    number, digest = left.head
+    for record in left.records:
+        number, digest = number + 1, chained(digest, line(record))
+        yield number, digest
 
 
 def _left(path: Path, store: Place) -> Left | None:

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DatabaseError
 
-from engine.model.errors import LockedStoreError, StoreError
+from engine.model.errors import FullStoreError, LockedStoreError, StoreError
 from engine.store.place import Place, Server
-from engine.store.reserve import is_locked
+from engine.store.reserve import is_full, is_locked
 
 RESTORE = "restore it from a backup (docs/store.md); the broken file may hold records that the backup lacks"
 RESTORE_DUMP = "restore the database from a dump (docs/store.md)"
@@ -67,7 +67,7 @@ def says(error: BaseException, place: Place) -> StoreError:
     if isinstance(place, Server):
         cause = _without_secret(" ".join(cause.split()), place)
         meanings, ground = _OF_SERVERS, "the server"
-    kind = LockedStoreError if is_locked(error) else StoreError
+    kind = LockedStoreError if is_locked(error) else FullStoreError if is_full(error, place) else StoreError
     for sign, sentence, help in meanings:
         if re.search(sign, cause.lower()):
             return kind(f"the store {place} {sentence} ({cause})", help)

@@ -51,11 +51,11 @@ class SqlJournal:
         self._store = store
         self._lag = lag
         self._connection = store.engine.connect()
-        with sentences(store.path):
-            self.epoch = take_lease(self._connection)
-            with self._connection.begin():
-                upgrade(self._connection)
-            refresh(self._connection, store.path)
+        try:
+            self.epoch = self._taken_over()
+        except BaseException:
+            self._connection.close()
+            raise
         self._pending: list[Record] = []
         self._committed_at: datetime | None = None
         self._is_durable: bool | None = True
@@ -68,6 +68,15 @@ class SqlJournal:
         if self.log_problem is not None:
             log.warning("%s: the store has everything, and it is tried again every minute", self.log_problem.message)
         store.note_written()
+
+    def _taken_over(self) -> int:
+        """Take the lease, and bring the tables up to this version; return the epoch. Raises: StoreError."""
+        with sentences(self._store.path):
+            epoch = take_lease(self._connection)
+            with self._connection.begin():
+                upgrade(self._connection)
+            refresh(self._connection, self._store.path)
+        return epoch
 
     def append(self, records: Sequence[Record], *, durable: bool) -> None:
         """Write; on return with `durable` they survive a power cut.

@@ -9,6 +9,8 @@ only, or its session was ended behind its back) writes nothing more and sends no
 
 import os
 import platform
+import re
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -26,6 +28,7 @@ _TAKE = text(
     "ON CONFLICT (id) DO UPDATE SET epoch = lease.epoch + 1, owner = excluded.owner"
 )
 _NAME = text("UPDATE lease SET owner = :owner")
+_OWNER = re.compile(r"process (\d+) on (.+?)(?:, code \w*)?")
 _CODE = ", code "
 """In the owner of a lease, before the digest of the program that made the tables which people read."""
 
@@ -54,8 +57,34 @@ def note_ours(connection: Connection) -> None:
     connection.execute(_NAME, {"owner": _owner(_code())})
 
 
+def last_owner_is_gone(connection: Connection) -> bool:
+    """Say whether the process that took the lease last ran on this machine and has ended; False where nobody knows."""
+    held = connection.exec_driver_sql(_HELD).first() if inspect(connection).has_table(lease.name) else None
+    found = None if held is None else _OWNER.fullmatch(str(held[1]))
+    return found is not None and found[2] == _machine() and not _runs(int(found[1]))
+
+
+def _runs(process: int) -> bool:
+    """Say whether another process of this number runs; where the system does not tell, yes."""
+    if process == os.getpid():
+        return False
+    if sys.platform == "win32":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _machine() -> str:
+    return platform.node() or "this machine"
+
+
 def _owner(code: str) -> str:
-    return f"process {os.getpid()} on {platform.node() or 'this machine'}" + (_CODE + code if code else "")
+    return f"process {os.getpid()} on {_machine()}" + (_CODE + code if code else "")
 
 
 def _code_of(connection: Connection) -> str:

@@ -6,15 +6,14 @@ written in one transaction, once. `problem` says meanwhile that nothing may be o
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 
-from engine.model.errors import StoreError, UnkeptError, UnwrittenError
-from engine.record.codec import line
+from engine.model.errors import FullStoreError, LockedStoreError, StoreError, UnkeptError, UnwrittenError
 from engine.record.record import Kind, Record
-from engine.store.chain import chained
-from engine.store.emergency import EmergencyJournal, Head, Left, left_behind
+from engine.store.copied import CopiedJournal
+from engine.store.emergency import EmergencyJournal, Head, Left, left_behind, unwritten_of
 from engine.store.journal import SqlJournal
 from engine.store.patience import PATIENCE, Patience
 from engine.store.place import Place, Server
@@ -35,7 +34,7 @@ class SlowStoreError(UnwrittenError):
 
 
 class PatientJournal:
-    """The Journal port around the journal of a store.
+    """The Journal port around the journal of a store, or around a copy of one that takes no records yet.
 
     holds_reserve: keeps a reserve file beside a store in a file, freed when its disk is full; and writes in a thread of
     its own, so that a store that hangs holds up no exit. Where time is made up neither is done.
@@ -59,13 +58,18 @@ class PatientJournal:
         self._writing: Future[None] | None = None
         self._under_way = 0
         self._reserve = Reserve(store) if holds_reserve and not isinstance(store, Server) else None
+        self._copied = inner if isinstance(inner, CopiedJournal) else None
+        self._of_store: SqlJournal | None = None
         try:
-            self.take_left()
+            if self._copied is not None:
+                self._go_on_with_copy(self._copied)
+            else:
+                self.take_left()
         except BaseException:
             inner.abandon()
             raise
         inner.be_quick(is_quick=False)
-        if self._reserve is not None:
+        if self._reserve is not None and not self._is_freed:
             self._reserve.hold()
 
     @property
@@ -106,17 +110,24 @@ class PatientJournal:
             self._take(left)
 
     def _take(self, left: Left) -> None:
-        heads = [left.head, *_heads_after(left)]
-        if self._inner.head in heads:
-            records = left.records[heads.index(self._inner.head) :]
-            self._inner.append(records, durable=True)
-            log.warning("%d records of the last run were written into the store from %s", len(records), left.path)
-        elif left.records and not self._inner.has(left.head):
-            aside = left.path.with_suffix(".unused")
-            left.path.replace(aside)
-            log.warning("%s holds records of another state of this store: it is kept as %s", left.path, aside)
+        records = unwritten_of(left, self._inner.head, self._inner.has)
+        if records is None:
             return
+        self._inner.append(records, durable=True)
+        if records:
+            log.warning("%d records of the last run were written into the store from %s", len(records), left.path)
         left.path.unlink(missing_ok=True)
+
+    def _go_on_with_copy(self, copied: CopiedJournal) -> None:
+        """Keep records from the start on: the store takes none yet."""
+        log.error("%s; positions are open, so exits go on and records wait", copied.why.message)
+        is_full = isinstance(copied.why, FullStoreError)
+        self._error = UnwrittenError(copied.why.message, copied.why.help, is_full=is_full)
+        self._is_holding, self._kept = True, list(copied.kept)
+        if is_full and self._reserve is not None:
+            self._is_freed = self._reserve.free()
+        if copied.left is None or not self._emergency.adopt(copied.left):
+            self._emergency.begin(copied.begins_at, copied.kept)
 
     # ------------------------------------------------------------ records
 
@@ -185,7 +196,15 @@ class PatientJournal:
             self._error = error
         else:
             del self._kept[:count]
+            self._leave_copy()
         return True
+
+    def _leave_copy(self) -> None:
+        """Go on with the store itself, once it has taken what the copy has."""
+        if self._of_store is not None and self._copied is not None:
+            self._inner, copied = self._of_store, self._copied
+            self._of_store = self._copied = None
+            copied.abandon()
 
     def _is_written_with_room(self, error: UnwrittenError, records: Sequence[Record], durable: bool) -> bool:
         """Write once more with the room that the database's log gives back, where the disk is full."""
@@ -221,16 +240,23 @@ class PatientJournal:
     def _keep(self, records: Sequence[Record], *, durable: bool) -> None:
         """Keep records for later. Raises: UnwrittenError when they were in memory alone for too long."""
         self._kept += records
+        if self._copied is not None:
+            self._copied.append(records, durable=False)
         if self._emergency.add(records, durable=durable):
             return
         if self._writing is None:
-            self._emergency.begin(self._inner.head, (*self._inner.waiting, *self._kept))
+            head, waiting = self._end_of_store()
+            self._emergency.begin(head, (*waiting, *self._kept))
         if self._emergency.is_kept or not records:
             return
         self._held_since = self._held_since or records[-1].at
         if records[-1].at - self._held_since >= self._patience.memory:
             assert self._error is not None
             raise UnwrittenError(self._error.message, self._error.help, is_full=self._error.is_full)
+
+    def _end_of_store(self) -> tuple[Head, Sequence[Record]]:
+        """Return where the journal of the store ends, and what it has in memory behind that."""
+        return (self._inner.head, self._inner.waiting) if self._copied is None else (self._copied.begins_at, ())
 
     def catch_up(self, at: datetime) -> None:
         """Commit what has waited for a second at `at`; try again what the store did not take. Raises: StoreError."""
@@ -263,19 +289,31 @@ class PatientJournal:
             self._inner.make_room()
         kept = tuple(self._kept)
         try:
-            self._commit(lambda: self._inner.append(kept, durable=True))
+            self._commit(lambda: self._write_kept(kept))
         except SlowStoreError as error:
             self._error, self._under_way = error, len(kept)
             return False
         except UnwrittenError as error:
             self._error = error
             return False
+        self._leave_copy()
         log.warning("the store takes records again: %d that waited are written", len(self._kept))
         self._kept.clear()
         self._is_holding, self._held_since = False, None
         self._inner.be_quick(is_quick=False)
         self._emergency.end()
         return True
+
+    def _write_kept(self, kept: Sequence[Record]) -> None:
+        """Write into the store, which is opened first where the run goes on with a copy. Raises: StoreError."""
+        if self._copied is None:
+            self._inner.append(kept, durable=True)
+            return
+        try:
+            self._of_store = self._of_store or self._copied.of_store()
+        except (LockedStoreError, FullStoreError) as error:
+            raise UnwrittenError(error.message, error.help, is_full=isinstance(error, FullStoreError)) from error
+        self._of_store.append(kept, durable=True)
 
     def flush(self) -> None:
         """Commit what waits, durably, if the store takes it. Raises: StoreError."""
@@ -312,6 +350,8 @@ class PatientJournal:
 
     def read(self, kinds: Collection[Kind] | None = None, since: datetime | None = None) -> Sequence[Record]:
         """Return records as `SqlJournal.read`, with those that wait."""
+        if self._copied is not None:
+            return self._copied.read(kinds, since)
         kept = (each for each in self._kept if kinds is None or each.kind in kinds)
         return (*self._inner.read(kinds, since), *(each for each in kept if since is None or each.at >= since))
 
@@ -337,7 +377,7 @@ class PatientJournal:
         finally:
             self._emergency.close()
             if has_answered:
-                self._inner.abandon()
+                self._abandon_both()
 
     def _is_written_at_last(self) -> bool:
         self._inner.be_quick(is_quick=False)
@@ -346,7 +386,7 @@ class PatientJournal:
     def _last_words(self, error: UnwrittenError) -> str:
         if not self._emergency.is_kept:
             return f"{error.message}; {len(self._kept)} records are lost, and the next start asks the broker"
-        count = len(self._kept) + (len(self._inner.waiting) if self._writing is None else 0)
+        count = len(self._kept) + (len(self._end_of_store()[1]) if self._writing is None else 0)
         return f"{error.message}; {count} records wait in {self._emergency.path} for the next start"
 
     def abandon(self) -> None:
@@ -354,12 +394,9 @@ class PatientJournal:
         if self._writing is not None:
             wait((self._writing,), CLOSE_SECONDS)
         self._emergency.close()
+        self._abandon_both()
+
+    def _abandon_both(self) -> None:
+        if self._of_store is not None:
+            self._of_store.abandon()
         self._inner.abandon()
-
-
-def _heads_after(left: Left) -> Iterator[Head]:
-    """Yield number and hash of each record of an emergency journal, as the store would have them."""
-    number, digest = left.head
-    for record in left.records:
-        number, digest = number + 1, chained(digest, line(record))
-        yield number, digest

@@ -61,6 +61,7 @@ class Reserve:
     def free(self) -> bool:
         """Give the room back; say whether there was any."""
         try:
+            self._size = self._size or self.path.stat().st_size
             self.path.unlink()
         except OSError:
             return False

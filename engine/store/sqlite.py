@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -33,6 +33,7 @@ WRITE_MS = 500
 """How long a write waits: the engine stands still meanwhile."""
 _PATIENCE = 0.3
 """Seconds a writer waits for the lock: longer than `file_is_in_use` holds it."""
+_OF_WRITER, _OF_READER = ("journal_mode=wal", "synchronous=full", "foreign_keys=on"), ("query_only=on",)
 _COMPILED: CompiledCacheType = {}
 """Statements of all stores as SQL. They are those that stand in this code, so it grows to a few hundred at most."""
 
@@ -74,10 +75,35 @@ class FileStore(Store):
     def close(self) -> None:
         """Close the file and let the next writer in."""
         super().close()
+        _let_go(self._file, self._lock)
+
+
+class FileCopy(Store):
+    """A copy in memory of a file that cannot be written now, and the lock of that file."""
+
+    def __init__(self, path: Path, engine: Engine, lock: FileLock) -> None:
+        super().__init__(path, engine)
+        self._file = path
+        self._lock = lock
+
+    def opened(self) -> Store:
+        """Return the file itself, open for writing, under the same lock. Waits for nobody. Raises: StoreError."""
+        self._lock.acquire()  # counted: each of the two lets go for itself
+        return _open_locked(self._file, self._lock, busy_ms=0)
+
+    def close(self) -> None:
+        """Forget the copy and let the next writer in, unless the file itself is open."""
+        super().close()
+        _let_go(self._file, self._lock)
+
+
+def _let_go(path: Path, lock: FileLock) -> None:
+    """Let go of a lock, and of the file that names its owner once nobody else here has it."""
+    if lock.lock_counter == 1:
         with suppress(OSError):
-            if _owner_file(self._file).read_text() == f"{os.getpid()}\n":
-                _owner_file(self._file).unlink()
-        self._lock.release()
+            if _owner_file(path).read_text() == f"{os.getpid()}\n":
+                _owner_file(path).unlink()
+    lock.release()
 
 
 def _still_has(path: Path, head: Head) -> bool:
@@ -106,13 +132,18 @@ def open_file(path: Path) -> Store:
     with sentences(path):
         make_folder(path.parent)
         lock = _lock(path)
+    return _open_locked(path, lock, BUSY_MS)
+
+
+def _open_locked(path: Path, lock: FileLock, busy_ms: int) -> Store:
+    """Open a file for writing under its lock, which is let go where that fails. Raises: StoreError."""
     try:
         with sentences(path):
             is_new = not path.exists() or path.stat().st_size == 0
             if is_new:
                 make_private(path)
                 give_to_owner(path)  # what SQLite makes beside it then belongs to the same
-            engine = _engine(f"file:{_quoted(path)}?mode=rwc", is_writer=True)
+            engine = _engine(f"file:{_quoted(path)}?mode=rwc", is_writer=True, busy_ms=busy_ms)
             if is_new:
                 _create(engine)
             else:
@@ -121,6 +152,32 @@ def open_file(path: Path) -> Store:
     except BaseException:
         lock.release()
         raise
+
+
+def copy_file(path: Path) -> FileCopy:
+    """Return a copy in memory of a file, as its last commit left it, and keep other engines out. Raises: StoreError.
+
+    It is read while another program holds the right to write to it, and on a full disk. Where there is no log of the
+    database beside it, SQLite would make one: then the file is taken as it is, and the copy proved whole.
+    """
+    with sentences(path):
+        lock = _lock(path)
+    try:
+        with sentences(path):
+            copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            with closing(sqlite3.connect(_uri_to_copy(path), uri=True, timeout=BUSY_MS / 1000)) as source:
+                source.backup(copy)
+            engine = engine_on(lambda: copy, StaticPool)
+            event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+            _check(engine, path, is_writer=True)
+            return FileCopy(path, engine, lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _uri_to_copy(path: Path) -> str:
+    return f"file:{_quoted(path)}?mode=ro" + ("" if Path(f"{path}-wal").exists() else "&immutable=1")
 
 
 def read_file(path: Path) -> Store:
@@ -157,12 +214,12 @@ def file_is_in_use(path: Path) -> bool:
     except Timeout:
         return True
     except OSError:
-        return _is_held(Path(f"{path}.lock"))
+        return is_held(Path(f"{path}.lock"))
     lock.release()
     return False
 
 
-def _is_held(lock: Path) -> bool:
+def is_held(lock: Path) -> bool:
     """Say whether somebody has a lock that cannot be taken, as where nothing can be written; where nobody can say, yes.
 
     An engine that writes to the store by another way, as from the host of a container, holds it here, too: the lock
@@ -227,8 +284,8 @@ def _lock(path: Path) -> FileLock:
         raise StoreError(
             f"the store {path} is in use by another engine{owner}", "stop it first, or name another store with --store"
         ) from error
-    with open(_owner_file(path), "w", encoding="ascii", opener=private) as told:
-        told.write(f"{os.getpid()}\n")
+    with suppress(OSError), open(_owner_file(path), "w", encoding="ascii", opener=private) as told:
+        told.write(f"{os.getpid()}\n")  # a full disk has no room for it, and keeps nobody out
     for made in (Path(lock.lock_file), _owner_file(path)):
         give_to_owner(made, path)
     return lock
@@ -261,24 +318,23 @@ def _first_engine() -> Engine:
     return engine
 
 
-def _engine(uri: str, *, is_writer: bool) -> Engine:
+def _engine(uri: str, *, is_writer: bool, busy_ms: int | None = None) -> Engine:
+    """busy_ms: how long a statement waits for another program; None for as long as who reads does."""
+    waits = BUSY_MS if busy_ms is None else busy_ms
+
     def connect() -> sqlite3.Connection:
-        return sqlite3.connect(uri, uri=True, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
+        return sqlite3.connect(uri, uri=True, timeout=waits / 1000, isolation_level=None, check_same_thread=False)
 
     engine = engine_on(connect, NullPool)
-    event.listen(engine, "connect", _set_up_writer if is_writer else _set_up_reader)
+    pragmas = _OF_WRITER if is_writer else _OF_READER
+    event.listen(engine, "connect", lambda connection, _: _set_up(connection, (*pragmas, f"busy_timeout={waits}")))
     begin = "BEGIN IMMEDIATE" if is_writer else "BEGIN"
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine
 
 
-def _set_up_writer(connection: Any, _: object) -> None:
-    for pragma in ("journal_mode=wal", "synchronous=full", "foreign_keys=on", f"busy_timeout={BUSY_MS}"):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _set_up_reader(connection: Any, _: object) -> None:
-    for pragma in ("query_only=on", f"busy_timeout={BUSY_MS}"):
+def _set_up(connection: Any, pragmas: Iterable[str]) -> None:
+    for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}").close()
 
 

@@ -283,3 +283,56 @@ def test_76_a_run_whose_disk_stays_full_leaves_its_records_to_the_next_start(sma
     check(found, small_disk)
     assert max(times(found, "holder", "exit")) < at("9:40:20")
     assert min(times(found, "latecomer", "entry")) > at("9:43")
+
+
+def lock(store: Path, seconds: float) -> Callable[[Run], None]:
+    """Have another program lock a store for so long."""
+
+    def act(run: Run) -> None:
+        other = sqlite3.connect(store, isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        asyncio.get_running_loop().call_later(seconds, other.close)
+
+    return act
+
+
+@pytest.mark.parametrize("accounts", ["locks", None], ids=["real account", "made up"])
+def test_75_a_start_on_a_locked_store_watches_exits(
+    accounts: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last run has left an emergency journal, and the store is locked until after the time of the exit."""
+    monkeypatch.setattr("engine.store.sqlite.BUSY_MS", 10)
+    found = live_through(
+        tmp_path,
+        specs(tmp_path),
+        None,
+        lives=(("9:34", "9:37"), ("9:38", "9:48")),
+        accounts=None if accounts is None else tmp_path / accounts,
+        attend=once(at_time("9:36", lock(tmp_path / "s.db", 330))),
+    )
+    [problem] = found.problems
+    assert "wait in" in str(problem)
+    found.problems.clear()
+    check(found, tmp_path)
+    assert max(times(found, "holder", "exit")) < at("9:40:20"), "the store answers at 9:41:30 again"
+    assert min(times(found, "latecomer", "entry")) > at("9:41:30")
+    assert [UNRECORDED in text for text in found.alarms()].count(True) == 2
+
+
+def test_76_a_start_on_a_full_disk_watches_exits(small_disk: Path) -> None:
+    def fills(run: Run) -> None:
+        asyncio.get_running_loop().call_later(330, fill(small_disk).unlink)
+
+    found = live_through(
+        small_disk,
+        specs(small_disk.parent),
+        None,
+        lives=(("9:34", "9:37"), ("9:38", "9:48")),
+        attend=once(at_time("9:36", fills)),
+    )
+    [problem] = found.problems
+    assert "wait in" in str(problem)
+    found.problems.clear()
+    check(found, small_disk)
+    assert max(times(found, "holder", "exit")) < at("9:40:20"), "the disk has room at 9:41:30 again"
+    assert min(times(found, "latecomer", "entry")) > at("9:41:30")
