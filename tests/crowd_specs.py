@@ -87,7 +87,7 @@ def _bot(chance: Random, name: str, kind: str, symbol: str, strikes: list[str], 
     if kind == "chosen":
         block = _chosen(chance, legs, _legs(chance, symbol, strikes, is_single=False))
         exits = ["  - target: {profit: 20%}", "  - stop: {loss: 40%}", exits[-1]]
-        quantity, risk = "1", ["  max_loss_per_trade: $5000000", "  undefined_risk: allow"]
+        quantity, risk = "1", ["  undefined_risk: allow"]
     elif kind == "combo" and len(legs.lines) > 1 and chance.random() < 0.15:
         one_by_one = sorted((line.partition(":")[0] for line in legs.lines), key=lambda leg: leg.startswith("short"))
         order = f"{{start: mid, step: 0.05, wait: 5s, tries: 6, then: unwind, leg_by_leg: [{', '.join(one_by_one)}]}}"

@@ -373,6 +373,20 @@ class Desk:
     def message(self, order: Order, code: int, text: str = "") -> Turn:
         return self.send(OrderMessage(self.now, order.order_id, code, text))
 
+    def refuse_combos(self, words: str = "201 Order rejected - reason:Invalid Order") -> None:
+        """Have the broker refuse the exit's combo twice on end."""
+        code, _, text = words.partition(" ")
+        for _ in range(2):
+            assert self.last.is_combo
+            self.message(self.last, int(code), text)
+            self.until_sent_anew()
+
+    def until_sent_anew(self) -> None:
+        """Let time pass until a further order is sent."""
+        sent = len(self.submitted)
+        while len(self.submitted) == sent:
+            self.tick(5)
+
     def turn_away(self, order: Order, *, is_inactive: bool) -> None:
         """Answer an order with a code that no list has, beside Inactive or alone; once it is taken back it is over."""
         self.message(order, 436, "You must specify an allocation.")

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from engine.compile.plan import AllOf, AnyOf, Call, Compare, Constant, ExitPlan, Holds, LegPlan, Op, Truth
 from engine.compile.problem import Problem
+from engine.compile.size import bare_calls
 from engine.model.contract import LOT, Right
 from engine.spec.nouns.condition import Path
 from engine.spec.nouns.exits import HALT
-from engine.spec.spec import Spec
+from engine.spec.spec import Fits, Spec
 
 
 def in_groups(legs: tuple[LegPlan, ...], exits: Sequence[ExitPlan]) -> tuple[LegPlan, ...]:
@@ -107,6 +108,30 @@ def apart_problems(spec: Spec, legs: Sequence[LegPlan], exits: Sequence[ExitPlan
             message = f"{how}: what '{short.name}' can lose has no bound"
             help_text = f"close '{names[0]}' and '{names[1]}' together, or write 'undefined_risk: allow' under 'risk'"
             yield Problem("RB209", path, message, help_text, on_key=True)
+
+
+def unbound_limits(spec: Spec, legs: Sequence[LegPlan]) -> Iterator[Problem]:
+    """Yield RB250 for `max_loss_per_trade`, and a quantity that counts by it, beside a loss that has no bound.
+
+    Without `undefined_risk: allow` such a structure is refused by itself.
+    """
+    if spec.overwrite is not None or not spec.risk.undefined_risk:
+        return
+    if not (bare := bare_calls(spec) or _without_bound(legs)):
+        return
+    help_text = "close it together with a call that covers it, or remove the limit: a stop is no bound"
+    if spec.risk.max_loss_per_trade is not None:
+        message = f"'max_loss_per_trade' cannot be kept: what '{bare}' can lose has no bound"
+        yield Problem("RB250", (*spec.risk.path, "max_loss_per_trade"), message, help_text, on_key=True)
+    if spec.size is not None and spec.size.fits is Fits.MAX_LOSS:
+        message = f"'max_loss' counts by the most a trade can lose, and that of '{bare}' has no bound"
+        yield Problem("RB250", (*spec.size.path, "max_loss"), message, "cover it, or count by 'credit'", on_key=True)
+
+
+def _without_bound(legs: Sequence[LegPlan]) -> str:
+    """Return a leg sold whose group is short more calls, or shares, than it is long; "" where there is none."""
+    sold = (leg for leg in legs if leg.sign < 0 and leg.right is Right.CALL)
+    return next((leg.name for leg in sold if _lots(legs, leg) < 0), "")
 
 
 def _may_cover(leg: LegPlan, short: LegPlan) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 
 from engine.compile.alone import alone_problems
-from engine.compile.apart import apart_problems, exits_in_groups, in_groups
+from engine.compile.apart import apart_problems, exits_in_groups, in_groups, unbound_limits
 from engine.compile.clock_exits import late_problems
 from engine.compile.condition import rules_of
 from engine.compile.edges import edges_read
@@ -146,7 +146,7 @@ def _compiled(spec: Spec) -> tuple[Plan | None, list[Problem]]:
         return None, problems
     when, require, halt_when, limits = (rules for rules, _ in lists)
     plan = _plan(spec, when, require, halt_when, limits, exits)
-    problems = list(apart_problems(spec, plan.legs, plan.exits))
+    problems = [*apart_problems(spec, plan.legs, plan.exits), *unbound_limits(spec, plan.legs)]
     return (None if problems else plan), problems
 
 

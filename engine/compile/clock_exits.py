@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 
-from engine.compile.orders import exit_order_of, ordered_out
+from engine.compile.orders import exit_order_of, is_pair, ordered_out
 from engine.compile.plan import ExitPlan, Holds
 from engine.compile.problem import Problem
 from engine.model.session import DayTime, Session, session_on
@@ -59,9 +59,8 @@ def late_warnings(spec: Spec) -> Iterator[Problem]:
 
 
 def length(order: Order, spec: Spec) -> float:
-    """Return how many seconds the tries of an exit's order take; of legs sent one by one, all of them."""
-    legs = len(spec.legs.legs) if spec.order.leg_by_leg else 1
-    return max(order.seconds, LEAST_TIME) * legs
+    """Return how many seconds the tries of an exit's order take; on two underlyings those of each leg."""
+    return max(order.seconds, LEAST_TIME) * (len(spec.legs.legs) if is_pair(spec) else 1)
 
 
 def seconds_left(at: DayTime, session: Session) -> float:

@@ -42,8 +42,8 @@ def _entry_order(spec: Spec) -> Iterator[Problem]:
     if order.leg_by_leg and order.then is Then.CANCEL:
         message = "legs sent one by one can be left without their partners, and 'cancel' does not say what of those"
         yield Problem("RB224", order.path, message, "write 'then: unwind': what has no partner is closed", on_key=True)
-    symbols = {leg.underlying or spec.underlyings[0] for leg in spec.legs.legs}
-    if len(symbols) > 1 and not order.leg_by_leg:
+    if is_pair(spec) and not order.leg_by_leg:
+        symbols = {leg.underlying or spec.underlyings[0] for leg in spec.legs.legs}
         message = f"the broker takes no combo across {' and '.join(sorted(symbols))}"
         names = ", ".join(leg.name for leg in spec.legs.legs)
         yield Problem("RB221", order.path, message, f"send the legs one by one: 'leg_by_leg: [{names}]'", on_key=True)
@@ -133,12 +133,12 @@ def _resting_combo(rule: Exit, spec: Spec) -> Iterator[Problem]:
 def _takes_several_orders(spec: Spec) -> str:
     """Return why no single order closes the structure for as long as it rests, "" where one does."""
     legs = spec.legs.legs
-    if len({leg.underlying or spec.underlyings[0] for leg in legs}) > 1:
+    if is_pair(spec):
         return "its legs are on two underlyings, and no one order closes them"
     if any(leg.is_shares for leg in legs):
         return "it closes shares with options, and such an order does not rest"
     if spec.order.leg_by_leg:
-        return "its legs are sent one by one, and no one order closes them"
+        return "its legs are entered one by one, and only what one order opens rests as one"
     if len(spec.legs.expiries) > 1:
         return "its legs expire on different days, and its order would end with the first"
     return ""
@@ -155,8 +155,16 @@ def exit_order_of(spec: Spec) -> Order:
     return ordered_out(replace(spec.order, start=start, price=None, then=Then.AGAIN), spec)
 
 
+def is_pair(spec: Spec) -> bool:
+    """Say whether a structure has legs on two underlyings, which no one order holds."""
+    return len({leg.underlying or spec.underlyings[0] for leg in spec.legs.legs}) > 1
+
+
 def ordered_out(order: Order, spec: Spec) -> Order:
-    """Return the order with its legs in the order of leaving: one by one, the short ones first."""
-    one_by_one = order.leg_by_leg or spec.order.leg_by_leg
+    """Return the order with its legs in the order of leaving: on two underlyings one by one, the short ones first.
+
+    Legs on one underlying leave as one combo, also where they were entered one by one.
+    """
+    one_by_one = spec.order.leg_by_leg if is_pair(spec) else ()
     sold = {leg.name for leg in spec.legs.legs if leg.side is Side.SELL}
     return replace(order, leg_by_leg=tuple(sorted(one_by_one, key=lambda name: name not in sold)))

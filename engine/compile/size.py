@@ -21,7 +21,7 @@ def size_problems(spec: Spec) -> Iterator[Problem]:
     where = (*size.path, name)
     if size.amount.value <= 0:
         yield Problem("RB250", where, f"'{name}' is written positive, is {size.amount.value:f}")
-    if size.fits is Fits.MAX_LOSS and (bare := _bare_calls(spec)):
+    if size.fits is Fits.MAX_LOSS and (bare := bare_calls(spec)):
         message = f"'{name}' counts by the worst case, and that of '{bare}' has no bound: no call covers it"
         yield Problem("RB250", where, message, "cover it, or count by 'credit'", on_key=True)
     direction = certain_direction(spec)
@@ -54,7 +54,7 @@ def _dollars(plan: Plan, fits: Fits) -> Decimal | None:
     return size.amount.value if size is not None and (size.fits, size.amount.unit) == (fits, Unit.DOLLARS) else None
 
 
-def _bare_calls(spec: Spec) -> str:
+def bare_calls(spec: Spec) -> str:
     """Return a call, or shares, sold that nothing bought covers, "" when there is none."""
     sold = (leg for leg in spec.legs.legs if leg.side is Side.SELL and leg.right != "put")
     return next((leg.name for leg in sold if missing_cover(leg, spec) > 0), "")

@@ -187,6 +187,8 @@ def _worst_case(proposal: Proposal) -> str:
 
 def worst_case_problem(worst: Decimal | None, limit: Decimal | None, undefined_risk: bool) -> str:
     """Return why a position may not lose so much, "" when it may. Dollars; `worst` None has no bound."""
+    if worst is None and limit is not None:
+        return f"its loss has no bound, max_loss_per_trade is {dollars(limit)}"
     if worst is None:
         return "" if undefined_risk else "its loss has no bound, and the spec does not allow that"
     if limit is not None and worst > limit:

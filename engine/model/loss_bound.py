@@ -11,13 +11,14 @@ infinity where a group is short more calls than it is long: no bound. A short pu
 
 What the bound rests on:
 
-1. Legs of one group that close as several orders close at one price of the underlying. rulebot sends these orders one
-   after the other, each when the one before has filled: with `leg_by_leg`, on two underlyings, after a protective stop,
-   after a partial fill of a combo, after the broker liquidates one leg, and when the broker refuses the combo. What the
-   market moves until the last one fills or its leg expires, and the bid-ask spread of single legs, is not in the bound.
+1. Legs of one group on one underlying close as one combo. They close as several orders, each when the one before has
+   filled, only where no spec decides it: after a protective stop, after a combo that filled with some legs only, after
+   the broker liquidates one leg, and when the broker refuses the combo. What the market moves until the last one fills
+   or its leg expires, and the bid-ask spread of single legs, is not in the bound.
 2. A combo is bought back for no more than its exercise value can ever be. Limit orders of rulebot never go further
    (`order/price.py`, surely_lost_below), and exchanges do not trade vertical spreads, butterflies and boxes beyond
-   their width at market (SR-CBOE-2015-107, 80 FR 77038).
+   their width at market (SR-CBOE-2015-107, 80 FR 77038). Beside a wing that nobody bids for a market order is sent as
+   a limit order at that price (`turn/closing.py`, is_beyond).
 3. A long option that outlives a short one brings its exercise value at least (`payoff.py`). Limit orders for American
    options hold to that. European options of an index, and market orders, can bring less. That shortfall is not in the
    bound.

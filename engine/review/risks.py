@@ -126,7 +126,7 @@ def _below_exercise(legs: Iterable[PositionLeg]) -> str:
 def _one_by_one(subject: Subject) -> str:
     """Return why legs that close as one are sent as several orders, "" when they go as one combo."""
     plan = subject.plan
-    if plan.order.leg_by_leg or len(plan.underlyings) > 1:
+    if len(plan.underlyings) > 1:
         return "legs close one after the other, each when the one before has filled"
     return "after a protective stop the other legs close one by one" if plan.risk.protect is not None else ""
 

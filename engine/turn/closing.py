@@ -12,6 +12,7 @@ from engine.model.order import Order, OrderLeg, OrderStatus, Purpose, Side
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import QuoteFault, quote_fault
 from engine.model.session import exchange_date
+from engine.model.values import replace
 from engine.order.draft import closing_legs, parts_of
 from engine.order.ladder import UNBOUND, Bound, is_past_zero, rung
 from engine.order.price import NetQuote, Part, surely_lost_below
@@ -67,20 +68,22 @@ def may_roll(position: Position, planned: ExitPlan) -> bool:
 def closing_stage(work: Work, position: Position, bot: CompiledBot) -> tuple[tuple[OrderLeg, ...], int] | None:
     """Return the legs to close next and how many structures of them; None when only what nobody bids for is left.
 
-    Whole structures go as one order; leg by leg, when counts do not match, or where the broker has no combos of it,
-    short legs go first, one at a time. An unwinding position closes only what has no partner.
+    Whole structures go as one order, those on two underlyings as one for each, also where legs were entered one by one.
+    When counts do not match, or where the broker has no combos of it, short legs go first, one at a time. An unwinding
+    position closes only what has no partner.
     """
     held_legs = legs_to_close(position, bot)
     alive = [leg for leg, _ in held_legs if not is_dead(work, leg)]
     counts = {leg.name: count for leg, count in held_legs}
     if not alive:
         return None
-    symbols = {leg.option.symbol for leg in alive}
-    structures = min(counts[leg.name] // leg.ratio for leg in alive)
-    is_apart = bool(bot.plan.order.leg_by_leg) or (len(alive) > 1 and goes_apart(work, position))
-    if structures and len(symbols) == 1 and not is_apart:
-        return closing_legs(alive), structures
     first = next((leg for leg in alive if leg.sign < 0), alive[0])
+    together = [leg for leg in alive if leg.option.symbol == first.option.symbol]
+    structures = min(counts[leg.name] // leg.ratio for leg in together)
+    is_alone = len(together) == 1 < len(alive)
+    is_apart = is_alone or (len(together) > 1 and goes_apart(work, position))
+    if structures and not is_apart:
+        return closing_legs(together), structures
     (closing,) = closing_legs((first,))
     return (OrderLeg(closing.name, closing.option, closing.side, 1),), counts[first.name]
 
@@ -93,7 +96,7 @@ def closing_bound(work: Work, position: Position, bot: CompiledBot, legs: tuple[
     """
     counts = {leg.name: (leg, count) for leg, count in legs_to_close(position, bot)}
     closed = [counts[leg.name][0] for leg in legs if leg.name in counts]
-    if len(closed) < len(legs) or bot.plan.order.leg_by_leg or goes_apart(work, position):
+    if len(closed) < len(legs) or len(bot.plan.underlyings) > 1 or goes_apart(work, position):
         return UNBOUND
     structures = min(counts[leg.name][1] // leg.ratio for leg in closed)
     rest = [(leg, count) for leg, count in counts.values() if leg not in closed]
@@ -118,6 +121,16 @@ def closing_net(
     if is_past_zero(net, parts):
         return None, f"{parts[0].option} alone is worth nothing beside what covers it and nobody bids for"
     return net, ""
+
+
+def is_beyond(quote: NetQuote, bound: Bound) -> bool:
+    """Say whether a market order would deal beyond the bound: it is sent as a limit order at the bound."""
+    return bound.floor is not None and quote.natural is not None and quote.natural < bound.floor
+
+
+def to_natural(ladder: Ladder) -> Ladder:
+    """Return the ladder with each try at natural, or at the bound where natural is beyond it."""
+    return replace(ladder, start=Start.NATURAL, step=None)
 
 
 def goes_apart(work: Work, position: Position, *, before: Order | None = None) -> bool:

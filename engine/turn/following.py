@@ -16,7 +16,7 @@ from engine.spec.nouns.order import Start, Then
 from engine.turn.bounds import entry_bound
 from engine.turn.caution import has_waited_for_price, price_is_there
 from engine.turn.choosing import awaits_quotes, still_holds
-from engine.turn.closing import CLOSING, closing_net, is_unwound, planned_exit
+from engine.turn.closing import CLOSING, closing_net, is_beyond, is_unwound, planned_exit, to_natural
 from engine.turn.daily import halts_at_a_try
 from engine.turn.judging import wake
 from engine.turn.opening import comes_too_late, is_past_exits, no_price, unpriced_text
@@ -185,7 +185,7 @@ def _next_closing_try(work: Work, order: Order) -> None:
         _count_try(work, order, ladder)
         return
     if ladder.start is Start.MARKET or (ladder.then is Then.MARKET and order.attempt >= ladder.tries):
-        cancel(work, order, Cause.MARKET_FOLLOWS)
+        _go_to_market(work, order, ladder)
         return
     if _is_new_order(ladder, order):
         cancel(work, order, Cause.NEXT_TRY)
@@ -195,6 +195,17 @@ def _next_closing_try(work: Work, order: Order) -> None:
         work.alarm_of_price(order.bot, f"no price for the next try: {missing}", order.position)
         return
     _reprice(work, order, ladder, bound)
+
+
+def _go_to_market(work: Work, order: Order, ladder: Ladder) -> None:
+    """Cancel a limit order for a market order; it waits at its bound where the market would deal beyond that."""
+    parts = parts_of(order.legs, order.side)
+    quote = net_quote(parts, work.state.board, work.now, closing=True, told=work.state.facts.ticks)
+    bound, _ = bound_of(work, work.positions[order.position], order.legs)
+    if is_beyond(quote, bound):
+        _reprice(work, order, to_natural(ladder), bound)
+    else:
+        cancel(work, order, Cause.MARKET_FOLLOWS)
 
 
 def _next_roll_try(work: Work, order: Order, bot: CompiledBot) -> None:

@@ -28,6 +28,7 @@ from engine.turn.closing import (
     closing_stage,
     exit_has_dealt,
     is_back,
+    is_beyond,
     is_dead,
     legs_to_close,
     names_to_close,
@@ -35,6 +36,7 @@ from engine.turn.closing import (
     partners,
     rolling_exit,
     stands_apart,
+    to_natural,
 )
 from engine.turn.doubting import has_delivered, waits_for_account
 from engine.turn.giving_way import clear_for_exit, opposed_entries
@@ -286,14 +288,16 @@ def _send_closing(work: Work, position: Position) -> None:
     parts = parts_of(legs, legs[0].side)
     quote = net_quote(parts, work.state.board, work.now, closing=True, told=work.state.facts.ticks)
     net = None
+    bound, missing = bound_of(work, position, legs)
+    if at_market and is_beyond(quote, bound):
+        at_market, ladder = False, to_natural(ladder)
     if not at_market:
-        bound, missing = bound_of(work, position, legs)
         if not missing:
             net, missing = closing_net(ladder, quote, parts, attempt, bound)
         if net is None:
             text = f"no price to close at: {missing}; '{position.exit_reason}' waits for one"
             work.alarm_of_price(position.bot, text, position.id)
-            if not has_waited_for_price(work, position, ladder, attempt):
+            if is_beyond(quote, bound) or not has_waited_for_price(work, position, ladder, attempt):
                 wake(work, position.bot, RECHECK)  # a quote that comes has it judged at once
                 return
             at_market, attempt = True, ladder.tries + 1

@@ -52,11 +52,16 @@ def target_at_work(work: Work, position: Position) -> ExitPlan | None:
 
 
 def _must_follow(work: Work, position: Position) -> bool:
-    """Say whether the exit at work has closed one leg, or a part of it, without others that somebody bids for."""
+    """Say whether the exit at work has closed legs, or a part of them, without others that somebody bids for.
+
+    An order of several legs on one underlying closes all that are bid for.
+    """
+    is_pair = len(work.governing(position).plan.underlyings) > 1
     dealt = {
-        order.legs[0].name
+        leg.name
         for order in work.orders_of(position.id)
-        if order.purpose in CLOSING and order.reason == position.exit_reason and not order.is_combo and order.has_fills
+        if order.purpose in CLOSING and order.reason == position.exit_reason and order.has_fills
+        for leg in (order.legs if is_pair or not order.is_combo else ())
     }
     left = [leg.name for leg, _ in legs_to_close(position, work.governing(position)) if not is_dead(work, leg)]
     return bool(dealt) and any(name not in dealt for name in left)

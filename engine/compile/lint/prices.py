@@ -1,15 +1,15 @@
 """Prices that no order can have, and dollars that are hardly any: the exchange deals in ticks of a price per share."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
-from itertools import chain
 from math import inf
 from typing import NamedTuple
 
 from engine.compile.lint.literals import literal
 from engine.compile.lint.look import Look
 from engine.compile.lint.wording import said
+from engine.compile.orders import is_pair
 from engine.compile.plan import Compare, ExitPlan, LegPlan, Rule
 from engine.compile.problem import Problem
 from engine.compile.structure import symbol_of
@@ -31,7 +31,7 @@ def off_tick(look: Look) -> Iterator[Problem]:
     spec = look.spec
     for order in (spec.order, spec.exit_order, *(rule.order for rule in spec.exits)):
         if order is not None:
-            yield from _order_prices(order, spec)
+            yield from _order_prices(order, spec, is_entry=order is spec.order)
     if spec.order.leg_by_leg:
         return
     resting = tuple(rule.condition for rule in spec.exits if rule.resting and rule.condition is not None)
@@ -107,9 +107,13 @@ def _least_commissions(look: Look) -> Decimal:
         return ZERO
     sold = [leg for leg in plan.legs if leg.sign < 0] or plan.legs
     parts = [[(_of(leg), leg.ratio * plan.quantity, 0.0) for leg in legs] for legs in (plan.legs, sold)]
-    if look.spec.order.leg_by_leg:
-        return sum((estimate([each]) for each in chain(*parts)), ZERO)
-    return sum(map(estimate, parts), ZERO)
+    is_single = bool(look.spec.order.leg_by_leg), is_pair(look.spec)
+    return sum((_estimated(legs, is_single=each) for legs, each in zip(parts, is_single, strict=True)), ZERO)
+
+
+def _estimated(parts: Sequence[tuple[Option, int, float]], *, is_single: bool) -> Decimal:
+    """Return the dollars of one order of these parts, or of an order for each of them."""
+    return sum((estimate([each]) for each in parts), ZERO) if is_single else estimate(parts)
 
 
 def _of(leg: LegPlan) -> Option:
@@ -117,8 +121,8 @@ def _of(leg: LegPlan) -> Option:
     return Option(leg.symbol, leg.trading_class, date.min, Decimal(1), leg.right)
 
 
-def _order_prices(order: Order, spec: Spec) -> Iterator[Problem]:
-    is_single = bool(spec.order.leg_by_leg or order.leg_by_leg)
+def _order_prices(order: Order, spec: Spec, *, is_entry: bool) -> Iterator[Problem]:
+    is_single = bool(order.leg_by_leg) if is_entry else is_pair(spec)
     grids = tuple(_single(leg, spec) for leg in spec.legs.legs) if is_single else (_whole(spec),)
     if order.step is not None:
         coarsest = max(grids, key=lambda grid: grid.ticks.steps[0][1])

@@ -118,3 +118,21 @@ def test_calls_of_two_expiries_that_no_clock_closes_are_refused() -> None:
     assert [found.message for found in problems] == [
         "no 'time' or 'dte' exit closes 'back' with 'front': what 'front' can lose has no bound"
     ]
+
+
+@pytest.mark.parametrize(
+    ("exit_", "bare"),
+    [
+        ("{name: n, profit: {above: 40%}, close: [short_call]}", "short_call"),
+        ("stop: {cost: 2x credit, of: each_short}", "short_call"),
+        ("stop: {cost: 2x credit, of: each_side}", ""),
+    ],
+)
+def test_a_limit_on_a_loss_without_bound_cannot_be_kept(exit_: str, bare: str) -> None:
+    limit = "  max_loss_per_trade: $1000\n"
+    text = changed(STOP, f"  - {exit_}\n").replace(limit, f"{limit}  undefined_risk: allow\n")
+    loaded = load_text(text)
+    assert loaded.spec is not None
+    _, problems = build_plan(loaded.spec, loaded.source, with_warnings=False)
+    expected = [("RB250", f"'max_loss_per_trade' cannot be kept: what '{bare}' can lose has no bound")]
+    assert [(found.code, found.message) for found in problems] == (expected if bare else [])

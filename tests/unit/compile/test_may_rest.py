@@ -31,7 +31,7 @@ REFUSED = {
     ),
     "leg by leg": (
         rests().replace("then: cancel", ONE_BY_ONE, 1),
-        "'target' cannot rest: its legs are sent one by one, and no one order closes them",
+        "'target' cannot rest: its legs are entered one by one, and only what one order opens rests as one",
     ),
     "two expiries": (
         rests().replace("long_call: {buy: call,", "long_call: {buy: call, expiry: {dte: 1},", 1),

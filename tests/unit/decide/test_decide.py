@@ -67,7 +67,9 @@ def test_a_proposal_within_every_limit_is_not_refused() -> None:
         ({"reduces": "only reducing"}, "only reducing"),
         ({"halted": "vix"}, "halted: vix"),
         ({"rival": "another rulebot trades this account"}, "another rulebot"),
-        ({"worst_case": None}, "no bound"),
+        ({"worst_case": None}, "its loss has no bound, max_loss_per_trade is $1,000.00"),
+        ({"worst_case": None, "undefined_risk": True}, "its loss has no bound, max_loss_per_trade is $1,000.00"),
+        ({"worst_case": None, "max_loss_per_trade": None}, "no bound, and the spec does not allow that"),
         ({"worst_case": Decimal("1000.01")}, "max_loss_per_trade"),
         ({"bot_today": Decimal(-500)}, "the day's loss is $500.00"),
         ({"account_today": Decimal(-1000)}, "the account's loss"),
@@ -115,7 +117,7 @@ def test_each_limit_refuses_in_words(changes: dict[str, object], words: str) -> 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"worst_case": None, "undefined_risk": True},
+        {"worst_case": None, "undefined_risk": True, "max_loss_per_trade": None},
         {"worst_case": Decimal(1000)},
         {"bot_today": Decimal("-499.99")},
         {"bot_today": Decimal("299.99"), "account_today": Decimal("699.99")},

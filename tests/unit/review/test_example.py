@@ -169,7 +169,7 @@ def test_without_a_limit_it_is_said_that_the_nearest_strike_may_be_further_away(
 
 def test_a_short_call_alone_has_no_bound() -> None:
     text = CONDOR.replace("  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}\n", "")
-    worst = worst_of(subject(text.replace("risk:\n", "risk:\n  undefined_risk: allow\n")))
+    worst = worst_of(subject(text.replace("max_loss_per_trade: $1000", "undefined_risk: allow")))
     assert worst == Worst(None, Sure.STRIKES)
 
 

@@ -333,6 +333,47 @@ def test_a_dead_wing_is_left_to_expire() -> None:
     assert desk.position.state == "exiting"
 
 
+AT_MARKET = '\n  - time: "15:45"\n    order: {start: mid, step: 0.05, wait: 10s, tries: 1, then: market}\n'
+
+
+@pytest.mark.parametrize(("asked", "kind"), [(10.40, OrderType.LIMIT), (9.80, OrderType.MARKET)])
+def test_beside_a_dead_wing_no_market_order_pays_more_than_the_width(asked: float, kind: OrderType) -> None:
+    """The wing covers the short put until both expire: 10 points is the most that it can cost."""
+    desk = held(AT_MARKET)
+    desk.quote(put(5935), float("nan"), 0.05, -0.01)
+    desk.quote(put(5945), asked - 0.40, asked, -0.9)
+    desk.until("15:45")
+    desk.ack(desk.last)
+    desk.tick(10)
+    if kind is OrderType.MARKET:
+        desk.cancelled(desk.last)
+        desk.tick(0)
+    for _ in range(5):
+        desk.tick(10)
+    order = desk.order(desk.last.ref)
+    expected = Decimal("10.00") if kind is OrderType.LIMIT else None
+    assert ([leg.option for leg in order.legs], order.kind, order.limit_price) == ([put(5945)], kind, expected)
+    assert not [each for each in desk.submitted if each.kind is not kind and each.purpose is Purpose.EXIT][1:]
+
+
+def test_a_short_leg_that_a_dead_long_leg_covers_for_nothing_is_left_to_expire() -> None:
+    """A debit spread of which nobody bids for the long put: 0.05 for the short one would lose more than was paid."""
+    legs = """
+  expiry: {dte: 0}
+  long_put: {buy: put, strike: {delta: 0.104}}
+  short_put: {sell: put, strike: {below: long_put, by: 10 pts}}
+"""
+    desk = Desk((text_of(exits=AT_MARKET, legs=legs),))
+    desk.opened()
+    for option in (put(5945), put(5935)):
+        desk.quote(option, float("nan"), 0.05, -0.01)
+    desk.until("15:45")
+    for _ in range(10):
+        desk.tick(10)
+    assert [order.purpose for order in desk.submitted] == [Purpose.ENTRY]
+    assert [text for text in desk.alarms if "is worth nothing beside what covers it" in text]
+
+
 def test_an_exit_of_some_legs_leaves_the_others() -> None:
     sides = """
   - name: puts
@@ -788,32 +829,54 @@ def test_the_next_leg_of_an_entry_waits_for_its_first_price_without_an_alarm() -
     assert [text for text in desk.alarms if "no price for the entry" in text]
 
 
-# ---------------------------------------------------------------- combos that nobody takes
+# ---------------------------------------------------------------- one combo, or several
 
 
-INVALID = "Order rejected - reason:Invalid Order"
+def test_legs_that_were_entered_one_by_one_are_closed_as_one_combo() -> None:
+    """Closed one by one they could lose more than the width: each at a market of its own."""
+    ladder = "{leg_by_leg: [long_put, short_put], start: natural, wait: 30s, tries: 2, then: unwind}"
+    desk = Desk((text_of(exits='\n  - time: "15:30"\n', order=ladder),))
+    desk.fill(desk.enter())
+    desk.tick(1)
+    desk.fill(desk.last)
+    desk.until("15:30")
+    assert (desk.last.purpose, [leg.name for leg in desk.last.legs]) == (Purpose.EXIT, ["short_put", "long_put"])
+    desk.fill(desk.last)
+    assert desk.position.state == "closed"
 
 
-def refused_as_one(desk: Desk, words: str = f"201 {INVALID}") -> None:
-    """Have the broker refuse the exit's combo twice on end."""
-    code, _, text = words.partition(" ")
+def test_legs_on_two_underlyings_are_closed_as_one_combo_for_each() -> None:
+    legs = """
+  expiry: {dte: 0}
+  long_spx: {buy: put, of: SPX, strike: {at: spot}}
+  short_spx: {sell: put, of: SPX, strike: {below: long_spx, by: 10 pts}}
+  short_spy: {sell: put, of: SPY, ratio: 10, strike: {at: spot}}
+"""
+    order = "{leg_by_leg: [long_spx, short_spx, short_spy], start: natural, wait: 30s, tries: 3, then: unwind}"
+    sections = {"underlyings": "[SPX, SPY]", "legs": legs, "order": order, "exits": '\n  - time: "15:30"\n'}
+    desk = Desk((text_of("pair", **sections, risk="{undefined_risk: allow}"),))
+    desk.fill(desk.enter())
     for _ in range(2):
-        assert desk.last.is_combo
-        desk.message(desk.last, int(code), text)
-        sent_anew(desk)
+        desk.tick(1)
+        desk.fill(desk.last)
+    desk.until("15:30")
+    dealt = []
+    while desk.position.state == "exiting":
+        dealt.append(([leg.name for leg in desk.last.legs], desk.last.quantity))
+        desk.fill(desk.last)
+        desk.tick(1)
+    assert dealt == [(["long_spx", "short_spx"], 1), (["short_spy"], 10)]
+    assert desk.position.state == "closed"
 
 
-def sent_anew(desk: Desk) -> None:
-    sent = len(desk.submitted)
-    while len(desk.submitted) == sent:
-        desk.tick(5)
+# ---------------------------------------------------------------- combos that nobody takes
 
 
 def test_a_position_whose_combos_are_refused_is_closed_leg_by_leg_shorts_first() -> None:
     desk = Desk((text_of(exits='\n  - time: "15:30"\n', legs=CONDOR),))
     desk.opened()
     desk.until("15:30")
-    refused_as_one(desk)
+    desk.refuse_combos()
     dealt = []
     for _ in range(4):
         order = desk.last
@@ -831,11 +894,11 @@ def test_a_position_whose_combos_are_refused_is_closed_leg_by_leg_shorts_first()
 def test_single_legs_that_are_refused_as_well_are_tried_as_one_again() -> None:
     desk = held('\n  - time: "15:30"\n')
     desk.until("15:30")
-    refused_as_one(desk)
+    desk.refuse_combos()
     for _ in range(2):
         assert [leg.name for leg in desk.last.legs] == ["short_put"]
         desk.refuse(desk.last)
-        sent_anew(desk)
+        desk.until_sent_anew()
     assert desk.last.is_combo
 
 
@@ -843,5 +906,5 @@ def test_single_legs_that_are_refused_as_well_are_tried_as_one_again() -> None:
 def test_what_the_gateway_refuses_whatever_it_is_stays_one_order(words: str) -> None:
     desk = held('\n  - time: "15:30"\n')
     desk.until("15:30")
-    refused_as_one(desk, words)
+    desk.refuse_combos(words)
     assert desk.last.is_combo

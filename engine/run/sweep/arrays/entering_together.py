@@ -217,7 +217,7 @@ class EnteringTogether:
         away = np.maximum(np.abs(started / UNIT - orders.mid), np.abs(last - orders.mid))
         fine = away < band - _NEAR - 1.0 / UNIT
         if worst is None:
-            return fine & plan.risk.undefined_risk
+            return fine & (plan.risk.undefined_risk and plan.risk.max_loss_per_trade is None)
         return np.asarray(fine & ((worst + orders.quotes.most_fees()) * quantity <= most))
 
 
