@@ -9,7 +9,7 @@ and which the price takes the place of that is told later. `rulebot resume` book
 hold what the account holds.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -381,15 +381,29 @@ def _after(work: Work, position: Position, reports: Iterable[ExecutionReport]) -
     if position.is_flat:
         _end(work, position, reason)
         return
-    left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in position.common.legs if leg.held)
-    if left:
+    if any(leg.held for leg in position.common.legs):
         how = "the broker has liquidated" if reason == LIQUIDATED else "somebody has closed"
-        is_closed = stays_apart(work, position)
-        then = "rulebot closes the legs of it that stand alone" if is_closed else "its exits go on with what is left"
-        text = f"{how} a part of {position.id}: {then}, {left}"
+        text = f"{how} a part of {position.id}: {_what_follows(work, position)}"
         work.alarm(position.bot, f"{text}. A person must look", position.id)
     if not work.is_doubted(position):
         _end_hold(work, position)
+
+
+def _what_follows(work: Work, position: Position) -> str:
+    """Return what happens to the legs that are left: rulebot closes those that stand alone, others keep their exits."""
+    apart = left_by_liquidation(position) if stays_apart(work, position) else {}
+    kept = {leg.name: leg.held - apart.get(leg.name, 0) for leg in position.common.legs}
+    closes, keeps = _named(position, apart), _named(position, kept)
+    if not closes:
+        return f"its exits go on with what is left, {keeps}"
+    text = f"rulebot closes the legs of it that stand alone, {closes}"
+    return f"{text}. Its exits go on with {keeps}" if keeps else text
+
+
+def _named(position: Position, counts: Mapping[str, int]) -> str:
+    """Return so many contracts by leg in words, with their signs."""
+    legs = ((leg, counts.get(leg.name, 0)) for leg in position.common.legs)
+    return ", ".join(f"{leg.sign * count:+d} {leg.option}" for leg, count in legs if count)
 
 
 def stays_apart(work: Work, position: Position) -> bool:

@@ -130,6 +130,40 @@ def test_everything_that_a_person_cancels_is_sent_again_within_a_second(tmp_path
     assert compare_books(day) == []
 
 
+FLY = """\
+rulebot: 1
+name: fly
+about: Sells a same-day SPX iron fly at 10:00, and stops each side by itself.
+underlying: SPX
+entry: {at: "10:00", for: 5m, per_day: 1}
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {at: spot}}
+  short_call: {sell: call, strike: {at: short_put}}
+  long_put: {buy: put, strike: {below: short_put, by: 30 pts}}
+  long_call: {buy: call, strike: {above: short_call, by: 30 pts}}
+order: {start: natural, tries: 3}
+exits:
+  - time: "15:00"
+  - stop: {loss: 60%, of: each_side}
+risk: {max_loss_per_trade: $5000}
+"""
+
+
+def test_the_alarm_names_the_legs_that_a_liquidation_has_rulebot_close(tmp_path: Path) -> None:
+    """The puts lost their short leg. The calls have exits of their own: the alarm said that they are closed too."""
+    (spec := tmp_path / "fly.yaml").write_text(FLY, encoding="utf-8")
+    day = lived(tmp_path, spec, 'kind: liquidation, at: "10:20", seconds: 0', until=time(10, 25))
+    (position,) = day.positions.values()
+    assert {leg.name: leg.held for leg in position.legs} == {
+        "short_put": 0, "long_put": 0, "short_call": 1, "long_call": 1,
+    }  # fmt: skip
+    (text,) = [text for text in alarms(day) if "has liquidated a part" in text]
+    assert re.search(
+        r"that stand alone, \+1 SPXW \S+ 5945P\. Its exits go on with -1 SPXW \S+ 5975C, \+1 SPXW \S+ 6005C\.", text
+    )
+
+
 def test_a_short_leg_whose_long_leg_the_broker_liquidates_is_closed(tmp_path: Path) -> None:
     """The short leg kept no exit. What was to close with the liquidated leg is closed at market at once."""
     condor = shipped("specs") / "dte0_condor.yaml"
