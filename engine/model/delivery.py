@@ -14,6 +14,8 @@ from engine.model.position import Position, PositionLeg
 from engine.model.values import replace
 
 ASSIGNED = "assigned"
+SETTLED = "settled"
+"""The exit reason of what has settled in cash."""
 DELIVERING = frozenset((ASSIGNED, "exercised"))
 """How options end that move shares, as settlement records say it."""
 

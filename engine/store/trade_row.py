@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.model.contract import LOT
+from engine.model.delivery import SETTLED
 from engine.model.kept import TARGET_MISSED, is_target_missed, kept_of
 from engine.model.max_loss import max_loss
 from engine.model.position import BY_A_PERSON, CLOSED_BY_HAND, ESTIMATED, Position, PositionLeg
@@ -110,6 +111,8 @@ def exit_reason(position: Position, beside: Beside) -> str | None:
         and (hows & {"assigned", "exercised"} or all(leg.settled == leg.closed for leg in position.legs))
     ):
         return _settled(hows)
+    if hows and _has_settled(position, beside):
+        return _settled(hows)
     if is_target_missed(position):
         return TARGET_MISSED.upper()
     name = position.exit_reason
@@ -122,6 +125,12 @@ def exit_reason(position: Position, beside: Beside) -> str | None:
     if name in BY_A_PERSON:
         return "MANUAL"
     return re.sub(r"\W+", "_", name).upper() or None
+
+
+def _has_settled(position: Position, beside: Beside) -> bool:
+    """Say whether expiry ended a position of which an exit had closed a part before, and no exit that is named so."""
+    is_exit = any(one.get("reason") == position.exit_reason for one in beside.exits)
+    return position.exit_reason == SETTLED and not is_exit
 
 
 def _kept(position: Position) -> dict[str, object]:

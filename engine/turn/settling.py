@@ -8,7 +8,7 @@ from math import nan
 from engine.compile.series import DAY
 from engine.fill.apply import Settled, assigned, delivered, how_settled, leg_of, priced, settled
 from engine.model.contract import Option, Right, Settlement, Underlying, product
-from engine.model.delivery import ASSIGNED, DELIVERING
+from engine.model.delivery import ASSIGNED, DELIVERING, SETTLED
 from engine.model.money import ZERO
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position, PositionLeg
 from engine.model.session import Session, exchange_date, session_after, session_before, session_from
@@ -278,10 +278,26 @@ def _after_settlement(work: Work, position: Position, told: str) -> None:
     hows = {how_settled(leg, level) for leg, level in levels_of if level is not None}
     reason = CLOSED_BY_HAND if position.hold and not is_stopped(position) else _left_by(work, position)
     reason = ESTIMATED if is_estimate else reason if is_settled else told
+    if not reason and hows <= {"worthless"}:
+        reason = _left_but_wings(work, position)
     if not reason:
-        reason = next((how for how in (ASSIGNED, "exercised") if how in hows), "settled")
+        reason = next((how for how in (ASSIGNED, "exercised") if how in hows), SETTLED)
         reason = "expired_worthless" if hows <= {"worthless"} else reason
     closed(work, replace(position, exit_reason=reason), "settled")
+
+
+def _left_but_wings(work: Work, position: Position) -> str:
+    """Return the exit that closed the last short leg of a position whose long legs alone expired, without value.
+
+    "" where a short leg expired too, or none was sold.
+    """
+    shorts = {leg.name for leg in position.legs if leg.sign < 0}
+    if not shorts or any(leg.settled for leg in position.legs if leg.name in shorts):
+        return ""
+    fills = (each for each in work.booked.values() if each.position == position.id and each.leg in shorts)
+    refs = [each.ref for each in fills if each.quantity and not each.is_entry]
+    last = work.orders.get(refs[-1]) if refs else None
+    return "" if last is None else last.reason
 
 
 def _left_by(work: Work, position: Position) -> str:

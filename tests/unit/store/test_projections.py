@@ -317,6 +317,17 @@ def test_the_word_for_how_a_trade_ended(place: Place, position: Position, settle
     assert trade["exit_price"] == -float(position.legs[0].exit_cash) / 100
 
 
+def test_the_rest_of_a_trade_that_settles_in_cash_is_named_as_all_of_one(place: Place) -> None:
+    """It was SETTLED once an exit had closed a part before."""
+    part = closed_put("-900", "settled")
+    leg = replace(part.legs[0], opened=2, closed=2, settled=1)
+    data = {"position": "P2", "leg": "short_put", "quantity": 1, "price": "4.50", "how": "cash"}
+    settled = Record(at("16:00"), Kind.SETTLEMENT, SELLER, "P2", data)
+    path = store_of(place, [entity(Kind.POSITION, at("16:00"), replace(part, legs=(leg,), quantity=2)), settled])
+    (trade,) = rows(path, "SELECT * FROM trades")
+    assert trade["exit_reason"] == "CASH_SETTLED"
+
+
 def test_a_leg_left_to_expire_does_not_hide_the_exit(place: Place) -> None:
     (data,) = [r.data for r in condor_records() if r.kind is Kind.POSITION and r.data["state"] == "closed"]
     position = decode(Position, dict(data))

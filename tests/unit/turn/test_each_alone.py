@@ -313,6 +313,18 @@ def test_the_other_side_is_stopped_while_nobody_bids_for_a_leg_of_the_first() ->
     assert (open_legs(desk), len(closing(desk))) == (["long_put"], 2)
 
 
+def test_a_trade_whose_sides_were_stopped_has_not_expired_worthless() -> None:
+    """A long put that nobody bid for was left to expire, and gave the losing trade its exit reason."""
+    desk = stopped_without_bid()
+    desk.quote(call(6055), 3.05, 3.15, 0.3)
+    without_bid(desk, put(5935))
+    desk.fill(desk.last)
+    desk.until("16:00")
+    desk.until("16:05")
+    desk.holds(put(5935), 0)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "stop.call_side")
+
+
 def test_the_time_closes_what_is_left_while_nobody_bids_for_a_leg_of_the_first() -> None:
     desk = stopped_without_bid()
     desk.until("15:44:59")
