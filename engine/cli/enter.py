@@ -81,7 +81,7 @@ def _words(bot: str, row: Mapping[str, Any], head: Mapping[str, Any]) -> str:
     from engine.record.codec import utc_time
     from engine.run import asking_words
 
-    name = " ".join(filter(None, (row["symbol"], row["structure"], row["expiry"])))
+    name = asking_words.structure_name(row["symbol"], row["structure"], [row["expiry"] or ""])
     price, at = row["price"], utc_time(head["at"]).astimezone(EXCHANGE_ZONE)
     side = "" if price is None else f" for a {'credit' if price > 0 else 'debit'} of {abs(price):.2f}"
     seen = f"Scan {head['id']} at {at:%Y-%m-%d %H:%M} New York: {name}{side}."

@@ -2,6 +2,8 @@
 page and in the terminal.
 """
 
+from collections.abc import Iterable
+
 STOP_ALL = "No bot enters anything more. Entries at work are let be; open positions stay, and their exits go on."
 START_ALL = (
     "Bots may enter again, within their limits, also those that somebody has paused by name. What was asked to be "
@@ -33,6 +35,12 @@ def enter(bot: str) -> str:
         f"{bot} enters at once, whatever its window and its conditions say. What its legs must offer, its limits and "
         "those of the account hold; it is one of its entries of the day."
     )
+
+
+def structure_name(symbol: str, structure: str, expiries: Iterable[str]) -> str:
+    """Return `SPX 5910/5915p 2026-10-21`; a symbol that the structure itself names stands there once."""
+    named = () if set(symbol.split("/")) <= set(structure.split()) else (symbol,)
+    return " ".join(filter(None, (*named, structure, *expiries)))
 
 
 def enter_row(bot: str, structure: str) -> str:

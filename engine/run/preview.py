@@ -104,7 +104,8 @@ def preview_now(
     """Return what a bot of an engine would enter now; None for a bot that it does not run.
 
     symbol: of a bot with a universe, which of its symbols is meant. named: the structure, where it is not the bot's
-    choice. The engine's own thread asks this, between two batches: quotes are written in place.
+    choice; then its own symbol counts. The engine's own thread asks this, between two batches: quotes are written in
+    place.
     """
     bot = program.bots.get(name)
     if bot is None:
@@ -113,8 +114,8 @@ def preview_now(
     if named is not None and (reason := unfit(now.work(), bot, named)):
         return Preview(bot=name, at=at, source=ENGINE, lacking=reason, answer=reason, would_send=False)
     taken = None if named is None else bot_of_named(bot, named)
-    structures = bot.structures() if taken is None else (taken,)
-    found = [Candidate(each, bot, named=named) for each in structures if each.symbol in ("", symbol)]
+    structures = [each for each in bot.structures() if each.symbol in ("", symbol)] if taken is None else [taken]
+    found = [Candidate(each, bot, named=named) for each in structures]
     views = {each.bot.key: judge(now, each) for each in found}
     if not found:
         lacking = f"{symbol} is not in its universe" if symbol else "it chooses among its symbols"

@@ -216,14 +216,13 @@ def next_step(
         why = f"{bot} is {line.doing} now: {line.waits or line.position}"
         return Way("", why, (f"rulebot why {bot}{naming(store)}",))
     if is_of_row and seen is not None:
-        return Way(f"{asking_words.enter_row(bot, _whole_name(seen))}{_now_words(seen, is_of_row=True)}")
+        name = asking_words.structure_name(seen.symbol, seen.structure, _expiries(seen))
+        return Way(f"{asking_words.enter_row(bot, name)}{_now_words(seen, is_of_row=True)}")
     return Way(f"{asking_words.enter(bot)}{_now_words(seen)}")
 
 
-def _whole_name(seen: Preview) -> str:
-    """Return `SPX 5910/5915p 2026-10-21`."""
-    expiries = sorted({leg.expiry for leg in seen.legs if leg.expiry})
-    return " ".join((seen.symbol, seen.structure, *expiries))
+def _expiries(seen: Preview) -> list[str]:
+    return sorted({leg.expiry for leg in seen.legs if leg.expiry})
 
 
 def _not_let(line: BotLine, picture: Picture) -> tuple[str, str]:

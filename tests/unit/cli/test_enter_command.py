@@ -12,6 +12,7 @@ from scan_rows import row, scan_of
 from store_day import small_day
 
 from engine.cli.main import main
+from engine.run.asking_words import structure_name
 from engine.run.looking.shown import ShownLeg
 from engine.run.scan.row import document, head
 from engine.store.journal import SqlJournal
@@ -70,6 +71,12 @@ def test_another_alternative_of_the_symbol_can_be_named(store: Path) -> None:
     assert left(store)[0]["alternative"] == "high"
     refused = call(store, BOT, "SPX", "--alternative", "middle", "--yes")
     assert (refused.exit_code, "its rows of SPX are of low, high" in refused.stderr) == (2, True)
+
+
+def test_a_symbol_that_the_structure_names_is_said_once() -> None:
+    assert structure_name("XLF", "XLF 46/51p", ["2026-11-13"]) == "XLF 46/51p 2026-11-13"
+    assert structure_name("SPX", "5910/5915p", ["2026-11-13"]) == "SPX 5910/5915p 2026-11-13"
+    assert structure_name("SPX/SPY", "SPX 5950c / 10 SPY 595c", []) == "SPX 5950c / 10 SPY 595c"
 
 
 def test_nothing_is_left_without_a_yes(store: Path) -> None:

@@ -4,12 +4,15 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hand_desk import SECTIONS, Desk, text_of
+from hand_desk import DAY, SECTIONS, Desk, text_of
 
+from engine.model.contract import Option, Right
 from engine.model.event import Request
-from engine.run.preview import Preview, preview_now
+from engine.run.preview import OF_A_UNIVERSE, Preview, preview_now
 from engine.turn.program import AccountLimits
+from engine.turn.state import Named
 
+ONCE = '{window: {from: "12:00", to: "13:00"}, per_day: 1}'
 LATER = '{window: {from: "12:00", to: "13:00"}, when: [{vix: {above: 90}}]}'
 
 
@@ -166,6 +169,37 @@ def test_without_a_level_nobody_says_what_it_makes() -> None:
     assert replace(seen, levels={}).payoff is None
     later = replace(seen.legs[0], expiry="2026-12-18")
     assert replace(seen, legs=(later, seen.legs[1])).payoff is None
+
+
+def of_a_universe(**sections: str) -> Desk:
+    legs = "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {at: spot}}\n" + (
+        "  long_put: {buy: put, strike: {below: short_put, by: 5 pts}}\n"
+    )
+    desk = Desk((text_of(underlyings="", universe="{symbols: [SPY, SPX]}", entry=ONCE, legs=legs, **sections),))
+    desk.until("10:00")
+    return desk
+
+
+def named_spy(short: int, long: int) -> Named:
+    pairs = (("short_put", short), ("long_put", long))
+    return Named(tuple((name, Option("SPY", "SPY", DAY, Decimal(strike), Right.PUT)) for name, strike in pairs))
+
+
+def test_a_row_of_a_universe_is_put_through_its_limits() -> None:
+    """The page said that nobody could have it enter by hand, above a button that did."""
+    desk = of_a_universe()
+    found = preview_now(desk.program, desk.state, desk.now, "spread", "", named_spy(598, 593))
+    assert found is not None
+    assert (found.symbol, found.structure, len(found.legs)) == ("SPY", "593/598p", 2)
+    assert found.would_send is not False, found.answer
+    assert preview(desk, symbol="SPY").answer == OF_A_UNIVERSE
+
+
+def test_a_row_of_a_universe_that_a_cap_refuses_says_which() -> None:
+    desk = of_a_universe(risk="{max_loss_per_trade: $50}")
+    found = preview_now(desk.program, desk.state, desk.now, "spread", "", named_spy(598, 593))
+    assert found is not None
+    assert (found.would_send, "max_loss_per_trade is $50" in found.answer) == (False, True)
 
 
 def test_what_other_bots_hold_counts_against_it() -> None:
