@@ -23,7 +23,9 @@ from engine.store.place import Place, shown_path
 from engine.store.queries import Row, Run, StoreReader
 from engine.turn.state import Standing, State
 
-_RESTING = ("target", "stop", "protect")
+_TARGET = "target"
+_RESTING = (_TARGET, "stop", "protect")
+"""Purposes of orders that rest at the broker. A target limits no loss: it is no protection."""
 
 
 @click.command("status", short_help="Show what is open and what protects it.")
@@ -62,7 +64,7 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
     absent = reader.absent()
     positions = [_position(row, orders, on_hold, standing, absent.get(row["position"], {})) for row in held]
     positions = [{**each, "unprotected": bare.get(each["position"], "")} for each in positions]
-    resting = {order["ref"] for position in positions for order in position["protection"]}
+    resting = {each["ref"] for one in positions for each in (*one["protection"], *one["resting_targets"])}
     state = (reader.view("system_state") or [{}])[0]
     known, kept = _known(reader), read_kept(reader)
     return {
@@ -134,7 +136,8 @@ def _position(
         "mark": row["current_mid"],
         "mark_time": row["snapshot_time"],
         "unrealized_pnl": row["unrealized_pnl"],
-        "protection": [_order(order) for order in resting],
+        "protection": [_order(order) for order in resting if order["purpose"] != _TARGET],
+        "resting_targets": [_order(order) for order in resting if order["purpose"] == _TARGET],
         "on_hold": on_hold.get(row["position"], ""),
         "to_be_closed": is_open and standing.must_close(row["strategy_id"], row["position"]),
     }
@@ -188,7 +191,18 @@ def _lines(document: dict[str, Any]) -> list[str]:
 def _position_lines(positions: Sequence[dict[str, Any]]) -> list[str]:
     if not positions:
         return []
-    head = ("bot", "position", "state", "since", "entry", "mark", "at", "P/L", "protection at the broker")
+    head = (
+        "bot",
+        "position",
+        "state",
+        "since",
+        "entry",
+        "mark",
+        "at",
+        "P/L",
+        "protection at the broker",
+        "resting target",
+    )
     rows = [
         (
             one["bot"],
@@ -200,6 +214,7 @@ def _position_lines(positions: Sequence[dict[str, Any]]) -> list[str]:
             str(one["mark_time"] or "-")[11:16] or "-",
             signed(one["unrealized_pnl"]),
             ", ".join(_resting(order) for order in one["protection"]) or "none",
+            ", ".join(_resting(order) for order in one["resting_targets"]) or "none",
         )
         for one in positions
     ]
@@ -208,7 +223,7 @@ def _position_lines(positions: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _resting(order: dict[str, Any]) -> str:
-    at = order["limit_price"] if order["purpose"] == "target" else order["stop_price"]
+    at = order["limit_price"] if order["purpose"] == _TARGET else order["stop_price"]
     doubt = "" if order["state"] == "working" else f" ({order['state']})"
     return f"{order['reason']} {price(at)}{doubt}"
 

@@ -86,9 +86,16 @@ def test_bots_and_positions_fit_the_terminal(monkeypatch: pytest.MonkeyPatch, tm
     assert " not in 60 columns: spec, mode, last activity; --format json has all\n" in shown
     monkeypatch.setattr("engine.cli.status.terminal_width", lambda: 90)
     [head, row, lacking] = _position_lines([POSITION])
-    assert head.split() == ["bot", "position", "state", "entry", "P/L", "protection", "at", "the", "broker"]
-    assert (row.split()[-4:], max(len(head), len(row)) <= 90) == (["target", "1.89,", "stop", "14.16"], True)
-    assert lacking == " not in 90 columns: since, at, mark; --format json has all"
+    names = ["bot", "position", "P/L", "protection", "at", "the", "broker", "resting", "target"]
+    assert head.split() == names
+    assert (row.split()[-4:], max(len(head), len(row)) <= 90) == (["stop", "14.16", "target", "1.89"], True)
+    assert lacking == " not in 90 columns: since, at, mark, entry, state; --format json has all"
+
+
+def test_a_resting_target_is_no_protection() -> None:
+    head, row, *_ = _position_lines([{**POSITION, "protection": []}])
+    assert head.index("resting target") > head.index("protection at the broker")
+    assert row.split()[-3:] == ["none", "target", "1.89"]
 
 
 POSITION = {
@@ -101,8 +108,10 @@ POSITION = {
     "mark_time": "2026-10-21 15:59:00",
     "unrealized_pnl": 2.38,
     "protection": [
-        {"reason": "target", "purpose": "target", "limit_price": 1.89, "stop_price": None, "state": "working"},
         {"reason": "stop", "purpose": "stop", "limit_price": None, "stop_price": 14.16, "state": "working"},
+    ],
+    "resting_targets": [
+        {"reason": "target", "purpose": "target", "limit_price": 1.89, "stop_price": None, "state": "working"},
     ],
 }
 ROWS = (
