@@ -28,6 +28,7 @@ from engine.turn.choosing import counted, opening_commission, opening_parts, pri
 
 ACCOUNT = Decimal(100_000)
 """Dollars that the account of the example is worth."""
+LIMIT = "max_loss_per_trade"
 _FURTHEST = 10.0
 """By how much the legs' prices are scaled at most to come to the example's: nothing is learnt from more."""
 
@@ -40,8 +41,8 @@ class Example:
     of the whole position, all commissions included, None without a bound; fees the most commissions of opening and
     closing all of it. mids: per share of each leg.
     is_bound: the price is the worst that `require` allows. missed: the rules of `require` that are false at the prices
-    of the example's own market. floor: the least net price by `max_loss_per_trade`, or by
-    what `quantity` counts by; floor_by says which.
+    of the example's own market, and `max_loss_per_trade` where it refuses the first price of the order there.
+    floor: the least net price by `max_loss_per_trade`, or by what `quantity` counts by; floor_by says which.
     """
 
     position: Position
@@ -103,7 +104,7 @@ def example_of(plan: Plan) -> Example | None:
         return None
     quote = price_legs(selection, view)
     parts = opening_parts(selection)
-    net = start_net(plan.order, quote, parts)
+    net = first = start_net(plan.order, quote, parts)
     count = counted(plan, selection, view, quote, ACCOUNT).count
     quantity = max(count, 1)
     commission = opening_commission(selection, view, quantity)
@@ -125,7 +126,8 @@ def example_of(plan: Plan) -> Example | None:
     )
     show_candidate(view, plan, selection, quote)
     view.quantity, view.commission = quantity, float(commission)
-    return replace(found, missed=_missed(plan, view))
+    is_refused = first is not None and floor is not None and floor_by == LIMIT and first < floor
+    return replace(found, missed=(*_missed(plan, view), *((LIMIT,) if is_refused else ())))
 
 
 def _missed(plan: Plan, view: View) -> tuple[str, ...]:
@@ -155,7 +157,7 @@ def _floor(
     if fits and plan.size is not None and plan.size.amount.unit is Unit.DOLLARS:
         by_size = size_floor(plan.size, quantity, least, commission, fees, None)
     if by_size is None or (by_risk is not None and by_risk > by_size):
-        return by_risk, "max_loss_per_trade"
+        return by_risk, LIMIT
     return by_size, "quantity"
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.compile.build import check
+from engine.compile.build import build_plan, check
 from engine.compile.lint.look import Outside
 from engine.model.facts import EventCalendar
 from engine.model.session import half_days
-from engine.spec.load import load_text
+from engine.review.example import example_of
+from engine.spec.load import Loaded, load_text
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cookbook.md").read_text(encoding="utf-8")
 BASE, *PIECES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
@@ -29,9 +30,12 @@ def sections(text: str) -> dict[str, str]:
     return {part.partition(":")[0]: part for part in parts if part.strip()}
 
 
+def bot(piece: str) -> Loaded:
+    return load_text("".join({**sections(BASE), **sections(piece)}.values()), "cookbook.yaml")
+
+
 def problems(piece: str) -> list[str]:
-    text = "".join({**sections(BASE), **sections(piece)}.values())
-    loaded = load_text(text, "cookbook.yaml")
+    loaded = bot(piece)
     return [f"{each.code} {each.message}" for each in (*loaded.diagnostics, *check(loaded, OUTSIDE))]
 
 
@@ -42,6 +46,31 @@ def test_the_bot_at_the_top_is_fine() -> None:
 @pytest.mark.parametrize(("said", "piece"), list(zip(SAID, PIECES, strict=True)), ids=lambda each: str(each)[:40])
 def test_a_piece_is_fine(said: str, piece: str) -> None:
     assert problems(piece) == []
+
+
+@pytest.mark.parametrize(("said", "piece"), list(zip(SAID, PIECES, strict=True)), ids=lambda each: str(each)[:40])
+def test_a_piece_can_enter_at_the_prices_of_the_example(said: str, piece: str) -> None:
+    """Neither `require` nor `max_loss_per_trade` refuses what explain shows."""
+    spec = bot(piece).spec
+    assert spec is not None
+    plan, _ = build_plan(spec)
+    assert plan is not None
+    example = example_of(plan)
+    assert example is not None
+    assert example.missed == ()
+
+
+def test_a_limit_that_refuses_the_example_is_named() -> None:
+    """Each side can be lost by itself, so that 25 + 25 points count."""
+    piece = next(each for said, each in zip(SAID, PIECES, strict=True) if said.startswith("Each side is stopped"))
+    spec = bot(piece.replace("$20000", "$12000")).spec
+    assert spec is not None
+    (plan, found) = build_plan(spec)
+    assert plan is not None
+    example = example_of(plan)
+    assert example is not None
+    assert example.missed == ("max_loss_per_trade",)
+    assert [each.code for each in found] == ["RB361"]
 
 
 def test_it_says_at_least_twenty_things() -> None:

@@ -29,7 +29,10 @@ def idle(look: Look) -> Iterator[Problem]:
         if planned.if_unknown is not IfUnknown.EXIT and is_too_long(rule, look.terms, look.places):
             yield _unconfirmed(look, rule)
             continue
-        if planned.armed_by:
+        if planned.armed_by and (target := _closed_by(look, planned)) is not None:
+            message = f"{said(rule)} never acts: when it would be armed, {said(target)} closes the position"
+            yield Problem("RB332", look.marked(rule), message, "arm it at a smaller profit than the target's")
+        elif planned.armed_by:
             yield from _on_half_days(look, rule)
         elif not can_hold([(rule.test, False)], look.places.opened, look.terms):
             message = (
@@ -140,6 +143,18 @@ def _shadowing(look: Look, above: list[tuple[ExitPlan, Rule]], planned: ExitPlan
             continue
         if not can_hold([(rule.test, True), (wider.test, False)], look.places.open, look.terms):
             return wider
+    return None
+
+
+def _closed_by(look: Look, armed: ExitPlan) -> Rule | None:
+    """Return the rule of a target of the whole position that is true whenever this exit may be armed."""
+    arming = [(each.test, True) for each in armed.armed_by]
+    for other, rule in look.exit_rules():
+        is_part = bool(other.legs) or other.part is not None or other.roll is not None
+        if other.kind is not ExitKind.TARGET or is_part or other.armed_by or rule.confirm is not None:
+            continue
+        if not can_hold([*arming, (rule.test, False)], look.places.open, look.terms):
+            return rule
     return None
 
 

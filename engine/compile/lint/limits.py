@@ -6,6 +6,8 @@ from math import inf
 from engine.compile.lint.look import Look
 from engine.compile.lint.number import Number, in_dollars, times
 from engine.compile.lint.paid import WIDE, Room, paid_about
+from engine.compile.lint.sample import spots
+from engine.compile.lint.scenarios import lost_at_likely_prices
 from engine.compile.lint.stakes import Stake
 from engine.model.contract import LOT
 from engine.spec.nouns.condition import Path, Unit
@@ -19,7 +21,11 @@ _ROOM, _MOST_SOLD = Room(0.5, 2.0), 0.95
 """How far the entry price may lie from the example's, and the most that is paid for a width, as a part of it."""
 _HALF = 0.5
 """The part of the least likely loss below which a limit of a trade is a slip, and not a choice among entries."""
-_FULL = 100.0
+_APART = 4.0
+"""How many widths the parts of a structure lose at most, each closed by itself."""
+_CRASH = 0.25
+"""The largest fall of an index in a day, as a part of its level. Source: 22.6 % on 1987-10-19."""
+_FULL = 20.0
 """How many times the largest position a budget may pay for."""
 
 
@@ -99,6 +105,9 @@ def _of_a_trade(look: Look, stake: Stake | None) -> Iterator[Number]:
     is_one = len({leg.group for leg in look.plan.legs}) == 1
     lost = _lost(look, stake) if stake is not None and is_one else None
     low = 0.0 if lost is None else lost[0] * LOT * count * _HALF
+    likely = lost_at_likely_prices(look)
+    if likely is not None and worst is not None and likely * LOT * count < worst * _APART:
+        low = max(low, likely * LOT * count)
     high = inf if worst is None else 100 * worst
     then = f"a trade loses {in_dollars(worst or 0.0)} at most, so it limits nothing"
     if float(limit) < low:
@@ -116,15 +125,22 @@ def _of_the_day(look: Look, stake: Stake | None) -> Iterator[Number]:
         return
     then = f"a trade loses {in_dollars(base)} at most, so the limit acts at once or never"
     if worst is None:
-        then = f"the options of a position are worth {in_dollars(base)} in the example, so the limit acts at once"
+        worth = f"the options of a position are worth {in_dollars(base)} in the example"
+        then = f"{worth}, so the limit acts at once or never"
     for name, given, most in (("daily_loss", day.loss, _MOST_DAYS), ("daily_profit", day.profit, _WINS)):
         if given is None:
             continue
-        high = inf if worst is None else worst * trades * most
+        high = _most_of_the_market(look) * trades if worst is None else worst * trades * most
         path = (*spec.risk.path, name)
         yield Number(
             path=path, name=name, value=float(given), low=base * _LEAST_DAY, high=high, words=in_dollars, then=then
         )
+
+
+def _most_of_the_market(look: Look) -> float:
+    """Return the dollars that a position loses in a day that nobody has seen, without a bound by width."""
+    levels = [spots(leg.symbol)[1] * leg.ratio for leg in look.plan.legs if not leg.is_shares]
+    return max(levels, default=inf) * look.sample.lot * _CRASH
 
 
 def _premium(look: Look, stake: Stake | None) -> float | None:

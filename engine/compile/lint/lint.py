@@ -33,6 +33,7 @@ from engine.compile.lint.scenarios import unmet
 from engine.compile.lint.settled import always, at_once_in_the_example
 from engine.compile.lint.shapes import (
     crossed,
+    far_apart,
     misnamed,
     out_on_the_first_day,
     sold_inside,
@@ -104,6 +105,7 @@ UNUSUAL: tuple[Check, ...] = (
     unusual,
     out_of_range,
     without_bid,
+    far_apart,
     unmet,
     past_built_in_cap,
     at_once_in_the_example,

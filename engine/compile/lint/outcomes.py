@@ -1,30 +1,31 @@
 """Exits in the example market: those that never act, stops that noise reaches, targets that net next to nothing."""
 
 from collections.abc import Iterator
-from math import inf, sqrt
+from math import inf
 
-from engine.compile.lint.clauses import Reach, can_hold
+from engine.compile.lint.clauses import Reach, can_hold, legs_of
+from engine.compile.lint.greeks import LEFT, PLACES, net, until_it_ends
 from engine.compile.lint.literals import Subject, literal
 from engine.compile.lint.look import Look
 from engine.compile.lint.paid import AS_IT_IS, NEAR, WIDE, Paid, paid_about
 from engine.compile.lint.ranges import ALL, Range, meet, stretch
-from engine.compile.lint.sample import SampleLeg
 from engine.compile.lint.stakes import Stake
 from engine.compile.lint.wording import said
 from engine.compile.plan import Compare, ExitPlan, Quantity, Rule
 from engine.compile.problem import Problem
 from engine.compile.reads import calls_of
-from engine.model.black import delta
-from engine.model.contract import LOT, Right
+from engine.model.contract import LOT
 from engine.spec.nouns.exits import ExitKind
 
-_MONEY = ("gain", "gain in dollars", "gain in risk", "cost")
+_MONEY = ("gain", "gain in dollars", "gain in risk", "cost", "give_back")
+_PRICES = frozenset(("profit", "loss", "give_back", "cost", "value"))
+_INSIDE = "choose a bound that the structure can come to, or the other sign"
 FEW_DOLLARS = 5.0
 """What a target has to net for the whole position, commissions paid."""
-TIGHT_SOLD, TIGHT_BOUGHT, TIGHT_SHARES = 0.06, 0.03, 0.0015
+TIGHT_SOLD, TIGHT_BOUGHT, TIGHT_SHARES = 0.11, 0.05, 0.0015
 """The part of the entry price within which a stop is hit by the noise of quotes: of a credit, of a debit, of shares."""
-_PLACES, _LEFT = [step / 4 for step in range(-16, 17)], (1.0, 0.25, 0.03)
-"""Expected moves of spot, and parts of the time until expiry, at which the delta of a structure is looked at."""
+_FAR = 5.0
+"""Expected moves beyond which spot does not go while a position is open."""
 _SHARE = 1.0
 """What the delta in shares may be further out than at these places."""
 _NEARLY = 0.95
@@ -51,15 +52,24 @@ def _never(look: Look, stake: Stake, rule: Rule) -> Problem:
         (low, _), (high, _) = _leaning(look)[0]
         stays = f"the delta of a structure stays from {low:.0f} to {high:.0f} shares until it ends"
         message = f"{said(rule)} never acts in the example: {stays}"
-        return Problem("RB369", look.marked(rule), message, "choose a bound inside that, or the other sign")
+        return Problem("RB369", look.marked(rule), message, _INSIDE)
+    if not calls_of_money(rule):
+        strikes = ", ".join(f"{leg.plan.name} {leg.strike:g}" for leg in look.sample.legs.values())
+        message = f"{said(rule)} never acts in the example, with {look.sample.levels} and {strikes}"
+        return Problem("RB369", look.marked(rule), message, _INSIDE)
     message = f"{said(rule)} never acts in the example: {_entry_words(look, stake)}, {_ends(look, stake, rule)}"
     return Problem("RB369", look.marked(rule), message, _instead(is_gain(look, rule)))
+
+
+def calls_of_money(rule: Rule) -> bool:
+    """Say whether a rule looks at a profit, a loss or a price of the position."""
+    return any(call.measure in _PRICES for call in calls_of(rule.test))
 
 
 def is_gain(look: Look, rule: Rule) -> bool:
     """Say whether a rule asks for a profit, and not for a loss."""
     edge = _edge(look, rule, ExitKind.TARGET)
-    return edge is not None and edge[1] > 0
+    return edge is not None and edge[0].measure != "give_back" and edge[1] > 0
 
 
 def _instead(is_profit: bool) -> str:
@@ -87,8 +97,14 @@ def _while_open(look: Look, stake: Stake, *, is_target: bool) -> Reach:
 
     def reach(subject: Subject) -> Range:
         found = look.places.open(subject)
-        if subject.measure == "position_delta" and subject.of is None:
+        if subject.of is not None:
+            return found
+        if subject.measure == "position_delta":
             return meet(found, leaning)
+        if subject.measure == "breach":
+            return meet(found, _passed(look, subject))
+        if (greeks := until_it_ends(subject, look.sample)) is not None:
+            return meet(found, greeks)
         bounds = known.get((subject.measure, subject.quantity)) if _is_whole(subject) else None
         return found if bounds is None else meet(found, bounds)
 
@@ -100,15 +116,14 @@ def _leaning(look: Look) -> Range:
     is_one = all(leg.symbol == look.plan.legs[0].symbol and not leg.is_shares for leg in look.plan.legs)
     if not is_one or not look.terms.is_whole:  # parts that are left lean further than the whole
         return ALL
-    deltas = [sum(_delta(leg, moves, left) for leg in look.sample.legs.values()) for moves in _PLACES for left in _LEFT]
-    return stretch(min(deltas) * LOT - _SHARE, max(deltas) * LOT + _SHARE)
+    deltas = [net("delta", look.sample.legs.values(), moves, left) for moves in PLACES for left in LEFT]
+    return stretch(min(deltas) - _SHARE, max(deltas) + _SHARE)
 
 
-def _delta(leg: SampleLeg, moves: float, left: float) -> float:
-    """Return the delta of a leg after so many expected moves, with a part of its time left."""
-    spot, annual = leg.spot + moves * leg.move, leg.move / leg.spot / sqrt(leg.years)
-    found = delta(spot, leg.strike, leg.years * left, annual, leg.plan.right is Right.CALL)
-    return found * leg.plan.sign * leg.plan.ratio
+def _passed(look: Look, subject: Subject) -> Range:
+    """Return how near spot can come to the nearest strike, and how far past it."""
+    legs = [look.sample.legs[name] for name in legs_of(subject) if name in look.sample.legs]
+    return stretch(min((leg.outward - _FAR * leg.move for leg in legs), default=-inf), inf)
 
 
 def _is_whole(subject: Subject) -> bool:
@@ -133,6 +148,8 @@ def _known(look: Look, stake: Stake, *, is_target: bool) -> dict[tuple[str, Quan
             min(lost) * shares - 2 * stake.commission * look.plan.quantity,
             max(won) * shares,
         ),
+        ("gain in risk", Quantity.FRACTION): stretch(-_NEARLY, inf),
+        ("give_back", Quantity.DOLLARS): stretch(0.0, (most - least) * shares),
         ("cost", Quantity.PRICE): stretch(-most, -least * _NEARLY if -inf < least < 0 else -least),
     }
 
@@ -159,7 +176,7 @@ def _edge(look: Look, rule: Rule, kind: ExitKind) -> tuple[Subject, float] | Non
     subject, passing = literal(rule.test, look.terms)
     if not _is_whole(subject) or not passing:
         return None
-    is_from_below = (kind is ExitKind.TARGET) is not (subject.measure == "cost")
+    is_from_below = (kind is ExitKind.TARGET) is not (subject.measure == "cost") or subject.measure == "give_back"
     edge = passing[0][0][0] if is_from_below else passing[-1][1][0]
     return (subject, edge) if -inf < edge < inf else None
 
@@ -167,13 +184,30 @@ def _edge(look: Look, rule: Rule, kind: ExitKind) -> tuple[Subject, float] | Non
 def _distance(look: Look, stake: Stake, planned: ExitPlan, rule: Rule) -> float | None:
     """Return how far, per share, the price moves from the entry until a target or a stop acts; None where unknown."""
     found, paid = _edge(look, rule, planned.kind), paid_about(look, AS_IT_IS)
-    if found is None or planned.kind not in (ExitKind.TARGET, ExitKind.STOP) or planned.armed_by:
+    if found is None or planned.kind not in (ExitKind.TARGET, ExitKind.STOP):
         return None
     subject, edge = found
+    if planned.armed_by and subject.measure != "give_back":
+        return None
     side = 1 if planned.kind is ExitKind.TARGET else -1
+    less = stake.spread if side < 0 and dict(_arguments(subject)).get("at") == "natural" else 0.0
+    distance = _moved(look, stake, paid, subject, edge, side)
+    return None if distance is None else distance - less
+
+
+def _arguments(subject: Subject) -> tuple[tuple[str, object], ...]:
+    return subject.arguments if isinstance(subject.arguments, tuple) else ()
+
+
+def _moved(look: Look, stake: Stake, paid: Paid | None, subject: Subject, edge: float, side: int) -> float | None:
+    """Return how far the mid moves per share until a gain or a cost is at its edge. side: 1 where it is won."""
     match subject.measure, subject.quantity:
         case "gain", Quantity.FRACTION if paid is not None:
             return side * edge * paid.most
+        case "give_back", Quantity.FRACTION if paid is not None:
+            return edge * paid.most
+        case "give_back", Quantity.DOLLARS:
+            return edge / look.sample.lot
         case "gain in dollars", Quantity.DOLLARS:
             costs = stake.commission * (2 if side > 0 else -1)
             return side * edge / look.sample.lot + costs / LOT
@@ -192,10 +226,11 @@ def inside_the_spread(look: Look) -> Iterator[Problem]:
     part = TIGHT_SOLD if stake.is_sold else part
     for planned, rule in look.exit_rules():
         distance = _distance(look, stake, planned, rule) if planned.kind is ExitKind.STOP else None
-        room = max(stake.noise, part * abs(stake.entry))
-        if distance is not None and 0 < distance < room * _BELOW:
+        is_trailing = planned.basis == "give_back"
+        room = stake.noise if is_trailing else max(stake.noise, stake.swing, part * abs(stake.entry))
+        if distance is not None and distance < room * _BELOW:
             entry = f"the entry price of the example, {abs(stake.entry):.2f}"
-            message = f"{said(rule)} acts {distance:.2f} a share from {entry}: the next quotes may close it"
+            message = f"{said(rule)} acts {max(distance, 0.0):.2f} a share from {entry}: the next quotes may close it"
             yield Problem("RB344", look.marked(rule), message, f"leave room of {room:.2f} a share or more")
 
 

@@ -15,9 +15,9 @@ LEAST_PRICE = 0.0099
 """Prices per share are counted in cents: a smaller bound than one cent says nothing."""
 
 _GAINS = ("profit", "loss", "give_back")
-_OF_SHARES, _MOST_OF_SHARES = 0.1, 2.0
-"""How much smaller gains are that count from the price of shares, and the largest."""
-_MOST_OF_CREDIT = 0.985
+_OF_SHARES, _MOST_OF_SHARES, _LOST_OF_SHARES = 0.1, 2.0, 0.5
+"""How much smaller gains are that count from the price of shares, and the largest gain and loss."""
+_MOST_OF_CREDIT, _MOST_OF_DEBIT = 0.985, 0.95
 """The part of a credit that a target asks for, or of a debit that a stop lets go, at most: the rest is a tick."""
 _DAYS = 252
 _YEARS_MOVE, _STOCKS_MOVE = (0.16, 0.16), (0.16, 0.33)
@@ -46,13 +46,14 @@ def _of_this_bot(usual: Usual, call: Call, look: Look) -> Usual:
     if call.measure not in _GAINS or call.quantity is not Quantity.FRACTION:
         return usual
     if any(leg.is_shares for leg in look.plan.legs):
-        return replace(usual, low=usual.low * _OF_SHARES, high=_MOST_OF_SHARES)
+        most = _LOST_OF_SHARES if call.measure == "loss" else _MOST_OF_SHARES
+        return replace(usual, low=usual.low * _OF_SHARES, high=most)
     if "of" in dict(call.arguments) or (stake := look.stake) is None:
         return usual
     is_all_won = call.measure == "profit" and stake.is_sold and stake.most <= 0
     is_all_lost = call.measure == "loss" and not stake.is_sold and stake.least >= 0
     if is_all_won or is_all_lost:
-        return replace(usual, high=_MOST_OF_CREDIT)
+        return replace(usual, high=_MOST_OF_CREDIT if is_all_won else _MOST_OF_DEBIT)
     return usual
 
 

@@ -21,6 +21,10 @@ TIMES = (0.4, 0.7, 1.0, 1.5, 2.5, 4.0, 6.0)
 """Volatilities, as multiples of the example's: from a very calm market to a crash."""
 _SKEWS = ((0.6, 0.1), (1.0, 1.0), (1.7, 10.0))
 """Prices and greeks, as multiples of those of one volatility for all strikes: of greeks the sign is sure."""
+_OF_DELTA = 2.0
+"""The same of delta, at most: strikes are chosen by it, or beside such."""
+_LIKELY = (0.7, 1.0, 1.5, 2.0)
+"""Volatilities at which a limit on a trade lets an entry through, or hardly ever does."""
 _GREEKS = ("net_delta", "net_gamma", "net_theta", "net_vega")
 
 
@@ -56,6 +60,31 @@ def unmet(look: Look) -> Iterator[Problem]:
         is_told = not can_hold([(rule.test, True)], look.places.entry, look.terms)
         if not is_told and all(_verdict(rule.test, market) is False for market in markets):
             yield _problem(look, rule, stake)
+
+
+def holds_everywhere(look: Look, rule: Rule) -> bool:
+    """Say whether an exit is true right after the fill in each of the markets, as far as prices and strikes tell."""
+    markets = list(_markets(look)) if look.stake is not None else []
+    return bool(markets) and all(_verdict(rule.test, market) is True for market in markets)
+
+
+def lost_at_likely_prices(look: Look) -> float | None:
+    """Return the least of what one structure can lose per share, at prices near the example's; None without a bound.
+
+    Prices are those that `require` allows.
+    """
+    if len({leg.days for leg in look.sample.legs.values()}) > 1:  # what a calendar costs goes with the market
+        return None
+    found = [_lost(look, stake_of(look.spec, look.plan, sample_of(look.plan, times))) for times in _LIKELY]
+    return min((each for each in found if each is not None and each < inf), default=None)
+
+
+def _lost(look: Look, stake: Stake | None) -> float | None:
+    if stake is None or stake.least == -inf:
+        return None
+    if not stake.is_sold:
+        return -stake.least - max(stake.entry, -look.bounds.most)
+    return -stake.least - max(_within_width(stake, stake.entry * _SKEWS[-1][0]), look.bounds.least)
 
 
 def _markets(look: Look) -> Iterator[Scenario]:
@@ -157,6 +186,10 @@ def _measured(call: Call, market: Scenario) -> float | None:
             return market.stake.entry * dollars
         case "debit":
             return -market.stake.entry * dollars
+        case "cost" if not arguments.get("of"):
+            return market.stake.entry * dollars
+        case "value" if not arguments.get("of"):
+            return -market.stake.entry * dollars
         case "max_risk" if market.lost < inf:
             return market.lost * dollars
         case "worst_case" if market.lost < inf:
@@ -186,7 +219,10 @@ def _legs(arguments: Mapping[str, object]) -> tuple[str, ...]:
 def _greek(measure: str, market: Scenario) -> float:
     legs = market.sample.legs.values()
     one = sum(_of_one(measure, leg) * leg.plan.sign * leg.plan.ratio for leg in legs) * LOT
-    return (one * market.greeks + (market.shares if measure == "net_delta" else 0)) * market.count
+    if measure == "net_delta":
+        times = min(max(market.greeks, 1 / _OF_DELTA), _OF_DELTA)
+        return (one * times + market.shares) * market.count
+    return one * market.greeks * market.count
 
 
 def _of_one(measure: str, leg: SampleLeg) -> float:

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 from engine.compile.lint.clauses import Reach, can_hold, legs_of
+from engine.compile.lint.greeks import right_after_the_fill
 from engine.compile.lint.literals import Subject
 from engine.compile.lint.look import Look
 from engine.compile.lint.paid import Room, paid_about
 from engine.compile.lint.ranges import Range, meet, stretch
 from engine.compile.lint.sample import Sample, SampleLeg
+from engine.compile.lint.scenarios import holds_everywhere
 from engine.compile.lint.stakes import Stake
 from engine.compile.lint.wording import said
 from engine.compile.plan import Quantity
@@ -36,7 +38,7 @@ def at_once_in_the_example(look: Look) -> Iterator[Problem]:
     for planned, rule in look.exit_rules():
         if planned.armed_by or not can_hold([(rule.test, True)], look.places.open, look.terms):
             continue
-        if not can_hold([(rule.test, False)], reach, look.terms):
+        if not can_hold([(rule.test, False)], reach, look.terms) or holds_everywhere(look, rule):
             message = f"{said(rule)} is true right after the fill in the example: the position is closed at once"
             yield Problem("RB368", look.marked(rule), message, _in_words(look))
 
@@ -52,7 +54,7 @@ def _in_the_example(look: Look) -> Reach:
 
     def reach(subject: Subject) -> Range:
         found = look.places.opened(subject)
-        known = _known(subject, sample) if subject.of is None else None
+        known = _known(subject, sample) or right_after_the_fill(subject, sample) if subject.of is None else None
         if known is None and stake is not None:
             known = _money(subject, look, stake)
         return found if known is None else meet(found, known)

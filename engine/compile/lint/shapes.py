@@ -20,6 +20,8 @@ _LEAST_DELTA = 0.02
 """The least delta that is offered instead."""
 _INSIDE = 0.5
 """The delta from which the bought option of a spread is in the money too."""
+_APART, _MOVES_APART = 0.15, 3.0
+"""The part of spot, and the expected moves, by which the strikes of one structure lie apart at most."""
 _NO_BID, _WILD = 0.1, 3.0
 """The part of a tick below which nobody bids for an option, though volatility is so many times the example's."""
 WEEK = 7
@@ -90,6 +92,24 @@ def without_bid(look: Look) -> Iterator[Problem]:
         if is_known and leg.plan.sign < 0 and leg.plan.name in wild and wild[leg.plan.name].mid < _NO_BID * tick:
             message = f"the example sells '{leg.plan.name}' at {leg.strike:g}, where nobody bids: no entry is made"
             help_text = f"{leg.plan.symbol} is {leg.spot:g} there, and one expected move {leg.move:.3g} points"
+            yield Problem("RB361", leg.plan.strike.path, message, help_text, None, True)
+
+
+def far_apart(look: Look) -> Iterator[Problem]:
+    """Yield RB361 for a bought option that stands far from the sold one of its kind, whatever the market does."""
+    sold = [leg for leg in look.sample.legs.values() if leg.plan.sign < 0]
+    for leg in look.sample.legs.values():
+        near = [each for each in sold if each.plan.symbol == leg.plan.symbol and each.plan.right is leg.plan.right]
+        if leg.plan.sign < 0 or not near or leg.plan.strike.by in (StrikeBy.BELOW, StrikeBy.ABOVE):
+            continue
+        other = min(near, key=lambda each: abs(each.strike - leg.strike))
+        apart, usual = abs(other.strike - leg.strike), max(_APART * leg.spot, _MOVES_APART * max(leg.move, other.move))
+        if apart > usual:
+            message = (
+                f"the example has '{leg.plan.name}' at {leg.strike:g} and '{other.plan.name}' at {other.strike:g}, "
+                f"{apart:g} points apart, and usual is {usual:.3g} or less: neither makes up for the other"
+            )
+            help_text = f"count it from the other, as in '{{below: {other.plan.name}, by: 10 pts}}'"
             yield Problem("RB361", leg.plan.strike.path, message, help_text, None, True)
 
 

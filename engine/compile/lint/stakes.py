@@ -22,6 +22,10 @@ NEXT_TO_NOTHING = 0.1
 """The part of what the sold legs bring below which the net price of a structure is chance."""
 _NOISE = 0.4
 """The part of a tick by which the mid of a leg moves when one of its quotes does, a little less than half."""
+_USUAL_WIDTH = 0.01
+"""The usual bid-ask spread of an option as a part of its mid; it is a tick at least."""
+_SHORT_WHILE = 0.1
+"""The expected move in a hundredth of the time until expiry, as a part of that until expiry: its square root."""
 _YEAR, _SESSIONS_A_DAY = 252.0, 5 / 7
 _REACH, _STEPS, _RICH = 4.0, 80, 1.5
 """Standard deviations of spot, and how many steps of it, at which legs that live on are priced, at so much more
@@ -32,14 +36,18 @@ volatility than the example's."""
 class Stake:
     """entry: + received, - paid. least, most: the worth of the position at its worst and best, inf without a bound.
 
-    noise: what the price changes by when quotes move by one tick. tick: the least step of its own price.
-    commission: dollars of opening one structure.
+    noise: what the mid changes by when quotes move by one tick, or within their spread where legs are not one combo.
+    spread: the usual distance from mid to natural. swing: what the mid changes by as spot makes the expected move of a
+    hundredth of the time until expiry. tick: the least step of its own price. commission: dollars of opening one
+    structure.
     """
 
     entry: float
     least: float
     most: float
     noise: float
+    spread: float
+    swing: float
     tick: float
     commission: float
 
@@ -64,7 +72,9 @@ def stake_of(spec: Spec, plan: Plan, sample: Sample) -> Stake | None:
         entry=sample.net - shares,
         least=least,
         most=most,
-        noise=_NOISE * sum(_tick(leg) * leg.plan.ratio for leg in sample.legs.values()),
+        noise=_noise(sample) if len(symbols) == 1 else 2 * _spread(sample),
+        spread=_spread(sample),
+        swing=_swing(sample, options[0].symbol) if len(symbols) == 1 and not shares else 0.0,
         tick=_own_tick(options),
         commission=_commission(sample.legs.values()),
     )
@@ -116,6 +126,20 @@ def _alive(leg: SampleLeg, first: int, at: float) -> float:
 
 
 # ---------------------------------------------------------------- ticks and commissions
+
+
+def _noise(sample: Sample) -> float:
+    return _NOISE * sum(_tick(leg) * leg.plan.ratio for leg in sample.legs.values())
+
+
+def _spread(sample: Sample) -> float:
+    """Return half of the bid-ask spreads of all legs."""
+    return sum(max(_tick(leg), _USUAL_WIDTH * leg.mid) * leg.plan.ratio for leg in sample.legs.values()) / 2
+
+
+def _swing(sample: Sample, symbol: str) -> float:
+    moves = [leg.move for leg in sample.legs.values() if leg.plan.symbol == symbol]
+    return abs(sample.delta) * min(moves) * _SHORT_WHILE
 
 
 def _tick(leg: SampleLeg) -> float:

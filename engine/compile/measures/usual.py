@@ -69,8 +69,8 @@ _RANK = _one(Quantity.PLAIN, 1.0, 100.0)
 _RATE = _one(Quantity.PERCENT, 3.0, 300.0)
 _COUNT = {Quantity.PLAIN: Usual(0.5, 1_000_000.0, zero=True)}
 _CHANGE = {
-    **_scaled(Quantity.POINTS, 0.02, 12.0, Scale.DAY_IN_POINTS, signed=True, zero=True),
-    Quantity.FRACTION: Usual(0.05, 12.0, Scale.DAY, signed=True, zero=True),
+    **_scaled(Quantity.POINTS, 0.02, 9.0, Scale.DAY_IN_POINTS, signed=True, zero=True),
+    Quantity.FRACTION: Usual(0.05, 9.0, Scale.DAY, signed=True, zero=True),
 }
 _PREMIUM = {
     **_scaled(Quantity.PRICE, 0.003, 5.0, Scale.PREMIUM, zero=True),

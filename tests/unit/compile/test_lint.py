@@ -4,7 +4,7 @@ from dataclasses import fields
 from datetime import date
 
 import pytest
-from document import CONDOR
+from document import CONDOR as SAFE
 
 from engine.compile.build import check, check_together
 from engine.compile.lint.look import Outside
@@ -25,6 +25,8 @@ ENDS = EventCalendar(
 )
 OUTSIDE = Outside(TODAY, half_days(TODAY, date(2027, 11, 2)), lambda: ENDS)
 
+CONDOR = SAFE.replace("$1000", "$2000")
+"""Its sides may be lost one after the other."""
 WINDOW = '  window: {from: "10:00", to: "13:30"}\n'
 VIX = "    - vix: {between: [12, 22]}\n"
 REQUIRE = "    - credit: {at_least: 0.50}\n"
@@ -35,7 +37,7 @@ STOP = "  - stop: {loss: $50}\n    confirm: 2 quotes\n"
 WING = "  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}\n"
 LET = "let: {day_move: {expected_move: {asof: open}}}\n"
 MOVED = "    - day_range: {below: 0.6x day_move}\n"
-RISK = "  max_loss_per_trade: $1000\n"
+RISK = "  max_loss_per_trade: $2000\n"
 ORDER = "order: {start: mid, step: 0.05, wait: 10s, tries: 6, then: cancel}\n"
 
 SELLER = """\
@@ -81,7 +83,8 @@ def seller(*changes: tuple[str, str]) -> str:
 
 def weeks(*lines: str) -> str:
     """Return two condors of about 30 days with these exits."""
-    two = changed(("about:", "quantity: 2\nabout:"), ("dte: 0", "dte: {nearest: 30}"), ("$1000", "$2000"))
+    two = changed(("about:", "quantity: 2\nabout:"), ("dte: 0", "dte: {nearest: 30}"), ("$2000", "$4000"))
+    two = two.replace("loss: $50", "loss: $500")
     window = ('from: "10:00", to: "13:30"}\n', 'from: "10:00", to: "15:00"}\n  max_open: 9\n')
     return changed(window, (f"{TIME}{BREACH}", "\n".join(f"  {line}" for line in lines) + "\n"), text=two)
 
@@ -92,7 +95,7 @@ def within(points: int, more: str = "") -> str:
 
 def legs(text: str) -> str:
     start, end = CONDOR.index("  short_put:"), CONDOR.index("order:")
-    rest = CONDOR[end:].replace("loss: $50", "loss: $500").replace("$1000", "$9000") + "  undefined_risk: allow\n"
+    rest = CONDOR[end:].replace("loss: $50", "loss: $500").replace("$2000", "$9000") + "  undefined_risk: allow\n"
     return CONDOR[:start].replace("parameters: {floor: 30 pts}\n", "") + text + rest
 
 
@@ -166,7 +169,8 @@ OF_PUT = "breach: {spot_within: 5 pts, of: short_put}"
 DELTA = "- leg_delta: {beyond: 0.20}"
 OPEN = "  max_open: 30\n"
 RESTING = "  - stop: {loss: 200%}\n    resting: true\n"
-DEEPER = ("max_loss_per_trade: $1000", "max_loss_per_trade: $9000")
+LOSES = ("stop: {loss: $50}", "stop: {loss: $300}")
+DEEPER = ("max_loss_per_trade: $2000", "max_loss_per_trade: $9000")
 PROTECTED = RISK + "  protect: {cost: 4x credit}\n  max_unprotected: 5s\n"
 TWO_OF_THREE = "{start: mid, adaptive: [patient, normal, urgent], tries: 2, then: market}"
 """The third priority is of no try."""
@@ -221,7 +225,7 @@ FOUND = [
         "step",
     ),
     (seller(("exits:\n", f"exit_order: {TWO_OF_THREE}\nexits:\n")), "RB304", "urgent"),
-    (legs(STRADDLE).replace(BREACH, ""), "RB304", "within"),
+    (legs(STRADDLE).replace(BREACH, "").replace("  max_loss_per_trade: $9000\n", ""), "RB304", "within"),
     # conditions of entry
     (when("vix: {below: 12}", "{name: high, vix: {above: 20}}"), "RB311", "20"),
     (when("vix: {above: 20}", "{name: e, expr: vix9d > 2 and 12 > vix}"), "RB311", "vix9d > 2 and 12 > vix"),
@@ -366,6 +370,7 @@ FOUND = [
         changed(
             ("underlying: SPX", "underlying: SPX\nquantity: {max_loss: $2000, at_most: 3}"),
             (TARGET, "  - target: {profit: 25%}\n    close: 70%\n"),
+            LOSES,
         ),
         "RB348",
         "70%",
@@ -397,16 +402,18 @@ FOUND = [
     (changed((REQUIRE, "    - credit: {between: [$1.20, $400]}\n")), "RB344", "$1.20"),
     (changed((TARGET, "  - target: {profit: $0.25}\n")), "RB344", "$0.25"),
     (
-        changed(("underlying: SPX", "underlying: SPX\nquantity: 3"), (TARGET, "  - target: {profit: $14}\n"), DEEPER),
+        changed(
+            ("underlying: SPX", "underlying: SPX\nquantity: 3"), (TARGET, "  - target: {profit: $14}\n"), DEEPER, LOSES
+        ),
         "RB344",
         "$14",
     ),
     (exits(LAST, "- {name: lost, expr: give_back >= 20}"), "RB345", "20"),
     (exits(LAST, "- {name: lost, expr: not 20 > give_back}"), "RB345", "20"),
     (exits(LAST, "- {name: late, expr: time_in_trade >= 30 and vix > 20}"), "RB345", "30"),
-    (exits(LAST, "- {name: late, any: [{name: a, expr: return_on_risk < 20}, {cost: {above: 9.00}}]}"), "RB345", "20"),
+    (exits(LAST, "- {name: late, all: [{name: a, expr: return_on_risk < 20}, {cost: {above: 9.00}}]}"), "RB345", "20"),
     (changed((RISK, RISK + "  protect: {cost: 4x credit}\n  max_unprotected: 1s\n")), "RB341", "1s"),
-    (changed((RISK, PROTECTED), ("underlying: SPX", "underlying: SPX\nquantity: 3"), DEEPER), "RB341", "5s"),
+    (changed((RISK, PROTECTED), ("underlying: SPX", "underlying: SPX\nquantity: 3"), DEEPER, LOSES), "RB341", "5s"),
     (changed((RISK, PROTECTED), (BREACH, BREACH + "    order: {step: 0.05, pause: 10s}\n")), "RB341", "5s"),
     # what structure and limits leave no room for
     (changed((RISK, "  max_loss_per_trade: $100\n")), "RB316", "$100"),
@@ -454,7 +461,7 @@ QUIET = [
     exits(LAST, TO_SPOT),
     legs(BOUGHT_BOX).replace(BREACH, ""),
     changed(("{ratio: 2, buy", "{ratio: 3, buy"), text=IN_PAIRS),
-    changed((STOP, "  - stop: {loss: 10%}\n    confirm: 2 quotes\n"), (TARGET, "  - target: {profit: 25%}\n")),
+    changed((STOP, "  - stop: {loss: 25%}\n    confirm: 2 quotes\n"), (TARGET, "  - target: {profit: 25%}\n")),
     changed((REQUIRE, "    - credit: {between: [0.50, 2.50]}\n"), (RISK, "  max_loss_per_trade: $795\n")),
     changed((RISK, RISK + "  require:\n    - worst_case: {at_most: $900}\n")),
     changed((REQUIRE, "    - credit: {at_least: $30}\n")),

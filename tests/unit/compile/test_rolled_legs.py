@@ -86,7 +86,7 @@ def test_legs_that_nothing_covers_roll_alone_where_that_is_allowed() -> None:
     naked = (
         ("  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}\n", ""),
         ("  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}\n", ""),
-        ("risk:\n", "risk:\n  undefined_risk: allow\n"),
+        ("  max_loss_per_trade: $1000\n", "  undefined_risk: allow\n"),
     )
     plan = plan_of(rolling("leg_delta: {of: each_short, at_least: 0.4}", LATER, legs=naked))
     assert [each.legs for each in plan.exits if each.roll is not None] == [("short_put",), ("short_call",)]

@@ -36,7 +36,7 @@ order: {start: mid, step: 0.05, wait: 10s, tries: 6, then: cancel}
 exits:
   - time: "15:30"
   - target: {profit: 50%}
-risk: {max_loss_per_trade: $1000}
+risk: {max_loss_per_trade: $2000}
 """
 MODEL = """\
 {"rulebot_model": 1, "features": 1, "kind": "logistic", "start": 0.0, "trained": {},
