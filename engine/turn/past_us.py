@@ -130,7 +130,8 @@ def _latest(told: Iterable[Booked], position: Position, option: Option, lacking:
 
     None is older than the position, or of what is no trade any more: its option has expired.
     """
-    since, until = position.opened_at, session_from(option.expiry).close
+    since = position.opened_at
+    until = None if option.is_share else session_from(option.expiry).close
     reports = {each.exec_id: each.foreign for each in told if each.foreign is not None}
     right = [
         report
@@ -140,7 +141,8 @@ def _latest(told: Iterable[Booked], position: Position, option: Option, lacking:
         and report.is_buy is (lacking < 0)
         and since
         and report.executed_at is not None  # of an unknown time a person must say what it has closed
-        and since <= report.executed_at < until
+        and since <= report.executed_at
+        and (until is None or report.executed_at < until)
     ]
     found: list[str] = []
     left = abs(lacking)

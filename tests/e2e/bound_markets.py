@@ -22,7 +22,9 @@ FIRST = date(2026, 11, 18)
 BLOCK = 4
 """Minutes for which the market stands still."""
 STEP, REACH, START = 5, 24, 6000.0
-"""Points between strikes, strikes on each side of the first spot, and that spot."""
+"""Points between strikes of SPX, strikes on each side of the first spot, and that spot. SPY has a tenth of each."""
+TICKS = {"SPX": 0.05, "SPY": 0.01}
+CLASSES = {"SPX": "SPXW", "SPY": "SPY"}
 
 
 @dataclass
@@ -30,8 +32,14 @@ class SmallMarket:
     """The sessions of one market. seed: all that is random in it comes from it."""
 
     seed: int
+    symbol: str = "SPX"
     name: str = "small"
     is_modelled: bool = True
+
+    @property
+    def scale(self) -> float:
+        """Return what prices of SPX are multiplied by."""
+        return 1.0 if self.symbol == "SPX" else 0.1
 
     def dates(self, first: date, last: date) -> Sequence[date]:
         """Return the sessions."""
@@ -54,7 +62,8 @@ class SmallMarket:
         at, found = before, []
         for _ in range(count):
             at = session_before(at).date
-            found.append(DailyBar(at, START, START * 1.05, START * 0.95, START))
+            level = START * self.scale
+            found.append(DailyBar(at, level, level * 1.05, level * 0.95, level))
         return found[::-1]
 
     def day(self, day: date) -> HistoryDay:
@@ -68,7 +77,7 @@ class SmallMarket:
         sizes = np.random.default_rng([self.seed, day.toordinal()]).integers(0, 9, bid.shape).astype(float)
         times = session.open.timestamp() + 60.0 * minutes
         return HistoryDay(
-            date=day, times=times, levels={"SPX": spot}, options=options, bid=bid, ask=ask,
+            date=day, times=times, levels={self.symbol: spot}, options=options, bid=bid, ask=ask,
             bid_size=sizes, ask_size=np.flip(sizes, axis=0), delta=delta,
         )  # fmt: skip
 
@@ -79,14 +88,14 @@ class SmallMarket:
                 block = int(minute) // BLOCK
                 jump = chance.choice((-1, 1)) * chance.uniform(60, 250) if chance.random() < 0.04 else 0.0
                 level += chance.gauss(0.0, wide) + jump - 0.05 * (level - START)
-            found.append(round(level, 2))
+            found.append(round(level * self.scale, 2))
         return np.array(found)
 
     def _quotes(
         self, chance: Random, spot: Columns, minutes: Columns, length: int, day: date
     ) -> tuple[tuple[Option, ...], Columns, Columns, Columns]:
         centre = round(START / STEP) * STEP
-        strikes = np.array([centre + STEP * at for at in range(-REACH, REACH + 1)], dtype=float)
+        strikes = np.array([(centre + STEP * at) * self.scale for at in range(-REACH, REACH + 1)], dtype=float)
         smile = chance.uniform(0.1, 0.5), chance.uniform(-0.04, 0.04), chance.uniform(0.0, 0.015)
         width = chance.choice((0.0, 0.005, 0.02))
         options: list[Option] = []
@@ -94,22 +103,31 @@ class SmallMarket:
         for number, expiry in enumerate([each.date for each in sessions(day, day + timedelta(days=6))][:3]):
             years = (np.maximum(length - minutes, 0.3) + 390.0 * number) / (390.0 * 252.0)
             for right, sign in ((Right.CALL, 1.0), (Right.PUT, -1.0)):
-                options += [Option("SPX", "SPXW", expiry, Decimal(int(each)), right) for each in strikes]
-                columns.append(_sides(spot, strikes, years, sign, smile, width))
+                options += [self._option(expiry, each, right) for each in strikes.tolist()]
+                columns.append(_sides(spot, strikes, years, sign, smile, width, TICKS[self.symbol]))
         bid, ask, delta = (np.hstack(each) for each in zip(*columns, strict=True))
         return tuple(options), bid, ask, delta
 
+    def _option(self, expiry: date, strike: float, right: Right) -> Option:
+        return Option(self.symbol, CLASSES[self.symbol], expiry, Decimal(f"{strike:g}"), right)
+
 
 def _sides(
-    spot: Columns, strikes: Columns, years: Columns, sign: float, smile: tuple[float, float, float], width: float
+    spot: Columns,
+    strikes: Columns,
+    years: Columns,
+    sign: float,
+    smile: tuple[float, float, float],
+    width: float,
+    tick: float,
 ) -> tuple[Columns, Columns, Columns]:
     forward, left, atm = spot[:, None], years[:, None], smile[0]
     away = np.clip(np.log(strikes[None, :] / forward) / (atm * np.sqrt(left)), -4, 4)
     iv = atm * (1.0 + smile[1] * away + smile[2] * away**2)
     signs = np.full((1, 1), sign)
     worth, _ = black(forward, strikes[None, :], iv * np.sqrt(left), 1.0, signs)
-    half = 0.02 + width * worth
-    bid = np.round(np.floor(np.maximum(worth - half, 0.0) / 0.05 + 1e-9) * 0.05, 2)
-    ask = np.maximum(np.round(np.ceil((worth + half) / 0.05 - 1e-9) * 0.05, 2), bid + 0.05)
+    half = 0.4 * tick + width * worth
+    bid = np.round(np.floor(np.maximum(worth - half, 0.0) / tick + 1e-9) * tick, 2)
+    ask = np.maximum(np.round(np.ceil((worth + half) / tick - 1e-9) * tick, 2), bid + tick)
     delta = greeks(forward, strikes[None, :], left, iv, signs)[0]
     return np.where(bid > 0, bid, np.nan), ask, delta

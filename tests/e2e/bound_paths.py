@@ -20,7 +20,7 @@ from random import Random
 
 from engine.compile.build import build_plan
 from engine.model.commission import most_to_deal
-from engine.model.contract import Option
+from engine.model.contract import Option, Underlying
 from engine.model.event import CommissionReport, Event, ExecutionReport
 from engine.model.facts import EventCalendar
 from engine.model.loss_bound import trade_bound
@@ -38,13 +38,15 @@ from engine.spec.load import load_text
 from engine.turn.closing import are_whole
 from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot
 from tests.e2e.bound_markets import BLOCK, FIRST, SmallMarket
-from tests.e2e.bound_specs import spec_of
+from tests.e2e.bound_specs import spec_of, symbol_of
 
 SPECS = 600
 """Different specs: path after path takes the next one."""
 SESSIONS = timedelta(days=3)
 CASH = Decimal(100_000_000)
 FILLS = ("natural", "mid+0.2", "mid")
+NOT_COVERED = ("RB209", "RB234")
+"""Codes of specs whose exits would leave short options, or shares sold, without their cover."""
 LIQUIDATED = 0.2
 """The part of the paths on which the broker liquidates legs."""
 
@@ -171,7 +173,12 @@ class LeftOutBroker(BacktestBroker):
             is_buy=is_buy, quantity=Decimal(abs(count)), price=price, executed_at=at, is_liquidation=True,
         )  # fmt: skip
         yield CommissionReport(at, base, commission)
-        yield from self._moved(option, count, price * count * option.multiplier + commission, at)
+        yield from self._moved(
+            Underlying(option.symbol) if option.is_share else option,
+            count,
+            price * count * option.multiplier + commission,
+            at,
+        )
 
 
 @dataclass
@@ -233,12 +240,13 @@ def path_of(number: int) -> Path:
     """Return what comes of one path."""
     kind, bot, trouble = bot_of(number % SPECS)
     if bot is None:
-        return Path(number, kind, trouble="" if trouble.startswith("RB209") else f"the spec is refused: {trouble}")
+        is_meant = trouble.startswith(NOT_COVERED)
+        return Path(number, kind, trouble="" if is_meant else f"the spec is refused: {trouble}")
     bots = {bot.plan.name: bot}
     program = Program(bots=bots, pinned={bot.plan.digest: bot}, limits=AccountLimits(), install="bound")
     chance = Random(f"path {number}")
     walk = BoundWalk(
-        program, SmallMarket(number), EventCalendar(), fill_model(chance.choice(FILLS)), CASH,
+        program, SmallMarket(number, symbol_of(number % SPECS)), EventCalendar(), fill_model(chance.choice(FILLS)), CASH,
         chance=chance, liquidates=chance.random() < LIQUIDATED,
     )  # fmt: skip
     for _ in walk.through(FIRST, FIRST + SESSIONS):

@@ -13,6 +13,18 @@ LADDERS = (
 NO_BOUND = frozenset(("short_call", "strangle", "call_ratio"))
 """Structures whose loss has no bound, whatever their exits."""
 NAKED = NO_BOUND | {"short_put", "put_ratio", "one_one_two"}
+BOUGHT = frozenset(("bought", "calendar", "double_calendar", "fly", "put_debit", "call_debit"))
+OF_SHARES = frozenset(("covered_call", "collar", "calendar_of_shares"))
+"""Structures on SPY, whose options deliver shares."""
+WITH_SHARES = frozenset(("covered_call", "collar"))
+"""Structures with shares among the legs: these do not expire."""
+PROTECTED = frozenset(("put_credit", "call_credit", "condor_again", "iron_fly_again"))
+"""Structures that may have a stop of each short leg at the broker."""
+
+
+def symbol_of(number: int) -> str:
+    """Return the underlying of a spec."""
+    return "SPY" if spec_of(number)[0] in OF_SHARES else "SPX"
 
 
 def spec_of(number: int) -> tuple[str, str]:
@@ -22,13 +34,13 @@ def spec_of(number: int) -> tuple[str, str]:
     legs = STRUCTURES[kind](chance)
     names = [line.split(":")[0].strip() for line in legs if ":" in line and "expiry:" not in line.split("{")[0]]
     shorts = [name for name, line in zip(names, legs, strict=True) if "sell:" in line]
-    risk = "{undefined_risk: allow}" if kind in NAKED else "{max_loss_per_trade: $200000}"
+    risk = "{undefined_risk: allow}" if kind in NAKED else f"{{max_loss_per_trade: $200000{_protect(chance, kind)}}}"
     text = "\n".join(
         (
             "rulebot: 1",
             f"name: bound_{number}",
             "about: Tries the bound of what a trade can lose.",
-            "underlying: SPX",
+            f"underlying: {'SPY' if kind in OF_SHARES else 'SPX'}",
             f"quantity: {chance.randint(1, 4)}",
             "entry:",
             '  window: {from: "10:00", to: "10:12"}',
@@ -45,6 +57,12 @@ def spec_of(number: int) -> tuple[str, str]:
         )
     )
     return kind, text + "\n"
+
+
+def _protect(chance: Random, kind: str) -> str:
+    if kind not in PROTECTED or chance.random() < 0.6:
+        return ""
+    return f", protect: {{cost: {chance.choice((2, 4))}x credit, of: each_short}}"
 
 
 def _order(chance: Random, names: Sequence[str], shorts: Sequence[str]) -> str:
@@ -157,6 +175,41 @@ def _one_one_two(chance: Random) -> list[str]:
     ]
 
 
+def _call_one_one_two(chance: Random) -> list[str]:
+    return [
+        "long_call: {buy: call, strike: {otm: 5 pts}}",
+        f"short_call: {{sell: call, strike: {{above: long_call, by: {_width(chance)} pts}}}}",
+        "body: {sell: call, strike: {above: short_call, by: 15 pts}, ratio: 2}",
+        f"wing: {{buy: call, strike: {{above: body, by: {_width(chance)} pts}}, ratio: 2}}",
+    ]
+
+
+def _double_calendar(chance: Random) -> list[str]:
+    later = f"expiry: {{dte: {{nearest: {chance.choice((1, 2))}}}}}"
+    away = chance.choice((5, 10, 20))
+    return [
+        f"front_put: {{sell: put, strike: {{otm: {away} pts}}}}",
+        f"back_put: {{buy: put, strike: {{at: front_put}}, {later}}}",
+        f"front_call: {{sell: call, strike: {{otm: {away} pts}}}}",
+        f"back_call: {{buy: call, strike: {{at: front_call}}, {later}}}",
+    ]
+
+
+def _covered_call(chance: Random) -> list[str]:
+    return ["stock: {buy: shares}", f"short_call: {{sell: call, strike: {{otm: {chance.choice((0, 1, 3))} pts}}}}"]
+
+
+def _collar(chance: Random) -> list[str]:
+    return [
+        *_covered_call(chance),
+        f"long_put: {{buy: put, strike: {{otm: {chance.choice((1, 3, 5))} pts}}}}",
+    ]
+
+
+def _calendar_of_shares(chance: Random) -> list[str]:
+    return [line.replace("10 pts", "1 pts").replace("20 pts", "2 pts") for line in _calendar(chance)]
+
+
 STRUCTURES = {
     "put_credit": _vertical("put", is_credit=True),
     "call_credit": _vertical("call", is_credit=True),
@@ -176,6 +229,11 @@ STRUCTURES = {
     "short_call": _short_call,
     "strangle": _strangle,
     "call_ratio": _call_ratio,
+    "call_one_one_two": _call_one_one_two,
+    "double_calendar": _double_calendar,
+    "covered_call": _covered_call,
+    "collar": _collar,
+    "calendar_of_shares": _calendar_of_shares,
 }
 
 
@@ -184,7 +242,7 @@ STRUCTURES = {
 
 def _exits(chance: Random, kind: str, names: Sequence[str], shorts: Sequence[str]) -> list[str]:
     sides = {"condor", "iron_fly", "condor_again", "iron_fly_again"}
-    is_bought = kind in ("bought", "calendar", "fly", "put_debit", "call_debit")
+    is_bought = kind in BOUGHT or kind in OF_SHARES
     found = []
     if kind in sides and chance.random() < 0.6:
         found.append(chance.choice(("stop: {loss: 30%, of: each_side}", "stop: {cost: 1x credit, of: each_side}")))
@@ -203,7 +261,7 @@ def _exits(chance: Random, kind: str, names: Sequence[str], shorts: Sequence[str
     chance.shuffle(found)
     lines = [f"  - {each}\n    order: {chance.choice(LADDERS)}" for each in found if "target" not in each]
     lines += [f"  - {each}" for each in found if "target" in each]
-    end = TIMES if chance.random() < 0.75 else "  - at_expiry: settle\n"
+    end = TIMES if kind in WITH_SHARES or chance.random() < 0.75 else "  - at_expiry: settle\n"
     return [line.rstrip() for line in ([TIMES, *lines] if end is TIMES else [*lines, end])]
 
 

@@ -330,3 +330,20 @@ def test_what_is_given_back_is_of_shares_and_options_together(back: str, is_out:
             desk.quote(STOCK, level - 0.01, level + 0.01)
             desk.tick(1)
     assert bool(desk.live) is is_out
+
+
+def test_shares_that_the_broker_liquidates_are_booked_and_their_call_is_bought_back() -> None:
+    """The engine ended with an error: shares have no last day of trading."""
+    desk = desk_of()
+    desk.until("10:00")
+    filled(desk)
+    desk.tick(1)
+    stock = desk.order(desk.last.ref).legs[0]
+    told = desk.execution(desk.last, stock, 100, "599.00")
+    foreign = {"ref": "", "order_id": 0, "perm_id": 77, "client_id": 0, "is_buy": False, "is_liquidation": True}
+    desk.send(replace(told, **foreign, option=share("SPY", 756733), exec_id="0009.01.01"))
+    shown(desk, 0)
+    for _ in range(9):
+        desk.tick(5)
+    assert [leg.held for leg in position(desk).legs] == [0, 1]
+    assert (desk.last.legs[0].option.strike, desk.last.side) == (CALL.strike, Side.BUY)
