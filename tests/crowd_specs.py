@@ -224,9 +224,8 @@ def _quantity(chance: Random, legs: _Legs) -> str:
 
 
 def _risk(chance: Random, legs: _Legs, *, rests: bool) -> list[str]:
-    found = [f"  max_loss_per_trade: ${5_000_000 if legs.is_bare else chance.choice((2_000, 6_000, 20_000))}"]
-    if legs.is_bare:
-        found.append("  undefined_risk: allow")
+    limit = f"  max_loss_per_trade: ${chance.choice((2_000, 6_000, 20_000))}"
+    found = ["  undefined_risk: allow" if legs.is_bare else limit]
     if chance.random() < 0.3:
         found.append(f"  {chance.choice(('daily_loss: $60', 'daily_loss: $200', 'daily_profit: $40'))}")
     if legs.is_credit and not rests and chance.random() < 0.3:

@@ -317,7 +317,8 @@ def _risk(chance: Random, legs: list[str]) -> list[str]:
     found = []
     if len(legs) == 1 and "sell" in legs[0]:
         found.append("  undefined_risk: allow")
-    if chance.random() < 0.6 or (found and len(legs) == 1):
+    has_bound = not found or "sell: put" in legs[0]
+    if has_bound and (chance.random() < 0.6 or found):
         found.append(f"  max_loss_per_trade: ${chance.choice((400, 800, 950, 1500, 700000))}")
     if chance.random() < 0.2:
         found.append(f"  daily_loss: ${chance.choice((100, 500))}")

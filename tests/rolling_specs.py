@@ -105,11 +105,9 @@ def _order(chance: Random, then: str) -> str:
 
 
 def _risk(chance: Random, *, is_winged: bool) -> list[str]:
-    found = ["risk:", f"  max_loss_per_trade: ${9_000 if is_winged else 900_000}"]
-    if not is_winged:
-        found.append("  undefined_risk: allow")
-        if chance.random() < 0.4:
-            found.append(f"  protect: {{cost: {chance.choice((4, 6))}x credit}}")
+    found = ["risk:", "  max_loss_per_trade: $9000" if is_winged else "  undefined_risk: allow"]
+    if not is_winged and chance.random() < 0.4:
+        found.append(f"  protect: {{cost: {chance.choice((4, 6))}x credit}}")
     if chance.random() < 0.15:
         found.append("  halt_when: [{vix_spike: {above: 0.3 pts}}]")
     return found

@@ -19,9 +19,9 @@ What the bound rests on:
    (`order/price.py`, surely_lost_below), and exchanges do not trade vertical spreads, butterflies and boxes beyond
    their width at market (SR-CBOE-2015-107, 80 FR 77038). Beside a wing that nobody bids for a market order is sent as
    a limit order at that price (`turn/closing.py`, is_beyond).
-3. A long option that outlives a short one brings its exercise value at least (`payoff.py`). Limit orders for American
-   options hold to that. European options of an index, and market orders, can bring less. That shortfall is not in the
-   bound.
+3. A long option that outlives a short one, or that covers shares, brings its exercise value at least (`payoff.py`),
+   less `shortfall`: the interest that a European option lacks, and the bid-ask spread, since no exchange holds such
+   structures to their exercise value. What a market asks beyond that is not in the bound.
 
 Part of a count does not split a group: closing half of the structures leaves whole structures.
 
@@ -34,10 +34,16 @@ from decimal import Decimal
 from typing import Protocol
 
 from engine.model.commission import most_to_deal
-from engine.model.contract import LOT, Option
+from engine.model.contract import LOT, Kind, Option, Right, product
 from engine.model.cover import covered_parts, is_call
-from engine.model.money import ZERO
+from engine.model.money import CENT, ZERO, Rounding, on_tick
 from engine.model.payoff import Part, Way, least_payoff
+
+SPREAD = Decimal("0.001")
+"""The bid-ask spread of a structure deep in the money, as a part of its strike, that the bound counts."""
+INTEREST = Decimal("0.06")
+"""What a year of interest on a strike, or of dividends, may take from a European option, as a part of the strike."""
+_RIGHTS = (Right.PUT, Right.CALL)
 
 
 class GroupedLeg(Protocol):
@@ -86,7 +92,53 @@ def most_commissions(legs: Iterable[GroupedLeg]) -> Decimal:
 def least_brought(legs: Iterable[GroupedLeg], *, is_covered: bool = False) -> Decimal | None:
     """Return the least that closing one structure brings per share, negative when it costs; None without a bound."""
     groups = groups_of(legs)
-    return _added(least_payoff(covered_parts(parts) if is_covered else parts) for parts in groups.values())
+    return _added(least_closing(covered_parts(parts) if is_covered else parts) for parts in groups.values())
+
+
+def least_closing(parts: Iterable[Part]) -> Decimal | None:
+    """Return the least that closing legs at one price brings per share (- it costs); None without a bound."""
+    held = tuple(parts)
+    least = least_payoff(held)
+    return None if least is None else least - shortfall(held)
+
+
+def shortfall(parts: Iterable[Part]) -> Decimal:
+    """Return how much less than its exercise value a structure may bring per share.
+
+    0 where all legs end together: exchanges hold such combos to their exercise value. A long option that outlives a
+    short one takes `SPREAD` of the strike of the short one, on an index `INTEREST` for the days between them too. One
+    that covers shares takes `SPREAD` of its strike. Puts and calls add up only where their strikes overlap.
+    """
+    held = tuple(parts)
+    puts, calls = (sum((_short_of(part, held) for part in held if part[0].right is right), ZERO) for right in _RIGHTS)
+    return on_tick(puts + calls if _overlap(held) else max(puts, calls), CENT, Rounding.UP)
+
+
+def _short_of(part: Part, held: Iterable[Part]) -> Decimal:
+    """Return what closing one option may lack of its exercise value."""
+    option, count = part
+    if option.is_share:
+        return ZERO
+    alike = [(each, number) for each, number in held if each.symbol == option.symbol]
+    if count > 0:
+        sign = 1 if option.right is Right.PUT else -1
+        covered = sum(max(sign * number, 0) for each, number in alike if each.is_share)
+        return option.strike * min(count, covered) * SPREAD
+    later = max((each.expiry for each, number in alike if number > 0 and _outlives(each, option)), default=None)
+    if later is None:
+        return ZERO
+    days = (later - option.expiry).days if product(option.symbol).kind is Kind.INDEX else 0
+    return option.strike * -count * (SPREAD + INTEREST * days / 365)
+
+
+def _outlives(bought: Option, sold: Option) -> bool:
+    return not bought.is_share and bought.right is sold.right and bought.expiry > sold.expiry
+
+
+def _overlap(held: Iterable[Part]) -> bool:
+    options = [option for option, _ in held if not option.is_share]
+    puts, calls = ([option.strike for option in options if option.right is right] for right in _RIGHTS)
+    return bool(puts and calls) and max(puts) > min(calls)
 
 
 def dollars_at_risk(groups: Iterable[Way]) -> Decimal | None:
@@ -134,7 +186,7 @@ def _bare_words(short: GroupedLeg) -> str:
 
 
 def _least_dollars(way: Way) -> Decimal | None:
-    return least_payoff((option, count * option.multiplier) for option, count, _ in way if count)
+    return least_closing((option, count * option.multiplier) for option, count, _ in way if count)
 
 
 def _added(amounts: Iterable[Decimal | None]) -> Decimal | None:

@@ -1,17 +1,16 @@
 """The section Risks: what a trade and a day may lose, what halts the bot, what stands while no engine runs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 
-from engine.compile.plan import LegPlan
+from engine.compile.plan import LegPlan, Plan
 from engine.compile.timing import outlives_its_day
 from engine.compile.units import written as written_as
 from engine.evaluate.phrases import listed
 from engine.model.caps import MOST_STRUCTURES, RAISED_BY
 from engine.model.contract import Kind, Right, product
-from engine.model.loss_bound import groups_of, why_unbound
+from engine.model.loss_bound import groups_of, shortfall, why_unbound
 from engine.model.money import ZERO
-from engine.model.payoff import ends_together
 from engine.model.position import PositionLeg
 from engine.review import amounts
 from engine.review.enters import rule_lines
@@ -101,9 +100,10 @@ def _coming_apart(subject: Subject) -> Iterator[Line]:
     is_bound = example is not None and example.worst is not None
     if is_bound and (words := _one_by_one(subject)):
         yield Line(words=f"{words}: the bound takes it that they close at one price of {subject.plan.underlyings[0]}")
-    if example is not None and is_bound and (symbol := _below_exercise(example.position.legs)):
-        words = f"options on {symbol} can be worth less than their exercise value"
-        yield Line(words=f"{words}: what closing brings below it is not in the bound")
+    if example is not None and is_bound and (short := _below_exercise(example)):
+        of_index = ", and by interest" if _is_on_an_index(subject.plan) else ""
+        words = f"the bound counts {amounts.counted(short, 'point')} for closing below the exercise value"
+        yield Line(words=f"{words}: by the bid-ask spread{of_index}")
 
 
 def _groups(legs: tuple[LegPlan, ...]) -> list[tuple[str, ...]]:
@@ -114,13 +114,13 @@ def _groups(legs: tuple[LegPlan, ...]) -> list[tuple[str, ...]]:
     return list(found.values())
 
 
-def _below_exercise(legs: Iterable[PositionLeg]) -> str:
-    """Return the index on which a long option outlives a short one of its group, "" where none does."""
-    for parts in groups_of(legs).values():
-        indices = (option.symbol for option, _ in parts if product(option.symbol).kind is Kind.INDEX)
-        if any(count < 0 for _, count in parts) and not ends_together(parts):
-            return next(indices, "")
-    return ""
+def _below_exercise(example: Example) -> Decimal:
+    """Return the points that closing the example may bring less than its exercise value."""
+    return sum((shortfall(parts) for parts in groups_of(example.position.legs).values()), ZERO)
+
+
+def _is_on_an_index(plan: Plan) -> bool:
+    return any(product(symbol).kind is Kind.INDEX for symbol in plan.underlyings)
 
 
 def _one_by_one(subject: Subject) -> str:
@@ -165,8 +165,16 @@ def _computed(worst: Worst, subject: Subject, example: Example) -> str:
         return f"{example.basis}, {price}, {times}"
     less = f" less {example.basis}, {price}," if example.is_bound and example.net > 0 else ""
     more = f" and {example.basis}, {price}," if example.is_bound and example.net < 0 else ""
+    return f"{_lost_points(worst.width, subject, example)}{less}{more} {times}"
+
+
+def _lost_points(points: Decimal, subject: Subject, example: Example) -> str:
+    """Return what is lost before the price: from strike to strike, and by closing below the exercise value."""
+    short = _below_exercise(example)
     both = ", added up," if len(_groups(subject.plan.legs)) > 1 else ""
-    return f"{amounts.counted(worst.width, 'point')} from strike to strike{both}{less}{more} {times}"
+    widths = f"{amounts.counted(points - short, 'point')} from strike to strike{both}" if points != short else ""
+    below = f"{amounts.counted(short, 'point')} below the exercise value" if short else ""
+    return " and ".join(filter(None, (widths, below)))
 
 
 def _single(subject: Subject, example: Example) -> str:

@@ -23,10 +23,10 @@ from engine.model.commission import most_to_deal
 from engine.model.contract import Option, Underlying
 from engine.model.event import CommissionReport, Event, ExecutionReport
 from engine.model.facts import EventCalendar
-from engine.model.loss_bound import trade_bound
+from engine.model.loss_bound import least_closing, shortfall, trade_bound
 from engine.model.money import ZERO
 from engine.model.order import Order, Purpose
-from engine.model.payoff import ends_together, intrinsic, least_payoff
+from engine.model.payoff import intrinsic
 from engine.model.position import Position, PositionLeg
 from engine.model.session import Session
 from engine.run.backtest.broker import BacktestBroker
@@ -42,6 +42,11 @@ from tests.e2e.bound_specs import spec_of, symbol_of
 
 SPECS = 600
 """Different specs: path after path takes the next one."""
+CAUSES = (
+    "the broker liquidated a leg",
+    "a protective stop closed a leg",
+    "a spread wider than the bound counts",
+)
 SESSIONS = timedelta(days=3)
 CASH = Decimal(100_000_000)
 FILLS = ("natural", "mid+0.2", "mid")
@@ -55,7 +60,8 @@ LIQUIDATED = 0.2
 class Path:
     """What came of one path. Units: dollars. bound: None where none exists, and where nothing was opened.
 
-    left_out: what the bound leaves out (docs/language.md, what a trade can lose): `LeftOutBroker` measures it.
+    cause: what of the path the bound does not answer for, of `CAUSES`, "" where it answers for all. left_out: what the
+    bound leaves out then (docs/language.md, what a trade can lose): `LeftOutBroker` measures it.
     """
 
     number: int
@@ -64,6 +70,7 @@ class Path:
     lost: Decimal = ZERO
     bound: Decimal | None = None
     left_out: Decimal = ZERO
+    cause: str = ""
     is_closed: bool = False
     is_in_parts: bool = False
     is_partly_filled: bool = False
@@ -81,8 +88,8 @@ class LeftOutBroker(BacktestBroker):
     """A broker that measures in dollars what the bound leaves out.
 
     It is what bid-ask spreads took of legs that closed without others of their group, what the market moved legs while
-    they waited for their fill after others of their group had closed, and what a structure of several expiries brought
-    less than its exercise value. positions: those of the engine, as they are now.
+    they waited for their fill after others of their group had closed, and what a structure of several expiries, or with
+    shares, brought less than the bound counts. positions: those of the engine, as they are now.
     """
 
     positions: Callable[[], Mapping[str, Position]]
@@ -143,9 +150,9 @@ class LeftOutBroker(BacktestBroker):
         self.moved += leg.sign * (first - worth) * leg.held * leg.option.multiplier
 
     def _note_below(self, order: Order, count: int, net: Decimal) -> None:
-        """Note how much less than its exercise value a structure of several expiries brings."""
+        """Note how much less than the bound counts a structure brings that no exchange holds to its exercise value."""
         parts = [(leg.option, -order.side_of(leg).sign * leg.ratio) for leg in order.legs]
-        least = None if ends_together(parts) else least_payoff(parts)
+        least = least_closing(parts) if shortfall(parts) else None
         if least is not None:
             self.below += max(least - net, ZERO) * count * 100
 
@@ -246,8 +253,8 @@ def path_of(number: int) -> Path:
     program = Program(bots=bots, pinned={bot.plan.digest: bot}, limits=AccountLimits(), install="bound")
     chance = Random(f"path {number}")
     walk = BoundWalk(
-        program, SmallMarket(number, symbol_of(number % SPECS)), EventCalendar(), fill_model(chance.choice(FILLS)), CASH,
-        chance=chance, liquidates=chance.random() < LIQUIDATED,
+        program, SmallMarket(number, symbol_of(number % SPECS)), EventCalendar(), fill_model(chance.choice(FILLS)),
+        CASH, chance=chance, liquidates=chance.random() < LIQUIDATED,
     )  # fmt: skip
     for _ in walk.through(FIRST, FIRST + SESSIONS):
         if walk.state is not None and not walk.state.active and walk.state.positions:
@@ -266,18 +273,31 @@ def _held_against(walk: BoundWalk, number: int, kind: str, position: Position) -
     net = _entry(position, opened)
     bound = trade_bound(position.legs, net, opened)
     has_groups = len({leg.group for leg in position.legs}) < len(position.legs)
+    cause = _cause(walk, position, walk.broker) if has_groups else ""
     return Path(
         number,
         kind,
         opened=opened,
         lost=-position.net,
         bound=bound,
-        left_out=walk.broker.left_out if has_groups else ZERO,
+        left_out=walk.broker.left_out if cause else ZERO,
+        cause=cause,
         is_closed=position.is_flat,
         is_in_parts=_closed_in_parts(walk, position),
         is_partly_filled=opened < position.quantity,  # of its entry
         is_liquidated=walk.is_liquidated,
     )
+
+
+def _cause(walk: BoundWalk, position: Position, broker: LeftOutBroker) -> str:
+    """Return what the bound does not answer for on this path, of `CAUSES`."""
+    assert walk.state is not None
+    orders = (each for each in walk.state.orders.values() if each.position == position.id)
+    if walk.is_liquidated:
+        return CAUSES[0]
+    if any(each.purpose is Purpose.PROTECT and each.has_fills for each in orders):
+        return CAUSES[1]
+    return CAUSES[2] if broker.below else ""
 
 
 def _entry(position: Position, opened: int) -> Decimal:
@@ -308,7 +328,7 @@ class Found:
 
     @property
     def beyond(self) -> list[Path]:
-        """Paths that lost more than their bound."""
+        """Paths that lost more than their bound, and than what it leaves out where it does not answer for all."""
         return [each for each in self.opened if each.bound is not None and each.lost > each.bound + each.left_out]
 
     @property
@@ -337,8 +357,8 @@ class Found:
         """Yield what came of it."""
         opened = self.opened
         yield f"{len(self.paths):,} paths: {len(opened):,} trades with a bound, {len(self.beyond)} lost more than it"
-        above = sum(each.share > 1 for each in opened) - len(self.beyond)
-        yield f"{above:,} lost more, by what the bound leaves out: spreads and moves of legs, and calendars"
+        for cause in CAUSES:
+            yield self._excluded([each for each in opened if each.cause == cause], cause)
         yield f"{sum(each.is_in_parts for each in opened):,} closed in parts, " + (
             f"{sum(each.is_partly_filled for each in opened):,} filled in part, "
             f"{sum(each.is_liquidated for each in opened):,} with a leg liquidated"
@@ -347,6 +367,12 @@ class Found:
         for kind in sorted({each.kind for each in opened}):
             shares = [each.share for each in opened if each.kind == kind]
             yield f"{kind:16} {len(shares):6,} trades, at most {max(shares):7.2%} of the bound"
+
+    def _excluded(self, paths: Sequence[Path], cause: str) -> str:
+        """Say how many of the paths that the bound does not answer for lost more than it, and how much at most."""
+        more = [each.lost - each.bound for each in paths if each.bound is not None and each.lost > each.bound]
+        most = f", ${max(more):,.0f} at most" if more else ""
+        return f"{len(paths):,} on which {cause}: {len(more):,} lost more than the bound{most}"
 
 
 def tried(numbers: Sequence[int], workers: int = 1) -> Found:

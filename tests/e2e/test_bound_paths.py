@@ -4,7 +4,7 @@ import pytest
 
 from engine.model.loss_bound import trade_bound
 from engine.review.example import example_of
-from tests.e2e.bound_paths import SPECS, bot_of, path_of, tried
+from tests.e2e.bound_paths import CAUSES, SPECS, bot_of, path_of, tried
 
 
 @pytest.mark.long
@@ -16,17 +16,29 @@ def test_ci_no_trade_loses_more_than_its_bound() -> None:
 @pytest.mark.parametrize(
     "number",
     [
-        6716,  # a calendar closed below its exercise value
-        6819,
-        3141,  # the long leg waited for its fill when the short one had closed
-        13154,  # the other legs waited for size when the broker had liquidated one
-        30231,  # the long leg expired worthless when the short one had closed
+        200737,  # a protective stop bought the short leg, and the spread of the long leg was wide
+        201432,
     ],
 )
 def test_a_loss_beyond_the_bound_is_what_the_bound_leaves_out(number: int) -> None:
     path = path_of(number)
     assert path.bound is not None
+    assert path.cause == CAUSES[1]
     assert path.bound < path.lost <= path.bound + path.left_out
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        200643,  # a collar sold below the strike of its put
+        202619,  # a double calendar closed below its exercise value
+    ],
+)
+def test_the_bound_counts_what_closing_brings_below_the_exercise_value(number: int) -> None:
+    path = path_of(number)
+    assert path.bound is not None
+    assert path.cause == ""
+    assert path.lost <= path.bound
 
 
 @pytest.mark.parametrize("number", range(0, SPECS, 10))

@@ -47,7 +47,6 @@ exits:
   - time: "15:45"
 risk:
   undefined_risk: allow
-  max_loss_per_trade: $700000
   halt_when:
     - vix_spike: {above: 0.2 pts}
 """

@@ -1,6 +1,6 @@
 """The most that one trade can lose when its legs come apart, and the cash that uncovered short puts need."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -8,8 +8,8 @@ from hand_desk import call, put
 
 from engine.model.commission import most_to_deal
 from engine.model.contract import Option, share
-from engine.model.loss_bound import dollars_at_risk, least_brought, loss_bound, why_unbound
-from engine.model.payoff import Way, cash_for_puts
+from engine.model.loss_bound import dollars_at_risk, least_brought, least_closing, loss_bound, shortfall, why_unbound
+from engine.model.payoff import Part, Way, cash_for_puts, least_payoff
 from engine.model.position import PositionLeg
 
 LATER = date(2027, 2, 19)
@@ -68,9 +68,32 @@ def test_shares_that_are_sold_without_their_calls_can_be_lost_beside_them() -> N
 
 def test_a_long_leg_that_ends_later_covers_and_one_that_ends_sooner_does_not() -> None:
     near, far = put(100, "SPY"), put(90, "SPY", LATER)
-    assert loss_bound((leg("near", near, -1), leg("far", far, 1)), Decimal(1)) == 9
+    assert loss_bound((leg("near", near, -1), leg("far", far, 1)), Decimal(1)) == Decimal("9.10")
     assert loss_bound((leg("far", put(100, "SPY", LATER), -1), leg("near", put(90, "SPY"), 1)), Decimal(1)) == 99
     assert loss_bound((leg("near", near, -1, "near"), leg("far", far, 1, "far")), Decimal(1)) == 99
+
+
+def later(option: Option, days: int = 30) -> Option:
+    return Option(option.symbol, option.trading_class, option.expiry + timedelta(days), option.strike, option.right)
+
+
+@pytest.mark.parametrize(
+    ("parts", "points"),
+    [
+        ([(put(6000), -1), (put(5990), 1)], "0"),  # exchanges hold a vertical spread to its exercise value
+        ([(put(600, "SPY"), -1), (later(put(600, "SPY")), 1)], "0.60"),  # 0.1 % of the strike
+        ([(put(6000), -1), (later(put(6000)), 1)], "35.59"),  # and 6 % a year of 6000 for 30 days
+        ([(put(6000), -2), (later(put(6000)), 2)], "71.18"),
+        ([(put(6000), 1), (later(put(6000)), -1)], "0"),  # the short one lives on: nothing covers it
+        ([(put(5900), -1), (later(put(5900)), 1), (call(6000), -1), (later(call(6000)), 1)], "35.59"),
+        ([(put(6000), -1), (later(put(6000)), 1), (call(5900), -1), (later(call(5900)), 1)], "70.59"),
+        ([(share("SPY"), 1), (put(590, "SPY"), 1), (call(600, "SPY"), -1)], "0.59"),
+        ([(share("SPY"), 1), (call(600, "SPY"), -1)], "0"),
+    ],
+)
+def test_what_no_exchange_holds_to_its_exercise_value_may_bring_less(parts: list[Part], points: str) -> None:
+    assert shortfall(parts) == Decimal(points)
+    assert least_closing(parts) == (None if least_payoff(parts) is None else least_payoff(parts) - shortfall(parts))
 
 
 def test_dollars_count_the_cash_of_all_groups_together() -> None:

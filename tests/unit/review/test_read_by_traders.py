@@ -274,11 +274,11 @@ def test_a_short_call_loses_nothing_when_the_underlying_falls() -> None:
     assert "short_put with the underlying at 0 (undefined_risk: allow)" in told(PUT)
 
 
-def test_the_bound_of_a_calendar_on_an_index_says_what_it_leaves_out() -> None:
+def test_the_bound_of_a_calendar_counts_what_closing_brings_below_the_exercise_value() -> None:
     calendar = (EXAMPLES / "double_calendar.yaml").read_text(encoding="utf-8")
-    words = "can be worth less than their exercise value: what closing brings below it is not in the bound\n"
-    assert f"options on SPX {words}" in told(calendar)
-    assert words not in told(calendar.replace("underlying: SPX", "underlying: SPY"))
+    words = "for closing below the exercise value: by the bid-ask spread"
+    assert f"the bound counts 13.02 points {words}, and by interest\n" in told(calendar)
+    assert f"{words}\n" in told(calendar.replace("underlying: SPX", "underlying: SPY"))
     assert words not in told()
 
 

@@ -49,7 +49,6 @@ exits:
 exit_order: {start: natural, wait: 5s, tries: 1, then: market}
 risk:
   undefined_risk: allow
-  max_loss_per_trade: $700000
 """
 
 
@@ -218,8 +217,8 @@ OF_THE_OPEN = "{expected_move: {asof: open, above: %s pts}}"
         ("  window", f"  when: [{OF_THE_OPEN % 5}]\n  window", 1),
         ("  window", f"  when: [{OF_THE_OPEN % 500}]\n  window", 0),
         ("  window", f"  when: [{{name: some, any: [{OF_THE_OPEN % 500}, {{vix: {{above: 5}}}}]}}]\n  window", 1),
-        ("  max_loss", f"  halt_when: [{OF_THE_OPEN % 500}]\n  max_loss", 1),
-        ("  max_loss", f"  halt_when: [{OF_THE_OPEN % 5}]\n  max_loss", 0),
+        ("  undefined", f"  halt_when: [{OF_THE_OPEN % 500}]\n  undefined", 1),
+        ("  undefined", f"  halt_when: [{OF_THE_OPEN % 5}]\n  undefined", 0),
     ],
 )
 def test_what_is_the_same_all_day_is_judged_as_well(

@@ -240,7 +240,7 @@ def test_a_married_put_and_a_collar_have_their_worst_case() -> None:
     assert isinstance(by_name["long_put"].option, Option)
     debit = order.limit_price
     assert debit is not None
-    assert position(desk).max_risk == (debit - 595) * 100
+    assert position(desk).max_risk == (debit - 595 + Decimal("0.60")) * 100, "0.1% of 595 for the bid-ask spread"
 
 
 FAR = {"legs": WRITE["legs"].replace("dte: 0", "dte: {nearest: 90}"), "exits": "\n  - dte: {at_most: 5}\n"}
@@ -309,9 +309,9 @@ def test_a_budget_counts_shares_and_options_of_the_structure(most: str, count: i
     assert [order.quantity for order in desk.submitted] == [count] * bool(count)
 
 
-@pytest.mark.parametrize(("most", "count"), [("$330", 0), ("$340", 1), ("$700", 2)])
+@pytest.mark.parametrize(("most", "count"), [("$390", 0), ("$400", 1), ("$800", 2)])
 def test_a_loss_that_a_put_bounds_is_counted_and_its_order_goes_out(most: str, count: int) -> None:
-    """598.30 a share at mid and 595 at least at expiry; two steps of the ladder and commissions: $333.86 a lot."""
+    """598.30 a share at mid and 594.40 at least; two steps of the ladder and commissions: $393.86 a lot."""
     legs = WRITE["legs"] + "  long_put: {buy: put, strike: {below: short_call, by: 5 pts}}\n"
     desk = desk_of(legs=legs, quantity=f"{{max_loss: {most}, at_most: 5}}")
     desk.until("10:00")

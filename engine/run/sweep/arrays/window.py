@@ -16,9 +16,8 @@ from engine.evaluate.snapshot import Held, Ledger, View
 from engine.model.commission import estimate
 from engine.model.contract import LOT, Option
 from engine.model.facts import Facts
-from engine.model.loss_bound import most_commissions
+from engine.model.loss_bound import least_closing, most_commissions
 from engine.model.money import ZERO
-from engine.model.payoff import least_payoff
 from engine.order.band import price_band
 from engine.order.ladder import Bound, Holds, limited_at
 from engine.run.backtest.fills import FillModel
@@ -266,7 +265,7 @@ class Window:
         """Return the least that a structure pays at expiry per share, None without a bound."""
         parts = tuple((leg.option, leg.sign) for leg in selection.legs)
         if parts not in self._payoffs:
-            self._payoffs[parts] = least_payoff(parts)
+            self._payoffs[parts] = least_closing(parts)
         return self._payoffs[parts]
 
     def _is_refused(self, worst: Decimal | None, judged: Judged) -> bool:
