@@ -164,7 +164,7 @@ class IbLink:
             events = await self._settled(wire)
             if abs(self._time.apart) > DAY_IN_DOUBT:
                 raise trouble.other_day(self._settings, self._time.apart)
-            events += self._told_whether_known()
+            events += self._told_whether_known(events)
             await learn_legs(wire, self._book, self.combos.leg_ids)
         except ConnectionError as problem:
             await self.close()
@@ -338,11 +338,16 @@ class IbLink:
         ahead = None if told is None else self._time.heard(told, wire.fence.age)
         return [] if ahead is None else [ClocksApart(self._now, ahead)]
 
-    def _told_whether_known(self) -> list[Event]:
-        """Return that the broker has not told his time on this connection, or that he does again."""
+    def _told_whether_known(self, events: Sequence[Event]) -> list[Event]:
+        """Return that the broker has not told his time on this connection, or that he does again.
+
+        events: those of the connection so far. What they say of the clocks is not said twice.
+        """
         if not self._goes_by_broker or self._time.is_known is not self._is_time_doubted:
             return []
         self._is_time_doubted = not self._time.is_known
+        if any(isinstance(event, ClocksApart) for event in events):
+            return []
         return [ClocksApart(self._now, self._time.apart, is_known=self._time.is_known)]
 
     def _begin_time(self, wire: Wire) -> None:

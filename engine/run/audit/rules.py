@@ -8,7 +8,7 @@ from engine.compile.lifecycle import LIFECYCLE
 from engine.model.errors import RulebotError
 from engine.model.order import Order
 from engine.model.session import Session, exchange_date
-from engine.record.record import BY_HAND, IS_NAMED, Kind, Record
+from engine.record.record import BY_HAND, COMPUTER_AHEAD, IS_NAMED, Kind, Record
 from engine.run.audit.orders import is_tried_again, leaves
 from engine.run.audit.tape import Entry, Finding, Tape
 from engine.run.desk import SpecText, compile_text
@@ -173,11 +173,19 @@ def one_text(tape: Tape) -> Iterator[Finding]:
 
 
 def in_order(tape: Tape) -> Iterator[Finding]:
-    """20: Records can be read, their numbers follow each other, and within a run time never goes back."""
+    """20: Records can be read, their numbers follow each other, and within a run time never goes back.
+
+    But at a connection that begins by the broker's time after one that went by this computer's clock: its first record
+    is the alarm that tells how far these are apart.
+    """
     yield from tape.unreadable
     last: Entry | None = None
+    is_up = False
     for entry in tape.entries:
         is_back = last is not None and entry.record.at < last.record.at
-        if last is not None and is_back and entry.kind not in _BEGINNINGS:
+        is_begun = entry.kind in _BEGINNINGS or (not is_up and COMPUTER_AHEAD in entry.record.data)
+        if last is not None and is_back and not is_begun:
             yield entry.finding(f"it is earlier than number {last.seq}, {last.record.at:%Y-%m-%d %H:%M:%S} UTC")
+        if entry.kind is Kind.LINK:
+            is_up = bool(entry.record.data["up"])
         last = entry

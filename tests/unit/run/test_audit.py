@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -23,7 +24,7 @@ from engine_day import (
 
 from engine.model.order import OrderStatus, Purpose
 from engine.model.session import session_from
-from engine.record.record import Json, Kind, Record
+from engine.record.record import COMPUTER_AHEAD, Json, Kind, Record
 from engine.run.audit.audit import INVARIANTS, SHOWN, audit
 from engine.run.desk import SpecText, compile_text, load_desk
 from engine.spec.shipped import shipped
@@ -259,6 +260,23 @@ def silent_fill() -> Days:
 )
 def test_tampering_is_found(tampered: Callable[[], Days], number: int, words: str) -> None:
     assert words in broken(tampered()).get(number, "nothing")
+
+
+@pytest.mark.parametrize(
+    ("is_up", "data", "is_sound"),
+    [
+        (False, {"text": "clocks", COMPUTER_AHEAD: 3600.0}, True),
+        (True, {"text": "clocks", COMPUTER_AHEAD: 3600.0}, False),
+        (False, {"text": "something else"}, False),
+    ],
+)
+def test_time_goes_back_only_at_a_connection_that_tells_of_clocks(is_up: bool, data: Json, is_sound: bool) -> None:
+    """The engine went by a computer's clock that was an hour ahead, and the broker tells his time again."""
+    ended = sound_day()[-1].at
+    link = Record(ended + timedelta(hours=1), Kind.LINK, data={"up": is_up, "reason": "r"})
+    assert isinstance(data, dict)
+    told = Record(ended, Kind.ALARM, data=data)
+    assert (20 not in broken([*sound_day(), link, told])) is is_sound
 
 
 def test_an_entry_at_work_goes_on_after_a_pause() -> None:
