@@ -38,7 +38,7 @@ class BotDay:
     with the reason. halt: why no more entries today, None while free; halt_rule: the condition that is the cause, ""
     of any other; halted: the same in words. realized: dollars that closing has made today,
     after commissions. skip: why the day is over without an entry; skipped: the same in words. closing: the exit that a
-    halt which closes what is open comes to (`close: all` of a condition, `at_daily_loss: close`), from that halt on:
+    halt which closes what is open comes to (`close: all` of a condition or of `at_daily_loss`), from that halt on:
     what still fills is closed by it, too; closing_text: the digest of the text whose condition it was, since what was
     opened under another one is closed by the conditions of that alone; "" for all texts.
     window: which of the session's windows `tried`, `agains`, `last_end` and `decided` are of; before: entries sent in

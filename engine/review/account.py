@@ -59,7 +59,7 @@ LIMITS: Mapping[str, Callable[[AccountDocument], str]] = {
         f"all bots halt for the day once they have lost {_dollars(d.daily_loss)} together since the session began; no "
         "entry while a position that counts has no sound quote"
     ),
-    "at_daily_loss": lambda d: "that loss closes what all bots have open" if d.at_daily_loss else "",
+    "at_daily_loss": lambda d: "that loss closes what all bots have open (close: all)" if d.at_daily_loss else "",
     "daily_profit": lambda d: (
         f"all bots halt for the day once they have made {_dollars(d.daily_profit)} together since the session began"
     ),

@@ -24,7 +24,7 @@ VALUES: Mapping[str, str] = {
     "filled": "an entry that filled: another may follow beside it",
     "any": "whatever the entry before came to",
     "skip": "no trade while a bot holds one of the contracts the other way round",
-    "stop_entries": "nothing more is entered that day, and open positions go on under their exits",
+    "none": "open positions go on under their exits",
     "allow": "it is done all the same, with its risk",
     "shift": "the leg takes the next strike out of the money that no position holds the other way round",
     "hold": "nothing is done but to raise the alarm; of a roll, the position stays as it is until the next session",

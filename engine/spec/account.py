@@ -28,7 +28,7 @@ def account_document(tree: Tree) -> AccountDocument:
         about=str(tree["about"]),
         account=str(tree.get("account", "")),
         daily_loss=number(risk.get("daily_loss")),
-        at_daily_loss=risk.get("at_daily_loss") == "close",
+        at_daily_loss=mapping(risk.get("at_daily_loss", {})).get("close") == "all",
         daily_profit=number(risk.get("daily_profit")),
         max_open=_count(risk.get("max_open")),
         orders_per_minute=_count(risk.get("orders_per_minute")),

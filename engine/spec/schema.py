@@ -26,7 +26,15 @@ from engine.spec.readings import meant
 from engine.spec.sections import NOT_LEGS
 from engine.spec.source import Plain, Source
 from engine.spec.suggest import closest, did_you_mean
-from engine.spec.words import BOUNDED, KEYS_ELSEWHERE, KEYS_TO_COME, MEASURES, MEASURES_OF_OTHERS, WORDS_OF_OTHERS
+from engine.spec.words import (
+    BOUNDED,
+    KEYS_ELSEWHERE,
+    KEYS_TO_COME,
+    MEASURES,
+    MEASURES_OF_OTHERS,
+    SPELT_BEFORE,
+    WORDS_OF_OTHERS,
+)
 
 
 @lru_cache(maxsize=8)
@@ -421,7 +429,8 @@ def _wrong_shape(look: _Look, path: Path, error: Any) -> Diagnostic:
     owed = _owed(error) or "one value"
     is_noun = not owed.startswith("this is ") and _schema(error).get("type") in _COLLECTIONS
     said = f"{_called(path)} owes {owed}" if is_noun else owed_words(owed, path)
-    help = _by_a_sign(path, instance) or _ends(path, instance) or _example(path, _schema(error))
+    before = SPELT_BEFORE.get((str(path[-1]), str(instance))) if path else None
+    help = before or _by_a_sign(path, instance) or _ends(path, instance) or _example(path, _schema(error))
     if isinstance(instance, dict):
         help = _odd_beginning(instance) or help
     return look.source.diagnostic("RB120", path, f"{said}, is {is_what}", help)

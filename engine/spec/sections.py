@@ -256,7 +256,7 @@ def risk(tree: Tree) -> Risk:
         r=number(tree.get("r")),
         max_loss_per_trade=number(tree.get("max_loss_per_trade")),
         daily_loss=_of_a_day(tree.get("daily_loss")),
-        at_daily_loss=tree.get("at_daily_loss") == "close",
+        at_daily_loss=mapping(tree.get("at_daily_loss", {})).get("close") == "all",
         daily_profit=_of_a_day(tree.get("daily_profit")),
         require=conditions(tree.get("require"), (*path, "require")),
         halt_when=conditions(tree.get("halt_when"), _HALTS),

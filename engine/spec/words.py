@@ -36,6 +36,11 @@ KEYS_TO_COME = {
     ("again", "with"): "another spec waits for this one: 'last_exit: {called: NAME, is: stop}' under its own 'when'"
 }
 """Keys, with the one that they stand under, that the language has and this version has not; and what says the same."""
+SPELT_BEFORE = {
+    ("at_daily_loss", "close"): "write 'at_daily_loss: {close: all}'",
+    ("at_daily_loss", "stop_entries"): "leave it out, or write 'at_daily_loss: {close: none}'",
+}
+"""Keys with a word that they took before, and how that is written."""
 _SIDE_AND_RIGHT = "'sell: put' and 'buy: call' say side and right in one"
 WORDS_OF_OTHERS = {
     "action": _SIDE_AND_RIGHT,

@@ -304,7 +304,7 @@ def halt_by_account(work: Work) -> None:
 
 
 def _close_by_loss(work: Work, name: str) -> None:
-    """Have all that a bot has open closed, under whatever text, in the next turn (`at_daily_loss: close`)."""
+    """Have all that a bot has open closed, under whatever text, in the next turn (`at_daily_loss: {close: all}`)."""
     work.put_day(replace(work.bots[name].day, closing=DAILY_LOSS, closing_text=""))
     wake(work, name, 0.0)
 

@@ -68,7 +68,7 @@ def step_exits(work: Work, position: Position) -> None:
         return
     if work.bots[position.bot].day.closing == DAILY_LOSS:
         if position.exit_reason != DAILY_LOSS:
-            leave(work, position, DAILY_LOSS, "the loss of the day closes it (at_daily_loss)")
+            leave(work, position, DAILY_LOSS, "the loss of the day closes it (close: all)")
         return
     if _is_left_by_liquidation(work, position):
         leave(work, position, LIQUIDATION)

@@ -102,7 +102,7 @@ RISK: Keys = {
     "daily_loss": Key(key="daily_loss", said=_money, judge=judge_day, read=_of_day),
     "at_daily_loss": Key(
         key="at_daily_loss",
-        said=lambda value, _: "close" if value else "stop_entries",
+        said=lambda value, _: "{close: all}" if value else "{close: none}",
         judge=_judge_closing,
     ),
     "daily_profit": Key(

@@ -18,14 +18,15 @@ from engine.spec.source import Plain
 LIMITS, LIMITS_BROKEN, LIMITS_GONE = OF_ACCOUNT = ("account_limits", "account_broken", "account_removed")
 EXTENDED, EXTENDED_BROKEN = OF_EXTENDED = ("extended", "extended_broken")
 DOCUMENTS = (*OF_ACCOUNT, *OF_EXTENDED)
-WORST = "worst_case"
+WORST, LOSS, AT_LOSS = "worst_case", "daily_loss", "at_daily_loss"
 DRAWN: Mapping[str, tuple[Plain, ...]] = {
     "max_open": (1, 1, 2, 3),
     "entries_per_day": (1, 2, 3, 5),
     "orders_per_minute": (1, 2, 4),
     "max_contracts_per_order": (1, 2, 4, 8),
     "max_notional_per_order": ("$60000", "$1000000", "$3000000"),
-    "daily_loss": ("$5", "$100", "$1000"),
+    LOSS: ("$5", "$100", "$1000"),
+    AT_LOSS: ("all", "all", "none"),
     "daily_profit": ("$5", "$100", "$1000"),
     "price_band": (Decimal("0.02"), Decimal("0.25"), "1%", "25%"),
     WORST: ("$100", "$600", "$3000"),
@@ -41,6 +42,8 @@ def limits_said(text: str) -> Limits:
     """Return which limits of those that are drawn a document has, and what they are."""
     risk = mapping(_tree(text)["risk"]) if text else {}
     plain = {name: value for name, value in risk.items() if name in DRAWN}
+    if AT_LOSS in plain:
+        plain[AT_LOSS] = mapping(plain[AT_LOSS])["close"]
     for each in filter(_is_worst, sequence(risk.get("require"))):
         plain[WORST] = mapping(mapping(each)[WORST])["at_most"]
     return tuple(plain.items())
@@ -51,7 +54,7 @@ def with_limits(text: str, limits: Limits) -> str:
     tree = _tree(text or FIRST)
     before = mapping(tree["risk"])
     risk = {name: value for name, value in before.items() if name not in DRAWN and name != "require"}
-    risk |= {name: value for name, value in limits if name != WORST}
+    risk |= {name: {"close": value} if name == AT_LOSS else value for name, value in limits if name != WORST}
     require: list[Plain] = [each for each in sequence(before.get("require")) if not _is_worst(each)]
     require += [{WORST: {"at_most": value}} for name, value in limits if name == WORST]
     if require:
@@ -65,6 +68,10 @@ def drawn_limits(chance: Random, before: Limits) -> Limits:
     for _ in range(chance.choice((1, 1, 2, 3))):
         name = chance.choice(tuple(DRAWN))
         found[name] = chance.choice((*DRAWN[name], None))
+        if name == AT_LOSS and found.get(LOSS) is None:
+            found[LOSS] = chance.choice(DRAWN[LOSS])
+    if found.get(LOSS) is None:
+        found.pop(AT_LOSS, None)
     kept = tuple((name, value) for name, value in found.items() if value is not None)
     return kept if kept not in ((), before) else (("max_open", 3 if before != (("max_open", 3),) else 2),)
 

@@ -10,9 +10,9 @@ from engine.model.event import BrokerStatus
 from engine.model.facts import Grids
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
-from engine.model.session import exchange_date, session_from, trades_no_more
+from engine.model.session import Session, exchange_date, session_from, trades_no_more
 from engine.model.values import dataclass
-from engine.record.record import Kind
+from engine.record.record import Kind, Record
 from engine.run.aftermath.at_once import entries_at_once, exits_at_once
 from engine.run.aftermath.books import PREFIX, base_of, compare_books, fills_that_differ
 from engine.run.aftermath.covered import calls_without_shares
@@ -47,6 +47,7 @@ from engine.run.chaos.limited import documents_taken_up, entries_and_refusals
 from engine.run.chaos.unprotected import unprotected_too_long
 from engine.run.desk import Desk
 from engine.turn.closing import leaves_to_expire, planned_exit
+from engine.turn.leaving import DAILY_LOSS
 from engine.turn.losses import NEVER_AGAIN
 from engine.turn.program import CompiledBot
 from engine.turn.protecting import stop_price
@@ -364,6 +365,15 @@ def _overdue(position: Position, bot: CompiledBot | None, day: Day, now: datetim
     asked = [record for record in day.records if record.kind is Kind.OPERATOR]
     if asked and asked[-1].at <= there and standing_of(asked).must_close(position.bot, position.id):
         yield f"{position.id} of {position.bot} is open, and a person has asked for it to be closed"
+    if any(record.at <= there for record in _closing_days(day, position, session)):
+        yield f"{position.id} of {position.bot} is open, and the loss of the day closes everything"
+
+
+def _closing_days(day: Day, position: Position, session: Session) -> list[Record]:
+    """Return the records of a bot's day from which on its loss, or that of the account, closes what it has open."""
+    days = [record for record in day.records if record.kind is Kind.BOT_DAY and record.bot == position.bot]
+    today = [record for record in days if record.data["date"] == session.date.isoformat()]
+    return [record for record in today if record.data.get("closing") == DAILY_LOSS]
 
 
 def _governed(aftermath: Aftermath, desk: Desk) -> Iterable[str]:

@@ -10,7 +10,7 @@ about: Limits over all bots.
 account: DU1234567
 risk:
   daily_loss: $500
-  at_daily_loss: close
+  at_daily_loss: {close: all}
   max_open: 3
   require:
     - worst_case: {at_most: $3000}

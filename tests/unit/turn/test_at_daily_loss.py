@@ -1,4 +1,4 @@
-"""`at_daily_loss: close`: the loss of the day closes what is open."""
+"""`at_daily_loss: {close: all}`: the loss of the day closes what is open."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -14,7 +14,9 @@ RISK = "{max_loss_per_trade: $2000}"
 LATE = '\n  - time: "15:45"\n'
 
 
-@pytest.mark.parametrize(("key", "closes"), [("", False), (", at_daily_loss: close", True)])
+@pytest.mark.parametrize(
+    ("key", "closes"), [("", False), (", at_daily_loss: {close: none}", False), (", at_daily_loss: {close: all}", True)]
+)
 def test_the_loss_of_the_day_closes_what_is_open_where_that_is_asked(key: str, closes: bool) -> None:
     desk = Desk((text_of(exits='\n  - time: "15:45"\n', risk=f"{{max_loss_per_trade: $2000, daily_loss: $100{key}}}"),))
     desk.opened()
