@@ -93,3 +93,42 @@ def test_20_75_an_exit_goes_out_after_the_gateway_stood_still_while_the_store_is
         assert verify(connection) is None
     opened.close()
     assert not any(path.exists() for path in places(store))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(500)
+def test_75_an_engine_killed_on_a_locked_store_is_followed_by_one_that_watches_exits(tmp_path: Path) -> None:
+    """The store stays locked over the death of the first engine, the start of the second and the time of the exit."""
+    (tmp_path / "holder.yaml").write_text(spec_of("holder", "09:30", "09:32:00"))
+    store, heard = tmp_path / "s.db", tmp_path / "gateway.log"
+    says, again = tmp_path / "engine.log", tmp_path / "again.log"
+    environ = {"RULEBOT_DATA": str(tmp_path / "data"), "NO_COLOR": "1"}
+    serve = (sys.executable, "-m", "engine.cli.main", "gateway", "--port", "0", "--date", DAY, "--seed", "7")
+    with process(heard, environ, *serve, "--write-ledger", str(tmp_path / "ledger.jsonl")):
+        until(lambda: "SIMULATED TWS gateway on" in heard.read_text(), heard, 60)
+        shift = new_york("09:29:00") - time.time()
+        address = heard.read_text().split()[4]
+        run = ("run", "--paper", "--plain", "--gateway", address, "--store", str(store), str(tmp_path / "holder.yaml"))
+        command = (sys.executable, "-c", ENGINE, str(shift), *run)
+        with process(says, environ, *command) as first:
+            until(lambda: "filled: sold" in says.read_text(), says, 180)
+            other = sqlite3.connect(store, isolation_level=None, timeout=30)
+            other.execute("BEGIN EXCLUSIVE")
+            until(lambda: any(path.exists() for path in places(store)), says, 60)
+            first.kill()
+            first.wait(20)
+        with process(again, environ, *command) as second:
+            until(lambda: "closed: time" in again.read_text(), again, 240)
+            assert "takes records again" not in again.read_text()
+            other.close()
+            until(lambda: "takes records again" in again.read_text(), again, 60)
+            second.send_signal(signal.SIGINT)
+            assert second.wait(60) == 0, again.read_text()
+    with StoreReader(store) as reader:
+        fills = [record.data["purpose"] for record in reader.records((Kind.FILL,))]
+    assert sorted(fills) == ["entry", "entry", "exit", "exit"]
+    opened = read_store(store)
+    with opened.engine.connect() as connection:
+        assert verify(connection) is None
+    opened.close()
+    assert not any(path.exists() for path in places(store))
