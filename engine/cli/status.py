@@ -1,23 +1,25 @@
 """`rulebot status`: what is open, what protects it, what works, and whether the engine may trade."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import click
 
 from engine.cli.stores import other_version_words, print_json, shows_store
 from engine.cli.width import echo, table, terminal_width
-from engine.decide.compliance import has_breach
 from engine.model.money import ZERO
 from engine.record.record import Record
 from engine.run.asked import TO_BE_CLOSED, kept_out, named_in, reason_of, standing_of, trading_of
 from engine.run.columns import aligned, one_line, price, signed
 from engine.run.connected import connected
+from engine.run.growth_text import grown_of
 from engine.run.kept import ExitKept, kept_lines, read_kept
+from engine.run.late import late_told
 from engine.run.resume import resume_from
+from engine.run.run_texts import bot_of
 from engine.run.today import open_as_marked, owed_today, realized_today
 from engine.run.trade_text import bare_text, error_text, holding_of, provisional_text
-from engine.run.why_text import row_words
 from engine.store.latest import shown_store
 from engine.store.place import Place, shown_path
 from engine.store.queries import Row, Run, StoreReader
@@ -86,7 +88,10 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
         "positions": positions,
         "orders": [_order(row) for row in orders if row["ref"] not in resting],
         "exits": [each.as_document() for each in kept],
-        "growing": _growing(known),
+        "growing": _growing(run, known),
+        "delayed_data": [
+            {"symbol": each.symbol, "bots": list(each.bots), "words": each.words} for each in late_told(reader)
+        ],
         "errors": [
             {"bot": row["strategy_id"], "position": row["position"], "left": error_text(row)}
             for row in reader.view("trades", status="ERROR")
@@ -106,10 +111,16 @@ def _known(reader: StoreReader) -> State | None:
     return None if at is None else resume_from(reader.recall(at), at).state
 
 
-def _growing(known: State | None) -> list[dict[str, Any]]:
-    """Return the compliant sessions in a row of bots whose quantity grows by them."""
-    days = [] if known is None else [state.day for state in known.bots.values() if state.day.row_of]
-    return [{"bot": day.bot, "compliant": day.compliant, "breach": has_breach(day)} for day in days]
+def _growing(run: Run, known: State | None) -> list[dict[str, Any]]:
+    """Return what the quantities stand at that grow with compliant sessions."""
+    days = {} if known is None else {name: state.day for name, state in known.bots.items() if state.day.row_of}
+    found = []
+    for name, day in days.items():
+        bot = bot_of(run, name) if name in run.specs else None
+        if bot is not None and bot.plan.growth is not None:
+            told = grown_of(bot.plan.growth, bot.plan.quantity, day, bot.plan.digest)
+            found.append({"bot": name, **asdict(told), "words": told.words})
+    return found
 
 
 def _reload(record: Record | None) -> dict[str, Any] | None:
@@ -157,6 +168,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
         f"   today {signed(document['realized_today'])} realised, {signed(document['open_today'])} open"
         f"{provisional_text(document['commissions_owed'])}",
         *([f" {document['connection']}"] if document["connection"] else []),
+        *(f" {one['words']}" for one in document["delayed_data"]),
         "",
         *(_position_lines(document["positions"]) or [" nothing is open"]),
     ]
@@ -178,7 +190,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
     ]
     lines += [f" {one['bot']} {one['position']}: {one['left']}" for one in document["errors"]]
     lines += [f" {line}" for line in kept_lines([ExitKept(**one) for one in document["exits"]], is_named=True)]
-    lines += [f" {one['bot']} {row_words(one['compliant'], has_breach=one['breach'])}" for one in document["growing"]]
+    lines += [f" {one['bot']} {one['words']}" for one in document["growing"]]
     lines += [f" halted: {halt['bot']}: {halt['reason']}" for halt in document["halts"]]
     if reload := document["reload"]:
         words = "reload refused: " if reload["what"] == "refused" else "reload waits for "

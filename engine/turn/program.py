@@ -380,6 +380,16 @@ class Program:
         refused = {symbol for symbols, is_allowed in read if not is_allowed for symbol in symbols}
         return frozenset({symbol for symbols, is_allowed in read if is_allowed for symbol in symbols} - refused)
 
+    def on_late_data(self, symbol: str) -> tuple[str, ...]:
+        """Return the bots that trade on a symbol's data although it comes late; "" is of any symbol."""
+        return tuple(
+            sorted(
+                name
+                for name, bot in self.bots.items()
+                if bot.plan.risk.delayed_data and symbol in ("", *bot.plan.needs.symbols, *bot.plan.needs.indices)
+            )
+        )
+
     def extras(self) -> Extras:
         """Return what lines are asked for beside quotes, by all texts that govern anything."""
         return frozenset(extra for text in self.texts for extra in text.plan.needs.extras)

@@ -50,7 +50,7 @@ from engine.model.money import ZERO
 from engine.model.position import Position
 from engine.model.values import replace
 from engine.record.codec import encode
-from engine.record.record import DATA_TROUBLE, OPENING_MOVE, Json, Kind
+from engine.record.record import DATA_TROUBLE, LATE, OPENING_MOVE, Json, Kind
 from engine.turn import adjusted, assigned, covering, daily, doubting, marking, past_us, settling, surplus, watching
 from engine.turn.asking import orders_listed, step_asking
 from engine.turn.bars import take_bars, take_implied
@@ -338,11 +338,12 @@ def _on_dividend(work: Work, event: DividendReport) -> dict[str, Any]:
 
 
 def _on_trouble(work: Work, event: DataTrouble) -> None:
-    work.record(Kind.FACTS, symbol=event.symbol, what=DATA_TROUBLE, value=event.text)
-    for name, bot in work.program.bots.items() if event.is_late else ():
-        if bot.plan.risk.delayed_data and event.symbol in ("", *bot.plan.needs.symbols, *bot.plan.needs.indices):
-            text = f"{event.symbol or 'market data'} comes 10 to 15 minutes late, and {name} trades on it: delayed_data"
-            work.alarm(name, text, key=f"late {event.symbol}")
+    traders = work.program.on_late_data(event.symbol) if event.is_late else ()
+    late: dict[str, Json] = {LATE: list(traders)} if event.is_late else {}
+    work.record(Kind.FACTS, symbol=event.symbol, what=DATA_TROUBLE, value=event.text, **late)
+    for name in traders:
+        text = f"{event.symbol or 'market data'} comes 10 to 15 minutes late, and {name} trades on it: delayed_data"
+        work.alarm(name, text, key=f"late {event.symbol}")
 
 
 def _on_warning(work: Work, event: AccountWarning) -> None:

@@ -26,12 +26,22 @@ class Health(BaseModel):
 class BotStatus(BaseModel):
     """One bot: stopped, starting, running or stopping, and when its next entry window opens.
 
-    next_scheduled_time: of a window that is open now and not used up, when it opened.
+    next_scheduled_time: of a window that is open now and not used up, when it opened. quantity,
+    compliant_sessions: of a bot whose quantity grows, what it enters now and how many sessions are in a row.
     """
 
     bot: str
     state: str
     next_scheduled_time: str | None
+    quantity: int | None = None
+    compliant_sessions: int | None = None
+
+
+class LateData(BaseModel):
+    """A symbol whose market data comes 10 to 15 minutes late, "" for several. bots: those that trade on it."""
+
+    symbol: str
+    bots: list[str]
 
 
 class Status(BaseModel):
@@ -52,6 +62,7 @@ class Status(BaseModel):
     errors_today: int
     last_updated: str | None
     next_scheduled_time: str | None
+    delayed_data: list[LateData] = []
     bots: list[BotStatus]
 
 

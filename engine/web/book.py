@@ -10,6 +10,7 @@ from engine.model.session import EXCHANGE_ZONE
 from engine.run.asked import trading_of
 from engine.run.heartbeat import Stage
 from engine.run.periods import period_of
+from engine.run.run_texts import bot_of
 from engine.run.trade_text import bare_text, closing, holding_of, structure_of
 from engine.store.finance.sheet import as_text
 from engine.store.queries import Row, Run, StoreReader
@@ -17,6 +18,7 @@ from engine.web.answers import (
     Account,
     BotStatus,
     Greeks,
+    LateData,
     Market,
     OpenPosition,
     Performance,
@@ -30,7 +32,7 @@ from engine.web.answers import (
     UnderlyingGreeks,
 )
 from engine.web.greek_totals import GREEKS
-from engine.web.known import bot_of, next_window
+from engine.web.known import next_window
 from engine.web.picture import Picture, PositionLine, sum_of_known
 
 WAITING = Stage.CONNECTING.value
@@ -44,8 +46,15 @@ def status(reader: StoreReader, picture: Picture) -> Status:
     """Return /api/status."""
     run, system = reader.run(), _system(reader)
     at = last_instant(reader)
+    sizes = {each.bot: each.grown for each in picture.bots}
     bots = [
-        BotStatus(bot=name, state=run.state(name), next_scheduled_time=_next(reader, run, name, at))
+        BotStatus(
+            bot=name,
+            state=run.state(name),
+            next_scheduled_time=_next(reader, run, name, at),
+            quantity=None if (size := sizes.get(name)) is None else size.quantity,
+            compliant_sessions=None if size is None else size.compliant,
+        )
         for name in sorted(run.specs)
     ]
     waits = picture.engine == WAITING
@@ -57,6 +66,7 @@ def status(reader: StoreReader, picture: Picture) -> Status:
         state=WAITING if waits else run.state(),
         mark=run.mark,
         figures=picture.figures,
+        delayed_data=[LateData(symbol=each.symbol, bots=list(each.bots)) for each in picture.late],
         open_positions=int(system.get("open_positions") or 0),
         trades_today=int(system.get("trades_today") or 0),
         errors_today=int(system.get("errors_today") or 0),

@@ -10,10 +10,13 @@ from engine.model.session import EXCHANGE_ZONE
 from engine.record.explain import ENTRY_PLACES, Condition, state_at
 from engine.record.record import Kind, Record
 from engine.run.columns import one_line
+from engine.run.growth_text import Grown, grown_of
 from engine.run.position_text import is_left, left_text
+from engine.run.run_texts import bot_of
 from engine.run.trade_text import structure_of
 from engine.store.queries import Row, Run, StoreReader
-from engine.web.known import Known, bot_of, next_window
+from engine.turn.program import CompiledBot
+from engine.web.known import Known, next_window
 from engine.web.picture import BotLine, PositionLine, clock_text
 
 _JUDGING = (Kind.VERDICT, Kind.RELOAD)
@@ -73,7 +76,16 @@ def _bot_line(
         waits=one_line(waits),
         is_paused=standing is not None and name in standing.paused,
         has_universe=text is not None and bool(text.members),
+        grown=None if text is None else _grown(known, text),
     )
+
+
+def _grown(known: Known | None, bot: CompiledBot) -> Grown | None:
+    """Return what a growing quantity stands at, None for one that does not grow, or of a bot without a day yet."""
+    found = None if known is None else known.state.bots.get(bot.plan.name)
+    if found is None or bot.plan.growth is None:
+        return None
+    return grown_of(bot.plan.growth, bot.plan.quantity, found.day, bot.plan.digest)
 
 
 def _not_held(reader: StoreReader, alive: Sequence[Position]) -> str:

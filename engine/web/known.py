@@ -15,8 +15,9 @@ from engine.model.session import exchange_date, session_after, session_from
 from engine.model.values import dataclass
 from engine.record.codec import decode
 from engine.record.record import Kind
-from engine.run.desk import SpecText, compile_text
+from engine.run.desk import compile_text
 from engine.run.resume import resume_from
+from engine.run.run_texts import bot_of
 from engine.run.today import open_as_marked, realized_by, realized_today
 from engine.store.queries import Row, Run, StoreReader
 from engine.turn.levels import open_count
@@ -89,16 +90,6 @@ def expiry_of(row: Row, position: Position | None) -> date | None:
     held = () if position is None else (leg.option for leg in position.legs if leg.held and not leg.option.is_share)
     nearest = min((option.expiry for option in held), default=None)
     return nearest or (date.fromisoformat(row["expiration"]) if row["expiration"] else None)
-
-
-def bot_of(run: Run, name: str) -> CompiledBot | None:
-    """Return a bot as its run has it, None of a text that this version cannot read any more."""
-    told = run.specs[name]
-    text = SpecText(name, told["digest"], told["path"], told["text"], told.get("overrides") or {})
-    try:
-        return compile_text(text)
-    except RulebotError:
-        return None
 
 
 def standing_by(run: Run) -> dict[str, str]:

@@ -5,6 +5,8 @@ from datetime import datetime
 
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
+from engine.run.growth_text import Grown
+from engine.run.late import Late
 from engine.web.gauges import Gauge
 from engine.web.greek_totals import UNKNOWN, SymbolGreeks, added, in_dollars, spx_delta, totals
 
@@ -14,7 +16,8 @@ class BotLine:
     """What one bot, or one of its positions, does. `profit` is today's, dollars.
 
     is_paused: whether this bot was paused by its name, which a resume of it ends; all may be paused besides.
-    has_universe: it chooses among symbols, so nobody can have it enter by hand.
+    has_universe: it chooses among symbols, so nobody can have it enter by hand. grown: what its quantity stands at,
+    None where it does not grow by compliant sessions.
     """
 
     bot: str
@@ -25,6 +28,7 @@ class BotLine:
     waits: str = ""
     is_paused: bool = False
     has_universe: bool = False
+    grown: Grown | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +121,7 @@ class Picture:
     None when it has no end. shares: None when nobody knows them, as of a store alone. realized, unrealized: None
     before anything was recorded, or before all that is open has a price. commissions_owed: fills whose
     commission is not told yet, so that these are provisional. figures: that another version made the tables, "" where
-    they are of this one. Money in dollars.
+    they are of this one. late: symbols whose market data comes 10 to 15 minutes late. Money in dollars.
     """
 
     at: datetime | None
@@ -146,6 +150,7 @@ class Picture:
     bots: tuple[BotLine, ...] = ()
     positions: tuple[PositionLine, ...] = ()
     orders: tuple[OrderLine, ...] = ()
+    late: tuple[Late, ...] = ()
 
     @property
     def today(self) -> float | None:

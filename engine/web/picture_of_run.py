@@ -7,7 +7,10 @@ from engine.fill.pnl import profit
 from engine.model.contract import Underlying
 from engine.model.max_loss import max_loss
 from engine.model.position import Position
+from engine.model.values import replace
 from engine.run.glance import BotRow, Glance, glance
+from engine.run.growth_text import Grown, grown_of
+from engine.run.late import late_now
 from engine.run.observe.telling import title
 from engine.run.position_text import close_price, exits_text, held_text, live_orders, order_price
 from engine.run.today import is_known_today, owed_today
@@ -57,6 +60,7 @@ def picture_of_run(run: "Run", at: datetime) -> Picture:
         bots=bot_lines(program, state, seen, at),
         positions=position_lines(program, state, at),
         orders=order_lines(state),
+        late=late_now(program, state.board),
     )
 
 
@@ -64,7 +68,10 @@ def bot_lines(program: Program, state: State, seen: Glance, at: datetime) -> tup
     """Return a line for each bot, or for each of its positions."""
     paused = state.standing.paused
     return tuple(
-        _bot_line(row, at, has_universe=_has_universe(program, row.bot), is_paused=row.bot in paused)
+        replace(
+            _bot_line(row, at, has_universe=_has_universe(program, row.bot), is_paused=row.bot in paused),
+            grown=_grown(program, state, row.bot),
+        )
         for row in seen.rows
     )
 
@@ -94,6 +101,14 @@ def _session_text(state: State, at: datetime) -> str:
 
 def _has_universe(program: Program, bot: str) -> bool:
     return bot in program.bots and bool(program.bots[bot].members)
+
+
+def _grown(program: Program, state: State, name: str) -> Grown | None:
+    """Return what a growing quantity stands at, None for one that does not grow."""
+    bot, held = program.bots.get(name), state.bots.get(name)
+    if bot is None or held is None or bot.plan.growth is None:
+        return None
+    return grown_of(bot.plan.growth, bot.plan.quantity, held.day, bot.plan.digest)
 
 
 def _bot_line(row: BotRow, at: datetime, *, has_universe: bool, is_paused: bool) -> BotLine:

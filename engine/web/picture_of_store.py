@@ -9,6 +9,7 @@ from engine.record.record import Kind
 from engine.run.asked import standing_of, trading_of
 from engine.run.columns import price
 from engine.run.connected import connected
+from engine.run.late import late_told
 from engine.run.position_text import exits_text, held_text, live_orders
 from engine.run.today import owed_today
 from engine.run.trade_text import closing, holding_of
@@ -62,6 +63,7 @@ def picture_of_store(reader: StoreReader) -> Picture:
         bots=bot_lines(reader, run, found, shown, at),
         positions=shown,
         orders=tuple(_order_line(row) for row in orders),
+        late=late_told(reader),
     )
 
 

@@ -8,14 +8,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hand_desk import HALF_DAY, bot_of, clock, text_of
 from run_day import SPECS, day_program
 from store_day import CONDOR, DAY, SELLER, WATCHER, at, entity, position, small_day
 
+from engine.cli.main import main
 from engine.decide.bot_day import BotDay
 from engine.model.halt import Halt
 from engine.model.session import EXCHANGE_ZONE
-from engine.record.record import Json, Kind, Record
+from engine.record.record import DATA_TROUBLE, LATE, Json, Kind, Record
 from engine.run.desk import load_desk
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
@@ -115,6 +117,28 @@ def test_a_bot_that_chooses_among_symbols_is_known_as_one(tmp_path: Path) -> Non
     again = Record(at("11:01"), Kind.RUN_STARTED, "", "", {**small_day()[0].data, "specs": specs})
     assert [(each.bot, each.has_universe) for each in shown(tmp_path, "11:00", again).bots] == [(name, True)]
     assert not any(each.has_universe for each in shown(tmp_path / "b", "11:00").bots)
+
+
+def test_a_growing_quantity_and_delayed_data_are_shown_and_told_by_rest(tmp_path: Path) -> None:
+    name, file = "growing", SPECS.parent / "examples" / "growing.yaml"
+    bot, text = load_desk([str(file)], {}, None).bots[name], file.read_text(encoding="utf-8")
+    specs: Json = {name: {"digest": bot.plan.digest, "path": "growing.yaml", "text": text}}
+    again = Record(at("11:01"), Kind.RUN_STARTED, "", "", {**small_day()[0].data, "specs": specs})
+    link = Record(at("11:01"), Kind.LINK, "", "", {"up": True, "reason": "", "account": "DU1", "lockstep": False})
+    late = Record(at("11:02"), Kind.FACTS, "", "", {"symbol": "SPX", "what": DATA_TROUBLE, "value": "x", LATE: [name]})
+    day = BotDay(bot=name, date=at("11:02").date(), compliant=21, row_of=bot.plan.digest)
+    found = shown(tmp_path, "11:00", again, link, late, entity(Kind.BOT_DAY, at("11:02"), day))
+    grown = line(found, name).grown
+    assert grown is not None
+    assert grown.words == ("quantity 2 of at most 3: 21 compliant sessions in a row before this one, 19 more make it 3")
+    assert [(each.symbol, each.bots) for each in found.late] == [("SPX", (name,))]
+    with StoreReader(tmp_path / "a.db") as reader:
+        told = book.status(reader, found)
+    assert [(each.quantity, each.compliant_sessions) for each in told.bots] == [(2, 21)]
+    assert [(each.symbol, each.bots) for each in told.delayed_data] == [("SPX", [name])]
+    said = CliRunner().invoke(main, ["status", "--store", str(tmp_path / "a.db")]).output
+    assert f" growing {grown.words}\n" in said
+    assert "SPX is 10 to 15 minutes late. growing trades on it (delayed_data: allow)\n" in said
 
 
 def test_of_a_wing_that_is_left_to_expire_nothing_is_said_to_close_it(tmp_path: Path) -> None:
