@@ -1,8 +1,9 @@
 """Short options on shares that are assigned before they expire.
 
 Nobody tells of it: the account has the options no more, and exactly the shares that they move have come or gone with
-them. While the market is open a person may have closed both by hand, which looks alike where it leaves fewer shares;
-that is left to a person (`doubting.py`). So is what holds other options beside: those and the shares belong together.
+them. While the market is open a person may have closed both by hand, which looks alike where it leaves fewer shares:
+that is left to a person (`doubting.py`), unless the cash has changed by the strikes to the cent. So is what holds other
+options beside: those and the shares belong together.
 
 Calls and their shares also go together where a paper account is reset, or somebody moves both to another account: only
 the cash tells. It may be told minutes after what the account holds.
@@ -19,10 +20,11 @@ from engine.model.contract import Option, Right, Underlying
 from engine.model.cover import delivers, moved_by
 from engine.model.delivery import ASSIGNED
 from engine.model.facts import LATE_CASH
-from engine.model.money import ZERO
+from engine.model.money import CENT, ZERO
 from engine.model.position import Position, PositionLeg
 from engine.model.session import exchange_date, session_after, session_from
 from engine.model.values import replace
+from engine.turn.caution import release
 from engine.turn.closed import closed
 from engine.turn.closing import CLOSING
 from engine.turn.doubting import DOUBT, doubt_anew, our_books
@@ -160,7 +162,9 @@ def _assigned(work: Work, symbol: str, due: Iterable[Option]) -> list[_Gone]:
         return []
     found = [gone for option, count in lacking.items() for gone in _holders(work, option, -count)]
     is_whole = sum(gone.contracts for gone in found) == -sum(lacking.values())
-    return found if is_whole and all(_is_alone(work, gone.position, lacking) for gone in found) else []
+    is_sure = abs(now) < abs(shift.before) and _has_brought(work.state, shift, lacking)
+    may_go = (_may_go(work, gone.position, lacking, is_sure=is_sure) for gone in found)
+    return found if is_whole and all(may_go) else []
 
 
 def _is_near(work: Work, shift: Shift, option: Option) -> bool:
@@ -189,13 +193,22 @@ def _is_paid(work: Work, shift: Shift, lacking: Mapping[Option, int]) -> bool:
 
 
 def _looks_dealt(work: Work, shift: Shift, lacking: Mapping[Option, int]) -> bool:
-    """Say whether a person's trades would look alike: what leaves fewer shares, or, where nobody watched them come,
-    shares that have cost something else than the strikes.
+    """Say whether a person's trades would look alike: what leaves fewer shares and has not brought the strikes to the
+    cent, or, where nobody watched them come, shares that have cost something else than the strikes.
     """
     symbol = next(iter(lacking)).symbol
-    is_less = abs(work.state.holdings.get(Underlying(symbol), ZERO)) < abs(shift.before)
+    if abs(work.state.holdings.get(Underlying(symbol), ZERO)) < abs(shift.before):
+        return not _has_brought(work.state, shift, lacking)
     is_cost_known = bool(work.state.costs.get(symbol))
-    return is_less or (shift.since < shift.at and is_cost_known and not _is_paid(work, shift, lacking))
+    return shift.since < shift.at and is_cost_known and not _is_paid(work, shift, lacking)
+
+
+def _has_brought(state: State, shift: Shift, lacking: Mapping[Option, int]) -> bool:
+    """Say whether the cash has changed by the strikes to the cent. A trade changes it by prices and commissions."""
+    if shift.cash is None or not state.cashes:
+        return False
+    brings = -sum((moved_by(option, count) * option.strike for option, count in lacking.items()), ZERO)
+    return abs(state.cashes[-1][1] - shift.cash - brings) < CENT
 
 
 def _is_brought(work: Work, symbol: str, found: Mapping[str, Sequence[_Gone]]) -> bool:
@@ -241,11 +254,16 @@ def _holders(work: Work, option: Option, count: int) -> list[_Gone]:
     return [_Gone(position, leg, count) for position, leg in held] if len(held) == 1 else []
 
 
-def _is_alone(work: Work, position: Position, lacking: Iterable[Option]) -> bool:
-    """Say whether a position is entered, holds no other options, and has nothing at work that may have closed it."""
+def _may_go(work: Work, position: Position, lacking: Iterable[Option], *, is_sure: bool) -> bool:
+    """Say whether options of a position may have been assigned: it is entered, and nothing at work may have closed it.
+
+    Other options that it holds belong to the shares, but where the shares that went were its own. is_sure: the cash
+    proves that these went at the strikes.
+    """
     others = {leg.option for leg in position.legs if leg.held and not leg.option.is_share} - set(lacking)
     is_closing = any(order.purpose in CLOSING for order in work.live_orders(position.id))
-    return position.state in ("open", "exiting") and not others and not is_closing
+    is_apart = not others or (is_sure and _own_shares(work, position.id) > 0)
+    return position.state in ("open", "exiting") and is_apart and not is_closing
 
 
 def _is_clear(work: Work, gone: _Gone) -> bool:
@@ -272,7 +290,7 @@ def _book(work: Work, gone: _Gone) -> None:
     moved = f"{gone.contracts * option.multiplier} {option.symbol} shares {way} at {option.strike.normalize():f}"
     work.alarm(position.bot, f"{gone.contracts} short {option} assigned before expiry: {moved}{whose}", name)
     if position.is_flat:
-        closed(work, replace(position, exit_reason=ASSIGNED), "settled")
+        closed(work, replace(release(position), exit_reason=ASSIGNED), "settled")
     elif position.state == "open" or part_is_closed(work, position):
         leave_shares(work, work.positions[name])
 

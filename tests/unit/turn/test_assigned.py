@@ -166,11 +166,15 @@ def writer(until: str) -> Desk:
     return desk
 
 
-@pytest.mark.parametrize(("until", "state"), [("15:30", "open"), ("16:30", "closed")])
+@pytest.mark.parametrize(
+    ("until", "now", "state"),
+    [("15:30", "1002493.50", "open"), ("15:30", "1002500", "closed"), ("16:30", "1002493.50", "closed")],
+)
 @pytest.mark.parametrize("is_unlinked", [False, True])
 def test_calls_and_shares_that_go_while_no_engine_runs_are_assigned_if_nobody_could_trade_them(
-    until: str, state: str, *, is_unlinked: bool
+    until: str, now: str, state: str, *, is_unlinked: bool
 ) -> None:
+    """Where somebody could, the cash tells: a trade has commissions. now: the cash after it."""
     desk = writer(until)
     if is_unlinked:
         desk.unlink()
@@ -180,7 +184,7 @@ def test_calls_and_shares_that_go_while_no_engine_runs_are_assigned_if_nobody_co
     desk.now = session_after(desk.day).open - timedelta(minutes=30)
     desk.link(positions=[])
     desk.tick(60)
-    cash(desk, "1002500")
+    cash(desk, now)
     desk.tick(60)
     assert desk.position.state == state
     assert bool(desk.position.on_hold) is (state == "open")
@@ -537,8 +541,14 @@ def test_beside_other_options_it_is_left_to_a_person() -> None:
     assert not desk.said(Kind.SETTLEMENT)
 
 
-@pytest.mark.parametrize("is_night", [False, True])
-def test_shares_and_put_that_somebody_closed_by_hand_look_alike_while_the_market_is_open(is_night: bool) -> None:
+@pytest.mark.parametrize(
+    ("is_night", "now", "is_assigned"),
+    [(False, "704993.50", False), (False, "705000", True), (True, "704993.50", True)],
+)
+def test_shares_and_put_that_somebody_closed_by_hand_look_alike_while_the_market_is_open(
+    now: str, *, is_night: bool, is_assigned: bool
+) -> None:
+    """Only the cash tells: a trade has commissions. A covered call that was assigned kept its shares in the books."""
     desk = desk_of(legs=SHORT["legs"] + "  stock: {sell: shares}\n", exits=NO_REST)
     written, stock = desk.position.legs
     desk.holds(SPY, -500)
@@ -548,19 +558,38 @@ def test_shares_and_put_that_somebody_closed_by_hand_look_alike_while_the_market
         desk.until("17:00")
     desk.holds(written.option, 0)
     desk.holds(SPY, 0)
-    cash(desk, "705000")
+    cash(desk, now)
     if is_night:
         desk.now = session_after(desk.day).open - timedelta(minutes=30)
     for _ in range(8):
         desk.tick(5)
     found: Position = desk.position
-    if is_night:
+    if is_assigned:
         assert (found.state, found.exit_reason) == ("closed", "assigned")
         assert [leg.exit_cash for leg in found.legs] == [ZERO, Decimal(-500 * 590)]
         assert "no exit acts" not in told(desk)[0]
     else:
         assert found.on_hold
         assert stock.held == found.legs[1].held
+
+
+@pytest.mark.parametrize(("now", "is_assigned"), [("704993.50", False), ("705000", True)])
+def test_beside_other_options_the_cash_tells_that_shares_of_the_position_went(now: str, *, is_assigned: bool) -> None:
+    """A collar whose call was assigned kept its shares in the books, and its put had no exit but the time."""
+    legs = SHORT["legs"] + "  stock: {sell: shares}\n  wing: {buy: put, strike: {below: short_put, by: 5 pts}}\n"
+    desk = desk_of(legs=legs, exits=NO_REST)
+    desk.holds(SPY, -500)
+    cash(desk, "1000000")
+    desk.tick(60)
+    desk.holds(desk.position.legs[0].option, 0)
+    desk.holds(SPY, 0)
+    cash(desk, now)
+    for _ in range(8):
+        desk.tick(5)
+    held = {leg.name: leg.held for leg in desk.position.legs}
+    shares = 0 if is_assigned else 500
+    assert held == {"short_put": 0 if is_assigned else 5, "stock": shares, "wing": 5}
+    assert bool(desk.position.hold) is not is_assigned
 
 
 def test_a_fill_that_is_told_after_an_assignment_on_the_last_day_takes_nothing_of_it_back() -> None:
