@@ -384,22 +384,24 @@ def _after(work: Work, position: Position, reports: Iterable[ExecutionReport]) -
         _end(work, position, reason)
         return
     if any(leg.held for leg in position.common.legs):
-        how = "the broker has liquidated" if reason == LIQUIDATED else "somebody has closed"
-        text = f"{how} a part of {position.id}: {_what_follows(work, position)}"
-        work.alarm(position.bot, f"{text}. A person must look", position.id)
+        _tell_what_is_left(
+            work, position, "the broker has liquidated" if reason == LIQUIDATED else "somebody has closed"
+        )
     if not work.is_doubted(position):
         _end_hold(work, position)
 
 
-def _what_follows(work: Work, position: Position) -> str:
-    """Return what happens to the legs that are left: rulebot closes those that stand alone, others keep their exits."""
+def _tell_what_is_left(work: Work, position: Position, how: str) -> None:
+    """Tell what happens to the legs that are left: rulebot closes those that stand alone, others keep their exits."""
     apart = left_by_liquidation(position) if stays_apart(work, position) else {}
-    kept = {leg.name: leg.held - apart.get(leg.name, 0) for leg in position.common.legs}
-    closes, keeps = _named(position, apart), _named(position, kept)
-    if not closes:
-        return f"its exits go on with what is left, {keeps}"
-    text = f"rulebot closes the legs of it that stand alone, {closes}"
-    return f"{text}. Its exits go on with {keeps}" if keeps else text
+    closes = _named(position, apart)
+    keeps = _named(position, {leg.name: leg.held - apart.get(leg.name, 0) for leg in position.common.legs})
+    then = f"its exits go on with what is left, {keeps}"
+    if closes:
+        then = f"rulebot closes the legs of it that stand alone, {closes}"
+    rest = f". Its exits go on with {keeps}" if closes and keeps else ""
+    text = f"{how} a part of {position.id}: {then}{rest}"
+    work.alarm(position.bot, f"{text}. A person must look", position.id)
 
 
 def _named(position: Position, counts: Mapping[str, int]) -> str:
