@@ -57,6 +57,7 @@ def without_odd(
     bid, ask = columns["bid"], columns["ask"]
     found_odd = {(each.instant, each.option): each for each in out_of_step(terms, bid, ask)}
     found_odd |= {(each.instant, each.option): each for each in odd_quotes(terms, bid, ask)}
+    found_odd |= {(each.instant, each.option): each for each in dear_offers(terms, bid, ask)}
     odd = [found_odd[key] for key in sorted(found_odd)]
     if not odd:
         return columns, []
@@ -249,3 +250,37 @@ def _mids_or_none(order: Order, place: int, bid: Columns, ask: Columns) -> tuple
         return float((np.nan_to_num(bid[at]) + ask[at]) / 2.0) if is_beside else float("nan")
 
     return mid(place - 1), mid(place), mid(place + 1)
+
+
+# ---------------------------------------------------------------- offered far above the strikes beside it, and not bid for
+
+
+def dear_offers(terms: Terms, bid: Columns, ask: Columns) -> Iterator[Odd]:
+    """Yield the quotes without a bid whose half ask, their mid, is more than two strikes beside them are offered at.
+
+    Shape: bid and ask (T, C), nan: not quoted. The two are the neighbours, or the next two where there is but one.
+    """
+    if bid.shape[1] < 3:
+        return
+    order = ordered(terms)
+    steps = _steps(order)
+    for start in range(0, len(bid), _INSTANTS):
+        asks = ask[start : start + _INSTANTS][:, order.places]
+        half = np.where(np.isnan(bid[start : start + _INSTANTS][:, order.places]), asks / 2.0, np.nan)
+        beyond = half[:, steps.less] > asks[:, steps.more] * (1.0 + PART) + LEAST
+        beyond |= half[:, steps.more] > asks[:, steps.less] + steps.width * (1.0 + PART) + LEAST
+        for instant in np.flatnonzero(beyond.any(axis=1)).tolist():
+            wrong = np.flatnonzero(beyond[instant]).tolist()
+            for place in sorted(set(_too_dear(order, steps, wrong, half[instant], asks[instant]))):
+                mids = _mids_or_none(order, place, half[instant], asks[instant])
+                yield Odd(start + instant, int(order.places[place]), (mids[0], float(half[instant][place]), mids[2]))
+
+
+def _too_dear(order: Order, steps: Steps, wrong: list[int], half: Columns, ask: Columns) -> Iterator[int]:
+    for each in wrong:
+        pair = (int(steps.less[each]), int(steps.more[each]))
+        dear, beside = pair if _is_dearer(order, pair[0], pair[1], half, ask) else (pair[1], pair[0])
+        other, behind = dear + (dear - beside), beside + (beside - dear)
+        is_inside = 0 <= other < len(order.row) and order.row[other] == order.row[dear]
+        if half[dear] > ask[other] * (1.0 + PART) + LEAST if is_inside else _is_dearer(order, dear, behind, half, ask):
+            yield dear

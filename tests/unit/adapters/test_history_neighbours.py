@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from engine.adapters.history.neighbours import odd_quotes, out_of_step
+from engine.adapters.history.neighbours import dear_offers, odd_quotes, out_of_step
 from engine.adapters.history.pairs import Terms
 
 SPOT = 5100.0
@@ -127,3 +127,36 @@ def test_a_cheap_offer_without_a_bid_stays_beside_dearer_strikes(place: int) -> 
 def test_sound_quotes_are_in_step(iv: float, years: float, step: float, width: float) -> None:
     terms, mids = chain(iv, years, step)
     assert not [*out_of_step(terms, *quotes(mids, width))]
+
+
+@pytest.mark.parametrize("place", [0, 3, 8, 24, 31, 41])
+def test_an_absurd_ask_without_a_bid_is_found(place: int) -> None:
+    """Offered at 12 between puts at 1.40 and 1.90 and bid for by nobody, its mid would be 6."""
+    terms, mids = chain()
+    bid, ask = quotes(mids)
+    bid[0, place], ask[0, place] = np.nan, 5 * ask[0, place] + 12.0
+    (found,) = dear_offers(terms, bid, ask)
+    assert (found.option, found.mids[1]) == (place, pytest.approx(ask[0, place] / 2))
+
+
+@pytest.mark.parametrize("ask_of_all", [0.05, 0.10, 4.80])
+def test_a_tail_that_nobody_bids_for_stays(ask_of_all: float) -> None:
+    """Far out of the money all are offered at one tick, or wide, and bid for by nobody."""
+    terms, mids = chain(iv=0.08, years=1 / 365)
+    bid, ask = quotes(mids)
+    ask = np.where(np.isnan(bid), ask_of_all, ask)
+    assert list(dear_offers(terms, bid, ask)) == []
+
+
+def test_a_sound_ask_beside_one_that_is_too_cheap_stays() -> None:
+    terms, mids = chain()
+    bid, ask = quotes(mids)
+    bid[0, 3] = bid[0, 4] = np.nan
+    ask[0, 4] = 0.05
+    assert list(dear_offers(terms, bid, ask)) == []
+
+
+@given(some.floats(0.05, 1.5), some.floats(0.5 / 365, 60 / 365), some.sampled_from([1.0, 5.0, 25.0]), some.floats(0, 2))
+def test_sound_quotes_have_no_dear_offer(iv: float, years: float, step: float, width: float) -> None:
+    terms, mids = chain(iv, years, step)
+    assert list(dear_offers(terms, *quotes(mids, width))) == []
