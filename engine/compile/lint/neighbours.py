@@ -43,10 +43,13 @@ def in_each_others_way(specs: Sequence[Spec]) -> Iterator[tuple[int, Problem]]:
         for plain in (variant.spec for each in symbols for variant in variants(each)):
             for leg in plain.legs.legs:
                 stakes[_terms(leg, plain)].append(Stake(number, plain, leg, window))
-    for found in stakes.values():
-        if len(found) > 1:
-            yield from _held_the_other_way(found)
-            yield from _resting_in_the_way(found)
+    problems = (each for found in stakes.values() if len(found) > 1 for each in _of_one_option(found))
+    yield from {(bot, problem.code, problem.path): (bot, problem) for bot, problem in problems}.values()
+
+
+def _of_one_option(stakes: list[Stake]) -> Iterator[tuple[int, Problem]]:
+    yield from _held_the_other_way(stakes)
+    yield from _resting_in_the_way(stakes)
 
 
 def _terms(leg: Leg, spec: Spec) -> Terms:
@@ -126,19 +129,24 @@ def _dealt(leg: Leg) -> str:
 
 
 def _resting_in_the_way(stakes: list[Stake]) -> Iterator[tuple[int, Problem]]:
-    """The broker takes no orders on both sides of one option, so what rests gives way to an entry of one leg."""
-    entering = [stake for stake in stakes if len(stake.spec.legs.legs) == 1 or stake.spec.order.leg_by_leg]
+    """Yield RB351 for what gives way: a combo that rests to any entry, an order of one leg to an entry of one leg."""
+    alone = [stake for stake in stakes if _is_one_by_one(stake)]
     for resting in stakes:
         path = _resting_path(resting)
         if path is None:
             continue
+        entering = stakes if path[-1] == "resting" and not _is_one_by_one(resting) else alone
         others = (other for other in entering if other.leg.side is resting.leg.side and _meet(resting, other))
         if found := list(islice(others, 2)):
             message = (
                 f"{_named(found)} {_dealt(resting.leg)} the same option at the same time: while that order works, "
-                "these resting orders are taken back and the engine alone watches"
+                "rulebot cancels these resting orders and watches their prices itself"
             )
             yield resting.bot, Problem("RB351", path, message, "choose another strike, expiry or time", None, True)
+
+
+def _is_one_by_one(stake: Stake) -> bool:
+    return len(stake.spec.legs.legs) == 1 or bool(stake.spec.order.leg_by_leg)
 
 
 def _resting_path(stake: Stake) -> Path | None:

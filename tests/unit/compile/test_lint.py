@@ -682,6 +682,13 @@ def test_an_entry_of_one_leg_takes_back_what_rests() -> None:
     )
 
 
+def test_a_combo_that_rests_gives_way_to_any_entry() -> None:
+    """Of its four legs two are the other's too, and it is told once."""
+    resting = CONDOR.replace(TARGET, f"{TARGET}    resting: true\n")
+    assert together(resting, named("b", CONDOR)) == [[("RB351", "resting")], []]
+    assert together(resting, named("b", CONDOR).replace("delta: 0.10", "delta: 0.20")) == [[], []]
+
+
 # ---------------------------------------------------------------- what must be thought of when the language grows
 
 
