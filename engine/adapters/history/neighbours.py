@@ -252,7 +252,7 @@ def _mids_or_none(order: Order, place: int, bid: Columns, ask: Columns) -> tuple
     return mid(place - 1), mid(place), mid(place + 1)
 
 
-# ---------------------------------------------------------------- offered far above the strikes beside it, and not bid for
+# ---------------------------------------------------------------- far dearer than the strikes beside it, without a bid
 
 
 def dear_offers(terms: Terms, bid: Columns, ask: Columns) -> Iterator[Odd]:

@@ -8,7 +8,7 @@ from engine.compile.lint.limits import limits
 from engine.compile.lint.look import Look
 from engine.compile.lint.modifiers import modifiers
 from engine.compile.lint.number import Number, bare, in_percent, in_points, problem_of, times
-from engine.compile.lint.reach import spans_in_seconds
+from engine.compile.lint.reach import spans_in_seconds, window_seconds
 from engine.compile.lint.sample import expected, spots
 from engine.compile.lint.stakes import NEXT_TO_NOTHING
 from engine.compile.lint.wording import duration
@@ -28,6 +28,12 @@ _SAME_DAY, _LONGER = 900.0, 3600.0
 """Seconds for which an exit may wait to be confirmed, of options that end today and of others."""
 _MOST_OF_WIDTH = 0.9
 """The part of its width that a spread is sold for at most."""
+_LEAST_WAIT = 0.5
+"""Seconds that an order needs to reach the exchange and be answered."""
+_FIVE_MINUTES = 300.0
+"""Seconds for which a time of `at` is open where nothing is said."""
+_NEARLY_A_STEP = 0.9
+"""The part of the distance between two listed strikes that a width has at least."""
 MOST_CONTRACTS, MOST_NOTIONAL = 500, 100_000_000
 """Structures of one position, and its dollars of the underlying, beyond which a quantity is most likely a slip."""
 
@@ -56,7 +62,8 @@ def _strikes(look: Look) -> Iterator[Number]:
     for leg in look.plan.legs:
         if not leg.is_shares:
             yield from _strike(leg, look)
-            yield from modifiers(leg)
+            sample = look.sample.legs.get(leg.name)
+            yield from modifiers(leg, inf if sample is None else sample.move)
 
 
 def _strike(leg: LegPlan, look: Look) -> Iterator[Number]:
@@ -102,7 +109,7 @@ def _most_of_a_side(leg: LegPlan, look: Look) -> float:
 
 def _widths(leg: LegPlan, path: Path, spot: tuple[float, float]) -> Iterator[Number]:
     widths = (leg.strike.target or Decimal(0), *leg.strike.widths)
-    low = 0.5 if spot[0] < spot[1] else product(leg.symbol).strike_step * 0.5
+    low = 0.5 if spot[0] < spot[1] else product(leg.symbol).strike_step * _NEARLY_A_STEP
     then = "no such strikes are listed, or they are further apart than the market moves"
     for at, width in enumerate(widths):
         where = (*path, at) if leg.strike.widths else path
@@ -133,9 +140,9 @@ def _order(order: Order, look: Look) -> Iterator[Number]:
         then, most = f"the structure is worth {in_words} in the example", max(price / 3, 4 * stake.tick)
         value = float(order.step)
         yield Number(path=(*path, "step"), name="step", value=value, low=0.01, high=most, words=bare, then=then)
-    for name, seconds, most in (("wait", order.wait, 3600.0), ("pause", order.pause, 3600.0)):
+    for name, seconds, least in (("wait", order.wait, _LEAST_WAIT), ("pause", order.pause, 0.0)):
         then = "the market moves on while the order stands at one price"
-        yield Number(path=(*path, name), name=name, value=seconds, low=0.0, high=most, words=duration, then=then)
+        yield Number(path=(*path, name), name=name, value=seconds, low=least, high=3600.0, words=duration, then=then)
 
 
 # ---------------------------------------------------------------- how long, how often
@@ -197,10 +204,23 @@ def _counts(look: Look) -> Iterator[Number]:
         many, path = "it is no limit any more", (*spec.entry.path, "per_day")
         yield Number(path=path, name="per_day", value=spec.entry.per_day, low=1, high=100, words=bare, then=many)
     yield from _every(look)
+    yield from _lasts(look)
     for leg in look.plan.legs:
         days = max(leg.expiry.days)
         late = "no option ends so late"
         yield Number(path=(*leg.expiry.path, "dte"), name="dte", value=days, low=0, high=1200, words=bare, then=late)
+
+
+def _lasts(look: Look) -> Iterator[Number]:
+    """Yield how long each time of `at` is open: seconds in which quotes have come, until the close at most."""
+    entry = look.spec.entry
+    if entry.lasts is not None:
+        session, (start, _) = look.terms.session, window_seconds(look.spec, look.terms.session)
+        left = (session.close - session.open).total_seconds() - start
+        then, path = "nothing is tried in less, and nothing after the close", (*entry.path, "for")
+        yield Number(
+            path=path, name="for", value=entry.lasts, low=5.0, high=max(left, _FIVE_MINUTES), words=duration, then=then
+        )
 
 
 def _every(look: Look) -> Iterator[Number]:

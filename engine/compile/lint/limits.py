@@ -21,6 +21,8 @@ _ROOM, _MOST_SOLD = Room(0.5, 2.0), 0.95
 """How far the entry price may lie from the example's, and the most that is paid for a width, as a part of it."""
 _HALF = 0.5
 """The part of the least likely loss below which a limit of a trade is a slip, and not a choice among entries."""
+_MOST_OF_WORST = 50.0
+"""How many times the largest loss of a trade a limit on it may be."""
 _APART = 4.0
 """How many widths the parts of a structure lose at most, each closed by itself."""
 _CRASH = 0.25
@@ -108,7 +110,7 @@ def _of_a_trade(look: Look, stake: Stake | None) -> Iterator[Number]:
     likely = lost_at_likely_prices(look)
     if likely is not None and worst is not None and likely * LOT * count < worst * _APART:
         low = max(low, likely * LOT * count)
-    high = inf if worst is None else 100 * worst
+    high = inf if worst is None else _MOST_OF_WORST * worst
     then = f"a trade loses {in_dollars(worst or 0.0)} at most, so it limits nothing"
     if float(limit) < low:
         then = "a trade can lose more at any likely price, so nothing is entered"

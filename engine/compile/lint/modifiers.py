@@ -15,12 +15,14 @@ _COARSEST = 0.05
 """The part of the level that strikes may lie apart which are a multiple of something."""
 _NEAREST, _FURTHEST = 0.0002, 0.5
 """Parts of the level by which a strike is kept from spot."""
+_MOVES = 6.0
+"""Expected moves by which a strike is kept from spot at most: nobody bids for one further away."""
 _LOW, _HIGH = 0.3, 3.0
 """Parts of the level between which strikes are held."""
 
 
-def modifiers(leg: LegPlan) -> Iterator[Number]:
-    """Yield the numbers that move the strike of one leg, each with its usual range."""
+def modifiers(leg: LegPlan, move: float) -> Iterator[Number]:
+    """Yield the numbers that move the strike of one leg, each with its usual range. move: points to its end."""
     strike, path = leg.strike, leg.strike.path
     low, high = spots(leg.symbol)
     if strike.within is not None and strike.by is StrikeBy.DELTA:
@@ -35,7 +37,11 @@ def modifiers(leg: LegPlan) -> Iterator[Number]:
             value, most = float(multiple), high * _COARSEST
             yield Number(path=(*path, name), name=name, value=value, low=least, high=most, words=bare, then=then)
     if strike.at_least_from_spot is not None:
-        name, value, ends = "at_least_from_spot", float(strike.at_least_from_spot), (low * _NEAREST, high * _FURTHEST)
+        name, value, ends = (
+            "at_least_from_spot",
+            float(strike.at_least_from_spot),
+            (low * _NEAREST, min(high * _FURTHEST, _MOVES * move)),
+        )
         then = "it keeps no strike away, or leaves none"
         yield Number(path=(*path, name), name=name, value=value, low=ends[0], high=ends[1], words=in_points, then=then)
     for name, edge in (("not_below", leg.not_below), ("not_above", leg.not_above)):

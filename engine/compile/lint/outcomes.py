@@ -148,10 +148,17 @@ def _known(look: Look, stake: Stake, *, is_target: bool) -> dict[tuple[str, Quan
             min(lost) * shares - 2 * stake.commission * look.plan.quantity,
             max(won) * shares,
         ),
-        ("gain in risk", Quantity.FRACTION): stretch(-_NEARLY, inf),
+        ("gain in risk", Quantity.FRACTION): stretch(-_NEARLY, _won_of_risk(stake, wide, most, least)),
         ("give_back", Quantity.DOLLARS): stretch(0.0, (most - least) * shares),
         ("cost", Quantity.PRICE): stretch(-most, -least * _NEARLY if -inf < least < 0 else -least),
     }
+
+
+def _won_of_risk(stake: Stake, paid: Paid, most: float, least: float) -> float:
+    """Return the most that is won, as a multiple of the most that is lost, at the best of these entry prices."""
+    lost = [-gain for gain in _gains(stake, paid, least)]
+    won = _gains(stake, paid, most)
+    return inf if min(lost) <= 0 else max(gain / loss for gain, loss in zip(won, lost, strict=True))
 
 
 def _gains(stake: Stake, paid: Paid, worth: float) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from engine.compile.lint.look import Look
 from engine.compile.lint.sample import expected, spots
 from engine.compile.measures.usual import USUAL, Scale, Usual
 from engine.compile.plan import Call, Quantity
-from engine.model.contract import LOT
+from engine.model.contract import LOT, product
 
 LEAST_PRICE = 0.0099
 """Prices per share are counted in cents: a smaller bound than one cent says nothing."""
@@ -19,6 +19,8 @@ _OF_SHARES, _MOST_OF_SHARES, _LOST_OF_SHARES = 0.1, 2.0, 0.5
 """How much smaller gains are that count from the price of shares, and the largest gain and loss."""
 _MOST_OF_CREDIT, _MOST_OF_DEBIT = 0.985, 0.95
 """The part of a credit that a target asks for, or of a debit that a stop lets go, at most: the rest is a tick."""
+_BELOW = 0.999
+"""Just below a tick, which is the least distance between a bid and an ask."""
 _DAYS = 252
 _YEARS_MOVE, _STOCKS_MOVE = (0.16, 0.16), (0.16, 0.33)
 """A year's volatility of what the example knows, and between which that of a stock lies."""
@@ -38,7 +40,11 @@ def span_of(call: Call, look: Look) -> Span | None:
     if usual is None:
         return None
     usual = _of_this_bot(usual, call, look)
-    return sized(usual, look, _symbol(call, look), is_price=call.quantity is Quantity.PRICE)
+    symbol = _symbol(call, look)
+    span = sized(usual, look, symbol, is_price=call.quantity is Quantity.PRICE)
+    if call.measure == "quote_width" and call.quantity is Quantity.PRICE:
+        return span._replace(low=float(product(symbol).option_ticks.steps[0][1]) * _BELOW)
+    return span
 
 
 def _of_this_bot(usual: Usual, call: Call, look: Look) -> Usual:

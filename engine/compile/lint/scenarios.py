@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from math import inf, sqrt
+from math import exp, inf, sqrt
 
 from engine.compile.lint.clauses import can_hold
+from engine.compile.lint.greeks import ends_together, of_legs
 from engine.compile.lint.look import Look
 from engine.compile.lint.ranges import compared, meet, stretch
 from engine.compile.lint.sample import Sample, SampleLeg, sample_of
-from engine.compile.lint.stakes import NEXT_TO_NOTHING, Stake, stake_of
+from engine.compile.lint.stakes import NEXT_TO_NOTHING, Stake, payoff, stake_of
 from engine.compile.lint.wording import said
 from engine.compile.plan import AllOf, AnyOf, Arithmetic, Call, Compare, Constant, Not, Number, Quantity, Rule, Truth
 from engine.compile.problem import Problem
@@ -25,6 +26,9 @@ _OF_DELTA = 2.0
 """The same of delta, at most: strikes are chosen by it, or beside such."""
 _LIKELY = (0.7, 1.0, 1.5, 2.0)
 """Volatilities at which a limit on a trade lets an entry through, or hardly ever does."""
+_OF_POSITION = frozenset(("position_delta", "position_gamma", "position_theta", "position_vega"))
+_FINE, _COUNT = 0.02, 250
+"""Standard deviations between the places at which a structure may end, and how many of them on either side."""
 _GREEKS = ("net_delta", "net_gamma", "net_theta", "net_vega")
 
 
@@ -207,8 +211,29 @@ def _measured(call: Call, market: Scenario) -> float | None:
             return max(found, default=None)
         case measure if measure in _GREEKS:
             return _greek(measure, market)
+        case measure if measure in _OF_POSITION:
+            return _greek(measure.replace("position", "net"), replace(market, count=1))
+        case "leg_gamma" | "leg_theta" | "leg_vega" | "probability_in_the_money" as measure:
+            found_of = of_legs(measure, (sample.legs[name] for name in _legs(arguments) if name in sample.legs))
+            is_sure = measure == "probability_in_the_money"
+            return None if found_of is None else found_of * (1.0 if is_sure else market.greeks)
+        case "probability_of_profit":
+            return _probability(market)
         case _:
             return None
+
+
+def _probability(market: Scenario) -> float | None:
+    """Return how likely the structure wins when it ends; None where its legs do not end together."""
+    legs = list(market.sample.legs.values())
+    if len({(leg.plan.symbol, leg.days) for leg in legs}) != 1 or market.shares:
+        return None
+    deviation, spot = legs[0].move / legs[0].spot, legs[0].spot
+    places = [step * _FINE for step in range(-_COUNT, _COUNT + 1)]
+    weights = [exp(-place * place / 2) for place in places]
+    ends = (spot * exp(place * deviation - deviation * deviation / 2) for place in places)
+    won = (w for w, at in zip(weights, ends, strict=True) if payoff(legs, 0.0, at) + market.stake.entry > 0)
+    return sum(won) / sum(weights)
 
 
 def _legs(arguments: Mapping[str, object]) -> tuple[str, ...]:
@@ -216,7 +241,9 @@ def _legs(arguments: Mapping[str, object]) -> tuple[str, ...]:
     return of if isinstance(of, tuple) else ()
 
 
-def _greek(measure: str, market: Scenario) -> float:
+def _greek(measure: str, market: Scenario) -> float | None:
+    if measure != "net_delta" and not ends_together(market.sample):
+        return None
     legs = market.sample.legs.values()
     one = sum(_of_one(measure, leg) * leg.plan.sign * leg.plan.ratio for leg in legs) * LOT
     if measure == "net_delta":

@@ -95,7 +95,7 @@ def _worth(legs: tuple[LegPlan, ...], sample: Sample) -> tuple[float, float]:
 def _together(legs: list[LegPlan], sample: Sample) -> tuple[float, float]:
     options = [sample.legs[leg.name] for leg in legs if not leg.is_shares]
     shares = sum(leg.sign * leg.ratio / LOT for leg in legs if leg.is_shares)
-    at_expiry = [_payoff(options, shares, at) for at in (0.0, *(leg.strike for leg in options))]
+    at_expiry = [payoff(options, shares, at) for at in (0.0, *(leg.strike for leg in options))]
     slope = shares + sum(leg.plan.sign * leg.plan.ratio for leg in options if leg.plan.right is Right.CALL)
     least = -inf if slope < 0 else min(at_expiry)
     if len({leg.days for leg in options}) > 1:
@@ -103,7 +103,8 @@ def _together(legs: list[LegPlan], sample: Sample) -> tuple[float, float]:
     return least, inf if slope > 0 else max(at_expiry)
 
 
-def _payoff(options: Iterable[SampleLeg], shares: float, at: float) -> float:
+def payoff(options: Iterable[SampleLeg], shares: float, at: float) -> float:
+    """Return what one structure is worth per share when it ends at this level. shares: in lots of one contract."""
     return shares * at + sum(leg.plan.sign * leg.plan.ratio * _exercised(leg, at) for leg in options)
 
 

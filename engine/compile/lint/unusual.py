@@ -13,7 +13,7 @@ from engine.compile.lint.ranges import Range, compared, meet, rest, stretch
 from engine.compile.lint.scales import Span, span_of
 from engine.compile.lint.tests_of import Single, singles
 from engine.compile.lint.unitless import LEAST_SECONDS, MOST_OF_A_PART
-from engine.compile.measures.usual import MULTIPLE, PERCENTILES, USUAL, Scale
+from engine.compile.measures.usual import PERCENTILES, USUAL, Scale, multiple
 from engine.compile.plan import Call, Compare, Op, Quantity
 from engine.compile.problem import Problem
 from engine.compile.units import scaled, written
@@ -52,7 +52,7 @@ def _judged(look: Look, pair: Pair, single: Single, test: Compare) -> Iterator[P
     if len(measures) > 1:
         return
     call, of = left[1], bounds[0][1]
-    span = span_of(call, look) if of is None else Span(MULTIPLE.low, MULTIPLE.high, MULTIPLE)
+    span = span_of(call, look) if of is None else _of_another(call, of)
     if span is None or _is_said_already(single, call, bounds[0][0]):
         return
     outside = [at for at, (number, _) in enumerate(bounds) if not _is_usual(number, span, test.op, at)]
@@ -60,6 +60,11 @@ def _judged(look: Look, pair: Pair, single: Single, test: Compare) -> Iterator[P
         return
     at = outside[0]
     yield _problem(look, pair, single, test, call, span, [number for number, _ in bounds], at, of)
+
+
+def _of_another(call: Call, of: Call) -> Span:
+    usual = multiple(call.measure, of.measure)
+    return Span(usual.low, usual.high, usual)
 
 
 _A_LITTLE = 2.0
@@ -245,7 +250,7 @@ def _meaning(number: float, call: Call, of: Call | None) -> str:
 def readings(look: Look, amount: Amount | None, number: float, call: Call, span: Span, of: Call | None) -> list[str]:
     """Return what was probably meant: the same number in another unit, or a hundred times more or less."""
     if of is not None:
-        likely = [each for each in (number / 100, number * 100) if MULTIPLE.low < each < MULTIPLE.high]
+        likely = [each for each in (number / 100, number * 100) if span.low < each < span.high]
         return [f"'{each:g}x {of.measure}'" for each in likely]
     if amount is None:
         return [f"'{_as_written(each, call.quantity, None)}'" for each in _by_a_hundred(number, span)]

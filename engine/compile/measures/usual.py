@@ -110,7 +110,7 @@ USUAL: Mapping[str, Mapping[Quantity, Usual]] = {
     "iv": _RATE,
     "rv": _RATE,
     "iv_over_rv": _one(Quantity.PLAIN, 0.3, 5.0),
-    "expected_move": _scaled(Quantity.POINTS, 0.0005, 0.5, Scale.SPOT),
+    "expected_move": _scaled(Quantity.POINTS, 0.15, 8.0, Scale.MOVE),
     "iv_rank": _RANK,
     "iv_percentile": _RANK,
     "crowding": _RANK,
@@ -133,7 +133,7 @@ USUAL: Mapping[str, Mapping[Quantity, Usual]] = {
     "open_interest": _COUNT,
     "shares_held": {Quantity.PLAIN: Usual(99.0, 1_000_000.0, zero=True)},
     "quote_width": {
-        **_scaled(Quantity.PRICE, 0.0000015, 0.002, Scale.SPOT),
+        **_scaled(Quantity.PRICE, 0.0000015, 0.0008, Scale.SPOT),
         Quantity.FRACTION: Usual(0.004, 0.9),
     },
     "credit": _PREMIUM,
@@ -178,5 +178,19 @@ USUAL: Mapping[str, Mapping[Quantity, Usual]] = {
 
 MULTIPLE = Usual(0.02, 20.0, signed=True, zero=True)
 """Of a multiple of another measure, as in `0.6x expected_move`."""
+_PRICES = frozenset(("spot", "sma", "ema", "vwap", "strike", "cost_basis"))
+_OF_FEAR = frozenset(("vix", "vix9d", "vix1d", "vix3m"))
+_VOLATILITIES = frozenset(("iv", "rv"))
+_ALIKE = ((_PRICES, 0.7, 1.4), (_OF_FEAR, 0.3, 3.0), (_VOLATILITIES, 0.15, 6.0))
+"""Measures of one kind, and between which multiples of each other they lie."""
+
+
+def multiple(measure: str, of: str) -> Usual:
+    """Return the usual range of one measure as a multiple of another."""
+    found = ((low, high) for kind, low, high in _ALIKE if measure in kind and of in kind)
+    ends = next(found, None)
+    return MULTIPLE if ends is None else Usual(*ends, signed=True)
+
+
 PERCENTILES = frozenset({"iv_rank", "iv_percentile"})
 """Measures from 0 to 100 of which one is a percentile."""
