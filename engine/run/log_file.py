@@ -112,6 +112,11 @@ def takes_terminal(limits: LogLimits) -> bool:
     return limits.on_console and sys.stderr.isatty()
 
 
+def _is_ours_to_tell(record: logging.LogRecord) -> bool:
+    """Say whether a warning of asyncio is worth a line: not that a browser left while it was sent something."""
+    return not record.getMessage().startswith("socket.send() raised exception")
+
+
 def write_logs(*handlers: logging.Handler) -> None:
     """Send warnings of the whole program, and what is ours from `info` on, to these handlers and to no other.
 
@@ -120,5 +125,6 @@ def write_logs(*handlers: logging.Handler) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
     asked = [each.level for each in handlers if isinstance(each, (LogFile, LogConsole))]
     logging.getLogger("rulebot").setLevel(min([logging.INFO, *asked]))
+    logging.getLogger("asyncio").addFilter(_is_ours_to_tell)
     for name in ("ib_async", "ib_async.wrapper", "ib_async.client", "ib_async.ib"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what it logs is said by our records

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from html import escape
 from itertools import accumulate
 
-WIDTH, HEIGHT, MARGIN = 640, 180, 18
+from engine.model.money import dollars
+
+WIDTH, HEIGHT, MARGIN, SCALE = 640, 180, 18, 64
+"""Points: SCALE is what the amounts at the left take."""
+LETTERS = 12
+"""How high a letter is, in points."""
 WIDEST = 40
 """Points that a bar is wide at most: one day alone is no wall."""
 _ROOM = HEIGHT - 2 * MARGIN
@@ -18,22 +23,29 @@ def days_svg(days: Sequence[tuple[str, float]]) -> str:
     found = [amount for _, amount in days]
     most, least = max(0.0, *found, *sums), min(0.0, *found, *sums)
     scale = _ROOM / ((most - least) or 1.0)
-    step = (WIDTH - 2 * MARGIN) / len(days)
+    step = (WIDTH - SCALE - MARGIN) / len(days)
     zero = MARGIN + most * scale
 
     def y(amount: float) -> float:
         return zero - amount * scale
 
     bars = "".join(
-        _bar(name, amount, MARGIN + at * step, step, zero, y(amount)) for at, (name, amount) in enumerate(days)
+        _bar(name, amount, SCALE + at * step, step, zero, y(amount)) for at, (name, amount) in enumerate(days)
     )
-    points = " ".join(f"{MARGIN + (at + 0.5) * step:.1f},{y(total):.1f}" for at, total in enumerate(sums))
+    points = " ".join(f"{SCALE + (at + 0.5) * step:.1f},{y(total):.1f}" for at, total in enumerate(sums))
+    scale_marks = [each for each in (most, least) if each and abs(zero - y(each)) > LETTERS]
+    labels = "".join(_label(amount, y(amount)) for amount in (0.0, *scale_marks))
     words = f"net profit by day, {days[0][0]} to {days[-1][0]}, {sums[-1]:+,.2f} dollars in all"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="days" role="img" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        f'aria-label="{escape(words)}"><line class="zero" x1="{MARGIN}" x2="{WIDTH - MARGIN}" '
-        f'y1="{zero:.1f}" y2="{zero:.1f}"/>{bars}<polyline class="sum" points="{points}"/></svg>'
+        f'aria-label="{escape(words)}"><line class="zero" x1="{SCALE}" x2="{WIDTH - MARGIN}" '
+        f'y1="{zero:.1f}" y2="{zero:.1f}"/>{bars}<polyline class="sum" points="{points}"/>{labels}</svg>'
     )
+
+
+def _label(amount: float, y: float) -> str:
+    """Return whole dollars at their height."""
+    return f'<text x="0" y="{y + LETTERS / 3:.1f}">{escape(dollars(round(amount)).removesuffix(".00"))}</text>'
 
 
 def _bar(name: str, amount: float, left: float, step: float, zero: float, end: float) -> str:

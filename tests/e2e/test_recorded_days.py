@@ -70,7 +70,7 @@ def page(address: str) -> str:
         assert status == 200, text
         if 'id="moment"' in text:
             return text
-        assert "The day is lived through once more" in text
+        assert "Replaying the day" in text
         time.sleep(0.5)
     raise AssertionError("the day never came")
 

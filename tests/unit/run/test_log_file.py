@@ -123,6 +123,14 @@ def test_debug_lines_are_written_where_they_are_asked_for(tmp_path: Path) -> Non
     assert lines(tmp_path / "next" / log_file.ENGINE) == []
 
 
+def test_a_browser_that_leaves_is_no_warning(tmp_path: Path) -> None:
+    """It was shown as 'warning: socket.send() raised exception.' among what the bots did."""
+    path = begin(tmp_path)
+    logging.getLogger("asyncio").warning("socket.send() raised exception.")
+    logging.getLogger("asyncio").warning("something else")
+    assert [each["text"] for each in lines(path)] == ["something else"]
+
+
 def test_the_file_can_be_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     console = StringIO()
     monkeypatch.setattr("sys.stderr", console)

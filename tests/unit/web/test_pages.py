@@ -334,6 +334,14 @@ def test_profit_by_day_is_drawn_with_its_words() -> None:
     assert days_svg([]) == ""
 
 
+def test_profit_by_day_has_its_scale_in_dollars() -> None:
+    """Its bars had no figures: a loss of $10 looked like one of $10,000."""
+    drawn = days_svg([("2026-11-17", 1250.4), ("2026-11-18", -1640.0)])
+    assert re.findall(r"<text[^>]*>([^<]*)</text>", drawn) == ["$0", "$1,250", "-$1,640"]
+    small = days_svg([("2026-11-17", 1000.0), ("2026-11-18", -1.0)])
+    assert re.findall(r"<text[^>]*>([^<]*)</text>", small) == ["$0", "$1,000"]  # -$1 would lie over $0
+
+
 def test_profit_by_day_is_written_below_its_drawing(live: Live) -> None:
     """A bar told its dollars to a mouse that rested on it, and to no telephone."""
     days = Parts(live).now()[1]["days"]
