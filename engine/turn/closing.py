@@ -70,13 +70,16 @@ def closing_stage(work: Work, position: Position, bot: CompiledBot) -> tuple[tup
 
     Whole structures go as one order, those on two underlyings as one for each, also where legs were entered one by one.
     When counts do not match, or where the broker has no combos of it, short legs go first, one at a time. An unwinding
-    position closes only what has no partner.
+    position closes only what has no partner. After a liquidation or a protective stop short legs without cover go
+    first, then those that the closed leg stood with: an order of more legs would wait for the sizes of all of them.
     """
     held_legs = legs_to_close(position, bot)
     alive = [leg for leg, _ in held_legs if not is_dead(work, leg)]
     counts = {leg.name: count for leg, count in held_legs}
     if not alive:
         return None
+    if position.exit_reason in (LIQUIDATION, PROTECT):
+        alive, counts = _left_first(work, position, alive, counts)
     first = next((leg for leg in alive if leg.sign < 0), alive[0])
     together = [leg for leg in alive if leg.option.symbol == first.option.symbol]
     structures = min(counts[leg.name] // leg.ratio for leg in together)
@@ -88,11 +91,24 @@ def closing_stage(work: Work, position: Position, bot: CompiledBot) -> tuple[tup
     return (OrderLeg(closing.name, closing.option, closing.side, 1),), counts[first.name]
 
 
+def _left_first(
+    work: Work, position: Position, alive: list[PositionLeg], counts: dict[str, int]
+) -> tuple[list[PositionLeg], dict[str, int]]:
+    """Return the legs that a liquidation, or a protective stop, leaves in most danger, and their contracts."""
+    bare = lost_cover(position)
+    stopped = (order for order in work.orders_of(position.id) if order.purpose is Purpose.PROTECT and order.has_fills)
+    closed = {*position.liquidated, *(order.legs[0].name for order in stopped)}
+    if first := [leg for leg in alive if leg.name in bare][:1]:
+        return first, {leg.name: min(bare[leg.name], counts[leg.name]) for leg in first}
+    gone = {(leg.option.symbol, leg.option.right) for leg in position.legs if leg.name in closed}
+    return [leg for leg in alive if (leg.option.symbol, leg.option.right) in gone] or alive, counts
+
+
 def closing_bound(work: Work, position: Position, bot: CompiledBot, legs: tuple[OrderLeg, ...]) -> Bound:
     """Return how far the price of an order that closes these legs may go where it leaves wings that nobody bids for.
 
-    Left to expire they still cover what they were bought for: together with them nothing can lose more than that. Legs
-    that go one after the other are bound by nothing, for the others are dealt later.
+    Left to expire, or sold later, they still cover what they were bought for: together with them nothing can lose more
+    than that. Legs that go one after the other are bound by nothing, for the others are dealt later.
     """
     counts = {leg.name: (leg, count) for leg, count in legs_to_close(position, bot)}
     closed = [counts[leg.name][0] for leg in legs if leg.name in counts]
@@ -100,7 +116,8 @@ def closing_bound(work: Work, position: Position, bot: CompiledBot, legs: tuple[
         return UNBOUND
     structures = min(counts[leg.name][1] // leg.ratio for leg in closed)
     rest = [(leg, count) for leg, count in counts.values() if leg not in closed]
-    if not rest or any(count < structures * leg.ratio or not is_dead(work, leg) for leg, count in rest):
+    is_covered = all(is_dead(work, leg) or (structures > 0 and leg.sign > 0) for leg, _ in rest)
+    if not rest or not is_covered or any(count < structures * leg.ratio for leg, count in rest):
         return UNBOUND
     floor = surely_lost_below(parts_of(closing_legs((*closed, *(leg for leg, _ in rest))), Side.BUY))
     if floor is None:
@@ -121,6 +138,13 @@ def closing_net(
     if is_past_zero(net, parts):
         return None, f"{parts[0].option} alone is worth nothing beside what covers it and nobody bids for"
     return net, ""
+
+
+def lacks_a_wing(work: Work, position: Position, bot: CompiledBot, order: Order) -> bool:
+    """Say whether somebody bids again for a wing that an order at work leaves: all of it can close as one."""
+    found = closing_stage(work, position, bot)
+    names = {leg.name for leg in order.legs}
+    return found is not None and names < {leg.name for leg in found[0]}
 
 
 def is_beyond(quote: NetQuote, bound: Bound) -> bool:

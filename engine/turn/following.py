@@ -10,13 +10,13 @@ from engine.model.quotes import QuoteFault
 from engine.model.values import replace
 from engine.order.draft import parts_of, wire_price
 from engine.order.ladder import Bound, is_the_last, priority, rung
-from engine.order.price import net_quote
+from engine.order.price import NetQuote, net_quote
 from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Start, Then
 from engine.turn.bounds import entry_bound
 from engine.turn.caution import has_waited_for_price, price_is_there
 from engine.turn.choosing import awaits_quotes, still_holds
-from engine.turn.closing import CLOSING, closing_net, is_beyond, is_unwound, planned_exit, to_natural
+from engine.turn.closing import CLOSING, closing_net, is_beyond, is_unwound, lacks_a_wing, planned_exit, to_natural
 from engine.turn.daily import halts_at_a_try
 from engine.turn.judging import wake
 from engine.turn.opening import comes_too_late, is_past_exits, no_price, unpriced_text
@@ -194,15 +194,28 @@ def _next_closing_try(work: Work, order: Order) -> None:
     if missing:
         work.alarm_of_price(order.bot, f"no price for the next try: {missing}", order.position)
         return
+    if _waits_without_wing(work, order, bound):
+        cancel(work, order, Cause.NEXT_TRY)
+        return
     _reprice(work, order, ladder, bound)
+
+
+def _waits_without_wing(work: Work, order: Order, bound: Bound) -> bool:
+    """Say whether an order waits at its bound, which would close with a wing that somebody bids for again."""
+    position = work.positions[order.position]
+    is_at_bound = is_beyond(_quote_of(work, order), bound)
+    return is_at_bound and lacks_a_wing(work, position, work.governing(position), order)
+
+
+def _quote_of(work: Work, order: Order) -> NetQuote:
+    parts = parts_of(order.legs, order.side)
+    return net_quote(parts, work.state.board, work.now, closing=True, told=work.state.facts.ticks)
 
 
 def _go_to_market(work: Work, order: Order, ladder: Ladder) -> None:
     """Cancel a limit order for a market order; it waits at its bound where the market would deal beyond that."""
-    parts = parts_of(order.legs, order.side)
-    quote = net_quote(parts, work.state.board, work.now, closing=True, told=work.state.facts.ticks)
     bound, _ = bound_of(work, work.positions[order.position], order.legs)
-    if is_beyond(quote, bound):
+    if is_beyond(_quote_of(work, order), bound) and not _waits_without_wing(work, order, bound):
         _reprice(work, order, to_natural(ladder), bound)
     else:
         cancel(work, order, Cause.MARKET_FOLLOWS)

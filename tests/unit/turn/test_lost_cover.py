@@ -56,7 +56,7 @@ def test_the_short_leg_of_a_wing_that_others_closed_is_bought_back_after_a_minut
 
 @pytest.mark.parametrize(("gone", "price"), [(LONG_PUT, "4.80"), (SHORT_PUT, "7.40")])
 def test_what_was_to_close_with_a_leg_that_the_broker_liquidated_is_closed_at_once(gone: Option, price: str) -> None:
-    """Its exits went on: the trade could lose more than its bound."""
+    """Its partner goes first: an order of all three legs would wait until each has size."""
     desk = desk_of(quantity=2)
     sign = -1 if gone == LONG_PUT else 1
     others(desk, gone, sign, price, liquidates=True)
@@ -64,8 +64,12 @@ def test_what_was_to_close_with_a_leg_that_the_broker_liquidated_is_closed_at_on
     ticks(desk, 12)
     (closing,) = desk.live
     assert (closing.kind, closing.quantity, desk.position.exit_reason) == (OrderType.MARKET, 1, LIQUIDATION)
-    assert {leg.option for leg in closing.legs} == {leg.option for leg in desk.position.legs} - {gone}
+    assert {leg.option for leg in closing.legs} == {SHORT_PUT, LONG_PUT} - {gone}
     desk.fill(closing)
+    ticks(desk, 3)
+    (calls,) = desk.live
+    assert [leg.name for leg in calls.legs] == ["short_call", "long_call"]
+    desk.fill(calls)
     ticks(desk, 3)
     assert (desk.position.state, set(held(desk.position).values())) == ("open", {1})
 
