@@ -256,7 +256,9 @@ class PatientJournal:
 
     def _end_of_store(self) -> tuple[Head, Sequence[Record]]:
         """Return where the journal of the store ends, and what it has in memory behind that."""
-        return (self._inner.head, self._inner.waiting) if self._copied is None else (self._copied.begins_at, ())
+        if self._copied is None:
+            return self._inner.head, self._inner.waiting
+        return (self._copied.begins_at if self._of_store is None else self._of_store.head), ()
 
     def catch_up(self, at: datetime) -> None:
         """Commit what has waited for a second at `at`; try again what the store did not take. Raises: StoreError."""
@@ -287,7 +289,7 @@ class PatientJournal:
         """Write all that was kept in one transaction; say whether the store took it. Raises: StoreError."""
         if self.is_full:
             self._inner.make_room()
-        kept = tuple(self._kept)
+        kept, (head, _) = tuple(self._kept), self._end_of_store()
         try:
             self._commit(lambda: self._write_kept(kept))
         except SlowStoreError as error:
@@ -296,6 +298,10 @@ class PatientJournal:
         except UnwrittenError as error:
             self._error = error
             return False
+        except StoreError:
+            if self._end_of_store()[0] != head:  # it has them all the same: the end of the run writes them no more
+                self._kept.clear()
+            raise
         self._leave_copy()
         log.warning("the store takes records again: %d that waited are written", len(self._kept))
         self._kept.clear()

@@ -386,3 +386,25 @@ def test_what_waits_at_the_end_of_a_run_is_not_lost(path: Path) -> None:
     lock.end()
     opened(path).close()
     assert told(path) == ["alarm 1", "alarm 2"]
+
+
+def test_records_that_a_failed_write_has_written_are_not_written_twice(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store failed after it had taken what waited; the end of the run wrote it behind that once more."""
+    journal, lock = opened(path), Lock(path)
+    journal.append([alarm(1)], durable=True)
+    lock.end()
+    append = SqlJournal.append
+
+    def fails(inner: SqlJournal, records: Any, *, durable: bool) -> None:
+        append(inner, records, durable=durable)
+        raise StoreError("what became of it is not known")
+
+    monkeypatch.setattr(SqlJournal, "append", fails)
+    with pytest.raises(StoreError, match="not known"):
+        journal.catch_up(TIME + timedelta(seconds=2))
+    monkeypatch.setattr(SqlJournal, "append", append)
+    journal.close()
+    assert told(path) == ["alarm 1"]
+    assert not any(each.exists() for each in places(path))
