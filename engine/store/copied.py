@@ -14,7 +14,7 @@ from pathlib import Path
 
 from engine.model.errors import StoreError
 from engine.record.record import Record
-from engine.store.emergency import Left, left_behind, unwritten_of
+from engine.store.emergency import Left, heads_of, left_behind, unwritten_of
 from engine.store.failures import sentences
 from engine.store.journal import SqlJournal
 from engine.store.lease import last_owner_is_gone
@@ -26,7 +26,7 @@ class CopiedJournal(SqlJournal):
     """A copy of the journal of a store, with what the last run kept and could not write.
 
     why: why the store itself could not be opened. begins_at: where the journal of the store ends. kept: the records
-    that the store lacks, left: the emergency journal in which they are.
+    that the store lacks, left: the emergency journal that goes on from there, None without one.
     """
 
     def __init__(self, copy: FileCopy, why: StoreError, logs: Path | None) -> None:
@@ -44,7 +44,7 @@ class CopiedJournal(SqlJournal):
         if records is None:
             return
         self.append(records, durable=True)
-        self.kept, self.left = tuple(records), left
+        self.kept, self.left = tuple(records), left if self.begins_at in heads_of(left) else None
 
     def holds_something(self) -> bool:
         """Say whether a position is open or an order works."""

@@ -13,7 +13,7 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -183,7 +183,7 @@ def unwritten_of(left: Left, head: Head, has: Callable[[Head], bool]) -> Sequenc
     has: says whether the store has a record of this number and hash. None where they are of another state of it: then
     the file is moved aside. Raises: OSError.
     """
-    heads = [left.head, *_heads_after(left)]
+    heads = heads_of(left)
     if head in heads:
         return left.records[heads.index(head) :]
     if not left.records or has(left.head):
@@ -194,12 +194,13 @@ def unwritten_of(left: Left, head: Head, has: Callable[[Head], bool]) -> Sequenc
     return None
 
 
-def _heads_after(left: Left) -> Iterator[Head]:
-    """Yield number and hash of each record of an emergency journal, as the store would have them."""
-    number, digest = left.head
+def heads_of(left: Left) -> list[Head]:
+    """Return where a store may end that an emergency journal goes on from: at its head, or at a record of it."""
+    heads = [left.head]
     for record in left.records:
-        number, digest = number + 1, chained(digest, line(record))
-        yield number, digest
+        number, digest = heads[-1]
+        heads.append((number + 1, chained(digest, line(record))))
+    return heads
 
 
 def _left(path: Path, store: Place) -> Left | None:

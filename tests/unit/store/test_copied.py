@@ -125,6 +125,25 @@ def test_records_of_a_start_that_dies_on_a_locked_store_are_written_by_the_next(
     assert held(path) == [*records, alarm(1), alarm(2)]
 
 
+@pytest.mark.parametrize("cut", [5, 0])
+def test_a_file_that_was_cut_off_at_its_beginning_is_begun_anew(
+    cut: int, path: Path, lock: Callable[[], sqlite3.Connection]
+) -> None:
+    """The last run died, or lost its power, while it began its emergency journal."""
+    records = opened_position()
+    written(path, records)
+    whole = b'{"store": "a"'
+    with os.fdopen(os.open(places(path)[0], os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+        file.write(whole[:cut])
+    other = lock()
+    journal = started(path)
+    journal.append([alarm(1)], durable=True)
+    journal.abandon()
+    other.close()
+    started(path).close()
+    assert held(path) == [*records, alarm(1)]
+
+
 def test_no_second_engine_starts_beside_one_without_the_lease(
     path: Path, lock: Callable[[], sqlite3.Connection], tmp_path: Path
 ) -> None:
