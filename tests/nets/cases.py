@@ -8,13 +8,15 @@ from functools import cache, partial
 from pathlib import Path
 
 from tests.nets import outputs
-from tests.nets.days import ROOT, Day, day_parts
+from tests.nets.days import Day, day_parts
 from tests.nets.digests import Parts
+from tests.nets.launch import ROOT
 
 SEE = re.compile(r"^#\s+(?:See it \w+: )?rulebot run --paper --sim (.*?)examples/(\w+)\.yaml", re.MULTILINE)
 """A command that an example's comment names: its options and the example."""
 MOST_DAYS = 5
 """Sessions of an example at most: some show twenty."""
+RECORDED = ("the connection is cut after a fill", "connectivity is lost, data too", "executions are corrected")
 HALF_DAY = date(2026, 11, 27)
 FRIDAY = date(2026, 10, 23)
 SHIPPED = ("calm_tape_condor", "dte0_condor", "put_lite", "spx_spy_parity", "spy_put_seller", "vertical_switch")
@@ -22,16 +24,23 @@ SELLERS = ("specs/put_lite.yaml", "specs/spy_put_seller.yaml")
 THREE = (*SELLERS, "specs/dte0_condor.yaml")
 ALL = tuple(f"specs/{name}.yaml" for name in (*SHIPPED, "micro_buywrite", "monthly_condor"))
 SHARES = ("--shares", "SPY=400", "--shares", "QQQ=400")
-QUICK = frozenset(("seed 7: put_lite spy_put_seller", "killed while an order works", "iron_fly --market calm"))
+QUICK = frozenset(
+    (
+        *("day seed 7: put_lite spy_put_seller", "day killed while an order works", "day iron_fly --market calm"),
+        *("day a half day", "day killed with resting orders", "day the connection is cut after a fill"),
+        *("day another client closes by hand", "day settle_spy --market trend_down"),
+        *("backtest goog mid", "backtest put_lite", "sweep condor turn by turn", "rest of a backtest", "validate"),
+    )
+)
+"""Nets of `--quick`."""
 
 
 @dataclass(frozen=True)
 class Net:
-    """One net: its name, and what finds its parts in a folder of its own. is_quick: it belongs to `--quick`."""
+    """One net: its name, and what finds its parts in a folder of its own."""
 
     name: str
     find: Callable[[Path], Parts]
-    is_quick: bool = False
 
 
 def example_days() -> Iterator[Day]:
@@ -69,7 +78,7 @@ def shipped_days() -> Iterator[Day]:
         yield Day(f"all bots, seed {seed} {market}".strip(), ALL, seed=seed, market=market, gateway=SHARES)
     yield Day("a half day", THREE, seed=11, first_day=HALF_DAY)
     yield Day("a half day and the week-end behind it", ALL[:5], seed=3, first_day=HALF_DAY, days=2)
-    yield Day("over a night", THREE, seed=3, days=2)
+    yield Day("over a night", THREE, seed=3, days=2, is_recorded=True)
     yield Day("over a week-end", THREE, seed=5, first_day=FRIDAY, days=2, market="trend_down")
 
 
@@ -81,7 +90,7 @@ def faulty_days() -> Iterator[Day]:
         ("cut in the middle of a report", SELLERS, ({"kind": "cut", "on": "fill", "number": 2, "mid_frame": True},)),
         ("connectivity is lost, data is kept", THREE, (_lost("10:30:02", 1102),)),
         ("connectivity is lost, data too", SELLERS, (_lost("10:30:02"), _lost("12:59:50"))),
-        ("the gateway restarts twice", SELLERS, (_at("restart", "10:45:00"), _at("restart", "12:30:00"))),
+        ("three cuts", SELLERS, (_at("cut", "09:31:30"), _at("cut", "10:30:11"), _at("cut", "13:00"))),
         ("an order is swallowed", put, ({"kind": "swallow_order", "on": "order"},)),
         ("an order arrives late", put, ({"kind": "late_order", "on": "order"},)),
         ("no acknowledgement", SELLERS, ({"kind": "lose_ack", "on": "order", "number": "each"},)),
@@ -90,7 +99,7 @@ def faulty_days() -> Iterator[Day]:
         ("everything is told twice", THREE, ({"kind": "duplicate", "on": "order", "number": "each"},)),
         ("an execution is lost", SELLERS, ({"kind": "lost_execution", "on": "fill", "number": "each"},)),
         ("a leg is told late", put, ({"kind": "late_leg", "on": "fill", "number": "each"},)),
-        ("executions are corrected", SELLERS, ({"kind": "correction", "on": "fill", "number": "each"},)),
+        ("executions are corrected", SELLERS, ({"kind": "correction", "on": "fill", "price_by": -0.05},)),
         ("commissions come late", SELLERS, ({"kind": "late_commission", "on": "fill", "number": "each"},)),
         ("a commission never comes", put, ({"kind": "no_commission", "on": "fill"},)),
         ("cancels are swallowed", condor, ({"kind": "swallow_cancel", "on": "cancel", "number": "each"},)),
@@ -113,7 +122,7 @@ def faulty_days() -> Iterator[Day]:
         ("an unannounced early close", THREE, ({"kind": "short_day", "close": "13:00"},)),
         ("the machine sleeps", SELLERS, ({"kind": "time_passes", "at": "10:30:05", "seconds": 900},)),
     ):  # fmt: skip
-        yield Day(name, specs, faults=faults)
+        yield Day(name, specs, faults=faults, is_recorded=name in RECORDED)
 
 
 def _at(kind: str, at: str) -> dict[str, object]:
@@ -127,14 +136,14 @@ def _lost(at: str, restored: int = 1101) -> dict[str, object]:
 def restarted_days() -> Iterator[Day]:
     """Yield days on which the engine is killed, or another client trades."""
     seller, wheel = ("specs/spy_put_seller.yaml",), ("examples/resting_put.yaml",)
-    yield Day("killed while an order works", SELLERS, kills=("10:30:05",))
+    yield Day("killed while an order works", SELLERS, kills=("10:30:05",), is_recorded=True)
     yield Day("killed three times, once for five minutes", THREE, kills=("09:31:10", "10:30:20", "13:00:05"), away=300)
     yield Day("killed over the exit", SELLERS, kills=("12:59:50", "13:00:00"), away=2)
     yield Day("killed with resting orders", wheel, market="whipsaw", kills=("10:45:00", "11:30:00"), away=60)
     yield Day("killed before the close and over a night", THREE, seed=3, days=2, kills=("15:50:00", "2 09:45:00"))
     yield Day("all bots are killed twice", ALL[:6], seed=11, kills=("10:31:00", "12:00:00"), away=30)
     yield Day("killed and cut", SELLERS, kills=("10:30:12",), faults=({"kind": "cut", "on": "fill"},))
-    yield Day("another client closes by hand", ("specs/put_lite.yaml",), by_hand=("11:00:00",))
+    yield Day("another client closes by hand", ("specs/put_lite.yaml",), by_hand=("11:00:00",), is_recorded=True)
     yield Day("another client trades against a resting order", seller, by_hand=("10:00:00",))
     yield Day("another client trades, then the engine is killed", SELLERS, by_hand=("11:00:00",), kills=("11:00:30",))
 
@@ -185,7 +194,7 @@ SWEEPS = {
         " --fills mid --every-turn"
     ),
     "bayes": (
-        f"specs/dte0_condor.yaml --data {MODEL} --vary delta=0.04..0.12/0.01 --bayes 6 --batch 2"
+        f"specs/dte0_condor.yaml --data {MODEL} --vary delta=0.04..0.12/0.01 --bayes 6 --batch 2 --for net"
         " --from 2018-02-01 --to 2018-02-15 --fills mid"
     ),
     "walk forward": (
@@ -193,6 +202,13 @@ SWEEPS = {
         " --fills mid --walk-forward 30/15"
     ),
 }
+CHAOS = {
+    "of two sellers": "specs/put_lite.yaml specs/spy_put_seller.yaml --seeds 8 --seed 9000",
+    "of a condor": "specs/calm_tape_condor.yaml --seeds 8 --seed 9100",
+    "over a night": "specs/put_lite.yaml specs/spy_put_seller.yaml --seeds 4 --seed 9200 --overnight",
+}
+"""Seeds of `rulebot chaos`: the engine connects again by itself there, which it does not in lockstep."""
+RECORDINGS = tuple(f"examples/data/simulated/{name}/2026-10-21.tape" for name in ("spx_spy_parity", "micro_buywrite"))
 REST_DAYS = (
     Day("of all bots", ALL, seed=11, gateway=SHARES),
     Day("of two days with a kill", THREE, seed=3, days=2, kills=("10:30:05",)),
@@ -220,11 +236,14 @@ def _other_nets() -> Iterator[Net]:
     for day in REST_DAYS:
         yield Net(f"rest {day.name}", partial(outputs.rest_of_day, day))
     yield Net("rest of a backtest", partial(outputs.rest_of_backtest, BACKTESTS["two bots"].split()))
+    for name, words in CHAOS.items():
+        yield Net(f"chaos {name}", partial(outputs.chaos, words.split()))
+    yield Net("replay of shipped recordings", partial(outputs.replayed, RECORDINGS))
     files = test_documents()
     for number in range(4):
         yield Net(f"spec tests {number + 1}", partial(outputs.spec_tests, files[number::4]))
     yield Net("explain", partial(outputs.explained, documents()))
-    yield Net("validate", partial(outputs.validated, documents()), is_quick=True)
+    yield Net("validate", partial(outputs.validated, documents()))
     yield Net("validate defects", partial(outputs.validated, outputs.defects()))
     for number in range(2):
         yield Net(f"nonsense {number + 1}", partial(outputs.nonsense, number, 2))
@@ -235,5 +254,5 @@ def all_nets() -> tuple[Net, ...]:
     """Return every net; those that take longest come first."""
     days = [*restarted_days(), *shipped_days(), *faulty_days(), *example_days()]
     days.sort(key=lambda each: -each.days * len(each.specs) * (1 + len(each.kills)))
-    found = [Net(f"day {each.name}", partial(day_parts, each), each.name in QUICK) for each in days]
+    found = [Net(f"day {each.name}", partial(day_parts, each)) for each in days]
     return (*found, *_other_nets())

@@ -2,23 +2,27 @@
 
 import asyncio
 import json
-import os
+import re
 import sqlite3
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from tests.nets.digests import Parts
+from tests.nets.launch import ROOT, launch, output_of
 from tests.nets.wire import OtherClient, Proxy, without_install
 
-ROOT = Path(__file__).parents[2]
+PORT = re.compile(r"SIMULATED TWS gateway on 127\.0\.0\.1:(\d+) ")
 NEW_YORK = ZoneInfo("America/New_York")
 PATIENCE = 900.0
 """Real seconds that one run of an engine may take."""
+LOST = 3
+"""The exit code of an engine in lockstep that lost its connection: its next start goes on."""
+MOST_LIVES = 6
 HAND = 9
 """The client id of somebody who trades by hand."""
 FIRST_DAY = date(2026, 10, 21)
@@ -51,6 +55,7 @@ class Day:
     faults: a fault plan (docs/faults.md). kills: New York times, `10:31:00` or `2 10:31:00` on the second session, at
     which the engine is killed and started again on its store, `away` virtual seconds later. by_hand: when another
     client trades the opposite of the engine's last order. `gateway` and `run` have more options of the two commands.
+    is_recorded: the engine records the day, and `rulebot replay` must lead to the same decisions.
     """
 
     name: str
@@ -67,6 +72,7 @@ class Day:
     by_hand: tuple[str, ...] = ()
     gateway: tuple[str, ...] = ()
     run: tuple[str, ...] = ()
+    is_recorded: bool = False
 
 
 @dataclass(slots=True)
@@ -82,18 +88,6 @@ class Ran:
     def money(self) -> list[str]:
         """Return the money of the day in lines: the broker's, then the store's."""
         return [*self.exits, *ledger_lines(self.ledger), *view_lines(self.store)]
-
-
-def command(*arguments: object) -> list[str]:
-    """Return the command line of a command of the product."""
-    return [sys.executable, "-m", "tests.nets.product", *map(str, arguments)]
-
-
-def environment(folder: Path, change: str = "") -> dict[str, str]:
-    """Return the environment of a command that keeps its data in a folder."""
-    given = {key: value for key, value in os.environ.items() if not key.startswith("RULEBOT_")}
-    given |= {"PYTHONPATH": str(ROOT), "RULEBOT_DATA": str(folder / "data"), "NO_COLOR": "1", "COLUMNS": "120"}
-    return given | ({"RULEBOT_NETS_CHANGE": change} if change else {})
 
 
 def ledger_lines(path: Path) -> Iterator[str]:
@@ -118,6 +112,13 @@ def order_lines(store: Path) -> Iterator[str]:
     with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
         for row in connection.execute(f"SELECT {', '.join(ORDERS)} FROM orders ORDER BY id"):
             yield " ".join(_number(each) for each in row)
+
+
+def bots_of(store: Path) -> list[str]:
+    """Return the names of the bots that ran on a store."""
+    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
+        rows = connection.execute("SELECT DISTINCT strategy_id FROM bot_days ORDER BY 1")
+        return [str(name) for (name,) in rows]
 
 
 def _number(value: object) -> str:
@@ -156,22 +157,24 @@ class _Run:
 
     def __init__(self, day: Day, folder: Path, change: str) -> None:
         self.day, self.folder = day, folder
-        self.environment = environment(folder, change)
+        self.change = change
         self.ran = Ran([], folder / "ledger.jsonl", folder / "day.db")
-        self.engine: asyncio.subprocess.Process | None = None
+        self.engine: BaseProcess | None = None
         self.killed = False
+        self.ended = asyncio.Event()
 
     async def lived(self) -> Ran:
-        gateway = await self._start("gateway", *self._gateway_options())
+        gateway = self._start("gateway", *self._gateway_options())
         try:
-            proxy = Proxy(await _port_of(gateway), commands=self.ran.commands)
+            proxy = Proxy(await self._port_of(gateway), commands=self.ran.commands)
             proxy.at = sorted(self._acts(proxy), key=lambda each: each[0])
             port = await proxy.start()
             while await self._live(port, proxy):
                 await self._be_away(proxy)
             await proxy.stop()
         finally:
-            await _end(gateway)
+            gateway.kill()
+            gateway.join()
         return self.ran
 
     def _gateway_options(self) -> Iterator[object]:
@@ -193,7 +196,7 @@ class _Run:
             yield instant(each, self.day.first_day), lambda: asyncio.ensure_future(self._trade(proxy))
 
     async def _live(self, port: int, proxy: Proxy) -> bool:
-        """Run an engine until it ends or is killed; say whether another one is to follow."""
+        """Run an engine until it ends; say whether another one is to follow, after a kill or a lost connection."""
         options = (
             "--gateway",
             f"127.0.0.1:{port}",
@@ -203,23 +206,28 @@ class _Run:
             days_left(self.day, proxy.now),
         )
         self.killed = False
-        self.engine = await self._start("run", "--paper", "--sim", "--plain", "--no-tape", *options, *self._bots())
-        try:
-            await asyncio.wait_for(self.engine.wait(), PATIENCE)
-        except TimeoutError:
+        self.ended.clear()
+        self.engine = self._start("run", "--paper", "--sim", "--plain", *options, *self._bots())
+        await asyncio.to_thread(self.engine.join, PATIENCE)
+        if self.engine.exitcode is None:
             proxy.note("the engine did not end")
-            await _end(self.engine)
-        self.ran.exits.append("killed" if self.killed else f"exit code {self.engine.returncode}")
-        return self.killed
+            self.engine.kill()
+            self.engine.join()
+        self.ended.set()
+        self.ran.exits.append("killed" if self.killed else f"exit code {self.engine.exitcode}")
+        is_lost = self.engine.exitcode == LOST and len(self.ran.exits) <= MOST_LIVES
+        return self.killed or is_lost
 
     def _bots(self) -> Iterable[str]:
-        return (*self.day.run, *(str(ROOT / each) for each in self.day.specs))
+        tape = () if self.day.is_recorded else ("--no-tape",)
+        return (*tape, *self.day.run, *(str(ROOT / each) for each in self.day.specs))
 
     async def _kill(self, proxy: Proxy) -> None:
         assert self.engine is not None
         proxy.note("the engine is killed")
         self.killed = True
-        await _end(self.engine)
+        self.engine.kill()
+        await self.ended.wait()
 
     async def _be_away(self, proxy: Proxy) -> None:
         """Let virtual time pass without an engine."""
@@ -234,33 +242,24 @@ class _Run:
         await client.trade(proxy.last_order)
         client.close()
 
-    async def _start(self, *arguments: object) -> asyncio.subprocess.Process:
-        name = str(arguments[0])
-        with (self.folder / f"{name}.txt").open("ab") as output:
-            return await asyncio.create_subprocess_exec(
-                *command(*arguments),
-                cwd=self.folder,
-                env=self.environment,
-                stdout=asyncio.subprocess.PIPE if name == "gateway" else output,
-                stderr=output,
-            )
+    def _start(self, *arguments: object) -> BaseProcess:
+        change = self.change if arguments[0] == "run" else ""
+        return launch(arguments, self.folder, self.folder / f"{arguments[0]}.txt", change=change)
 
-
-async def _port_of(gateway: asyncio.subprocess.Process) -> int:
-    """Return the port that a gateway says it listens on."""
-    assert gateway.stdout is not None
-    first = (await gateway.stdout.readline()).decode()
-    assert first.startswith("SIMULATED"), f"the gateway did not start: {first}"
-    return int(first.split("127.0.0.1:")[1].split()[0])
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    with suppress(ProcessLookupError):
-        process.kill()
-    await process.wait()
+    async def _port_of(self, gateway: BaseProcess) -> int:
+        """Return the port that the gateway says it listens on."""
+        output = self.folder / "gateway.txt"
+        while not (output.exists() and (found := PORT.search(output.read_text(errors="replace")))):
+            assert gateway.is_alive(), f"the gateway did not start: {output.read_text(errors='replace')[-2000:]}"
+            await asyncio.sleep(0.02)
+        return int(found[1])
 
 
 def day_parts(day: Day, folder: Path, change: str = "") -> Parts:
-    """Run a day and return its order commands and its money."""
+    """Run a day and return its order commands and its money; of a recorded day also that a replay decides the same."""
     ran = run_day(day, folder, change)
-    return {"commands": ran.commands, "money": ran.money}
+    found = {"commands": ran.commands, "money": ran.money}
+    if day.is_recorded:
+        output_of(("replay", "--verify", "--store", ran.store), folder, PATIENCE)
+        found["replay"] = ["equal"]
+    return found

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import runpy
-import subprocess
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -13,40 +13,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.nets.days import ROOT, Day, command, environment, order_lines, run_day, view_lines
+from tests.nets.days import Day, bots_of, order_lines, run_day, view_lines
 from tests.nets.digests import Parts, numbers_in, numbers_said, without_keys
+from tests.nets.launch import ROOT, launch, output_of
 from tests.nets.product import invoke
 
 TOKEN = "a-token-of-the-nets"
+ADDRESS = re.compile(r"http://127[\d.]+:\d+")
 TIME_LIMIT = 900.0
 """Real seconds that one command may take."""
-VOLATILE = frozenset(("seconds", "version", "digest", "digests", "store", "file", "uptime", "now"))
+VOLATILE = frozenset(("seconds", "version", "digest", "digests", "store", "file", "uptime", "now", "same_code"))
 """Keys whose values are of this machine, this moment or this text."""
 COMPILE_TESTS = ROOT / "tests" / "unit" / "compile"
 DEFECTS = ROOT / "tests" / "snapshot" / "defects"
 JUDGED_ON = "2026-10-21"
 
 
-def output_of(folder: Path, arguments: Sequence[object], change: str = "", codes: Sequence[int] = (0,)) -> str:
-    """Run a command in the checkout and return what it printed. Raises: AssertionError for another exit code."""
-    done = subprocess.run(
-        command(*arguments),
-        cwd=ROOT,
-        env=environment(folder, change),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=TIME_LIMIT,
-    )
-    assert done.returncode in codes, f"exit code {done.returncode}: {done.stderr[-2000:] or done.stdout[-2000:]}"
-    return done.stdout
-
-
 def backtest(arguments: Sequence[str], folder: Path, change: str = "") -> Parts:
     """Return the numbers of a backtest, and the orders and the money of its store."""
     store = folder / "past.db"
     given = ("backtest", *arguments, "--workers", 1, "--store", store, "--format", "json")
-    document = without_keys(json.loads(output_of(folder, given, change)), VOLATILE)
+    document = without_keys(json.loads(output_of(given, folder, TIME_LIMIT, change)), VOLATILE)
     return {
         "commands": list(order_lines(store)),
         "money": list(view_lines(store)),
@@ -57,12 +44,28 @@ def backtest(arguments: Sequence[str], folder: Path, change: str = "") -> Parts:
 def sweep(arguments: Sequence[str], folder: Path, change: str = "") -> Parts:
     """Return the numbers of a sweep."""
     given = ("sweep", *arguments, "--workers", 1, "--format", "json")
-    return {"numbers": numbers_in(without_keys(json.loads(output_of(folder, given, change)), VOLATILE))}
+    return {"numbers": numbers_in(without_keys(json.loads(output_of(given, folder, TIME_LIMIT, change)), VOLATILE))}
+
+
+def chaos(arguments: Sequence[str], folder: Path, change: str = "") -> Parts:
+    """Return what happened in seeds of chaos, in numbers; their hashes, which cover words, are not among them."""
+    given = ("chaos", *arguments, "--format", "json")
+    document = json.loads(output_of(given, folder, TIME_LIMIT, change, codes=(0, 1)))
+    return {"numbers": numbers_in(without_keys(document, VOLATILE))}
+
+
+def replayed(paths: Sequence[str], folder: Path, change: str = "") -> Parts:
+    """Return how many turns and decisions the replays of recordings have. Raises: AssertionError where one differs."""
+    found = []
+    for path in paths:
+        document = json.loads(output_of(("replay", path, "--format", "json"), folder, TIME_LIMIT, change))
+        found += [f"{path} {line}" for line in numbers_in(without_keys(document, VOLATILE))]
+    return {"numbers": found}
 
 
 def spec_tests(paths: Sequence[str], folder: Path, change: str = "") -> Parts:
     """Return which tests of specs pass."""
-    document = json.loads(output_of(folder, ("test", *paths, "--format", "json"), change, codes=(0, 1)))
+    document = json.loads(output_of(("test", *paths, "--format", "json"), folder, TIME_LIMIT, change, codes=(0, 1)))
     rows = [f"{place} {each['file']} {each['passed']}" for place, each in enumerate(document["tests"], 1)]
     return {"passed": rows}
 
@@ -130,7 +133,7 @@ def rest_of_day(day: Day, folder: Path, change: str = "") -> Parts:
 def rest_of_backtest(arguments: Sequence[str], folder: Path, change: str = "") -> Parts:
     """Run a backtest, then return the numbers of each GET path of its store."""
     store = folder / "past.db"
-    output_of(folder, ("backtest", *arguments, "--workers", 1, "--store", store, "--format", "json"), change)
+    output_of(("backtest", *arguments, "--workers", 1, "--store", store), folder, TIME_LIMIT, change)
     return {"numbers": rest_lines(store, folder, change)}
 
 
@@ -138,7 +141,7 @@ def rest_lines(store: Path, folder: Path, change: str = "") -> list[str]:
     """Return the numbers of each GET path of the REST interface over a store, each line with its path."""
     with _served(store, folder, change) as address:
         paths = json.loads(_get(address, "/api/openapi.json"))["paths"]
-        bots = [each["name"] for each in json.loads(_get(address, "/api/status"))["bots"]]
+        bots = bots_of(store)
         found = []
         for path in sorted(name for name, methods in paths.items() if "get" in methods):
             for real in _filled(path, bots):
@@ -176,13 +179,14 @@ def _get(address: str, path: str) -> str:
 
 @contextmanager
 def _served(store: Path, folder: Path, change: str) -> Iterator[str]:
-    given = environment(folder, change) | {"RULEBOT_WEB_TOKEN": TOKEN}
-    with subprocess.Popen(
-        command("web", "--port", 0, "--store", store), cwd=folder, env=given, stdout=subprocess.PIPE, text=True
-    ) as server:
-        try:
-            assert server.stdout is not None
-            address = next(each for line in server.stdout if (each := re.search(r"http://127[\d.]+:\d+", line)))
-            yield address[0]
-        finally:
-            server.kill()
+    output = folder / "web.txt"
+    given = ("web", "--port", 0, "--store", store)
+    server = launch(given, folder, output, change=change, more={"RULEBOT_WEB_TOKEN": TOKEN})
+    try:
+        while not (output.exists() and (found := ADDRESS.search(output.read_text(encoding="utf-8")))):
+            assert server.is_alive(), f"the page is not served: {output.read_text(encoding='utf-8')}"
+            time.sleep(0.05)
+        yield found[0]
+    finally:
+        server.kill()
+        server.join()

@@ -1,25 +1,53 @@
-"""Run a command of the product: `python -m tests.nets.product run ...`, as `rulebot run ...`.
+"""The command line of the product, for processes of the nets.
 
 This is the only module of the nets that imports the product. A move of its packages changes this file alone.
 
-The variable RULEBOT_NETS_CHANGE names one change that is made before the command runs. Self tests use it. Most changes
-patch ib_async, so that they outlive a rename in the engine.
+`run_command` may make one change before the command runs: self tests name it. Most changes patch ib_async, so that they
+outlive a rename in the engine.
 """
 
+import importlib
 import os
-from collections.abc import Callable, Sequence
+import pkgutil
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-CHANGE = "RULEBOT_NETS_CHANGE"
+PACKAGE = "engine"
+COMMISSION = re.compile(rb"(59\x00\d+\x00([0-9a-f]{8}\.[^\x00]*)\x00)(\d\.\d+)\x00")
+"""A commission report of a real execution: what comes before the amount, the execution, and the amount."""
 
 
-def run_command() -> None:
-    """Run the product's command line with the arguments of this process."""
+def import_everything() -> None:
+    """Import all modules of the product, so that forked processes need not. Those that lack a library are left out."""
+    package = importlib.import_module(PACKAGE)
+    for each in pkgutil.walk_packages(package.__path__, f"{PACKAGE}.", onerror=lambda name: None):
+        with suppress(ImportError):
+            importlib.import_module(each.name)
+
+
+def run_command(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], output: Path, change: str = ""
+) -> None:
+    """Run the product's command line in this process, which ends with it. output: the file of what it prints;
+    what it says of errors is beside it."""
     from engine.cli.main import main
 
-    main(prog_name="rulebot")
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    for number, file in ((1, output), (2, output.with_suffix(".errors"))):
+        with file.open("ab") as opened:
+            os.dup2(opened.fileno(), number)
+    if change:
+        CHANGES[change]()
+    sys.argv = ["rulebot", *arguments]
+    main(list(arguments), prog_name="rulebot")
 
 
 def invoke(arguments: Sequence[str]) -> str:
@@ -55,19 +83,22 @@ def _missed_cancel() -> None:
 
 
 def _commission_cent() -> None:
-    """Read the first commission one cent too high."""
-    from ib_async.wrapper import Wrapper
+    """Read the commission of the first execution one cent too high, however often it is told."""
+    from ib_async.connection import Connection
 
-    read: Callable[..., Any] = Wrapper.commissionReport
-    seen: list[str] = []
+    read: Callable[..., Any] = Connection.data_received
+    first: list[bytes] = []
 
-    def commission(self: Wrapper, report: Any) -> Any:
-        if not seen:
-            report.commission += 0.01
-        seen.append(report.execId)
-        return read(self, report)
+    def raised(found: re.Match[bytes]) -> bytes:
+        first.append(found[2])
+        if found[2] != first[0]:
+            return found[0]
+        return found[1] + f"{float(found[3]) + 0.01:.{len(found[3]) - 2}f}".encode() + b"\0"
 
-    patch.object(Wrapper, "commissionReport", commission).start()
+    def data_received(self: Connection, data: bytes) -> Any:
+        return read(self, COMMISSION.sub(raised, data))
+
+    patch.object(Connection, "data_received", data_received).start()
 
 
 def _scrambled_texts() -> None:
@@ -97,8 +128,3 @@ CHANGES: dict[str, Callable[[], None]] = {
     "commission cent": _commission_cent,
     "scrambled texts": _scrambled_texts,
 }
-
-if __name__ == "__main__":
-    if name := os.environ.get(CHANGE):
-        CHANGES[name]()
-    run_command()

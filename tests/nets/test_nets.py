@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.nets.cases import all_nets, documents, example_days
+from tests.nets.cases import QUICK, all_nets, documents, example_days
 from tests.nets.checking import problems_of
 from tests.nets.days import ROWS, Day, days_left, instant, ledger_lines
 from tests.nets.digests import (
@@ -154,6 +154,10 @@ def test_a_ledger_is_read_by_its_public_fields(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- what there is
+
+
+def test_quick_nets_are_nets() -> None:
+    assert QUICK - {each.name for each in all_nets()} == set()
 
 
 def test_names_of_nets_are_unique() -> None:

@@ -1,19 +1,22 @@
 """A net sees one changed decision of a day, and none where only words for people are others."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.nets.checking import problems_of
-from tests.nets.days import ROOT, Day, day_parts
+from tests.nets.days import Day, day_parts
 from tests.nets.digests import Parts, digest_of
+from tests.nets.launch import ROOT
 
 DAY = Day("seller", ("specs/put_lite.yaml",))
 WITH_CANCEL = Day("with a cancel", ("examples/resting_put.yaml",), market="whipsaw")
 KILLED = replace(DAY, kills=("10:30:05", "12:00:00"))
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 
 def differing(first: Parts, second: Parts) -> set[str]:
@@ -57,3 +60,9 @@ def test_another_text_about_a_bot_changes_no_digest(plain: Parts, tmp_path: Path
     spec.write_text(text.replace(line, "about: Other words for people."), encoding="utf-8")
     day = replace(DAY, specs=(str(spec),), run=("--account", str(ROOT / "specs" / "account.yaml")))
     assert differing(plain, day_parts(day, tmp_path / "run")) == set()
+
+
+def test_ci_the_quick_nets_are_equal() -> None:
+    command = [sys.executable, "-m", "tests.nets", "--quick"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
