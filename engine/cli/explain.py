@@ -119,7 +119,7 @@ def _targets(what: tuple[str, ...]) -> "Iterator[Explanation | Path]":
         try:
             yield from find_files([each])
         except NoSuchFiles as error:
-            is_there = Path(each).is_dir() or Path(each).is_symlink()
+            is_there = Path(each).exists() or Path(each).is_symlink()
             raise (error if is_there else _neither(each)) from None
 
 

@@ -19,6 +19,7 @@ from engine.run.log_file import LEVELS, LogLimits
 from engine.spec.diagnostic import Diagnostic, Severity, in_file_order, render
 from engine.spec.files import beside_specs
 from engine.spec.suggest import did_you_mean
+from engine.spec.text import read_bytes
 from engine.store.patience import Patience
 from engine.store.place import Place, Server, beside, place_of, without_link, without_urls
 
@@ -144,7 +145,7 @@ def read_settings(
     if file is None and not found.is_file():
         return load_settings(environ=environ, flags=flags, data=data)
     try:
-        text = found.read_text(encoding="utf-8-sig")
+        text = read_bytes(found).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"{found} cannot be read: {unread(error)}") from error
     return load_settings(text, str(found), environ, flags, data)

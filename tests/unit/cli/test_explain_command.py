@@ -1,6 +1,7 @@
 """`rulebot explain`: what it takes, what it refuses, and what it writes."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -74,6 +75,15 @@ def test_what_is_refused(words: tuple[str, ...], code: int, said: str) -> None:
     assert (result.exit_code, result.stdout) == (code, "")
     assert said in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders here")
+def test_a_pipe_is_called_one(tmp_path: Path) -> None:
+    """`explain` asked whether the same name was meant."""
+    os.mkfifo(tmp_path / "mine.yaml")
+    result = rulebot(str(tmp_path / "mine.yaml"))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "is a pipe, not a file" in result.stderr
 
 
 def test_a_file_that_is_not_there_is_named_as_it_may_have_been_meant(tmp_path: Path) -> None:

@@ -168,6 +168,14 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
         read_settings(tmp_path / "none.toml", tmp_path, DATA, {})
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders here")
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
+    """It was waited for without end."""
+    os.mkfifo(tmp_path / "rulebot.toml")
+    with pytest.raises(StoreError, match=r"rulebot\.toml cannot be read: it is a pipe, not a file"):
+        read_settings(tmp_path / "rulebot.toml", tmp_path, DATA, {})
+
+
 def test_the_file_may_lie_among_the_specs(tmp_path: Path) -> None:
     (tmp_path / "rulebot.toml").write_text("port = 4003\n")
     assert read_settings(None, folder_of(None, [tmp_path / "one.yaml"]), DATA, {}).port == 4003
