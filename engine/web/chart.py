@@ -6,10 +6,10 @@ from itertools import accumulate
 
 from engine.model.money import dollars
 
-WIDTH, HEIGHT, MARGIN, SCALE = 640, 180, 18, 64
+WIDTH, HEIGHT, MARGIN, SCALE = 640, 180, 18, 84
 """Points: SCALE is what the amounts at the left take."""
-LETTERS = 12
-"""How high a letter is, in points."""
+LETTERS = 20
+"""How high a letter is on a telephone, in points of the drawing."""
 WIDEST = 40
 """Points that a bar is wide at most: one day alone is no wall."""
 _ROOM = HEIGHT - 2 * MARGIN
@@ -45,7 +45,7 @@ def days_svg(days: Sequence[tuple[str, float]]) -> str:
 
 def _label(amount: float, y: float) -> str:
     """Return whole dollars at their height."""
-    return f'<text x="0" y="{y + LETTERS / 3:.1f}">{escape(dollars(round(amount)).removesuffix(".00"))}</text>'
+    return f'<text x="0" y="{y + 5:.1f}">{escape(dollars(round(amount)).removesuffix(".00"))}</text>'
 
 
 def _bar(name: str, amount: float, left: float, step: float, zero: float, end: float) -> str:
