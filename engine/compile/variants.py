@@ -75,9 +75,15 @@ def told(found: Sequence[tuple[Variant, Sequence[Problem]]]) -> list[Problem]:
 
 def _told(found: Sequence[tuple[Variant, Sequence[Problem]]]) -> Iterator[Problem]:
     lists = [frozenset(problems) for _, problems in found]
+    marked = [frozenset(each.path for each in problems if each.is_warning) for problems in lists]
     for variant, problems in found:
         for problem in problems:
-            if all(problem in each for each in lists) or _stands_in(variant, problem):
+            is_of_all = variant is found[0][0] and all(problem.path in each for each in marked)
+            if (
+                all(problem in each for each in lists)
+                or _stands_in(variant, problem)
+                or (is_of_all and problem.is_warning)
+            ):
                 yield problem
             elif variant.alternative is not None and not problem.is_warning:
                 yield _named(problem, variant.alternative.name)

@@ -203,12 +203,30 @@ def _counts(look: Look) -> Iterator[Number]:
     if spec.entry.per_day is not None:
         many, path = "it is no limit any more", (*spec.entry.path, "per_day")
         yield Number(path=path, name="per_day", value=spec.entry.per_day, low=1, high=100, words=bare, then=many)
+    yield from _growing(look)
+    yield from _taken(look)
     yield from _every(look)
     yield from _lasts(look)
     for leg in look.plan.legs:
         days = max(leg.expiry.days)
         late = "no option ends so late"
         yield Number(path=(*leg.expiry.path, "dte"), name="dte", value=days, low=0, high=1200, words=bare, then=late)
+
+
+def _growing(look: Look) -> Iterator[Number]:
+    growth = look.spec.growth
+    if growth is not None:
+        most, path = max(look.spec.quantity - growth.start, 1), ("quantity", "grow", "by")
+        then = "the first step goes to the most there may be"
+        yield Number(path=path, name="by", value=growth.step, low=1, high=most, words=bare, then=then)
+
+
+def _taken(look: Look) -> Iterator[Number]:
+    universe = look.spec.universe
+    if universe is not None and universe.rank is not None and universe.symbols:
+        rank, name = universe.rank, "highest" if universe.rank.highest else "lowest"
+        then, count = "it keeps no symbol out", len(universe.symbols)
+        yield Number(path=(*rank.path, name), name=name, value=rank.count, low=1, high=count, words=bare, then=then)
 
 
 def _lasts(look: Look) -> Iterator[Number]:

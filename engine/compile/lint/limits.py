@@ -23,6 +23,10 @@ _HALF = 0.5
 """The part of the least likely loss below which a limit of a trade is a slip, and not a choice among entries."""
 _MOST_OF_WORST = 50.0
 """How many times the largest loss of a trade a limit on it may be."""
+_LEAST_OF_WORST = 0.1
+"""The part of its width that a spread of an unknown underlying loses at least."""
+_LEAST_DOLLARS = 10.0
+"""The least daily loss that says something where nobody knows what a position is worth."""
 _APART = 4.0
 """How many widths the parts of a structure lose at most, each closed by itself."""
 _CRASH = 0.25
@@ -110,6 +114,8 @@ def _of_a_trade(look: Look, stake: Stake | None) -> Iterator[Number]:
     likely = lost_at_likely_prices(look)
     if likely is not None and worst is not None and likely * LOT * count < worst * _APART:
         low = max(low, likely * LOT * count)
+    if stake is None and worst is not None:
+        low = worst * _LEAST_OF_WORST * count / look.plan.quantity
     high = inf if worst is None else _MOST_OF_WORST * worst
     then = f"a trade loses {in_dollars(worst or 0.0)} at most, so it limits nothing"
     if float(limit) < low:
@@ -124,6 +130,7 @@ def _of_the_day(look: Look, stake: Stake | None) -> Iterator[Number]:
     trades = max(spec.entry.per_day or 1, spec.entry.max_open or 1)
     base = worst if worst is not None else _premium(look, stake)
     if base is None:
+        yield from _of_an_unknown_day(look)
         return
     then = f"a trade loses {in_dollars(base)} at most, so the limit acts at once or never"
     if worst is None:
@@ -137,6 +144,14 @@ def _of_the_day(look: Look, stake: Stake | None) -> Iterator[Number]:
         yield Number(
             path=path, name=name, value=float(given), low=base * _LEAST_DAY, high=high, words=in_dollars, then=then
         )
+
+
+def _of_an_unknown_day(look: Look) -> Iterator[Number]:
+    loss = look.plan.risk.day.loss
+    if loss is not None:
+        then, path = "any quote moves a position by more", (*look.spec.risk.path, "daily_loss")
+        low, value = _LEAST_DOLLARS, float(loss)
+        yield Number(path=path, name="daily_loss", value=value, low=low, high=inf, words=in_dollars, then=then)
 
 
 def _most_of_the_market(look: Look) -> float:

@@ -15,6 +15,8 @@ _COARSEST = 0.05
 """The part of the level that strikes may lie apart which are a multiple of something."""
 _NEAREST, _FURTHEST = 0.0002, 0.5
 """Parts of the level by which a strike is kept from spot."""
+_MOST_OF_TARGET = 0.75
+"""The part of a delta within which every strike out of the money is near enough."""
 _MOVES = 6.0
 """Expected moves by which a strike is kept from spot at most: nobody bids for one further away."""
 _LOW, _HIGH = 0.3, 3.0
@@ -27,7 +29,7 @@ def modifiers(leg: LegPlan, move: float) -> Iterator[Number]:
     low, high = spots(leg.symbol)
     if strike.within is not None and strike.by is StrikeBy.DELTA:
         value, then = float(strike.within), "strikes lie further apart than that, or every one is near enough"
-        ends = (_LEAST_WITHIN, _MOST_WITHIN)
+        ends = (_LEAST_WITHIN, min(_MOST_WITHIN, max(float(strike.target or 0) * _MOST_OF_TARGET, _LEAST_WITHIN)))
         yield Number(
             path=(*path, "within"), name="within", value=value, low=ends[0], high=ends[1], words=bare, then=then
         )

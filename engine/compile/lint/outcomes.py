@@ -41,6 +41,10 @@ def never_in_the_example(look: Look) -> Iterator[Problem]:
         return
     reaches = {is_target: _while_open(look, stake, is_target=is_target) for is_target in (True, False)}
     for planned, rule in look.exit_rules():
+        for arming in planned.armed_by:
+            if not can_hold([(arming.test, True)], reaches[False], look.terms):
+                message = f"{said(rule)} is armed by {said(arming)}, which never holds in the example"
+                yield Problem("RB369", look.marked(rule), message, f"with {look.sample.levels}: choose a smaller bound")
         reach = reaches[planned.kind is ExitKind.TARGET]
         is_told = not can_hold([(rule.test, True)], look.places.open, look.terms)
         if not is_told and not can_hold([(rule.test, True)], reach, look.terms):

@@ -72,7 +72,7 @@ def stake_of(spec: Spec, plan: Plan, sample: Sample) -> Stake | None:
         entry=sample.net - shares,
         least=least,
         most=most,
-        noise=_noise(sample) if len(symbols) == 1 else 2 * _spread(sample),
+        noise=_noise(sample) if len(symbols) == 1 else 3 * _spread(sample),
         spread=_spread(sample),
         swing=_swing(sample, options[0].symbol) if len(symbols) == 1 and not shares else 0.0,
         tick=_own_tick(options),

@@ -1,7 +1,7 @@
 """A table of changes to sound bots: what is nonsense has its code, and what is sound stays silent.
 
-Columns of nonsense.csv: kind, bot (`sound_bots.py`), the code that is told first ("" for none), then what is replaced
-and by what, once or several times; `\\n` stands for the end of a line.
+Columns of nonsense.csv: kind, bot (`sound_bots.py`, or the file of a shipped spec or an example), the code that is told
+first ("" for none), then what is replaced and by what, once or several times; `\\n` stands for the end of a line.
 """
 
 import csv
@@ -13,11 +13,12 @@ import sound_bots
 from engine.compile.build import check
 from engine.spec.load import load_text
 
+ROOT = Path(__file__).parents[3]
 ROWS = list(csv.reader((Path(__file__).parent / "nonsense.csv").read_text(encoding="utf-8").splitlines()))[1:]
 
 
 def text_of(row: list[str]) -> str:
-    text: str = getattr(sound_bots, row[1])
+    text: str = (ROOT / row[1]).read_text(encoding="utf-8") if "/" in row[1] else getattr(sound_bots, row[1])
     cells = [cell.replace("\\n", "\n") for cell in row[3:]]
     for old, new in zip(cells[::2], cells[1::2], strict=True):
         assert old in text
