@@ -297,7 +297,7 @@ def _tell_closed_twice(work: Work, doubts: Collection[Option]) -> None:
     """Tell a person what was closed twice, by an exit of ours and past us: what the account holds now is nobody's."""
     for position, leg in _closed_twice(work, work.state.doubts, our_books(work)) if doubts else ():
         if leg.option in doubts:
-            held = work.state.holdings[leg.option]
+            held = work.state.holdings.get(leg.option, ZERO)
             assigned = _or_assigned(work, leg.option)
             what = position.id if position.state == "closed" else f"{leg.name} of {position.id}"
             text = f"{what} is closed, and the account holds {held} {leg.option}: closed by hand, too{assigned}?"

@@ -955,3 +955,23 @@ def test_sums_say_which_of_their_trades_are_estimates(tmp_path: Path, is_told: b
         assert (line in done.stdout.splitlines()) is not is_told
         done = CliRunner().invoke(summary, ["--store", str(path), "--format", "json", *options])
         assert json.loads(done.stdout)["estimated"] == found
+
+
+def test_an_account_without_what_two_bots_held_is_told() -> None:
+    """One bot closed its spread, and a person that of the other: the engine ended, since the account had none of it."""
+    exits = ('\n  - time: "12:00"\n', '\n  - time: "15:45"\n')
+    texts = (
+        text_of(name, risk="{max_loss_per_trade: $2000}", exits=each) for name, each in zip("ab", exits, strict=True)
+    )
+    desk = Desk(tuple(texts))
+    desk.until("10:00")
+    for order in desk.live:
+        desk.fill(order)
+    desk.tick(1)
+    desk.until("12:00", step=20)
+    desk.fill(desk.last)
+    desk.unlink()
+    desk.link([], {})
+    for _ in range(20):
+        desk.tick(5)
+    assert any("the account holds 0 SPXW" in text for text in desk.alarms), desk.alarms
