@@ -174,7 +174,7 @@ class LeftOutBroker(BacktestBroker):
         self.spreads += abs(price - self._mid(option)) * abs(count) * option.multiplier
         self.executions += 1
         base = self.execution_id(self.executions)
-        commission = most_to_deal(option, 1) * abs(count)
+        commission = most_to_deal(option, abs(count))
         yield ExecutionReport(
             at=at, exec_id=base, ref="", order_id=0, perm_id=77, client_id=0, option=option, is_combo=False,
             is_buy=is_buy, quantity=Decimal(abs(count)), price=price, executed_at=at, is_liquidation=True,
