@@ -26,6 +26,8 @@ VOLATILE = frozenset(("seconds", "version", "digest", "digests", "store", "file"
 """Keys whose values are of this machine, this moment or this text."""
 COMPILE_TESTS = ROOT / "tests" / "unit" / "compile"
 DEFECTS = ROOT / "tests" / "snapshot" / "defects"
+REFUSED = 3
+"""The exit code of what cannot be read, as a recording of another version."""
 JUDGED_ON = "2026-10-21"
 
 
@@ -55,11 +57,12 @@ def chaos(arguments: Sequence[str], folder: Path, change: str = "") -> Parts:
 
 
 def replayed(paths: Sequence[str], folder: Path, change: str = "") -> Parts:
-    """Return how many turns and decisions the replays of recordings have. Raises: AssertionError where one differs."""
+    """Return how many turns and decisions the replays of recordings have, or that a recording is refused."""
     found = []
     for path in paths:
-        document = json.loads(output_of(("replay", path, "--format", "json"), folder, TIME_LIMIT, change))
-        found += [f"{path} {line}" for line in numbers_in(without_keys(document, VOLATILE))]
+        said = output_of(("replay", path, "--format", "json"), folder, TIME_LIMIT, change, codes=(0, 1, REFUSED))
+        lines = numbers_in(without_keys(json.loads(said), VOLATILE)) if said else ["is refused"]
+        found += [f"{path} {line}" for line in lines]
     return {"numbers": found}
 
 
