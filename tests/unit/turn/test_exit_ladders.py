@@ -320,11 +320,16 @@ def test_a_short_leg_that_costs_nothing_beside_its_long_one_is_not_bought_back_f
     assert [order.is_combo for order in closing(desk)] == [True]
 
 
-def test_a_ladder_that_ends_at_market_does_so_without_a_price_too() -> None:
+def test_a_ladder_that_ends_at_market_pays_nothing_for_a_spread_that_can_cost_nothing() -> None:
+    """At market the short leg was bought back for 0.30, beyond what a debit spread can lose."""
     desk = unwanted_long_leg(", then: market")
     assert closing(desk) == []
-    wait(desk, 60)
-    assert [order.kind for order in closing(desk)] == [OrderType.MARKET]
+    wait(desk, 300)
+    assert closing(desk) == []
+    assert len(desk.alarms) == 1
+    desk.quote(put(5945), 0.35, 0.45, -0.10)
+    desk.tick(0)
+    assert [order.is_combo for order in closing(desk)] == [True]
 
 
 def test_a_price_to_start_at_stays_a_credit_when_the_mid_falls_below_zero() -> None:
