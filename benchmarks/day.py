@@ -16,14 +16,14 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.anchors import environment
 from benchmarks.measure import Goal, Rounds, peak_memory
-from engine.evaluate.listings import neighbours
-from engine.model.contract import Contract, Option, Right
-from engine.model.market import Extras
-from engine.model.quotes import level_of
-from engine.run.desk import Desk, load_desk
-from engine.run.start import Run, RunOptions, Watcher, execute
-from engine.run.worlds import SimSettings, simulated
-from engine.spec.shipped import shipped
+from rulebot.evaluate.listings import neighbours
+from rulebot.model.contract import Contract, Option, Right
+from rulebot.model.market import Extras
+from rulebot.model.quotes import level_of
+from rulebot.run.desk import Desk, load_desk
+from rulebot.run.start import Run, RunOptions, Watcher, execute
+from rulebot.run.worlds import SimSettings, simulated
+from rulebot.spec.shipped import shipped
 
 ROUNDS = 5
 LINES = 90

@@ -13,10 +13,10 @@ from math import nan
 from benchmarks.prototype import Trade
 from benchmarks.task import Task, document
 from benchmarks.workload import OPTION, Day
-from engine.compile.build import build_plan
-from engine.model.command import Submit
-from engine.model.contract import Option, Right, Underlying
-from engine.model.event import (
+from rulebot.compile.build import build_plan
+from rulebot.model.command import Submit
+from rulebot.model.contract import Option, Right, Underlying
+from rulebot.model.event import (
     BrokerStatus,
     CommissionReport,
     Event,
@@ -27,16 +27,16 @@ from engine.model.event import (
     OrderReport,
     PositionReport,
 )
-from engine.model.facts import Listing
-from engine.model.market import Board
-from engine.model.order import Order, Side
-from engine.model.pool import Pool
-from engine.model.position import Position
-from engine.record.record import Record
-from engine.spec.load import load_text
-from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot
-from engine.turn.state import State
-from engine.turn.turn import begin, turn
+from rulebot.model.facts import Listing
+from rulebot.model.market import Board
+from rulebot.model.order import Order, Side
+from rulebot.model.pool import Pool
+from rulebot.model.position import Position
+from rulebot.record.record import Record
+from rulebot.spec.load import load_text
+from rulebot.turn.program import AccountLimits, CompiledBot, Program, compile_bot
+from rulebot.turn.state import State
+from rulebot.turn.turn import begin, turn
 
 
 def compiled(tasks: Iterable[Task]) -> Program:

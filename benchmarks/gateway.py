@@ -18,11 +18,11 @@ from typing import Any
 from benchmarks.anchors import environment
 from benchmarks.day import LINES, WIDE, fill_up
 from benchmarks.measure import Goal, Rounds
-from engine.run.desk import load_desk
-from engine.run.start import Run, RunOptions, execute
-from engine.run.worlds import attached
-from engine.sim.gateway.embed import start_gateway
-from engine.sim.gateway.settings import GatewaySettings
+from rulebot.run.desk import load_desk
+from rulebot.run.start import Run, RunOptions, execute
+from rulebot.run.worlds import attached
+from twsim.gateway.embed import start_gateway
+from twsim.gateway.settings import GatewaySettings
 
 ROUNDS = 5
 DAY = date(2026, 10, 21)

@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.anchors import environment
 from benchmarks.measure import Goal, Rounds
-from engine.model.session import sessions
+from rulebot.model.session import sessions
 
 ROOT = Path(__file__).parent.parent
 ROUNDS = 3
@@ -67,7 +67,7 @@ def _processor_seconds() -> float:
 
 def _backtest(bot: str, data: Path, years: tuple[date, date], store: Path) -> tuple[float, dict[str, Any]]:
     """Return the seconds that a backtest took, and its results. Raises: CalledProcessError when it fails."""
-    command = [sys.executable, "-m", "engine.cli.main", "backtest", f"specs/{bot}.yaml", "--data", f"model:{data}"]
+    command = [sys.executable, "-m", "rulebot.cli.main", "backtest", f"specs/{bot}.yaml", "--data", f"model:{data}"]
     command += ["--from", f"{years[0]}", "--to", f"{years[1]}", "--fills", "mid", "--workers", "1"]
     command += ["--store", f"{store}", "--format", "json"]
     began = time.perf_counter()

@@ -23,18 +23,18 @@ from benchmarks.anchors import environment
 from benchmarks.engine_desk import compiled
 from benchmarks.measure import Goal, Rounds, peak_memory, quiet_collector
 from benchmarks.task import Task
-from engine.adapters.history.blackscholes import black
-from engine.adapters.history.day import HistoryDay
-from engine.adapters.history.write import write_day
-from engine.adapters.sources import open_source
-from engine.model.contract import Option, Right
-from engine.model.facts import EventCalendar
-from engine.model.session import session_on, sessions
-from engine.run.backtest.black_columns import greeks
-from engine.run.backtest.fills import NATURAL
-from engine.run.backtest.run import alone
-from engine.run.backtest.walk import Walk
-from engine.turn.program import Program
+from rulebot.adapters.history.blackscholes import black
+from rulebot.adapters.history.day import HistoryDay
+from rulebot.adapters.history.write import write_day
+from rulebot.adapters.sources import open_source
+from rulebot.model.contract import Option, Right
+from rulebot.model.facts import EventCalendar
+from rulebot.model.session import session_on, sessions
+from rulebot.run.backtest.black_columns import greeks
+from rulebot.run.backtest.fills import NATURAL
+from rulebot.run.backtest.run import alone
+from rulebot.run.backtest.walk import Walk
+from rulebot.turn.program import Program
 
 ROUNDS, DAYS, FEW = 5, 20, 5
 MINUTES, STRIKES, STEP = 390, 120, 5

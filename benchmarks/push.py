@@ -22,15 +22,15 @@ from tempfile import TemporaryDirectory
 from benchmarks.anchors import environment
 from benchmarks.day import LINES, WIDE, fill_up
 from benchmarks.measure import Goal, Rounds
-from engine.model.event import Request
-from engine.model.session import EXCHANGE_ZONE
-from engine.run.desk import load_desk
-from engine.run.start import Run, RunOptions, execute
-from engine.run.worlds import SimSettings, simulated
-from engine.web.access import Access
-from engine.web.app import application
-from engine.web.live import Live
-from engine.web.server import Bind, Server
+from rulebot.model.event import Request
+from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.run.desk import load_desk
+from rulebot.run.start import Run, RunOptions, execute
+from rulebot.run.worlds import SimSettings, simulated
+from rulebot.web.access import Access
+from rulebot.web.app import application
+from rulebot.web.live import Live
+from rulebot.web.server import Bind, Server
 
 ROUNDS = 3
 BOTS = 50

@@ -15,19 +15,19 @@ import numpy as np
 
 from benchmarks.measure import Goal, Rounds
 from benchmarks.workload import MINUTES, OPTION, STRIKES, Day, make_day
-from engine.adapters.recorded import recorder as recording_side
-from engine.adapters.recorded.file import read_frames
-from engine.adapters.recorded.recorder import Recorder
-from engine.adapters.recorded.recording import open_recording
-from engine.model.collector import seldom_collected
-from engine.model.contract import Option, Right
-from engine.model.event import MarketMoved
-from engine.model.market import Board
-from engine.run.desk import load_desk
-from engine.run.replay.replay import replay
-from engine.run.start import RunOptions, execute
-from engine.run.worlds import SimSettings, simulated
-from engine.spec.shipped import shipped
+from rulebot.adapters.recorded import recorder as recording_side
+from rulebot.adapters.recorded.file import read_frames
+from rulebot.adapters.recorded.recorder import Recorder
+from rulebot.adapters.recorded.recording import open_recording
+from rulebot.model.collector import seldom_collected
+from rulebot.model.contract import Option, Right
+from rulebot.model.event import MarketMoved
+from rulebot.model.market import Board
+from rulebot.run.desk import load_desk
+from rulebot.run.replay.replay import replay
+from rulebot.run.start import RunOptions, execute
+from rulebot.run.worlds import SimSettings, simulated
+from rulebot.spec.shipped import shipped
 
 ROUNDS = 5
 DAYS = 5

@@ -18,18 +18,18 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.anchors import anchor, environment, install
 from benchmarks.measure import Goal, Rounds
-from engine.model.facts import EventCalendar
-from engine.model.market import Board
-from engine.model.session import exchange_date, session_before
-from engine.record.codec import json_text
-from engine.record.record import Record
-from engine.run.desk import load_desk
-from engine.run.resume import RESUMED, resume
-from engine.run.start import RunOptions, execute
-from engine.run.worlds import SimSettings, simulated
-from engine.spec.shipped import shipped
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
+from rulebot.model.facts import EventCalendar
+from rulebot.model.market import Board
+from rulebot.model.session import exchange_date, session_before
+from rulebot.record.codec import json_text
+from rulebot.record.record import Record
+from rulebot.run.desk import load_desk
+from rulebot.run.resume import RESUMED, resume
+from rulebot.run.start import RunOptions, execute
+from rulebot.run.worlds import SimSettings, simulated
+from rulebot.spec.shipped import shipped
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
 
 RECORDS = 1_000_000
 ROUNDS = 5

@@ -14,20 +14,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.measure import Goal, quantile
-from engine.adapters.ib.settings import IbSettings
-from engine.adapters.ib.world import ib_world
-from engine.model.event import Request
-from engine.record.record import Kind, Record
-from engine.run.desk import Desk, load_desk
-from engine.run.inbox import post
-from engine.run.start import Run, RunOptions, execute
-from engine.run.worlds import DEFAULT_DATE, World, patient
-from engine.sim.gateway.embed import RunningGateway, start_gateway
-from engine.sim.gateway.settings import GatewaySettings
-from engine.spec.shipped import shipped
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.turn.state import Trading
+from rulebot.adapters.ib.settings import IbSettings
+from rulebot.adapters.ib.world import ib_world
+from rulebot.model.event import Request
+from rulebot.record.record import Kind, Record
+from rulebot.run.desk import Desk, load_desk
+from rulebot.run.inbox import post
+from rulebot.run.start import Run, RunOptions, execute
+from rulebot.run.worlds import DEFAULT_DATE, World, patient
+from rulebot.spec.shipped import shipped
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.turn.state import Trading
+from twsim.gateway.embed import RunningGateway, start_gateway
+from twsim.gateway.settings import GatewaySettings
 
 CLIENT_ID = 1
 OPEN_ORDERS = 100

@@ -21,17 +21,17 @@ from benchmarks.measure import Goal, Rounds
 from benchmarks.past import make_days, trades_of
 from benchmarks.sweep_by_hand import Trade, by_arrays
 from benchmarks.task import Task, document, variants
-from engine.adapters.sources import open_source
-from engine.model.facts import EventCalendar
-from engine.run.backtest.fills import NATURAL
-from engine.run.backtest.run import alone
-from engine.run.backtest.walk import CASH, Walk
-from engine.run.sweep.cluster import on_cluster, same_as_here
-from engine.run.sweep.compiling import Terms, program_of
-from engine.run.sweep.evaluate import evaluate
-from engine.run.sweep.places import Runs, here
-from engine.run.sweep.sweep import sweep
-from engine.run.sweep.variant import Variant
+from rulebot.adapters.sources import open_source
+from rulebot.model.facts import EventCalendar
+from rulebot.run.backtest.fills import NATURAL
+from rulebot.run.backtest.run import alone
+from rulebot.run.backtest.walk import CASH, Walk
+from rulebot.run.sweep.cluster import on_cluster, same_as_here
+from rulebot.run.sweep.compiling import Terms, program_of
+from rulebot.run.sweep.evaluate import evaluate
+from rulebot.run.sweep.places import Runs, here
+from rulebot.run.sweep.sweep import sweep
+from rulebot.run.sweep.variant import Variant
 
 ROUNDS = 3
 WHOLE, YEAR = 1000, 252

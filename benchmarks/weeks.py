@@ -15,12 +15,12 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.anchors import environment
 from benchmarks.measure import Goal, peak_memory
-from engine.run.desk import load_desk
-from engine.run.start import Run, RunOptions, execute
-from engine.run.worlds import attached
-from engine.sim.gateway.embed import start_gateway
-from engine.sim.gateway.settings import GatewaySettings
-from engine.spec.shipped import shipped
+from rulebot.run.desk import load_desk
+from rulebot.run.start import Run, RunOptions, execute
+from rulebot.run.worlds import attached
+from rulebot.spec.shipped import shipped
+from twsim.gateway.embed import start_gateway
+from twsim.gateway.settings import GatewaySettings
 
 DAY = date(2026, 2, 23)
 DAYS, FEW = 30, 10

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.model.session import Session, session_on
+from rulebot.model.session import Session, session_on
 
 DAY = date(2026, 10, 21)
 MINUTES, STRIKES, STEP = 390, 120, 5

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from math import erf, exp, log, pi, sqrt
 from typing import Any
 
-from engine.model.session import EXCHANGE_ZONE
+from rulebot.model.session import EXCHANGE_ZONE
 
 VOLATILITY = 0.16
 Reply = tuple[int, dict[str, str], bytes]

@@ -16,10 +16,10 @@ from postgres_server import PostgresServer, running_server
 from processor_time import TIMES_VARIABLE, ProcessorTime
 from store_day import small_day
 
-from engine.store.folders import DATA_VARIABLE
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.place import Place
+from rulebot.store.folders import DATA_VARIABLE
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.place import Place
 
 BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 

@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from engine.model.contract import Option, Right
-from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
-from engine.model.position import Position, PositionLeg
-from engine.record.codec import encode
-from engine.record.record import Json, Kind, Record
+from rulebot.model.contract import Option, Right
+from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
+from rulebot.model.position import Position, PositionLeg
+from rulebot.record.codec import encode
+from rulebot.record.record import Json, Kind, Record
 
 BOT, ID = "seller", "seller-20261118-1"
 DAY = date(2026, 11, 18)

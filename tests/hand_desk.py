@@ -11,10 +11,10 @@ from functools import lru_cache
 from math import exp, nan
 from pathlib import Path
 
-from engine.compile.build import build_plan
-from engine.model.command import Cancel, Command, Replace, Submit
-from engine.model.contract import Contract, Option, Right, Underlying
-from engine.model.event import (
+from rulebot.compile.build import build_plan
+from rulebot.model.command import Cancel, Command, Replace, Submit
+from rulebot.model.contract import Contract, Option, Right, Underlying
+from rulebot.model.event import (
     BrokerStatus,
     CommissionReport,
     Event,
@@ -30,21 +30,21 @@ from engine.model.event import (
     PositionReport,
     Request,
 )
-from engine.model.facts import Facts, Listing
-from engine.model.market import Board
-from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Side
-from engine.model.position import Position
-from engine.model.session import at_exchange_time, session_from
-from engine.record.record import Kind, Record
-from engine.record.texts import scrambled
-from engine.run.resume import resume
-from engine.spec.load import load_text
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot
-from engine.turn.state import State
-from engine.turn.turn import begin, turn
-from engine.turn.work import Turn
+from rulebot.model.facts import Facts, Listing
+from rulebot.model.market import Board
+from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Side
+from rulebot.model.position import Position
+from rulebot.model.session import at_exchange_time, session_from
+from rulebot.record.record import Kind, Record
+from rulebot.record.texts import scrambled
+from rulebot.run.resume import resume
+from rulebot.spec.load import load_text
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.turn.program import AccountLimits, CompiledBot, Program, compile_bot
+from rulebot.turn.state import State
+from rulebot.turn.turn import begin, turn
+from rulebot.turn.work import Turn
 
 DAY = date(2026, 11, 18)
 NO_LIMITS = AccountLimits()

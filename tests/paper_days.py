@@ -7,16 +7,16 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, cast
 
-from engine.decide.bot_day import BotDay
-from engine.model.contract import Option, Right
-from engine.model.event import Request
-from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
-from engine.model.position import Position, PositionLeg
-from engine.model.session import EXCHANGE_ZONE
-from engine.record.codec import decode, encode
-from engine.record.record import Json, Kind, Record
-from engine.run.desk import SpecText, compile_text, load_desk
-from engine.spec.shipped import shipped
+from rulebot.decide.bot_day import BotDay
+from rulebot.model.contract import Option, Right
+from rulebot.model.event import Request
+from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
+from rulebot.model.position import Position, PositionLeg
+from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.record.codec import decode, encode
+from rulebot.record.record import Json, Kind, Record
+from rulebot.run.desk import SpecText, compile_text, load_desk
+from rulebot.spec.shipped import shipped
 
 BOT = "put_lite"
 FIRST = date(2026, 10, 19)

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from past_days import PastDays
 
-from engine.adapters.history.day import HistoryDay
-from engine.model.events import event_calendar
-from engine.record.record import Record
-from engine.run.backtest.fills import fill_model
-from engine.run.backtest.walk import Walk
-from engine.run.calendars import shipped_dates
-from engine.run.desk import load_desk
-from engine.turn.program import Program
+from rulebot.adapters.history.day import HistoryDay
+from rulebot.model.events import event_calendar
+from rulebot.record.record import Record
+from rulebot.run.backtest.fills import fill_model
+from rulebot.run.backtest.walk import Walk
+from rulebot.run.calendars import shipped_dates
+from rulebot.run.desk import load_desk
+from rulebot.turn.program import Program
 
 FIRST = date(2026, 9, 1)
 FILLS = ("natural", "mid", "mid+0.3")

@@ -13,12 +13,12 @@ from math import sqrt
 
 import numpy as np
 
-from engine.adapters.history.blackscholes import black
-from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, Severity
-from engine.model.contract import Option, Right
-from engine.model.errors import StoreError
-from engine.model.session import session_before, session_on, sessions
-from engine.run.backtest.black_columns import greeks
+from rulebot.adapters.history.blackscholes import black
+from rulebot.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, Severity
+from rulebot.model.contract import Option, Right
+from rulebot.model.errors import StoreError
+from rulebot.model.session import session_before, session_on, sessions
+from rulebot.run.backtest.black_columns import greeks
 
 MINUTES = 390
 STEP = 5

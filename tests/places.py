@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from engine.store.place import Place, Server
+from rulebot.store.place import Place, Server
 
 
 def session_of(server: Server) -> Any:

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from free_port import free_port
 
-from engine.store.place import Server, place_of
+from rulebot.store.place import Server, place_of
 
 NEEDED = "RULEBOT_NEEDS_POSTGRES"
 PATIENCE = 60.0

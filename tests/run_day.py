@@ -10,15 +10,15 @@ from typing import Any
 
 from store_day import CONDOR, DAY, LEGS, SELLER, WATCHER, at, put, small_day
 
-from engine.decide.bot_day import BotDay
-from engine.model.contract import Option, Underlying
-from engine.model.facts import EventCalendar
-from engine.model.market import Board
-from engine.record.record import Kind
-from engine.run.desk import load_desk
-from engine.run.resume import resume
-from engine.turn.program import AccountLimits, CompiledBot, Program
-from engine.turn.state import BotState, State
+from rulebot.decide.bot_day import BotDay
+from rulebot.model.contract import Option, Underlying
+from rulebot.model.facts import EventCalendar
+from rulebot.model.market import Board
+from rulebot.record.record import Kind
+from rulebot.run.desk import load_desk
+from rulebot.run.resume import resume
+from rulebot.turn.program import AccountLimits, CompiledBot, Program
+from rulebot.turn.state import BotState, State
 
 BOTS = (WATCHER, CONDOR, SELLER)
 SPECS = Path(__file__).parent.parent / "specs"

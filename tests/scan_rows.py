@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from engine.run.scan.row import Scan, ScanRow, document, head
-from engine.store.scans import keep, scans_file
+from rulebot.run.scan.row import Scan, ScanRow, document, head
+from rulebot.store.scans import keep, scans_file
 
 AT = datetime(2026, 10, 21, 14, 30, 18, tzinfo=UTC)
 

@@ -5,13 +5,13 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
-from engine.decide.bot_day import BotDay
-from engine.model.contract import Option, Right
-from engine.model.halt import Shut
-from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side, TimeInForce
-from engine.model.position import Position, PositionLeg
-from engine.record.codec import encode
-from engine.record.record import Json, Kind, Record
+from rulebot.decide.bot_day import BotDay
+from rulebot.model.contract import Option, Right
+from rulebot.model.halt import Shut
+from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side, TimeInForce
+from rulebot.model.position import Position, PositionLeg
+from rulebot.record.codec import encode
+from rulebot.record.record import Json, Kind, Record
 
 DAY = date(2026, 11, 18)
 CONDOR, WATCHER, SELLER = "dte0_condor", "calm_tape_condor", "spy_put_seller"

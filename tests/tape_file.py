@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.adapters.recorded.file import head_crc
+from rulebot.adapters.recorded.file import head_crc
 
 
 def rewrite(file: Path, statement: str, values: Sequence[str] = ()) -> Path:

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.fidelity.figure import Figure
-from engine.adapters.history.blackscholes import black, normal
-from engine.adapters.history.day import Columns, HistoryDay, Severity
-from engine.adapters.history.parity import forwards
-from engine.adapters.history.vix import vix_of
-from engine.adapters.sources import open_source
-from engine.model.contract import Right
-from engine.model.errors import StoreError
+from rulebot.adapters.history.blackscholes import black, normal
+from rulebot.adapters.history.day import Columns, HistoryDay, Severity
+from rulebot.adapters.history.parity import forwards
+from rulebot.adapters.history.vix import vix_of
+from rulebot.adapters.sources import open_source
+from rulebot.model.contract import Right
+from rulebot.model.errors import StoreError
 
 FIRST, LAST = date(1990, 1, 1), date(2027, 12, 31)
 RATE = 0.0235

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.fidelity.figure import Figure
-from engine.adapters.history.keys import strike_of
-from engine.adapters.sources import open_source
-from engine.model.contract import Option, Right, listed
+from rulebot.adapters.history.keys import strike_of
+from rulebot.adapters.sources import open_source
+from rulebot.model.contract import Option, Right, listed
 
 RATES = "date,rate\n2020-12-31,0.05\n2024-12-31,4.2\n"
 """Three-month bills of 2021 and of January 2025, percent."""

@@ -84,7 +84,7 @@ def measure(data: Path, rates: Path) -> list[Replica]:
 
 def _backtest(name: str, data: Path, rates: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "engine.cli.main", "backtest", str(_SPECS / f"cboe_{name.lower()}.yaml")]
+        command = [sys.executable, "-m", "rulebot.cli.main", "backtest", str(_SPECS / f"cboe_{name.lower()}.yaml")]
         command += ["--data", f"model:{data}?dte=0..40&step=30&rates={rates}", "--from", FIRST, "--to", LAST]
         command += ["--fills", "mid", "--account", str(_SPECS / "account_limits.yaml")]
         command += ["--store", str(Path(folder) / "store.db"), "--format", "json"]

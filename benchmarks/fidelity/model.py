@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.fidelity.figure import Figure
-from engine.adapters.history.modelled.source import ModelSource
-from engine.adapters.history.table import read_parquet
-from engine.adapters.history.vix import vix_of
-from engine.adapters.sources import open_source
-from engine.model.contract import Right
-from engine.model.session import at_exchange_time
+from rulebot.adapters.history.modelled.source import ModelSource
+from rulebot.adapters.history.table import read_parquet
+from rulebot.adapters.history.vix import vix_of
+from rulebot.adapters.sources import open_source
+from rulebot.model.contract import Right
+from rulebot.model.session import at_exchange_time
 
 FIRST, LAST = date(1999, 1, 15), date(2026, 8, 7)
 _EVERY = 20

@@ -1,7 +1,7 @@
 """Random small markets for the property of the loss bound: jumps, smiles, widths and sizes, drawn from a seed.
 
 Spot, and so each quote, stays where it is for some minutes and then jumps. What closes one leg after the other within
-that time closes at one price of the underlying, as the bound presumes (`engine/model/loss_bound.py`).
+that time closes at one price of the underlying, as the bound presumes (`engine/rulebot/model/loss_bound.py`).
 """
 
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from random import Random
 
 import numpy as np
 
-from engine.adapters.history.blackscholes import black
-from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
-from engine.model.contract import Option, Right
-from engine.model.session import session_before, session_on, sessions
-from engine.run.backtest.black_columns import greeks
+from rulebot.adapters.history.blackscholes import black
+from rulebot.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
+from rulebot.model.contract import Option, Right
+from rulebot.model.session import session_before, session_on, sessions
+from rulebot.run.backtest.black_columns import greeks
 
 FIRST = date(2026, 11, 18)
 BLOCK = 4

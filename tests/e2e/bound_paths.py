@@ -18,25 +18,25 @@ from functools import lru_cache
 from multiprocessing import get_context
 from random import Random
 
-from engine.compile.build import build_plan
-from engine.model.commission import most_to_deal
-from engine.model.contract import Option, Underlying
-from engine.model.event import CommissionReport, Event, ExecutionReport
-from engine.model.facts import EventCalendar
-from engine.model.loss_bound import least_closing, shortfall, trade_bound
-from engine.model.money import ZERO
-from engine.model.order import Order, Purpose
-from engine.model.payoff import intrinsic
-from engine.model.position import Position, PositionLeg
-from engine.model.session import Session
-from engine.run.backtest.broker import BacktestBroker
-from engine.run.backtest.fills import fill_model
-from engine.run.backtest.market import DayMarket
-from engine.run.backtest.walk import Walk
-from engine.run.pretend_broker import Working
-from engine.spec.load import load_text
-from engine.turn.closing import are_whole
-from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot
+from rulebot.compile.build import build_plan
+from rulebot.model.commission import most_to_deal
+from rulebot.model.contract import Option, Underlying
+from rulebot.model.event import CommissionReport, Event, ExecutionReport
+from rulebot.model.facts import EventCalendar
+from rulebot.model.loss_bound import least_closing, shortfall, trade_bound
+from rulebot.model.money import ZERO
+from rulebot.model.order import Order, Purpose
+from rulebot.model.payoff import intrinsic
+from rulebot.model.position import Position, PositionLeg
+from rulebot.model.session import Session
+from rulebot.run.backtest.broker import BacktestBroker
+from rulebot.run.backtest.fills import fill_model
+from rulebot.run.backtest.market import DayMarket
+from rulebot.run.backtest.walk import Walk
+from rulebot.run.pretend_broker import Working
+from rulebot.spec.load import load_text
+from rulebot.turn.closing import are_whole
+from rulebot.turn.program import AccountLimits, CompiledBot, Program, compile_bot
 from tests.e2e.bound_markets import BLOCK, FIRST, SmallMarket
 from tests.e2e.bound_specs import spec_of, symbol_of
 

@@ -13,16 +13,16 @@ from collections.abc import Iterator
 from datetime import time
 from pathlib import Path
 
-from engine.adapters.recorded.recording import open_recording
-from engine.model.session import at_exchange_time
-from engine.record.record import Kind
-from engine.run.aftermath.books import compare_books
-from engine.run.aftermath.findings import offences
-from engine.run.chaos.draw import CHOICE, draw
-from engine.run.chaos.seeds import try_storm
-from engine.run.desk import load_desk
-from engine.run.replay.tapes import listed
-from engine.run.worlds import DEFAULT_DATE
+from rulebot.adapters.recorded.recording import open_recording
+from rulebot.model.session import at_exchange_time
+from rulebot.record.record import Kind
+from rulebot.run.aftermath.books import compare_books
+from rulebot.run.aftermath.findings import offences
+from rulebot.run.chaos.draw import CHOICE, draw
+from rulebot.run.chaos.seeds import try_storm
+from rulebot.run.desk import load_desk
+from rulebot.run.replay.tapes import listed
+from rulebot.run.worlds import DEFAULT_DATE
 from tests.crowd_specs import crowd
 from tests.e2e.test_four_worlds import Lived, check_worlds
 from tests.e2e.worlds import run_days

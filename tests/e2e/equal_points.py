@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
-from engine.run.chaos.aftermath import Aftermath
-from engine.run.chaos.storm import Crash
+from rulebot.run.chaos.aftermath import Aftermath
+from rulebot.run.chaos.storm import Crash
 from tests.e2e.every_point import SCENARIOS, Point, crashes_of, groups_of, live
 
 Pair = tuple[Point, Point]

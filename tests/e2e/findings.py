@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 
-from engine.compile.plan import ExitPlan
-from engine.decide.opportunity import OVER
-from engine.model.order import Order, OrderStatus, OrderType, Purpose
-from engine.record.record import Kind, Record
-from engine.run.aftermath.books import compare_books
-from engine.run.aftermath.day import Day
-from engine.run.aftermath.findings import (
+from rulebot.compile.plan import ExitPlan
+from rulebot.decide.opportunity import OVER
+from rulebot.model.order import Order, OrderStatus, OrderType, Purpose
+from rulebot.record.record import Kind, Record
+from rulebot.run.aftermath.books import compare_books
+from rulebot.run.aftermath.day import Day
+from rulebot.run.aftermath.findings import (
     broken_chain,
     not_numbers,
     off_tick,
@@ -18,10 +18,10 @@ from engine.run.aftermath.findings import (
     unfinished,
     without_partner,
 )
-from engine.run.desk import Desk
-from engine.spec.load import load_text
-from engine.spec.nouns.condition import Condition, ExpressionTest, Group, GroupKind, MeasureTest, Test
-from engine.spec.nouns.exits import ExitKind
+from rulebot.run.desk import Desk
+from rulebot.spec.load import load_text
+from rulebot.spec.nouns.condition import Condition, ExpressionTest, Group, GroupKind, MeasureTest, Test
+from rulebot.spec.nouns.exits import ExitKind
 
 EXIT_KINDS = (
     "time",

@@ -23,13 +23,13 @@ from random import Random
 from statistics import median
 
 from benchmarks.measure import peak_memory
-from engine.compile.build import check
-from engine.compile.lint.look import Outside
-from engine.model.facts import EventCalendar
-from engine.model.session import half_days
-from engine.spec.diagnostic import render
-from engine.spec.load import load
-from engine.spec.walk import read_source
+from rulebot.compile.build import check
+from rulebot.compile.lint.look import Outside
+from rulebot.model.facts import EventCalendar
+from rulebot.model.session import half_days
+from rulebot.spec.diagnostic import render
+from rulebot.spec.load import load
+from rulebot.spec.walk import read_source
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 11, 2)

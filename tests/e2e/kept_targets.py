@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from click.testing import CliRunner
 
-from engine.cli.main import main as rulebot
-from engine.model.money import signed_dollars
-from engine.run.kept import ExitKept, read_kept
-from engine.store.queries import StoreReader
+from rulebot.cli.main import main as rulebot
+from rulebot.model.money import signed_dollars
+from rulebot.run.kept import ExitKept, read_kept
+from rulebot.store.queries import StoreReader
 from tests.e2e.worlds import run_days, spec_files
 
 ROOT = Path(__file__).parents[2]

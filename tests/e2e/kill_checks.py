@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from engine.record.record import Kind, Record
-from engine.run.aftermath.books import compare_books, fills_that_differ
-from engine.run.aftermath.day import Day
-from engine.run.aftermath.findings import broken_chain, off_tick, unfinished, unprotected, without_partner
-from engine.run.aftermath.outside import (
+from rulebot.record.record import Kind, Record
+from rulebot.run.aftermath.books import compare_books, fills_that_differ
+from rulebot.run.aftermath.day import Day
+from rulebot.run.aftermath.findings import broken_chain, off_tick, unfinished, unprotected, without_partner
+from rulebot.run.aftermath.outside import (
     AT_WORK,
     Outside,
     more_than_cap,

@@ -23,18 +23,18 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from engine.model.session import exchange_date, session_after, session_from
-from engine.record.record import Kind
-from engine.run.aftermath.day import Day, read_day
-from engine.run.aftermath.outside import Outside
-from engine.sim.exchange.exchange import SimExchange
-from engine.sim.exchange.ledger import Ledger
-from engine.sim.gateway.embed import RunningGateway, start_gateway
-from engine.sim.gateway.settings import GatewaySettings
-from engine.sim.market.load import load_market_file
-from engine.sim.market.market import SimMarket
+from rulebot.model.session import exchange_date, session_after, session_from
+from rulebot.record.record import Kind
+from rulebot.run.aftermath.day import Day, read_day
+from rulebot.run.aftermath.outside import Outside
 from tests.e2e.kill_checks import Findings, findings_of
 from tests.e2e.worlds import spec_files
+from twsim.exchange.exchange import SimExchange
+from twsim.exchange.ledger import Ledger
+from twsim.gateway.embed import RunningGateway, start_gateway
+from twsim.gateway.settings import GatewaySettings
+from twsim.market.load import load_market_file
+from twsim.market.market import SimMarket
 
 FIRST_DAY = date(2026, 10, 21)
 SPECS = ("spy_put_seller", "dte0_condor", "calm_tape_condor")
@@ -129,7 +129,7 @@ class Engine:
 
     async def start(self, days: int) -> asyncio.subprocess.Process:
         """Start the real command attached to the gateway."""
-        command = [sys.executable, "-m", "engine.cli.main", "run", "--paper", "--sim", "--plain"]
+        command = [sys.executable, "-m", "rulebot.cli.main", "run", "--paper", "--sim", "--plain"]
         command += ["--gateway", f"127.0.0.1:{self.port}", "--store", str(self.store), "--days", str(days), *self.specs]
         environment = {**os.environ, "RULEBOT_DATA": str(self.folder / "data"), **self.environment}
         with self.output.open("ab") as output:
@@ -317,7 +317,7 @@ async def run_trial(trial: Trial, folder: Path) -> Outcome:
     runner = Runner(trial, engine, gateway, ledger, random.Random(trial.seed))
     try:
         await runner.run()
-        day = read_day(engine.store, ledger.totals(), {})
+        day = read_day(rulebot.store, ledger.totals(), {})
         outside = Outside(ledger.rows, gateway.exchange.open_orders(), datetime.fromtimestamp(gateway.now, UTC))
     finally:
         engine.kill()

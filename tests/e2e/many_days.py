@@ -16,15 +16,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 
-from engine.model.session import EXCHANGE_ZONE
-from engine.run.aftermath.books import compare_books
-from engine.run.aftermath.day import Day, read_day
-from engine.run.audit.audit import audit_store
-from engine.run.desk import load_desk
-from engine.run.start import Run, RunOptions, execute
-from engine.run.worlds import SimSettings, simulated
-from engine.sim.exchange.ledger import LedgerTotals
+from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.run.aftermath.books import compare_books
+from rulebot.run.aftermath.day import Day, read_day
+from rulebot.run.audit.audit import audit_store
+from rulebot.run.desk import load_desk
+from rulebot.run.start import Run, RunOptions, execute
+from rulebot.run.worlds import SimSettings, simulated
 from tests.e2e.worlds import spec_files
+from twsim.exchange.ledger import LedgerTotals
 
 SPECS = ("put_lite", "dte0_condor", "spy_put_seller")
 FIRST_DAY = date(2026, 10, 21)

@@ -8,23 +8,23 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engine.cli.main import main
-from engine.model.event import Request
-from engine.model.order import OrderType, Purpose
-from engine.model.session import at_exchange_time
-from engine.record.record import Kind
-from engine.run.aftermath.books import compare_books
-from engine.run.aftermath.day import Day, read_day
-from engine.run.desk import load_desk
-from engine.run.start import Run, RunOptions, execute
-from engine.run.worlds import attached
-from engine.sim.gateway.embed import start_gateway
-from engine.sim.gateway.fault_plan import read_faults
-from engine.sim.gateway.settings import GatewaySettings
-from engine.spec.shipped import shipped
-from engine.store.queries import StoreReader
-from engine.web.book import positions
-from engine.web.picture_of_store import picture_of_store
+from rulebot.cli.main import main
+from rulebot.model.event import Request
+from rulebot.model.order import OrderType, Purpose
+from rulebot.model.session import at_exchange_time
+from rulebot.record.record import Kind
+from rulebot.run.aftermath.books import compare_books
+from rulebot.run.aftermath.day import Day, read_day
+from rulebot.run.desk import load_desk
+from rulebot.run.start import Run, RunOptions, execute
+from rulebot.run.worlds import attached
+from rulebot.spec.shipped import shipped
+from rulebot.store.queries import StoreReader
+from rulebot.web.book import positions
+from rulebot.web.picture_of_store import picture_of_store
+from twsim.gateway.embed import start_gateway
+from twsim.gateway.fault_plan import read_faults
+from twsim.gateway.settings import GatewaySettings
 
 DAY = date(2026, 10, 21)
 HAND_PUT = Path(__file__).with_name("hand_put.yaml")

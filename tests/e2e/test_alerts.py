@@ -15,10 +15,10 @@ import pytest
 from click.testing import CliRunner
 from stand_ins import services
 
-from engine.cli.main import main
-from engine.record.record import Kind, Record
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
+from rulebot.cli.main import main
+from rulebot.record.record import Kind, Record
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
 from tests.e2e.worlds import spec_files
 
 NOW = datetime(2026, 11, 18, 17, tzinfo=UTC)
@@ -85,7 +85,7 @@ def test_a_flag_that_would_change_nothing_is_refused(arguments: tuple[str, ...],
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "engine.cli.main", *arguments]
+    return [sys.executable, "-m", "rulebot.cli.main", *arguments]
 
 
 @pytest.mark.long

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engine.cli.main import main
-from engine.record.record import Kind, Record
-from engine.store.queries import StoreReader
+from rulebot.cli.main import main
+from rulebot.record.record import Kind, Record
+from rulebot.store.queries import StoreReader
 
 SPECS = Path(__file__).parents[2] / "specs"
 APART = timedelta(seconds=10)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from engine.model.loss_bound import trade_bound
-from engine.review.example import example_of
+from rulebot.model.loss_bound import trade_bound
+from rulebot.review.example import example_of
 from tests.e2e.bound_paths import CAUSES, SPECS, bot_of, path_of, tried
 
 

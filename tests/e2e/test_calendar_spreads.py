@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.adapters.recorded.recording import open_recording
-from engine.record.record import Kind
-from engine.run.aftermath.books import compare_books
-from engine.run.replay.tapes import listed
+from rulebot.adapters.recorded.recording import open_recording
+from rulebot.record.record import Kind
+from rulebot.run.aftermath.books import compare_books
+from rulebot.run.replay.tapes import listed
 from tests.e2e.test_four_worlds import Lived, check_worlds
 from tests.e2e.worlds import check_replays, run_days
 

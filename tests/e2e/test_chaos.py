@@ -17,22 +17,22 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.cli.main import main
-from engine.model.order import OrderStatus, Purpose
-from engine.model.session import session_after, session_from
-from engine.record.record import Kind, Record
-from engine.run.chaos.aftermath import Aftermath
-from engine.run.chaos.draw import CHOICE, NEED_TIME, draw
-from engine.run.chaos.edits import Reload
-from engine.run.chaos.seeds import try_storm
-from engine.run.chaos.storm import Crash, Moment, Storm
-from engine.run.chaos.trial import live_through, live_through_sockets
-from engine.run.chaos.verdicts import judge
-from engine.run.desk import Desk, load_desk
-from engine.run.worlds import DEFAULT_DATE
-from engine.sim.gateway.clock import Clock
+from rulebot.cli.main import main
+from rulebot.model.order import OrderStatus, Purpose
+from rulebot.model.session import session_after, session_from
+from rulebot.record.record import Kind, Record
+from rulebot.run.chaos.aftermath import Aftermath
+from rulebot.run.chaos.draw import CHOICE, NEED_TIME, draw
+from rulebot.run.chaos.edits import Reload
+from rulebot.run.chaos.seeds import try_storm
+from rulebot.run.chaos.storm import Crash, Moment, Storm
+from rulebot.run.chaos.trial import live_through, live_through_sockets
+from rulebot.run.chaos.verdicts import judge
+from rulebot.run.desk import Desk, load_desk
+from rulebot.run.worlds import DEFAULT_DATE
 from tests.e2e.trace_check import differing
 from tests.e2e.worlds import SHIPPED, spec_files
+from twsim.gateway.clock import Clock
 
 SESSION = session_from(DEFAULT_DATE)
 SELLER, CONDOR = "spy_put_seller", "dte0_condor"
@@ -226,7 +226,7 @@ def test_a_gateway_that_fails_ends_the_trial(
         move(clock)
 
     monkeypatch.setattr(Clock, "_move_market", fails)
-    monkeypatch.setattr("engine.run.chaos.trial.MOST_STEPS", 100_000)
+    monkeypatch.setattr("rulebot.run.chaos.trial.MOST_STEPS", 100_000)
     found = live_through(morning(desk, lockstep=False, delay=0.01), desk, tmp_path)
     assert any("the simulated gateway failed: " in each and "of our own" in each for each in found.troubles)
     assert not any("steps of the loop" in each for each in found.troubles)
@@ -276,7 +276,7 @@ def test_a_start_that_reads_something_else_is_seen(desk: Desk, monkeypatch: pyte
         is_order = record.kind is Kind.ORDER
         return replace(record, data={**record.data, "status": "abandoned"}) if is_order else record
 
-    monkeypatch.setattr("engine.run.chaos.fate.scrambled", without_orders)
+    monkeypatch.setattr("rulebot.run.chaos.fate.scrambled", without_orders)
     assert len(try_storm(after_entry(desk), desk, scrambles=True).reworded or ()) == 1
 
 
@@ -366,7 +366,7 @@ def test_ci_puts_with_a_resting_stop_come_through(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 def test_ci_the_workers_end_with_who_asked() -> None:
     """A command that is killed tells its workers nothing; they would wait for ever."""
-    command = [sys.executable, "-m", "engine.cli.main", "chaos", "--seeds", "500", *spec_files([SELLER])]
+    command = [sys.executable, "-m", "rulebot.cli.main", "chaos", "--seeds", "500", *spec_files([SELLER])]
     asked = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while len(workers := children(asked.pid)) < 2:
         assert asked.poll() is None

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.cli.main import main
-from engine.store.latest import remember_store
-from engine.store.sqlite import hold_store
+from rulebot.cli.main import main
+from rulebot.store.latest import remember_store
+from rulebot.store.sqlite import hold_store
 
 pytestmark = pytest.mark.usefixtures("slow_market")
 
@@ -127,7 +127,7 @@ def test_ci_a_second_day_begins(tmp_path: Path) -> None:
 
 HEARING = """import runpy, signal
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-runpy.run_module("engine.cli.main", run_name="__main__", alter_sys=True)"""
+runpy.run_module("rulebot.cli.main", run_name="__main__", alter_sys=True)"""
 """Begins a command that is told of a terminal that is closed, also where these tests are to outlive theirs (nohup)."""
 
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from engine.adapters.recorded.source import RecordingSource
-from engine.model.halt import Halt
-from engine.model.order import Purpose
-from engine.record.codec import line
-from engine.record.record import Record
-from engine.run.aftermath.day import Day
-from engine.run.backtest.fills import fill_model
-from engine.run.backtest.walk import Walk
-from engine.run.calendars import load_calendar
-from engine.run.desk import Desk, load_desk
+from rulebot.adapters.recorded.source import RecordingSource
+from rulebot.model.halt import Halt
+from rulebot.model.order import Purpose
+from rulebot.record.codec import line
+from rulebot.record.record import Record
+from rulebot.run.aftermath.day import Day
+from rulebot.run.backtest.fills import fill_model
+from rulebot.run.backtest.walk import Walk
+from rulebot.run.calendars import load_calendar
+from rulebot.run.desk import Desk, load_desk
 from tests.e2e.worlds import check_replays, run_days
 
 BOT = """rulebot: 1

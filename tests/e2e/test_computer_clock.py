@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from engine.adapters.ib.settings import IbSettings
-from engine.adapters.ib.world import ib_world
-from engine.model.order import Order, Purpose
-from engine.record.codec import decode
-from engine.record.record import Kind
-from engine.run.chaos.virtual_loop import run_virtually
-from engine.run.desk import load_desk
-from engine.run.start import Run, RunOptions, execute, open_journal
-from engine.run.worlds import World
-from engine.sim.gateway.embed import RunningGateway, start_gateway
-from engine.sim.gateway.settings import GatewaySettings
+from rulebot.adapters.ib.settings import IbSettings
+from rulebot.adapters.ib.world import ib_world
+from rulebot.model.order import Order, Purpose
+from rulebot.record.codec import decode
+from rulebot.record.record import Kind
+from rulebot.run.chaos.virtual_loop import run_virtually
+from rulebot.run.desk import load_desk
+from rulebot.run.start import Run, RunOptions, execute, open_journal
+from rulebot.run.worlds import World
 from tests.e2e.test_restart import new_york
 from tests.e2e.test_short_day import BOT, DAY
 from tests.e2e.worlds import check_replays
+from twsim.gateway.embed import RunningGateway, start_gateway
+from twsim.gateway.settings import GatewaySettings
 
 
 class WrongClock:

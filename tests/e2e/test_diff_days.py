@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engine.cli.main import main
-from engine.run.behaviour import Task, live_through
-from engine.run.revisions import Text
-from engine.spec.shipped import shipped
+from rulebot.cli.main import main
+from rulebot.run.behaviour import Task, live_through
+from rulebot.run.revisions import Text
+from rulebot.spec.shipped import shipped
 
 PAIRS = Path(__file__).parents[1] / "snapshot" / "diffs"
 CONDOR = (shipped("specs") / "calm_tape_condor.yaml").read_bytes()

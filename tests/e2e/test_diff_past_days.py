@@ -13,13 +13,13 @@ import pytest
 from click.testing import CliRunner, Result
 from past_days import PastDays
 
-from engine.adapters.history.day import HistoryDay
-from engine.adapters.history.write import write_day
-from engine.cli.main import main
-from engine.run import behaviour
-from engine.run.behaviour import PastTask, aligned, relived
-from engine.run.revisions import Text
-from engine.spec.shipped import shipped
+from rulebot.adapters.history.day import HistoryDay
+from rulebot.adapters.history.write import write_day
+from rulebot.cli.main import main
+from rulebot.run import behaviour
+from rulebot.run.behaviour import PastTask, aligned, relived
+from rulebot.run.revisions import Text
+from rulebot.spec.shipped import shipped
 
 SWING = """rulebot: 1
 name: swing

@@ -9,21 +9,21 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engine.adapters.recorded.recording import open_recording
-from engine.cli.main import main
-from engine.model.event import Request
-from engine.model.session import at_exchange_time
-from engine.run.desk import load_desk
-from engine.run.replay.causes import Told
-from engine.run.replay.drift import Compared, What, by_fills, compared, total
-from engine.run.replay.replay import replay
-from engine.run.replay.tapes import listed
-from engine.run.start import Run, RunOptions, execute
-from engine.run.today import open_today
-from engine.run.worlds import SimSettings, simulated
-from engine.sim.gateway.embed import RunningGateway
+from rulebot.adapters.recorded.recording import open_recording
+from rulebot.cli.main import main
+from rulebot.model.event import Request
+from rulebot.model.session import at_exchange_time
+from rulebot.run.desk import load_desk
+from rulebot.run.replay.causes import Told
+from rulebot.run.replay.drift import Compared, What, by_fills, compared, total
+from rulebot.run.replay.replay import replay
+from rulebot.run.replay.tapes import listed
+from rulebot.run.start import Run, RunOptions, execute
+from rulebot.run.today import open_today
+from rulebot.run.worlds import SimSettings, simulated
 from tests.e2e.test_restart import in_loop, new_york, run_until
 from tests.e2e.worlds import run_days, spec_files
+from twsim.gateway.embed import RunningGateway
 
 HALF_DAY = date(2026, 12, 24)
 """The session before Christmas, which ends at 13:00."""

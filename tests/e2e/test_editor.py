@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engine.cli.main import main
-from engine.spec.shipped import shipped
+from rulebot.cli.main import main
+from rulebot.spec.shipped import shipped
 from tests.e2e.language_server import Editor, server_command
 
 COMMAND = server_command()

@@ -7,24 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.event import Request
-from engine.model.order import OrderStatus, Purpose
-from engine.model.session import at_exchange_time
-from engine.record.explain import story
-from engine.record.record import Kind
-from engine.run.aftermath.books import compare_books
-from engine.run.aftermath.day import Day, read_day
-from engine.run.aftermath.findings import offences
-from engine.run.desk import load_desk
-from engine.run.start import Run, RunOptions, execute
-from engine.run.why_day import WhyDay
-from engine.run.why_text import story_lines
-from engine.run.worlds import attached
-from engine.sim.gateway.embed import start_gateway
-from engine.sim.gateway.fault_plan import read_faults
-from engine.sim.gateway.settings import GatewaySettings
-from engine.store.queries import StoreReader
+from rulebot.model.event import Request
+from rulebot.model.order import OrderStatus, Purpose
+from rulebot.model.session import at_exchange_time
+from rulebot.record.explain import story
+from rulebot.record.record import Kind
+from rulebot.run.aftermath.books import compare_books
+from rulebot.run.aftermath.day import Day, read_day
+from rulebot.run.aftermath.findings import offences
+from rulebot.run.desk import load_desk
+from rulebot.run.start import Run, RunOptions, execute
+from rulebot.run.why_day import WhyDay
+from rulebot.run.why_text import story_lines
+from rulebot.run.worlds import attached
+from rulebot.store.queries import StoreReader
 from tests.e2e.worlds import check_replays, spec_files
+from twsim.gateway.embed import start_gateway
+from twsim.gateway.fault_plan import read_faults
+from twsim.gateway.settings import GatewaySettings
 
 DAY = date(2026, 10, 21)
 STOP_AT = datetime(2026, 10, 21, 13, 36, tzinfo=UTC)

@@ -19,23 +19,23 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from engine.adapters.recorded.recording import Recording, open_recording
-from engine.adapters.recorded.source import EVERY, RecordingSource
-from engine.model.market import Board
-from engine.model.order import Order, Purpose
-from engine.model.session import at_exchange_time, exchange_date, session_from
-from engine.record.codec import decode, line
-from engine.record.record import ACCOUNT_SEEN, Kind, Record
-from engine.run.backtest.fills import NATURAL, RECORDED
-from engine.run.backtest.notes import HELD, REGIME
-from engine.run.backtest.recorded.walk import RecordedWalk
-from engine.run.backtest.waking import SETTLES
-from engine.run.backtest.walk import CASH, Walk
-from engine.run.replay.head import beginning
-from engine.run.replay.replay import replay
-from engine.run.replay.tapes import listed
-from engine.run.worlds import DEFAULT_DATE
-from engine.turn.program import Program
+from rulebot.adapters.recorded.recording import Recording, open_recording
+from rulebot.adapters.recorded.source import EVERY, RecordingSource
+from rulebot.model.market import Board
+from rulebot.model.order import Order, Purpose
+from rulebot.model.session import at_exchange_time, exchange_date, session_from
+from rulebot.record.codec import decode, line
+from rulebot.record.record import ACCOUNT_SEEN, Kind, Record
+from rulebot.run.backtest.fills import NATURAL, RECORDED
+from rulebot.run.backtest.notes import HELD, REGIME
+from rulebot.run.backtest.recorded.walk import RecordedWalk
+from rulebot.run.backtest.waking import SETTLES
+from rulebot.run.backtest.walk import CASH, Walk
+from rulebot.run.replay.head import beginning
+from rulebot.run.replay.replay import replay
+from rulebot.run.replay.tapes import listed
+from rulebot.run.worlds import DEFAULT_DATE
+from rulebot.turn.program import Program
 from tests.e2e.examples import Shown, promises
 from tests.e2e.worlds import SHIPPED, run_days, spec_files
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 from store_day import entity
 
-from engine.adapters.recorded.recording import open_recording
-from engine.decide.bot_day import BotDay
-from engine.model.session import session_from
-from engine.record.record import Kind
-from engine.run.desk import load_desk
-from engine.run.replay.replay import replay
-from engine.run.replay.tapes import listed
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
+from rulebot.adapters.recorded.recording import open_recording
+from rulebot.decide.bot_day import BotDay
+from rulebot.model.session import session_from
+from rulebot.record.record import Kind
+from rulebot.run.desk import load_desk
+from rulebot.run.replay.replay import replay
+from rulebot.run.replay.tapes import listed
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
 from tests.e2e.worlds import run_days
 
 BEFORE = date(2026, 10, 20)

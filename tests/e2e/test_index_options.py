@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engine.adapters.recorded.recording import open_recording
-from engine.cli.main import main
-from engine.model.session import session_on
-from engine.record.record import Kind
-from engine.run.aftermath.books import compare_books
-from engine.run.aftermath.day import Day
-from engine.run.replay.tapes import listed
-from engine.sim.market.market import SimMarket
-from engine.sim.market.universe import UNDERLYINGS
+from rulebot.adapters.recorded.recording import open_recording
+from rulebot.cli.main import main
+from rulebot.model.session import session_on
+from rulebot.record.record import Kind
+from rulebot.run.aftermath.books import compare_books
+from rulebot.run.aftermath.day import Day
+from rulebot.run.replay.tapes import listed
 from tests.e2e.test_four_worlds import Lived, check_worlds
 from tests.e2e.worlds import check_replays, run_days
+from twsim.market.market import SimMarket
+from twsim.market.universe import UNDERLYINGS
 
 CONDOR = """\
 rulebot: 1

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from engine.record.record import Kind
+from rulebot.record.record import Kind
 from tests.e2e.kill_checks import findings_of
 from tests.e2e.kill_trials import Outcome, Trial, run_trial
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.cli import live
-from engine.cli.main import main
-from engine.model.event import Request
-from engine.record.record import Kind
-from engine.run.desk import load_desk
-from engine.run.start import Run, RunOptions, execute
-from engine.run.worlds import attached
-from engine.store.queries import StoreReader
+from rulebot.cli import live
+from rulebot.cli.main import main
+from rulebot.model.event import Request
+from rulebot.record.record import Kind
+from rulebot.run.desk import load_desk
+from rulebot.run.start import Run, RunOptions, execute
+from rulebot.run.worlds import attached
+from rulebot.store.queries import StoreReader
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT = """
@@ -64,7 +64,7 @@ def rulebot(*arguments: str, typed: str = "") -> Result:
 def gateway(account: str) -> Iterator[str]:
     """Serve a simulated gateway that waits for its client, and yield its address."""
     options = ["--port", "0", "--date", "2026-10-22", "--seed", "11", "--speed", "max", "--holders", "1"]
-    command = [sys.executable, "-m", "engine.cli.main", "gateway", *options, "--account", account]
+    command = [sys.executable, "-m", "rulebot.cli.main", "gateway", *options, "--account", account]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         try:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engine.adapters.recorded.recording import open_recording
-from engine.cli.main import main
-from engine.run.replay.tapes import listed, tapes_of
-from engine.store.queries import StoreReader
+from rulebot.adapters.recorded.recording import open_recording
+from rulebot.cli.main import main
+from rulebot.run.replay.tapes import listed, tapes_of
+from rulebot.store.queries import StoreReader
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -12,39 +12,39 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.adapters.ib.broker import IbBroker
-from engine.adapters.ib.contracts import ContractBook
-from engine.alerts.find import find
-from engine.alerts.message import message
-from engine.cli.main import main
-from engine.model.contract import Underlying
-from engine.model.errors import InvariantError
-from engine.model.event import Request
-from engine.model.order import OrderStatus
-from engine.model.session import at_exchange_time
-from engine.record.record import Json, Kind, Record
-from engine.run.backtest.fills import fill_model
-from engine.run.desk import load_desk
-from engine.run.observe.relay import Relay
-from engine.run.observe.world import observing
-from engine.run.promotion.assess import read_evidence
-from engine.run.promotion.promotion import read_live_store
-from engine.run.start import Run, RunOptions, execute
-from engine.run.worlds import attached
-from engine.sim.gateway.embed import RunningGateway, start_gateway
-from engine.sim.gateway.settings import GatewaySettings
-from engine.spec.shipped import shipped
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
-from engine.web.book import status
-from engine.web.bot_page import bot_page
-from engine.web.picture_of_store import picture_of_store
-from engine.web.trades_page import trades_page
+from rulebot.adapters.ib.broker import IbBroker
+from rulebot.adapters.ib.contracts import ContractBook
+from rulebot.alerts.find import find
+from rulebot.alerts.message import message
+from rulebot.cli.main import main
+from rulebot.model.contract import Underlying
+from rulebot.model.errors import InvariantError
+from rulebot.model.event import Request
+from rulebot.model.order import OrderStatus
+from rulebot.model.session import at_exchange_time
+from rulebot.record.record import Json, Kind, Record
+from rulebot.run.backtest.fills import fill_model
+from rulebot.run.desk import load_desk
+from rulebot.run.observe.relay import Relay
+from rulebot.run.observe.world import observing
+from rulebot.run.promotion.assess import read_evidence
+from rulebot.run.promotion.promotion import read_live_store
+from rulebot.run.start import Run, RunOptions, execute
+from rulebot.run.worlds import attached
+from rulebot.spec.shipped import shipped
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
+from rulebot.web.book import status
+from rulebot.web.bot_page import bot_page
+from rulebot.web.picture_of_store import picture_of_store
+from rulebot.web.trades_page import trades_page
 from tests.e2e.test_real_time import free_running
 from tests.e2e.test_restart import DAY, new_york
 from tests.e2e.worlds import check_replays, spec_files
 from tests.wire.tally import PLACES_ORDER, Tally, tallied
+from twsim.gateway.embed import RunningGateway, start_gateway
+from twsim.gateway.settings import GatewaySettings
 
 BOTS = ("dte0_condor", "put_lite", "spy_put_seller")
 CANCELS_ORDER = "4"

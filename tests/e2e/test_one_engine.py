@@ -12,25 +12,25 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.event import Request
-from engine.model.order import Purpose
-from engine.record.record import Kind
-from engine.run.inbox import post
-from engine.sim.gateway.embed import RunningGateway, start_gateway
-from engine.sim.gateway.settings import GatewaySettings
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
-from engine.store.upkeep import RESTORED, back_up, restore
+from rulebot.model.event import Request
+from rulebot.model.order import Purpose
+from rulebot.record.record import Kind
+from rulebot.run.inbox import post
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
+from rulebot.store.upkeep import RESTORED, back_up, restore
 from tests.e2e.test_restart import in_loop, new_york, run_until, working
 from tests.e2e.worlds import spec_files
+from twsim.gateway.embed import RunningGateway, start_gateway
+from twsim.gateway.settings import GatewaySettings
 
 SPEC = spec_files(["put_lite"])[0]
 SECONDS = 60.0
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "engine.cli.main", "run", "--paper", *arguments, SPEC]
+    return [sys.executable, "-m", "rulebot.cli.main", "run", "--paper", *arguments, SPEC]
 
 
 def environment(folder: Path) -> dict[str, str]:

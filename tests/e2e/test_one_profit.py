@@ -7,11 +7,11 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from engine.cli.main import main
-from engine.run.promotion.assess import read_evidence
-from engine.run.promotion.figures import Figures, figures
-from engine.run.promotion.paper import closed_trades, key_of
-from engine.run.promotion.sessions import judge
+from rulebot.cli.main import main
+from rulebot.run.promotion.assess import read_evidence
+from rulebot.run.promotion.figures import Figures, figures
+from rulebot.run.promotion.paper import closed_trades, key_of
+from rulebot.run.promotion.sessions import judge
 
 SPEC = """\
 rulebot: 1

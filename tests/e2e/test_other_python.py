@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.session import at_exchange_time
-from engine.run.worlds import DEFAULT_DATE
+from rulebot.model.session import at_exchange_time
+from rulebot.run.worlds import DEFAULT_DATE
 from tests.e2e.worlds import run_days, spec_files
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +48,7 @@ def test_ci_a_recording_replays_on_another_python(tmp_path: Path) -> None:
     wanted = ("install", "-q", "--no-compile", "-c", str(constraints), *needed)
     subprocess.run([*pip, *wanted], check=True, capture_output=True)
     environ = {**os.environ, "RULEBOT_DATA": str(tmp_path / "data"), "PYTHONPATH": str(ROOT)}
-    words = [str(home / "bin" / "python"), "-B", "-m", "engine.cli.main", "replay", str(tape)]
+    words = [str(home / "bin" / "python"), "-B", "-m", "rulebot.cli.main", "replay", str(tape)]
     done = subprocess.run(words, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert ": the same, " in done.stdout

@@ -12,22 +12,22 @@ from click.testing import CliRunner
 from ib_async import StartupFetchNONE
 from plain_client import plain_client
 
-from engine.cli.main import main as rulebot
-from engine.model.event import Request
-from engine.model.order import OrderStatus, Purpose
-from engine.model.position import Position
-from engine.record.codec import decode
-from engine.record.record import Kind
-from engine.run.aftermath.books import compare_books
-from engine.run.aftermath.day import Day, read_day
-from engine.run.audit.audit import audit_store
-from engine.run.desk import load_desk
-from engine.run.start import Run, RunOptions, execute
-from engine.run.worlds import attached
-from engine.sim.gateway.embed import RunningGateway, start_gateway
-from engine.sim.gateway.settings import GatewaySettings
-from engine.store.queries import StoreReader
+from rulebot.cli.main import main as rulebot
+from rulebot.model.event import Request
+from rulebot.model.order import OrderStatus, Purpose
+from rulebot.model.position import Position
+from rulebot.record.codec import decode
+from rulebot.record.record import Kind
+from rulebot.run.aftermath.books import compare_books
+from rulebot.run.aftermath.day import Day, read_day
+from rulebot.run.audit.audit import audit_store
+from rulebot.run.desk import load_desk
+from rulebot.run.start import Run, RunOptions, execute
+from rulebot.run.worlds import attached
+from rulebot.store.queries import StoreReader
 from tests.e2e.worlds import spec_files
+from twsim.gateway.embed import RunningGateway, start_gateway
+from twsim.gateway.settings import GatewaySettings
 
 DAY = date(2026, 10, 21)
 SELLER = "spy_put_seller"

@@ -21,15 +21,15 @@ import pytest
 from click.testing import CliRunner
 from store_day import small_day
 
-from engine.cli.main import main
-from engine.run.looking.shown import ShownLeg
-from engine.spec.shipped import shipped
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.requests import box_of
-from engine.web import pages
-from engine.web.greek_totals import SymbolGreeks
-from engine.web.picture import BotLine, PositionLine
+from rulebot.cli.main import main
+from rulebot.run.looking.shown import ShownLeg
+from rulebot.spec.shipped import shipped
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.requests import box_of
+from rulebot.web import pages
+from rulebot.web.greek_totals import SymbolGreeks
+from rulebot.web.picture import BotLine, PositionLine
 from tests.e2e.conftest import NEEDED
 from tests.e2e.worlds import run_days, spec_files
 from tests.scan_rows import kept, row
@@ -79,7 +79,7 @@ class Desk:
     def __init__(self, folder: Path, *arguments: str) -> None:
         environment = {**os.environ, "RULEBOT_WEB_TOKEN": TOKEN, "RULEBOT_DATA": str(folder), "NO_COLOR": "1"}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "engine.cli.main", *arguments],
+            [sys.executable, "-m", "rulebot.cli.main", *arguments],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from engine.adapters.history.modelled.listing import third_friday
-from engine.cli.main import main
-from engine.model.session import session_after, session_before, sessions
+from rulebot.adapters.history.modelled.listing import third_friday
+from rulebot.cli.main import main
+from rulebot.model.session import session_after, session_before, sessions
 
 ROOT = Path(__file__).parents[2]
 GOOG = ROOT / "examples" / "data" / "goog_2015-12-24"

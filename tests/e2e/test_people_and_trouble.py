@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.order import Purpose
-from engine.model.session import EXCHANGE_ZONE, session_from
-from engine.run.chaos.acts import CLOCK, Act
-from engine.run.chaos.aftermath import Aftermath
-from engine.run.chaos.sized import sized
-from engine.run.chaos.storm import Entry, Storm
-from engine.run.chaos.trial import live_through
-from engine.run.chaos.verdicts import judge
-from engine.run.desk import Desk, load_desk
-from engine.spec.shipped import shipped
+from rulebot.model.order import Purpose
+from rulebot.model.session import EXCHANGE_ZONE, session_from
+from rulebot.run.chaos.acts import CLOCK, Act
+from rulebot.run.chaos.aftermath import Aftermath
+from rulebot.run.chaos.sized import sized
+from rulebot.run.chaos.storm import Entry, Storm
+from rulebot.run.chaos.trial import live_through
+from rulebot.run.chaos.verdicts import judge
+from rulebot.run.desk import Desk, load_desk
+from rulebot.spec.shipped import shipped
 
 SESSION = session_from(date(2026, 10, 21))
 ACTS_AT = timedelta(minutes=8)

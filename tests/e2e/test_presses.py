@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.web import pages
+from rulebot.web import pages
 
 DESK = "http://desk.test/"
 SCRIPT = Path(pages.__file__).parent / "static" / "page.js"

@@ -13,22 +13,22 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.session import EXCHANGE_ZONE
-from engine.record.record import Kind
-from engine.store.chain import verify
-from engine.store.emergency import places
-from engine.store.open import read_store
-from engine.store.queries import StoreReader
+from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.record.record import Kind
+from rulebot.store.chain import verify
+from rulebot.store.emergency import places
+from rulebot.store.open import read_store
+from rulebot.store.queries import StoreReader
 from tests.e2e.test_stores_that_stop import spec_of
 
 DAY = "2026-10-21"
 ENGINE = """
 import sys
 from datetime import timedelta
-from engine.adapters.clock import WallClock
+from rulebot.adapters.clock import WallClock
 shift, real = timedelta(seconds=float(sys.argv.pop(1))), WallClock.now
 WallClock.now = lambda clock: real(clock) + shift
-from engine.cli.main import main
+from rulebot.cli.main import main
 main()
 """
 """An engine whose computer shows the gateway's time, whatever day it is."""
@@ -66,7 +66,7 @@ def test_20_75_an_exit_goes_out_after_the_gateway_stood_still_while_the_store_is
     (tmp_path / "holder.yaml").write_text(spec_of("holder", "09:30", "09:31:30"))
     store, says, heard = tmp_path / "s.db", tmp_path / "engine.log", tmp_path / "gateway.log"
     environ = {"RULEBOT_DATA": str(tmp_path / "data"), "NO_COLOR": "1"}
-    serve = (sys.executable, "-m", "engine.cli.main", "gateway", "--port", "0", "--date", DAY, "--seed", "7")
+    serve = (sys.executable, "-m", "rulebot.cli.main", "gateway", "--port", "0", "--date", DAY, "--seed", "7")
     with process(heard, environ, *serve, "--write-ledger", str(tmp_path / "ledger.jsonl")) as gateway:
         until(lambda: "SIMULATED TWS gateway on" in heard.read_text(), heard, 60)
         shift = new_york("09:29:00") - time.time()
@@ -103,7 +103,7 @@ def test_75_an_engine_killed_on_a_locked_store_is_followed_by_one_that_watches_e
     store, heard = tmp_path / "s.db", tmp_path / "gateway.log"
     says, again = tmp_path / "engine.log", tmp_path / "again.log"
     environ = {"RULEBOT_DATA": str(tmp_path / "data"), "NO_COLOR": "1"}
-    serve = (sys.executable, "-m", "engine.cli.main", "gateway", "--port", "0", "--date", DAY, "--seed", "7")
+    serve = (sys.executable, "-m", "rulebot.cli.main", "gateway", "--port", "0", "--date", DAY, "--seed", "7")
     with process(heard, environ, *serve, "--write-ledger", str(tmp_path / "ledger.jsonl")):
         until(lambda: "SIMULATED TWS gateway on" in heard.read_text(), heard, 60)
         shift = new_york("09:29:00") - time.time()

@@ -67,7 +67,7 @@ def running(command: list[str], **environment: str) -> Iterator[subprocess.Popen
 def desk(folder: Path) -> Iterator[str]:
     """Serve a simulated day, and yield the page's address without its scheme."""
     options = ["--paper", "--sim", "--seed", "7", "--speed", "300", "--port", "0", "--store", str(folder / "a.db")]
-    command = [sys.executable, "-m", "engine.cli.main", "serve", *options, *spec_files(["put_lite", "spy_put_seller"])]
+    command = [sys.executable, "-m", "rulebot.cli.main", "serve", *options, *spec_files(["put_lite", "spy_put_seller"])]
     with running(command, RULEBOT_WEB_TOKEN=TOKEN, RULEBOT_DATA=str(folder), NO_COLOR="1") as process:
         assert process.stdout is not None
         said = []

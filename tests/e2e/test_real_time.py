@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from engine.adapters.ib.settings import IbSettings
-from engine.adapters.ib.world import ib_world
-from engine.model.event import Request
-from engine.run.aftermath.books import compare_books
-from engine.run.aftermath.day import read_day
-from engine.run.desk import load_desk
-from engine.run.start import Run, RunOptions, execute
-from engine.run.worlds import World
-from engine.sim.gateway.embed import RunningGateway, start_gateway
-from engine.sim.gateway.settings import GatewaySettings
+from rulebot.adapters.ib.settings import IbSettings
+from rulebot.adapters.ib.world import ib_world
+from rulebot.model.event import Request
+from rulebot.run.aftermath.books import compare_books
+from rulebot.run.aftermath.day import read_day
+from rulebot.run.desk import load_desk
+from rulebot.run.start import Run, RunOptions, execute
+from rulebot.run.worlds import World
 from tests.e2e.worlds import check_replays, spec_files
+from twsim.gateway.embed import RunningGateway, start_gateway
+from twsim.gateway.settings import GatewaySettings
 
 
 class GatewayClock:

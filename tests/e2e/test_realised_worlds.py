@@ -13,21 +13,21 @@ from statistics import variance
 import pytest
 from click.testing import CliRunner
 
-from engine.adapters.recorded.recording import Heard, play_told
-from engine.cli.main import main
-from engine.model.event import BarsReport, Request
-from engine.model.facts import Bar
-from engine.model.session import EXCHANGE_ZONE, exchange_date, session_from
-from engine.record.record import Kind, Record
-from engine.run.desk import load_desk
-from engine.run.replay.tapes import listed
-from engine.run.start import Run, RunOptions, execute, open_journal
-from engine.run.worlds import DEFAULT_DATE, attached
-from engine.sim.gateway.embed import RunningGateway
-from engine.store.queries import StoreReader
+from rulebot.adapters.recorded.recording import Heard, play_told
+from rulebot.cli.main import main
+from rulebot.model.event import BarsReport, Request
+from rulebot.model.facts import Bar
+from rulebot.model.session import EXCHANGE_ZONE, exchange_date, session_from
+from rulebot.record.record import Kind, Record
+from rulebot.run.desk import load_desk
+from rulebot.run.replay.tapes import listed
+from rulebot.run.start import Run, RunOptions, execute, open_journal
+from rulebot.run.worlds import DEFAULT_DATE, attached
+from rulebot.store.queries import StoreReader
 from tests.e2e.test_four_worlds import Lived, check_worlds, lived_through
 from tests.e2e.test_restart import DAY, in_loop, new_york
 from tests.e2e.worlds import check_replays
+from twsim.gateway.embed import RunningGateway
 
 WINDOW = 6
 AFTER_A_HALF_DAY = date(2026, 11, 30)

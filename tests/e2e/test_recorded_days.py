@@ -16,20 +16,20 @@ from threading import Event
 import pytest
 from click.testing import CliRunner
 
-from engine.cli.main import main
-from engine.model.errors import StoreError
-from engine.model.session import EXCHANGE_ZONE
-from engine.record.record import Kind, Record
-from engine.run.compared import summed
-from engine.run.replay.moment import lived_until
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.web import days_page, timeline
-from engine.web.access import Access
-from engine.web.app import application
-from engine.web.moment import moment_of
-from engine.web.server import Bind, Server
-from engine.web.timeline import Days, Timeline, Underway, live_through
+from rulebot.cli.main import main
+from rulebot.model.errors import StoreError
+from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.record.record import Kind, Record
+from rulebot.run.compared import summed
+from rulebot.run.replay.moment import lived_until
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.web import days_page, timeline
+from rulebot.web.access import Access
+from rulebot.web.app import application
+from rulebot.web.moment import moment_of
+from rulebot.web.server import Bind, Server
+from rulebot.web.timeline import Days, Timeline, Underway, live_through
 
 TOKEN = "a-token-of-a-test-0123"
 DAY, NEXT = date(2026, 10, 21), date(2026, 10, 22)

@@ -8,24 +8,24 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engine.adapters.history.day import Finding
-from engine.adapters.recorded.recording import Decided, open_recording, play_told
-from engine.adapters.recorded.source import RecordingSource
-from engine.cli.main import main
-from engine.model.market import Board
-from engine.record.codec import line, record_of
-from engine.record.record import Kind, Record
-from engine.run.backtest.fills import RECORDED
-from engine.run.backtest.recorded.walk import RecordedWalk
-from engine.run.backtest.walk import CASH
-from engine.run.desk import load_desk
-from engine.run.replay.head import beginning
-from engine.run.replay.tapes import listed
-from engine.sim.gateway.embed import RunningGateway
-from engine.spec.shipped import shipped
-from engine.turn.program import Program
+from rulebot.adapters.history.day import Finding
+from rulebot.adapters.recorded.recording import Decided, open_recording, play_told
+from rulebot.adapters.recorded.source import RecordingSource
+from rulebot.cli.main import main
+from rulebot.model.market import Board
+from rulebot.record.codec import line, record_of
+from rulebot.record.record import Kind, Record
+from rulebot.run.backtest.fills import RECORDED
+from rulebot.run.backtest.recorded.walk import RecordedWalk
+from rulebot.run.backtest.walk import CASH
+from rulebot.run.desk import load_desk
+from rulebot.run.replay.head import beginning
+from rulebot.run.replay.tapes import listed
+from rulebot.spec.shipped import shipped
+from rulebot.turn.program import Program
 from tests.e2e.test_restart import in_loop, new_york, run_until
 from tests.e2e.worlds import spec_files
+from twsim.gateway.embed import RunningGateway
 
 FIRST, LAST = date(2026, 10, 21), date(2026, 10, 22)
 PUT_LITE = (shipped("specs") / "put_lite.yaml").read_text(encoding="utf-8")

@@ -10,21 +10,21 @@ from click.testing import CliRunner
 from ib_async import IB, Index, MarketOrder, Option
 from plain_client import plain_client
 
-from engine.adapters.recorded.recording import Decided, play
-from engine.cli.main import main
-from engine.model.market import COLUMNS, Board
-from engine.model.session import at_exchange_time
-from engine.record.record import Kind
-from engine.run.given.chain import read_chain
-from engine.run.given.market import captured
-from engine.run.given.market import recorded as given_by
-from engine.run.replay.tapes import listed
-from engine.run.worlds import DEFAULT_DATE
-from engine.sim.gateway.embed import start_gateway
-from engine.sim.gateway.settings import GatewaySettings
-from engine.sim.market.given import GivenDay
-from engine.sim.market.given_market import GivenMarket
+from rulebot.adapters.recorded.recording import Decided, play
+from rulebot.cli.main import main
+from rulebot.model.market import COLUMNS, Board
+from rulebot.model.session import at_exchange_time
+from rulebot.record.record import Kind
+from rulebot.run.given.chain import read_chain
+from rulebot.run.given.market import captured
+from rulebot.run.given.market import recorded as given_by
+from rulebot.run.replay.tapes import listed
+from rulebot.run.worlds import DEFAULT_DATE
 from tests.e2e.worlds import SHIPPED, run_days, spec_files
+from twsim.gateway.embed import start_gateway
+from twsim.gateway.settings import GatewaySettings
+from twsim.market.given import GivenDay
+from twsim.market.given_market import GivenMarket
 
 HALF_DAY = date(2026, 12, 24)
 """The session before Christmas, which ends at 13:00."""

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.adapters.recorded.source import RecordingSource
-from engine.adapters.sources import open_source
-from engine.cli.main import main
-from engine.model.session import at_exchange_time
-from engine.run.replay.as_test_market import Watch
-from engine.run.replay.export import of_symbol
-from engine.run.replay.tapes import Tape, listed
-from engine.store.queries import StoreReader
-from engine.store.scans import scans_file
-from engine.web import days_page
-from engine.web.pages import TEMPLATES
+from rulebot.adapters.recorded.source import RecordingSource
+from rulebot.adapters.sources import open_source
+from rulebot.cli.main import main
+from rulebot.model.session import at_exchange_time
+from rulebot.run.replay.as_test_market import Watch
+from rulebot.run.replay.export import of_symbol
+from rulebot.run.replay.tapes import Tape, listed
+from rulebot.store.queries import StoreReader
+from rulebot.store.scans import scans_file
+from rulebot.web import days_page
+from rulebot.web.pages import TEMPLATES
 from tests.e2e.worlds import run_days, spec_files
 from tests.tape_file import rewrite
 

@@ -15,31 +15,31 @@ from typing import cast
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.cli.main import main
-from engine.model.errors import BrokerError
-from engine.model.event import Request
-from engine.model.facts import Listing
-from engine.model.order import Order, Purpose
-from engine.ports import Feed
-from engine.record.record import Kind, Record
-from engine.run.aftermath.books import compare_books
-from engine.run.aftermath.day import Day, read_day
-from engine.run.aftermath.findings import offences
-from engine.run.audit.audit import audit_store
-from engine.run.desk import load_desk
-from engine.run.inbox import POLL_SECONDS, post
-from engine.run.loop import STOPPED
-from engine.run.start import Run, RunOptions, execute
-from engine.run.worlds import World, attached
-from engine.sim.gateway.embed import RunningGateway, start_gateway
-from engine.sim.gateway.settings import GatewaySettings
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
-from engine.store.sqlite import hold_store
+from rulebot.cli.main import main
+from rulebot.model.errors import BrokerError
+from rulebot.model.event import Request
+from rulebot.model.facts import Listing
+from rulebot.model.order import Order, Purpose
+from rulebot.ports import Feed
+from rulebot.record.record import Kind, Record
+from rulebot.run.aftermath.books import compare_books
+from rulebot.run.aftermath.day import Day, read_day
+from rulebot.run.aftermath.findings import offences
+from rulebot.run.audit.audit import audit_store
+from rulebot.run.desk import load_desk
+from rulebot.run.inbox import POLL_SECONDS, post
+from rulebot.run.loop import STOPPED
+from rulebot.run.start import Run, RunOptions, execute
+from rulebot.run.worlds import World, attached
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
+from rulebot.store.sqlite import hold_store
 from tests.e2e.test_real_time import free_running
 from tests.e2e.test_restart import in_loop, new_york
 from tests.e2e.worlds import check_replays
+from twsim.gateway.embed import RunningGateway, start_gateway
+from twsim.gateway.settings import GatewaySettings
 
 Moment = Callable[[Run, datetime], bool]
 Step = tuple[Moment, Callable[[Run], None]]
@@ -568,7 +568,7 @@ def test_ci_a_real_engine_takes_up_what_the_command_asks_for(tmp_path: Path) -> 
     specs = specs_in(tmp_path, one=bot("one", leave="15:00"))
     store = tmp_path / "s.db"
     environment = {**os.environ, "RULEBOT_DATA": str(tmp_path / "data"), "PYTHONUNBUFFERED": "1"}
-    start = [sys.executable, "-m", "engine.cli.main"]
+    start = [sys.executable, "-m", "rulebot.cli.main"]
     with subprocess.Popen(
         [*start, "run", "--paper", "--sim", "--speed", "600", "--store", str(store), str(specs)],
         stdout=subprocess.PIPE,

@@ -15,29 +15,29 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.adapters.recorded.columns import Numbers, pack
-from engine.adapters.recorded.file import Frame, TapeWriter, micros, read_head
-from engine.adapters.recorded.recording import open_recording
-from engine.adapters.recorded.source import RecordingSource
-from engine.cli.main import main
-from engine.model.event import Request
-from engine.model.market import COLUMNS
-from engine.model.money import signed_dollars
-from engine.model.session import EXCHANGE_ZONE, at_exchange_time
-from engine.record.codec import line
-from engine.run.backtest.fills import fill_model
-from engine.run.backtest.walk import Walk
-from engine.run.calendars import load_calendar
-from engine.run.desk import load_desk
-from engine.run.replay import drift
-from engine.run.replay.drift import What, drifts
-from engine.run.replay.replay import replay as live_through
-from engine.run.replay.tapes import listed
-from engine.run.replay.walks import answered
-from engine.run.start import Run, RunOptions, execute
-from engine.run.worlds import SimSettings, simulated
-from engine.store.queries import StoreReader
-from engine.web.timeline import live_through as timeline_of
+from rulebot.adapters.recorded.columns import Numbers, pack
+from rulebot.adapters.recorded.file import Frame, TapeWriter, micros, read_head
+from rulebot.adapters.recorded.recording import open_recording
+from rulebot.adapters.recorded.source import RecordingSource
+from rulebot.cli.main import main
+from rulebot.model.event import Request
+from rulebot.model.market import COLUMNS
+from rulebot.model.money import signed_dollars
+from rulebot.model.session import EXCHANGE_ZONE, at_exchange_time
+from rulebot.record.codec import line
+from rulebot.run.backtest.fills import fill_model
+from rulebot.run.backtest.walk import Walk
+from rulebot.run.calendars import load_calendar
+from rulebot.run.desk import load_desk
+from rulebot.run.replay import drift
+from rulebot.run.replay.drift import What, drifts
+from rulebot.run.replay.replay import replay as live_through
+from rulebot.run.replay.tapes import listed
+from rulebot.run.replay.walks import answered
+from rulebot.run.start import Run, RunOptions, execute
+from rulebot.run.worlds import SimSettings, simulated
+from rulebot.store.queries import StoreReader
+from rulebot.web.timeline import live_through as timeline_of
 from tests.e2e.worlds import run_days, spec_files
 from tests.tape_file import rewrite
 
@@ -137,7 +137,7 @@ def test_an_instant_can_be_looked_at(store: Path) -> None:
 def test_an_instant_is_as_wide_as_the_terminal(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The table of bots was 100 columns wide on any: broken on a narrow one, and never beside what is waited for."""
     for width in (70, 140):
-        monkeypatch.setattr("engine.cli.replay.terminal_width", lambda width=width: width)
+        monkeypatch.setattr("rulebot.cli.replay.terminal_width", lambda width=width: width)
         clock, heads = replay(store, "2026-10-21", "--at", "10:45").output.splitlines()[:2]
         assert clock.startswith(" 2026-10-21  10:45:00")
         assert (len(clock), "waits for" in heads) == (width - 1, width == 140)

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.cli.main import main
-from engine.run.replay.tapes import meant
-from engine.run.start import Run
-from engine.sim.gateway.embed import RunningGateway
-from engine.web.days_page import _neighbours, _shown
-from engine.web.pages import TEMPLATES
-from engine.web.timeline import live_through
+from rulebot.cli.main import main
+from rulebot.run.replay.tapes import meant
+from rulebot.run.start import Run
+from rulebot.web.days_page import _neighbours, _shown
+from rulebot.web.pages import TEMPLATES
+from rulebot.web.timeline import live_through
 from tests.e2e.test_reload import account, ask, at, bot, live, specs_in, stop, writes
 from tests.e2e.test_restart import in_loop, new_york
+from twsim.gateway.embed import RunningGateway
 
 
 def replay(store: Path, *words: str) -> Result:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.web.access import Access
-from engine.web.app import application
-from engine.web.server import Bind, Server
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.web.access import Access
+from rulebot.web.app import application
+from rulebot.web.server import Bind, Server
 from tests.e2e.worlds import run_days, spec_files
 
 TOKEN = "a-token-of-a-fuzz-test"

@@ -9,24 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.errors import BrokerError
-from engine.model.event import Request
-from engine.model.order import OrderStatus, Purpose
-from engine.record.record import Record
-from engine.run.aftermath.books import compare_books
-from engine.run.aftermath.day import read_day
-from engine.run.aftermath.findings import offences
-from engine.run.desk import Desk, load_desk
-from engine.run.inbox import post
-from engine.run.replay.tapes import listed
-from engine.run.start import Run, RunOptions, execute, open_journal
-from engine.run.worlds import attached
-from engine.sim.gateway.embed import RunningGateway, start_gateway
-from engine.sim.gateway.settings import GatewaySettings
-from engine.sim.seams import OrderView, Status
-from engine.store.journal import SqlJournal
-from engine.store.place import Place
+from rulebot.model.errors import BrokerError
+from rulebot.model.event import Request
+from rulebot.model.order import OrderStatus, Purpose
+from rulebot.record.record import Record
+from rulebot.run.aftermath.books import compare_books
+from rulebot.run.aftermath.day import read_day
+from rulebot.run.aftermath.findings import offences
+from rulebot.run.desk import Desk, load_desk
+from rulebot.run.inbox import post
+from rulebot.run.replay.tapes import listed
+from rulebot.run.start import Run, RunOptions, execute, open_journal
+from rulebot.run.worlds import attached
+from rulebot.store.journal import SqlJournal
+from rulebot.store.place import Place
 from tests.e2e.worlds import check_replays, spec_files
+from twsim.gateway.embed import RunningGateway, start_gateway
+from twsim.gateway.settings import GatewaySettings
+from twsim.seams import OrderView, Status
 
 DAY = date(2026, 10, 21)
 SELLER = "spy_put_seller"

@@ -8,23 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.cause import Cause
-from engine.model.kept import end_of
-from engine.model.order import OrderStatus, Purpose
-from engine.run.aftermath.books import compare_books
-from engine.run.aftermath.day import Day, read_day
-from engine.run.aftermath.findings import offences
-from engine.run.desk import load_desk
-from engine.run.start import Run, RunOptions, execute
-from engine.run.worlds import attached
-from engine.sim.exchange.exchange import SimExchange
-from engine.sim.exchange.settings import ExchangeSettings
-from engine.sim.gateway.embed import RunningGateway, start_gateway
-from engine.sim.gateway.settings import GatewaySettings
-from engine.sim.market.market import SimMarket
-from engine.sim.seams import OrderView, Status
-from engine.spec.shipped import shipped
+from rulebot.model.cause import Cause
+from rulebot.model.kept import end_of
+from rulebot.model.order import OrderStatus, Purpose
+from rulebot.run.aftermath.books import compare_books
+from rulebot.run.aftermath.day import Day, read_day
+from rulebot.run.aftermath.findings import offences
+from rulebot.run.desk import load_desk
+from rulebot.run.start import Run, RunOptions, execute
+from rulebot.run.worlds import attached
+from rulebot.spec.shipped import shipped
 from tests.e2e.test_overnight import Died, live_on, new_york, run, stop_at
+from twsim.exchange.exchange import SimExchange
+from twsim.exchange.settings import ExchangeSettings
+from twsim.gateway.embed import RunningGateway, start_gateway
+from twsim.gateway.settings import GatewaySettings
+from twsim.market.market import SimMarket
+from twsim.seams import OrderView, Status
 
 DAY = date(2026, 10, 21)
 TEXT = (shipped("examples") / "resting_condor.yaml").read_text(encoding="utf-8")

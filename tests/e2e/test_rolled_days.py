@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engine.adapters.recorded.recording import open_recording
-from engine.cli.main import main
-from engine.model.session import at_exchange_time, session_after
-from engine.record.record import Kind
-from engine.run.aftermath.books import compare_books
-from engine.run.replay.tapes import listed
-from engine.run.worlds import DEFAULT_DATE
-from engine.store.queries import StoreReader
-from engine.web.chart_pages import router
+from rulebot.adapters.recorded.recording import open_recording
+from rulebot.cli.main import main
+from rulebot.model.session import at_exchange_time, session_after
+from rulebot.record.record import Kind
+from rulebot.run.aftermath.books import compare_books
+from rulebot.run.replay.tapes import listed
+from rulebot.run.worlds import DEFAULT_DATE
+from rulebot.store.queries import StoreReader
+from rulebot.web.chart_pages import router
 from tests.e2e.test_four_worlds import Lived, check_worlds
 from tests.e2e.worlds import check_replays, run_days
 

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.order import OrderStatus, Purpose
-from engine.model.session import at_exchange_time
-from engine.record.record import Kind
-from engine.run.aftermath.day import Day
-from engine.run.aftermath.findings import offences, unprotected
-from engine.run.desk import load_desk
-from engine.run.worlds import DEFAULT_DATE
+from rulebot.model.order import OrderStatus, Purpose
+from rulebot.model.session import at_exchange_time
+from rulebot.record.record import Kind
+from rulebot.run.aftermath.day import Day
+from rulebot.run.aftermath.findings import offences, unprotected
+from rulebot.run.desk import load_desk
+from rulebot.run.worlds import DEFAULT_DATE
 from tests.e2e import figures
 from tests.e2e.conftest import Lived
 from tests.e2e.examples import FOLDER, NOT_BOTS, TOLD, Shown, names, promises

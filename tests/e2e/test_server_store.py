@@ -11,29 +11,29 @@ from cutting_proxy import Cut, CuttingProxy
 from places import rows, session_of
 from postgres_server import PostgresServer
 
-from engine.cli.main import main
-from engine.model.order import OrderStatus, Purpose
-from engine.record.record import Kind, Record
-from engine.run.aftermath.books import compare_books
-from engine.run.aftermath.day import read_day
-from engine.run.aftermath.findings import offences
-from engine.run.audit.audit import audit_store
-from engine.run.chaos.draw import CHOICE, draw
-from engine.run.chaos.storm import Crash, Moment
-from engine.run.chaos.trial import live_through
-from engine.run.chaos.verdicts import judge
-from engine.run.desk import load_desk
-from engine.sim.gateway.embed import RunningGateway
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.place import Server, place_of
-from engine.store.queries import StoreReader
-from engine.store.requests import box_of
-from engine.store.views import NAMES
+from rulebot.cli.main import main
+from rulebot.model.order import OrderStatus, Purpose
+from rulebot.record.record import Kind, Record
+from rulebot.run.aftermath.books import compare_books
+from rulebot.run.aftermath.day import read_day
+from rulebot.run.aftermath.findings import offences
+from rulebot.run.audit.audit import audit_store
+from rulebot.run.chaos.draw import CHOICE, draw
+from rulebot.run.chaos.storm import Crash, Moment
+from rulebot.run.chaos.trial import live_through
+from rulebot.run.chaos.verdicts import judge
+from rulebot.run.desk import load_desk
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.place import Server, place_of
+from rulebot.store.queries import StoreReader
+from rulebot.store.requests import box_of
+from rulebot.store.views import NAMES
 from tests.e2e.conftest import Lived
 from tests.e2e.findings import problems_of
 from tests.e2e.test_restart import in_loop, new_york, run_until, working
 from tests.e2e.worlds import run_days, spec_files
+from twsim.gateway.embed import RunningGateway
 
 pytestmark = pytest.mark.postgres
 

@@ -24,7 +24,7 @@ PATIENCE = 60.0
 def rulebot(log: Path, environ: Mapping[str, str], *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a rulebot process; what it says goes to a file."""
     with log.open("wb") as said:
-        command = [sys.executable, "-m", "engine.cli.main", *arguments]
+        command = [sys.executable, "-m", "rulebot.cli.main", *arguments]
         process = subprocess.Popen(command, env={**os.environ, **environ}, stdout=said, stderr=subprocess.STDOUT)
         try:
             yield process
@@ -35,7 +35,7 @@ def rulebot(log: Path, environ: Mapping[str, str], *arguments: str) -> Iterator[
 
 def health(environ: Mapping[str, str]) -> tuple[int, str]:
     """Run the health check as a container does: with the environment of the service, and no arguments."""
-    command = [sys.executable, "-m", "engine.cli.main", "health"]
+    command = [sys.executable, "-m", "rulebot.cli.main", "health"]
     done = subprocess.run(command, env={**os.environ, **environ}, capture_output=True, text=True, check=False)
     return done.returncode, (done.stdout + done.stderr).strip()
 

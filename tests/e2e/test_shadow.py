@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.cli.main import main
-from engine.model.session import at_exchange_time
-from engine.record.record import Kind, Record
-from engine.run import start
-from engine.store.queries import StoreReader
+from rulebot.cli.main import main
+from rulebot.model.session import at_exchange_time
+from rulebot.record.record import Kind, Record
+from rulebot.run import start
+from rulebot.store.queries import StoreReader
 from tests.e2e.worlds import check_replays
 
 pytestmark = pytest.mark.usefixtures("slow_market", "ends_early")
@@ -204,7 +204,7 @@ def test_what_trades_is_the_same_without_shadows(beside: tuple[Path, Result], tm
 def test_a_shadow_that_fails_ends_nothing_else(
     beside: tuple[Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from engine.run.observe.link import ObservingLink
+    from rulebot.run.observe.link import ObservingLink
 
     def fails(*_: object) -> None:
         raise RuntimeError("a planted fault")
@@ -219,7 +219,7 @@ def test_a_shadow_that_fails_ends_nothing_else(
 @pytest.mark.long
 def test_ci_ctrl_c_ends_both_cleanly(tmp_path: Path) -> None:
     words = ["run", "--paper", "--sim", "--plain", "--speed", "600", "--store", str(tmp_path / "s.db")]
-    command = [sys.executable, "-m", "engine.cli.main", *words, str(SPECS / "dte0_condor.yaml")]
+    command = [sys.executable, "-m", "rulebot.cli.main", *words, str(SPECS / "dte0_condor.yaml")]
     command += new_versions(tmp_path)[2:]
     environment = {**os.environ, "RULEBOT_DATA": str(tmp_path / "data"), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(

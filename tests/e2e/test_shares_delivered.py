@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from engine.record.record import Kind
-from engine.run.aftermath.books import compare_books
-from engine.run.aftermath.day import Day, read_day
-from engine.run.aftermath.delivered import deliveries_that_differ
-from engine.run.desk import load_desk
-from engine.run.start import Run, RunOptions, execute
-from engine.run.worlds import SimSettings, simulated
-from engine.sim.exchange.ledger import Row, money_of
+from rulebot.record.record import Kind
+from rulebot.run.aftermath.books import compare_books
+from rulebot.run.aftermath.day import Day, read_day
+from rulebot.run.aftermath.delivered import deliveries_that_differ
+from rulebot.run.desk import load_desk
+from rulebot.run.start import Run, RunOptions, execute
+from rulebot.run.worlds import SimSettings, simulated
+from twsim.exchange.ledger import Row, money_of
 
 SPEC = """\
 rulebot: 1

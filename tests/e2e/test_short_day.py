@@ -9,21 +9,21 @@ from pathlib import Path
 from click.testing import CliRunner
 from hand_desk import text_of
 
-from engine.cli.main import main
-from engine.model.event import Request
-from engine.model.order import Order, Purpose
-from engine.model.session import exchange_date
-from engine.record.codec import decode
-from engine.record.record import Kind
-from engine.run.desk import load_desk
-from engine.run.start import Run, RunOptions, execute, open_journal
-from engine.run.worlds import attached
-from engine.sim.gateway.embed import start_gateway
-from engine.sim.gateway.fault_plan import read_faults
-from engine.sim.gateway.settings import GatewaySettings
-from engine.store.queries import StoreReader
+from rulebot.cli.main import main
+from rulebot.model.event import Request
+from rulebot.model.order import Order, Purpose
+from rulebot.model.session import exchange_date
+from rulebot.record.codec import decode
+from rulebot.record.record import Kind
+from rulebot.run.desk import load_desk
+from rulebot.run.start import Run, RunOptions, execute, open_journal
+from rulebot.run.worlds import attached
+from rulebot.store.queries import StoreReader
 from tests.e2e.test_restart import new_york
 from tests.e2e.worlds import check_replays
+from twsim.gateway.embed import start_gateway
+from twsim.gateway.fault_plan import read_faults
+from twsim.gateway.settings import GatewaySettings
 
 DAY = date(2026, 10, 21)
 EARLY = "the broker closes at 13:00 today, earlier than the calendar has it: this is a half day"

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from engine.decide.limits import UNRECORDED
-from engine.model.errors import UnwrittenError
-from engine.record.record import Kind
-from engine.run.start import Run
-from engine.sim.gateway.embed import RunningGateway
-from engine.store.chain import verify
-from engine.store.emergency import places
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store, read_store
+from rulebot.decide.limits import UNRECORDED
+from rulebot.model.errors import UnwrittenError
+from rulebot.record.record import Kind
+from rulebot.run.start import Run
+from rulebot.store.chain import verify
+from rulebot.store.emergency import places
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store, read_store
 from tests.wire.connection_trial import Breakage, Outcome, at, live_through
+from twsim.gateway.embed import RunningGateway
 
 SPEC = """
 rulebot: 1
@@ -301,7 +301,7 @@ def test_75_a_start_on_a_locked_store_watches_exits(
     accounts: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last run has left an emergency journal, and the store is locked until after the time of the exit."""
-    monkeypatch.setattr("engine.store.sqlite.BUSY_MS", 10)
+    monkeypatch.setattr("rulebot.store.sqlite.BUSY_MS", 10)
     found = live_through(
         tmp_path,
         specs(tmp_path),

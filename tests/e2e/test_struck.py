@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engine.cli.main import main
-from engine.record.record import Kind
-from engine.run.aftermath.day import read_day
-from engine.run.aftermath.outside import Outside
-from engine.run.chaos.struck import KILLED, POINTS, VARIABLE
+from rulebot.cli.main import main
+from rulebot.record.record import Kind
+from rulebot.run.aftermath.day import read_day
+from rulebot.run.aftermath.outside import Outside
+from rulebot.run.chaos.struck import KILLED, POINTS, VARIABLE
 from tests.e2e.kill_checks import findings_of
 from tests.e2e.kill_trials import Engine, Trial, open_gateway
 from tests.e2e.worlds import spec_files
@@ -53,7 +53,7 @@ def test_every_point_ends_the_process_and_loses_nothing(point: str, tmp_path: Pa
             assert await (await engine.start(1)).wait() == KILLED
             engine.environment = {}
             assert await (await engine.start(1)).wait() == 0
-            day = read_day(engine.store, ledger.totals(), {})
+            day = read_day(rulebot.store, ledger.totals(), {})
             now = datetime.fromtimestamp(gateway.now, UTC)
             findings = findings_of(day, Outside(ledger.rows, gateway.exchange.open_orders(), now))
         finally:

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from engine.adapters.sources import open_source
-from engine.model.errors import StoreError
-from engine.model.facts import EventCalendar
-from engine.run.backtest.fills import NATURAL
-from engine.run.backtest.walk import CASH
-from engine.run.sweep import cluster
-from engine.run.sweep.cluster import Same, on_cluster, same_as_here
-from engine.run.sweep.compiling import Terms
-from engine.run.sweep.tasks import Task
+from rulebot.adapters.sources import open_source
+from rulebot.model.errors import StoreError
+from rulebot.model.facts import EventCalendar
+from rulebot.run.backtest.fills import NATURAL
+from rulebot.run.backtest.walk import CASH
+from rulebot.run.sweep import cluster
+from rulebot.run.sweep.cluster import Same, on_cluster, same_as_here
+from rulebot.run.sweep.compiling import Terms
+from rulebot.run.sweep.tasks import Task
 
 distributed = pytest.importorskip("distributed")
 cloudpickle = pytest.importorskip("cloudpickle")

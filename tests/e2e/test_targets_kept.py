@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.store.queries import StoreReader
+from rulebot.store.queries import StoreReader
 from tests.e2e.kept_targets import BY_DAYS, CONDORS, Row, fly, lines_of, main, modelled, simulated
 from tests.e2e.worlds import spec_files
 

@@ -12,23 +12,23 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.cli.main import main
-from engine.model.event import Request
-from engine.model.money import ZERO
-from engine.model.order import Purpose
-from engine.run.desk import load_desk
-from engine.run.start import Run, RunOptions, execute
-from engine.run.tie.check import tie_file
-from engine.run.tie.finding import What
-from engine.run.tie.tie import Tie
-from engine.run.worlds import SimSettings, attached, simulated
-from engine.sim.exchange.flex import flex_statement
-from engine.sim.exchange.ledger import Row
-from engine.sim.gateway.embed import start_gateway
-from engine.sim.gateway.fault_plan import read_faults
-from engine.sim.gateway.settings import GatewaySettings
+from rulebot.cli.main import main
+from rulebot.model.event import Request
+from rulebot.model.money import ZERO
+from rulebot.model.order import Purpose
+from rulebot.run.desk import load_desk
+from rulebot.run.start import Run, RunOptions, execute
+from rulebot.run.tie.check import tie_file
+from rulebot.run.tie.finding import What
+from rulebot.run.tie.tie import Tie
+from rulebot.run.worlds import SimSettings, attached, simulated
 from tests.e2e.test_overnight import Died, over_a_night
 from tests.e2e.worlds import spec_files
+from twsim.exchange.flex import flex_statement
+from twsim.exchange.ledger import Row
+from twsim.gateway.embed import start_gateway
+from twsim.gateway.fault_plan import read_faults
+from twsim.gateway.settings import GatewaySettings
 
 DAY = date(2026, 10, 21)
 STOP_AT = datetime(2026, 10, 21, 13, 36, tzinfo=UTC)

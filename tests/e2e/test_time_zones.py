@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.order import Order
-from engine.record.codec import utc_time
-from engine.record.record import Kind
-from engine.store.queries import StoreReader
+from rulebot.model.order import Order
+from rulebot.record.codec import utc_time
+from rulebot.record.record import Kind
+from rulebot.store.queries import StoreReader
 from tests.e2e.test_restart import new_york
 from tests.e2e.test_short_day import DAY, lived_through
 from tests.e2e.test_stores_that_stop import SPEC

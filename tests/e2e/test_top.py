@@ -16,21 +16,21 @@ import pytest
 from click.testing import CliRunner
 from store_day import SELLER, WATCHER, at
 
-from engine.cli.main import main
-from engine.model.event import Request
-from engine.record.record import Kind, Record
-from engine.run.asking_words import pause
-from engine.run.inbox import Inbox
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.requests import box_of
+from rulebot.cli.main import main
+from rulebot.model.event import Request
+from rulebot.record.record import Kind, Record
+from rulebot.run.asking_words import pause
+from rulebot.run.inbox import Inbox
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.requests import box_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a pty is POSIX's")
 PATIENCE = 30.0
-COMMAND = (sys.executable, "-m", "engine.cli.main", "top", "--store")
+COMMAND = (sys.executable, "-m", "rulebot.cli.main", "top", "--store")
 FAULTY = """
 import sys
-import engine.cli.top as top
+import rulebot.cli.top as top
 def fault(self): raise RuntimeError("a fault of ours")
 top.Desk.look_again = fault
 top.top.main(["--store", sys.argv[1]], standalone_mode=True)
@@ -39,7 +39,7 @@ WITHOUT_WEB = """
 import sys
 for name in ("fastapi", "starlette", "pydantic", "uvicorn", "jinja2", "apprise"):
     sys.modules[name] = None
-from engine.cli.main import main
+from rulebot.cli.main import main
 main(["top", "--store", sys.argv[1]])
 """
 

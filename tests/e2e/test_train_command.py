@@ -11,15 +11,15 @@ import pytest
 from click.testing import CliRunner, Result
 from past_days import PastDays
 
-from engine.adapters.history.write import write_day
-from engine.cli.exit_codes import NOBODY_READS
-from engine.cli.main import main
-from engine.model.errors import StoreError
-from engine.model.learned import digest_of, model_of
-from engine.record.record import Kind, Record
-from engine.run.desk import load_desk
-from engine.run.learn.samples import read_samples, table_of
-from engine.store.queries import StoreReader
+from rulebot.adapters.history.write import write_day
+from rulebot.cli.exit_codes import NOBODY_READS
+from rulebot.cli.main import main
+from rulebot.model.errors import StoreError
+from rulebot.model.learned import digest_of, model_of
+from rulebot.record.record import Kind, Record
+from rulebot.run.desk import load_desk
+from rulebot.run.learn.samples import read_samples, table_of
+from rulebot.store.queries import StoreReader
 
 SPEC = """rulebot: 1
 name: noon
@@ -221,8 +221,8 @@ def test_the_model_is_there_where_nobody_reads_the_report_on(
     def gone(_: str) -> None:
         raise BrokenPipeError
 
-    monkeypatch.setattr("engine.cli.train.echo", gone)
-    monkeypatch.setattr("engine.cli.main._print_nowhere", lambda: None)
+    monkeypatch.setattr("rulebot.cli.train.echo", gone)
+    monkeypatch.setattr("rulebot.cli.main._print_nowhere", lambda: None)
     bare, store = many
     out = tmp_path / "m.json"
     found = typed("train", bare, "--store", store, "--folds", 2, "--embargo", 0, "--out", out)
@@ -236,7 +236,7 @@ def test_a_model_that_cannot_be_written_costs_no_report(
     def full(file: Path, _: str) -> None:
         raise StoreError(f"{file} cannot be written: No space left on device")
 
-    monkeypatch.setattr("engine.cli.past_options.write_file", full)
+    monkeypatch.setattr("rulebot.cli.past_options.write_file", full)
     bare, store = many
     found = typed("train", bare, "--store", store, "--folds", 2, "--embargo", 0, "--out", tmp_path / "m.json")
     assert (found.exit_code, "No space left" in found.stderr) == (3, True), found.output

@@ -9,17 +9,17 @@ from pathlib import Path
 import ib_async
 import pytest
 
-from engine.model.contract import Option
-from engine.record.codec import line
-from engine.record.record import Kind
-from engine.run.aftermath.books import compare_books
-from engine.run.aftermath.day import Day, read_day
-from engine.run.desk import load_desk
-from engine.run.start import Run, RunOptions, execute
-from engine.run.worlds import DEFAULT_DATE, attached
-from engine.sim.gateway.embed import RunningGateway, start_gateway
-from engine.sim.gateway.settings import GatewaySettings
+from rulebot.model.contract import Option
+from rulebot.record.codec import line
+from rulebot.record.record import Kind
+from rulebot.run.aftermath.books import compare_books
+from rulebot.run.aftermath.day import Day, read_day
+from rulebot.run.desk import load_desk
+from rulebot.run.start import Run, RunOptions, execute
+from rulebot.run.worlds import DEFAULT_DATE, attached
 from tests.e2e.worlds import spec_files
+from twsim.gateway.embed import RunningGateway, start_gateway
+from twsim.gateway.settings import GatewaySettings
 
 OURS, OTHER = "DU1111111", "DU2222222"
 BOTS = ("dte0_condor", "put_lite")

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.event import LinkUp
-from engine.model.order import Order, OrderStatus, Purpose
-from engine.model.session import EXCHANGE_ZONE
-from engine.record.record import Kind
-from engine.run.chaos.aftermath import Aftermath
-from engine.run.chaos.storm import Crash, Entry, Moment
-from engine.run.chaos.trial import live_through
-from engine.run.chaos.verdicts import judge
-from engine.turn.arrival import unarrived
-from engine.turn.work import Work
+from rulebot.model.event import LinkUp
+from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.record.record import Kind
+from rulebot.run.chaos.aftermath import Aftermath
+from rulebot.run.chaos.storm import Crash, Entry, Moment
+from rulebot.run.chaos.trial import live_through
+from rulebot.run.chaos.verdicts import judge
+from rulebot.turn.arrival import unarrived
+from rulebot.turn.work import Work
 from tests.e2e.every_point import SCENARIOS, desk_of, storm_of
 from tests.safeguards.swap import swapped
 

@@ -12,25 +12,25 @@ from pathlib import Path
 
 import pytest
 
-from engine.adapters.recorded.recording import open_recording
-from engine.model.event import Request
-from engine.record.record import Kind, Record
-from engine.run.aftermath.books import compare_books
-from engine.run.aftermath.day import read_day
-from engine.run.aftermath.findings import offences
-from engine.run.desk import load_desk
-from engine.run.replay.drift import What, drifts
-from engine.run.replay.replay import replay
-from engine.run.start import Run, RunOptions, execute
-from engine.run.worlds import attached
-from engine.sim.gateway.embed import RunningGateway, start_gateway
-from engine.sim.gateway.settings import GatewaySettings
-from engine.store.queries import StoreReader
-from engine.web.access import Access
-from engine.web.app import application
-from engine.web.hooks import Door
-from engine.web.server import Bind, Server
+from rulebot.adapters.recorded.recording import open_recording
+from rulebot.model.event import Request
+from rulebot.record.record import Kind, Record
+from rulebot.run.aftermath.books import compare_books
+from rulebot.run.aftermath.day import read_day
+from rulebot.run.aftermath.findings import offences
+from rulebot.run.desk import load_desk
+from rulebot.run.replay.drift import What, drifts
+from rulebot.run.replay.replay import replay
+from rulebot.run.start import Run, RunOptions, execute
+from rulebot.run.worlds import attached
+from rulebot.store.queries import StoreReader
+from rulebot.web.access import Access
+from rulebot.web.app import application
+from rulebot.web.hooks import Door
+from rulebot.web.server import Bind, Server
 from tests.e2e.examples import FOLDER
+from twsim.gateway.embed import RunningGateway, start_gateway
+from twsim.gateway.settings import GatewaySettings
 
 SECRET = "a-secret-of-hooks-0123"
 SPEC = """
@@ -199,7 +199,7 @@ def test_ci_an_engine_that_is_started_between_hook_and_entry_enters(tmp_path: Pa
 @pytest.mark.long
 def test_ci_a_run_with_a_secret_knows_that_hooks_can_come(tmp_path: Path) -> None:
     store = tmp_path / "a.db"
-    command = [sys.executable, "-m", "engine.cli.main", "run", "--paper", "--sim", "--date", "2026-11-27"]
+    command = [sys.executable, "-m", "rulebot.cli.main", "run", "--paper", "--sim", "--date", "2026-11-27"]
     settings = {**os.environ, "RULEBOT_DATA": str(tmp_path), "RULEBOT_HOOK_SECRET": SECRET}
     words = [*command, "--store", str(store), str(FOLDER / "webhook.yaml")]
     done = subprocess.run(words, env=settings, capture_output=True, timeout=90, check=True)

@@ -12,22 +12,22 @@ from typing import NamedTuple
 
 import pytest
 
-from engine.model.event import Request
-from engine.model.session import EXCHANGE_ZONE, session_from
-from engine.record.record import Kind, Record
-from engine.run.aftermath.books import compare_books
-from engine.run.aftermath.day import Day, read_day
-from engine.run.audit.audit import audit_store
-from engine.run.chaos.virtual_loop import run_virtually
-from engine.run.desk import load_desk
-from engine.run.start import Run, RunOptions, execute
-from engine.sim.gateway import embed
-from engine.sim.gateway.embed import RunningGateway, start_gateway
-from engine.sim.gateway.session import Session
-from engine.sim.gateway.settings import GatewaySettings
-from engine.sim.gateway.timeline import Timeline
+from rulebot.model.event import Request
+from rulebot.model.session import EXCHANGE_ZONE, session_from
+from rulebot.record.record import Kind, Record
+from rulebot.run.aftermath.books import compare_books
+from rulebot.run.aftermath.day import Day, read_day
+from rulebot.run.audit.audit import audit_store
+from rulebot.run.chaos.virtual_loop import run_virtually
+from rulebot.run.desk import load_desk
+from rulebot.run.start import Run, RunOptions, execute
 from tests.e2e.test_real_time import free_running
 from tests.e2e.worlds import spec_files
+from twsim.gateway import embed
+from twsim.gateway.embed import RunningGateway, start_gateway
+from twsim.gateway.session import Session
+from twsim.gateway.settings import GatewaySettings
+from twsim.gateway.timeline import Timeline
 
 STEP = 15
 """Seconds between two instants, by day and by night."""

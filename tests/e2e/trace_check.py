@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from tests.e2e.worlds import spec_files
 
-ONE_PROCESS = "import os; os.cpu_count = lambda: 1; from engine.cli.main import main; main()"
+ONE_PROCESS = "import os; os.cpu_count = lambda: 1; from rulebot.cli.main import main; main()"
 """The command without processes beside it: for a few seeds these take longer to begin than to live through them."""
 FEW = 4
 
@@ -21,7 +21,7 @@ FEW = 4
 def traces(seeds: int, first: int, specs: Sequence[str], hash_seed: int) -> list[str]:
     """Return the trace hash of each seed, from processes with this PYTHONHASHSEED. Raises: RuntimeError."""
     words = ["chaos", "--format", "json", "--seeds", str(seeds), "--seed", str(first), *specs]
-    program = ["-c", ONE_PROCESS] if seeds <= FEW else ["-m", "engine.cli.main"]
+    program = ["-c", ONE_PROCESS] if seeds <= FEW else ["-m", "rulebot.cli.main"]
     done = subprocess.run(
         [sys.executable, *program, *words],
         env={**os.environ, "PYTHONHASHSEED": str(hash_seed)},

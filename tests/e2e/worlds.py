@@ -6,17 +6,17 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from pathlib import Path
 
-from engine.adapters.recorded.recording import open_recording
-from engine.run.aftermath.day import Day, read_day
-from engine.run.desk import load_desk
-from engine.run.replay.replay import replay
-from engine.run.replay.tapes import listed
-from engine.run.start import Run, RunOptions, execute
-from engine.run.worlds import DEFAULT_DATE, SimSettings, simulated
-from engine.sim.exchange.ledger import LedgerTotals
-from engine.sim.market.given import GivenDay
-from engine.spec.shipped import shipped
-from engine.store.place import Place
+from rulebot.adapters.recorded.recording import open_recording
+from rulebot.run.aftermath.day import Day, read_day
+from rulebot.run.desk import load_desk
+from rulebot.run.replay.replay import replay
+from rulebot.run.replay.tapes import listed
+from rulebot.run.start import Run, RunOptions, execute
+from rulebot.run.worlds import DEFAULT_DATE, SimSettings, simulated
+from rulebot.spec.shipped import shipped
+from rulebot.store.place import Place
+from twsim.exchange.ledger import LedgerTotals
+from twsim.market.given import GivenDay
 
 FIRST_BOTS = ("calm_tape_condor", "dte0_condor", "put_lite", "spx_spy_parity", "spy_put_seller")
 """Those of one or two underlyings, each of which trades on many simulated days."""

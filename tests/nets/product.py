@@ -36,7 +36,7 @@ def run_command(
 ) -> None:
     """Run the product's command line in this process, which ends with it. output: the file of what it prints;
     what it says of errors is beside it."""
-    from engine.cli.main import main
+    from rulebot.cli.main import main
 
     os.chdir(folder)
     os.environ.clear()
@@ -54,7 +54,7 @@ def invoke(arguments: Sequence[str]) -> str:
     """Run a command in this process and return what it printed."""
     from click.testing import CliRunner
 
-    from engine.cli.main import main
+    from rulebot.cli.main import main
 
     return CliRunner().invoke(main, list(arguments), catch_exceptions=False).stdout
 
@@ -105,8 +105,8 @@ def _scrambled_texts() -> None:
     """Print every line backwards, and let a start read other words in every text for people that its store has."""
     import click
 
-    from engine.record.texts import scrambled
-    from engine.store.journal import SqlJournal
+    from rulebot.record.texts import scrambled
+    from rulebot.store.journal import SqlJournal
 
     say: Callable[..., Any] = click.echo
     recall: Callable[..., Any] = SqlJournal.recall

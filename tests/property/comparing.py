@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from engine.compile.plan import Op
+from rulebot.compile.plan import Op
 
 HOLDS: dict[Op, Callable[[float, float, float], bool]] = {
     Op.ABOVE: lambda x, low, _: x > low,

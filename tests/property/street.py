@@ -10,9 +10,9 @@ from decimal import Decimal
 
 from hand_desk import Desk
 
-from engine.model.command import Cancel, Inquire, Replace, Submit
-from engine.model.contract import Contract
-from engine.model.event import (
+from rulebot.model.command import Cancel, Inquire, Replace, Submit
+from rulebot.model.contract import Contract
+from rulebot.model.event import (
     BrokerStatus,
     Event,
     ExecutionReport,
@@ -21,8 +21,8 @@ from engine.model.event import (
     OrderReport,
     OrdersListed,
 )
-from engine.model.order import Order
-from engine.turn.resting import GRACE
+from rulebot.model.order import Order
+from rulebot.turn.resting import GRACE
 
 
 @dataclass

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from messy import Messy
 from tries import tries
 
-from engine.spec.kind import Kind, kind_of_document
-from engine.spec.layout.format import formatted, text_of
-from engine.spec.lineage import beside
-from engine.spec.load import load_text
-from engine.spec.shipped import shipped
-from engine.spec.source import Plain
-from engine.spec.text import UNSEEN
-from engine.spec.walk import read_source
+from rulebot.spec.kind import Kind, kind_of_document
+from rulebot.spec.layout.format import formatted, text_of
+from rulebot.spec.lineage import beside
+from rulebot.spec.load import load_text
+from rulebot.spec.shipped import shipped
+from rulebot.spec.source import Plain
+from rulebot.spec.text import UNSEEN
+from rulebot.spec.walk import read_source
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FILES = {file.name: file for file in [*shipped("specs").glob("*.yaml"), *EXAMPLES.glob("*.yaml")]}

@@ -17,16 +17,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tries import tries
 
-from engine.decide.bot_day import BotDay
-from engine.model.contract import Option
-from engine.model.errors import StoreError
-from engine.model.order import Order, OrderLeg
-from engine.model.position import Position, PositionLeg
-from engine.record.codec import decode, encode, json_text, line, record_of
-from engine.record.record import Json, Kind, Record
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.recall import readable
+from rulebot.decide.bot_day import BotDay
+from rulebot.model.contract import Option
+from rulebot.model.errors import StoreError
+from rulebot.model.order import Order, OrderLeg
+from rulebot.model.position import Position, PositionLeg
+from rulebot.record.codec import decode, encode, json_text, line, record_of
+from rulebot.record.record import Json, Kind, Record
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.recall import readable
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
 MONEY = st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-99999, max_value=99999)

@@ -11,14 +11,14 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from tries import tries
 
-from engine.compile.build import check
-from engine.review.change.difference import Difference, Status
-from engine.review.change.documents import compare, read_document
-from engine.spec.lineage import beside
-from engine.spec.load import Loaded
-from engine.spec.shipped import shipped
-from engine.spec.source import Plain
-from engine.spec.walk import read_source
+from rulebot.compile.build import check
+from rulebot.review.change.difference import Difference, Status
+from rulebot.review.change.documents import compare, read_document
+from rulebot.spec.lineage import beside
+from rulebot.spec.load import Loaded
+from rulebot.spec.shipped import shipped
+from rulebot.spec.source import Plain
+from rulebot.spec.walk import read_source
 from tests.unit.compile.document import CONDOR
 from tests.unit.review.test_change_marks import ROWS
 

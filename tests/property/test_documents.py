@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tries import tries
 
-from engine.compile.build import check
-from engine.compile.lint.look import Outside
-from engine.model.facts import EventCalendar
-from engine.model.session import half_days
-from engine.spec.diagnostic import as_json, render
-from engine.spec.load import Loaded, load
-from engine.spec.resolved import governing_text
-from engine.spec.shipped import shipped
-from engine.spec.walk import read_source
+from rulebot.compile.build import check
+from rulebot.compile.lint.look import Outside
+from rulebot.model.facts import EventCalendar
+from rulebot.model.session import half_days
+from rulebot.spec.diagnostic import as_json, render
+from rulebot.spec.load import Loaded, load
+from rulebot.spec.resolved import governing_text
+from rulebot.spec.shipped import shipped
+from rulebot.spec.walk import read_source
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SPECS = [file.read_bytes() for file in sorted(shipped("specs").glob("*.yaml"))]
@@ -159,7 +159,7 @@ def test_hostile_files_end_soon(content: bytes) -> None:
 
 
 def test_a_file_larger_than_allowed_is_not_read_whole(tmp_path: Path) -> None:
-    from engine.spec.load import load_document
+    from rulebot.spec.load import load_document
 
     large = tmp_path / "large.yaml"
     with large.open("wb") as stream:

@@ -8,13 +8,13 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from tries import tries
 
-from engine.compile.build import build_plan
-from engine.review.document import document_of
-from engine.review.explain import explain_bot
-from engine.review.page import page_of
-from engine.review.text import text_of
-from engine.spec.load import load_text
-from engine.spec.shipped import shipped
+from rulebot.compile.build import build_plan
+from rulebot.review.document import document_of
+from rulebot.review.explain import explain_bot
+from rulebot.review.page import page_of
+from rulebot.review.text import text_of
+from rulebot.spec.load import load_text
+from rulebot.spec.shipped import shipped
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TEXTS = [file.read_text(encoding="utf-8") for folder in (shipped("specs"), EXAMPLES) for file in folder.glob("*.yaml")]

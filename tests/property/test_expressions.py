@@ -9,19 +9,19 @@ from hypothesis import strategies as st
 from simpleeval import SimpleEval
 from tries import tries
 
-from engine.compile.expression import truth_of
-from engine.compile.measures.measure import Place
-from engine.compile.plan import AllOf, AnyOf, Not, Quantity, Truth
-from engine.compile.problem import Fault
-from engine.compile.scope import Scope
-from engine.evaluate.reading import Context
-from engine.evaluate.rules import compile_test
-from engine.evaluate.snapshot import View
-from engine.model.contract import Underlying
-from engine.model.facts import Facts
-from engine.model.market import Board
-from engine.model.session import session_on
-from engine.spec.nouns.legs import DteRule, Expiry
+from rulebot.compile.expression import truth_of
+from rulebot.compile.measures.measure import Place
+from rulebot.compile.plan import AllOf, AnyOf, Not, Quantity, Truth
+from rulebot.compile.problem import Fault
+from rulebot.compile.scope import Scope
+from rulebot.evaluate.reading import Context
+from rulebot.evaluate.rules import compile_test
+from rulebot.evaluate.snapshot import View
+from rulebot.model.contract import Underlying
+from rulebot.model.facts import Facts
+from rulebot.model.market import Board
+from rulebot.model.session import session_on
+from rulebot.spec.nouns.legs import DteRule, Expiry
 
 NAMES = ("vix", "vix9d", "vix1d", "vix3m")
 SCOPE = Scope(Place.FILTER, ("SPX",), {}, {}, {})

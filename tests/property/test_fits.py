@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tries import tries
 
-from engine.spec.fits import _CHECKS, _OF_PARTS, _SAYS_NOTHING, fits, lets_of, read_schema
-from engine.spec.schema import validator
-from engine.spec.shipped import shipped
-from engine.spec.source import Plain
-from engine.spec.walk import read_source
+from rulebot.spec.fits import _CHECKS, _OF_PARTS, _SAYS_NOTHING, fits, lets_of, read_schema
+from rulebot.spec.schema import validator
+from rulebot.spec.shipped import shipped
+from rulebot.spec.source import Plain
+from rulebot.spec.walk import read_source
 
 FOLDERS = (shipped("specs"), shipped("examples"), Path(__file__).parent.parent / "snapshot" / "defects")
 VALUES: tuple[Plain, ...] = (

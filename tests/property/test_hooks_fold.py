@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tries import tries
 
-from engine.model.event import HookCame
-from engine.model.facts import EventCalendar
-from engine.run.resume import resume
+from rulebot.model.event import HookCame
+from rulebot.model.facts import EventCalendar
+from rulebot.run.resume import resume
 
 ENTRY = '\n  window: {from: "10:00", to: "15:00"}\n  when:\n    - webhook: {name: a, says: up, within: 10m}\n'
 COMING = st.tuples(st.sampled_from("abc"), st.sampled_from(["", "up", "down"]), st.integers(1, 8), st.integers(0, 90))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tries import tries
 
-from engine.compile.plan import (
+from rulebot.compile.plan import (
     AllOf,
     AnyOf,
     Arithmetic,
@@ -22,9 +22,9 @@ from engine.compile.plan import (
     Quantity,
     Truth,
 )
-from engine.model.session import Anchor, DayTime, Session
-from engine.review.amounts import FULL_DAY, HALF_DAY
-from engine.review.change.looser import Holding, holding
+from rulebot.model.session import Anchor, DayTime, Session
+from rulebot.review.amounts import FULL_DAY, HALF_DAY
+from rulebot.review.change.looser import Holding, holding
 
 LEVELS = tuple(Call(name, (), Quantity.LEVEL) for name in ("vix", "gap", "move"))
 """Of these the last two are below 0 at times."""

@@ -4,11 +4,11 @@ from comparing import HOLDS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.compile.lint.clauses import can_hold
-from engine.compile.lint.literals import Terms
-from engine.compile.lint.ranges import ALL, Range, compared, divided, meet, rest, shifted
-from engine.compile.plan import AllOf, AnyOf, Call, Compare, Constant, Not, Op, Quantity, Truth
-from engine.compile.timing import full_session
+from rulebot.compile.lint.clauses import can_hold
+from rulebot.compile.lint.literals import Terms
+from rulebot.compile.lint.ranges import ALL, Range, compared, divided, meet, rest, shifted
+from rulebot.compile.plan import AllOf, AnyOf, Call, Compare, Constant, Not, Op, Quantity, Truth
+from rulebot.compile.timing import full_session
 
 TERMS = Terms(full_session(), True)
 NUMBERS = [number / 2 for number in range(-9, 10)]

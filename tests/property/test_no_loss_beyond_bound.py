@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tries import tries
 
-from engine.model.loss_bound import loss_bound
-from engine.model.money import ZERO
-from engine.model.payoff import intrinsic
-from engine.model.position import PositionLeg
+from rulebot.model.loss_bound import loss_bound
+from rulebot.model.money import ZERO
+from rulebot.model.payoff import intrinsic
+from rulebot.model.position import PositionLeg
 
 PARTS = 4
 SPOTS = st.integers(0, 130).map(Decimal)

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tries import tries
 
-from engine.model.contract import Option, Right
-from engine.order.ladder import Bound, rung
-from engine.order.price import NetQuote, Part, ticks_of
-from engine.spec.nouns.order import Order, Start
+from rulebot.model.contract import Option, Right
+from rulebot.order.ladder import Bound, rung
+from rulebot.order.price import NetQuote, Part, ticks_of
+from rulebot.spec.nouns.order import Order, Start
 
 EXPIRY = date(2026, 10, 21)
 SPREAD = tuple(

@@ -7,7 +7,7 @@ from hypothesis.stateful import initialize, rule
 from test_one_position import OnePosition
 from tries import tries
 
-from engine.model.order import Purpose
+from rulebot.model.order import Purpose
 
 SHORTS = (put(5945), call(6055))
 

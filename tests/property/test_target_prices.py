@@ -6,9 +6,9 @@ from hand_desk import CONDOR, Desk, call, put, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.model.command import Replace, Submit
-from engine.model.kept import kept_of
-from engine.model.order import Order, OrderStatus, OrderType, Purpose
+from rulebot.model.command import Replace, Submit
+from rulebot.model.kept import kept_of
+from rulebot.model.order import Order, OrderStatus, OrderType, Purpose
 
 STARTS = (
     "market",

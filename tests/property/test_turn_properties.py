@@ -9,20 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tries import tries
 
-from engine.compile.plan import ExitLevel, ExitPlan, Quantity
-from engine.model.contract import product
-from engine.model.event import BrokerStatus, CommissionReport, Event, ExecutionReport, MarketMoved
-from engine.model.facts import EventCalendar
-from engine.model.market import COLUMNS, Board
-from engine.model.money import ZERO, Rounding
-from engine.model.order import Order
-from engine.model.position import Position, PositionLeg
-from engine.order.price import limit_net
-from engine.run.resume import resume
-from engine.spec.nouns.exits import ExitKind, IfUnknown
-from engine.spec.nouns.order import Order as Ladder
-from engine.turn.rests_at import level_price
-from engine.turn.turn import turn
+from rulebot.compile.plan import ExitLevel, ExitPlan, Quantity
+from rulebot.model.contract import product
+from rulebot.model.event import BrokerStatus, CommissionReport, Event, ExecutionReport, MarketMoved
+from rulebot.model.facts import EventCalendar
+from rulebot.model.market import COLUMNS, Board
+from rulebot.model.money import ZERO, Rounding
+from rulebot.model.order import Order
+from rulebot.model.position import Position, PositionLeg
+from rulebot.order.price import limit_net
+from rulebot.run.resume import resume
+from rulebot.spec.nouns.exits import ExitKind, IfUnknown
+from rulebot.spec.nouns.order import Order as Ladder
+from rulebot.turn.rests_at import level_price
+from rulebot.turn.turn import turn
 
 PRICES = st.decimals("0.05", "9", places=2)
 FEES = st.decimals("0", "5", places=2)

@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 from hand_desk import SELLER, Desk, put, text_of
 
-from engine.model.event import BrokerStatus, OrderReport
-from engine.model.order import Order, OrderStatus, Purpose
+from rulebot.model.event import BrokerStatus, OrderReport
+from rulebot.model.order import Order, OrderStatus, Purpose
 
 
 def report(desk: Desk, order: Order, **changes: object) -> OrderReport:

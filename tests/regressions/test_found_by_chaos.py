@@ -9,25 +9,25 @@ from typing import Any
 import pytest
 from hand_desk import SELLER, Desk, text_of
 
-from engine.adapters.ib.contracts import ContractBook
-from engine.adapters.ib.feed import IbFeed
-from engine.adapters.ib.settings import IbSettings
-from engine.model.contract import Underlying
-from engine.model.event import Request
-from engine.model.market import Board
-from engine.model.order import Order, OrderStatus, Purpose
-from engine.model.session import session_from
-from engine.record.record import Kind
-from engine.run.aftermath.outside import more_than_cap
-from engine.run.chaos import trial
-from engine.run.chaos.acts import Act
-from engine.run.chaos.aftermath import Aftermath
-from engine.run.chaos.draw import draw
-from engine.run.chaos.trial import live_through
-from engine.run.chaos.verdicts import judge
-from engine.run.desk import load_desk
-from engine.run.worlds import DEFAULT_DATE
-from engine.spec.shipped import shipped
+from rulebot.adapters.ib.contracts import ContractBook
+from rulebot.adapters.ib.feed import IbFeed
+from rulebot.adapters.ib.settings import IbSettings
+from rulebot.model.contract import Underlying
+from rulebot.model.event import Request
+from rulebot.model.market import Board
+from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.model.session import session_from
+from rulebot.record.record import Kind
+from rulebot.run.aftermath.outside import more_than_cap
+from rulebot.run.chaos import trial
+from rulebot.run.chaos.acts import Act
+from rulebot.run.chaos.aftermath import Aftermath
+from rulebot.run.chaos.draw import draw
+from rulebot.run.chaos.trial import live_through
+from rulebot.run.chaos.verdicts import judge
+from rulebot.run.desk import load_desk
+from rulebot.run.worlds import DEFAULT_DATE
+from rulebot.spec.shipped import shipped
 from tests.drawn_then import CHOICE
 from tests.e2e.worlds import spec_files
 

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from hand_desk import SELLER, Desk, put, text_of
 
-from engine.model.contract import Option
-from engine.model.event import BrokerStatus, ExecutionReport, OrderReport
-from engine.model.order import Order, OrderStatus, Purpose
+from rulebot.model.contract import Option
+from rulebot.model.event import BrokerStatus, ExecutionReport, OrderReport
+from rulebot.model.order import Order, OrderStatus, Purpose
 
 AGAIN = '{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m, at_most: 9}}'
 RETRIES = "{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 5s, then: cancel}"

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from hand_desk import text_of
 
-from engine.model.session import session_from
-from engine.record.record import Kind, Record
-from engine.run.chaos.acts import Act
-from engine.run.chaos.aftermath import Aftermath
-from engine.run.chaos.draw import draw
-from engine.run.chaos.trial import live_through
-from engine.run.chaos.verdicts import judge
-from engine.run.desk import Desk, load_desk
-from engine.run.worlds import DEFAULT_DATE
+from rulebot.model.session import session_from
+from rulebot.record.record import Kind, Record
+from rulebot.run.chaos.acts import Act
+from rulebot.run.chaos.aftermath import Aftermath
+from rulebot.run.chaos.draw import draw
+from rulebot.run.chaos.trial import live_through
+from rulebot.run.chaos.verdicts import judge
+from rulebot.run.desk import Desk, load_desk
+from rulebot.run.worlds import DEFAULT_DATE
 from tests.drawn_then import CHOICE
 
 CONDOR = """

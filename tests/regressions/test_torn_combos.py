@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from hand_desk import CONDOR, Desk, put, text_of
 
-from engine.model.command import Inquire
-from engine.model.event import BrokerStatus, ExecutionReport, Request
-from engine.model.order import Order, OrderStatus, Purpose, Side
-from engine.model.session import session_from
-from engine.run.chaos.draw import draw
-from engine.run.chaos.storm import Crash, Moment
-from engine.run.chaos.trial import live_through
-from engine.run.chaos.verdicts import judge
-from engine.run.desk import load_desk
-from engine.run.worlds import DEFAULT_DATE
+from rulebot.model.command import Inquire
+from rulebot.model.event import BrokerStatus, ExecutionReport, Request
+from rulebot.model.order import Order, OrderStatus, Purpose, Side
+from rulebot.model.session import session_from
+from rulebot.run.chaos.draw import draw
+from rulebot.run.chaos.storm import Crash, Moment
+from rulebot.run.chaos.trial import live_through
+from rulebot.run.chaos.verdicts import judge
+from rulebot.run.desk import load_desk
+from rulebot.run.worlds import DEFAULT_DATE
 from tests.drawn_then import CHOICE
 from tests.e2e.worlds import spec_files
 

@@ -9,23 +9,23 @@ from typing import Any
 import pytest
 from hand_desk import SELLER, Desk, text_of
 
-from engine.adapters.clock import WallClock
-from engine.adapters.ib.contracts import ContractBook
-from engine.adapters.ib.link import IbLink
-from engine.adapters.ib.settings import IbSettings
-from engine.model.command import Inquire
-from engine.model.event import BrokerStatus, OrderReport, OrdersListed, Request
-from engine.model.order import Order, OrderStatus, Purpose
-from engine.model.session import session_from
-from engine.record.record import Kind
-from engine.run.audit.orders import final_is_final
-from engine.run.audit.tape import tape_of
-from engine.run.chaos.draw import draw
-from engine.run.chaos.storm import Crash, Moment
-from engine.run.chaos.trial import live_through
-from engine.run.chaos.verdicts import judge
-from engine.run.desk import load_desk
-from engine.run.worlds import DEFAULT_DATE
+from rulebot.adapters.clock import WallClock
+from rulebot.adapters.ib.contracts import ContractBook
+from rulebot.adapters.ib.link import IbLink
+from rulebot.adapters.ib.settings import IbSettings
+from rulebot.model.command import Inquire
+from rulebot.model.event import BrokerStatus, OrderReport, OrdersListed, Request
+from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.model.session import session_from
+from rulebot.record.record import Kind
+from rulebot.run.audit.orders import final_is_final
+from rulebot.run.audit.tape import tape_of
+from rulebot.run.chaos.draw import draw
+from rulebot.run.chaos.storm import Crash, Moment
+from rulebot.run.chaos.trial import live_through
+from rulebot.run.chaos.verdicts import judge
+from rulebot.run.desk import load_desk
+from rulebot.run.worlds import DEFAULT_DATE
 from tests.drawn_then import CHOICE
 from tests.e2e.worlds import spec_files
 

@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from engine.adapters.ib import trouble
-from engine.adapters.ib.link import IbLink
-from engine.decide import limits, opportunity
-from engine.fill.book import Booked
-from engine.model.broker_message import broker_message
-from engine.model.command import Submit
-from engine.model.event import ExecutionReport
-from engine.model.order import Order, OrderStatus, Purpose
-from engine.order import price
-from engine.run import loop, resume
-from engine.turn import (
+from rulebot.adapters.ib import trouble
+from rulebot.adapters.ib.link import IbLink
+from rulebot.decide import limits, opportunity
+from rulebot.fill.book import Booked
+from rulebot.model.broker_message import broker_message
+from rulebot.model.command import Submit
+from rulebot.model.event import ExecutionReport
+from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.order import price
+from rulebot.run import loop, resume
+from rulebot.turn import (
     asking,
     closing,
     daily,
@@ -34,7 +34,7 @@ from engine.turn import (
     torn,
     work,
 )
-from engine.turn.program import Program
+from rulebot.turn.program import Program
 from tests.safeguards.swap import method, swapped
 
 Off = Callable[[], AbstractContextManager[None]]

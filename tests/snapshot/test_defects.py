@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from engine.compile.build import check
-from engine.compile.lint.look import Outside
-from engine.model.facts import EventCalendar
-from engine.model.session import half_days
-from engine.spec.diagnostic import Diagnostic, in_file_order, render
-from engine.spec.fits import read_schema
-from engine.spec.lineage import beside
-from engine.spec.load import load
-from engine.spec.walk import read_source
+from rulebot.compile.build import check
+from rulebot.compile.lint.look import Outside
+from rulebot.model.facts import EventCalendar
+from rulebot.model.session import half_days
+from rulebot.spec.diagnostic import Diagnostic, in_file_order, render
+from rulebot.spec.fits import read_schema
+from rulebot.spec.lineage import beside
+from rulebot.spec.load import load
+from rulebot.spec.walk import read_source
 
 TODAY = date(2026, 11, 2)
 ENDS = {"CPI": date(2027, 6, 30), "NFP": date(2026, 11, 20)}

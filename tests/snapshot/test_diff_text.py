@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 from syrupy.assertion import SnapshotAssertion
 
-from engine.cli.main import main
+from rulebot.cli.main import main
 
 PAIRS = Path(__file__).parent / "diffs"
 NAMES = sorted(file.name.removesuffix(".old.yaml") for file in PAIRS.glob("*.old.yaml"))

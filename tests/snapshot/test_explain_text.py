@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 from syrupy.assertion import SnapshotAssertion
 
-from engine.cli.main import main
-from engine.spec.files import shipped_names
+from rulebot.cli.main import main
+from rulebot.spec.files import shipped_names
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 WORDS = ("vix_spike", "per_day", "order", "natural", "profit", "no_event", "at_least", "daily_loss", "abs")

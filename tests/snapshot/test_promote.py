@@ -14,16 +14,16 @@ from paper_days import BOT, at, days, put, session, sound_trade, spec_text, toge
 from paper_days import alarm as told
 from syrupy.assertion import SnapshotAssertion
 
-from engine.adapters.ib.greeting import Greeting
-from engine.cli.main import main
-from engine.record.record import Kind, Record
-from engine.run.promotion.admission import Asked, missing, refusal
-from engine.run.promotion.figures import Figures
-from engine.run.promotion.promotion import LiveStore, Promotion
-from engine.spec.load import load_text
-from engine.spec.nouns.account import AccountDocument
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
+from rulebot.adapters.ib.greeting import Greeting
+from rulebot.cli.main import main
+from rulebot.record.record import Kind, Record
+from rulebot.run.promotion.admission import Asked, missing, refusal
+from rulebot.run.promotion.figures import Figures
+from rulebot.run.promotion.promotion import LiveStore, Promotion
+from rulebot.spec.load import load_text
+from rulebot.spec.nouns.account import AccountDocument
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
 
 ACCOUNT = """
 rulebot_account: 1

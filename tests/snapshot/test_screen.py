@@ -10,11 +10,11 @@ from run_day import day_program, day_state
 from store_day import CONDOR, WATCHER, at, small_day
 from syrupy.assertion import SnapshotAssertion
 
-from engine.cli.glance_text import glance_lines, happening_line
-from engine.cli.report import NextStore, report_lines
-from engine.run.diary import Diary
-from engine.run.glance import BotRow, Doing, Glance, glance
-from engine.run.outcome import BotOutcome, DayOutcome, Told, day_outcome
+from rulebot.cli.glance_text import glance_lines, happening_line
+from rulebot.cli.report import NextStore, report_lines
+from rulebot.run.diary import Diary
+from rulebot.run.glance import BotRow, Doing, Glance, glance
+from rulebot.run.outcome import BotOutcome, DayOutcome, Told, day_outcome
 
 PROGRAM = day_program()
 

@@ -11,13 +11,13 @@ from click.testing import CliRunner
 from store_day import CONDOR, DAY, SELLER, WATCHER, at
 from syrupy.assertion import SnapshotAssertion
 
-from engine.cli.main import main
-from engine.record.record import Json, Kind, Record
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
-from engine.web.bot_page import bot_page
-from engine.web.picture_of_store import picture_of_store
+from rulebot.cli.main import main
+from rulebot.record.record import Json, Kind, Record
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
+from rulebot.web.bot_page import bot_page
+from rulebot.web.picture_of_store import picture_of_store
 
 COMMANDS = {
     "list": "list",

@@ -14,8 +14,8 @@ from benchmarks.sweep_by_hand import by_arrays
 from benchmarks.task import variants
 from benchmarks.ticks import day_of, make_ticks
 from benchmarks.workload import make_day
-from engine.adapters.sources import open_source
-from engine.run.desk import load_desk
+from rulebot.adapters.sources import open_source
+from rulebot.run.desk import load_desk
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 PAGE = BENCHMARKS.parent / "docs" / "benchmarks.md"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.compile.build import build_plan, check
-from engine.compile.lint.look import Outside
-from engine.model.facts import EventCalendar
-from engine.model.session import half_days
-from engine.review.example import example_of
-from engine.spec.load import Loaded, load_text
+from rulebot.compile.build import build_plan, check
+from rulebot.compile.lint.look import Outside
+from rulebot.model.facts import EventCalendar
+from rulebot.model.session import half_days
+from rulebot.review.example import example_of
+from rulebot.spec.load import Loaded, load_text
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cookbook.md").read_text(encoding="utf-8")
 BASE, *PIECES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)

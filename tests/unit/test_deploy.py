@@ -16,9 +16,9 @@ from click.testing import CliRunner
 from free_port import free_port
 from ruamel.yaml import YAML
 
-from engine.cli.main import main
-from engine.cli.web import WHERE
-from engine.run.settings import PREFIX, Settings
+from rulebot.cli.main import main
+from rulebot.cli.web import WHERE
+from rulebot.run.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -156,7 +156,7 @@ def test_the_store_and_the_logs_are_on_a_volume() -> None:
 def test_new_yorks_time_comes_along_where_the_system_brings_none() -> None:
     asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
     assert "tzdata" in asked
-    words = "from engine.model.session import EXCHANGE_ZONE as zone; print(zone.key)"
+    words = "from rulebot.model.session import EXCHANGE_ZONE as zone; print(zone.key)"
     without = {**os.environ, "PYTHONTZPATH": ""}
     done = subprocess.run([sys.executable, "-c", words], env=without, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "America/New_York"), done.stderr

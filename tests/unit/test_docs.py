@@ -8,10 +8,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from engine.cli.main import COMMANDS, main
-from engine.run.chaos.draw import chosen_kinds, labels_of
-from engine.run.settings import PREFIX, Settings
-from engine.spec.load import load_text
+from rulebot.cli.main import COMMANDS, main
+from rulebot.run.chaos.draw import chosen_kinds, labels_of
+from rulebot.run.settings import PREFIX, Settings
+from rulebot.spec.load import load_text
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]

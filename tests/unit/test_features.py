@@ -7,7 +7,7 @@ import click
 import pytest
 from ruamel.yaml import YAML
 
-from engine.cli.main import main
+from rulebot.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from engine.adapters.recorded.file import TapeWriter
-from engine.alerts.teller import Teller
-from engine.model.errors import StoreError, in_words
-from engine.store.secret import make_secret
+from rulebot.adapters.recorded.file import TapeWriter
+from rulebot.alerts.teller import Teller
+from rulebot.model.errors import StoreError, in_words
+from rulebot.store.secret import make_secret
 
 
 def teller(file: Path) -> None:

@@ -12,22 +12,22 @@ from pathlib import Path
 
 import pytest
 
-from engine.adapters.ib.settings import IbSettings
-from engine.adapters.ib.world import ib_world
-from engine.model.event import Request
-from engine.model.session import EXCHANGE_ZONE
-from engine.record.record import Kind, Record
-from engine.run.chaos.virtual_loop import run_virtually
-from engine.run.desk import load_desk
-from engine.run.start import Run, RunOptions, execute
-from engine.run.worlds import World
-from engine.sim.gateway.embed import RunningGateway, start_gateway
-from engine.sim.gateway.fault_plan import read_faults
-from engine.sim.gateway.fault_session import FaultySession
-from engine.sim.gateway.faults import Faults
-from engine.sim.gateway.session import Session
-from engine.sim.gateway.settings import GatewaySettings
-from engine.store.queries import StoreReader
+from rulebot.adapters.ib.settings import IbSettings
+from rulebot.adapters.ib.world import ib_world
+from rulebot.model.event import Request
+from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.record.record import Kind, Record
+from rulebot.run.chaos.virtual_loop import run_virtually
+from rulebot.run.desk import load_desk
+from rulebot.run.start import Run, RunOptions, execute
+from rulebot.run.worlds import World
+from rulebot.store.queries import StoreReader
+from twsim.gateway.embed import RunningGateway, start_gateway
+from twsim.gateway.fault_plan import read_faults
+from twsim.gateway.fault_session import FaultySession
+from twsim.gateway.faults import Faults
+from twsim.gateway.session import Session
+from twsim.gateway.settings import GatewaySettings
 
 DAY = date(2026, 10, 21)
 PHASES = {

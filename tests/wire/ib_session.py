@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from engine.adapters.ib.settings import IbSettings
-from engine.adapters.ib.world import IbWorld, ib_world
-from engine.model.contract import Option, Right, Underlying
-from engine.model.event import Event
-from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side, TimeInForce
-from engine.sim.gateway.embed import RunningGateway, start_gateway
-from engine.sim.gateway.fault_plan import read_faults
-from engine.sim.gateway.settings import GatewaySettings
+from rulebot.adapters.ib.settings import IbSettings
+from rulebot.adapters.ib.world import IbWorld, ib_world
+from rulebot.model.contract import Option, Right, Underlying
+from rulebot.model.event import Event
+from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side, TimeInForce
+from twsim.gateway.embed import RunningGateway, start_gateway
+from twsim.gateway.fault_plan import read_faults
+from twsim.gateway.settings import GatewaySettings
 
 DAY = date(2025, 11, 24)
 LIMIT_SECONDS = 90

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from datetime import date
 from typing import Any
 
-from engine.sim.gateway.embed import RunningGateway, start_gateway
-from engine.sim.gateway.settings import GatewaySettings
+from twsim.gateway.embed import RunningGateway, start_gateway
+from twsim.gateway.settings import GatewaySettings
 
 DAY = date(2025, 11, 24)
 SECONDS = 60.0

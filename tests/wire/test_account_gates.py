@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engine.cli.main import main
-from engine.run.desk import load_desk
-from engine.run.start import RunOptions, execute
-from engine.run.worlds import SimSettings, simulated
+from rulebot.cli.main import main
+from rulebot.run.desk import load_desk
+from rulebot.run.start import RunOptions, execute
+from rulebot.run.worlds import SimSettings, simulated
 from tests.wire.ib_fake_tws import fake_tws
 
 DAY = date(2026, 10, 21)

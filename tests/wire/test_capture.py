@@ -15,13 +15,13 @@ from click.testing import CliRunner
 from ib_async import Contract, LimitOrder
 from plain_client import plain_client
 
-from engine.cli.main import main
-from engine.run.given import asking
-from engine.run.given.chain import read_chain
-from engine.run.given.market import captured
-from engine.sim.gateway.embed import start_gateway
-from engine.sim.gateway.settings import GatewaySettings
-from engine.sim.market.given_market import GivenMarket
+from rulebot.cli.main import main
+from rulebot.run.given import asking
+from rulebot.run.given.chain import read_chain
+from rulebot.run.given.market import captured
+from twsim.gateway.embed import start_gateway
+from twsim.gateway.settings import GatewaySettings
+from twsim.market.given_market import GivenMarket
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "chains" / "spx.json"
 
@@ -113,7 +113,7 @@ def test_faults_come_over_a_given_market_too(tmp_path: Path) -> None:
 @contextmanager
 def served(*words: str) -> Iterator[int]:
     """Yield the port of a `rulebot gateway` in a process of its own."""
-    command = [sys.executable, "-m", "engine.cli.main", "gateway", "--port", "0", "--speed", "max", *words]
+    command = [sys.executable, "-m", "rulebot.cli.main", "gateway", "--port", "0", "--speed", "max", *words]
     with subprocess.Popen(command, stdout=-1, stderr=-1, text=True) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline().split(":")[1].split()[0])

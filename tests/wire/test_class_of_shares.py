@@ -6,10 +6,10 @@ from ib_async import Option, Stock
 from ib_session import DAY, connected, gateway, leg, order, play_until, run
 from plain_client import plain_client
 
-from engine.model.contract import Option as OurOption
-from engine.model.contract import Right, Underlying
-from engine.model.event import Event, ExecutionReport, PositionReport
-from engine.model.order import Side
+from rulebot.model.contract import Option as OurOption
+from rulebot.model.contract import Right, Underlying
+from rulebot.model.event import Event, ExecutionReport, PositionReport
+from rulebot.model.order import Side
 
 SYMBOL = "BRK.B"
 

@@ -7,9 +7,9 @@ from datetime import date
 import pytest
 from raw_client import RawClient, con_id, gateway, order, run
 
-from engine.model.session import session_on
-from engine.sim.gateway.settings import GatewaySettings
-from engine.sim.gateway.timeline import Timeline
+from rulebot.model.session import session_on
+from twsim.gateway.settings import GatewaySettings
+from twsim.gateway.timeline import Timeline
 
 HOLD = "v100..178 +LOCKSTEP"
 

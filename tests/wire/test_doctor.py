@@ -15,30 +15,30 @@ from ib_fake_tws import fake_tws
 from ib_session import connected as client_of
 from ib_session import gateway, run
 
-from engine.adapters.ib.settings import IbSettings
-from engine.adapters.ib.world import ib_world
-from engine.cli.main import main
-from engine.model.errors import InvariantError
-from engine.model.facts import EventCalendar
-from engine.ports import Batch
-from engine.run.desk import load_desk
-from engine.run.doctor.account import account
-from engine.run.doctor.examine import Wanted, connected, examine
-from engine.run.doctor.finding import Finding, Group, Level, exit_code
-from engine.run.doctor.probe.asking import Probe
-from engine.run.doctor.probe.cases import CASES
-from engine.run.doctor.probe.tape import Tape
-from engine.run.doctor.texts import EMPTY
-from engine.run.looking.visit import Visit
-from engine.run.worlds import World
-from engine.sim.exchange.exchange import SimExchange
-from engine.sim.exchange.settings import ExchangeSettings
-from engine.sim.gateway.embed import RunningGateway, start_gateway
-from engine.sim.gateway.fault_plan import read_faults
-from engine.sim.gateway.settings import GatewaySettings
-from engine.sim.market.market import SimMarket
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
+from rulebot.adapters.ib.settings import IbSettings
+from rulebot.adapters.ib.world import ib_world
+from rulebot.cli.main import main
+from rulebot.model.errors import InvariantError
+from rulebot.model.facts import EventCalendar
+from rulebot.ports import Batch
+from rulebot.run.desk import load_desk
+from rulebot.run.doctor.account import account
+from rulebot.run.doctor.examine import Wanted, connected, examine
+from rulebot.run.doctor.finding import Finding, Group, Level, exit_code
+from rulebot.run.doctor.probe.asking import Probe
+from rulebot.run.doctor.probe.cases import CASES
+from rulebot.run.doctor.probe.tape import Tape
+from rulebot.run.doctor.texts import EMPTY
+from rulebot.run.looking.visit import Visit
+from rulebot.run.worlds import World
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from twsim.exchange.exchange import SimExchange
+from twsim.exchange.settings import ExchangeSettings
+from twsim.gateway.embed import RunningGateway, start_gateway
+from twsim.gateway.fault_plan import read_faults
+from twsim.gateway.settings import GatewaySettings
+from twsim.market.market import SimMarket
 
 SPECS = Path(__file__).parents[2] / "specs"
 SIM_DAY = date(2026, 10, 21)

@@ -10,12 +10,12 @@ import pytest
 from click.testing import CliRunner
 from raw_client import DAY, Message, RawClient, con_id, contract, order, run
 
-from engine.cli.gateway import gateway
-from engine.sim.gateway.embed import RunningGateway, start_gateway
-from engine.sim.gateway.fault_kinds import KINDS
-from engine.sim.gateway.fault_plan import FaultError, load_faults, read_faults
-from engine.sim.gateway.settings import GatewaySettings
-from engine.sim.gateway.wire import take_frames
+from rulebot.cli.gateway import gateway
+from twsim.gateway.embed import RunningGateway, start_gateway
+from twsim.gateway.fault_kinds import KINDS
+from twsim.gateway.fault_plan import FaultError, load_faults, read_faults
+from twsim.gateway.settings import GatewaySettings
+from twsim.gateway.wire import take_frames
 
 OFFER = "v100..178 +LOCKSTEP"
 FENCES_TO_OPEN = 12

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from raw_client import RawClient, framed, gateway, hello, run
 
-from engine.sim.gateway.server import agreed_version
-from engine.sim.gateway.wire import Fields, MalformedError, WireError, frame, is_unset, pack, take_frames, text
+from twsim.gateway.server import agreed_version
+from twsim.gateway.wire import Fields, MalformedError, WireError, frame, is_unset, pack, take_frames, text
 
 
 def test_worked_examples_of_the_protocol():

@@ -8,9 +8,9 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from engine.cli.gateway import gateway
+from rulebot.cli.gateway import gateway
 
-RUN = [sys.executable, "-m", "engine.cli.main", "gateway", "--date", "2025-11-24"]
+RUN = [sys.executable, "-m", "rulebot.cli.main", "gateway", "--date", "2025-11-24"]
 
 
 @pytest.mark.parametrize("port", [7496, 7497, 4001, 4002])

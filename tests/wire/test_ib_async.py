@@ -24,7 +24,7 @@ from ib_async import (
 from plain_client import plain_client
 from raw_client import gateway, run
 
-from engine.sim.gateway.wire import field_names
+from twsim.gateway.wire import field_names
 
 
 async def _connect(port, client_id=1, options="+LOCKSTEP"):

@@ -11,14 +11,14 @@ from free_port import free_port
 from ib_fake_tws import FakeTws, Fields, fake_tws, open_order
 from ib_session import connected, gateway, leg, order, run
 
-from engine.adapters.ib import standstill, timekeeping
-from engine.adapters.ib.greet import greeting
-from engine.adapters.ib.greeting import Greeting
-from engine.adapters.ib.settings import IbSettings
-from engine.adapters.ib.world import IbWorld, ib_world
-from engine.model.contract import Option, Right, Underlying
-from engine.model.errors import BrokerError
-from engine.model.event import (
+from rulebot.adapters.ib import standstill, timekeeping
+from rulebot.adapters.ib.greet import greeting
+from rulebot.adapters.ib.greeting import Greeting
+from rulebot.adapters.ib.settings import IbSettings
+from rulebot.adapters.ib.world import IbWorld, ib_world
+from rulebot.model.contract import Option, Right, Underlying
+from rulebot.model.errors import BrokerError
+from rulebot.model.event import (
     AccountReport,
     AccountWarning,
     ClocksApart,
@@ -33,8 +33,8 @@ from engine.model.event import (
     OrdersListed,
     PositionReport,
 )
-from engine.model.order import Side
-from engine.run.chaos.virtual_loop import run_virtually
+from rulebot.model.order import Side
+from rulebot.run.chaos.virtual_loop import run_virtually
 
 EXECUTION = (
     "11|-1|41|9|SPY|OPT|20251219|650.0|P|100|CBOE|USD|SPY   251219P00650000|SPY|{exec_id}|20251124 10:00:00 US/Eastern|"

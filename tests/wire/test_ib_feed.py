@@ -11,15 +11,15 @@ import pytest
 from ib_fake_tws import Fields, fake_tws
 from ib_session import DAY, SPX, chain, connected, gateway, leg, near, order, play, put, run, telling_our_time
 
-from engine.adapters.ib import convert, feed, opens
-from engine.model.contract import Option, Right, Underlying
-from engine.model.errors import BrokerError, UnavailableError
-from engine.model.event import DataTrouble, DividendReport, Event, MarketMoved
-from engine.model.facts import Dividend, Listing
-from engine.model.market import Extra
-from engine.model.order import Side
-from engine.model.session import Session, exchange_date, session_before, session_on
-from engine.run.looking.streams import Stream, seen_on
+from rulebot.adapters.ib import convert, feed, opens
+from rulebot.model.contract import Option, Right, Underlying
+from rulebot.model.errors import BrokerError, UnavailableError
+from rulebot.model.event import DataTrouble, DividendReport, Event, MarketMoved
+from rulebot.model.facts import Dividend, Listing
+from rulebot.model.market import Extra
+from rulebot.model.order import Side
+from rulebot.model.session import Session, exchange_date, session_before, session_on
+from rulebot.run.looking.streams import Stream, seen_on
 
 
 def test_underlyings_and_options_stream_into_the_board() -> None:

@@ -7,8 +7,8 @@ import pytest
 from ib_async.client import Client
 from ib_session import DAY, chain, connected, gateway, leg, near, order, play, play_until, put, run
 
-from engine.adapters.ib.world import IbWorld
-from engine.model.event import (
+from rulebot.adapters.ib.world import IbWorld
+from rulebot.model.event import (
     BrokerStatus,
     CommissionReport,
     Event,
@@ -19,8 +19,8 @@ from engine.model.event import (
     OrderUnsent,
     PositionReport,
 )
-from engine.model.order import Order, OrderType, Side, TimeInForce
-from engine.model.session import session_after
+from rulebot.model.order import Order, OrderType, Side, TimeInForce
+from rulebot.model.session import session_after
 
 
 def with_status(status: BrokerStatus, order_id: int):

@@ -15,8 +15,8 @@ from ibapi.execution import ExecutionFilter
 from ibapi.order import Order
 from ibapi.wrapper import EWrapper
 
-from engine.sim.gateway.embed import start_gateway
-from engine.sim.gateway.settings import GatewaySettings
+from twsim.gateway.embed import start_gateway
+from twsim.gateway.settings import GatewaySettings
 
 SECONDS = 60
 

@@ -10,12 +10,12 @@ from ib_async import Option as IbOption
 from ib_session import DAY, connected, gateway, leg, order, play, play_until, run
 from plain_client import plain_client
 
-from engine.adapters.ib.contracts import underlying_contract
-from engine.adapters.ib.feed import IbFeed
-from engine.model.contract import Option, Right, Underlying, product
-from engine.model.event import BrokerStatus, Event, OrderMessage, OrderReport
-from engine.model.order import Side
-from engine.model.session import session_on
+from rulebot.adapters.ib.contracts import underlying_contract
+from rulebot.adapters.ib.feed import IbFeed
+from rulebot.model.contract import Option, Right, Underlying, product
+from rulebot.model.event import BrokerStatus, Event, OrderMessage, OrderReport
+from rulebot.model.order import Side
+from rulebot.model.session import session_on
 
 THIRD_FRIDAY, BEFORE = date(2025, 12, 19), date(2025, 12, 18)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.adapters.ib.broker import IbBroker
-from engine.model.errors import BrokerError
-from engine.model.order import Order, Purpose
-from engine.record.record import Kind
+from rulebot.adapters.ib.broker import IbBroker
+from rulebot.model.errors import BrokerError
+from rulebot.model.order import Order, Purpose
+from rulebot.record.record import Kind
 from tests.wire.connection_trial import PHASES, Breakage, Outcome, live_through
 
 BOT = """

@@ -6,11 +6,11 @@ from random import Random
 import pytest
 from raw_client import DAY, Message, RawClient, con_id, contract, order, run
 
-from engine.run.chaos.draw import PARAMETERS
-from engine.sim.gateway.embed import RunningGateway, start_gateway
-from engine.sim.gateway.fault_kinds import CONNECT, KINDS, STANDING
-from engine.sim.gateway.fault_plan import read_faults
-from engine.sim.gateway.settings import GatewaySettings
+from rulebot.run.chaos.draw import PARAMETERS
+from twsim.gateway.embed import RunningGateway, start_gateway
+from twsim.gateway.fault_kinds import CONNECT, KINDS, STANDING
+from twsim.gateway.fault_plan import read_faults
+from twsim.gateway.settings import GatewaySettings
 
 OF_CONNECTIONS = {"cut", "silence", "garbage", "slow", "restart", "hang_up", "id_in_use", "incomplete", "time_passes"}
 OTHER_CONTRACTS = {"chain_hole", "adjusted", "not_subscribed", "delayed_data", "short_day", "time_zone", "broker_clock"}

@@ -6,10 +6,10 @@ from datetime import date
 
 import pytest
 
-from engine.model.errors import BrokerError
-from engine.sim.gateway.embed import start_gateway
-from engine.sim.gateway.settings import GatewaySettings
+from rulebot.model.errors import BrokerError
 from tests.paper.paper_checks import FAR, OVER, WORKS, account_of, connection, sent_and_cancelled
+from twsim.gateway.embed import start_gateway
+from twsim.gateway.settings import GatewaySettings
 
 DAY = date(2025, 11, 24)
 

@@ -7,12 +7,12 @@ from decimal import Decimal
 import pytest
 from ib_session import connected, gateway, leg, order, play_until, run
 
-from engine.adapters.ib.world import IbWorld
-from engine.model.contract import Option, Right, product
-from engine.model.event import OrderMessage, OrderReport
-from engine.model.facts import Listing
-from engine.model.money import TickRule
-from engine.model.order import OrderType, Side
+from rulebot.adapters.ib.world import IbWorld
+from rulebot.model.contract import Option, Right, product
+from rulebot.model.event import OrderMessage, OrderReport
+from rulebot.model.facts import Listing
+from rulebot.model.money import TickRule
+from rulebot.model.order import OrderType, Side
 
 OUTSIDE = TickRule(((Decimal(0), Decimal("0.05")), (Decimal(3), Decimal("0.10"))))
 
@@ -42,7 +42,7 @@ def test_each_class_is_told_with_its_grid_and_a_rule_is_asked_for_once() -> None
 def test_a_rule_that_is_not_answered_leaves_the_table_and_is_not_waited_for_again(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.adapters.ib.rules.RULE_SECONDS", 0.2)
+    monkeypatch.setattr("rulebot.adapters.ib.rules.RULE_SECONDS", 0.2)
 
     async def scenario() -> None:
         async with gateway() as gw, connected(gw.port) as (world, _):

@@ -8,15 +8,15 @@ import pytest
 from ib_fake_tws import Fields, fake_tws
 from ib_session import DAY, SPX, connected, gateway, play, run
 
-from engine.compile.plan import Call, Expiry, Quantity
-from engine.compile.series import series_of
-from engine.evaluate.measure_realised import rv
-from engine.evaluate.reading import Context, Reading, Unknown
-from engine.evaluate.snapshot import View
-from engine.model.facts import Bar, Bars, Facts
-from engine.model.market import Board
-from engine.model.session import Session, exchange_date, session_before, session_from
-from engine.spec.nouns.legs import DteRule
+from rulebot.compile.plan import Call, Expiry, Quantity
+from rulebot.compile.series import series_of
+from rulebot.evaluate.measure_realised import rv
+from rulebot.evaluate.reading import Context, Reading, Unknown
+from rulebot.evaluate.snapshot import View
+from rulebot.model.facts import Bar, Bars, Facts
+from rulebot.model.market import Board
+from rulebot.model.session import Session, exchange_date, session_before, session_from
+from rulebot.spec.nouns.legs import DteRule
 
 CONTEXT = Context(symbols=("SPX",), classes={}, expiry=Expiry(rule=DteRule.EXACT, days=(0,), path=()))
 DETAILS = "10|{}|SPX|IND||0||CBOE|USD|SPX|IND|IND|416904|0.01|100"

@@ -11,21 +11,21 @@ from ib_session import gateway, run
 from scan_specs import ROOT, example, put_of_all
 from tally import PLACES_ORDER, tallied
 
-from engine.adapters.ib.settings import LINES, MESSAGE_LIMIT, IbSettings
-from engine.adapters.ib.world import ib_world
-from engine.model.contract import Underlying
-from engine.model.errors import BrokerError
-from engine.model.facts import EventCalendar
-from engine.run.desk import load_desk
-from engine.run.looking.visit import FEW_LINES
-from engine.run.scan.measures import widened
-from engine.run.scan.row import Scan, ScanRow
-from engine.run.scan.scan import CLIENT_ID, Wanted, allowed_lines, scan, scanned
-from engine.run.settings import Settings
-from engine.run.worlds import World
-from engine.sim.gateway.embed import RunningGateway
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
+from rulebot.adapters.ib.settings import LINES, MESSAGE_LIMIT, IbSettings
+from rulebot.adapters.ib.world import ib_world
+from rulebot.model.contract import Underlying
+from rulebot.model.errors import BrokerError
+from rulebot.model.facts import EventCalendar
+from rulebot.run.desk import load_desk
+from rulebot.run.looking.visit import FEW_LINES
+from rulebot.run.scan.measures import widened
+from rulebot.run.scan.row import Scan, ScanRow
+from rulebot.run.scan.scan import CLIENT_ID, Wanted, allowed_lines, scan, scanned
+from rulebot.run.settings import Settings
+from rulebot.run.worlds import World
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from twsim.gateway.embed import RunningGateway
 
 SIM_DAY = date(2026, 10, 21)
 IN_HOURS = datetime(2026, 10, 21, 14, 0, tzinfo=UTC)

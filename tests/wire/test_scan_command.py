@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from scan_specs import ROOT, example, put_of_all
 
-from engine.cli.main import main
+from rulebot.cli.main import main
 
 pytestmark = pytest.mark.usefixtures("data")
 

@@ -10,10 +10,10 @@ import pytest
 from ib_async import IB, LimitOrder, Option
 from ib_session import DAY, connected, gateway, leg, near, order, play, put, run
 
-from engine.adapters.ib.settings import IbSettings
-from engine.adapters.ib.world import ib_world
-from engine.model.errors import BrokerError
-from engine.model.event import (
+from rulebot.adapters.ib.settings import IbSettings
+from rulebot.adapters.ib.world import ib_world
+from rulebot.model.errors import BrokerError
+from rulebot.model.event import (
     AccountReport,
     BrokerStatus,
     CommissionReport,
@@ -24,7 +24,7 @@ from engine.model.event import (
     OrdersListed,
     PositionReport,
 )
-from engine.model.order import Side
+from rulebot.model.order import Side
 
 OURS, OTHER = "DU1111111", "DU2222222"
 LOGIN = {"account": OURS, "more_accounts": (OTHER,)}

@@ -10,13 +10,13 @@ from click.testing import CliRunner, Result
 from ib_fake_tws import Fields, fake_tws
 from ib_session import connected, gateway, run
 
-from engine.adapters.ib.opens import Opens
-from engine.adapters.ib.symbols import known_contract, symbol_facts
-from engine.cli.main import main
-from engine.model.contract import Underlying
-from engine.model.errors import UnavailableError
-from engine.model.facts import KnownContract, SymbolFacts
-from engine.run.symbols import trouble_with
+from rulebot.adapters.ib.opens import Opens
+from rulebot.adapters.ib.symbols import known_contract, symbol_facts
+from rulebot.cli.main import main
+from rulebot.model.contract import Underlying
+from rulebot.model.errors import UnavailableError
+from rulebot.model.facts import KnownContract, SymbolFacts
+from rulebot.run.symbols import trouble_with
 
 AAPL = KnownContract(con_id=265598, is_index=False, exchange="NASDAQ", name="APPLE INC")
 LISTED = {"AAPL": (date(2026, 11, 20),)}

@@ -3,8 +3,8 @@
 import pytest
 from ib_session import DAY, connected, gateway, play, run
 
-from engine.adapters.ib.world import IbWorld
-from engine.model.contract import Contract, Option, Underlying, listed, product
+from rulebot.adapters.ib.world import IbWorld
+from rulebot.model.contract import Contract, Option, Underlying, listed, product
 
 SYMBOLS = (
     *("SPX", "SPY", "QQQ", "AAPL", "MSFT", "NVDA", "TSLA", "AMZN", "META", "GOOGL", "XLF"),

@@ -14,21 +14,21 @@ import pytest
 from past_days import PastDays
 from pyarrow import parquet
 
-from engine.adapters.history.chain import ChainSource
-from engine.adapters.history.daily import Daily
-from engine.adapters.history.day import OF_UNDERLYING, HistoryDay, Source
-from engine.adapters.history.write import write_day
-from engine.model.contract import Underlying, product
-from engine.model.errors import StoreError
-from engine.model.event import HoursReport, OpeningMoveReport
-from engine.model.events import event_calendar
-from engine.model.facts import Bar, Bars, Listing
-from engine.model.session import Hours
-from engine.record.record import Kind, Record
-from engine.run.backtest.fills import NATURAL
-from engine.run.backtest.walk import Walk
-from engine.run.calendars import shipped_dates
-from engine.run.desk import load_desk
+from rulebot.adapters.history.chain import ChainSource
+from rulebot.adapters.history.daily import Daily
+from rulebot.adapters.history.day import OF_UNDERLYING, HistoryDay, Source
+from rulebot.adapters.history.write import write_day
+from rulebot.model.contract import Underlying, product
+from rulebot.model.errors import StoreError
+from rulebot.model.event import HoursReport, OpeningMoveReport
+from rulebot.model.events import event_calendar
+from rulebot.model.facts import Bar, Bars, Listing
+from rulebot.model.session import Hours
+from rulebot.record.record import Kind, Record
+from rulebot.run.backtest.fills import NATURAL
+from rulebot.run.backtest.walk import Walk
+from rulebot.run.calendars import shipped_dates
+from rulebot.run.desk import load_desk
 
 DAY = date(2026, 9, 1)
 OPEN = datetime(2026, 9, 1, 13, 30, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from engine.adapters.sources import open_source
+from rulebot.adapters.sources import open_source
 
 DAY = date(2019, 5, 24)
 TIMES = [f"{hour}:00" for hour in range(10, 16) for _ in range(2)]

@@ -18,16 +18,16 @@ import pytest
 from past_days import PastDays
 from pyarrow import parquet
 
-from engine.adapters.history.daily import NO_BARS
-from engine.adapters.history.day import HistoryDay, Severity
-from engine.adapters.history.even import EVEN, read_even
-from engine.adapters.history.parity import replaced
-from engine.adapters.history.table import flat
-from engine.adapters.history.write import write_day
-from engine.adapters.sources import open_source
-from engine.model.contract import Option, Right
-from engine.model.errors import MisuseError, StoreError
-from engine.model.session import session_on, sessions
+from rulebot.adapters.history.daily import NO_BARS
+from rulebot.adapters.history.day import HistoryDay, Severity
+from rulebot.adapters.history.even import EVEN, read_even
+from rulebot.adapters.history.parity import replaced
+from rulebot.adapters.history.table import flat
+from rulebot.adapters.history.write import write_day
+from rulebot.adapters.sources import open_source
+from rulebot.model.contract import Option, Right
+from rulebot.model.errors import MisuseError, StoreError
+from rulebot.model.session import session_on, sessions
 
 DAY = date(2019, 5, 24)
 OPTIONS = tuple(
@@ -206,7 +206,7 @@ def test_a_session_is_read_without_what_takes_longer_to_import(tmp_path: Path) -
     code = f"""
 import sys
 from datetime import date
-from engine.adapters.sources import open_source
+from rulebot.adapters.sources import open_source
 open_source("parquet:{tmp_path}").day(date({DAY.year}, {DAY.month}, {DAY.day}))
 print(sorted({{"pandas", "pyarrow.compute"}} & set(sys.modules)))
 """
@@ -743,7 +743,7 @@ def test_other_writers_leave_the_limits_of_a_column_out_as_soon_as_one_value_is_
 ) -> None:
     file = tmp_path / f"{DAY}.parquet"
     write_day(a_day(40, gamma=NOTHING), file)
-    monkeypatch.setattr("engine.adapters.history.even._ARROW", "another writer ")
+    monkeypatch.setattr("rulebot.adapters.history.even._ARROW", "another writer ")
     found = read_even(file)
     assert found is not None
     assert found.values["gamma"].strides == (8,)  # read: one number stands for all of those that are not

@@ -9,11 +9,11 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from engine.adapters.history.chain_rows import chain_rows, symbol_of
-from engine.adapters.history.table import ArrowTable
-from engine.adapters.sources import open_source
-from engine.model.errors import StoreError
-from engine.model.session import session_on
+from rulebot.adapters.history.chain_rows import chain_rows, symbol_of
+from rulebot.adapters.history.table import ArrowTable
+from rulebot.adapters.sources import open_source
+from rulebot.model.errors import StoreError
+from rulebot.model.session import session_on
 
 DAY = date(2019, 5, 24)
 SESSION = session_on(DAY)

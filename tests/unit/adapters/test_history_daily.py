@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.adapters.history.daily import NO_BARS, Daily
-from engine.adapters.history.day import DailyBar, Severity
-from engine.model.named_day import is_morning_settled, last_day
-from engine.model.session import sessions
+from rulebot.adapters.history.daily import NO_BARS, Daily
+from rulebot.adapters.history.day import DailyBar, Severity
+from rulebot.model.named_day import is_morning_settled, last_day
+from rulebot.model.session import sessions
 
 HEAD = "date,open,high,low,close"
 MONDAY = date(2025, 1, 6)

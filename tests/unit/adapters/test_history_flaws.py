@@ -10,9 +10,9 @@ import pyarrow as arrow
 import pytest
 from pyarrow import parquet
 
-from engine.adapters.history.day import HistoryDay, Severity
-from engine.adapters.sources import open_source
-from engine.model.errors import StoreError
+from rulebot.adapters.history.day import HistoryDay, Severity
+from rulebot.adapters.sources import open_source
+from rulebot.model.errors import StoreError
 
 DAY = date(2015, 12, 23)
 OPEN = datetime(2015, 12, 23, 14, 30, tzinfo=UTC)

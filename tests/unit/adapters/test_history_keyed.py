@@ -8,11 +8,11 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from engine.adapters.history.chained import KeyedChain, KeyedDay
-from engine.adapters.history.day import HistoryDay
-from engine.adapters.history.keys import HIGHEST_STRIKE, keys
-from engine.adapters.history.pairs import near_pairs, terms_of
-from engine.model.contract import Option, Right, listed, share
+from rulebot.adapters.history.chained import KeyedChain, KeyedDay
+from rulebot.adapters.history.day import HistoryDay
+from rulebot.adapters.history.keys import HIGHEST_STRIKE, keys
+from rulebot.adapters.history.pairs import near_pairs, terms_of
+from rulebot.model.contract import Option, Right, listed, share
 
 FRIDAY, LATER = date(2019, 5, 24), date(2019, 6, 20)
 NOTHING = np.empty((0, 0))

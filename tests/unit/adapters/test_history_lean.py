@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.adapters.history import lean_files
-from engine.adapters.history.day import HistoryDay, Severity
-from engine.adapters.sources import open_source, written
-from engine.model.contract import Right
-from engine.model.errors import MisuseError, StoreError
-from engine.model.session import session_on
+from rulebot.adapters.history import lean_files
+from rulebot.adapters.history.day import HistoryDay, Severity
+from rulebot.adapters.sources import open_source, written
+from rulebot.model.contract import Right
+from rulebot.model.errors import MisuseError, StoreError
+from rulebot.model.session import session_on
 
 DAY = date(2021, 1, 4)
 GOOG = Path(__file__).parents[3] / "examples" / "data" / "goog_2015-12-24"

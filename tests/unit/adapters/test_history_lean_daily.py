@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.adapters.history.day import HistoryDay, Severity
-from engine.adapters.sources import open_source
-from engine.model.contract import Option
-from engine.model.errors import MisuseError, StoreError
-from engine.model.session import EXCHANGE_ZONE
+from rulebot.adapters.history.day import HistoryDay, Severity
+from rulebot.adapters.sources import open_source
+from rulebot.model.contract import Option
+from rulebot.model.errors import MisuseError, StoreError
+from rulebot.model.session import EXCHANGE_ZONE
 
 FIRST, LAST = date(2021, 3, 1), date(2021, 3, 2)
 DAYS = ("20210301", "20210302")

@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.adapters.history.blackscholes import normal
-from engine.adapters.history.day import DailyBar, HistoryDay
-from engine.adapters.history.modelled.chain import BLOCK, QUOTED
-from engine.adapters.history.modelled.day import ModelledDay
-from engine.adapters.history.modelled.listing import expiries, third_friday
-from engine.adapters.history.modelled.path import level_path
-from engine.adapters.history.modelled.skew import index_over_money, ratio
-from engine.adapters.history.vix import vix_of
-from engine.adapters.sources import open_source
-from engine.model.contract import Right
-from engine.model.errors import MisuseError, StoreError
-from engine.model.session import sessions
+from rulebot.adapters.history.blackscholes import normal
+from rulebot.adapters.history.day import DailyBar, HistoryDay
+from rulebot.adapters.history.modelled.chain import BLOCK, QUOTED
+from rulebot.adapters.history.modelled.day import ModelledDay
+from rulebot.adapters.history.modelled.listing import expiries, third_friday
+from rulebot.adapters.history.modelled.path import level_path
+from rulebot.adapters.history.modelled.skew import index_over_money, ratio
+from rulebot.adapters.history.vix import vix_of
+from rulebot.adapters.sources import open_source
+from rulebot.model.contract import Right
+from rulebot.model.errors import MisuseError, StoreError
+from rulebot.model.session import sessions
 
 REAL = Path(__file__).parents[3] / "examples" / "data" / "daily"
 FIRST, LAST = date(2014, 1, 2), date(2014, 6, 30)

@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.adapters.history.day import DailyBar, HistoryDay
-from engine.adapters.history.modelled.listing import expiries
-from engine.adapters.sources import open_source
-from engine.cli.backtest_text import result_lines
-from engine.model.contract import Option, Right
-from engine.model.errors import MisuseError, StoreError
-from engine.run.backtest.fills import fill_model
-from engine.run.backtest.results import read_results
-from engine.run.backtest.run import BacktestOptions, run_backtest
-from engine.run.calendars import load_calendar
-from engine.run.desk import load_desk
+from rulebot.adapters.history.day import DailyBar, HistoryDay
+from rulebot.adapters.history.modelled.listing import expiries
+from rulebot.adapters.sources import open_source
+from rulebot.cli.backtest_text import result_lines
+from rulebot.model.contract import Option, Right
+from rulebot.model.errors import MisuseError, StoreError
+from rulebot.run.backtest.fills import fill_model
+from rulebot.run.backtest.results import read_results
+from rulebot.run.backtest.run import BacktestOptions, run_backtest
+from rulebot.run.calendars import load_calendar
+from rulebot.run.desk import load_desk
 
 DAILY = Path(__file__).parents[3] / "examples" / "data" / "daily"
 DAY = date(2018, 3, 14)

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.adapters.history.day import HistoryDay
-from engine.adapters.history.modelled.listing import expiries
-from engine.adapters.sources import open_source
-from engine.model.contract import Option, Right
-from engine.model.errors import MisuseError
+from rulebot.adapters.history.day import HistoryDay
+from rulebot.adapters.history.modelled.listing import expiries
+from rulebot.adapters.sources import open_source
+from rulebot.model.contract import Option, Right
+from rulebot.model.errors import MisuseError
 
 DAILY = Path(__file__).parents[3] / "examples" / "data" / "daily"
 DAY = date(2018, 3, 14)

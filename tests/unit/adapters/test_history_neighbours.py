@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from engine.adapters.history.neighbours import dear_offers, odd_quotes, out_of_step
-from engine.adapters.history.pairs import Terms
+from rulebot.adapters.history.neighbours import dear_offers, odd_quotes, out_of_step
+from rulebot.adapters.history.pairs import Terms
 
 SPOT = 5100.0
 

@@ -7,9 +7,9 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from engine.adapters.history.partitions import called, day_of, others_with_parquet
-from engine.adapters.sources import open_source
-from engine.model.errors import StoreError
+from rulebot.adapters.history.partitions import called, day_of, others_with_parquet
+from rulebot.adapters.sources import open_source
+from rulebot.model.errors import StoreError
 
 DAYS = tuple(date(2019, 5, day) for day in (23, 24, 28))
 SAME = {"symbol": "SPX", "trading_class": "SPXW", "expiry": date(2019, 5, 31), "right": "P", "strike": 2800.0}

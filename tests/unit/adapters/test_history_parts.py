@@ -8,9 +8,9 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from engine.adapters.history.day import HistoryDay, Severity
-from engine.adapters.sources import open_source
-from engine.model.errors import StoreError
+from rulebot.adapters.history.day import HistoryDay, Severity
+from rulebot.adapters.sources import open_source
+from rulebot.model.errors import StoreError
 
 DAY, NEXT = date(2019, 5, 23), date(2019, 5, 24)
 FOLDER = f"date={DAY}"

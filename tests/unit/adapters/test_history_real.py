@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.fidelity import chains, model
-from engine.adapters.history.day import Finding, Severity
-from engine.adapters.sources import open_source
-from engine.cli.main import main
-from engine.model.errors import StoreError
+from rulebot.adapters.history.day import Finding, Severity
+from rulebot.adapters.sources import open_source
+from rulebot.cli.main import main
+from rulebot.model.errors import StoreError
 
 ROOT = Path(__file__).parents[3]
 FIRST, LAST = date(1990, 1, 1), date(2027, 12, 31)
@@ -105,7 +105,7 @@ def test_lean_daily_files_are_whole_and_tell_of_the_split() -> None:
 
 
 def test_the_split_of_apple_is_told() -> None:
-    from engine.adapters.history.lean import daily_series
+    from rulebot.adapters.history.lean import daily_series
 
     series, told = daily_series(DATA / "open/lean/equity/usa/daily/aapl.zip", "AAPL")
     assert any("on 2014-06-09" in each.text and "a split of 7" in each.text for each in told)

@@ -8,10 +8,10 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from engine.adapters.history.day import HistoryDay
-from engine.adapters.sources import open_source
-from engine.model.errors import StoreError
-from engine.model.session import session_on
+from rulebot.adapters.history.day import HistoryDay
+from rulebot.adapters.sources import open_source
+from rulebot.model.errors import StoreError
+from rulebot.model.session import session_on
 
 DAY = date(2019, 7, 10)
 HEADER = "date,{clock},expiry,strike,right,bid,ask,underlying_price,symbol"

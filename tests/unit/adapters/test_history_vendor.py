@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from engine.adapters.history.daily import NO_BARS
-from engine.adapters.history.day import HistoryDay, Severity, Source
-from engine.adapters.sources import open_source, written
-from engine.model.contract import Right
-from engine.model.errors import MisuseError, StoreError
+from rulebot.adapters.history.daily import NO_BARS
+from rulebot.adapters.history.day import HistoryDay, Severity, Source
+from rulebot.adapters.sources import open_source, written
+from rulebot.model.contract import Right
+from rulebot.model.errors import MisuseError, StoreError
 
 Line = dict[str, object]
 DAYS = (date(2019, 6, 19), date(2019, 6, 20), date(2019, 6, 21))

@@ -8,9 +8,9 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from engine.adapters.history.day import Finding, HistoryDay, Severity, Source
-from engine.adapters.sources import open_source
-from engine.model.errors import MisuseError, StoreError
+from rulebot.adapters.history.day import Finding, HistoryDay, Severity, Source
+from rulebot.adapters.sources import open_source
+from rulebot.model.errors import MisuseError, StoreError
 
 DAYS = (date(2019, 6, 19), date(2019, 6, 20), date(2019, 6, 21))
 AT = {"SPX": 2920.0, "SPY": 292.0, "QQQ": 186.0}

@@ -15,18 +15,18 @@ from typing import Any
 import pytest
 from test_ib_reports import recorded
 
-from engine.adapters.ib import convert, reports
-from engine.adapters.ib.account import AccountValues
-from engine.adapters.ib.contracts import ContractBook, both_rights
-from engine.adapters.ib.hours import ToldHours
-from engine.adapters.ib.quotes import Quotes
-from engine.evaluate.listings import neighbours
-from engine.model.contract import Option, Right, Underlying
-from engine.model.event import BrokerStatus, ExecutionReport, PositionReport
-from engine.model.market import COLUMNS, Board
-from engine.model.order import Side
-from engine.model.session import Hours, session_on
-from engine.sim.market.given_contracts import given_option, given_underlying
+from rulebot.adapters.ib import convert, reports
+from rulebot.adapters.ib.account import AccountValues
+from rulebot.adapters.ib.contracts import ContractBook, both_rights
+from rulebot.adapters.ib.hours import ToldHours
+from rulebot.adapters.ib.quotes import Quotes
+from rulebot.evaluate.listings import neighbours
+from rulebot.model.contract import Option, Right, Underlying
+from rulebot.model.event import BrokerStatus, ExecutionReport, PositionReport
+from rulebot.model.market import COLUMNS, Board
+from rulebot.model.order import Side
+from rulebot.model.session import Hours, session_on
+from twsim.market.given_contracts import given_option, given_underlying
 
 FILE = Path(__file__).parent / "captured" / "ib_objects.json"
 AT = datetime(2018, 5, 25, 17, 50, 3, tzinfo=UTC)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from ib_async import ComboLeg, Contract
 
-from engine.adapters.ib.combos import Combos, learn_legs
-from engine.adapters.ib.contracts import ContractBook
-from engine.adapters.ib.requests import RefusedError
+from rulebot.adapters.ib.combos import Combos, learn_legs
+from rulebot.adapters.ib.contracts import ContractBook
+from rulebot.adapters.ib.requests import RefusedError
 
 ROWS = {
     1: "10|7|SPX|OPT|20251124|5800|P|SMART|USD|X|SPXW|SPXW|1|0.05|100|rest",

@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from engine.adapters.ib import convert
-from engine.adapters.ib.contracts import ContractBook
-from engine.model.contract import Option, Right, Underlying
-from engine.model.event import BrokerStatus
+from rulebot.adapters.ib import convert
+from rulebot.adapters.ib.contracts import ContractBook
+from rulebot.model.contract import Option, Right, Underlying
+from rulebot.model.event import BrokerStatus
 
 
 def raw(text: str) -> list[str]:

@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from engine.adapters.ib.hours import ToldHours, hours_in
-from engine.model.session import Hours
+from rulebot.adapters.ib.hours import ToldHours, hours_in
+from rulebot.model.session import Hours
 
 ON = date(2025, 1, 8)
 MOURNING = date(2025, 1, 9)

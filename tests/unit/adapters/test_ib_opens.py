@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from engine.adapters.ib.history import Bar
-from engine.adapters.ib.opens import Opens
-from engine.model.contract import Option, Right, Underlying
-from engine.model.errors import BrokerError
-from engine.model.market import Board
+from rulebot.adapters.ib.history import Bar
+from rulebot.adapters.ib.opens import Opens
+from rulebot.model.contract import Option, Right, Underlying
+from rulebot.model.errors import BrokerError
+from rulebot.model.market import Board
 
 DAY = date(2026, 10, 21)
 OPENS = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)

@@ -12,20 +12,20 @@ from typing import cast
 import ib_async
 import pytest
 
-from engine.adapters.clock import WallClock
-from engine.adapters.ib import history, self_check
-from engine.adapters.ib.account import AccountValues
-from engine.adapters.ib.broker import IbBroker, combo_to_broker, order_to_broker
-from engine.adapters.ib.contracts import ContractBook, both_rights, subscription
-from engine.adapters.ib.inbox import ENDS, NEXT_VALID_ID, ORDERS, Inbox
-from engine.adapters.ib.link import IbLink
-from engine.adapters.ib.pace import ORDER_ROOM, Pace, Rank
-from engine.adapters.ib.requests import RefusedError, Requests
-from engine.adapters.ib.settings import IbSettings
-from engine.model.contract import Option, Right, Underlying, share
-from engine.model.errors import BrokerError, InvariantError, UnansweredError
-from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side, TimeInForce
-from engine.model.session import session_on
+from rulebot.adapters.clock import WallClock
+from rulebot.adapters.ib import history, self_check
+from rulebot.adapters.ib.account import AccountValues
+from rulebot.adapters.ib.broker import IbBroker, combo_to_broker, order_to_broker
+from rulebot.adapters.ib.contracts import ContractBook, both_rights, subscription
+from rulebot.adapters.ib.inbox import ENDS, NEXT_VALID_ID, ORDERS, Inbox
+from rulebot.adapters.ib.link import IbLink
+from rulebot.adapters.ib.pace import ORDER_ROOM, Pace, Rank
+from rulebot.adapters.ib.requests import RefusedError, Requests
+from rulebot.adapters.ib.settings import IbSettings
+from rulebot.model.contract import Option, Right, Underlying, share
+from rulebot.model.errors import BrokerError, InvariantError, UnansweredError
+from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side, TimeInForce
+from rulebot.model.session import session_on
 
 DAY = date(2025, 11, 24)
 NOW = datetime(2025, 11, 24, 15, 0, tzinfo=UTC)

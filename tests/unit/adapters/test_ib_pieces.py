@@ -3,10 +3,10 @@
 import asyncio
 from datetime import UTC, datetime
 
-from engine.adapters.ib.settings import IbSettings
-from engine.adapters.ib.wire import PIECE, Wire
-from engine.model.contract import Underlying
-from engine.model.market import Board
+from rulebot.adapters.ib.settings import IbSettings
+from rulebot.adapters.ib.wire import PIECE, Wire
+from rulebot.model.contract import Underlying
+from rulebot.model.market import Board
 
 AT = 1_800_000_000
 

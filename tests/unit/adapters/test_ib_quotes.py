@@ -6,9 +6,9 @@ from math import isnan
 
 import pytest
 
-from engine.adapters.ib.quotes import Quotes
-from engine.model.contract import Contract, Option, Right, Underlying
-from engine.model.market import Board
+from rulebot.adapters.ib.quotes import Quotes
+from rulebot.model.contract import Contract, Option, Right, Underlying
+from rulebot.model.market import Board
 
 PUT = Option("SPX", "SPXW", date(2026, 10, 21), Decimal(5900), Right.PUT)
 UNSET = "1.7976931348623157E308"

@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from engine.adapters.ib import reports
-from engine.model.contract import Underlying, share
-from engine.model.event import BrokerStatus, CommissionReport, MarginReport, OrderMessage, OrderReport
-from engine.model.order import Side
+from rulebot.adapters.ib import reports
+from rulebot.model.contract import Underlying, share
+from rulebot.model.event import BrokerStatus, CommissionReport, MarginReport, OrderMessage, OrderReport
+from rulebot.model.order import Side
 
 AT = datetime(2025, 11, 24, 15, 0, tzinfo=UTC)
 ACCOUNT = "DU1234567"

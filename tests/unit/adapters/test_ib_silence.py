@@ -9,9 +9,9 @@ from random import Random
 
 import pytest
 
-from engine.adapters.ib.silence import AT_ONCE, LONGEST, Silence
-from engine.model.contract import Contract, Option, Right, Underlying
-from engine.model.market import Board
+from rulebot.adapters.ib.silence import AT_ONCE, LONGEST, Silence
+from rulebot.model.contract import Contract, Option, Right, Underlying
+from rulebot.model.market import Board
 
 DAY = date(2026, 10, 21)
 OPENS = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engine.adapters.clock import BrokerClock
-from engine.adapters.ib.timekeeping import Timekeeper
+from rulebot.adapters.clock import BrokerClock
+from rulebot.adapters.ib.timekeeping import Timekeeper
 
 NOON = datetime(2025, 11, 24, 17, 0, tzinfo=UTC)
 

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from engine.adapters.ib.zone_names import LONG_NAMES, SHORT_NAMES
-from engine.adapters.ib.zones import unknown_words, zone_by_greeting, zone_named, zones_meant, zones_named
+from rulebot.adapters.ib.zone_names import LONG_NAMES, SHORT_NAMES
+from rulebot.adapters.ib.zones import unknown_words, zone_by_greeting, zone_named, zones_meant, zones_named
 
 
 @pytest.mark.parametrize(

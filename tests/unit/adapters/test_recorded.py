@@ -14,20 +14,20 @@ from shutil import copy
 
 import pytest
 
-from engine.adapters.recorded import file as file_side
-from engine.adapters.recorded import inflate
-from engine.adapters.recorded import recorder as recording_side
-from engine.adapters.recorded.file import Frame, TapeWriter, read_frames, read_head, span
-from engine.adapters.recorded.recorder import Recorder
-from engine.adapters.recorded.recording import Began, Decided, Exchanged, Heard, Moved, open_recording, play
-from engine.adapters.recorded.repack import repack
-from engine.model.contract import Option, Right, Underlying
-from engine.model.errors import StoreError
-from engine.model.event import Event, LinkUp, ListingReport, MarketMoved, OrdersListed
-from engine.model.facts import Listing
-from engine.model.market import COLUMNS, Board
-from engine.record.record import Kind, Record
-from engine.run.replay.tapes import listed
+from rulebot.adapters.recorded import file as file_side
+from rulebot.adapters.recorded import inflate
+from rulebot.adapters.recorded import recorder as recording_side
+from rulebot.adapters.recorded.file import Frame, TapeWriter, read_frames, read_head, span
+from rulebot.adapters.recorded.recorder import Recorder
+from rulebot.adapters.recorded.recording import Began, Decided, Exchanged, Heard, Moved, open_recording, play
+from rulebot.adapters.recorded.repack import repack
+from rulebot.model.contract import Option, Right, Underlying
+from rulebot.model.errors import StoreError
+from rulebot.model.event import Event, LinkUp, ListingReport, MarketMoved, OrdersListed
+from rulebot.model.facts import Listing
+from rulebot.model.market import COLUMNS, Board
+from rulebot.record.record import Kind, Record
+from rulebot.run.replay.tapes import listed
 
 START = datetime(2026, 10, 21, 13, 29, tzinfo=UTC)
 SPX, VIX = Underlying("SPX"), Underlying("VIX")

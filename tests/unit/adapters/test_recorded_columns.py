@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.adapters.recorded.columns import Numbers, changes, filled, pack, unpack
-from engine.model.market import COLUMNS
+from rulebot.adapters.recorded.columns import Numbers, changes, filled, pack, unpack
+from rulebot.model.market import COLUMNS
 
 WIDTH = len(COLUMNS)
 VALUES = st.one_of(

@@ -11,11 +11,11 @@ from random import Random
 
 import pytest
 
-from engine.adapters.recorded.recorder import Recorder
-from engine.adapters.recorded.source import RecordingSource
-from engine.model.contract import Contract, Option, Right, Underlying
-from engine.model.errors import StoreError
-from engine.model.event import (
+from rulebot.adapters.recorded.recorder import Recorder
+from rulebot.adapters.recorded.source import RecordingSource
+from rulebot.model.contract import Contract, Option, Right, Underlying
+from rulebot.model.errors import StoreError
+from rulebot.model.event import (
     BarsReport,
     ClocksApart,
     ClosesReport,
@@ -25,14 +25,14 @@ from engine.model.event import (
     MarketMoved,
     OpeningMoveReport,
 )
-from engine.model.facts import Bar, Bars, Listing
-from engine.model.market import Board
-from engine.model.quotes import level_of, quote_problem
-from engine.model.session import session_from
-from engine.record.codec import line
-from engine.record.record import Json, Kind, Record
-from engine.run.backtest.ending import settlement
-from engine.run.backtest.market import DayMarket
+from rulebot.model.facts import Bar, Bars, Listing
+from rulebot.model.market import Board
+from rulebot.model.quotes import level_of, quote_problem
+from rulebot.model.session import session_from
+from rulebot.record.codec import line
+from rulebot.record.record import Json, Kind, Record
+from rulebot.run.backtest.ending import settlement
+from rulebot.run.backtest.market import DayMarket
 from tests.tape_file import rewrite
 
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.adapters.recorded.recorder import Recorder
-from engine.adapters.recorded.source import RecordingSource
-from engine.model.contract import Underlying
-from engine.model.event import MarketMoved
-from engine.model.market import Board
-from engine.run.backtest.recorded.told import cuts
+from rulebot.adapters.recorded.recorder import Recorder
+from rulebot.adapters.recorded.source import RecordingSource
+from rulebot.model.contract import Underlying
+from rulebot.model.event import MarketMoved
+from rulebot.model.market import Board
+from rulebot.run.backtest.recorded.told import cuts
 
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)
 DAY = date(2026, 10, 21)

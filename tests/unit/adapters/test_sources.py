@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from past_days import PastDays
 
-from engine.adapters.history.write import write_day
-from engine.adapters.sources import files_apart, from_anywhere, open_source
-from engine.model.errors import MisuseError, StoreError
+from rulebot.adapters.history.write import write_day
+from rulebot.adapters.sources import files_apart, from_anywhere, open_source
+from rulebot.model.errors import MisuseError, StoreError
 
 
 @pytest.mark.parametrize(

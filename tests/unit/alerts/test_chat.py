@@ -14,17 +14,17 @@ from typing import Any
 import pytest
 from store_day import DAY, at, entity, small_day
 
-from engine.alerts import chat as chat_file
-from engine.alerts.chat import LONGEST, ChatError, TelegramChat, in_parts, status_words
-from engine.alerts.outbox import Outbox
-from engine.alerts.people import Chat, People, Person, people_of
-from engine.alerts.teller import Teller, _listen
-from engine.decide.bot_day import BotDay
-from engine.model.errors import SpecError, StoreError
-from engine.record.record import Kind, Record
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.requests import box_of, folder_of
+from rulebot.alerts import chat as chat_file
+from rulebot.alerts.chat import LONGEST, ChatError, TelegramChat, in_parts, status_words
+from rulebot.alerts.outbox import Outbox
+from rulebot.alerts.people import Chat, People, Person, people_of
+from rulebot.alerts.teller import Teller, _listen
+from rulebot.decide.bot_day import BotDay
+from rulebot.model.errors import SpecError, StoreError
+from rulebot.record.record import Kind, Record
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.requests import box_of, folder_of
 
 NOW = datetime(2026, 11, 18, 17, tzinfo=UTC)
 TOKEN = "123:secret-token"

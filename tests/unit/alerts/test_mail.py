@@ -17,14 +17,14 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from store_day import small_day
 
-from engine.alerts.alert import Grade
-from engine.alerts.people import Manner, People, Person
-from engine.alerts.post import NotSentError
-from engine.alerts.send import Sender
-from engine.alerts.teller import Teller
-from engine.record.record import Kind, Record
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
+from rulebot.alerts.alert import Grade
+from rulebot.alerts.people import Manner, People, Person
+from rulebot.alerts.post import NotSentError
+from rulebot.alerts.send import Sender
+from rulebot.alerts.teller import Teller
+from rulebot.record.record import Kind, Record
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
 
 USER, PASSWORD = "desk", "hunter2hunter2"
 

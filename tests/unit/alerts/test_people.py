@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.alerts.alert import FOR_PEOPLE, Grade
-from engine.alerts.people import Person, people_of, read_people
-from engine.model.errors import SpecError, StoreError
+from rulebot.alerts.alert import FOR_PEOPLE, Grade
+from rulebot.alerts.people import Person, people_of, read_people
+from rulebot.model.errors import SpecError, StoreError
 
 WHOLE = """
 again_after = "5m"

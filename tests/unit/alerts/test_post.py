@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.alerts import post as posting
-from engine.alerts.alert import Grade
-from engine.alerts.message import hello
-from engine.alerts.people import Person
-from engine.alerts.post import NotSentError, post
-from engine.alerts.send import Sender
+from rulebot.alerts import post as posting
+from rulebot.alerts.alert import Grade
+from rulebot.alerts.message import hello
+from rulebot.alerts.people import Person
+from rulebot.alerts.post import NotSentError, post
+from rulebot.alerts.send import Sender
 
 SECRET = "a-secret-path"
 

@@ -15,21 +15,21 @@ from zoneinfo import ZoneInfo
 import pytest
 from store_day import CONDOR, DAY, SELLER, at, condor_records, entity, small_day
 
-from engine.alerts.alert import Alert, Grade
-from engine.alerts.find import _day_of, digest, find
-from engine.alerts.outbox import Outbox
-from engine.alerts.people import Manner, People, Person
-from engine.alerts.post import NotSentError
-from engine.alerts.teller import Teller, outbox_path
-from engine.decide.bot_day import BotDay
-from engine.model.errors import MisuseError, StoreError
-from engine.model.halt import Halt, Shut
-from engine.record.codec import utc_text, utc_time
-from engine.record.record import Json, Kind, Record
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
-from engine.store.upkeep import RESTORED, back_up, restore
+from rulebot.alerts.alert import Alert, Grade
+from rulebot.alerts.find import _day_of, digest, find
+from rulebot.alerts.outbox import Outbox
+from rulebot.alerts.people import Manner, People, Person
+from rulebot.alerts.post import NotSentError
+from rulebot.alerts.teller import Teller, outbox_path
+from rulebot.decide.bot_day import BotDay
+from rulebot.model.errors import MisuseError, StoreError
+from rulebot.model.halt import Halt, Shut
+from rulebot.record.codec import utc_text, utc_time
+from rulebot.record.record import Json, Kind, Record
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
+from rulebot.store.upkeep import RESTORED, back_up, restore
 
 NOW = datetime(2026, 11, 18, 17, tzinfo=UTC)
 PHONE = Person(name="phone", url="json://localhost")
@@ -696,7 +696,7 @@ def test_a_days_digest_tells_of_bots_that_run_no_more_what_they_closed_and_hold(
 def test_a_days_digest_is_made_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was made anew every second of a night or a weekend, of all trades that there ever were."""
     made: list[str] = []
-    monkeypatch.setattr("engine.alerts.find.digest", lambda _, date, __: made.append(date) or "a day")
+    monkeypatch.setattr("rulebot.alerts.find.digest", lambda _, date, __: made.append(date) or "a day")
     world.journal.append(small_day()[1:], durable=True)
     world.now = at("16:06")
     assert any("a day" in body for _, _, body in world.after(0))

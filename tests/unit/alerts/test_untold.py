@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from store_day import small_day
 
-from engine.alerts import teller as teller_file
-from engine.alerts.alert import Grade
-from engine.alerts.outbox import Outbox
-from engine.alerts.people import People, Person
-from engine.alerts.post import NotSentError
-from engine.alerts.teller import Teller, work
-from engine.model.errors import StoreError
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
+from rulebot.alerts import teller as teller_file
+from rulebot.alerts.alert import Grade
+from rulebot.alerts.outbox import Outbox
+from rulebot.alerts.people import People, Person
+from rulebot.alerts.post import NotSentError
+from rulebot.alerts.teller import Teller, work
+from rulebot.model.errors import StoreError
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
 
 NOW = datetime(2026, 11, 18, 17, tzinfo=UTC)
 PHONE = Person(name="phone", url="json://localhost")

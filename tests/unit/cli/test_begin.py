@@ -7,8 +7,8 @@ from types import ModuleType
 
 import pytest
 
-from engine.cli.begin import begin
-from engine.cli.exit_codes import STOPPED_BY_HAND
+from rulebot.cli.begin import begin
+from rulebot.cli.exit_codes import STOPPED_BY_HAND
 
 ROOT = Path(__file__).parents[3]
 
@@ -17,12 +17,12 @@ class Pressed:
     """Ctrl+C as the commands are about to be imported."""
 
     def find_spec(self, name: str, path: object, target: ModuleType | None = None) -> None:
-        if name == "engine.cli.main":
+        if name == "rulebot.cli.main":
             raise KeyboardInterrupt
 
 
 def test_ctrl_c_while_the_program_is_imported_leaves_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "engine.cli.main", raising=False)
+    monkeypatch.delitem(sys.modules, "rulebot.cli.main", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Pressed(), *sys.meta_path])
     with pytest.raises(SystemExit) as ended:
         begin()

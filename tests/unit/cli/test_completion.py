@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engine.cli.main import COMMANDS, SECTIONS, main
+from rulebot.cli.main import COMMANDS, SECTIONS, main
 
 ROOT = Path(__file__).parents[3]
 
@@ -49,18 +49,21 @@ def test_every_shell_has_its_script(shell: str) -> None:
 
 def test_a_tab_imports_little() -> None:
     environment = {**os.environ, "_RULEBOT_COMPLETE": "bash_complete", "COMP_WORDS": "rulebot ", "COMP_CWORD": "1"}
-    code = "from engine.cli.main import main; main(prog_name='rulebot')"
+    code = "from rulebot.cli.main import main; main(prog_name='rulebot')"
     command = [sys.executable, "-X", "importtime", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "|" in line}
     assert "plain,validate" in done.stdout
-    assert {name for name in imported if name.startswith("engine.cli.")} == {"engine.cli.exit_codes", "engine.cli.main"}
+    assert {name for name in imported if name.startswith("rulebot.cli.")} == {
+        "rulebot.cli.exit_codes",
+        "rulebot.cli.main",
+    }
 
 
 @pytest.mark.skipif(shutil.which("bash") is None or os.name == "nt", reason="needs bash")
 def test_bash_itself(tmp_path: Path) -> None:
     shim = tmp_path / "rulebot"
-    code = "from engine.cli.main import main; main(prog_name='rulebot')"
+    code = "from rulebot.cli.main import main; main(prog_name='rulebot')"
     shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{code}" "$@"\n')
     shim.chmod(0o755)
     script = (

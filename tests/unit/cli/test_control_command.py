@@ -11,18 +11,18 @@ from click.testing import CliRunner, Result
 from hand_desk import SELLER, kept, text_of
 from hand_desk import Desk as TradingDesk
 
-from engine.adapters.ib.settings import IbSettings
-from engine.cli.main import main
-from engine.cli.screen import start_lines
-from engine.model.errors import BrokerError
-from engine.record.record import Json, Kind, Record
-from engine.run.desk import Desk
-from engine.run.start import RunOptions
-from engine.store.journal import SqlJournal
-from engine.store.latest import remember_engine
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
-from engine.store.requests import box_of
+from rulebot.adapters.ib.settings import IbSettings
+from rulebot.cli.main import main
+from rulebot.cli.screen import start_lines
+from rulebot.model.errors import BrokerError
+from rulebot.record.record import Json, Kind, Record
+from rulebot.run.desk import Desk
+from rulebot.run.start import RunOptions
+from rulebot.store.journal import SqlJournal
+from rulebot.store.latest import remember_engine
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
+from rulebot.store.requests import box_of
 
 AT = datetime(2026, 11, 18, 15, 31, tzinfo=UTC)
 
@@ -155,7 +155,7 @@ def test_all_is_closed_as_the_client_whose_orders_rest(
         came.append(settings)
         raise BrokerError("nobody answers")
 
-    monkeypatch.setattr("engine.run.worlds.ib_world", seen)
+    monkeypatch.setattr("rulebot.run.worlds.ib_world", seen)
     settings: dict[str, Json] = {"gateway": "127.0.0.1:4002", "client_id": client}
     desk = TradingDesk((text_of("seller", **SELLER),))
     started: dict[str, Json] = {"account": "DU1", "specs": {}, "install": "abc123", "settings": settings}
@@ -182,7 +182,7 @@ def test_an_engine_that_closes_all_does_not_say_that_exits_are_watched(
         run.loop = SimpleNamespace(state=SimpleNamespace(facts=SimpleNamespace(events=None)))
         said.extend(start_lines(desk, run))
 
-    monkeypatch.setattr("engine.cli.close_all.drive", drive)
+    monkeypatch.setattr("rulebot.cli.close_all.drive", drive)
     settings: dict[str, Json] = {"gateway": "127.0.0.1:4002", "client_id": 1, "exits_only": True}
     with closing(SqlJournal(open_store(store))) as journal:
         data: dict[str, Json] = {"account": "DU1", "specs": {}, "install": "abc123", "settings": settings}

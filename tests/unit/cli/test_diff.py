@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.cli.main import main
-from engine.spec.shipped import shipped
+from rulebot.cli.main import main
+from rulebot.spec.shipped import shipped
 from tests.unit.compile.document import CONDOR as PLAIN
 
 PUT_LITE = (shipped("specs") / "put_lite.yaml").read_text(encoding="utf-8")
@@ -457,9 +457,9 @@ def test_outside_of_a_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_it_starts_light() -> None:
     folder = str(shipped("specs"))
-    command = [sys.executable, "-X", "importtime", "-m", "engine.cli.main", "diff", folder, folder]
+    command = [sys.executable, "-X", "importtime", "-m", "rulebot.cli.main", "diff", folder, folder]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
-    heavy = ("jsonschema", "sqlalchemy", "ib_async", "numpy", "rich", "asyncio", "engine.adapters", "engine.sim")
-    assert "engine.review.change.compare" in imported
+    heavy = ("jsonschema", "sqlalchemy", "ib_async", "numpy", "rich", "asyncio", "rulebot.adapters", "twsim")
+    assert "rulebot.review.change.compare" in imported
     assert [name for name in imported if name.startswith(heavy)] == []

@@ -11,14 +11,14 @@ from click.testing import CliRunner, Result
 from scan_rows import row, scan_of
 from store_day import small_day
 
-from engine.cli.main import main
-from engine.run.asking_words import structure_name
-from engine.run.looking.shown import ShownLeg
-from engine.run.scan.row import document, head
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.requests import box_of
-from engine.store.scans import keep, scans_file
+from rulebot.cli.main import main
+from rulebot.run.asking_words import structure_name
+from rulebot.run.looking.shown import ShownLeg
+from rulebot.run.scan.row import document, head
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.requests import box_of
+from rulebot.store.scans import keep, scans_file
 
 BOT = "dte0_condor"
 

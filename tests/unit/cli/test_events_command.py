@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.cli.events import events
-from engine.cli.main import main
+from rulebot.cli.events import events
+from rulebot.cli.main import main
 
 
 @pytest.fixture(autouse=True)

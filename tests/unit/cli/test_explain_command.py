@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.cli.main import main
-from engine.spec.load import load_document, load_text
-from engine.spec.shipped import shipped
+from rulebot.cli.main import main
+from rulebot.spec.load import load_document, load_text
+from rulebot.spec.shipped import shipped
 
 BAD = "rulebot: 1\nname: bad\n"
 
@@ -155,17 +155,17 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def refuse(_: Path) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("engine.spec.load.read_bytes", refuse)
+    monkeypatch.setattr("rulebot.spec.load.read_bytes", refuse)
     result = rulebot(str(file))
     assert (result.exit_code, result.stderr) == (3, f"error: cannot read '{file}': Permission denied\n")
 
 
 def test_it_starts_light() -> None:
-    command = [sys.executable, "-X", "importtime", "-m", "engine.cli.main", "explain", str(shipped("specs"))]
+    command = [sys.executable, "-X", "importtime", "-m", "rulebot.cli.main", "explain", str(shipped("specs"))]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
-    heavy = ("jsonschema", "sqlalchemy", "ib_async", "numpy", "rich", "asyncio", "engine.adapters", "engine.sim")
-    assert "engine.review.explain" in imported
+    heavy = ("jsonschema", "sqlalchemy", "ib_async", "numpy", "rich", "asyncio", "rulebot.adapters", "twsim")
+    assert "rulebot.review.explain" in imported
     assert [name for name in imported if name.startswith(heavy)] == []
 
 

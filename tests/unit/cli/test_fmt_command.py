@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.cli.main import main
-from engine.spec.shipped import shipped
+from rulebot.cli.main import main
+from rulebot.spec.shipped import shipped
 
 SPEC = (shipped("specs") / "put_lite.yaml").read_text(encoding="utf-8")
 MESSY = SPEC.replace("  per_day: 1\n", "").replace(
@@ -103,7 +103,7 @@ def test_a_disk_that_fails_leaves_the_file(file: Path, monkeypatch: pytest.Monke
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("engine.spec.whole_file.os.replace", refuse)
+    monkeypatch.setattr("rulebot.spec.whole_file.os.replace", refuse)
     result = fmt(file)
     assert result.exit_code == 3
     assert result.stderr == f"error: cannot write '{file}': No space left on device\n  = help: it is as it was\n"
@@ -126,7 +126,7 @@ def test_nothing_named_is_misuse() -> None:
 
 
 def test_it_starts_light(file: Path) -> None:
-    command = [sys.executable, "-X", "importtime", "-m", "engine.cli.main", "fmt", "--check", str(file)]
+    command = [sys.executable, "-X", "importtime", "-m", "rulebot.cli.main", "fmt", "--check", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     imported = {line.rpartition("|")[2].strip().split(".")[0] for line in done.stderr.splitlines() if "|" in line}
     assert "ruamel" in imported

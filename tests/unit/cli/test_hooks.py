@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 from ruamel.yaml import YAML
 
-from engine.cli import validate
-from engine.cli.main import main
-from engine.spec.shipped import shipped
+from rulebot.cli import validate
+from rulebot.cli.main import main
+from rulebot.spec.shipped import shipped
 
 HOOKS: dict[str, Any] = {
     hook["id"]: hook for hook in YAML(typ="safe").load(Path(__file__).parents[3] / ".pre-commit-hooks.yaml")

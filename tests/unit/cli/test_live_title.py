@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.text import Text
 from store_day import at, condor, position
 
-from engine.cli.live import admitted
-from engine.cli.live_table import LiveTable
-from engine.cli.screen import OWN_CLOCK, closed_lines, framed, live_title, resumed_lines, warnings
-from engine.model.order import OrderStatus, Purpose
-from engine.model.position import HoldReason
-from engine.turn.state import Standing, Trading
+from rulebot.cli.live import admitted
+from rulebot.cli.live_table import LiveTable
+from rulebot.cli.screen import OWN_CLOCK, closed_lines, framed, live_title, resumed_lines, warnings
+from rulebot.model.order import OrderStatus, Purpose
+from rulebot.model.position import HoldReason
+from rulebot.turn.state import Standing, Trading
 
 REAL = "LIVE: REAL MONEY in account U1234567"
 PLAYED = "LIVE, SIMULATED: account U1234567 is played by a simulated gateway, no real money"
@@ -77,9 +77,9 @@ def test_who_confirms_an_account_reads_what_will_trade_it(
     async def offered(settings: object) -> tuple[int, object, str]:
         return 4001, SimpleNamespace(is_simulated=False, told_at=datetime.fromisoformat("2026-11-30T14:00Z")), ""
 
-    monkeypatch.setattr("engine.cli.live._offered", offered)
-    monkeypatch.setattr("engine.run.promotion.admission.missing", lambda asked: [])
-    monkeypatch.setattr("engine.cli.live._is_terminal", lambda: True)
+    monkeypatch.setattr("rulebot.cli.live._offered", offered)
+    monkeypatch.setattr("rulebot.run.promotion.admission.missing", lambda asked: [])
+    monkeypatch.setattr("rulebot.cli.live._is_terminal", lambda: True)
     monkeypatch.setattr("click.prompt", lambda text, **options: " U1234567 ")
     rules = SimpleNamespace(live=SimpleNamespace(account="U1234567"))
     desk: Any = SimpleNamespace(bots=dict.fromkeys(bots), texts=(), account=rules)
@@ -90,7 +90,7 @@ def test_who_confirms_an_account_reads_what_will_trade_it(
 
 @pytest.mark.parametrize("width", [30, 120])
 def test_the_table_bears_it_cut_to_the_width(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.cli.live_table.glance_lines", lambda shown, width: [])
+    monkeypatch.setattr("rulebot.cli.live_table.glance_lines", lambda shown, width: [])
     table = LiveTable(Console(width=width, height=20))
     assert [line.plain for line in table._lines(None)] == [""]  # type: ignore[arg-type]
     table.title = REAL
@@ -102,7 +102,7 @@ def test_the_table_bears_it_cut_to_the_width(width: int, monkeypatch: pytest.Mon
 
 def test_a_table_that_is_too_high_names_what_shows_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """It named `rulebot status`, which says nothing of bots that wait."""
-    monkeypatch.setattr("engine.cli.live_table.glance_lines", lambda shown, width: [Text("")] * 30)
+    monkeypatch.setattr("rulebot.cli.live_table.glance_lines", lambda shown, width: [Text("")] * 30)
     lines = LiveTable(Console(width=80, height=20))._lines(SimpleNamespace(notice=""))  # type: ignore[arg-type]
     assert lines[-1].plain == " 14 more lines: 'rulebot top' has all"
 

@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.cli.main import main
-from engine.spec.files import shipped_names
-from engine.spec.load import load_document
-from engine.spec.shipped import shipped
+from rulebot.cli.main import main
+from rulebot.spec.files import shipped_names
+from rulebot.spec.load import load_document
+from rulebot.spec.shipped import shipped
 
 IN_TIME = ("--date", "2026-10-21")
 """A day on which the dates of events that are shipped do not end soon."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.cli.main import Commands, main
+from rulebot.cli.main import Commands, main
 
 ROOT = Path(__file__).parents[3]
 LEAVES_A_MARK = "from pathlib import Path\nPath({mark!r}).touch()\nraise ImportError\n"
@@ -15,14 +15,14 @@ SHARES_WORK = """
 import subprocess
 import sys
 
-from engine.cli.main import Commands, main
-from engine.run.processes import several
+from rulebot.cli.main import Commands, main
+from rulebot.run.processes import several
 
 
 def work(self, ctx):
     with several(1) as pool:
         print(pool.submit(abs, -7).result())
-    subprocess.run([sys.executable, "-m", "engine.cli.main", "--help"], check=True)
+    subprocess.run([sys.executable, "-m", "rulebot.cli.main", "--help"], check=True)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from engine.cli.main import COMMANDS, main
-from engine.cli.numbers import Number, Whole
+from rulebot.cli.main import COMMANDS, main
+from rulebot.cli.numbers import Number, Whole
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engine.cli.main import main
-from engine.cli.outputs import LEDGER, MODEL, PAGE, SAMPLES, XML, Output, check_output
-from engine.model.errors import MisuseError
-from engine.run.learn.samples import Samples, table_of
-from engine.spec.shipped import shipped
+from rulebot.cli.main import main
+from rulebot.cli.outputs import LEDGER, MODEL, PAGE, SAMPLES, XML, Output, check_output
+from rulebot.model.errors import MisuseError
+from rulebot.run.learn.samples import Samples, table_of
+from rulebot.spec.shipped import shipped
 
 SPEC = shipped("specs") / "put_lite.yaml"
 MODEL_FILE = Path(__file__).parents[3] / "examples" / "models" / "learned.json"

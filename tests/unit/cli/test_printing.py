@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from engine.cli.screen import Screen
+from rulebot.cli.screen import Screen
 
 FULL = Path("/dev/full")
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full")
 
 
 def rulebot(*words: str, to: Any = subprocess.PIPE, **environ: str) -> "subprocess.CompletedProcess[bytes]":
-    command = [sys.executable, "-m", "engine.cli.main", *words]
+    command = [sys.executable, "-m", "rulebot.cli.main", *words]
     return subprocess.run(
         command, stdout=to, stderr=subprocess.PIPE, env=os.environ | environ, timeout=100, check=False
     )
@@ -45,7 +45,7 @@ def test_nobody_reads_on(words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_what_is_closed_goes_nowhere(closed: str) -> None:
     there = subprocess.run(
-        ["sh", "-c", f'"$0" -m engine.cli.main explain vix --format text {closed}', sys.executable],
+        ["sh", "-c", f'"$0" -m rulebot.cli.main explain vix --format text {closed}', sys.executable],
         capture_output=True,
         timeout=100,
         check=False,
@@ -67,9 +67,9 @@ def test_no_engine_ends_because_nothing_can_be_shown(number: int, monkeypatch: p
         raise OSError(number, os.strerror(number))
 
     redirected: list[int] = []
-    monkeypatch.setattr("engine.cli.screen.echo", fail)
-    monkeypatch.setattr("engine.cli.screen.os.dup2", lambda *ends: redirected.append(ends[0]))
-    monkeypatch.setattr("engine.cli.screen.sys.stdout", SimpleNamespace(fileno=lambda: 1, isatty=lambda: False))
+    monkeypatch.setattr("rulebot.cli.screen.echo", fail)
+    monkeypatch.setattr("rulebot.cli.screen.os.dup2", lambda *ends: redirected.append(ends[0]))
+    monkeypatch.setattr("rulebot.cli.screen.sys.stdout", SimpleNamespace(fileno=lambda: 1, isatty=lambda: False))
     screen = Screen(SimpleNamespace(), SimpleNamespace(), plain=True)  # type: ignore[arg-type]
     screen.say("one")
     screen.say("two")

@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner
 from hand_desk import DAY, Desk, kept, text_of
 
-from engine.alerts.find import digest
-from engine.cli.main import main
-from engine.cli.report import days_lines
-from engine.run.outcome import day_outcome
-from engine.store.queries import StoreReader
+from rulebot.alerts.find import digest
+from rulebot.cli.main import main
+from rulebot.cli.report import days_lines
+from rulebot.run.outcome import day_outcome
+from rulebot.store.queries import StoreReader
 
 UNTOLD = "provisional: the commission of 2 fills is not told yet"
 

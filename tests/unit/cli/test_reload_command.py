@@ -9,15 +9,15 @@ from click.testing import CliRunner
 from hand_desk import text_of
 from store_day import at
 
-from engine.cli.main import main
-from engine.record.codec import encode
-from engine.record.record import Json, Kind, Record
-from engine.run.desk import Sources
-from engine.run.promotion.figures import Figures
-from engine.run.promotion.promotion import Promotion
-from engine.run.reread import reread, told_sources
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
+from rulebot.cli.main import main
+from rulebot.record.codec import encode
+from rulebot.record.record import Json, Kind, Record
+from rulebot.run.desk import Sources
+from rulebot.run.promotion.figures import Figures
+from rulebot.run.promotion.promotion import Promotion
+from rulebot.run.reread import reread, told_sources
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
 
 ACCOUNT = """rulebot_account: 1
 about: For a test.

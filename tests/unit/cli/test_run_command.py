@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner, Result
 from free_port import free_port
 
-from engine.cli.main import main
-from engine.cli.run import _paper_world
-from engine.run.settings import Settings
-from engine.store.open import open_store
+from rulebot.cli.main import main
+from rulebot.cli.run import _paper_world
+from rulebot.run.settings import Settings
+from rulebot.store.open import open_store
 
 ROOT = Path(__file__).parents[3]
 SPEC = str(ROOT / "specs" / "put_lite.yaml")

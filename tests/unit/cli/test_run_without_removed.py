@@ -9,12 +9,12 @@ from free_port import free_port
 from hand_desk import text_of
 from store_day import at, entity, position
 
-from engine.cli.main import main
-from engine.record.record import Json, Kind, Record
-from engine.run.desk import load_desk
-from engine.run.reread import reread, told_limits, told_sources, told_specs
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
+from rulebot.cli.main import main
+from rulebot.record.record import Json, Kind, Record
+from rulebot.run.desk import load_desk
+from rulebot.run.reread import reread, told_limits, told_sources, told_specs
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
 
 ACCOUNT = "rulebot_account: 1\nabout: Limits of a test.\naccount: DU1234567\nrisk: {max_open: 3}\n"
 PATHS = ("specs/one.yaml", "specs/two.yaml")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from rich.text import Text
 
-from engine.cli.glance_text import cut
-from engine.cli.say import harmless
+from rulebot.cli.glance_text import cut
+from rulebot.cli.say import harmless
 
 ENGINE = Path(__file__).parents[3] / "engine"
 ECHOES = re.compile(r"click\.s?echo\w*\(")
@@ -40,7 +40,7 @@ def test_a_line_of_a_table_keeps_its_colours() -> None:
 
 def said_to(stream: int) -> None:
     """Have a process say on a stream what writes over itself."""
-    words = [sys.executable, "-c", r"from engine.cli.say import say; say('one\rtwo')"]
+    words = [sys.executable, "-c", r"from rulebot.cli.say import say; say('one\rtwo')"]
     subprocess.run(words, stdout=stream, check=True, timeout=100)
     os.close(stream)
 
@@ -65,7 +65,7 @@ def test_a_terminal_gets_it_harmless() -> None:
 def test_a_misuse_that_names_something_steers_no_terminal(words: tuple[str, ...]) -> None:
     """Of a store of somebody else's `rulebot chart` names the bots, and click wrote them as they are."""
     read, write = os.openpty()
-    found = subprocess.run([sys.executable, "-m", "engine.cli.main", *words], stderr=write, check=False, timeout=100)
+    found = subprocess.run([sys.executable, "-m", "rulebot.cli.main", *words], stderr=write, check=False, timeout=100)
     os.close(write)
     told = os.read(read, 10_000)
     os.close(read)

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from engine.cli import stopper as stopping
-from engine.cli.stopper import Stopper
-from engine.model.event import Request
-from engine.run.inbox import clear_box, post
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
+from rulebot.cli import stopper as stopping
+from rulebot.cli.stopper import Stopper
+from rulebot.model.event import Request
+from rulebot.run.inbox import clear_box, post
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
 
 
 async def waits(store: Path, *asked: Request) -> bool:

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner, Result
 from engine_day import sound_day
 
-from engine.cli.main import main
-from engine.record.record import Kind, Record
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
+from rulebot.cli.main import main
+from rulebot.record.record import Kind, Record
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
 
 
 @pytest.fixture

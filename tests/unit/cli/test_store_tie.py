@@ -8,10 +8,10 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.cli.main import main
-from engine.store.finance.books import Fill
-from engine.store.finance.contract import occ_symbol
-from engine.store.queries import Run, StoreReader
+from rulebot.cli.main import main
+from rulebot.store.finance.books import Fill
+from rulebot.store.finance.contract import occ_symbol
+from rulebot.store.queries import Run, StoreReader
 
 
 def line(fill: Fill) -> str:

@@ -8,10 +8,10 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.cli.main import main
-from engine.compile.lifecycle import LIFECYCLE
-from engine.run.trial.coverage import CHAOS, WALKS, Covered
-from engine.spec.shipped import shipped
+from rulebot.cli.main import main
+from rulebot.compile.lifecycle import LIFECYCLE
+from rulebot.run.trial.coverage import CHAOS, WALKS, Covered
+from rulebot.spec.shipped import shipped
 
 FINE = """
   - name: a broken quote alone does nothing

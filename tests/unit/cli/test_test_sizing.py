@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engine.cli.main import main
+from rulebot.cli.main import main
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 

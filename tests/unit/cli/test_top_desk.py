@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 from store_day import WATCHER, at
 
-from engine.alerts.alert import Alert, Grade
-from engine.alerts.outbox import Outbox
-from engine.alerts.teller import outbox_path
-from engine.cli.top import Desk
-from engine.cli.top_keys import Focus, Question, after_key
-from engine.model.errors import StoreError
-from engine.model.event import Request
-from engine.record.record import Kind, Record
-from engine.run.asking_words import ACKNOWLEDGE_ALL
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.requests import box_of
+from rulebot.alerts.alert import Alert, Grade
+from rulebot.alerts.outbox import Outbox
+from rulebot.alerts.teller import outbox_path
+from rulebot.cli.top import Desk
+from rulebot.cli.top_keys import Focus, Question, after_key
+from rulebot.model.errors import StoreError
+from rulebot.model.event import Request
+from rulebot.record.record import Kind, Record
+from rulebot.run.asking_words import ACKNOWLEDGE_ALL
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.requests import box_of
 
 
 def seen(place: Path) -> Desk:

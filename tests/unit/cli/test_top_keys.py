@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from engine.cli.terminal import keys_in
-from engine.cli.top_keys import KEYS, Focus, Question, Row, after_key, present, rows_of
-from engine.model.event import Request
-from engine.run import asking_words as words
-from engine.web.picture import BotLine, Picture, PositionLine
+from rulebot.cli.terminal import keys_in
+from rulebot.cli.top_keys import KEYS, Focus, Question, Row, after_key, present, rows_of
+from rulebot.model.event import Request
+from rulebot.run import asking_words as words
+from rulebot.web.picture import BotLine, Picture, PositionLine
 
 
 def position(bot: str, number: int = 1, state: str = "open") -> PositionLine:

@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from engine.cli.train import _own_models
-from engine.cli.train_text import report_lines
-from engine.run.desk import load_desk
-from engine.run.learn.report import KindFigures, Report
+from rulebot.cli.train import _own_models
+from rulebot.cli.train_text import report_lines
+from rulebot.run.desk import load_desk
+from rulebot.run.learn.report import KindFigures, Report
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 AT = datetime(2025, 1, 2, 15, 30, tzinfo=UTC)

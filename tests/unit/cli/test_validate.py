@@ -8,17 +8,17 @@ from time import process_time
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.cli.main import COMMANDS, main
-from engine.cli.validate import problems_in
-from engine.spec.shipped import shipped
+from rulebot.cli.main import COMMANDS, main
+from rulebot.cli.validate import problems_in
+from rulebot.spec.shipped import shipped
 
 DEFECTS = Path(__file__).parents[2] / "snapshot" / "defects"
 NOT_FOR_VALIDATE = ("sqlalchemy", "numpy", "ib_async", "rich", "asyncio", "transitions", "jsonschema")
-FOR_EVENTS = {"engine.run", "engine.run.calendars", "engine.run.calendar_file"} | {
-    "engine.store",
-    "engine.store.folders",
+FOR_EVENTS = {"rulebot.run", "rulebot.run.calendars", "rulebot.run.calendar_file"} | {
+    "rulebot.store",
+    "rulebot.store.folders",
 }
-NOT_OURS = ("engine.sim", "engine.store", "engine.adapters", "engine.run")
+NOT_OURS = ("twsim", "rulebot.store", "rulebot.adapters", "rulebot.run")
 
 
 def rulebot(*arguments: str) -> Result:
@@ -152,18 +152,18 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def refuse(_: Path) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("engine.spec.load.read_bytes", refuse)
+    monkeypatch.setattr("rulebot.spec.load.read_bytes", refuse)
     result = rulebot("validate", str(file))
     assert (result.exit_code, result.stderr) == (3, f"error: cannot read '{file}': Permission denied\n")
 
 
 def test_help_lists_commands_without_importing_them() -> None:
     code = (
-        "import sys; from engine.cli.main import main; main(['-h'], standalone_mode=False); print(sorted(sys.modules))"
+        "import sys; from rulebot.cli.main import main; main(['-h'], standalone_mode=False); print(sorted(sys.modules))"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "validate  Check specs" in shown
-    assert "'engine.cli.validate'" not in shown
+    assert "'rulebot.cli.validate'" not in shown
     assert "jsonschema" not in shown
 
 
@@ -184,14 +184,14 @@ def test_a_spec_is_checked_in_a_fraction_of_a_second() -> None:
 
 
 def imported_for(spec: str) -> set[str]:
-    command = [sys.executable, "-X", "importtime", "-m", "engine.cli.main", "validate", str(shipped("specs") / spec)]
+    command = [sys.executable, "-X", "importtime", "-m", "rulebot.cli.main", "validate", str(shipped("specs") / spec)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
 
 
 def test_validate_starts_light() -> None:
     imported = imported_for("dte0_condor.yaml")
-    assert "engine.compile.build" in imported
+    assert "rulebot.compile.build" in imported
     assert [name for name in imported if name.split(".")[0] in NOT_FOR_VALIDATE or name.startswith(NOT_OURS)] == []
 
 

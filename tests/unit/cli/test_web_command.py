@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from engine.cli import web
-from engine.cli.main import main
+from rulebot.cli import web
+from rulebot.cli.main import main
 
 
 def test_a_log_that_cannot_be_written_keeps_nobody_from_the_page(
@@ -32,7 +32,7 @@ def test_a_page_without_its_packages_is_refused_before_anything_runs(
 ) -> None:
     """Installed without the extra, `rulebot serve` ended in a traceback, with its engine begun."""
     monkeypatch.chdir(tmp_path)
-    for module in ("engine.web.app", "engine.web.live"):
+    for module in ("rulebot.web.app", "rulebot.web.live"):
         monkeypatch.setitem(sys.modules, module, None)
     found = CliRunner().invoke(main, ["serve", "--paper", "--sim", "put_lite"])
     assert (found.exit_code, found.stdout, Path("runs").exists()) == (2, "", False)
@@ -78,8 +78,8 @@ def test_a_service_that_trades_is_checked_before_each_open_as_it_runs(
         seen.append(check_up)
         return SimpleNamespace(stay=lambda: None, close=lambda: None)
 
-    monkeypatch.setattr("engine.cli.serve.Page", page)
-    monkeypatch.setattr("engine.cli.serve.run_with", lambda options, page: None)
+    monkeypatch.setattr("rulebot.cli.serve.Page", page)
+    monkeypatch.setattr("rulebot.cli.serve.run_with", lambda options, page: None)
     for waits in (["--wait-for-gateway"], []):
         assert CliRunner().invoke(main, ["serve", *waits, *words, "put_lite"]).exit_code == 0
     first, second = seen
@@ -87,5 +87,5 @@ def test_a_service_that_trades_is_checked_before_each_open_as_it_runs(
     if checked is None:
         assert first == []
         return
-    assert first[1:5] == ["-m", "engine.cli.main", "doctor", checked[0]]
+    assert first[1:5] == ["-m", "rulebot.cli.main", "doctor", checked[0]]
     assert first[5:] == ["--no-audit", "--format", "json", *checked[1:], "put_lite"]

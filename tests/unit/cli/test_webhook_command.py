@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.cli.main import main
-from engine.model.event import HookCame
-from engine.record.record import Kind, Record
-from engine.run.desk import load_desk
-from engine.run.inbox import Inbox
-from engine.run.reread import told_specs
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
+from rulebot.cli.main import main
+from rulebot.model.event import HookCame
+from rulebot.record.record import Kind, Record
+from rulebot.run.desk import load_desk
+from rulebot.run.inbox import Inbox
+from rulebot.run.reread import told_specs
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 

@@ -7,11 +7,11 @@ import pytest
 from click.testing import CliRunner
 from hand_desk import SELLER, Desk, clock, kept, text_of
 
-from engine.cli.why import why
-from engine.record.record import Kind, Record
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
+from rulebot.cli.why import why
+from rulebot.record.record import Kind, Record
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
 
 FRIDAY, SATURDAY = date(2026, 11, 20), date(2026, 11, 21)
 

@@ -12,20 +12,20 @@ from click.testing import CliRunner
 from scan_rows import row
 from store_day import small_day
 
-from engine.cli.compare import _told
-from engine.cli.main import as_it_fits, main
-from engine.cli.scan_text import symbol_lines
-from engine.cli.status import _position_lines
-from engine.cli.summary import NOTHING, tables
-from engine.cli.sweep_text import sweep_lines
-from engine.cli.width import LEAST, echo, fitted, hung, prose_width, table, terminal_width
-from engine.run.scan.row import document
-from engine.run.sweep.sweep import variant_of
-from engine.run.sweep.variant import Variant
-from engine.run.sweep.vary import axis
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import OBSERVE
+from rulebot.cli.compare import _told
+from rulebot.cli.main import as_it_fits, main
+from rulebot.cli.scan_text import symbol_lines
+from rulebot.cli.status import _position_lines
+from rulebot.cli.summary import NOTHING, tables
+from rulebot.cli.sweep_text import sweep_lines
+from rulebot.cli.width import LEAST, echo, fitted, hung, prose_width, table, terminal_width
+from rulebot.run.scan.row import document
+from rulebot.run.sweep.sweep import variant_of
+from rulebot.run.sweep.variant import Variant
+from rulebot.run.sweep.vary import axis
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import OBSERVE
 
 SPECS = Path(__file__).parents[3] / "specs"
 
@@ -52,12 +52,12 @@ def test_a_terminal_says_how_wide_it_is(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_what_was_typed_wrongly_is_said_between_words_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """The terminal broke it anywhere: known are dte0_condor, put_, and `lite` below it."""
-    monkeypatch.setattr("engine.cli.main.sys.stderr", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("rulebot.cli.main.sys.stderr", SimpleNamespace(isatty=lambda: True))
     monkeypatch.setenv("COLUMNS", "80")
     told = "no bot 'nobody' in live.db; known are calm_tape_condor, dte0_condor, put_lite"
     assert as_it_fits(told) == told.replace(" put_lite", "\n  put_lite")
     assert as_it_fits(f"as short as this\n{told}") == f"as short as this\n{told}"
-    monkeypatch.setattr("engine.cli.main.sys.stderr", SimpleNamespace(isatty=lambda: False))
+    monkeypatch.setattr("rulebot.cli.main.sys.stderr", SimpleNamespace(isatty=lambda: False))
     assert as_it_fits(told) == told
 
 
@@ -66,7 +66,7 @@ def test_what_was_typed_wrongly_is_said_between_words_too(monkeypatch: pytest.Mo
     [("explain", "calm_tape_condor"), ("explain", "monthly_condor"), ("diff", "put_lite", "dte0_condor")],
 )
 def test_what_is_read_fits_the_terminal(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.cli.width.terminal_width", lambda: 80)
+    monkeypatch.setattr("rulebot.cli.width.terminal_width", lambda: 80)
     command, *names = words
     files = [str(SPECS / f"{name}.yaml") for name in names]
     narrow = CliRunner().invoke(main, [command, *files]).output
@@ -80,11 +80,11 @@ def test_what_is_read_fits_the_terminal(words: tuple[str, ...], monkeypatch: pyt
 def test_bots_and_positions_fit_the_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RULEBOT_DATA", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("engine.cli.list.terminal_width", lambda: 60)
+    monkeypatch.setattr("rulebot.cli.list.terminal_width", lambda: 60)
     shown = CliRunner().invoke(main, ["list", str(SPECS / "put_lite.yaml")]).output
     assert shown.startswith(" bot       state    file\n put_lite  stopped  "), shown
     assert " not in 60 columns: spec, mode, last activity; --format json has all\n" in shown
-    monkeypatch.setattr("engine.cli.status.terminal_width", lambda: 90)
+    monkeypatch.setattr("rulebot.cli.status.terminal_width", lambda: 90)
     [head, row, lacking] = _position_lines([POSITION])
     names = ["bot", "position", "P/L", "protection", "at", "the", "broker", "resting", "target"]
     assert head.split() == names
@@ -222,7 +222,7 @@ def test_what_goes_over_hangs_below_its_text(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_what_is_refused_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.cli.width.error_width", lambda: 70)
+    monkeypatch.setattr("rulebot.cli.width.error_width", lambda: 70)
     words = ("backtest", str(SPECS / "put_lite.yaml"), "--data", "nowhere")
     narrow = CliRunner().invoke(main, words).stderr
     monkeypatch.undo()
@@ -241,7 +241,7 @@ def test_what_a_store_is_fits_the_terminal(
     monkeypatch.chdir(tmp_path)
     with closing(SqlJournal(open_store(Path("s.db")))) as journal:
         journal.append([replace(started, data={**started.data, "settings": settings}), *others], durable=True)
-    monkeypatch.setattr("engine.cli.width.terminal_width", lambda: 80)
+    monkeypatch.setattr("rulebot.cli.width.terminal_width", lambda: 80)
     lines = CliRunner().invoke(main, [*words, "--store", "s.db"]).output.splitlines()
     assert lines[-1].endswith("by a model (natural)")
     assert max(map(len, lines)) <= 80
@@ -258,8 +258,8 @@ def test_what_is_said_in_sentences_fits_the_terminal(
     Path("none.json").write_text("[]")
     said = [*words, "--store", "s.db"] if words[0] == "pause" else [*words]
     whole = CliRunner().invoke(main, said).output
-    monkeypatch.setattr("engine.cli.width.terminal_width", lambda: 40)
-    monkeypatch.setattr("engine.cli.width.error_width", lambda: 40)
+    monkeypatch.setattr("rulebot.cli.width.terminal_width", lambda: 40)
+    monkeypatch.setattr("rulebot.cli.width.error_width", lambda: 40)
     narrow = CliRunner().invoke(main, said).output
     assert narrow.split() == whole.split()
     assert len(narrow.splitlines()) > len(whole.splitlines())
@@ -274,7 +274,7 @@ def test_a_problem_of_a_spec_fits_the_terminal_but_for_its_line(
     text = (SPECS / "put_lite.yaml").read_text(encoding="utf-8").replace("vix_change", "vix_chnage")
     Path("put_lite.yaml").write_text(text, encoding="utf-8")
     head, line, caret, *more = CliRunner().invoke(main, ["validate", "put_lite.yaml"]).output.splitlines()
-    monkeypatch.setattr("engine.cli.width.terminal_width", lambda: 30)
+    monkeypatch.setattr("rulebot.cli.width.terminal_width", lambda: 30)
     narrow = CliRunner().invoke(main, ["validate", "put_lite.yaml"]).output.splitlines()
     at = narrow.index(line)
     assert (" ".join(map(str.strip, narrow[:at])), narrow[at + 1]) == (head, caret)
@@ -283,7 +283,7 @@ def test_a_problem_of_a_spec_fits_the_terminal_but_for_its_line(
 
 
 def test_several_lines_are_fitted_each(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("engine.cli.width.terminal_width", lambda: 10)
+    monkeypatch.setattr("rulebot.cli.width.terminal_width", lambda: 10)
     echo("one two three\n four five six")
     assert capsys.readouterr().out == "one two\n  three\n four five\n   six\n"
 
@@ -306,7 +306,7 @@ def test_a_sentence_stands_below_its_row_where_there_is_no_room_beside_it(monkey
         "   at     rule    because",
         "   10:30  target  the shadow's: -9.1% at least 50%: 59.1% too little",
     ]
-    monkeypatch.setattr("engine.cli.compare.terminal_width", lambda: 60)
+    monkeypatch.setattr("rulebot.cli.compare.terminal_width", lambda: 60)
     assert list(_told(rows)) == [
         "   at     rule",
         "   10:30  target",

@@ -2,10 +2,10 @@
 
 from functools import lru_cache
 
-from engine.compile.build import build_plan, check
-from engine.compile.plan import Plan
-from engine.spec.diagnostic import Diagnostic
-from engine.spec.load import load_text
+from rulebot.compile.build import build_plan, check
+from rulebot.compile.plan import Plan
+from rulebot.spec.diagnostic import Diagnostic
+from rulebot.spec.load import load_text
 
 CONDOR = """\
 rulebot: 1

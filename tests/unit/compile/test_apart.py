@@ -2,9 +2,9 @@
 
 import pytest
 
-from engine.compile.build import build_plan
-from engine.compile.plan import Plan
-from engine.spec.load import load_text
+from rulebot.compile.build import build_plan
+from rulebot.compile.plan import Plan
+from rulebot.spec.load import load_text
 from tests.unit.compile.document import changed, places
 
 SIDES = {"short_put": "short_put", "long_put": "short_put", "short_call": "short_call", "long_call": "short_call"}

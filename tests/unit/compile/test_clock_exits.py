@@ -3,8 +3,8 @@
 import pytest
 from hand_desk import text_of
 
-from engine.compile.build import build_plan
-from engine.spec.load import load_text
+from rulebot.compile.build import build_plan
+from rulebot.spec.load import load_text
 
 SLOW = "{start: mid, step: 0.05, wait: 60s, tries: 6, then: cancel}"
 

@@ -7,16 +7,16 @@ from itertools import combinations, product
 
 import pytest
 
-from engine.compile.build import build_plan, check
-from engine.compile.expiries import ends_no_earlier
-from engine.compile.lint.look import Outside
-from engine.compile.plan import Plan
-from engine.evaluate.listings import expiry_on, is_monthly
-from engine.model.contract import Option, Right
-from engine.model.facts import EventCalendar
-from engine.model.payoff import best_case, worst_case
-from engine.spec.load import load_text
-from engine.spec.nouns.legs import DteRule, Expiry
+from rulebot.compile.build import build_plan, check
+from rulebot.compile.expiries import ends_no_earlier
+from rulebot.compile.lint.look import Outside
+from rulebot.compile.plan import Plan
+from rulebot.evaluate.listings import expiry_on, is_monthly
+from rulebot.model.contract import Option, Right
+from rulebot.model.facts import EventCalendar
+from rulebot.model.payoff import best_case, worst_case
+from rulebot.spec.load import load_text
+from rulebot.spec.nouns.legs import DteRule, Expiry
 
 FRONT = "front: {sell: put, expiry: {dte: {nearest: 4}}, strike: {delta: 0.30}}"
 BACK = "back: {buy: put, expiry: {dte: {nearest: 11}}, strike: {at: front}}"

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from engine.compile.build import build_plan
-from engine.compile.plan import Plan
-from engine.spec.load import load_text
+from rulebot.compile.build import build_plan
+from rulebot.compile.plan import Plan
+from rulebot.spec.load import load_text
 
 STOCK = "stock: {buy: shares}"
 SOLD = "short_call: {sell: call, strike: {delta: 0.30}}"

@@ -3,8 +3,8 @@
 import pytest
 from document import changed, places, plan_of, problems
 
-from engine.compile.plan import Arithmetic, Call, Compare, Constant, Op, Quantity, Text
-from engine.spec.load import load_text
+from rulebot.compile.plan import Arithmetic, Call, Compare, Constant, Op, Quantity, Text
+from rulebot.spec.load import load_text
 
 LETS = """let:
   day_move: {expected_move: {asof: open}}

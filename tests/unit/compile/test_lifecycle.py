@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from engine.compile.build import build_plan
-from engine.compile.lifecycle import LIFECYCLE, ROWS, faults_of, sound
-from engine.compile.plan import Row
-from engine.model.errors import InvariantError
-from engine.spec.load import load_document
-from engine.spec.shipped import shipped
+from rulebot.compile.build import build_plan
+from rulebot.compile.lifecycle import LIFECYCLE, ROWS, faults_of, sound
+from rulebot.compile.plan import Row
+from rulebot.model.errors import InvariantError
+from rulebot.spec.load import load_document
+from rulebot.spec.shipped import shipped
 
 
 def test_the_table_is_sound() -> None:
@@ -40,7 +40,7 @@ def test_a_broken_table_is_told(rows: tuple[Row, ...], fault: str) -> None:
 
 def test_every_plan_is_built_with_a_table_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = replace(LIFECYCLE, rows=(*ROWS, Row("opne", "x", "open")))
-    monkeypatch.setattr("engine.compile.build.LIFECYCLE", broken)
+    monkeypatch.setattr("rulebot.compile.build.LIFECYCLE", broken)
     loaded = load_document(shipped("specs") / "put_lite.yaml")
     assert loaded.spec is not None
     with pytest.raises(InvariantError, match="opne"):

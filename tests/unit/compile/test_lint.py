@@ -6,17 +6,17 @@ from datetime import date
 import pytest
 from document import CONDOR as SAFE
 
-from engine.compile.build import check, check_together
-from engine.compile.lint.look import Outside
-from engine.compile.lint.reach import NATURE
-from engine.compile.plan import ExitPlan
-from engine.compile.vocabulary import VOCABULARY
-from engine.model.facts import EventCalendar
-from engine.model.session import half_days
-from engine.spec.diagnostic import Diagnostic, Severity
-from engine.spec.load import load_text
-from engine.spec.nouns.entry import Entry
-from engine.spec.nouns.exits import Exit
+from rulebot.compile.build import check, check_together
+from rulebot.compile.lint.look import Outside
+from rulebot.compile.lint.reach import NATURE
+from rulebot.compile.plan import ExitPlan
+from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.model.facts import EventCalendar
+from rulebot.model.session import half_days
+from rulebot.spec.diagnostic import Diagnostic, Severity
+from rulebot.spec.load import load_text
+from rulebot.spec.nouns.entry import Entry
+from rulebot.spec.nouns.exits import Exit
 
 TODAY = date(2026, 11, 2)
 ENDS = EventCalendar(

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from engine.compile.build import build_plan
-from engine.compile.features import FEATURES, VERSION, inputs_at, usual_features
-from engine.compile.measures.measure import Place
-from engine.compile.plan import Plan
-from engine.compile.problem import Fault
-from engine.evaluate.measure import reader_of
-from engine.evaluate.reading import context_of
-from engine.spec.load import load_document
+from rulebot.compile.build import build_plan
+from rulebot.compile.features import FEATURES, VERSION, inputs_at, usual_features
+from rulebot.compile.measures.measure import Place
+from rulebot.compile.plan import Plan
+from rulebot.compile.problem import Fault
+from rulebot.evaluate.measure import reader_of
+from rulebot.evaluate.reading import context_of
+from rulebot.spec.load import load_document
 
 ROOT = Path(__file__).parents[3]
 OF_VERSION_1 = (

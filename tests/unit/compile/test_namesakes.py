@@ -3,8 +3,8 @@
 import pytest
 from document import changed, problems
 
-from engine.model.contract import INDICES, product
-from engine.model.namesakes import NAMESAKES
+from rulebot.model.contract import INDICES, product
+from rulebot.model.namesakes import NAMESAKES
 from tests.unit.review.test_sections import told
 
 

@@ -4,8 +4,8 @@ import pytest
 from document import CONDOR
 from sound_bots import CALENDAR, PAIR, PUT, SPREAD
 
-from engine.compile.build import check
-from engine.spec.load import load_text
+from rulebot.compile.build import check
+from rulebot.spec.load import load_text
 
 VIX = "    - vix: {between: [12, 22]}\n"
 REQUIRE = "    - credit: {at_least: 0.50}\n"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import sound_bots
 
-from engine.compile.build import check
-from engine.spec.load import load_text
+from rulebot.compile.build import check
+from rulebot.spec.load import load_text
 
 ROOT = Path(__file__).parents[3]
 ROWS = list(csv.reader((Path(__file__).parent / "nonsense.csv").read_text(encoding="utf-8").splitlines()))[1:]

@@ -3,10 +3,10 @@
 import pytest
 from document import CONDOR, changed, places, plan_of, problems
 
-from engine.compile.build import build_plan
-from engine.compile.problem import CODES
-from engine.spec.load import load_text
-from engine.spec.nouns.order import Then
+from rulebot.compile.build import build_plan
+from rulebot.compile.problem import CODES
+from rulebot.spec.load import load_text
+from rulebot.spec.nouns.order import Then
 
 VIX = "- vix: {between: [12, 22]}"
 ALL_LEGS = "short_put, long_put, short_call, long_call"

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.compile.build import build_plan, check
-from engine.compile.plan import ProtectPlan
-from engine.spec.load import load_text
-from engine.spec.shipped import shipped
+from rulebot.compile.build import build_plan, check
+from rulebot.compile.plan import ProtectPlan
+from rulebot.spec.load import load_text
+from rulebot.spec.shipped import shipped
 
 CONDOR = (shipped("specs") / "dte0_condor.yaml").read_text(encoding="utf-8")
 SELLER = (shipped("specs") / "spy_put_seller.yaml").read_text(encoding="utf-8")

@@ -2,10 +2,10 @@
 
 import pytest
 
-from engine.compile.plan import Call, Needs, Quantity
-from engine.compile.series import DAY, depth, series_of
-from engine.model.contract import Right
-from engine.model.market import Extra
+from rulebot.compile.plan import Call, Needs, Quantity
+from rulebot.compile.series import DAY, depth, series_of
+from rulebot.model.contract import Right
+from rulebot.model.market import Extra
 from tests.unit.compile.document import CONDOR, changed, plan_of
 
 WHEN = CONDOR[CONDOR.index("    - vix: {") : CONDOR.index("legs:")]

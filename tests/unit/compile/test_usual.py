@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from document import changed, problems
 
-from engine.compile.measures.usual import USUAL, Scale
-from engine.compile.plan import Quantity
-from engine.compile.vocabulary import VOCABULARY
+from rulebot.compile.measures.usual import USUAL, Scale
+from rulebot.compile.plan import Quantity
+from rulebot.compile.vocabulary import VOCABULARY
 
 WITHOUT_NUMBERS = {Quantity.TRUTH, Quantity.TEXT}
 VIX = "    - vix: {between: [12, 22]}\n"

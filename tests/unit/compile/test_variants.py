@@ -3,7 +3,7 @@
 import pytest
 from document import plan_of, problems
 
-from engine.compile.plan import Plan, Quantity
+from rulebot.compile.plan import Plan, Quantity
 
 HEAD = """\
 rulebot: 1

@@ -5,11 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from engine.decide.account_rules import AccountFacts, Known, reads_margin, rules_problem
-from engine.evaluate.exposure import Exposure, Greeks
-from engine.model.session import session_on
-from engine.spec.load import load_text
-from engine.spec.nouns.condition import Condition
+from rulebot.decide.account_rules import AccountFacts, Known, reads_margin, rules_problem
+from rulebot.evaluate.exposure import Exposure, Greeks
+from rulebot.model.session import session_on
+from rulebot.spec.load import load_text
+from rulebot.spec.nouns.condition import Condition
 
 TODAY = session_on(date(2026, 11, 18))
 HALF_DAY = session_on(date(2026, 11, 27))

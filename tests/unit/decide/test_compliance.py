@@ -5,10 +5,10 @@ from datetime import date
 
 import pytest
 
-from engine.decide.bot_day import BotDay
-from engine.decide.compliance import grown, row_of, with_row
-from engine.model.halt import Halt, Shut
-from engine.spec.spec import Growth
+from rulebot.decide.bot_day import BotDay
+from rulebot.decide.compliance import grown, row_of, with_row
+from rulebot.model.halt import Halt, Shut
+from rulebot.spec.spec import Growth
 
 TEXT = "abc"
 STEPS = Growth(start=1, step=2, sessions=20)

@@ -7,17 +7,17 @@ from decimal import Decimal
 import pytest
 from hand_desk import DAY, HALF_DAY, bot_of, clock, text_of
 
-from engine.compile.lifecycle import LIFECYCLE
-from engine.compile.lint.wording import window_words
-from engine.compile.plan import DayBounds
-from engine.decide.bot_day import BotDay
-from engine.decide.limits import Cap, DayTrades, Proposal, refusal
-from engine.decide.machine import can, next_state
-from engine.decide.opportunity import Opportunity, opportunity
-from engine.model.errors import InvariantError
-from engine.model.halt import Halt
-from engine.model.session import session_from
-from engine.spec.load import load_text
+from rulebot.compile.lifecycle import LIFECYCLE
+from rulebot.compile.lint.wording import window_words
+from rulebot.compile.plan import DayBounds
+from rulebot.decide.bot_day import BotDay
+from rulebot.decide.limits import Cap, DayTrades, Proposal, refusal
+from rulebot.decide.machine import can, next_state
+from rulebot.decide.opportunity import Opportunity, opportunity
+from rulebot.model.errors import InvariantError
+from rulebot.model.halt import Halt
+from rulebot.model.session import session_from
+from rulebot.spec.load import load_text
 
 FREE = Proposal(
     at=clock("10:00"),

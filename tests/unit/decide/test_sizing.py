@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from engine.decide.sizing import Fitting, Priced, fitting, floor_of
-from engine.spec.nouns.condition import Amount, Unit
-from engine.spec.spec import Fits, Size
+from rulebot.decide.sizing import Fitting, Priced, fitting, floor_of
+from rulebot.spec.nouns.condition import Amount, Unit
+from rulebot.spec.spec import Fits, Size
 
 RICH = Decimal(100_000)
 

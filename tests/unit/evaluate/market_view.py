@@ -6,16 +6,16 @@ from decimal import Decimal
 from math import nan
 from typing import Any
 
-from engine.compile.plan import Call, Expiry, Quantity
-from engine.compile.vocabulary import VOCABULARY
-from engine.evaluate.measure import reader_of
-from engine.evaluate.reading import Context, Reading
-from engine.evaluate.snapshot import Held, LegView, View
-from engine.model.contract import Option, Right, Underlying
-from engine.model.facts import Facts, Listing
-from engine.model.market import Board
-from engine.model.session import Session, session_on
-from engine.spec.nouns.legs import DteRule
+from rulebot.compile.plan import Call, Expiry, Quantity
+from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.evaluate.measure import reader_of
+from rulebot.evaluate.reading import Context, Reading
+from rulebot.evaluate.snapshot import Held, LegView, View
+from rulebot.model.contract import Option, Right, Underlying
+from rulebot.model.facts import Facts, Listing
+from rulebot.model.market import Board
+from rulebot.model.session import Session, session_on
+from rulebot.spec.nouns.legs import DteRule
 
 DAY = date(2026, 11, 18)
 CONTEXT = Context(

@@ -3,10 +3,10 @@
 import pytest
 from market_view import NAN, NOW, condor, read, view
 
-from engine.compile.measures.measure import Place
-from engine.compile.vocabulary import VOCABULARY
-from engine.evaluate.reading import AtLeast, Unknown
-from engine.evaluate.snapshot import View
+from rulebot.compile.measures.measure import Place
+from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.evaluate.reading import AtLeast, Unknown
+from rulebot.evaluate.snapshot import View
 
 OF_LEGS = ("leg_delta", "leg_gamma", "leg_theta", "leg_vega")
 OF_STRUCTURE = ("position_delta", "position_gamma", "position_theta", "position_vega")

@@ -5,10 +5,10 @@ from math import exp, pi, sqrt
 import pytest
 from market_view import CONTEXT, DAY, condor, option, read, view
 
-from engine.evaluate.measure_volatility import Outlook, outlook
-from engine.evaluate.reading import Reading, Unknown
-from engine.evaluate.snapshot import LegView, View
-from engine.model.contract import Right
+from rulebot.evaluate.measure_volatility import Outlook, outlook
+from rulebot.evaluate.reading import Reading, Unknown
+from rulebot.evaluate.snapshot import LegView, View
+from rulebot.model.contract import Right
 
 PUT, CALL = Right.PUT, Right.CALL
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.evaluate.indicators import adx, ema, rsi, sma, vwap
+from rulebot.evaluate.indicators import adx, ema, rsi, sma, vwap
 
 WILDER_CLOSES = (
     "44.3389 44.0902 44.1497 43.6124 44.3278 44.8264 45.0955 45.4245 45.8433 46.0826 45.8931 46.0328 45.6140 46.2820 "

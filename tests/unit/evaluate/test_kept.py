@@ -6,13 +6,13 @@ from datetime import date
 import pytest
 from market_view import CONTEXT, NOW, YEAR, ranked, session, view
 
-from engine.compile.plan import Call, Holds, Quantity
-from engine.compile.vocabulary import VOCABULARY
-from engine.evaluate.measure import reader_of
-from engine.evaluate.reading import Read, Unknown
-from engine.evaluate.rules import Judge, compile_test
-from engine.model.facts import Bar, Bars, EventCalendar, EventDay, Facts
-from engine.model.session import session_after, session_before
+from rulebot.compile.plan import Call, Holds, Quantity
+from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.evaluate.measure import reader_of
+from rulebot.evaluate.reading import Read, Unknown
+from rulebot.evaluate.rules import Judge, compile_test
+from rulebot.model.facts import Bar, Bars, EventCalendar, EventDay, Facts
+from rulebot.model.session import session_after, session_before
 
 CPI = date(2026, 11, 19)
 """The day after that of the view."""

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from engine.evaluate import listings
-from engine.evaluate.listings import multiples, options_of, place_among_listed, place_of
-from engine.model.contract import Right
+from rulebot.evaluate import listings
+from rulebot.evaluate.listings import multiples, options_of, place_among_listed, place_of
+from rulebot.model.contract import Right
 
 DAY = date(2026, 11, 18)
 

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from market_view import ALL, CONTEXT, NOW, condor, view
 
-from engine.compile.plan import Call
-from engine.compile.vocabulary import VOCABULARY
-from engine.evaluate.measure import reader_of
-from engine.evaluate.reading import Reading, Unknown
-from engine.evaluate.snapshot import View
-from engine.model.contract import Underlying
+from rulebot.compile.plan import Call
+from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.evaluate.measure import reader_of
+from rulebot.evaluate.reading import Reading, Unknown
+from rulebot.evaluate.snapshot import View
+from rulebot.model.contract import Underlying
 
 OLD = "short_put: stale for 11 s"
 

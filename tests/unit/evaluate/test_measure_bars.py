@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 from market_view import CONTEXT, NOW, level, read, view
 
-from engine.compile.plan import Call, Compare, Op, Quantity, Text
-from engine.compile.vocabulary import VOCABULARY
-from engine.evaluate.evaluation import Verdict
-from engine.evaluate.measure import reader_of
-from engine.evaluate.measure_bars import last_end
-from engine.evaluate.reading import Unknown
-from engine.evaluate.rules import compile_test
-from engine.evaluate.snapshot import View
-from engine.model.facts import Bar, Bars, Facts
-from engine.model.session import session_before
+from rulebot.compile.plan import Call, Compare, Op, Quantity, Text
+from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.evaluate.evaluation import Verdict
+from rulebot.evaluate.measure import reader_of
+from rulebot.evaluate.measure_bars import last_end
+from rulebot.evaluate.reading import Unknown
+from rulebot.evaluate.rules import compile_test
+from rulebot.evaluate.snapshot import View
+from rulebot.model.facts import Bar, Bars, Facts
+from rulebot.model.session import session_before
 
 DAY = 86400
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from market_view import CONTEXT, DAY, NAN, NOW, YEAR, option, quote, ranked, read
 
-from engine.compile.plan import Call, Compare, Constant, Op, Quantity, Rule
-from engine.evaluate.measure_crowding import WEIGHTS
-from engine.evaluate.reading import Unknown
-from engine.evaluate.rules import compile_test
-from engine.evaluate.snapshot import View
-from engine.evaluate.wording import describe
-from engine.model.contract import Right, Underlying
+from rulebot.compile.plan import Call, Compare, Constant, Op, Quantity, Rule
+from rulebot.evaluate.measure_crowding import WEIGHTS
+from rulebot.evaluate.reading import Unknown
+from rulebot.evaluate.rules import compile_test
+from rulebot.evaluate.snapshot import View
+from rulebot.evaluate.wording import describe
+from rulebot.model.contract import Right, Underlying
 
 
 def market(

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from market_view import CONTEXT, read, view
 
-from engine.compile.plan import Call, Compare, Op, Quantity, Text
-from engine.evaluate.evaluation import Verdict
-from engine.evaluate.reading import Unknown
-from engine.evaluate.rules import compile_test
-from engine.evaluate.snapshot import BotView, View
-from engine.model.facts import Account
+from rulebot.compile.plan import Call, Compare, Op, Quantity, Text
+from rulebot.evaluate.evaluation import Verdict
+from rulebot.evaluate.reading import Unknown
+from rulebot.evaluate.rules import compile_test
+from rulebot.evaluate.snapshot import BotView, View
+from rulebot.model.facts import Account
 
 
 def asked(at: View, measure: str, word: str, called: str = "other") -> Verdict:

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from market_view import CONTEXT, NOW, view
 
-from engine.compile.plan import Argument, Call, Holds, Not, Quantity
-from engine.evaluate.evaluation import Verdict
-from engine.evaluate.measure_hook import NO_DOOR
-from engine.evaluate.rules import compile_test
-from engine.model.facts import Hook
+from rulebot.compile.plan import Argument, Call, Holds, Not, Quantity
+from rulebot.evaluate.evaluation import Verdict
+from rulebot.evaluate.measure_hook import NO_DOOR
+from rulebot.evaluate.rules import compile_test
+from rulebot.model.facts import Hook
 
 
 def asked(hooks: dict[str, Hook] | None, *, says: str = "", turned: bool = False) -> Verdict:

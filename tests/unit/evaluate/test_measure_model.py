@@ -6,16 +6,16 @@ from math import exp
 import pytest
 from market_view import CONTEXT, NAN, NOW, view
 
-from engine.compile.features import inputs_of
-from engine.compile.measures.measure import Place
-from engine.compile.plan import Call, Quantity, Score
-from engine.compile.reads import calls_of, reads_of
-from engine.compile.scope import Scope
-from engine.evaluate.measure import reader_of
-from engine.evaluate.reading import Reading, Unknown
-from engine.evaluate.snapshot import View
-from engine.model.contract import Underlying
-from engine.model.learned import model_of
+from rulebot.compile.features import inputs_of
+from rulebot.compile.measures.measure import Place
+from rulebot.compile.plan import Call, Quantity, Score
+from rulebot.compile.reads import calls_of, reads_of
+from rulebot.compile.scope import Scope
+from rulebot.evaluate.measure import reader_of
+from rulebot.evaluate.reading import Reading, Unknown
+from rulebot.evaluate.snapshot import View
+from rulebot.model.contract import Underlying
+from rulebot.model.learned import model_of
 
 SCOPE = Scope(Place.FILTER, ("SPX",), {}, {}, {})
 

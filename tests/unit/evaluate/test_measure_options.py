@@ -3,11 +3,11 @@
 import pytest
 from market_view import CONTEXT, NAN, NOW, YEAR, condor, option, quote, ranked, read, view
 
-from engine.compile.plan import Call, Compare, Constant, Op, Quantity
-from engine.evaluate.reading import AtMost, Unknown
-from engine.evaluate.rules import compile_test
-from engine.evaluate.snapshot import View
-from engine.model.contract import Right, Underlying
+from rulebot.compile.plan import Call, Compare, Constant, Op, Quantity
+from rulebot.evaluate.reading import AtMost, Unknown
+from rulebot.evaluate.rules import compile_test
+from rulebot.evaluate.snapshot import View
+from rulebot.model.contract import Right, Underlying
 
 
 def unknown(reading: object) -> str:

@@ -11,10 +11,10 @@ from statistics import variance
 import pytest
 from market_view import NOW, read, session, view
 
-from engine.evaluate.reading import Unknown
-from engine.evaluate.snapshot import View
-from engine.model.facts import Bar, Bars, Facts
-from engine.model.session import Session, session_before
+from rulebot.evaluate.reading import Unknown
+from rulebot.evaluate.snapshot import View
+from rulebot.model.facts import Bar, Bars, Facts
+from rulebot.model.session import Session, session_before
 
 DAY, FIVE = 86400, 300
 Change = Callable[[Bar], Bar]

@@ -8,11 +8,11 @@ from math import log, pi, sqrt
 import pytest
 from market_view import CONTEXT, DAY, NAN, NOW, condor, level, option, quote, read, view
 
-from engine.compile.plan import Call, Quantity
-from engine.evaluate.measure import reader_of
-from engine.evaluate.reading import AtLeast, Unknown
-from engine.evaluate.snapshot import Ledger, LegView, View
-from engine.model.contract import Option, Right, Underlying
+from rulebot.compile.plan import Call, Quantity
+from rulebot.evaluate.measure import reader_of
+from rulebot.evaluate.reading import AtLeast, Unknown
+from rulebot.evaluate.snapshot import Ledger, LegView, View
+from rulebot.model.contract import Option, Right, Underlying
 
 
 def unknown(reading: object) -> str:

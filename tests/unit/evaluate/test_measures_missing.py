@@ -9,13 +9,13 @@ import pytest
 from market_view import CONTEXT, DAY, condor, view
 from test_measure_bars import daily, minutes
 
-from engine.compile.plan import Call, Quantity
-from engine.compile.vocabulary import VOCABULARY
-from engine.evaluate.measure import NUMBERS, reader_of
-from engine.evaluate.reading import Reading
-from engine.evaluate.snapshot import Ledger, Margin, View
-from engine.model.facts import Facts
-from engine.model.market import Board
+from rulebot.compile.plan import Call, Quantity
+from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.evaluate.measure import NUMBERS, reader_of
+from rulebot.evaluate.reading import Reading
+from rulebot.evaluate.snapshot import Ledger, Margin, View
+from rulebot.model.facts import Facts
+from rulebot.model.market import Board
 
 COLUMNS = ("bid", "ask", "last", "open", "high", "low", "previous_close", "delta", "iv", "quote_at", "model_at")
 PRICED = ("credit", "debit", "max_risk", "profit", "loss", "give_back", "quote_width")

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from market_view import DAY, NOW, condor, option, quote, read, view
 
-from engine.evaluate.measure_reward import chance
-from engine.evaluate.measure_volatility import Outlook
-from engine.evaluate.reading import Reading, Unknown
-from engine.evaluate.snapshot import Held, Ledger, LegView
-from engine.model.black import years_until
-from engine.model.contract import Right
-from engine.model.payoff import Part, best_case, gaining_ranges
-from engine.model.values import replace
+from rulebot.evaluate.measure_reward import chance
+from rulebot.evaluate.measure_volatility import Outlook
+from rulebot.evaluate.reading import Reading, Unknown
+from rulebot.evaluate.snapshot import Held, Ledger, LegView
+from rulebot.model.black import years_until
+from rulebot.model.contract import Right
+from rulebot.model.payoff import Part, best_case, gaining_ranges
+from rulebot.model.values import replace
 
 PUT, CALL = Right.PUT, Right.CALL
 

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 from market_view import ALL, CONTEXT, DAY, NAN, NOW, SHORT, condor, level, quote, session, view
 
-from engine.compile.plan import (
+from rulebot.compile.plan import (
     AllOf,
     AnyOf,
     Arithmetic,
@@ -22,14 +22,14 @@ from engine.compile.plan import (
     Text,
     Truth,
 )
-from engine.evaluate.evaluation import Verdict
-from engine.evaluate.reading import Context
-from engine.evaluate.rules import compile_test
-from engine.evaluate.snapshot import View
-from engine.evaluate.wording import describe, shortfall
-from engine.model.contract import Underlying
-from engine.model.facts import EventCalendar, EventDay, Facts, Moment
-from engine.model.session import Anchor, DayTime, Sessions, at_exchange_time
+from rulebot.evaluate.evaluation import Verdict
+from rulebot.evaluate.reading import Context
+from rulebot.evaluate.rules import compile_test
+from rulebot.evaluate.snapshot import View
+from rulebot.evaluate.wording import describe, shortfall
+from rulebot.model.contract import Underlying
+from rulebot.model.facts import EventCalendar, EventDay, Facts, Moment
+from rulebot.model.session import Anchor, DayTime, Sessions, at_exchange_time
 
 VIX = Call("vix", (), Quantity.LEVEL)
 NEVER = Call("vix9d", (), Quantity.LEVEL)

@@ -7,12 +7,12 @@ from math import nan
 import pytest
 from hand_desk import DAY, Desk, bot_of, call, put, text_of
 
-from engine.evaluate.listings import expiry_on
-from engine.evaluate.select import Selection, select
-from engine.evaluate.snapshot import View
-from engine.evaluate.watch import Wish, entry_aims, entry_wish, watch_list
-from engine.model.contract import Option, Underlying
-from engine.spec.nouns.legs import DteRule, Expiry
+from rulebot.evaluate.listings import expiry_on
+from rulebot.evaluate.select import Selection, select
+from rulebot.evaluate.snapshot import View
+from rulebot.evaluate.watch import Wish, entry_aims, entry_wish, watch_list
+from rulebot.model.contract import Option, Underlying
+from rulebot.spec.nouns.legs import DteRule, Expiry
 
 
 def view_of(desk: Desk) -> View:

@@ -9,13 +9,13 @@ from statistics import NormalDist
 import pytest
 from hand_desk import DAY, Desk, bot_of, call, put, text_of
 
-from engine.evaluate.guess import GUESSES, normal_premium
-from engine.evaluate.listings import expiry_on, nearest_listed
-from engine.evaluate.select import Selection, select
-from engine.evaluate.snapshot import View
-from engine.evaluate.watch import entry_aims, entry_wish
-from engine.model.contract import Option, Right, Underlying
-from engine.spec.nouns.legs import DteRule, Expiry, StrikeBy
+from rulebot.evaluate.guess import GUESSES, normal_premium
+from rulebot.evaluate.listings import expiry_on, nearest_listed
+from rulebot.evaluate.select import Selection, select
+from rulebot.evaluate.snapshot import View
+from rulebot.evaluate.watch import entry_aims, entry_wish
+from rulebot.model.contract import Option, Right, Underlying
+from rulebot.spec.nouns.legs import DteRule, Expiry, StrikeBy
 
 
 def view_of(desk: Desk) -> View:

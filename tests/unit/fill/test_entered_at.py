@@ -3,11 +3,11 @@
 from datetime import date
 from decimal import Decimal
 
-from engine.fill.apply import book, unbook
-from engine.fill.book import Booked
-from engine.model.contract import Option, Right
-from engine.model.money import ZERO
-from engine.model.position import Position, PositionLeg
+from rulebot.fill.apply import book, unbook
+from rulebot.fill.book import Booked
+from rulebot.model.contract import Option, Right
+from rulebot.model.money import ZERO
+from rulebot.model.position import Position, PositionLeg
 
 DAY = date(2026, 11, 18)
 

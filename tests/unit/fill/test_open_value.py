@@ -6,10 +6,10 @@ from math import nan
 
 import pytest
 
-from engine.fill.pnl import open_value, profit
-from engine.model.contract import Option, Right
-from engine.model.market import Board
-from engine.model.position import Position, PositionLeg
+from rulebot.fill.pnl import open_value, profit
+from rulebot.model.contract import Option, Right
+from rulebot.model.market import Board
+from rulebot.model.position import Position, PositionLeg
 
 NOW = 1_000_000.0
 DAY = date(2026, 11, 18)

@@ -5,13 +5,13 @@ from decimal import Decimal
 
 import pytest
 
-from engine.fill.apply import assigned, delivered, priced, settled, unsettled
-from engine.model.contract import Option, Right, share
-from engine.model.delivery import counting_shares
-from engine.model.money import ZERO
-from engine.model.position import Position, PositionLeg
-from engine.model.values import replace
-from engine.run.position_text import exit_text
+from rulebot.fill.apply import assigned, delivered, priced, settled, unsettled
+from rulebot.model.contract import Option, Right, share
+from rulebot.model.delivery import counting_shares
+from rulebot.model.money import ZERO
+from rulebot.model.position import Position, PositionLeg
+from rulebot.model.values import replace
+from rulebot.run.position_text import exit_text
 
 DAY = date(2026, 11, 18)
 PUT, CALL = Right.PUT, Right.CALL

@@ -3,13 +3,13 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from engine.fill.apply import add_commission, book
-from engine.fill.book import Booked
-from engine.fill.today import realized_since
-from engine.model.contract import Option, Right
-from engine.model.money import ZERO
-from engine.model.position import Position, PositionLeg
-from engine.model.values import replace
+from rulebot.fill.apply import add_commission, book
+from rulebot.fill.book import Booked
+from rulebot.fill.today import realized_since
+from rulebot.model.contract import Option, Right
+from rulebot.model.money import ZERO
+from rulebot.model.position import Position, PositionLeg
+from rulebot.model.values import replace
 
 FIRST, SECOND, EXPIRY = date(2026, 11, 18), date(2026, 11, 19), date(2026, 12, 18)
 SHORT = Option("SPX", "SPXW", EXPIRY, Decimal(5900), Right.PUT)

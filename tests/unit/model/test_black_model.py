@@ -7,8 +7,8 @@ from math import log, sqrt
 
 import pytest
 
-from engine.model.black import delta, implied_volatility, normal, price, sensitivities, valued, years_until
-from engine.model.session import session_on
+from rulebot.model.black import delta, implied_volatility, normal, price, sensitivities, valued, years_until
+from rulebot.model.session import session_on
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from click.testing import CliRunner
 
-from engine.cli.main import Commands, main
-from engine.model.collector import no_collection, seldom_collected
+from rulebot.cli.main import Commands, main
+from rulebot.model.collector import no_collection, seldom_collected
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,7 @@ def test_a_command_collects_seldom_what_it_imports(monkeypatch: pytest.MonkeyPat
 
 def test_a_process_that_ends_does_not_look_through_what_it_holds() -> None:
     """Of what a command imports that took a fifth of its time."""
-    ends = "import gc; from engine.model.collector import leave_at_end; {}; gc.set_debug(gc.DEBUG_STATS)"
+    ends = "import gc; from rulebot.model.collector import leave_at_end; {}; gc.set_debug(gc.DEBUG_STATS)"
     looked, left = (
         subprocess.run([sys.executable, "-c", ends.format(each)], stderr=subprocess.PIPE, text=True, check=True).stderr
         for each in ("pass", "leave_at_end()")

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from engine.model.commission import estimate
-from engine.model.contract import Option, Right
+from rulebot.model.commission import estimate
+from rulebot.model.contract import Option, Right
 
 
 @pytest.mark.parametrize(

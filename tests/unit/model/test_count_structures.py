@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from engine.model.contract import Option, Right
-from engine.model.position import Position, PositionLeg, count_structures
+from rulebot.model.contract import Option, Right
+from rulebot.model.position import Position, PositionLeg, count_structures
 
 DAY = date(2026, 11, 18)
 PUT = Option("SPX", "SPXW", DAY, Decimal(5900), Right.PUT)

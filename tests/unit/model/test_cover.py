@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from engine.model.contract import Option, Right
-from engine.model.cover import bare_calls, covered_parts, needed_by, needed_by_hand, without_calls
-from engine.model.payoff import Holding, worst_case
+from rulebot.model.contract import Option, Right
+from rulebot.model.cover import bare_calls, covered_parts, needed_by, needed_by_hand, without_calls
+from rulebot.model.payoff import Holding, worst_case
 
 DAY = date(2026, 11, 18)
 ZERO = Decimal(0)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.model.events import (
+from rulebot.model.events import (
     KNOWN_UNTIL,
     PROJECTIONS,
     Published,
@@ -17,9 +17,9 @@ from engine.model.events import (
     projected_days,
     unbroken_until,
 )
-from engine.model.facts import EventDay
-from engine.model.session import sessions
-from engine.run.calendars import shipped_dates
+from rulebot.model.facts import EventDay
+from rulebot.model.session import sessions
+from rulebot.run.calendars import shipped_dates
 
 MISSED = {
     "CPI": [date(2025, 10, 24)],  # late by the shutdown of 2025

@@ -6,11 +6,11 @@ from decimal import Decimal
 import pytest
 from hand_desk import call, put
 
-from engine.model.commission import most_to_deal
-from engine.model.contract import Option, share
-from engine.model.loss_bound import dollars_at_risk, least_brought, least_closing, loss_bound, shortfall, why_unbound
-from engine.model.payoff import Part, Way, cash_for_puts, least_payoff
-from engine.model.position import PositionLeg
+from rulebot.model.commission import most_to_deal
+from rulebot.model.contract import Option, share
+from rulebot.model.loss_bound import dollars_at_risk, least_brought, least_closing, loss_bound, shortfall, why_unbound
+from rulebot.model.payoff import Part, Way, cash_for_puts, least_payoff
+from rulebot.model.position import PositionLeg
 
 LATER = date(2027, 2, 19)
 

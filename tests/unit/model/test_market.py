@@ -4,8 +4,8 @@ from datetime import date
 from decimal import Decimal
 from math import isnan
 
-from engine.model.contract import Option, Right, Underlying
-from engine.model.market import COLUMNS, Board
+from rulebot.model.contract import Option, Right, Underlying
+from rulebot.model.market import COLUMNS, Board
 
 SPX, VIX = Underlying("SPX"), Underlying("VIX")
 OPTIONS = [Option("SPX", "SPXW", date(2026, 9, 1), Decimal(5000 + 5 * n), Right.PUT) for n in range(6)]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.model.money import Rounding, TickRule, dollars, on_tick, signed_dollars
+from rulebot.model.money import Rounding, TickRule, dollars, on_tick, signed_dollars
 
 TICKS = st.sampled_from([Decimal("0.01"), Decimal("0.05"), Decimal("0.10"), Decimal("0.25"), Decimal("1")])
 PRICES = st.decimals(min_value=-5000, max_value=5000, places=4)

@@ -5,7 +5,7 @@ from math import sqrt
 
 import pytest
 
-from engine.model.performance import (
+from rulebot.model.performance import (
     average_loss,
     average_win,
     expectancy,

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from engine.evaluate.listings import is_monthly
-from engine.model.contract import (
+from rulebot.evaluate.listings import is_monthly
+from rulebot.model.contract import (
     CLASSES_OF_INDICES,
     INDICES,
     OPENING_CLASSES,
@@ -17,8 +17,8 @@ from engine.model.contract import (
     Settlement,
     product,
 )
-from engine.model.money import Rounding
-from engine.review.leaves import settles
+from rulebot.model.money import Rounding
+from rulebot.review.leaves import settles
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from math import nan
 
 import pytest
 
-from engine.model.contract import Underlying
-from engine.model.market import Board
-from engine.model.quotes import FEED_SILENCE, age_problem, fresh_rows
+from rulebot.model.contract import Underlying
+from rulebot.model.market import Board
+from rulebot.model.quotes import FEED_SILENCE, age_problem, fresh_rows
 
 NOW = 1_000_000.0
 

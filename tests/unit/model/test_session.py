@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.model.exchange_days import FIRST_YEAR, LAST_YEAR
-from engine.model.session import (
+from rulebot.model.exchange_days import FIRST_YEAR, LAST_YEAR
+from rulebot.model.session import (
     EXCHANGE_ZONE,
     Anchor,
     CalendarError,

@@ -3,19 +3,19 @@
 from datetime import date
 from decimal import Decimal
 
-from engine.model.commission import estimate, most_to_deal
-from engine.model.contract import LOT, Option, Right, share
-from engine.model.cover import needed_by
-from engine.model.loss_bound import dollars_at_risk
-from engine.model.market import Board
-from engine.model.money import ZERO
-from engine.model.payoff import intrinsic, least_payoff, worst_case
-from engine.model.position import PositionLeg
-from engine.model.quotes import LEVEL_AGE, usual_age
-from engine.model.structure import strike_of, structure_text
-from engine.order.band import price_band
-from engine.order.price import Part, ticks_of
-from engine.spec.nouns.condition import Amount, Unit
+from rulebot.model.commission import estimate, most_to_deal
+from rulebot.model.contract import LOT, Option, Right, share
+from rulebot.model.cover import needed_by
+from rulebot.model.loss_bound import dollars_at_risk
+from rulebot.model.market import Board
+from rulebot.model.money import ZERO
+from rulebot.model.payoff import intrinsic, least_payoff, worst_case
+from rulebot.model.position import PositionLeg
+from rulebot.model.quotes import LEVEL_AGE, usual_age
+from rulebot.model.structure import strike_of, structure_text
+from rulebot.order.band import price_band
+from rulebot.order.price import Part, ticks_of
+from rulebot.spec.nouns.condition import Amount, Unit
 
 DAY = date(2026, 11, 18)
 STOCK = share("SPY")

@@ -3,8 +3,8 @@
 from datetime import date
 from decimal import Decimal
 
-from engine.model.contract import Option, Right
-from engine.model.structure import strike_of, structure_text
+from rulebot.model.contract import Option, Right
+from rulebot.model.structure import strike_of, structure_text
 
 NEAR, FAR = date(2026, 11, 23), date(2026, 11, 30)
 

@@ -1,6 +1,6 @@
 """Names of executions that nobody told."""
 
-from engine.model.unseen import first_revision, is_estimate, is_unseen, next_revision, unseen_base
+from rulebot.model.unseen import first_revision, is_estimate, is_unseen, next_revision, unseen_base
 
 
 def test_an_estimate_is_one_until_something_takes_its_place() -> None:

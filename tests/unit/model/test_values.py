@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from engine.model.contract import listed
-from engine.model.values import dataclass, replace
+from rulebot.model.contract import listed
+from rulebot.model.values import dataclass, replace
 
 
 def make(decorator: Any) -> Any:

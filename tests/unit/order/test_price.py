@@ -8,11 +8,11 @@ from math import nan
 import pytest
 from hand_desk import Desk, call, put
 
-from engine.model.contract import product
-from engine.model.order import OrderLeg, OrderType, Purpose, Side
-from engine.model.position import PositionLeg
-from engine.order.draft import Ticket, closing_legs, draft, net_price, opening_legs, parts_of, wire_price
-from engine.order.price import Part, limit_net, net_quote, ticks_of
+from rulebot.model.contract import product
+from rulebot.model.order import OrderLeg, OrderType, Purpose, Side
+from rulebot.model.position import PositionLeg
+from rulebot.order.draft import Ticket, closing_legs, draft, net_price, opening_legs, parts_of, wire_price
+from rulebot.order.price import Part, limit_net, net_quote, ticks_of
 
 AT = datetime(2026, 11, 18, 15, 0, tzinfo=UTC)
 TICKET = Ticket("rb:x:000001", 1, 1, "bot", "bot-1", Purpose.ENTRY, "entry", "d", AT)

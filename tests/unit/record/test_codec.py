@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from engine.decide.bot_day import BotDay
-from engine.model.contract import Contract, Option, Right, Underlying
-from engine.record.codec import (
+from rulebot.decide.bot_day import BotDay
+from rulebot.model.contract import Contract, Option, Right, Underlying
+from rulebot.record.codec import (
     FOLLOWS,
     CodecError,
     decode,
@@ -20,8 +20,8 @@ from engine.record.codec import (
     record_of,
     utc_text,
 )
-from engine.record.record import Kind, Record
-from engine.turn.state import AccountSeen
+from rulebot.record.record import Kind, Record
+from rulebot.turn.state import AccountSeen
 
 NOON = datetime(2026, 11, 18, 17, tzinfo=UTC)
 

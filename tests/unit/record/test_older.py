@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 from store_day import seller_records
 
-from engine.decide.bot_day import BotDay
-from engine.model.broker_message import EndedBy, Meaning, broker_message
-from engine.model.cause import Cause, cause_text
-from engine.model.halt import Halt
-from engine.model.order import Order, OrderStatus
-from engine.record.codec import decode, encode
-from engine.record.older import _BY_FIELDS
-from engine.record.record import Kind
+from rulebot.decide.bot_day import BotDay
+from rulebot.model.broker_message import EndedBy, Meaning, broker_message
+from rulebot.model.cause import Cause, cause_text
+from rulebot.model.halt import Halt
+from rulebot.model.order import Order, OrderStatus
+from rulebot.record.codec import decode, encode
+from rulebot.record.older import _BY_FIELDS
+from rulebot.record.record import Kind
 
 NOW = ("cause", "about", "detail", "heard", "answer")
 

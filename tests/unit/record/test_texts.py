@@ -12,17 +12,17 @@ import pytest
 from hand_desk import Desk
 from store_day import at, entity, small_day
 
-from engine.decide.bot_day import BotDay
-from engine.model.cause import Cause
-from engine.model.event import Request
-from engine.model.order import Order
-from engine.model.position import Position
-from engine.model.texts import Reader
-from engine.record.codec import decode
-from engine.record.record import Kind, Record
-from engine.record.texts import NAMED, NAMES, TEXTS, hints_of, is_text, rotated, scrambled
-from engine.run.resume import RESUMED
-from engine.turn.state import AccountSeen, Nearest
+from rulebot.decide.bot_day import BotDay
+from rulebot.model.cause import Cause
+from rulebot.model.event import Request
+from rulebot.model.order import Order
+from rulebot.model.position import Position
+from rulebot.model.texts import Reader
+from rulebot.record.codec import decode
+from rulebot.record.record import Kind, Record
+from rulebot.record.texts import NAMED, NAMES, TEXTS, hints_of, is_text, rotated, scrambled
+from rulebot.run.resume import RESUMED
+from rulebot.turn.state import AccountSeen, Nearest
 
 ENGINE = Path(__file__).parents[3] / "engine"
 PERSISTED = (Order, Position, BotDay, Nearest, AccountSeen)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-from engine.review.change.behaviour import Trade, TriedDay, behaviour_lines, without_it
+from rulebot.review.change.behaviour import Trade, TriedDay, behaviour_lines, without_it
 
 
 def day(seed: int, *made: int, ended_by: str = "target") -> TriedDay:

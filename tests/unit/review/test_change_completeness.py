@@ -5,23 +5,23 @@ from dataclasses import fields
 
 import pytest
 
-from engine.compile.vocabulary import VOCABULARY
-from engine.review.change.entering import ENTRY
-from engine.review.change.key import Keys, Within
-from engine.review.change.leaving import EXIT
-from engine.review.change.legs import LEG, LEGS, NEARER, STRIKE
-from engine.review.change.orders import ENTRY_ORDER, EXIT_ORDER
-from engine.review.change.parts import SPEC
-from engine.review.change.reach import ORDER, REACHES
-from engine.review.change.risking import RISK
-from engine.review.change.rules import ADDED, JUDGING, LISTS, REMOVED
-from engine.review.lexicon import APPLIES, lexicon
-from engine.spec.nouns.condition import Condition
-from engine.spec.nouns.entry import Entry
-from engine.spec.nouns.exits import Exit
-from engine.spec.nouns.legs import Leg, Legs, Strike, StrikeBy
-from engine.spec.nouns.order import Order
-from engine.spec.spec import Risk, Spec
+from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.review.change.entering import ENTRY
+from rulebot.review.change.key import Keys, Within
+from rulebot.review.change.leaving import EXIT
+from rulebot.review.change.legs import LEG, LEGS, NEARER, STRIKE
+from rulebot.review.change.orders import ENTRY_ORDER, EXIT_ORDER
+from rulebot.review.change.parts import SPEC
+from rulebot.review.change.reach import ORDER, REACHES
+from rulebot.review.change.risking import RISK
+from rulebot.review.change.rules import ADDED, JUDGING, LISTS, REMOVED
+from rulebot.review.lexicon import APPLIES, lexicon
+from rulebot.spec.nouns.condition import Condition
+from rulebot.spec.nouns.entry import Entry
+from rulebot.spec.nouns.exits import Exit
+from rulebot.spec.nouns.legs import Leg, Legs, Strike, StrikeBy
+from rulebot.spec.nouns.order import Order
+from rulebot.spec.spec import Risk, Spec
 
 TABLES: Mapping[type, tuple[Keys, ...]] = {
     Spec: (SPEC,),

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.review.change.difference import Difference, Kind, Status
-from engine.review.change.text import text_of
+from rulebot.review.change.difference import Difference, Kind, Status
+from rulebot.review.change.text import text_of
 from tests.unit.compile.document import CONDOR
 from tests.unit.review.test_change_marks import BREACH, PUT, STOP, change_at, compared, edited
 from tests.unit.review.test_sections import told
@@ -838,6 +838,6 @@ def test_all_of_some_in_place_of_any_of_them_holds_less_often() -> None:
 
 def test_no_warnings_are_looked_for_where_two_texts_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     """To look for them took a third of the time."""
-    monkeypatch.setattr("engine.compile.build.lint", lambda *_: pytest.fail("nobody asks for warnings"))
+    monkeypatch.setattr("rulebot.compile.build.lint", lambda *_: pytest.fail("nobody asks for warnings"))
     text = CONDOR.replace("about: ", "about: Once more. ", 1).replace("stop: {loss: $50}", "stop: {loss: $80}", 1)
     assert change_at(compared(CONDOR, text), "exits.stop").is_worse

@@ -2,10 +2,10 @@
 
 import pytest
 
-from engine.review.account import explain_account
-from engine.review.change.account import compare_accounts
-from engine.spec.load import load_text
-from engine.spec.nouns.account import AccountDocument
+from rulebot.review.account import explain_account
+from rulebot.review.change.account import compare_accounts
+from rulebot.spec.load import load_text
+from rulebot.spec.nouns.account import AccountDocument
 
 HEAD = "rulebot_account: 1\nabout: For a test.\naccount: DU1234567\nrisk:\n  max_open: 3\n"
 MORE = "it holds more often: entries that it kept out are made"

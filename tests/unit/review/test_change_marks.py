@@ -4,10 +4,10 @@ from functools import lru_cache
 
 import pytest
 
-from engine.review.change.compare import compare_bots
-from engine.review.change.difference import Change, Difference
-from engine.review.change.facet import Bot
-from engine.spec.load import load_text
+from rulebot.review.change.compare import compare_bots
+from rulebot.review.change.difference import Change, Difference
+from rulebot.review.change.facet import Bot
+from rulebot.spec.load import load_text
 from tests.unit.compile.document import CONDOR
 
 PUT = """\

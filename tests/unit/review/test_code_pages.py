@@ -7,16 +7,16 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from engine.cli.validate import problems_of
-from engine.compile.build import check, check_together
-from engine.compile.lint.look import Outside
-from engine.model.events import calendar_ends
-from engine.model.session import half_days
-from engine.review.code_pages import CODES, Page, document, page_of, pages
-from engine.run.calendars import shipped_dates
-from engine.spec.diagnostic import Diagnostic, not_accepted
-from engine.spec.load import Loaded, load
-from engine.spec.walk import read_source
+from rulebot.cli.validate import problems_of
+from rulebot.compile.build import check, check_together
+from rulebot.compile.lint.look import Outside
+from rulebot.model.events import calendar_ends
+from rulebot.model.session import half_days
+from rulebot.review.code_pages import CODES, Page, document, page_of, pages
+from rulebot.run.calendars import shipped_dates
+from rulebot.spec.diagnostic import Diagnostic, not_accepted
+from rulebot.spec.load import Loaded, load
+from rulebot.spec.walk import read_source
 
 ROOT = Path(__file__).parents[3]
 REST = """\
@@ -139,5 +139,5 @@ def test_what_is_no_code_has_no_page() -> None:
 
 
 def test_the_document_is_made_of_the_pages() -> None:
-    """Make it anew: python -c 'from engine.review.code_pages import document; print(document(), end="")'."""
+    """Make it anew: python -c 'from rulebot.review.code_pages import document; print(document(), end="")'."""
     assert (ROOT / "docs" / "diagnostics.md").read_text(encoding="utf-8") == document()

@@ -2,26 +2,26 @@
 
 from dataclasses import fields
 
-from engine.compile.lifecycle import LIFECYCLE
-from engine.compile.timing import _OUTCOMES, WEEK_DAYS
-from engine.compile.vocabulary import FUNCTIONS as EXPRESSION_FUNCTIONS
-from engine.compile.vocabulary import VOCABULARY
-from engine.model.contract import Settlement
-from engine.review.account import BACKINGS, LIMITS, SHOWN
-from engine.review.enters import DAYS, OUTCOMES
-from engine.review.leaves import RESTING, SETTLES, UNKNOWN
-from engine.review.lexicon import given, lexicon
-from engine.review.meanings import COMPARISONS, FUNCTIONS, VALUES
-from engine.review.rolls import OTHERWISE
-from engine.review.states import TRIGGERS
-from engine.review.structure import EXPIRIES, IF_HELD, MODIFIERS, ROUNDS, SIZES, STRIKES
-from engine.review.word_page import known_words, word_page
-from engine.spec.fits import read_schema
-from engine.spec.nouns.account import AccountDocument, Backing, Shown
-from engine.spec.nouns.condition import Op
-from engine.spec.nouns.exits import ExitKind, IfUnknown, Otherwise
-from engine.spec.nouns.legs import DteRule, IfHeld, Round, Strike, StrikeBy
-from engine.spec.spec import Fits
+from rulebot.compile.lifecycle import LIFECYCLE
+from rulebot.compile.timing import _OUTCOMES, WEEK_DAYS
+from rulebot.compile.vocabulary import FUNCTIONS as EXPRESSION_FUNCTIONS
+from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.model.contract import Settlement
+from rulebot.review.account import BACKINGS, LIMITS, SHOWN
+from rulebot.review.enters import DAYS, OUTCOMES
+from rulebot.review.leaves import RESTING, SETTLES, UNKNOWN
+from rulebot.review.lexicon import given, lexicon
+from rulebot.review.meanings import COMPARISONS, FUNCTIONS, VALUES
+from rulebot.review.rolls import OTHERWISE
+from rulebot.review.states import TRIGGERS
+from rulebot.review.structure import EXPIRIES, IF_HELD, MODIFIERS, ROUNDS, SIZES, STRIKES
+from rulebot.review.word_page import known_words, word_page
+from rulebot.spec.fits import read_schema
+from rulebot.spec.nouns.account import AccountDocument, Backing, Shown
+from rulebot.spec.nouns.condition import Op
+from rulebot.spec.nouns.exits import ExitKind, IfUnknown, Otherwise
+from rulebot.spec.nouns.legs import DteRule, IfHeld, Round, Strike, StrikeBy
+from rulebot.spec.spec import Fits
 
 HEAD = {"version", "about", "account", "live"}
 

@@ -8,22 +8,22 @@ from xml.etree import ElementTree
 
 import pytest
 
-from engine.compile.build import build_plan
-from engine.compile.lifecycle import LIFECYCLE
-from engine.compile.plan import Lifecycle, Row
-from engine.review.account import explain_account
-from engine.review.diagram import mermaid, text_diagram
-from engine.review.explain import explain_bot
-from engine.review.explanation import Explanation
-from engine.review.members import explain_universe
-from engine.review.page import page_of
-from engine.review.payoff import Payoff
-from engine.review.payoff_svg import payoff_svg
-from engine.review.state_svg import state_svg
-from engine.review.states import TRIGGERS
-from engine.review.word_page import word_page
-from engine.spec.load import load_document
-from engine.spec.shipped import shipped
+from rulebot.compile.build import build_plan
+from rulebot.compile.lifecycle import LIFECYCLE
+from rulebot.compile.plan import Lifecycle, Row
+from rulebot.review.account import explain_account
+from rulebot.review.diagram import mermaid, text_diagram
+from rulebot.review.explain import explain_bot
+from rulebot.review.explanation import Explanation
+from rulebot.review.members import explain_universe
+from rulebot.review.page import page_of
+from rulebot.review.payoff import Payoff
+from rulebot.review.payoff_svg import payoff_svg
+from rulebot.review.state_svg import state_svg
+from rulebot.review.states import TRIGGERS
+from rulebot.review.word_page import word_page
+from rulebot.spec.load import load_document
+from rulebot.spec.shipped import shipped
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 FILES = [*sorted(shipped("specs").glob("*.yaml")), *sorted(EXAMPLES.glob("*.yaml"))]

@@ -4,12 +4,12 @@ from decimal import Decimal
 
 import pytest
 
-from engine.compile.build import build_plan
-from engine.review.levels import level_of, level_words
-from engine.review.market import example_view
-from engine.review.subject import Subject, subject_of
-from engine.review.worst import Sure, Worst, worst_of
-from engine.spec.load import load_text
+from rulebot.compile.build import build_plan
+from rulebot.review.levels import level_of, level_words
+from rulebot.review.market import example_view
+from rulebot.review.subject import Subject, subject_of
+from rulebot.review.worst import Sure, Worst, worst_of
+from rulebot.spec.load import load_text
 from tests.unit.compile.document import CONDOR, changed
 from tests.unit.review.test_sections import told
 

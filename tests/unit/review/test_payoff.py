@@ -6,11 +6,11 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.model.contract import Option, Right
-from engine.model.payoff import worst_case
-from engine.model.position import PositionLeg
-from engine.review.payoff import break_evens, payoff_of
-from engine.review.payoff_svg import loss_words, payoff_svg, profit_words
+from rulebot.model.contract import Option, Right
+from rulebot.model.payoff import worst_case
+from rulebot.model.position import PositionLeg
+from rulebot.review.payoff import break_evens, payoff_of
+from rulebot.review.payoff_svg import loss_words, payoff_svg, profit_words
 
 DAY = date(2026, 11, 18)
 

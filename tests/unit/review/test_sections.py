@@ -2,11 +2,11 @@
 
 import pytest
 
-from engine.compile.build import build_plan
-from engine.review.account import explain_account
-from engine.review.explain import explain_bot
-from engine.review.text import text_of
-from engine.spec.load import load_text
+from rulebot.compile.build import build_plan
+from rulebot.review.account import explain_account
+from rulebot.review.explain import explain_bot
+from rulebot.review.text import text_of
+from rulebot.spec.load import load_text
 from tests.unit.compile.document import CONDOR, changed
 from tests.unit.review.test_change_marks import PUT, edited
 

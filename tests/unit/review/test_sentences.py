@@ -2,14 +2,14 @@
 
 import pytest
 
-from engine.compile.measures.measure import BEFORE_IT_IS_SENT, WITH_AN_ENTRY
-from engine.compile.plan import Op, Quantity
-from engine.compile.vocabulary import VOCABULARY
-from engine.evaluate.phrases import PHRASES, cast_of
-from engine.review.amounts import SAID
-from engine.review.manners import COMPARED, HELD
-from engine.review.sentences import ENDINGS, outline, rule_words
-from engine.spec.fits import read_schema
+from rulebot.compile.measures.measure import BEFORE_IT_IS_SENT, WITH_AN_ENTRY
+from rulebot.compile.plan import Op, Quantity
+from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.evaluate.phrases import PHRASES, cast_of
+from rulebot.review.amounts import SAID
+from rulebot.review.manners import COMPARED, HELD
+from rulebot.review.sentences import ENDINGS, outline, rule_words
+from rulebot.spec.fits import read_schema
 from tests.unit.compile.document import CONDOR, changed, plan_of
 
 WHEN = CONDOR[CONDOR.index("    - vix: {") : CONDOR.index("legs:")]

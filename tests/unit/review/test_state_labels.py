@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engine.cli.main import main
-from engine.compile.build import build_plan
-from engine.review.states import labels
-from engine.review.subject import Subject, subject_of
-from engine.spec.load import load_text
+from rulebot.cli.main import main
+from rulebot.compile.build import build_plan
+from rulebot.review.states import labels
+from rulebot.review.subject import Subject, subject_of
+from rulebot.spec.load import load_text
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = sorted(each.stem for each in (ROOT / "specs").glob("*.yaml") if each.stem != "account")

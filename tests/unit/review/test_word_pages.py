@@ -3,12 +3,12 @@
 import re
 from pathlib import Path
 
-from engine.review.word_page import known_words
-from engine.review.word_pages import document
+from rulebot.review.word_page import known_words
+from rulebot.review.word_pages import document
 
 PAGE = Path(__file__).parents[3] / "docs" / "language" / "words.md"
 MADE_BY = (
-    "python -c 'from engine.review.word_pages import document; print(document(), end=\"\")' > docs/language/words.md"
+    "python -c 'from rulebot.review.word_pages import document; print(document(), end=\"\")' > docs/language/words.md"
 )
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from hand_desk import Desk, put, text_of
 
-from engine.cli.validate import problems_in
-from engine.model.errors import RulebotError
-from engine.model.event import AccountReport
-from engine.model.facts import Account
-from engine.run.desk import load_desk
-from engine.spec.files import find_files
-from engine.spec.nouns.account import Backing
-from engine.spec.shipped import shipped
-from engine.turn.program import BUILT_IN
+from rulebot.cli.validate import problems_in
+from rulebot.model.errors import RulebotError
+from rulebot.model.event import AccountReport
+from rulebot.model.facts import Account
+from rulebot.run.desk import load_desk
+from rulebot.spec.files import find_files
+from rulebot.spec.nouns.account import Backing
+from rulebot.spec.shipped import shipped
+from rulebot.turn.program import BUILT_IN
 
 ACCOUNT = "rulebot_account: 1\nabout: x\naccount: DU1234567\nrisk: {max_open: 1}\n"
 DAY = date(2026, 11, 18)

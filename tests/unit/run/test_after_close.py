@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from engine.adapters.recorded.file import Frame, TapeWriter, micros
-from engine.adapters.recorded.recorder import Recorder
-from engine.model.market import Board
-from engine.record.record import Kind, Record
-from engine.run import after_close
-from engine.run.after_close import AfterClose
-from engine.run.compared import compared_words, last_compared, summed, unexplained
-from engine.run.heartbeat import Heartbeat
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
+from rulebot.adapters.recorded.file import Frame, TapeWriter, micros
+from rulebot.adapters.recorded.recorder import Recorder
+from rulebot.model.market import Board
+from rulebot.record.record import Kind, Record
+from rulebot.run import after_close
+from rulebot.run.after_close import AfterClose
+from rulebot.run.compared import compared_words, last_compared, summed, unexplained
+from rulebot.run.heartbeat import Heartbeat
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
 
 CLOSE = datetime(2026, 10, 21, 20, tzinfo=UTC)
 DAY = CLOSE.date()

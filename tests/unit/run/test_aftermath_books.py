@@ -6,13 +6,13 @@ from decimal import Decimal
 import pytest
 from engine_day import BOT, FLAT, ID, LEG, PUT, at
 
-from engine.model.contract import LOT, Right, share
-from engine.model.position import PositionLeg
-from engine.record.record import Json, Kind, Record
-from engine.run.aftermath.books import UNDERLYINGS, compare_books, fills_that_differ
-from engine.run.aftermath.day import Day
-from engine.run.aftermath.delivered import deliveries_that_differ
-from engine.sim.exchange.ledger import LedgerTotals, Row
+from rulebot.model.contract import LOT, Right, share
+from rulebot.model.position import PositionLeg
+from rulebot.record.record import Json, Kind, Record
+from rulebot.run.aftermath.books import UNDERLYINGS, compare_books, fills_that_differ
+from rulebot.run.aftermath.day import Day
+from rulebot.run.aftermath.delivered import deliveries_that_differ
+from twsim.exchange.ledger import LedgerTotals, Row
 
 STOCK = PositionLeg(
     name="stock", option=share("SPY", 13), sign=1, ratio=LOT, opened=LOT, entry_cash=Decimal(-60000),

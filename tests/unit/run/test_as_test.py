@@ -10,21 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.model.black import delta, price, years_until
-from engine.model.contract import Option, Right
-from engine.model.market import Board
-from engine.model.session import session_on
-from engine.run.replay.as_test import DaySeen
-from engine.run.replay.as_test_market import MINUTE, Watch
-from engine.run.replay.as_test_smile import By, SmileSeen, seen_smile
-from engine.run.replay.as_test_text import _expected
-from engine.run.replay.as_test_volatility import OptionSeen, fitted, of_opening_move
-from engine.run.replay.replay import Replayed
-from engine.run.replay.series_text import MOST, told_series
-from engine.run.trial.market import LEAST, Market
-from engine.run.trial.outcome import Outcome
-from engine.spec.load import load_text
-from engine.spec.series import series
+from rulebot.model.black import delta, price, years_until
+from rulebot.model.contract import Option, Right
+from rulebot.model.market import Board
+from rulebot.model.session import session_on
+from rulebot.run.replay.as_test import DaySeen
+from rulebot.run.replay.as_test_market import MINUTE, Watch
+from rulebot.run.replay.as_test_smile import By, SmileSeen, seen_smile
+from rulebot.run.replay.as_test_text import _expected
+from rulebot.run.replay.as_test_volatility import OptionSeen, fitted, of_opening_move
+from rulebot.run.replay.replay import Replayed
+from rulebot.run.replay.series_text import MOST, told_series
+from rulebot.run.trial.market import LEAST, Market
+from rulebot.run.trial.outcome import Outcome
+from rulebot.spec.load import load_text
+from rulebot.spec.series import series
 from tests.store_day import position
 
 DAY = date(2026, 10, 21)

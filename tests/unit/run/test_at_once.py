@@ -4,10 +4,10 @@ from decimal import Decimal
 
 from engine_day import FLAT, ID, PUT, at, order
 
-from engine.model.order import Order, OrderStatus, Purpose
-from engine.run.aftermath.at_once import entries_at_once, exits_at_once
-from engine.run.aftermath.day import Day
-from engine.sim.exchange.ledger import LedgerTotals, Row
+from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.run.aftermath.at_once import entries_at_once, exits_at_once
+from rulebot.run.aftermath.day import Day
+from twsim.exchange.ledger import LedgerTotals, Row
 
 NOTHING = LedgerTotals(Decimal(0), Decimal(0), {}, {}, {}, {})
 

@@ -22,12 +22,12 @@ from engine_day import (
     sound_day,
 )
 
-from engine.model.order import OrderStatus, Purpose
-from engine.model.session import session_from
-from engine.record.record import COMPUTER_AHEAD, Json, Kind, Record
-from engine.run.audit.audit import INVARIANTS, SHOWN, audit
-from engine.run.desk import SpecText, compile_text, load_desk
-from engine.spec.shipped import shipped
+from rulebot.model.order import OrderStatus, Purpose
+from rulebot.model.session import session_from
+from rulebot.record.record import COMPUTER_AHEAD, Json, Kind, Record
+from rulebot.run.audit.audit import INVARIANTS, SHOWN, audit
+from rulebot.run.desk import SpecText, compile_text, load_desk
+from rulebot.spec.shipped import shipped
 
 Days = list[Record]
 

@@ -11,21 +11,21 @@ import pytest
 from past_days import PastDays
 from plain_specs import ASSIGNED, WITH_SHARES
 
-from engine.model.contract import Underlying
-from engine.model.events import event_calendar
-from engine.model.position import Position
-from engine.record.codec import decode
-from engine.record.record import Json, Kind
-from engine.run.backtest.fills import fill_model
-from engine.run.backtest.run import BacktestOptions, run_backtest
-from engine.run.calendars import shipped_dates
-from engine.run.costs_on_record import costs_on_record
-from engine.run.desk import load_desk
-from engine.run.pretend_broker import average_cost
-from engine.sim.exchange.account import Account
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
+from rulebot.model.contract import Underlying
+from rulebot.model.events import event_calendar
+from rulebot.model.position import Position
+from rulebot.record.codec import decode
+from rulebot.record.record import Json, Kind
+from rulebot.run.backtest.fills import fill_model
+from rulebot.run.backtest.run import BacktestOptions, run_backtest
+from rulebot.run.calendars import shipped_dates
+from rulebot.run.costs_on_record import costs_on_record
+from rulebot.run.desk import load_desk
+from rulebot.run.pretend_broker import average_cost
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
+from twsim.exchange.account import Account
 
 OF_SPY = PastDays(every=10, strikes=25, expiries=3, symbol="SPY", trading_class="SPY")
 HELD_TWICE = (

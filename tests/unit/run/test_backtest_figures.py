@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from test_backtest_results import trade
 
-from engine.run.backtest.figures import Figures, figure_words, figures_of
-from engine.run.backtest.lived import Day, Trade
+from rulebot.run.backtest.figures import Figures, figure_words, figures_of
+from rulebot.run.backtest.lived import Day, Trade
 
 DAY = "2026-09-01"
 

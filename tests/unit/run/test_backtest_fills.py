@@ -9,22 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.adapters.history.blackscholes import black, normal
-from engine.cli.past_options import asked_fills
-from engine.model.black import delta, implied_volatility, sensitivities
-from engine.model.command import Submit
-from engine.model.contract import Option, Right
-from engine.model.errors import MisuseError, StoreError
-from engine.model.event import ExecutionReport
-from engine.model.market import Board
-from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side
-from engine.model.session import session_on
-from engine.order.draft import parts_of
-from engine.order.price import NetQuote
-from engine.run.backtest.black_columns import greeks, volatilities
-from engine.run.backtest.broker import BacktestBroker
-from engine.run.backtest.fills import fill_model
-from engine.run.pretend_broker import Working
+from rulebot.adapters.history.blackscholes import black, normal
+from rulebot.cli.past_options import asked_fills
+from rulebot.model.black import delta, implied_volatility, sensitivities
+from rulebot.model.command import Submit
+from rulebot.model.contract import Option, Right
+from rulebot.model.errors import MisuseError, StoreError
+from rulebot.model.event import ExecutionReport
+from rulebot.model.market import Board
+from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side
+from rulebot.model.session import session_on
+from rulebot.order.draft import parts_of
+from rulebot.order.price import NetQuote
+from rulebot.run.backtest.black_columns import greeks, volatilities
+from rulebot.run.backtest.broker import BacktestBroker
+from rulebot.run.backtest.fills import fill_model
+from rulebot.run.pretend_broker import Working
 
 DAY = date(2026, 9, 1)
 
@@ -168,7 +168,7 @@ def test_a_model_that_is_none_is_refused(text: str) -> None:
 
 
 def test_the_normal_distribution_is_that_of_one_number_at_a_time() -> None:
-    from engine.model.black import normal as one
+    from rulebot.model.black import normal as one
 
     places = np.linspace(-9.0, 9.0, 721)
     assert np.abs(normal(places) - [one(float(x)) for x in places]).max() < 1e-15

@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 from leaks import FutureQuotes, LeakyFeed
 
-from engine.adapters.history.day import DailyBar, Finding, HistoryDay, Source
-from engine.adapters.history.modelled.chain import ModelledChain
-from engine.adapters.history.modelled.day import ModelledDay
-from engine.adapters.sources import open_source
-from engine.model.contract import Option
-from engine.model.events import event_calendar
-from engine.record.record import Kind, Record
-from engine.run.backtest.fills import fill_model
-from engine.run.backtest.look_ahead import check_look_ahead
-from engine.run.backtest.walk import Walk
-from engine.run.calendars import shipped_dates
-from engine.run.desk import load_desk
-from engine.turn.program import Program
+from rulebot.adapters.history.day import DailyBar, Finding, HistoryDay, Source
+from rulebot.adapters.history.modelled.chain import ModelledChain
+from rulebot.adapters.history.modelled.day import ModelledDay
+from rulebot.adapters.sources import open_source
+from rulebot.model.contract import Option
+from rulebot.model.events import event_calendar
+from rulebot.record.record import Kind, Record
+from rulebot.run.backtest.fills import fill_model
+from rulebot.run.backtest.look_ahead import check_look_ahead
+from rulebot.run.backtest.walk import Walk
+from rulebot.run.calendars import shipped_dates
+from rulebot.run.desk import load_desk
+from rulebot.turn.program import Program
 
 ROOT = Path(__file__).parents[3]
 DATA = f"model:{ROOT / 'examples' / 'data' / 'daily'}?dte=0..40"

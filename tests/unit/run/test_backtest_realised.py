@@ -13,16 +13,16 @@ import pytest
 from past_days import PastDays
 from test_backtest_walk import CONDOR, FIRST, LAST, desk_of, walk
 
-from engine.adapters.history.day import DailyBar, HistoryDay
-from engine.model.event import BarsReport, Event
-from engine.model.market import Board
-from engine.model.session import session_after, session_on
-from engine.record.record import Kind, Record
-from engine.run.backtest.feed import KEPT, HistoryFeed
-from engine.run.backtest.fills import fill_model
-from engine.run.backtest.independence import is_independent
-from engine.run.backtest.look_ahead import check_look_ahead
-from engine.run.sweep.arrays.suits import unsuited
+from rulebot.adapters.history.day import DailyBar, HistoryDay
+from rulebot.model.event import BarsReport, Event
+from rulebot.model.market import Board
+from rulebot.model.session import session_after, session_on
+from rulebot.record.record import Kind, Record
+from rulebot.run.backtest.feed import KEPT, HistoryFeed
+from rulebot.run.backtest.fills import fill_model
+from rulebot.run.backtest.independence import is_independent
+from rulebot.run.backtest.look_ahead import check_look_ahead
+from rulebot.run.sweep.arrays.suits import unsuited
 
 EARLIER = date(2026, 7, 1)
 ALL = ("parkinson", "yang_zhang", "intraday")

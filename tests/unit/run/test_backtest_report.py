@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from engine.adapters.history.day import Finding, Severity
-from engine.adapters.history.finding import data_of, left_out
-from engine.cli.data_text import finding_lines
-from engine.model.errors import MisuseError
-from engine.run.backtest.document import FORMAT, read_document
-from engine.run.backtest.report.charts import calendar, curves, falls, histogram
-from engine.run.backtest.report.page import comparison_page, falls_of, report_page
-from engine.run.backtest.report.scale import plain_money, scale_of, steps
-from engine.run.backtest.report.style import STYLE
-from engine.run.backtest.report.tables import months
-from engine.run.backtest.results import regime, ruined_words
-from engine.run.behaviour import flaws_of
+from rulebot.adapters.history.day import Finding, Severity
+from rulebot.adapters.history.finding import data_of, left_out
+from rulebot.cli.data_text import finding_lines
+from rulebot.model.errors import MisuseError
+from rulebot.run.backtest.document import FORMAT, read_document
+from rulebot.run.backtest.report.charts import calendar, curves, falls, histogram
+from rulebot.run.backtest.report.page import comparison_page, falls_of, report_page
+from rulebot.run.backtest.report.scale import plain_money, scale_of, steps
+from rulebot.run.backtest.report.style import STYLE
+from rulebot.run.backtest.report.tables import months
+from rulebot.run.backtest.results import regime, ruined_words
+from rulebot.run.behaviour import flaws_of
 
 _VOID = {"meta"}
 SPANS = (("2026-09-01", "2026-09-02"), ("2026-09-01", "2026-09-02", "2026-09-03"))

@@ -10,16 +10,16 @@ import pytest
 from hand_desk import bot_of, text_of
 from store_day import CONDOR, DAY, at, small_day
 
-from engine.cli.backtest_text import SHOWN_RULES, result_lines
-from engine.record.record import Kind, Record
-from engine.run.backtest.funnel import LATER, Funnel, Stopped, funnels
-from engine.run.backtest.lived import Day, Trade
-from engine.run.backtest.report.whys import whys_of
-from engine.run.backtest.results import Results, by_regime, choosing_freely, drawdowns, read_results, sums
-from engine.run.why_day import parts_told
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
+from rulebot.cli.backtest_text import SHOWN_RULES, result_lines
+from rulebot.record.record import Kind, Record
+from rulebot.run.backtest.funnel import LATER, Funnel, Stopped, funnels
+from rulebot.run.backtest.lived import Day, Trade
+from rulebot.run.backtest.report.whys import whys_of
+from rulebot.run.backtest.results import Results, by_regime, choosing_freely, drawdowns, read_results, sums
+from rulebot.run.why_day import parts_told
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
 
 
 def backtest(store: Path, fills: str, *, wing_expires: bool = False) -> Results:

@@ -11,22 +11,22 @@ import numpy as np
 import pytest
 from past_days import PastDays
 
-from engine.adapters.history.day import Columns, DailyBar
-from engine.cli.backtest_text import result_lines
-from engine.model.errors import MisuseError, StoreError
-from engine.model.events import event_calendar
-from engine.record.record import Kind
-from engine.run.backtest.document import text_of
-from engine.run.backtest.fills import RECORDED, fill_model
-from engine.run.backtest.notes import HELD
-from engine.run.backtest.report.page import report_page
-from engine.run.backtest.results import Results, of_sessions, read_results
-from engine.run.backtest.run import BacktestOptions, run_backtest
-from engine.run.calendars import shipped_dates
-from engine.run.desk import load_desk
-from engine.run.sweep.compiling import Terms
-from engine.run.sweep.evaluate import evaluate
-from engine.store.queries import StoreReader
+from rulebot.adapters.history.day import Columns, DailyBar
+from rulebot.cli.backtest_text import result_lines
+from rulebot.model.errors import MisuseError, StoreError
+from rulebot.model.events import event_calendar
+from rulebot.record.record import Kind
+from rulebot.run.backtest.document import text_of
+from rulebot.run.backtest.fills import RECORDED, fill_model
+from rulebot.run.backtest.notes import HELD
+from rulebot.run.backtest.report.page import report_page
+from rulebot.run.backtest.results import Results, of_sessions, read_results
+from rulebot.run.backtest.run import BacktestOptions, run_backtest
+from rulebot.run.calendars import shipped_dates
+from rulebot.run.desk import load_desk
+from rulebot.run.sweep.compiling import Terms
+from rulebot.run.sweep.evaluate import evaluate
+from rulebot.store.queries import StoreReader
 
 FIRST, LAST = date(2026, 9, 1), date(2026, 9, 4)
 OVERWRITE = """

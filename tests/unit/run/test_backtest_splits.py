@@ -14,24 +14,24 @@ import pytest
 from both_ways import terms
 from past_days import PastDays
 
-from engine.adapters.history.day import Columns, DailyBar, HistoryDay
-from engine.cli.sweep_text import Data, document_of, sweep_lines
-from engine.compile.series import DAY
-from engine.model.errors import StoreError
-from engine.model.events import event_calendar
-from engine.model.market import Board
-from engine.model.session import session_on
-from engine.run.backtest.feed import HistoryFeed
-from engine.run.backtest.fills import fill_model
-from engine.run.backtest.look_ahead import check_look_ahead
-from engine.run.backtest.results import Results, read_results
-from engine.run.backtest.run import BacktestOptions, run_backtest, walks_of
-from engine.run.calendars import shipped_dates
-from engine.run.desk import Desk, load_desk
-from engine.run.sweep.evaluate import evaluate
-from engine.run.sweep.page import sweep_page
-from engine.run.sweep.sweep import Kept
-from engine.run.sweep.vary import axis
+from rulebot.adapters.history.day import Columns, DailyBar, HistoryDay
+from rulebot.cli.sweep_text import Data, document_of, sweep_lines
+from rulebot.compile.series import DAY
+from rulebot.model.errors import StoreError
+from rulebot.model.events import event_calendar
+from rulebot.model.market import Board
+from rulebot.model.session import session_on
+from rulebot.run.backtest.feed import HistoryFeed
+from rulebot.run.backtest.fills import fill_model
+from rulebot.run.backtest.look_ahead import check_look_ahead
+from rulebot.run.backtest.results import Results, read_results
+from rulebot.run.backtest.run import BacktestOptions, run_backtest, walks_of
+from rulebot.run.calendars import shipped_dates
+from rulebot.run.desk import Desk, load_desk
+from rulebot.run.sweep.evaluate import evaluate
+from rulebot.run.sweep.page import sweep_page
+from rulebot.run.sweep.sweep import Kept
+from rulebot.run.sweep.vary import axis
 
 FIRST, SPLIT, LAST = date(2026, 9, 1), date(2026, 9, 2), date(2026, 9, 4)
 PUT = """

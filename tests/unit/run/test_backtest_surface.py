@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from past_days import PastDays
 
-from engine.adapters.history.day import Columns, HistoryDay
-from engine.model.session import session_on
-from engine.run.backtest.surface import Surface
+from rulebot.adapters.history.day import Columns, HistoryDay
+from rulebot.model.session import session_on
+from rulebot.run.backtest.surface import Surface
 
 DAY = date(2026, 9, 1)
 HIGHER = 1.25

@@ -13,22 +13,22 @@ from past_days import PastDays
 
 from benchmarks.engine_desk import compiled
 from benchmarks.task import Task
-from engine.adapters.history.day import HistoryDay, Severity
-from engine.model.errors import StoreError
-from engine.model.events import event_calendar
-from engine.model.market import Board
-from engine.model.session import at_exchange_time, session_on
-from engine.record.record import Kind
-from engine.run.backtest.fills import NATURAL
-from engine.run.backtest.lacking import not_there, unseen_windows
-from engine.run.backtest.market import DayMarket
-from engine.run.backtest.run import BacktestOptions, run_backtest
-from engine.run.backtest.walk import CASH, DayDone, Walk
-from engine.run.behaviour import desk_of
-from engine.run.calendars import shipped_dates
-from engine.run.revisions import Text
-from engine.run.sweep.shared import Shared
-from engine.turn.program import CompiledBot
+from rulebot.adapters.history.day import HistoryDay, Severity
+from rulebot.model.errors import StoreError
+from rulebot.model.events import event_calendar
+from rulebot.model.market import Board
+from rulebot.model.session import at_exchange_time, session_on
+from rulebot.record.record import Kind
+from rulebot.run.backtest.fills import NATURAL
+from rulebot.run.backtest.lacking import not_there, unseen_windows
+from rulebot.run.backtest.market import DayMarket
+from rulebot.run.backtest.run import BacktestOptions, run_backtest
+from rulebot.run.backtest.walk import CASH, DayDone, Walk
+from rulebot.run.behaviour import desk_of
+from rulebot.run.calendars import shipped_dates
+from rulebot.run.revisions import Text
+from rulebot.run.sweep.shared import Shared
+from rulebot.turn.program import CompiledBot
 
 DAY = date(2026, 9, 1)
 TOLD = "no quote stands while t_000 may enter (09:45 to 10:01): it sees nothing then"

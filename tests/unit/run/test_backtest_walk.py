@@ -21,41 +21,41 @@ from pyarrow import parquet
 
 from benchmarks.engine_desk import compiled
 from benchmarks.task import variants
-from engine.adapters.history.day import DailyBar, Finding, HistoryDay, Source
-from engine.adapters.history.finding import told
-from engine.adapters.history.write import write_day
-from engine.adapters.sources import open_source, written
-from engine.cli.backtest_text import result_lines
-from engine.model.contract import Right, Underlying, product
-from engine.model.errors import MisuseError, StoreError
-from engine.model.event import OpeningMoveReport
-from engine.model.events import event_calendar
-from engine.model.facts import Bar, Bars, EventCalendar, Listing
-from engine.model.market import Board
-from engine.model.money import Rounding, dollars
-from engine.model.session import EXCHANGE_ZONE, Session, at_exchange_time, exchange_date, session_before, session_on
-from engine.record.record import Kind, Record
-from engine.run.audit.audit import audit_store
-from engine.run.backtest import market as markets
-from engine.run.backtest import run as backtest
-from engine.run.backtest.calibrate import calibrated
-from engine.run.backtest.document import text_of
-from engine.run.backtest.feed import HistoryFeed
-from engine.run.backtest.fills import fill_model
-from engine.run.backtest.independence import is_independent, what_is_carried
-from engine.run.backtest.look_ahead import check_look_ahead, garbled
-from engine.run.backtest.report.page import report_page
-from engine.run.backtest.results import Results, read_results
-from engine.run.backtest.run import BacktestOptions, alone, run_backtest, walks_of
-from engine.run.backtest.sampling import sampling
-from engine.run.backtest.walk import DayDone, Walk
-from engine.run.calendars import shipped_dates
-from engine.run.chart.gather import chart_of_day
-from engine.run.desk import Desk, load_desk
-from engine.run.in_shares import InShares, read_in_shares
-from engine.run.why_day import parts_told
-from engine.spec.nouns.account import AccountDocument
-from engine.store.queries import StoreReader
+from rulebot.adapters.history.day import DailyBar, Finding, HistoryDay, Source
+from rulebot.adapters.history.finding import told
+from rulebot.adapters.history.write import write_day
+from rulebot.adapters.sources import open_source, written
+from rulebot.cli.backtest_text import result_lines
+from rulebot.model.contract import Right, Underlying, product
+from rulebot.model.errors import MisuseError, StoreError
+from rulebot.model.event import OpeningMoveReport
+from rulebot.model.events import event_calendar
+from rulebot.model.facts import Bar, Bars, EventCalendar, Listing
+from rulebot.model.market import Board
+from rulebot.model.money import Rounding, dollars
+from rulebot.model.session import EXCHANGE_ZONE, Session, at_exchange_time, exchange_date, session_before, session_on
+from rulebot.record.record import Kind, Record
+from rulebot.run.audit.audit import audit_store
+from rulebot.run.backtest import market as markets
+from rulebot.run.backtest import run as backtest
+from rulebot.run.backtest.calibrate import calibrated
+from rulebot.run.backtest.document import text_of
+from rulebot.run.backtest.feed import HistoryFeed
+from rulebot.run.backtest.fills import fill_model
+from rulebot.run.backtest.independence import is_independent, what_is_carried
+from rulebot.run.backtest.look_ahead import check_look_ahead, garbled
+from rulebot.run.backtest.report.page import report_page
+from rulebot.run.backtest.results import Results, read_results
+from rulebot.run.backtest.run import BacktestOptions, alone, run_backtest, walks_of
+from rulebot.run.backtest.sampling import sampling
+from rulebot.run.backtest.walk import DayDone, Walk
+from rulebot.run.calendars import shipped_dates
+from rulebot.run.chart.gather import chart_of_day
+from rulebot.run.desk import Desk, load_desk
+from rulebot.run.in_shares import InShares, read_in_shares
+from rulebot.run.why_day import parts_told
+from rulebot.spec.nouns.account import AccountDocument
+from rulebot.store.queries import StoreReader
 
 SPECS = Path(__file__).parents[3] / "specs"
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -353,7 +353,7 @@ def test_a_store_is_not_gone_on_with_by_other_code(tmp_path: Path, monkeypatch: 
     """Of two checkouts of one version the sessions of both stood in one result."""
     desk, source, store = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25), tmp_path / "x.db"
     run(desk, store, source, last=FIRST)
-    monkeypatch.setattr("engine.run.backtest.run.code_digest", lambda: "another")
+    monkeypatch.setattr("rulebot.run.backtest.run.code_digest", lambda: "another")
     with pytest.raises(MisuseError, match=r"other options: the code of rulebot is another one$"):
         run(desk, store, source, resumes=True)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.events import lacks_time
-from engine.model.facts import EventDay, Moment
-from engine.run import calendar_file, settings
-from engine.run.calendar_file import read_calendar
-from engine.run.codes import CODES
+from rulebot.model.events import lacks_time
+from rulebot.model.facts import EventDay, Moment
+from rulebot.run import calendar_file, settings
+from rulebot.run.calendar_file import read_calendar
+from rulebot.run.codes import CODES
 
 GOOD: dict[str, object] = {
     "rulebot_calendar": 1,

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.errors import MisuseError, SpecError, StoreError
-from engine.model.events import months_without
-from engine.run.calendars import (
+from rulebot.model.errors import MisuseError, SpecError, StoreError
+from rulebot.model.events import months_without
+from rulebot.run.calendars import (
     calendar_folder,
     import_calendar,
     imported_dates,
     load_calendar,
     shipped_dates,
 )
-from engine.store.folders import data_folder
+from rulebot.store.folders import data_folder
 
 
 def calendar(path: Path, *days: str, name: str = "CPI", until: str = "2027-03-31", **more: object) -> Path:

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.model.contract import Option, Right
-from engine.model.errors import MisuseError, SpecError, StoreError
-from engine.model.facts import Account, Listing
-from engine.run.given.captured import chains_at, standing_day
-from engine.run.given.chain import NO_ACCOUNT, Chain, chain_text, read_chain
-from engine.run.given.market import captured
-from engine.run.given.recorded import Recorded
-from engine.sim.market.given_market import GivenMarket
+from rulebot.model.contract import Option, Right
+from rulebot.model.errors import MisuseError, SpecError, StoreError
+from rulebot.model.facts import Account, Listing
+from rulebot.run.given.captured import chains_at, standing_day
+from rulebot.run.given.chain import NO_ACCOUNT, Chain, chain_text, read_chain
+from rulebot.run.given.market import captured
+from rulebot.run.given.recorded import Recorded
+from twsim.market.given_market import GivenMarket
 
 AT = datetime(2026, 10, 21, 14, 30, 3, tzinfo=UTC)
 DAY, NEXT = date(2026, 10, 21), date(2026, 10, 22)

@@ -15,18 +15,18 @@ from click.testing import CliRunner
 from hand_desk import Desk, clock, text_of
 from store_day import CONDOR, DAY, SELLER, WATCHER, at, entity, position, small_day
 
-from engine.cli.main import main
-from engine.model.errors import RulebotError
-from engine.record.record import Json, Kind, Record
-from engine.run.chart.chart import Chart, Mark, MarkKind
-from engine.run.chart.gather import MOST_POINTS, chart_of_day, chart_of_trade
-from engine.run.chart.pine import pine_script
-from engine.run.chart.svg import chart_svg, mark_words, summary
-from engine.run.desk import load_desk
-from engine.run.price_notes import PriceNotes
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
+from rulebot.cli.main import main
+from rulebot.model.errors import RulebotError
+from rulebot.record.record import Json, Kind, Record
+from rulebot.run.chart.chart import Chart, Mark, MarkKind
+from rulebot.run.chart.gather import MOST_POINTS, chart_of_day, chart_of_trade
+from rulebot.run.chart.pine import pine_script
+from rulebot.run.chart.svg import chart_svg, mark_words, summary
+from rulebot.run.desk import load_desk
+from rulebot.run.price_notes import PriceNotes
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
 
 ROOT = Path(__file__).parents[3]
 SVG = "{http://www.w3.org/2000/svg}"

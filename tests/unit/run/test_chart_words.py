@@ -7,7 +7,7 @@ import pytest
 from store_day import at, entity, position
 from test_chart import day_of, of_day, stored
 
-from engine.record.record import Kind
+from rulebot.record.record import Kind
 
 
 @pytest.mark.parametrize(

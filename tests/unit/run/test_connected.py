@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engine.cli.main import main
-from engine.record.record import Json, Kind, Record
-from engine.run import connected as looked
-from engine.run.connected import connected
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
+from rulebot.cli.main import main
+from rulebot.record.record import Json, Kind, Record
+from rulebot.run import connected as looked
+from rulebot.run.connected import connected
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
 
 AT = datetime(2026, 11, 18, 15, 31, tzinfo=UTC)
 CLOSE = datetime(2026, 11, 18, 21, 0, tzinfo=UTC)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from engine.model.errors import BrokerError, IdInUseError, UnansweredError
-from engine.ports import Batch
-from engine.run import connecting
-from engine.run.connecting import FIRST_WAIT, LONGEST_WAIT, first_batch, first_of_run, waits
-from engine.run.start import Run
+from rulebot.model.errors import BrokerError, IdInUseError, UnansweredError
+from rulebot.ports import Batch
+from rulebot.run import connecting
+from rulebot.run.connecting import FIRST_WAIT, LONGEST_WAIT, first_batch, first_of_run, waits
+from rulebot.run.start import Run
 
 BATCH = Batch(datetime(2026, 11, 18, 15, tzinfo=UTC), ())
 

@@ -9,27 +9,27 @@ import pytest
 from click.testing import CliRunner
 from hand_desk import DAY, SELLER, Desk, kept, text_of
 
-from engine.alerts.find import find
-from engine.cli.store import store as command
-from engine.model.contract import Underlying
-from engine.model.errors import MisuseError
-from engine.model.event import MarketMoved
-from engine.model.money import ZERO
-from engine.model.order import Order, Purpose
-from engine.model.position import Position
-from engine.model.session import session_after, session_from
-from engine.model.values import replace
-from engine.record.codec import decode, encode
-from engine.record.record import Kind, Record
-from engine.run.audit.audit import audit_store
-from engine.run.correct import correct
-from engine.run.correct_ending import find_ending, traded
-from engine.run.observe.memory import delivered_shares
-from engine.store.export import export_sheets
-from engine.store.finance.books import positions_of
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
+from rulebot.alerts.find import find
+from rulebot.cli.store import store as command
+from rulebot.model.contract import Underlying
+from rulebot.model.errors import MisuseError
+from rulebot.model.event import MarketMoved
+from rulebot.model.money import ZERO
+from rulebot.model.order import Order, Purpose
+from rulebot.model.position import Position
+from rulebot.model.session import session_after, session_from
+from rulebot.model.values import replace
+from rulebot.record.codec import decode, encode
+from rulebot.record.record import Kind, Record
+from rulebot.run.audit.audit import audit_store
+from rulebot.run.correct import correct
+from rulebot.run.correct_ending import find_ending, traded
+from rulebot.run.observe.memory import delivered_shares
+from rulebot.store.export import export_sheets
+from rulebot.store.finance.books import positions_of
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
 
 AT = datetime(2026, 11, 20, 14, tzinfo=UTC)
 LEGS = "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {delta: 0.15}}\n"

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from hand_desk import Desk, bot_of, kept, text_of
 
-from engine.model.contract import Option, Underlying, share
-from engine.model.errors import MisuseError
-from engine.model.event import ExecutionReport, PositionReport
-from engine.model.position import Position
-from engine.model.session import session_after
-from engine.record.codec import decode
-from engine.record.record import Kind, Record
-from engine.run.audit.audit import audit_store
-from engine.run.correct import correct
-from engine.store.queries import StoreReader
+from rulebot.model.contract import Option, Underlying, share
+from rulebot.model.errors import MisuseError
+from rulebot.model.event import ExecutionReport, PositionReport
+from rulebot.model.position import Position
+from rulebot.model.session import session_after
+from rulebot.record.codec import decode
+from rulebot.record.record import Kind, Record
+from rulebot.run.audit.audit import audit_store
+from rulebot.run.correct import correct
+from rulebot.store.queries import StoreReader
 
 SPY = Underlying("SPY")
 WRITER = text_of(

@@ -8,21 +8,21 @@ import pytest
 from click.testing import CliRunner
 from hand_desk import DAY, SELLER, Desk, kept, put, text_of
 
-from engine.cli.why import why
-from engine.model.errors import MisuseError
-from engine.model.event import MarketMoved
-from engine.model.order import Order
-from engine.model.position import Position
-from engine.model.session import session_after
-from engine.model.values import replace
-from engine.record.codec import decode
-from engine.record.record import Kind
-from engine.run.audit.books import folded
-from engine.run.audit.tape import tape_of
-from engine.run.correct import correct
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
+from rulebot.cli.why import why
+from rulebot.model.errors import MisuseError
+from rulebot.model.event import MarketMoved
+from rulebot.model.order import Order
+from rulebot.model.position import Position
+from rulebot.model.session import session_after
+from rulebot.model.values import replace
+from rulebot.record.codec import decode
+from rulebot.record.record import Kind
+from rulebot.run.audit.books import folded
+from rulebot.run.audit.tape import tape_of
+from rulebot.run.correct import correct
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
 
 AT = datetime(2026, 11, 19, 14, tzinfo=UTC)
 

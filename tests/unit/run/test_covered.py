@@ -6,12 +6,12 @@ from decimal import Decimal
 
 from engine_day import FLAT, ID, LEG, PUT, order
 
-from engine.model.contract import Right
-from engine.model.order import OrderLeg, Purpose, Side
-from engine.run.aftermath.covered import calls_without_shares
-from engine.run.aftermath.day import Day
-from engine.run.aftermath.exposure import uncovered_shorts
-from engine.sim.exchange.ledger import LedgerTotals, Row
+from rulebot.model.contract import Right
+from rulebot.model.order import OrderLeg, Purpose, Side
+from rulebot.run.aftermath.covered import calls_without_shares
+from rulebot.run.aftermath.day import Day
+from rulebot.run.aftermath.exposure import uncovered_shorts
+from twsim.exchange.ledger import LedgerTotals, Row
 
 CALL = replace(PUT, right=Right.CALL)
 ENTRY = order(1, Purpose.ENTRY, quantity=2, legs=(OrderLeg("call", CALL, Side.SELL),))

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.errors import RulebotError
-from engine.run.backtest.document import read_document
-from engine.run.calendar_file import read_calendar
-from engine.run.given.chain import read_chain
-from engine.sim.exchange.ledger import read_ledger
-from engine.sim.exchange.start_book import load_positions
-from engine.sim.gateway.fault_plan import load_faults
-from engine.sim.market.load import read_scenario
-from engine.sim.market.market import SimMarket
+from rulebot.model.errors import RulebotError
+from rulebot.run.backtest.document import read_document
+from rulebot.run.calendar_file import read_calendar
+from rulebot.run.given.chain import read_chain
+from twsim.exchange.ledger import read_ledger
+from twsim.exchange.start_book import load_positions
+from twsim.gateway.fault_plan import load_faults
+from twsim.market.load import read_scenario
+from twsim.market.market import SimMarket
 
 DEEP, LONG = "[\n" * 100_000, '{"a": ' + "9" * 5000 + "}"
 READERS: dict[str, Callable[[Path], object]] = {

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.contract import Underlying
-from engine.model.errors import MisuseError
-from engine.model.event import DataTrouble
-from engine.model.facts import EventCalendar, Facts
-from engine.model.market import Board
-from engine.model.session import session_on
-from engine.record.record import Kind
-from engine.run.desk import Desk, check_live_data, load_desk
-from engine.turn.state import State
-from engine.turn.turn import begin, turn
+from rulebot.model.contract import Underlying
+from rulebot.model.errors import MisuseError
+from rulebot.model.event import DataTrouble
+from rulebot.model.facts import EventCalendar, Facts
+from rulebot.model.market import Board
+from rulebot.model.session import session_on
+from rulebot.record.record import Kind
+from rulebot.run.desk import Desk, check_live_data, load_desk
+from rulebot.turn.state import State
+from rulebot.turn.turn import begin, turn
 
 TEXT = """rulebot: 1
 name: NAME

@@ -4,9 +4,9 @@ import pickle
 import shutil
 from pathlib import Path
 
-from engine.run.behaviour import desk_of, whole
-from engine.run.revisions import side_of
-from engine.spec.shipped import shipped
+from rulebot.run.behaviour import desk_of, whole
+from rulebot.run.revisions import side_of
+from rulebot.spec.shipped import shipped
 
 
 def test_a_bot_that_extends_another_goes_to_another_process_as_a_whole(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
-from engine.model.session import EXCHANGE_ZONE
-from engine.run.chaos.documents import (
+from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.run.chaos.documents import (
     DRAWN,
     EXTENDED,
     EXTENDED_BROKEN,
@@ -22,7 +22,7 @@ from engine.run.chaos.documents import (
     of_account,
     with_limits,
 )
-from engine.run.chaos.edits import (
+from rulebot.run.chaos.edits import (
     AWAY,
     BREAKS,
     BROKEN,
@@ -36,10 +36,10 @@ from engine.run.chaos.edits import (
     edited,
     places,
 )
-from engine.run.chaos.versions import Versions
-from engine.run.desk import Desk, load_desk
-from engine.spec.load import load_text
-from engine.spec.shipped import shipped
+from rulebot.run.chaos.versions import Versions
+from rulebot.run.desk import Desk, load_desk
+from rulebot.spec.load import load_text
+from rulebot.spec.shipped import shipped
 
 TEN = datetime(2026, 10, 21, 10, 0, tzinfo=EXCHANGE_ZONE)
 TARGET = ("exits", 1, "target", "profit")
@@ -255,7 +255,7 @@ def test_a_bot_whose_parent_nobody_can_read_is_put_back(breaks: str, desk: Desk,
 def test_what_nobody_can_run_and_is_taken_all_the_same_is_seen(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.run.chaos.versions.reread", lambda sources: desk)
+    monkeypatch.setattr("rulebot.run.chaos.versions.reread", lambda sources: desk)
     for change in (spoiled(LIMITS_BROKEN, "half"), spoiled(EXTENDED_BROKEN, GONE, LITE), spoiled(BROKEN, TWIN, LITE)):
         files = Versions(desk, (change,), tmp_path)
         files.desk(TEN)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from engine.model.session import session_from
-from engine.run import start
-from engine.run.after_close import AFTER_CLOSE
-from engine.run.start import end_of
+from rulebot.model.session import session_from
+from rulebot.run import start
+from rulebot.run.after_close import AFTER_CLOSE
+from rulebot.run.start import end_of
 
 FRIDAY = date(2026, 10, 23)
 CLOSE = datetime(2026, 10, 23, 20, tzinfo=UTC)

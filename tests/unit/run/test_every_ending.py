@@ -29,36 +29,36 @@ import pytest
 from click.testing import CliRunner
 from paper_days import BOT, FIRST, at, entity, session, spec_text
 
-from engine.alerts.find import digest
-from engine.cli.main import main
-from engine.decide.bot_day import BotDay
-from engine.fill.apply import add_commission, book, settled
-from engine.fill.book import Booked
-from engine.fill.today import realized_since
-from engine.model.contract import Option, Right
-from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
-from engine.model.position import Position, PositionLeg
-from engine.model.values import replace
-from engine.record.record import Json, Kind, Record
-from engine.run.audit.tape import tape_of
-from engine.run.backtest.results import read_results
-from engine.run.chart.gather import chart_of_day
-from engine.run.outcome import day_outcome
-from engine.run.periods import periods
-from engine.run.promotion.figures import figures
-from engine.run.promotion.paper import Key, closed_trades, read_paper
-from engine.run.promotion.sessions import judge
-from engine.store.finance.lots import lots_of
-from engine.store.journal import SqlJournal
-from engine.store.jsonlines import LineMaker
-from engine.store.open import open_store
-from engine.store.place import Place
-from engine.store.queries import StoreReader
-from engine.web import book as rest
-from engine.web.known import known
-from engine.web.metrics.of_store import samples_of_store
-from engine.web.picture_of_store import picture_of_store
-from engine.web.trades_page import trades_page
+from rulebot.alerts.find import digest
+from rulebot.cli.main import main
+from rulebot.decide.bot_day import BotDay
+from rulebot.fill.apply import add_commission, book, settled
+from rulebot.fill.book import Booked
+from rulebot.fill.today import realized_since
+from rulebot.model.contract import Option, Right
+from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
+from rulebot.model.position import Position, PositionLeg
+from rulebot.model.values import replace
+from rulebot.record.record import Json, Kind, Record
+from rulebot.run.audit.tape import tape_of
+from rulebot.run.backtest.results import read_results
+from rulebot.run.chart.gather import chart_of_day
+from rulebot.run.outcome import day_outcome
+from rulebot.run.periods import periods
+from rulebot.run.promotion.figures import figures
+from rulebot.run.promotion.paper import Key, closed_trades, read_paper
+from rulebot.run.promotion.sessions import judge
+from rulebot.store.finance.lots import lots_of
+from rulebot.store.journal import SqlJournal
+from rulebot.store.jsonlines import LineMaker
+from rulebot.store.open import open_store
+from rulebot.store.place import Place
+from rulebot.store.queries import StoreReader
+from rulebot.web import book as rest
+from rulebot.web.known import known
+from rulebot.web.metrics.of_store import samples_of_store
+from rulebot.web.picture_of_store import picture_of_store
+from rulebot.web.trades_page import trades_page
 
 BY_HAND = {
     "target": 48, "stop": -202, "time": 18, "worthless": 59, "assigned": -251, "exercised": 49, "cash": -81,

@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.adapters.history.day import Severity
-from engine.adapters.recorded.recorder import Recorder
-from engine.adapters.recorded.source import RecordingSource
-from engine.adapters.sources import open_source
-from engine.model.contract import Option, Right, Underlying
-from engine.model.errors import MisuseError, StoreError
-from engine.model.event import BarsReport, ClosesReport, ImpliedReport, MarketMoved
-from engine.model.facts import Bar, Bars
-from engine.model.market import Board
-from engine.run.replay.export import export
-from engine.run.replay.tapes import meant
+from rulebot.adapters.history.day import Severity
+from rulebot.adapters.recorded.recorder import Recorder
+from rulebot.adapters.recorded.source import RecordingSource
+from rulebot.adapters.sources import open_source
+from rulebot.model.contract import Option, Right, Underlying
+from rulebot.model.errors import MisuseError, StoreError
+from rulebot.model.event import BarsReport, ClosesReport, ImpliedReport, MarketMoved
+from rulebot.model.facts import Bar, Bars
+from rulebot.model.market import Board
+from rulebot.run.replay.export import export
+from rulebot.run.replay.tapes import meant
 
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)
 DAY = date(2026, 10, 21)

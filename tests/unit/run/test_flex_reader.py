@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.errors import MisuseError, RulebotError
-from engine.run.tie import xml
-from engine.run.tie.flex import read_flex
-from engine.run.tie.statement import Statement, Told
+from rulebot.model.errors import MisuseError, RulebotError
+from rulebot.run.tie import xml
+from rulebot.run.tie.flex import read_flex
+from rulebot.run.tie.statement import Statement, Told
 
 TRADE = {
     "accountId": "U1",

@@ -5,9 +5,9 @@ from datetime import date
 
 import pytest
 
-from engine.decide.bot_day import BotDay
-from engine.run.growth_text import grown_of
-from engine.spec.spec import Growth
+from rulebot.decide.bot_day import BotDay
+from rulebot.run.growth_text import grown_of
+from rulebot.spec.spec import Growth
 
 TEXT = "abc"
 STEPS = Growth(start=1, step=1, sessions=20)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.run.heartbeat import HUNG_AFTER, START_PATIENCE, Heartbeat, Stage
-from engine.run.systemd import Systemd
+from rulebot.run.heartbeat import HUNG_AFTER, START_PATIENCE, Heartbeat, Stage
+from rulebot.run.systemd import Systemd
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs UNIX sockets")
 

@@ -6,12 +6,12 @@ import pytest
 from click.testing import CliRunner
 from hand_desk import CONDOR, Desk, kept, put, text_of
 
-from engine.cli.status import status
-from engine.model.order import Order, OrderStatus
-from engine.run.glance import glance
-from engine.run.happening import happening
-from engine.run.position_text import entry_text
-from engine.web.picture_of_run import position_lines
+from rulebot.cli.status import status
+from rulebot.model.order import Order, OrderStatus
+from rulebot.run.glance import glance
+from rulebot.run.happening import happening
+from rulebot.run.position_text import entry_text
+from rulebot.web.picture_of_run import position_lines
 
 STRIKES = "5935/5945p"
 PART = '\n  - target: {profit: 50%}\n    close: 50%\n  - time: "15:45"\n'

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.errors import StoreError
-from engine.model.event import HookCame, Request
-from engine.run.inbox import MOST_WAITING, NANOSECONDS, Inbox, post, post_hook
-from engine.store.place import Place
-from engine.store.requests import folder_of
+from rulebot.model.errors import StoreError
+from rulebot.model.event import HookCame, Request
+from rulebot.run.inbox import MOST_WAITING, NANOSECONDS, Inbox, post, post_hook
+from rulebot.store.place import Place
+from rulebot.store.requests import folder_of
 
 AT = datetime(2026, 11, 18, 15, 0, tzinfo=UTC)
 

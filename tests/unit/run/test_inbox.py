@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.errors import StoreError
-from engine.model.event import Request
-from engine.run.inbox import Inbox, clear_box, post
-from engine.store.requests import folder_of, remove_requests
-from engine.store.sqlite import hold_store
+from rulebot.model.errors import StoreError
+from rulebot.model.event import Request
+from rulebot.run.inbox import Inbox, clear_box, post
+from rulebot.store.requests import folder_of, remove_requests
+from rulebot.store.sqlite import hold_store
 
 AT = datetime(2026, 11, 18, 15, 0, tzinfo=UTC)
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from hand_desk import Desk, text_of
 
-from engine.model.contract import Underlying
-from engine.record.record import DATA_TROUBLE, LATE, Json, Kind, Record
-from engine.run.late import Late, late_now, late_told
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
+from rulebot.model.contract import Underlying
+from rulebot.record.record import DATA_TROUBLE, LATE, Json, Kind, Record
+from rulebot.run.late import Late, late_now, late_told
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
 
 AT = datetime(2026, 10, 21, 13, 31, tzinfo=UTC)
 

@@ -6,14 +6,14 @@ from random import Random
 
 import pytest
 
-from engine.model.errors import SpecError
-from engine.model.learned import Kind, LearnedModel, digest_of, model_of
-from engine.run.learn.fit import fitted
-from engine.run.learn.folds import walk_forward
-from engine.run.learn.report import Report, figures
-from engine.run.learn.samples import Sample, Samples
-from engine.run.learn.train import Asked, _area_error, _forecast, _weights, train
-from engine.run.learn.write import text_of_model
+from rulebot.model.errors import SpecError
+from rulebot.model.learned import Kind, LearnedModel, digest_of, model_of
+from rulebot.run.learn.fit import fitted
+from rulebot.run.learn.folds import walk_forward
+from rulebot.run.learn.report import Report, figures
+from rulebot.run.learn.samples import Sample, Samples
+from rulebot.run.learn.train import Asked, _area_error, _forecast, _weights, train
+from rulebot.run.learn.write import text_of_model
 
 START = datetime(2025, 1, 2, 15, 30, tzinfo=UTC)
 DAY = timedelta(days=1)

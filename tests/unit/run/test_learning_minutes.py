@@ -10,18 +10,18 @@ import pytest
 from past_days import PastDays, fallen
 from plain_specs import ASSIGNED
 
-from engine.adapters.history.day import HistoryDay
-from engine.model.events import event_calendar
-from engine.model.facts import EventCalendar
-from engine.model.session import EXCHANGE_ZONE
-from engine.run.backtest.fills import fill_model
-from engine.run.backtest.results import read_results
-from engine.run.backtest.run import BacktestOptions, run_backtest
-from engine.run.backtest.sampling import sampling
-from engine.run.desk import Desk, load_desk
-from engine.run.learn.minutes import Asked, at_minute, minutes_of, of_days, sampled
-from engine.run.learn.samples import read_samples
-from engine.turn.program import CompiledBot
+from rulebot.adapters.history.day import HistoryDay
+from rulebot.model.events import event_calendar
+from rulebot.model.facts import EventCalendar
+from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.run.backtest.fills import fill_model
+from rulebot.run.backtest.results import read_results
+from rulebot.run.backtest.run import BacktestOptions, run_backtest
+from rulebot.run.backtest.sampling import sampling
+from rulebot.run.desk import Desk, load_desk
+from rulebot.run.learn.minutes import Asked, at_minute, minutes_of, of_days, sampled
+from rulebot.run.learn.samples import read_samples
+from rulebot.turn.program import CompiledBot
 
 SPEC = """rulebot: 1
 name: overnight

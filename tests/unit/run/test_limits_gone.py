@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from engine.record.record import Json, Kind, Record
-from engine.run import start
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
+from rulebot.record.record import Json, Kind, Record
+from rulebot.run import start
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
 
 NOON = datetime(2026, 10, 21, 16, 0, tzinfo=UTC)
 LIMITS: Json = {"max_open": 3}

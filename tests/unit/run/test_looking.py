@@ -7,16 +7,16 @@ from types import SimpleNamespace
 import pytest
 from hand_desk import DAY, Desk, put, text_of
 
-from engine.evaluate.snapshot import View
-from engine.model.contract import Underlying
-from engine.model.facts import Listing
-from engine.run.doctor.legs import told_legs
-from engine.run.looking.candidate import Candidate, judge
-from engine.run.scan.holding import holding
-from engine.run.scan.measuring import Measured, Measuring
-from engine.turn.judging import first_missing
-from engine.turn.offering import judge_offer
-from engine.turn.work import Work
+from rulebot.evaluate.snapshot import View
+from rulebot.model.contract import Underlying
+from rulebot.model.facts import Listing
+from rulebot.run.doctor.legs import told_legs
+from rulebot.run.looking.candidate import Candidate, judge
+from rulebot.run.scan.holding import holding
+from rulebot.run.scan.measuring import Measured, Measuring
+from rulebot.turn.judging import first_missing
+from rulebot.turn.offering import judge_offer
+from rulebot.turn.work import Work
 
 LEGS = """
   expiry: {dte: 0}

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from engine.adapters.sources import open_source
-from engine.model.events import event_calendar
-from engine.record.record import Kind, Record
-from engine.run.backtest.fills import fill_model
-from engine.run.backtest.walk import Walk
-from engine.run.calendars import shipped_dates
-from engine.run.desk import load_desk
+from rulebot.adapters.sources import open_source
+from rulebot.model.events import event_calendar
+from rulebot.record.record import Kind, Record
+from rulebot.run.backtest.fills import fill_model
+from rulebot.run.backtest.walk import Walk
+from rulebot.run.calendars import shipped_dates
+from rulebot.run.desk import load_desk
 
 ROOT = Path(__file__).parents[3]
 DATA = f"model:{ROOT / 'examples' / 'data' / 'daily'}?dte=0&step=5"

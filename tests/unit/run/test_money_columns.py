@@ -6,21 +6,21 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from engine.model.commission import EDGES, estimate, fees_per_contract, most_to_deal, per_contract
-from engine.model.contract import Option, Right, product
-from engine.model.money import CENT, ZERO, Rounding
-from engine.model.payoff import least_payoff
-from engine.model.values import replace
-from engine.order.ladder import Bound, start_net
-from engine.order.price import NetQuote, Part, limit_net, surely_lost_below, ticks_of
-from engine.run.backtest.fills import FillModel, fill_model
-from engine.run.pretend_broker import margin_of
-from engine.run.sweep.arrays.entry_order import EntryOrder, Look, Met
-from engine.run.sweep.arrays.ladder_columns import Orders
-from engine.run.sweep.arrays.money_columns import UNIT, Grid, Quotes, four_digits, least_payoffs, margins
-from engine.run.sweep.arrays.money_columns import surely_lost_below as columns_below
-from engine.run.sweep.arrays.working import SLACK, Fill, Outcome, Quoted, Unclear, Unfilled, work_exit
-from engine.spec.nouns.order import Order, Start, Then
+from rulebot.model.commission import EDGES, estimate, fees_per_contract, most_to_deal, per_contract
+from rulebot.model.contract import Option, Right, product
+from rulebot.model.money import CENT, ZERO, Rounding
+from rulebot.model.payoff import least_payoff
+from rulebot.model.values import replace
+from rulebot.order.ladder import Bound, start_net
+from rulebot.order.price import NetQuote, Part, limit_net, surely_lost_below, ticks_of
+from rulebot.run.backtest.fills import FillModel, fill_model
+from rulebot.run.pretend_broker import margin_of
+from rulebot.run.sweep.arrays.entry_order import EntryOrder, Look, Met
+from rulebot.run.sweep.arrays.ladder_columns import Orders
+from rulebot.run.sweep.arrays.money_columns import UNIT, Grid, Quotes, four_digits, least_payoffs, margins
+from rulebot.run.sweep.arrays.money_columns import surely_lost_below as columns_below
+from rulebot.run.sweep.arrays.working import SLACK, Fill, Outcome, Quoted, Unclear, Unfilled, work_exit
+from rulebot.spec.nouns.order import Order, Start, Then
 
 COUNT = 120
 FLOWS = {1: (1,), 2: (-1, 1), 4: (1, -1, 1, -1)}

@@ -11,15 +11,15 @@ import pytest
 from past_days import PastDays, fallen
 from plain_specs import ASSIGNED
 
-from engine.cli.compare import _lines
-from engine.model.events import event_calendar
-from engine.model.session import exchange_date
-from engine.record.record import Kind, Record
-from engine.run.backtest.fills import fill_model
-from engine.run.backtest.run import BacktestOptions, run_backtest
-from engine.run.desk import load_desk
-from engine.run.observe.compare import compare
-from engine.store.queries import StoreReader
+from rulebot.cli.compare import _lines
+from rulebot.model.events import event_calendar
+from rulebot.model.session import exchange_date
+from rulebot.record.record import Kind, Record
+from rulebot.run.backtest.fills import fill_model
+from rulebot.run.backtest.run import BacktestOptions, run_backtest
+from rulebot.run.desk import load_desk
+from rulebot.run.observe.compare import compare
+from rulebot.store.queries import StoreReader
 
 BOT, POSITION = "swing", "swing-1"
 DAYS = (date(2026, 10, 21), date(2026, 10, 22))

@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import pytest
 
-from engine.fill.book import Booked
-from engine.model.contract import Contract, Option, Right, Underlying
-from engine.model.event import (
+from rulebot.fill.book import Booked
+from rulebot.model.contract import Contract, Option, Right, Underlying
+from rulebot.model.event import (
     CommissionReport,
     Event,
     ExecutionReport,
@@ -20,18 +20,18 @@ from engine.model.event import (
     OrdersListed,
     PositionReport,
 )
-from engine.model.market import Board
-from engine.model.money import ZERO
-from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side, TimeInForce
-from engine.model.position import Position, PositionLeg
-from engine.model.session import session_on
-from engine.ports import Batch
-from engine.record.record import Kind, Record
-from engine.run.backtest.fills import NATURAL
-from engine.run.observe.broker import ObservingBroker
-from engine.run.observe.link import ObservingLink
-from engine.run.observe.memory import Memory, delivered_shares
-from engine.turn.state import State
+from rulebot.model.market import Board
+from rulebot.model.money import ZERO
+from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side, TimeInForce
+from rulebot.model.position import Position, PositionLeg
+from rulebot.model.session import session_on
+from rulebot.ports import Batch
+from rulebot.record.record import Kind, Record
+from rulebot.run.backtest.fills import NATURAL
+from rulebot.run.observe.broker import ObservingBroker
+from rulebot.run.observe.link import ObservingLink
+from rulebot.run.observe.memory import Memory, delivered_shares
+from rulebot.turn.state import State
 
 DAY = date(2026, 10, 21)
 SESSION = session_on(DAY)

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 from store_day import entity
 
-from engine.model.errors import MisuseError
-from engine.model.event import Request
-from engine.model.position import FLATTENED, Position
-from engine.record.codec import decode
-from engine.record.record import Kind, Record
-from engine.run.asking import UnknownNameError, leave
-from engine.run.inbox import NoEngineError
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
-from engine.store.requests import box_of
+from rulebot.model.errors import MisuseError
+from rulebot.model.event import Request
+from rulebot.model.position import FLATTENED, Position
+from rulebot.record.codec import decode
+from rulebot.record.record import Kind, Record
+from rulebot.run.asking import UnknownNameError, leave
+from rulebot.run.inbox import NoEngineError
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
+from rulebot.store.requests import box_of
 
 
 @pytest.fixture

@@ -9,18 +9,18 @@ from hand_desk import text_of
 from store_day import at
 from test_reloader import Engine, forget_listings, played
 
-from engine.cli.main import main
-from engine.model.errors import MisuseError
-from engine.model.event import OperatorRequest, Request
-from engine.record.record import Kind, Record
-from engine.run.desk import check_overrides, load_desk
-from engine.run.doctor.texts import found_desk, with_set
-from engine.run.overrides import kept_in, parameters_of, with_kept, with_values
-from engine.run.reread import told_sources, told_specs
-from engine.spec.parameters import of_bot
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
+from rulebot.cli.main import main
+from rulebot.model.errors import MisuseError
+from rulebot.model.event import OperatorRequest, Request
+from rulebot.record.record import Kind, Record
+from rulebot.run.desk import check_overrides, load_desk
+from rulebot.run.doctor.texts import found_desk, with_set
+from rulebot.run.overrides import kept_in, parameters_of, with_kept, with_values
+from rulebot.run.reread import told_sources, told_specs
+from rulebot.spec.parameters import of_bot
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
 
 TEXT = text_of(parameters="{most: 22}", entry='{window: {from: "10:00", to: "11:00"}, when: [{vix: {below: $most}}]}')
 

@@ -18,16 +18,16 @@ from passed_by import difference, odd
 from past_days import PastDays, beside_another
 from plain_specs import random_spec
 
-from engine.model.contract import Contract, Option
-from engine.record.record import Kind, Record
-from engine.run.backtest.fills import fill_model
-from engine.run.backtest.walk import Walk
-from engine.run.chaos.aftermath import Aftermath
-from engine.run.chaos.limited import entries_and_refusals
-from engine.run.desk import Desk, load_desk
-from engine.run.reread import told_limits
-from engine.run.sweep.evaluate import live_through
-from engine.run.sweep.variant import whole
+from rulebot.model.contract import Contract, Option
+from rulebot.record.record import Kind, Record
+from rulebot.run.backtest.fills import fill_model
+from rulebot.run.backtest.walk import Walk
+from rulebot.run.chaos.aftermath import Aftermath
+from rulebot.run.chaos.limited import entries_and_refusals
+from rulebot.run.desk import Desk, load_desk
+from rulebot.run.reread import told_limits
+from rulebot.run.sweep.evaluate import live_through
+from rulebot.run.sweep.variant import whole
 
 SOURCES = (
     partial(PastDays, strikes=30, expiries=2),

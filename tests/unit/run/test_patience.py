@@ -9,11 +9,11 @@ import pytest
 from hand_desk import DAY, Desk, clock
 from store_day import at
 
-from engine.evaluate.listings import options_of
-from engine.model.errors import BrokerError, UnansweredError, UnavailableError
-from engine.model.event import OperatorRequest, Request
-from engine.record.record import Kind, Record
-from engine.run.loop import PREPARE_AGAIN, STOPPED, Loop
+from rulebot.evaluate.listings import options_of
+from rulebot.model.errors import BrokerError, UnansweredError, UnavailableError
+from rulebot.model.event import OperatorRequest, Request
+from rulebot.record.record import Kind, Record
+from rulebot.run.loop import PREPARE_AGAIN, STOPPED, Loop
 
 
 class Link:

@@ -12,14 +12,14 @@ from paper_days import entity as of_day
 from paper_days import position as put_of
 from store_day import at, entity, position, small_day
 
-from engine.cli.main import main
-from engine.record.record import Json, Kind, Record
-from engine.run.periods import period_of, periods
-from engine.spec.nouns.account import Demand, Shown
-from engine.spec.nouns.condition import Op
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
+from rulebot.cli.main import main
+from rulebot.record.record import Json, Kind, Record
+from rulebot.run.periods import period_of, periods
+from rulebot.spec.nouns.account import Demand, Shown
+from rulebot.spec.nouns.condition import Op
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
 
 
 @pytest.fixture

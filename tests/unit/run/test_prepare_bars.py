@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from hand_desk import DAY, Desk, bot_of, clock, text_of
 
-from engine.model.errors import UnavailableError
-from engine.model.event import BarsReport, ClosesReport, Event, HoursReport, ImpliedReport, OpeningMoveReport
-from engine.model.facts import Bar, Bars, Facts, Listing
-from engine.model.session import Hours, Session, as_told, session_after, session_from, session_on
-from engine.run.prepare import NOTHING_KNOWN, Lacking, prepare
-from engine.turn.program import AccountLimits, Program
+from rulebot.model.errors import UnavailableError
+from rulebot.model.event import BarsReport, ClosesReport, Event, HoursReport, ImpliedReport, OpeningMoveReport
+from rulebot.model.facts import Bar, Bars, Facts, Listing
+from rulebot.model.session import Hours, Session, as_told, session_after, session_from, session_on
+from rulebot.run.prepare import NOTHING_KNOWN, Lacking, prepare
+from rulebot.turn.program import AccountLimits, Program
 
 
 class Answers:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from paper_days import BOT, FIRST, at, entity, position, session
 
-from engine.alerts.find import digest
-from engine.model.position import ExitTerms, Position
-from engine.run.kept import ExitKept, kept_by_exit, kept_lines, kept_words, read_kept
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
+from rulebot.alerts.find import digest
+from rulebot.model.position import ExitTerms, Position
+from rulebot.run.kept import ExitKept, kept_by_exit, kept_lines, kept_words, read_kept
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
 
 HALF = Decimal("0.5")
 

@@ -10,22 +10,22 @@ from typing import Any
 import pytest
 from paper_days import BOT, FIRST, alarm, at, days, entity, halt, position, put, request, session, spec_text, together
 
-from engine.compile.build import build_plan
-from engine.model.event import Request
-from engine.model.performance import sharpe
-from engine.model.position import HoldReason
-from engine.record.record import BY_HAND, HOURS, NEAREST, Json, Kind, Record
-from engine.run.audit.audit import audit_tape
-from engine.run.audit.tape import tape_of
-from engine.run.promotion.figures import Figures, compare, figures
-from engine.run.promotion.paper import Key, Paper, Span, closed_trades, read_paper
-from engine.run.promotion.promotion import Promotion, good_until, keep, read_live_store
-from engine.run.promotion.sessions import BotSession, audit_faults, judge
-from engine.spec.load import load_text
-from engine.spec.nouns.account import Demand, Shown
-from engine.spec.nouns.condition import Op
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
+from rulebot.compile.build import build_plan
+from rulebot.model.event import Request
+from rulebot.model.performance import sharpe
+from rulebot.model.position import HoldReason
+from rulebot.record.record import BY_HAND, HOURS, NEAREST, Json, Kind, Record
+from rulebot.run.audit.audit import audit_tape
+from rulebot.run.audit.tape import tape_of
+from rulebot.run.promotion.figures import Figures, compare, figures
+from rulebot.run.promotion.paper import Key, Paper, Span, closed_trades, read_paper
+from rulebot.run.promotion.promotion import Promotion, good_until, keep, read_live_store
+from rulebot.run.promotion.sessions import BotSession, audit_faults, judge
+from rulebot.spec.load import load_text
+from rulebot.spec.nouns.account import Demand, Shown
+from rulebot.spec.nouns.condition import Op
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
 
 KEY = Key(BOT, spec_text().digest)
 A, B, C = days(3)

@@ -11,18 +11,18 @@ from passed_by import FILLS, FIRST, both, difference, odd, program_of
 from past_days import PastDays, beside_another
 from plain_specs import random_spec
 
-from engine.adapters.history.day import HistoryDay
-from engine.model.events import event_calendar
-from engine.model.money import CENT
-from engine.model.session import at_exchange_time
-from engine.record.record import Kind
-from engine.run.backtest.fills import fill_model
-from engine.run.backtest.held import made_texts, rounded_columns
-from engine.run.backtest.walk import Walk
-from engine.run.calendars import shipped_dates
-from engine.run.desk import load_desk
-from engine.turn.judging import rounded
-from engine.turn.program import AccountLimits
+from rulebot.adapters.history.day import HistoryDay
+from rulebot.model.events import event_calendar
+from rulebot.model.money import CENT
+from rulebot.model.session import at_exchange_time
+from rulebot.record.record import Kind
+from rulebot.run.backtest.fills import fill_model
+from rulebot.run.backtest.held import made_texts, rounded_columns
+from rulebot.run.backtest.walk import Walk
+from rulebot.run.calendars import shipped_dates
+from rulebot.run.desk import load_desk
+from rulebot.turn.judging import rounded
+from rulebot.turn.program import AccountLimits
 
 LOOKS_ONCE = """rulebot: 1
 name: plain

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.adapters.recorded.recorder import Recorder
-from engine.adapters.recorded.recording import Recording
-from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
-from engine.model.contract import Option, Right, Underlying
-from engine.model.errors import StoreError
-from engine.model.event import (
+from rulebot.adapters.recorded.recorder import Recorder
+from rulebot.adapters.recorded.recording import Recording
+from rulebot.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
+from rulebot.model.contract import Option, Right, Underlying
+from rulebot.model.errors import StoreError
+from rulebot.model.event import (
     AccountReport,
     BrokerStatus,
     ClosesReport,
@@ -27,20 +27,20 @@ from engine.model.event import (
     OrdersListed,
     PositionReport,
 )
-from engine.model.facts import Account
-from engine.model.market import Board
-from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side, Terms, TimeInForce
-from engine.model.position import ESTIMATED, LIQUIDATED
-from engine.model.session import session_on
-from engine.record.codec import encode
-from engine.record.record import Kind, Record
-from engine.run.backtest.broker import ACCOUNT
-from engine.run.backtest.fills import RECORDED
-from engine.run.backtest.recorded.broker import RecordedBroker
-from engine.run.backtest.recorded.followed import Followed
-from engine.run.backtest.recorded.mirror import Mirror
-from engine.run.backtest.recorded.told import Script, Told, fact_of
-from engine.run.replay.walks import _told_first
+from rulebot.model.facts import Account
+from rulebot.model.market import Board
+from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side, Terms, TimeInForce
+from rulebot.model.position import ESTIMATED, LIQUIDATED
+from rulebot.model.session import session_on
+from rulebot.record.codec import encode
+from rulebot.record.record import Kind, Record
+from rulebot.run.backtest.broker import ACCOUNT
+from rulebot.run.backtest.fills import RECORDED
+from rulebot.run.backtest.recorded.broker import RecordedBroker
+from rulebot.run.backtest.recorded.followed import Followed
+from rulebot.run.backtest.recorded.mirror import Mirror
+from rulebot.run.backtest.recorded.told import Script, Told, fact_of
+from rulebot.run.replay.walks import _told_first
 
 DAY = date(2026, 10, 21)
 START = datetime(2026, 10, 21, 14, 30, tzinfo=UTC)

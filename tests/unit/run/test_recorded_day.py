@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.adapters.recorded.recorder import Recorder
-from engine.model.contract import Option, Right, Underlying, product
-from engine.model.errors import StoreError
-from engine.model.event import (
+from rulebot.adapters.recorded.recorder import Recorder
+from rulebot.model.contract import Option, Right, Underlying, product
+from rulebot.model.errors import StoreError
+from rulebot.model.event import (
     BarsReport,
     ClosesReport,
     Event,
@@ -20,13 +20,13 @@ from engine.model.event import (
     MarketMoved,
     OpeningMoveReport,
 )
-from engine.model.facts import Bar, Bars, Listing
-from engine.model.market import Board
-from engine.model.money import TickRule
-from engine.run.given.recorded import recorded_day, streamed
-from engine.sim.exchange.tick_rules import tick_rule
-from engine.sim.market.given_market import GivenMarket
+from rulebot.model.facts import Bar, Bars, Listing
+from rulebot.model.market import Board
+from rulebot.model.money import TickRule
+from rulebot.run.given.recorded import recorded_day, streamed
 from tests.tape_file import rewrite
+from twsim.exchange.tick_rules import tick_rule
+from twsim.market.given_market import GivenMarket
 
 DAY = date(2026, 10, 21)
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)

@@ -10,27 +10,27 @@ from typing import Any
 import pytest
 from hand_desk import SELLER, Desk, text_of
 
-from engine.adapters.recorded.recorder import Recorder
-from engine.adapters.recorded.recording import Recording, open_recording
-from engine.adapters.recorded.source import RecordingSource
-from engine.model.contract import Underlying
-from engine.model.event import AccountReport, Event, ExecutionReport, LinkUp, MarketMoved, OrdersListed
-from engine.model.events import event_calendar
-from engine.model.facts import Account
-from engine.model.market import Board
-from engine.model.order import OrderType, Purpose
-from engine.model.position import CLOSED_BY_HAND
-from engine.model.session import session_from
-from engine.record.codec import line
-from engine.record.record import Json, Kind, Record
-from engine.run.backtest.ending import empty_day
-from engine.run.backtest.fills import NATURAL, RECORDED, FillModel
-from engine.run.backtest.recorded.walk import RecordedWalk
-from engine.run.backtest.walk import CASH, DayDone, Walk
-from engine.run.calendars import shipped_dates
-from engine.run.desk import load_desk
-from engine.run.replay.walks import Stood, Walked, answered, at_natural
-from engine.spec.shipped import shipped
+from rulebot.adapters.recorded.recorder import Recorder
+from rulebot.adapters.recorded.recording import Recording, open_recording
+from rulebot.adapters.recorded.source import RecordingSource
+from rulebot.model.contract import Underlying
+from rulebot.model.event import AccountReport, Event, ExecutionReport, LinkUp, MarketMoved, OrdersListed
+from rulebot.model.events import event_calendar
+from rulebot.model.facts import Account
+from rulebot.model.market import Board
+from rulebot.model.order import OrderType, Purpose
+from rulebot.model.position import CLOSED_BY_HAND
+from rulebot.model.session import session_from
+from rulebot.record.codec import line
+from rulebot.record.record import Json, Kind, Record
+from rulebot.run.backtest.ending import empty_day
+from rulebot.run.backtest.fills import NATURAL, RECORDED, FillModel
+from rulebot.run.backtest.recorded.walk import RecordedWalk
+from rulebot.run.backtest.walk import CASH, DayDone, Walk
+from rulebot.run.calendars import shipped_dates
+from rulebot.run.desk import load_desk
+from rulebot.run.replay.walks import Stood, Walked, answered, at_natural
+from rulebot.spec.shipped import shipped
 
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)
 DAY = date(2026, 10, 21)

@@ -13,22 +13,22 @@ import pytest
 from hand_desk import DAY, text_of
 from hand_desk import Desk as HandDesk
 
-from engine.model.errors import BrokerError, MisuseError, RulebotError, SpecError, StoreError, UnavailableError
-from engine.model.event import OperatorRequest, Request
-from engine.model.facts import Listing
-from engine.model.session import Session, session_after
-from engine.record.record import Kind, Record
-from engine.run.desk import Sources, load_desk
-from engine.run.happening import happening
-from engine.run.inbox import clear_box, post
-from engine.run.loop import Loop
-from engine.run.reload import ASK_AGAIN, WAITS_LONG, Reloader
-from engine.run.reread import LiveRun, limit_words, refuse_account, reread, sources_of, told_limits, told_sources
-from engine.run.resume import resume
-from engine.store.requests import folder_of
-from engine.store.sqlite import hold_store
-from engine.turn.program import Program
-from engine.turn.turn import turn
+from rulebot.model.errors import BrokerError, MisuseError, RulebotError, SpecError, StoreError, UnavailableError
+from rulebot.model.event import OperatorRequest, Request
+from rulebot.model.facts import Listing
+from rulebot.model.session import Session, session_after
+from rulebot.record.record import Kind, Record
+from rulebot.run.desk import Sources, load_desk
+from rulebot.run.happening import happening
+from rulebot.run.inbox import clear_box, post
+from rulebot.run.loop import Loop
+from rulebot.run.reload import ASK_AGAIN, WAITS_LONG, Reloader
+from rulebot.run.reread import LiveRun, limit_words, refuse_account, reread, sources_of, told_limits, told_sources
+from rulebot.run.resume import resume
+from rulebot.store.requests import folder_of
+from rulebot.store.sqlite import hold_store
+from rulebot.turn.program import Program
+from rulebot.turn.turn import turn
 
 LATER = '{window: {from: "11:30", to: "13:00"}}'
 ACCOUNT = "rulebot_account: 1\nabout: Limits of a test.\naccount: DU1234567\nrisk: {max_open: 3, daily_loss: $500}\n"

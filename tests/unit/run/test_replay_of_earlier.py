@@ -5,9 +5,9 @@ from typing import Any
 
 from hand_desk import Desk
 
-from engine.record.codec import line
-from engine.record.record import ACCOUNT_SEEN, Kind, Record
-from engine.run.replay.replay import as_told_then, without_kept
+from rulebot.record.codec import line
+from rulebot.record.record import ACCOUNT_SEEN, Kind, Record
+from rulebot.run.replay.replay import as_told_then, without_kept
 
 
 def told() -> Record:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.run.replay import view
-from engine.run.replay.view import conditions
+from rulebot.run.replay import view
+from rulebot.run.replay.view import conditions
 
 AT = datetime(2026, 10, 21, 14, 30, tzinfo=UTC)
 

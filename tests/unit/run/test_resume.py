@@ -7,17 +7,17 @@ from decimal import Decimal
 import pytest
 from hand_desk import SELLER, Desk, call, put, text_of
 
-from engine.model.event import CommissionReport, ListingReport, MarketMoved, OpeningMoveReport, Request
-from engine.model.facts import EventCalendar
-from engine.model.market import Board
-from engine.model.order import OrderStatus, Purpose
-from engine.model.position import HoldReason, Position
-from engine.model.session import at_exchange_time, session_after
-from engine.record.codec import decode, encode
-from engine.record.record import Kind, Record
-from engine.run.resume import Resumed, resume
-from engine.turn.state import State, Trading
-from engine.turn.turn import begin
+from rulebot.model.event import CommissionReport, ListingReport, MarketMoved, OpeningMoveReport, Request
+from rulebot.model.facts import EventCalendar
+from rulebot.model.market import Board
+from rulebot.model.order import OrderStatus, Purpose
+from rulebot.model.position import HoldReason, Position
+from rulebot.model.session import at_exchange_time, session_after
+from rulebot.record.codec import decode, encode
+from rulebot.record.record import Kind, Record
+from rulebot.run.resume import Resumed, resume
+from rulebot.turn.state import State, Trading
+from rulebot.turn.turn import begin
 
 FAR, FREE = SELLER["legs"], "{undefined_risk: allow}"
 SOLD = {key: SELLER[key] for key in ("underlying", "entry", "order")}

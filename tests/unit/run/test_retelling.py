@@ -6,10 +6,10 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
-from engine.model.contract import listed
-from engine.model.position import Position, PositionLeg
-from engine.record.record import Kind, Record
-from engine.run.replay.retelling import PATIENCE, Retelling
+from rulebot.model.contract import listed
+from rulebot.model.position import Position, PositionLeg
+from rulebot.record.record import Kind, Record
+from rulebot.run.replay.retelling import PATIENCE, Retelling
 
 DAY = date(2026, 10, 21)
 AT = datetime(2026, 10, 21, 14, 48, 30, tzinfo=UTC)

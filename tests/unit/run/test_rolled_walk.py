@@ -6,8 +6,8 @@ import pytest
 from passed_by import both, difference, odd, program_of
 from past_days import PastDays
 
-from engine.model.order import Purpose
-from engine.record.record import Kind, Record
+from rulebot.model.order import Purpose
+from rulebot.record.record import Kind, Record
 
 SIDES = """rulebot: 1
 name: plain

@@ -7,24 +7,24 @@ from pathlib import Path
 import pytest
 from scan_rows import row, scan_of
 
-from engine.cli.scan_text import next_lines, scan_lines, trade_text, value_text
-from engine.evaluate.evaluation import Verdict
-from engine.evaluate.reading import AtLeast, Unknown
-from engine.evaluate.select import Selection
-from engine.evaluate.snapshot import LegView
-from engine.model.contract import Option, Right
-from engine.model.errors import MisuseError
-from engine.model.session import at_exchange_time, session_from
-from engine.order.price import NetQuote
-from engine.run.desk import load_desk
-from engine.run.looking.candidate import Candidate, Judged
-from engine.run.scan.holding import holding
-from engine.run.scan.measures import MEASURES, calls, widened
-from engine.run.scan.measuring import Measured
-from engine.run.scan.ranking import rows_of
-from engine.run.scan.row import ScanRow
-from engine.run.scan.scan import hours_notes
-from engine.turn.program import CompiledBot
+from rulebot.cli.scan_text import next_lines, scan_lines, trade_text, value_text
+from rulebot.evaluate.evaluation import Verdict
+from rulebot.evaluate.reading import AtLeast, Unknown
+from rulebot.evaluate.select import Selection
+from rulebot.evaluate.snapshot import LegView
+from rulebot.model.contract import Option, Right
+from rulebot.model.errors import MisuseError
+from rulebot.model.session import at_exchange_time, session_from
+from rulebot.order.price import NetQuote
+from rulebot.run.desk import load_desk
+from rulebot.run.looking.candidate import Candidate, Judged
+from rulebot.run.scan.holding import holding
+from rulebot.run.scan.measures import MEASURES, calls, widened
+from rulebot.run.scan.measuring import Measured
+from rulebot.run.scan.ranking import rows_of
+from rulebot.run.scan.row import ScanRow
+from rulebot.run.scan.scan import hours_notes
+from rulebot.turn.program import CompiledBot
 
 ROOT = Path(__file__).parents[3]
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.cli.stores import STORE
-from engine.model.errors import MisuseError, SpecError, StoreError
-from engine.run.settings import Settings, folder_of, load_settings, read_settings
-from engine.store.place import beside, place_of
+from rulebot.cli.stores import STORE
+from rulebot.model.errors import MisuseError, SpecError, StoreError
+from rulebot.run.settings import Settings, folder_of, load_settings, read_settings
+from rulebot.store.place import beside, place_of
 
 DATA = Path("data")
 

@@ -11,26 +11,26 @@ from typing import Any
 
 import pytest
 
-from engine.model.errors import MisuseError
-from engine.model.session import session_from
-from engine.record.record import Kind, Record
-from engine.run.chaos.acts import ACTS, CLOCK, OF_STORE
-from engine.run.chaos.documents import DOCUMENTS
-from engine.run.chaos.draw import CHOICE, CRASHES, EVES, NEED_TIME, NOT_DRAWN, SELLS_SHARES, chosen_kinds, draw
-from engine.run.chaos.edits import RELOADS
-from engine.run.chaos.fate import CrashedError, Fate, MortalJournal
-from engine.run.chaos.shrink import shrink
-from engine.run.chaos.sized import larger_text, sized
-from engine.run.chaos.storm import Crash, Moment, Storm, yaml_of
-from engine.run.chaos.trial import MOST_LIVES, _Trial
-from engine.run.chaos.while_open import NOT_ELSEWHERE, WHILE_OPEN, with_acts_beside
-from engine.run.desk import Desk, load_desk
-from engine.run.start import RunOptions
-from engine.sim.gateway.fault_kinds import KINDS
-from engine.sim.gateway.fault_plan import read_faults
-from engine.spec.shipped import shipped
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
+from rulebot.model.errors import MisuseError
+from rulebot.model.session import session_from
+from rulebot.record.record import Kind, Record
+from rulebot.run.chaos.acts import ACTS, CLOCK, OF_STORE
+from rulebot.run.chaos.documents import DOCUMENTS
+from rulebot.run.chaos.draw import CHOICE, CRASHES, EVES, NEED_TIME, NOT_DRAWN, SELLS_SHARES, chosen_kinds, draw
+from rulebot.run.chaos.edits import RELOADS
+from rulebot.run.chaos.fate import CrashedError, Fate, MortalJournal
+from rulebot.run.chaos.shrink import shrink
+from rulebot.run.chaos.sized import larger_text, sized
+from rulebot.run.chaos.storm import Crash, Moment, Storm, yaml_of
+from rulebot.run.chaos.trial import MOST_LIVES, _Trial
+from rulebot.run.chaos.while_open import NOT_ELSEWHERE, WHILE_OPEN, with_acts_beside
+from rulebot.run.desk import Desk, load_desk
+from rulebot.run.start import RunOptions
+from rulebot.spec.shipped import shipped
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from twsim.gateway.fault_kinds import KINDS
+from twsim.gateway.fault_plan import read_faults
 
 NOON = datetime(2026, 10, 21, 16, 0, tzinfo=UTC)
 

@@ -18,23 +18,23 @@ import pytest
 from past_days import PastDays
 from plain_specs import ASSIGNED
 
-from engine.adapters.history.day import DailyBar, HistoryDay
-from engine.adapters.history.finding import told
-from engine.cli.sweep_text import sweep_lines
-from engine.model.errors import MisuseError
-from engine.model.events import event_calendar
-from engine.model.performance import sharpe
-from engine.run.backtest.fills import fill_model
-from engine.run.backtest.results import read_results
-from engine.run.backtest.run import BacktestOptions, run_backtest
-from engine.run.calendars import shipped_dates
-from engine.run.desk import load_desk
-from engine.run.sweep import places
-from engine.run.sweep.compiling import Terms, Way
-from engine.run.sweep.evaluate import Passed, Span, evaluate, live_through
-from engine.run.sweep.page import sweep_page
-from engine.run.sweep.places import here, in_processes
-from engine.run.sweep.statistics import (
+from rulebot.adapters.history.day import DailyBar, HistoryDay
+from rulebot.adapters.history.finding import told
+from rulebot.cli.sweep_text import sweep_lines
+from rulebot.model.errors import MisuseError
+from rulebot.model.events import event_calendar
+from rulebot.model.performance import sharpe
+from rulebot.run.backtest.fills import fill_model
+from rulebot.run.backtest.results import read_results
+from rulebot.run.backtest.run import BacktestOptions, run_backtest
+from rulebot.run.calendars import shipped_dates
+from rulebot.run.desk import load_desk
+from rulebot.run.sweep import places
+from rulebot.run.sweep.compiling import Terms, Way
+from rulebot.run.sweep.evaluate import Passed, Span, evaluate, live_through
+from rulebot.run.sweep.page import sweep_page
+from rulebot.run.sweep.places import here, in_processes
+from rulebot.run.sweep.statistics import (
     Forward,
     deflated,
     expected_best,
@@ -43,11 +43,11 @@ from engine.run.sweep.statistics import (
     stretches,
     walk_forward,
 )
-from engine.run.sweep.sweep import Kept, sweep
-from engine.run.sweep.tasks import BY_ARRAYS, BY_TURNS, Task, shape_of, spans_of, tasks
-from engine.run.sweep.variant import Part, Trade, Variant, whole
-from engine.run.sweep.vary import axis, check_axes, drawn, grid, place_of, with_values
-from engine.spec.load import load_text
+from rulebot.run.sweep.sweep import Kept, sweep
+from rulebot.run.sweep.tasks import BY_ARRAYS, BY_TURNS, Task, shape_of, spans_of, tasks
+from rulebot.run.sweep.variant import Part, Trade, Variant, whole
+from rulebot.run.sweep.vary import axis, check_axes, drawn, grid, place_of, with_values
+from rulebot.spec.load import load_text
 
 SPECS = Path(__file__).parents[3] / "specs"
 DTE0 = (SPECS / "dte0_condor.yaml").read_text(encoding="utf-8")

@@ -12,24 +12,24 @@ from both_ways import FILLS, FIRST, PLAIN, both, by_arrays, calendar, terms, tog
 from past_days import Leaps, PastDays, crossed
 from plain_specs import alike_specs, random_spec
 
-from engine.adapters.history.day import HistoryDay
-from engine.model.contract import Underlying
-from engine.model.errors import InvariantError
-from engine.model.market import COLUMNS, Board
-from engine.model.session import session_on
-from engine.run.backtest.feed import HistoryFeed
-from engine.run.backtest.fills import NATURAL, RECORDED
-from engine.run.sweep import evaluate as evaluating
-from engine.run.sweep.arrays import groups
-from engine.run.sweep.arrays.bot import ArrayBot, Numbers
-from engine.run.sweep.arrays.day import ArrayDay
-from engine.run.sweep.arrays.entry_order import EntryOrder
-from engine.run.sweep.arrays.lived import ArraySession, Lived
-from engine.run.sweep.arrays.suits import unsuited
-from engine.run.sweep.compiling import program_of
-from engine.run.sweep.evaluate import evaluate, live_through
-from engine.run.sweep.shared import Shared
-from engine.run.sweep.variant import Variant, turned
+from rulebot.adapters.history.day import HistoryDay
+from rulebot.model.contract import Underlying
+from rulebot.model.errors import InvariantError
+from rulebot.model.market import COLUMNS, Board
+from rulebot.model.session import session_on
+from rulebot.run.backtest.feed import HistoryFeed
+from rulebot.run.backtest.fills import NATURAL, RECORDED
+from rulebot.run.sweep import evaluate as evaluating
+from rulebot.run.sweep.arrays import groups
+from rulebot.run.sweep.arrays.bot import ArrayBot, Numbers
+from rulebot.run.sweep.arrays.day import ArrayDay
+from rulebot.run.sweep.arrays.entry_order import EntryOrder
+from rulebot.run.sweep.arrays.lived import ArraySession, Lived
+from rulebot.run.sweep.arrays.suits import unsuited
+from rulebot.run.sweep.compiling import program_of
+from rulebot.run.sweep.evaluate import evaluate, live_through
+from rulebot.run.sweep.shared import Shared
+from rulebot.run.sweep.variant import Variant, turned
 
 
 def compare(seeds: range, days: int, source: PastDays, fills: str) -> int:

@@ -13,21 +13,21 @@ from both_ways import FILLS, FIRST, both, calendar, terms, together_and_alone
 from past_days import Leaps, PastDays, crossed, with_spy
 from plain_specs import calm_spec
 
-from engine.adapters.history.day import DailyBar, HistoryDay
-from engine.model.contract import Contract
-from engine.model.session import session_on
-from engine.record.record import Kind, Record
-from engine.run.backtest.fills import NATURAL
-from engine.run.backtest.market import DayMarket
-from engine.run.backtest.walk import Walk
-from engine.run.sweep.arrays import groups
-from engine.run.sweep.arrays.at_money import AtMoney
-from engine.run.sweep.arrays.bot import ArrayBot, Numbers
-from engine.run.sweep.arrays.conditions import Conditions
-from engine.run.sweep.arrays.day import ArrayDay
-from engine.run.sweep.compiling import program_of
-from engine.run.sweep.shared import Shared
-from engine.turn.program import Program
+from rulebot.adapters.history.day import DailyBar, HistoryDay
+from rulebot.model.contract import Contract
+from rulebot.model.session import session_on
+from rulebot.record.record import Kind, Record
+from rulebot.run.backtest.fills import NATURAL
+from rulebot.run.backtest.market import DayMarket
+from rulebot.run.backtest.walk import Walk
+from rulebot.run.sweep.arrays import groups
+from rulebot.run.sweep.arrays.at_money import AtMoney
+from rulebot.run.sweep.arrays.bot import ArrayBot, Numbers
+from rulebot.run.sweep.arrays.conditions import Conditions
+from rulebot.run.sweep.arrays.day import ArrayDay
+from rulebot.run.sweep.compiling import program_of
+from rulebot.run.sweep.shared import Shared
+from rulebot.turn.program import Program
 
 LADDER = "mid, step: 0.10, wait: 25s, tries: 12"
 STRANGLE = """rulebot: 1

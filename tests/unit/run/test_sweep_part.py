@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from engine.adapters.history.finding import told
-from engine.run.sweep.variant import Part, Trade
+from rulebot.adapters.history.finding import told
+from rulebot.run.sweep.variant import Part, Trade
 
 DAY, LATER = date(2026, 9, 1), date(2026, 9, 18)
 TRADED = Part(

@@ -10,16 +10,16 @@ from random import Random
 import pytest
 from past_days import PastDays
 
-from engine.model.events import event_calendar
-from engine.run.backtest.fills import fill_model
-from engine.run.sweep.compiling import Terms
-from engine.run.sweep.evaluate import Asked, Passed
-from engine.run.sweep.places import Runs
-from engine.run.sweep.search import Search, _drawn, _space, _study, next_batch
-from engine.run.sweep.sweep import Kept, search_for
-from engine.run.sweep.tasks import Task
-from engine.run.sweep.variant import Part, Trade, Variant, whole
-from engine.run.sweep.vary import Axis, Point, axis
+from rulebot.model.events import event_calendar
+from rulebot.run.backtest.fills import fill_model
+from rulebot.run.sweep.compiling import Terms
+from rulebot.run.sweep.evaluate import Asked, Passed
+from rulebot.run.sweep.places import Runs
+from rulebot.run.sweep.search import Search, _drawn, _space, _study, next_batch
+from rulebot.run.sweep.sweep import Kept, search_for
+from rulebot.run.sweep.tasks import Task
+from rulebot.run.sweep.variant import Part, Trade, Variant, whole
+from rulebot.run.sweep.vary import Axis, Point, axis
 
 pytest.importorskip("optuna")
 

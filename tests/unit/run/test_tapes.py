@@ -6,10 +6,10 @@ from shutil import copy
 import pytest
 from click.testing import CliRunner
 
-from engine.adapters.recorded.file import TapeWriter
-from engine.cli.main import main
-from engine.model.errors import StoreError
-from engine.run.replay.tapes import EMPTY, listed, meant, sizes_of
+from rulebot.adapters.recorded.file import TapeWriter
+from rulebot.cli.main import main
+from rulebot.model.errors import StoreError
+from rulebot.run.replay.tapes import EMPTY, listed, meant, sizes_of
 
 DAY = "2026-10-21.tape"
 

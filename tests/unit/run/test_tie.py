@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from store_day import DAY, at, put
 
-from engine.run.tie.finding import Difference, What
-from engine.run.tie.statement import Contract, Event, Statement, Told
-from engine.run.tie.tie import Orders, Tie, tie
-from engine.store.finance.books import Books, Ending, Fill, Held, base_of
-from engine.store.finance.contract import occ_symbol
+from rulebot.run.tie.finding import Difference, What
+from rulebot.run.tie.statement import Contract, Event, Statement, Told
+from rulebot.run.tie.tie import Orders, Tie, tie
+from rulebot.store.finance.books import Books, Ending, Fill, Held, base_of
+from rulebot.store.finance.contract import occ_symbol
 
 SHORT = Held(account="U1", bot="a", position="P", leg="short_put", option=put(5930), sign=-1)
 LONG = Held(account="U1", bot="b", position="Q", leg="long_put", option=put(5920), sign=1)

@@ -8,16 +8,16 @@ from statistics import stdev
 
 import pytest
 
-from engine.compile.series import DAY as DAY_LONG
-from engine.model.contract import Option, Right
-from engine.model.exchange_days import LAST_YEAR
-from engine.model.market import Board
-from engine.model.session import session_before, session_on
-from engine.run.desk import load_desk
-from engine.run.trial.market import LEAST_VOLATILITY, Market
-from engine.run.trial.past import PastBars
-from engine.spec.load import load_text
-from engine.spec.shipped import shipped
+from rulebot.compile.series import DAY as DAY_LONG
+from rulebot.model.contract import Option, Right
+from rulebot.model.exchange_days import LAST_YEAR
+from rulebot.model.market import Board
+from rulebot.model.session import session_before, session_on
+from rulebot.run.desk import load_desk
+from rulebot.run.trial.market import LEAST_VOLATILITY, Market
+from rulebot.run.trial.past import PastBars
+from rulebot.spec.load import load_text
+from rulebot.spec.shipped import shipped
 
 DAY = date(2026, 11, 18)
 NOON = datetime(2026, 11, 18, 17, 0, tzinfo=UTC)

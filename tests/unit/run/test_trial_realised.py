@@ -5,14 +5,14 @@ from math import log, sqrt
 import pytest
 from test_trial_market import market
 
-from engine.compile.plan import Call, Expiry, Quantity
-from engine.compile.series import DAY, series_of
-from engine.evaluate.measure_realised import rv
-from engine.evaluate.reading import Context, Unknown
-from engine.evaluate.snapshot import View
-from engine.model.facts import Facts
-from engine.run.trial.past import PastBars
-from engine.spec.nouns.legs import DteRule
+from rulebot.compile.plan import Call, Expiry, Quantity
+from rulebot.compile.series import DAY, series_of
+from rulebot.evaluate.measure_realised import rv
+from rulebot.evaluate.reading import Context, Unknown
+from rulebot.evaluate.snapshot import View
+from rulebot.model.facts import Facts
+from rulebot.run.trial.past import PastBars
+from rulebot.spec.nouns.legs import DteRule
 
 
 def volatility(past: PastBars, estimator: str, window: int, count: int = 0) -> object:

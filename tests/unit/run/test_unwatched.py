@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from store_day import at
 
-from engine.model.session import EXCHANGE_ZONE
-from engine.record.record import Kind, Record
-from engine.run import unwatched
-from engine.run.unwatched import told_when_unwatched
-from engine.store.queries import StoreReader
+from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.record.record import Kind, Record
+from rulebot.run import unwatched
+from rulebot.run.unwatched import told_when_unwatched
+from rulebot.store.queries import StoreReader
 
 
 class Clock:

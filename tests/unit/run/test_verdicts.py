@@ -9,20 +9,20 @@ from typing import cast
 
 import pytest
 
-from engine.model.contract import Option, Right
-from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
-from engine.model.position import Position, PositionLeg
-from engine.record.codec import encode
-from engine.record.record import FILLS_OWED, Json, Kind, Record
-from engine.run.aftermath.day import Day
-from engine.run.aftermath.outside import Outside
-from engine.run.chaos.aftermath import Aftermath
-from engine.run.chaos.fate import Points
-from engine.run.chaos.storm import Storm
-from engine.run.chaos.verdicts import CHECKS
-from engine.run.desk import Desk, load_desk
-from engine.sim.exchange.ledger import LedgerTotals
-from engine.spec.shipped import shipped
+from rulebot.model.contract import Option, Right
+from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
+from rulebot.model.position import Position, PositionLeg
+from rulebot.record.codec import encode
+from rulebot.record.record import FILLS_OWED, Json, Kind, Record
+from rulebot.run.aftermath.day import Day
+from rulebot.run.aftermath.outside import Outside
+from rulebot.run.chaos.aftermath import Aftermath
+from rulebot.run.chaos.fate import Points
+from rulebot.run.chaos.storm import Storm
+from rulebot.run.chaos.verdicts import CHECKS
+from rulebot.run.desk import Desk, load_desk
+from rulebot.spec.shipped import shipped
+from twsim.exchange.ledger import LedgerTotals
 
 DAY = date(2026, 10, 21)
 NOON = datetime(2026, 10, 21, 16, 0, tzinfo=UTC)

@@ -9,13 +9,13 @@ import pytest
 from both_ways import calendar, terms
 from past_days import PastDays
 
-from engine.run.backtest.walk import Walk
-from engine.run.sweep.compiling import program_of
-from engine.run.why_day import why_day
-from engine.run.why_text import story_document, story_lines
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
+from rulebot.run.backtest.walk import Walk
+from rulebot.run.sweep.compiling import program_of
+from rulebot.run.why_day import why_day
+from rulebot.run.why_text import story_document, story_lines
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
 
 HALVING = """rulebot: 1
 name: halving

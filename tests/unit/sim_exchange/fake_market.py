@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.model.session import session_on
-from engine.sim.exchange.exchange import SimExchange
-from engine.sim.exchange.settings import ExchangeSettings
-from engine.sim.instrument import Instrument, SecType, Settle
-from engine.sim.seams import Bar, Catalogue, DayStats, OptionParams, Report, Ticket, TicketLeg, Ticks
+from rulebot.model.session import session_on
+from twsim.exchange.exchange import SimExchange
+from twsim.exchange.settings import ExchangeSettings
+from twsim.instrument import Instrument, SecType, Settle
+from twsim.seams import Bar, Catalogue, DayStats, OptionParams, Report, Ticket, TicketLeg, Ticks
 
 NAN = float("nan")
 DAY = date(2024, 5, 6)

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from engine.sim.exchange.day_trades import DayTrades
+from twsim.exchange.day_trades import DayTrades
 
 POOR, RICH = Decimal("24999.99"), Decimal(25000)
 

@@ -33,13 +33,13 @@ from fake_market import (
     option,
 )
 
-from engine.sim.exchange.account import Account
-from engine.sim.exchange.commission import charge
-from engine.sim.exchange.ledger import LedgerError, open_ledger, read_ledger, summary, totals
-from engine.sim.exchange.margin import Line, margin_needs
-from engine.sim.exchange.start_book import PositionsError, StartPosition, load_positions
-from engine.sim.instrument import Instrument
-from engine.sim.seams import Commissioned, DayStats, PositionChanged
+from twsim.exchange.account import Account
+from twsim.exchange.commission import charge
+from twsim.exchange.ledger import LedgerError, open_ledger, read_ledger, summary, totals
+from twsim.exchange.margin import Line, margin_needs
+from twsim.exchange.start_book import PositionsError, StartPosition, load_positions
+from twsim.instrument import Instrument
+from twsim.seams import Commissioned, DayStats, PositionChanged
 
 D = Decimal
 

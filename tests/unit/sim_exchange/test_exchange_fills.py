@@ -8,10 +8,10 @@ from itertools import pairwise
 import pytest
 from fake_market import AAPL, C5100, C5110, CONDOR, NAN, OPEN, P4990, P5000, QUIET, SPY, SPY_C, SPY_P, Desktop
 
-from engine.sim.exchange.combo import leg_prices, order_touch, weighted
-from engine.sim.exchange.settings import ExchangeSettings
-from engine.sim.exchange.touch import Touch
-from engine.sim.seams import Executed, Execution, OrderChanged, Report
+from twsim.exchange.combo import leg_prices, order_touch, weighted
+from twsim.exchange.settings import ExchangeSettings
+from twsim.exchange.touch import Touch
+from twsim.seams import Executed, Execution, OrderChanged, Report
 
 LIVELY = replace(QUIET, resting_rate=ExchangeSettings().resting_rate)
 

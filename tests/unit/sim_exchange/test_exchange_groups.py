@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from fake_market import P5000, SPY_P, Desktop
 
-from engine.sim.seams import Executed, OrderChanged, OrderError, Report, Status
+from twsim.seams import Executed, OrderChanged, OrderError, Report, Status
 
 
 def codes(reports: list[Report]) -> list[int]:

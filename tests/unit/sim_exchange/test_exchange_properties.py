@@ -8,8 +8,8 @@ from fake_market import C5100, C5110, CLOSE, CONDOR, DAY, P4990, P5000, SPX, SPY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.sim.exchange.settings import ExchangeSettings
-from engine.sim.seams import Commissioned, Executed, OrderChanged, Report, Status
+from twsim.exchange.settings import ExchangeSettings
+from twsim.seams import Commissioned, Executed, OrderChanged, Report, Status
 
 NICKELS = st.integers(1, 120).map(lambda n: n / 20 if n < 60 else round(3 + (n - 60) / 10, 2))
 CONTRACTS = (P5000, P4990, C5100, C5110)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engine.cli.main import main
-from engine.sim.exchange.flex import flex_statement
-from engine.sim.exchange.ledger import Ledger
+from rulebot.cli.main import main
+from twsim.exchange.flex import flex_statement
+from twsim.exchange.ledger import Ledger
 
 AT = datetime(2026, 11, 18, 15, 0, 5, tzinfo=UTC)
 PUT, SHARES = 11, 7

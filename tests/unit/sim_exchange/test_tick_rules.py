@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 from fake_market import P4990, P5000, SPY_P, Desktop
 
-from engine.sim.exchange.tick_rules import combo_tick_rule, on_grid, tick_rule
-from engine.sim.instrument import Instrument
+from twsim.exchange.tick_rules import combo_tick_rule, on_grid, tick_rule
+from twsim.instrument import Instrument
 
 
 def known(con_id: int) -> Instrument:

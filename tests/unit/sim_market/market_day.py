@@ -4,9 +4,9 @@ from datetime import date, time
 
 import numpy as np
 
-from engine.model.session import session_on
-from engine.sim.instrument import Instrument
-from engine.sim.market.market import SimMarket
+from rulebot.model.session import session_on
+from twsim.instrument import Instrument
+from twsim.market.market import SimMarket
 
 DAY = date(2026, 10, 21)
 

@@ -5,11 +5,11 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from engine.sim.market.ahead import MOST_STEPS
-from engine.sim.market.desk import Desk
-from engine.sim.market.load import load_market_file
-from engine.sim.market.market import SimMarket
-from engine.sim.seams import Ticks
+from twsim.market.ahead import MOST_STEPS
+from twsim.market.desk import Desk
+from twsim.market.load import load_market_file
+from twsim.market.market import SimMarket
+from twsim.seams import Ticks
 
 from .market_day import DAY, chain, near, spot_of
 

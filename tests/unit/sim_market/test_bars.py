@@ -5,9 +5,9 @@ from itertools import groupby
 
 import pytest
 
-from engine.model.session import Session, session_after, session_before, session_on
-from engine.sim.market.market import SimMarket
-from engine.sim.seams import Bar
+from rulebot.model.session import Session, session_after, session_before, session_on
+from twsim.market.market import SimMarket
+from twsim.seams import Bar
 
 from .market_day import DAY, chain, market_at
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from engine.sim.market.american import put_premium
-from engine.sim.market.black import black_price, greeks
+from twsim.market.american import put_premium
+from twsim.market.black import black_price, greeks
 
 STRIKES = np.linspace(80.0, 125.0, 19)
 ONE = np.ones(19)

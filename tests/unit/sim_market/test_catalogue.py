@@ -4,11 +4,11 @@ from datetime import date, datetime, time
 
 import pytest
 
-from engine.model.session import is_session, session_on
-from engine.sim.instrument import Instrument, SecType, Settle
-from engine.sim.market import listing
-from engine.sim.market.market import SimMarket
-from engine.sim.market.universe import OPTION_CLASSES, UNDERLYINGS
+from rulebot.model.session import is_session, session_on
+from twsim.instrument import Instrument, SecType, Settle
+from twsim.market import listing
+from twsim.market.market import SimMarket
+from twsim.market.universe import OPTION_CLASSES, UNDERLYINGS
 
 from .market_day import DAY
 

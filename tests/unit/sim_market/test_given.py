@@ -7,12 +7,12 @@ from math import isnan, nan
 import numpy as np
 import pytest
 
-from engine.model.session import session_from
-from engine.sim.instrument import Instrument
-from engine.sim.market.given import Column, GivenDay, Opening
-from engine.sim.market.given_contracts import FIRST_FREE_ID, given_option, given_underlying
-from engine.sim.market.given_market import GivenMarket
-from engine.sim.seams import Bar, OptionParams
+from rulebot.model.session import session_from
+from twsim.instrument import Instrument
+from twsim.market.given import Column, GivenDay, Opening
+from twsim.market.given_contracts import FIRST_FREE_ID, given_option, given_underlying
+from twsim.market.given_market import GivenMarket
+from twsim.seams import Bar, OptionParams
 
 DAY = date(2026, 10, 21)
 SESSION = session_from(DAY)

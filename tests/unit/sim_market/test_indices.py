@@ -5,15 +5,15 @@ from datetime import date, time
 import numpy as np
 import pytest
 
-from engine.model.session import session_on
-from engine.sim.instrument import SecType, Settle
-from engine.sim.market.catalogue import option_id
-from engine.sim.market.given_contracts import FIRST_FREE_ID, given_option
-from engine.sim.market.history import History
-from engine.sim.market.market import SimMarket
-from engine.sim.market.path import DayTape, starting_levels
-from engine.sim.market.scenario import Move, Scenario, Span
-from engine.sim.market.universe import ASSETS, OPTION_CLASSES, UNDERLYINGS, class_of_step, last_step
+from rulebot.model.session import session_on
+from twsim.instrument import SecType, Settle
+from twsim.market.catalogue import option_id
+from twsim.market.given_contracts import FIRST_FREE_ID, given_option
+from twsim.market.history import History
+from twsim.market.market import SimMarket
+from twsim.market.path import DayTape, starting_levels
+from twsim.market.scenario import Move, Scenario, Span
+from twsim.market.universe import ASSETS, OPTION_CLASSES, UNDERLYINGS, class_of_step, last_step
 
 from .market_day import DAY, chain, market_at, spot_of
 

@@ -6,12 +6,12 @@ from datetime import date, datetime, time, timedelta
 import numpy as np
 import pytest
 
-from engine.model.session import session_after, session_from, session_on
-from engine.sim.market.floor import Floor
-from engine.sim.market.market import SimMarket
-from engine.sim.market.path import DayTape
-from engine.sim.market.surface import Expiry, expiry_of
-from engine.sim.seams import Bar
+from rulebot.model.session import session_after, session_from, session_on
+from twsim.market.floor import Floor
+from twsim.market.market import SimMarket
+from twsim.market.path import DayTape
+from twsim.market.surface import Expiry, expiry_of
+from twsim.seams import Bar
 
 from .market_day import DAY, chain, market_at, spot_of
 

@@ -6,10 +6,10 @@ from datetime import date, time, timedelta
 import numpy as np
 import pytest
 
-from engine.model.session import session_after
-from engine.sim.market.chance import all_fractions, fractions, scramble, seeded
-from engine.sim.market.market import SimMarket
-from engine.sim.market.surface import Expiry, Surface
+from rulebot.model.session import session_after
+from twsim.market.chance import all_fractions, fractions, scramble, seeded
+from twsim.market.market import SimMarket
+from twsim.market.surface import Expiry, Surface
 
 from .market_day import DAY, chain, market_at, near, spot_of
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.model.session import session_after, session_before, session_from
-from engine.sim.market.load import load_market_file, read_bars, read_scenario, shipped_scenarios
-from engine.sim.market.market import SimMarket
-from engine.sim.market.scenario import Scenario, ScenarioError
-from engine.sim.market.universe import UNDERLYING_BY_ID
+from rulebot.model.session import session_after, session_before, session_from
+from twsim.market.load import load_market_file, read_bars, read_scenario, shipped_scenarios
+from twsim.market.market import SimMarket
+from twsim.market.scenario import Scenario, ScenarioError
+from twsim.market.universe import UNDERLYING_BY_ID
 
 from .market_day import DAY
 

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from engine.compile import problem
-from engine.spec import codes
+from rulebot.compile import problem
+from rulebot.spec import codes
 
 ROOT = Path(__file__).parents[3]
 KNOWN = {**problem.CODES, **codes.CODES}

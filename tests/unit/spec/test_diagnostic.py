@@ -1,6 +1,6 @@
 import json
 
-from engine.spec.diagnostic import Diagnostic, Severity, as_github, as_json, in_file_order, not_accepted, render
+from rulebot.spec.diagnostic import Diagnostic, Severity, as_github, as_json, in_file_order, not_accepted, render
 
 FOUND = Diagnostic(
     file="specs/condor.yaml",

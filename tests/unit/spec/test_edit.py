@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.spec.edit import EditError, edited, numbers_of
-from engine.spec.load import load_text
-from engine.spec.walk import read_source
+from rulebot.spec.edit import EditError, edited, numbers_of
+from rulebot.spec.load import load_text
+from rulebot.spec.walk import read_source
 
 ROOT = Path(__file__).parents[3]
 FILES = sorted(

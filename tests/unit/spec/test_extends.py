@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engine.cli.main import main
-from engine.compile.build import check
-from engine.spec.lineage import MAX_PARENTS
-from engine.spec.load import Loaded, load_document, load_text
-from engine.spec.nouns.condition import MeasureTest
-from engine.spec.nouns.legs import StrikeBy
-from engine.spec.resolved import governing_text, resolved_text
-from engine.spec.spec import Spec
-from engine.spec.text import MAX_BYTES
+from rulebot.cli.main import main
+from rulebot.compile.build import check
+from rulebot.spec.lineage import MAX_PARENTS
+from rulebot.spec.load import Loaded, load_document, load_text
+from rulebot.spec.nouns.condition import MeasureTest
+from rulebot.spec.nouns.legs import StrikeBy
+from rulebot.spec.resolved import governing_text, resolved_text
+from rulebot.spec.spec import Spec
+from rulebot.spec.text import MAX_BYTES
 
 VALID = (Path(__file__).parents[2] / "snapshot" / "defects" / "valid.yaml").read_text()
 CHILD = "rulebot: 1\nname: child\nabout: A child.\nextends: condor\n"

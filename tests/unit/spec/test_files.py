@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import engine
-from engine.model.errors import StoreError
-from engine.spec.files import NoSuchFiles, beside_specs, find_files
+from rulebot.model.errors import StoreError
+from rulebot.spec.files import NoSuchFiles, beside_specs, find_files
 
 
 @pytest.fixture

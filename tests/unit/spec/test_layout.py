@@ -2,12 +2,12 @@
 
 import pytest
 
-from engine.model.errors import InvariantError
-from engine.spec.kind import Kind
-from engine.spec.layout import format as front_door
-from engine.spec.layout.format import formatted, text_of
-from engine.spec.layout.scalars import quoted, rewritten
-from engine.spec.layout.write import WIDTH
+from rulebot.model.errors import InvariantError
+from rulebot.spec.kind import Kind
+from rulebot.spec.layout import format as front_door
+from rulebot.spec.layout.format import formatted, text_of
+from rulebot.spec.layout.scalars import quoted, rewritten
+from rulebot.spec.layout.write import WIDTH
 
 
 def laid_out(text: str) -> str:

@@ -3,14 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from engine.spec.load import load_document, load_text
-from engine.spec.nouns.account import AccountDocument, Backing, Demand, LiveRules, Shown
-from engine.spec.nouns.condition import Amount, Comparison, Confirm, Group, GroupKind, MeasureTest, Op, Unit
-from engine.spec.nouns.exits import ExitKind
-from engine.spec.nouns.legs import StrikeBy
-from engine.spec.nouns.order import Then
-from engine.spec.shipped import shipped
-from engine.spec.spec import Spec
+from rulebot.spec.load import load_document, load_text
+from rulebot.spec.nouns.account import AccountDocument, Backing, Demand, LiveRules, Shown
+from rulebot.spec.nouns.condition import Amount, Comparison, Confirm, Group, GroupKind, MeasureTest, Op, Unit
+from rulebot.spec.nouns.exits import ExitKind
+from rulebot.spec.nouns.legs import StrikeBy
+from rulebot.spec.nouns.order import Then
+from rulebot.spec.shipped import shipped
+from rulebot.spec.spec import Spec
 
 VALID = (Path(__file__).parents[2] / "snapshot" / "defects" / "valid.yaml").read_text()
 SHIPPED = [each for each in sorted(shipped("specs").glob("*.yaml")) if each.name != "account.yaml"]

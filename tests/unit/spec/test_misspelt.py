@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from engine.compile.vocabulary import VOCABULARY
-from engine.spec.fits import read_schema
-from engine.spec.misspelt import one_slip_from
-from engine.spec.shipped import shipped
+from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.spec.fits import read_schema
+from rulebot.spec.misspelt import one_slip_from
+from rulebot.spec.shipped import shipped
 
 SCHEMA = json.loads((shipped("schemas") / "strategy.schema.json").read_text(encoding="utf-8"))
 JUDGE = Draft202012Validator(SCHEMA)

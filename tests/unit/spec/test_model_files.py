@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.compile.build import build_plan
-from engine.model.learned import digest_of
-from engine.spec.load import Loaded, load_document, load_text
-from engine.spec.resolved import governing_text, is_alone
+from rulebot.compile.build import build_plan
+from rulebot.model.learned import digest_of
+from rulebot.spec.load import Loaded, load_document, load_text
+from rulebot.spec.resolved import governing_text, is_alone
 
 SPEC = """rulebot: 1
 name: calm

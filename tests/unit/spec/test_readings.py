@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.spec.load import load_text
+from rulebot.spec.load import load_text
 
 BOT = """\
 rulebot: 1

@@ -7,9 +7,9 @@ from random import Random
 import pytest
 from plain_specs import alike_specs, random_spec
 
-from engine.spec.reread import AlikeTexts
-from engine.spec.source import Source
-from engine.spec.walk import read_source
+from rulebot.spec.reread import AlikeTexts
+from rulebot.spec.source import Source
+from rulebot.spec.walk import read_source
 
 SPECS = Path(__file__).parents[3] / "specs"
 NUMBERS = ("0", "7", "12", "0.5", "10.25", "1000", "09", "1.", ".5", "1..2", "123456789012345678", "")
@@ -54,7 +54,7 @@ def test_most_variants_are_not_read_whole(monkeypatch: pytest.MonkeyPatch) -> No
     """Else nothing is won: of texts that differ in plain numbers the first alone is read."""
     read: list[bytes] = []
     monkeypatch.setattr(
-        "engine.spec.reread.read_source", lambda content, file: read.append(content) or whole_of(content)
+        "rulebot.spec.reread.read_source", lambda content, file: read.append(content) or whole_of(content)
     )
     alike = AlikeTexts("a.yaml")
     texts = alike_specs(3, 10)

@@ -3,9 +3,9 @@ from decimal import Decimal
 
 import pytest
 
-from engine.model.session import Anchor, DayTime
-from engine.spec.nouns.condition import Amount, Unit, Word
-from engine.spec.scalar import amount, day_time, operand, parameter_name, seconds
+from rulebot.model.session import Anchor, DayTime
+from rulebot.spec.nouns.condition import Amount, Unit, Word
+from rulebot.spec.scalar import amount, day_time, operand, parameter_name, seconds
 
 
 @pytest.mark.parametrize(

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from engine.spec.fits import FOR_EDITORS
-from engine.spec.nouns.account import AccountDocument, LiveRules, Shown
-from engine.spec.nouns.condition import GroupKind, Op
-from engine.spec.nouns.entry import Again, Entry
-from engine.spec.nouns.legs import Leg, Strike
-from engine.spec.nouns.order import Order
-from engine.spec.shipped import shipped
-from engine.spec.spec import Risk, Spec, Taken, Universe, UniverseDocument
-from engine.spec.universe import FEWEST, MOST
-from engine.spec.walk import read_source
-from engine.spec.words import RESERVED
+from rulebot.spec.fits import FOR_EDITORS
+from rulebot.spec.nouns.account import AccountDocument, LiveRules, Shown
+from rulebot.spec.nouns.condition import GroupKind, Op
+from rulebot.spec.nouns.entry import Again, Entry
+from rulebot.spec.nouns.legs import Leg, Strike
+from rulebot.spec.nouns.order import Order
+from rulebot.spec.shipped import shipped
+from rulebot.spec.spec import Risk, Spec, Taken, Universe, UniverseDocument
+from rulebot.spec.universe import FEWEST, MOST
+from rulebot.spec.walk import read_source
+from rulebot.spec.words import RESERVED
 
 KINDS = ("strategy", "account", "test", "universe")
 APPLIES = {"next", "pinned", "at_once"}

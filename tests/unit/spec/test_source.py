@@ -2,8 +2,8 @@ from decimal import Decimal
 
 import pytest
 
-from engine.spec.diagnostic import Span
-from engine.spec.walk import MAX_DEPTH, read_source
+from rulebot.spec.diagnostic import Span
+from rulebot.spec.walk import MAX_DEPTH, read_source
 
 
 def tree_of(text: str) -> object:

@@ -4,10 +4,10 @@ from math import isnan
 
 import pytest
 
-from engine.spec.load import load_text
-from engine.spec.series import series
-from engine.spec.smile import smile
-from engine.spec.trial import Hole, Span
+from rulebot.spec.load import load_text
+from rulebot.spec.series import series
+from rulebot.spec.smile import smile
+from rulebot.spec.trial import Hole, Span
 
 HEAD = "rulebot_test: 1\nspec: ../put_lite.yaml\ntests:\n"
 

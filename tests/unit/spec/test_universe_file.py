@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from engine.run.desk import compile_text, load_desk
-from engine.run.reread import reread
-from engine.spec.kind import Kind
-from engine.spec.layout.format import formatted
-from engine.spec.load import Loaded, load_document, load_text
-from engine.spec.resolved import governing_text, resolved_text
-from engine.spec.spec import Spec, Taken
-from engine.spec.text import MAX_BYTES
+from rulebot.run.desk import compile_text, load_desk
+from rulebot.run.reread import reread
+from rulebot.spec.kind import Kind
+from rulebot.spec.layout.format import formatted
+from rulebot.spec.load import Loaded, load_document, load_text
+from rulebot.spec.resolved import governing_text, resolved_text
+from rulebot.spec.spec import Spec, Taken
+from rulebot.spec.text import MAX_BYTES
 
 VALID = (Path(__file__).parents[2] / "snapshot" / "defects" / "valid.yaml").read_text()
 LIQUID = """rulebot_universe: 1

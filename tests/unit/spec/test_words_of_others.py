@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from engine.compile.build import check
-from engine.spec.load import load_text
-from engine.spec.words import BOUNDED, MEASURES, MEASURES_OF_OTHERS, WORDS_OF_OTHERS
+from rulebot.compile.build import check
+from rulebot.spec.load import load_text
+from rulebot.spec.words import BOUNDED, MEASURES, MEASURES_OF_OTHERS, WORDS_OF_OTHERS
 
 SPEC = """\
 rulebot: 1

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from store_day import at, small_day
 
-from engine.alerts.alert import Grade
-from engine.alerts.find import find
-from engine.record.record import COMPUTER_AHEAD, Kind, Record
-from engine.run.connected import connected
-from engine.store.broker_time import by_broker
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
+from rulebot.alerts.alert import Grade
+from rulebot.alerts.find import find
+from rulebot.record.record import COMPUTER_AHEAD, Kind, Record
+from rulebot.run.connected import connected
+from rulebot.store.broker_time import by_broker
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
 
 AHEAD = timedelta(hours=6)
 

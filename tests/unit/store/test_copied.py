@@ -9,22 +9,22 @@ from pathlib import Path
 import pytest
 from store_day import at, condor_records
 
-from engine.model.errors import LockedStoreError, StoreError, UnwrittenError
-from engine.record.record import Kind, Record
-from engine.run.start import RunOptions, open_journal
-from engine.store import lease
-from engine.store.copied import CopiedJournal
-from engine.store.emergency import places
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.patient import PatientJournal
+from rulebot.model.errors import LockedStoreError, StoreError, UnwrittenError
+from rulebot.record.record import Kind, Record
+from rulebot.run.start import RunOptions, open_journal
+from rulebot.store import lease
+from rulebot.store.copied import CopiedJournal
+from rulebot.store.emergency import places
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.patient import PatientJournal
 
 NOON = at("12:00")
 
 
 @pytest.fixture(autouse=True)
 def _nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.store.sqlite.BUSY_MS", 10)
+    monkeypatch.setattr("rulebot.store.sqlite.BUSY_MS", 10)
 
 
 @pytest.fixture

@@ -12,23 +12,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from store_day import CONDOR, DAY, at, call, entity, position, put
 
-from engine.model.contract import Option, Right, share
-from engine.model.errors import StoreError
-from engine.model.money import ZERO
-from engine.model.unseen import UNSEEN
-from engine.record.record import Kind, Record
-from engine.run.tie.finding import What
-from engine.run.tie.flex import EVENT_FIELDS, TRADE_FIELDS
-from engine.store.export import _write, exact, export_sheets
-from engine.store.finance.books import Books, Ending, Fill, Held, books_of, positions_of
-from engine.store.finance.contract import is_section_1256, occ_symbol, security_type
-from engine.store.finance.lots import Lot, lots_of
-from engine.store.finance.sheet import Column, Holds, Sheet
-from engine.store.finance.sheets import NAMES, finance_sheets
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.place import Place
-from engine.store.queries import StoreReader
+from rulebot.model.contract import Option, Right, share
+from rulebot.model.errors import StoreError
+from rulebot.model.money import ZERO
+from rulebot.model.unseen import UNSEEN
+from rulebot.record.record import Kind, Record
+from rulebot.run.tie.finding import What
+from rulebot.run.tie.flex import EVENT_FIELDS, TRADE_FIELDS
+from rulebot.store.export import _write, exact, export_sheets
+from rulebot.store.finance.books import Books, Ending, Fill, Held, books_of, positions_of
+from rulebot.store.finance.contract import is_section_1256, occ_symbol, security_type
+from rulebot.store.finance.lots import Lot, lots_of
+from rulebot.store.finance.sheet import Column, Holds, Sheet
+from rulebot.store.finance.sheets import NAMES, finance_sheets
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.place import Place
+from rulebot.store.queries import StoreReader
 
 SHORT = Held(account="DU1", bot="a", position="P", leg="short_put", option=put(5930), sign=-1)
 LONG = Held(account="DU1", bot="a", position="P", leg="long_put", option=put(5920), sign=1)

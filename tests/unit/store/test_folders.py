@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from engine.alerts.outbox import Outbox
-from engine.run.log_file import LogFile, LogLimits
-from engine.store.account_lock import hold_account
-from engine.store.folders import accounts_folder, give_to_owner, make_folder, new_sim_store
-from engine.store.latest import remember_store
-from engine.store.open import open_store
-from engine.store.secret import make_secret
-from engine.store.sqlite import hold_store
-from engine.web.session_file import SessionFile
+from rulebot.alerts.outbox import Outbox
+from rulebot.run.log_file import LogFile, LogLimits
+from rulebot.store.account_lock import hold_account
+from rulebot.store.folders import accounts_folder, give_to_owner, make_folder, new_sim_store
+from rulebot.store.latest import remember_store
+from rulebot.store.open import open_store
+from rulebot.store.secret import make_secret
+from rulebot.store.sqlite import hold_store
+from rulebot.web.session_file import SessionFile
 
 
 def remember(data: Path) -> None:

@@ -12,12 +12,12 @@ import pytest
 from places import drop_triggers, records_of, run, spelled
 from store_day import DAY, at, small_day, verdict
 
-from engine.model.errors import InvariantError, UnwrittenError
-from engine.record.record import Json, Kind, Record
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store, read_store
-from engine.store.place import Place
-from engine.store.queries import StoreReader
+from rulebot.model.errors import InvariantError, UnwrittenError
+from rulebot.record.record import Json, Kind, Record
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store, read_store
+from rulebot.store.place import Place
+from rulebot.store.queries import StoreReader
 
 NOON = at("12:00")
 
@@ -71,10 +71,10 @@ def test_a_killed_engine_loses_no_durable_record(place: Place) -> None:
         import os, signal, sys
         sys.path[:0] = {[str(Path(__file__).parents[2]), str(Path(__file__).parents[3])]!r}
         from store_day import verdict
-        from engine.record.record import Kind, Record
-        from engine.store.journal import SqlJournal
-        from engine.store.open import open_store
-        from engine.store.place import place_of
+        from rulebot.record.record import Kind, Record
+        from rulebot.store.journal import SqlJournal
+        from rulebot.store.open import open_store
+        from rulebot.store.place import place_of
         journal = SqlJournal(open_store(place_of({spelled(place)!r})))
         journal.append([verdict("10:00", "vix", True, 1.0)], durable=False)
         journal.append([Record(verdict("10:00", "vix", True, 1.0).at, Kind.OPERATOR)], durable=True)

@@ -6,14 +6,14 @@ from typing import Any
 
 from store_day import CONDOR, SELLER, at, condor_records, entity, put, seller_records, small_day
 
-from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
-from engine.model.position import Position
-from engine.record.codec import decode
-from engine.record.record import Json, Kind, Record
-from engine.store.journal import SqlJournal
-from engine.store.jsonlines import AGAIN, LineMaker
-from engine.store.open import open_store
-from engine.store.recall import LINES_KEPT
+from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
+from rulebot.model.position import Position
+from rulebot.record.codec import decode
+from rulebot.record.record import Json, Kind, Record
+from rulebot.store.journal import SqlJournal
+from rulebot.store.jsonlines import AGAIN, LineMaker
+from rulebot.store.open import open_store
+from rulebot.store.recall import LINES_KEPT
 
 ORDER_FIELDS = {
     "event", "order_id", "action", "expiry", "short_put", "long_put", "short_call", "long_call", "limit_price", "qty",

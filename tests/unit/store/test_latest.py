@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.errors import MisuseError, StoreError
-from engine.store.folders import runs_folder
-from engine.store.latest import (
+from rulebot.model.errors import MisuseError, StoreError
+from rulebot.store.folders import runs_folder
+from rulebot.store.latest import (
     chosen_store,
     engine_store,
     last_store,
@@ -15,7 +15,7 @@ from engine.store.latest import (
     run_store,
     shown_store,
 )
-from engine.store.sqlite import hold_store
+from rulebot.store.sqlite import hold_store
 
 
 def test_a_run_leaves_the_path_of_its_store(tmp_path: Path) -> None:

@@ -12,13 +12,13 @@ from places import rows, run, session_of, spelled
 from postgres_server import PostgresServer
 from store_day import at
 
-from engine.model.errors import StoreError
-from engine.record.record import Kind, Record
-from engine.store import postgres
-from engine.store.journal import SqlJournal
-from engine.store.lease import check_lease
-from engine.store.open import open_store
-from engine.store.place import Place, Server
+from rulebot.model.errors import StoreError
+from rulebot.record.record import Kind, Record
+from rulebot.store import postgres
+from rulebot.store.journal import SqlJournal
+from rulebot.store.lease import check_lease
+from rulebot.store.open import open_store
+from rulebot.store.place import Place, Server
 
 ROOT = Path(__file__).parents[3]
 
@@ -69,9 +69,9 @@ def test_a_store_from_before_there_were_leases_gets_one(day_place: Place) -> Non
 def test_the_lease_of_a_killed_process_is_taken_over_at_once(place: Place) -> None:
     program = f"""
         import time
-        from engine.store.journal import SqlJournal
-        from engine.store.open import open_store
-        from engine.store.place import place_of
+        from rulebot.store.journal import SqlJournal
+        from rulebot.store.open import open_store
+        from rulebot.store.place import place_of
         journal = SqlJournal(open_store(place_of({spelled(place)!r})))
         print(journal.epoch, flush=True)
         time.sleep(600)

@@ -10,12 +10,12 @@ from places import rows
 from postgres_server import PostgresServer, running_server
 from store_day import at, condor_records, small_day
 
-from engine.model.errors import StoreError, UnwrittenError
-from engine.record.record import Kind, Record
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.place import Server
-from engine.store.upkeep import differing_tables
+from rulebot.model.errors import StoreError, UnwrittenError
+from rulebot.record.record import Kind, Record
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.place import Server
+from rulebot.store.upkeep import differing_tables
 
 pytestmark = pytest.mark.postgres
 
@@ -120,7 +120,7 @@ def test_a_server_that_goes_again_while_the_journal_is_asked_took_no_more(server
 def test_an_engine_whose_store_another_has_by_then_takes_nothing_back(
     postgres_server: PostgresServer, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.store.postgres.RETURN_SECONDS", 0.3)
+    monkeypatch.setattr("rulebot.store.postgres.RETURN_SECONDS", 0.3)
     journal = SqlJournal(open_store(server))
     user = server.what["user"]
     postgres_server.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{user}'")
@@ -191,7 +191,7 @@ def test_a_quiet_engine_waits_for_a_server_that_restarts(mortal: PostgresServer)
 def test_a_server_that_does_not_come_back_ends_the_engine(
     mortal: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.store.postgres.RETURN_SECONDS", 0.3)
+    monkeypatch.setattr("rulebot.store.postgres.RETURN_SECONDS", 0.3)
     place = mortal.place()
     journal = SqlJournal(open_store(place))
     journal.append([pause(1)], durable=True)

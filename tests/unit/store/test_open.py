@@ -13,15 +13,15 @@ from filelock import FileLock
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from engine.model.errors import StoreError
-from engine.record.record import Kind
-from engine.store.failures import says
-from engine.store.journal import SqlJournal
-from engine.store.open import is_in_use, open_store, read_store
-from engine.store.place import place_of
-from engine.store.queries import StoreReader
-from engine.store.sqlite import backup
-from engine.store.tables import SCHEMA_VERSION, journal
+from rulebot.model.errors import StoreError
+from rulebot.record.record import Kind
+from rulebot.store.failures import says
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import is_in_use, open_store, read_store
+from rulebot.store.place import place_of
+from rulebot.store.queries import StoreReader
+from rulebot.store.sqlite import backup
+from rulebot.store.tables import SCHEMA_VERSION, journal
 
 
 def test_pragmas_of_a_writer(tmp_path: Path) -> None:
@@ -72,12 +72,12 @@ def test_whether_an_engine_runs_is_known_where_nothing_can_be_written(
     path = tmp_path / "a.db"
     store = open_store(path)
     with monkeypatch.context() as patch:
-        patch.setattr("engine.store.sqlite.FileLock", Unwritable)
+        patch.setattr("rulebot.store.sqlite.FileLock", Unwritable)
         assert is_in_use(path)
         assert is_in_use(path), "to ask takes nothing from it"
     store.close()
     Path(f"{path}.lock").touch()  # it stays where an engine was killed
-    monkeypatch.setattr("engine.store.sqlite.FileLock", Unwritable)
+    monkeypatch.setattr("rulebot.store.sqlite.FileLock", Unwritable)
     assert not is_in_use(path)
 
 
@@ -173,7 +173,7 @@ def test_of_a_long_journal_a_start_holds_what_it_goes_on_from_to_its_hash(
     day_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("sqlite", "recall"):
-        monkeypatch.setattr(f"engine.store.{module}.LAST", 1)
+        monkeypatch.setattr(f"rulebot.store.{module}.LAST", 1)
     day_store.write_bytes(day_store.read_bytes().replace(b'"quantity":1', b'"quantity":2'))
     with closing(SqlJournal(open_store(day_store), logs=None)) as opened:
         assert opened.verify() is not None

@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 from store_day import at
 
-from engine.model.errors import StoreError, UnkeptError, UnwrittenError
-from engine.record.record import Kind, Record
-from engine.store import emergency, patient
-from engine.store.emergency import places
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.patience import PATIENCE, Patience
-from engine.store.patient import PatientJournal
-from engine.store.reserve import Reserve
+from rulebot.model.errors import StoreError, UnkeptError, UnwrittenError
+from rulebot.record.record import Kind, Record
+from rulebot.store import emergency, patient
+from rulebot.store.emergency import places
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.patience import PATIENCE, Patience
+from rulebot.store.patient import PatientJournal
+from rulebot.store.reserve import Reserve
 
 TIME = at("10:00")
 
@@ -104,7 +104,7 @@ def test_a_look_that_the_store_does_not_answer_is_no_end(path: Path, monkeypatch
         raise sqlite3.OperationalError("database is locked")
 
     with monkeypatch.context() as patch:
-        patch.setattr("engine.store.journal.check_lease", locked)
+        patch.setattr("rulebot.store.journal.check_lease", locked)
         journal.check_held()
         assert journal.problem
     journal.append([alarm(1)], durable=True)
@@ -243,7 +243,7 @@ def test_records_in_memory_alone_are_kept_for_ten_minutes(path: Path, monkeypatc
 def test_a_reserve_is_held_freed_when_the_disk_is_full_and_held_again(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.store.reserve.SIZE", 2**17)
+    monkeypatch.setattr("rulebot.store.reserve.SIZE", 2**17)
     journal = opened(path, holds_reserve=True)
     reserve = Reserve(path).path
     assert (reserve.stat().st_size, reserve.stat().st_mode & 0o777) == (2**17, 0o600)
@@ -259,10 +259,10 @@ def test_a_reserve_is_held_freed_when_the_disk_is_full_and_held_again(
     monkeypatch.setattr(journal._inner, "append", full)
     journal.append([alarm(1)], durable=True)
     assert (reserve.exists(), journal.is_full, journal.waiting) == (False, True, 0)
-    monkeypatch.setattr("engine.store.reserve._free", lambda path: 2**17)
+    monkeypatch.setattr("rulebot.store.reserve._free", lambda path: 2**17)
     journal.catch_up(TIME + timedelta(seconds=2))
     assert journal.is_full, "the disk has no room for another reserve and as much again"
-    monkeypatch.setattr("engine.store.reserve._free", lambda path: 2**20)
+    monkeypatch.setattr("rulebot.store.reserve._free", lambda path: 2**20)
     journal.catch_up(TIME + timedelta(seconds=4))
     assert (reserve.exists(), journal.problem) == (True, "")
     journal.close()
@@ -283,7 +283,7 @@ def test_a_store_that_another_engine_has_taken_is_no_matter_of_patience(path: Pa
 @pytest.fixture
 def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Let every write wait until the event is set."""
-    monkeypatch.setattr("engine.store.reserve.SIZE", 2**17)
+    monkeypatch.setattr("rulebot.store.reserve.SIZE", 2**17)
     answers, write = threading.Event(), SqlJournal._write
     answers.set()
 
@@ -363,7 +363,7 @@ def test_a_run_that_dies_while_its_store_hangs_loses_nothing(
 def test_the_end_of_a_run_names_where_its_records_are(
     path: Path, hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.store.patient.CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr("rulebot.store.patient.CLOSE_SECONDS", 0.1)
     journal = opened(path, holds_reserve=True, patience=QUICK)
     hanging.clear()
     journal.append([alarm(1)], durable=True)

@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 import pytest
 
-from engine.cli.stores import STORE
-from engine.model.errors import MisuseError
-from engine.store.place import Server, beside, full_name, place_of, shown_path, without_link, without_urls
+from rulebot.cli.stores import STORE
+from rulebot.model.errors import MisuseError
+from rulebot.store.place import Server, beside, full_name, place_of, shown_path, without_link, without_urls
 
 
 def server(text: str) -> Server:

@@ -15,23 +15,23 @@ from places import records_of, rows, run, session_of
 from postgres_server import PostgresServer
 from store_day import at, small_day
 
-from engine.model.errors import StoreError
-from engine.model.event import Request
-from engine.record.record import Kind, Record
-from engine.run.inbox import Inbox, clear_box, post
-from engine.run.resume import resume_from
-from engine.store import postgres
-from engine.store.dialect import POSTGRES, SQLITE
-from engine.store.journal import SqlJournal
-from engine.store.latest import last_store, remember_store
-from engine.store.open import is_in_use, is_there, open_store, read_store
-from engine.store.place import Place, Server, place_of
-from engine.store.queries import StoreReader
-from engine.store.requests import box_of
-from engine.store.tables import SCHEMA_VERSION
-from engine.store.upkeep import RESTORED, back_up, differing_tables, opened_journal, restore
-from engine.store.views import NAMES
-from engine.turn.state import Standing, Trading
+from rulebot.model.errors import StoreError
+from rulebot.model.event import Request
+from rulebot.record.record import Kind, Record
+from rulebot.run.inbox import Inbox, clear_box, post
+from rulebot.run.resume import resume_from
+from rulebot.store import postgres
+from rulebot.store.dialect import POSTGRES, SQLITE
+from rulebot.store.journal import SqlJournal
+from rulebot.store.latest import last_store, remember_store
+from rulebot.store.open import is_in_use, is_there, open_store, read_store
+from rulebot.store.place import Place, Server, place_of
+from rulebot.store.queries import StoreReader
+from rulebot.store.requests import box_of
+from rulebot.store.tables import SCHEMA_VERSION
+from rulebot.store.upkeep import RESTORED, back_up, differing_tables, opened_journal, restore
+from rulebot.store.views import NAMES
+from rulebot.turn.state import Standing, Trading
 
 pytestmark = pytest.mark.postgres
 
@@ -271,9 +271,9 @@ def test_what_speaks_with_a_server_is_loaded_for_one_only(tmp_path: Path) -> Non
     program = f"""
 import sys
 from pathlib import Path
-import engine.run.start, engine.store.queries
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
+import rulebot.run.start, rulebot.store.queries
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
 SqlJournal(open_store(Path({str(tmp_path / "a.db")!r}))).close()
 print(sorted({{"psycopg", "sqlalchemy.dialects.postgresql"}} & set(sys.modules)))
 """

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from store_day import at, small_day
 
-from engine.adapters.recorded.file import TapeWriter
-from engine.model.errors import LockedStoreError
-from engine.run.doctor.disk import readable
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.requests import box_of
-from engine.store.upkeep import opened_journal
+from rulebot.adapters.recorded.file import TapeWriter
+from rulebot.model.errors import LockedStoreError
+from rulebot.run.doctor.disk import readable
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.requests import box_of
+from rulebot.store.upkeep import opened_journal
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="files have no such modes here")
 
@@ -84,7 +84,7 @@ def test_a_log_that_cannot_be_written_keeps_no_store_closed(what: str, tmp_path:
 def test_a_store_that_is_locked_is_told_as_such_and_can_be_opened_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.store.sqlite.BUSY_MS", 10)
+    monkeypatch.setattr("rulebot.store.sqlite.BUSY_MS", 10)
     opened_journal(tmp_path / "a.db", at("10:00")).close()
     other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")

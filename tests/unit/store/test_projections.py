@@ -15,23 +15,23 @@ from places import rows
 from sqlalchemy import Engine, event
 from store_day import CONDOR, DAY, SELLER, at, condor_records, entity, seller_records, small_day
 
-from engine.decide.bot_day import BotDay
-from engine.model.broker_message import broker_message
-from engine.model.cause import Cause
-from engine.model.contract import Option, Right
-from engine.model.order import Order, OrderStatus, OrderType, Purpose
-from engine.model.position import Position, PositionLeg
-from engine.model.session import EXCHANGE_ZONE
-from engine.record.codec import decode
-from engine.record.record import Kind, Record
-from engine.store.dialect import SQLITE
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.place import Place
-from engine.store.queries import StoreReader
-from engine.store.tables import PROJECTIONS
-from engine.web.book import greeks
-from engine.web.picture_of_store import picture_of_store
+from rulebot.decide.bot_day import BotDay
+from rulebot.model.broker_message import broker_message
+from rulebot.model.cause import Cause
+from rulebot.model.contract import Option, Right
+from rulebot.model.order import Order, OrderStatus, OrderType, Purpose
+from rulebot.model.position import Position, PositionLeg
+from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.record.codec import decode
+from rulebot.record.record import Kind, Record
+from rulebot.store.dialect import SQLITE
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.place import Place
+from rulebot.store.queries import StoreReader
+from rulebot.store.tables import PROJECTIONS
+from rulebot.web.book import greeks
+from rulebot.web.picture_of_store import picture_of_store
 
 
 def store_of(path: Place, records: Sequence[Record], pieces: int = 1) -> Place:
@@ -69,7 +69,7 @@ def test_a_position_whose_choice_of_strikes_is_made_anew_before_it_takes_no_othe
     journal.append([entity(Kind.POSITION, at("10:01"), second)], durable=True)
     before = dump(path)
     assert [row["position"] for row in before["trade_rows"]] == [first.id, "P9"]
-    monkeypatch.setattr("engine.store.refresh._AT_ONCE", 2)
+    monkeypatch.setattr("rulebot.store.refresh._AT_ONCE", 2)
     journal.rebuild()
     journal.close()
     assert dump(path) == before

@@ -8,21 +8,21 @@ import pytest
 from engine_day import at, sound_day
 from places import run
 
-from engine.decide.bot_day import BotDay
-from engine.model.contract import Option, Right, Underlying, product
-from engine.model.event import ExecutionReport
-from engine.model.facts import EventCalendar, Hook
-from engine.model.market import Board
-from engine.model.money import TickRule
-from engine.record.codec import encode, utc_text
-from engine.record.record import ACCOUNT_SEEN, EXECUTION, SURPLUS, TICKS, Json, Kind, Record
-from engine.run.audit.audit import audit_store
-from engine.run.audit.starts import differing_starts
-from engine.run.resume import Resumed, resume
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.place import Place
-from engine.turn.state import AccountSeen
+from rulebot.decide.bot_day import BotDay
+from rulebot.model.contract import Option, Right, Underlying, product
+from rulebot.model.event import ExecutionReport
+from rulebot.model.facts import EventCalendar, Hook
+from rulebot.model.market import Board
+from rulebot.model.money import TickRule
+from rulebot.record.codec import encode, utc_text
+from rulebot.record.record import ACCOUNT_SEEN, EXECUTION, SURPLUS, TICKS, Json, Kind, Record
+from rulebot.run.audit.audit import audit_store
+from rulebot.run.audit.starts import differing_starts
+from rulebot.run.resume import Resumed, resume
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.place import Place
+from rulebot.turn.state import AccountSeen
 
 NOON = at("12:00")
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from scan_rows import kept, row, scan_of
 
-from engine.model.errors import StoreError
-from engine.run.scan.row import COLUMNS, DETAILS, document, head
-from engine.store import scans as scans_module
-from engine.store.scans import OF_A_ROW, OF_A_SCAN, keep, rows_about, rows_of, scans
+from rulebot.model.errors import StoreError
+from rulebot.run.scan.row import COLUMNS, DETAILS, document, head
+from rulebot.store import scans as scans_module
+from rulebot.store.scans import OF_A_ROW, OF_A_SCAN, keep, rows_about, rows_of, scans
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.errors import MisuseError, StoreError
-from engine.store.secret import (
+from rulebot.model.errors import MisuseError, StoreError
+from rulebot.store.secret import (
     database_password,
     hook_secret,
     hook_secret_file,

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from store_day import CONDOR, SELLER, at, condor, entity, put, small_day
 
-from engine.model.contract import share
-from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
-from engine.record.codec import decode
-from engine.record.record import Kind
-from engine.store import tally as tally_module
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.place import Place
-from engine.store.queries import StoreReader
-from engine.store.tally import Known, Tally
+from rulebot.model.contract import share
+from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
+from rulebot.record.codec import decode
+from rulebot.record.record import Kind
+from rulebot.store import tally as tally_module
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.place import Place
+from rulebot.store.queries import StoreReader
+from rulebot.store.tally import Known, Tally
 
 
 def counted(place: Place, known: Known) -> Tally:

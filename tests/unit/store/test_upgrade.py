@@ -8,14 +8,14 @@ from typing import Any
 from places import rows
 from store_day import at, small_day
 
-from engine.model.order import Order
-from engine.record.codec import decode
-from engine.record.record import Kind, Record
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
-from engine.store.tables import SCHEMA_VERSION
-from engine.store.views import NAMES
+from rulebot.model.order import Order
+from rulebot.record.codec import decode
+from rulebot.record.record import Kind, Record
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
+from rulebot.store.tables import SCHEMA_VERSION
+from rulebot.store.views import NAMES
 
 ADDED = {"order_rows": ("cause", "broker_code", "broker_meaning"), "bot_day_rows": ("halt", "skip")}
 GONE = {Kind.ORDER: ("cause", "about", "detail", "heard", "answer"), Kind.BOT_DAY: ("halt", "halt_rule", "skip")}

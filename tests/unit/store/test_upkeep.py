@@ -13,21 +13,21 @@ from typing import Any
 import pytest
 from places import drop_triggers, rows, run
 
-from engine.model.errors import StoreError
-from engine.model.event import Request
-from engine.record.codec import NEWER, CodecError
-from engine.record.record import NAMED_ABOVE, Json, Kind, Record
-from engine.run.inbox import post
-from engine.run.resume import resume_from
-from engine.store.export import export_sheets
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.place import Place, Server
-from engine.store.queries import PutBack, StoreReader
-from engine.store.recall import certain
-from engine.store.requests import box_of
-from engine.store.upkeep import RESTORED, back_up, check_sound, differing_tables, has_tables_of_another, restore
-from engine.turn.state import Standing, State, Trading
+from rulebot.model.errors import StoreError
+from rulebot.model.event import Request
+from rulebot.record.codec import NEWER, CodecError
+from rulebot.record.record import NAMED_ABOVE, Json, Kind, Record
+from rulebot.run.inbox import post
+from rulebot.run.resume import resume_from
+from rulebot.store.export import export_sheets
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.place import Place, Server
+from rulebot.store.queries import PutBack, StoreReader
+from rulebot.store.recall import certain
+from rulebot.store.requests import box_of
+from rulebot.store.upkeep import RESTORED, back_up, check_sound, differing_tables, has_tables_of_another, restore
+from rulebot.turn.state import Standing, State, Trading
 
 NOW = datetime(2026, 11, 19, 12, 0, tzinfo=UTC)
 
@@ -257,7 +257,7 @@ def test_an_export_that_fails_leaves_what_was_there_and_nothing_else(
 
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "trades.csv").write_text("as it was")
-    monkeypatch.setattr("engine.store.export._write_csv", full)
+    monkeypatch.setattr("rulebot.store.export._write_csv", full)
     with pytest.raises(StoreError, match="No space left"):
         list(export_sheets(day_store, tmp_path / "out", ("trades",), "csv"))
     assert {path.name: path.read_text() for path in (tmp_path / "out").iterdir()} == {"trades.csv": "as it was"}
@@ -309,7 +309,7 @@ def test_rows_that_cannot_be_made_anew_keep_no_engine_from_its_positions(
 ) -> None:
     as_another_rulebot_left_it(day_place)
     with monkeypatch.context() as patched:
-        patched.setattr("engine.store.refresh.views", lambda sql: ("CREATE VIEW orders AS SELECT nothing",))
+        patched.setattr("rulebot.store.refresh.views", lambda sql: ("CREATE VIEW orders AS SELECT nothing",))
         with closing(SqlJournal(open_store(day_place))) as journal:
             assert journal.verify() is None
     told = caplog.records[-1].getMessage()
@@ -324,7 +324,7 @@ def test_more_snapshots_than_a_start_has_time_for_stay_and_are_not_called_broken
 ) -> None:
     as_another_rulebot_left_it(day_place)
     left = rows(day_place, "SELECT * FROM snapshot_rows ORDER BY seq")
-    monkeypatch.setattr("engine.store.refresh.MOST_MARKS", 0)
+    monkeypatch.setattr("rulebot.store.refresh.MOST_MARKS", 0)
     SqlJournal(open_store(day_place)).close()
     assert caplog.records[-1].getMessage().endswith("snapshots are more than a start makes anew")
     assert rows(day_place, "SELECT * FROM snapshot_rows ORDER BY seq") == left

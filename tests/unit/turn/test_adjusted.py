@@ -7,10 +7,10 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, put, text_of
 
-from engine.model.contract import Underlying, share
-from engine.model.event import PositionReport
-from engine.model.session import session_after, session_from
-from engine.record.record import Kind
+from rulebot.model.contract import Underlying, share
+from rulebot.model.event import PositionReport
+from rulebot.model.session import session_after, session_from
+from rulebot.record.record import Kind
 
 SPY = Underlying("SPY")
 SELLER = text_of(

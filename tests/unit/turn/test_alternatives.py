@@ -3,10 +3,10 @@
 import pytest
 from hand_desk import Desk, bot_of, call, put, text_of
 
-from engine.model.order import OrderStatus
-from engine.model.position import Position
-from engine.record.codec import decode, encode
-from engine.record.record import Kind
+from rulebot.model.order import OrderStatus
+from rulebot.model.position import Position
+from rulebot.record.codec import decode, encode
+from rulebot.record.record import Kind
 
 CHOICE = """
   expiry: {dte: 0}

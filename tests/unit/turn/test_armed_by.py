@@ -3,9 +3,9 @@
 import pytest
 from hand_desk import Desk, bot_of, put, text_of
 
-from engine.model.order import Purpose
-from engine.record.record import Kind
-from engine.spec.load import load_text
+from rulebot.model.order import Purpose
+from rulebot.record.record import Kind
+from rulebot.spec.load import load_text
 
 ENDING = '\n  - time: "15:45"\n    order: market\n'
 BREAKEVEN = "  - name: breakeven\n    stop: {loss: 0%}\n    armed_by: {profit: {at_least: 30%}}\n"

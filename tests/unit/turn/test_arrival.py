@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hand_desk import SELLER, Desk, text_of
 
-from engine.model.event import BrokerStatus
-from engine.model.order import Order, OrderStatus, Purpose
+from rulebot.model.event import BrokerStatus
+from rulebot.model.order import Order, OrderStatus, Purpose
 
 LIMITED = "{max_loss_per_trade: $2000, protect: {cost: 4x credit}, max_unprotected: 10s}"
 

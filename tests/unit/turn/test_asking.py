@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from hand_desk import SELLER, Desk, text_of
 
-from engine.model.command import Inquire
-from engine.model.event import MarketMoved, Request
-from engine.model.order import OrderStatus, Purpose
-from engine.model.session import session_after
+from rulebot.model.command import Inquire
+from rulebot.model.event import MarketMoved, Request
+from rulebot.model.order import OrderStatus, Purpose
+from rulebot.model.session import session_after
 
 AGAIN = '{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m}}'
 WITHOUT_ORDERS = {**SELLER, "entry": "{at: open + 31m, max_open: 1}", "exits": "\n  - dte: {at_most: 30}\n"}

@@ -7,16 +7,16 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, call, clock, put, text_of
 
-from engine.model.contract import Underlying, share
-from engine.model.event import AccountReport, LinkDown, ListingReport, PositionReport
-from engine.model.facts import Account, Listing
-from engine.model.money import ZERO
-from engine.model.order import OrderStatus
-from engine.model.position import Position
-from engine.model.session import session_after
-from engine.record.codec import encode
-from engine.record.record import ACCOUNT_SEEN, NAMED_ABOVE, Json, Kind, Record
-from engine.turn.state import AccountSeen
+from rulebot.model.contract import Underlying, share
+from rulebot.model.event import AccountReport, LinkDown, ListingReport, PositionReport
+from rulebot.model.facts import Account, Listing
+from rulebot.model.money import ZERO
+from rulebot.model.order import OrderStatus
+from rulebot.model.position import Position
+from rulebot.model.session import session_after
+from rulebot.record.codec import encode
+from rulebot.record.record import ACCOUNT_SEEN, NAMED_ABOVE, Json, Kind, Record
+from rulebot.turn.state import AccountSeen
 
 SPY, QQQ = Underlying("SPY"), Underlying("QQQ")
 SHORT = {

@@ -4,9 +4,9 @@ import pytest
 from hand_desk import Desk, put, text_of
 from test_past_us import UNTOLD, connected, evening, gone, others
 
-from engine.model.order import Purpose
-from engine.model.position import Position
-from engine.record.record import Kind
+from rulebot.model.order import Purpose
+from rulebot.model.position import Position
+from rulebot.record.record import Kind
 
 SHARED = put(5945)
 LONG_PUT = {

@@ -8,13 +8,13 @@ from math import nan
 import pytest
 from hand_desk import CONDOR, SELLER, Desk, call, put, text_of
 
-from engine.compile.build import build_plan
-from engine.model.event import AccountWarning, BrokerStatus, ClocksApart, ExecutionReport, Request
-from engine.model.order import Order, OrderStatus, Purpose
-from engine.model.session import session_after
-from engine.record.record import Kind
-from engine.spec.load import load_text
-from engine.turn.program import AccountLimits
+from rulebot.compile.build import build_plan
+from rulebot.model.event import AccountWarning, BrokerStatus, ClocksApart, ExecutionReport, Request
+from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.model.session import session_after
+from rulebot.record.record import Kind
+from rulebot.spec.load import load_text
+from rulebot.turn.program import AccountLimits
 
 CALLS = """
   expiry: {dte: 0}

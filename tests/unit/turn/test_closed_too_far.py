@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from hand_desk import CONDOR, SECTIONS, Desk, text_of
 
-from engine.model.event import ExecutionReport
-from engine.model.order import Purpose
-from engine.record.record import Kind
+from rulebot.model.event import ExecutionReport
+from rulebot.model.order import Purpose
+from rulebot.record.record import Kind
 
 ONE_SIDE = '\n  - {name: puts, time: "10:01", close: put_side}\n  - time: "15:45"\n'
 SOON = '\n  - {name: soon, time: "10:01"}\n'

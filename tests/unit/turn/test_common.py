@@ -9,12 +9,12 @@ import pytest
 from hand_desk import CONDOR, SELLER, Desk, call, kept, put, text_of
 from test_past_us import others
 
-from engine.model.contract import Option
-from engine.model.event import Request
-from engine.model.order import Order, OrderStatus, Purpose
-from engine.model.position import HoldReason
-from engine.record.record import Kind
-from engine.run.asking import leave
+from rulebot.model.contract import Option
+from rulebot.model.event import Request
+from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.model.position import HoldReason
+from rulebot.record.record import Kind
+from rulebot.run.asking import leave
 
 RESTED = {
     **SELLER,

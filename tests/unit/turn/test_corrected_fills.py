@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from hand_desk import Desk, kept, text_of
 
-from engine.model.event import BrokerStatus, ExecutionReport
-from engine.run.chart.gather import _parts
-from engine.run.outcome import day_outcome
-from engine.run.why_day import why_day
-from engine.run.why_text import story_document, story_lines
-from engine.store.queries import StoreReader
+from rulebot.model.event import BrokerStatus, ExecutionReport
+from rulebot.run.chart.gather import _parts
+from rulebot.run.outcome import day_outcome
+from rulebot.run.why_day import why_day
+from rulebot.run.why_text import story_document, story_lines
+from rulebot.store.queries import StoreReader
 
 DAY = date(2026, 11, 18)
 

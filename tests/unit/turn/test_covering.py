@@ -5,15 +5,15 @@ from decimal import Decimal
 import pytest
 from hand_desk import DAY, Desk, call, text_of
 
-from engine.compile.plan import Overwrite
-from engine.model.contract import Underlying, share
-from engine.model.cover import Shares
-from engine.model.event import PositionReport
-from engine.model.order import OrderStatus
-from engine.record.record import Kind
-from engine.spec.nouns.condition import Amount, Unit
-from engine.turn.covering import most_within
-from engine.turn.program import AccountLimits
+from rulebot.compile.plan import Overwrite
+from rulebot.model.contract import Underlying, share
+from rulebot.model.cover import Shares
+from rulebot.model.event import PositionReport
+from rulebot.model.order import OrderStatus
+from rulebot.record.record import Kind
+from rulebot.spec.nouns.condition import Amount, Unit
+from rulebot.turn.covering import most_within
+from rulebot.turn.program import AccountLimits
 
 SPY = Underlying("SPY")
 CALLS = {

@@ -5,11 +5,11 @@ from decimal import Decimal
 
 from hand_desk import Desk, call, put, text_of
 
-from engine.model.contract import Underlying
-from engine.model.event import PositionReport
-from engine.model.facts import Listing
-from engine.model.order import OrderStatus
-from engine.record.record import Kind
+from rulebot.model.contract import Underlying
+from rulebot.model.event import PositionReport
+from rulebot.model.facts import Listing
+from rulebot.model.order import OrderStatus
+from rulebot.record.record import Kind
 
 SPY, QQQ = Underlying("SPY"), Underlying("QQQ")
 CALLS = {

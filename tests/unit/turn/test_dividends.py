@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 from hand_desk import DAY, SELLER, Desk, call, text_of
 
-from engine.model.contract import Underlying
-from engine.model.event import DividendReport
-from engine.model.facts import Dividend
+from rulebot.model.contract import Underlying
+from rulebot.model.event import DividendReport
+from rulebot.model.facts import Dividend
 
 CALLS = {
     **SELLER,

@@ -8,15 +8,15 @@ from math import nan
 import pytest
 from hand_desk import CONDOR, Desk, call, put, text_of
 
-from engine.model.contract import Option
-from engine.model.event import BrokerStatus, MarketMoved
-from engine.model.order import Order, OrderStatus, Purpose
-from engine.model.quotes import quote_problem
-from engine.record.record import Kind
-from engine.run.position_text import exits_text
-from engine.spec.nouns.exits import ExitKind
-from engine.turn.levels import dollars_at
-from engine.web.picture_of_run import position_lines
+from rulebot.model.contract import Option
+from rulebot.model.event import BrokerStatus, MarketMoved
+from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.model.quotes import quote_problem
+from rulebot.record.record import Kind
+from rulebot.run.position_text import exits_text
+from rulebot.spec.nouns.exits import ExitKind
+from rulebot.turn.levels import dollars_at
+from rulebot.web.picture_of_run import position_lines
 
 ENDING = '\n  - time: "15:45"\n    order: market\n'
 RISK = "{max_loss_per_trade: $20000}"

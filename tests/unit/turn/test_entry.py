@@ -5,14 +5,14 @@ from decimal import Decimal
 import pytest
 from hand_desk import HALF_DAY, Desk, clock, put, text_of
 
-from engine.model.contract import Underlying
-from engine.model.event import BrokerStatus, MarketMoved
-from engine.model.order import OrderStatus, Purpose, Side
-from engine.record.record import Kind
-from engine.run.happening import happening
-from engine.run.replay.causes import Tries
-from engine.turn.program import AccountLimits
-from engine.turn.runaway import MOST
+from rulebot.model.contract import Underlying
+from rulebot.model.event import BrokerStatus, MarketMoved
+from rulebot.model.order import OrderStatus, Purpose, Side
+from rulebot.record.record import Kind
+from rulebot.run.happening import happening
+from rulebot.run.replay.causes import Tries
+from rulebot.turn.program import AccountLimits
+from rulebot.turn.runaway import MOST
 
 AGAIN = """
   window: {from: "10:00", to: "11:00"}

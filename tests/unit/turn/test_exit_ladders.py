@@ -7,8 +7,8 @@ from math import nan
 import pytest
 from hand_desk import CONDOR, SELLER, Desk, call, put, text_of
 
-from engine.model.order import Order, OrderStatus, OrderType, Purpose
-from engine.model.session import session_after
+from rulebot.model.order import Order, OrderStatus, OrderType, Purpose
+from rulebot.model.session import session_after
 
 STOP = '\n  - time: "15:45"\n    order: market\n  - stop: {cost: 2x credit}\n'
 

@@ -6,11 +6,11 @@ from math import nan
 import pytest
 from hand_desk import SELLER, Desk, text_of
 
-from engine.model.contract import Option
-from engine.model.event import ReloadWaits, Request
-from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side
-from engine.model.session import session_after
-from engine.record.record import Kind
+from rulebot.model.contract import Option
+from rulebot.model.event import ReloadWaits, Request
+from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Side
+from rulebot.model.session import session_after
+from rulebot.record.record import Kind
 
 BOUGHT = {
     "underlying": "SPY",

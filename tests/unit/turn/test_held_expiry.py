@@ -9,12 +9,12 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, call, clock, put, text_of
 
-from engine.evaluate.snapshot import View
-from engine.evaluate.watch import money_wish
-from engine.model.event import Event, ListingReport, OpeningMoveReport
-from engine.model.facts import Bars, Listing
-from engine.model.session import Session, session_on
-from engine.run.prepare import prepare
+from rulebot.evaluate.snapshot import View
+from rulebot.evaluate.watch import money_wish
+from rulebot.model.event import Event, ListingReport, OpeningMoveReport
+from rulebot.model.facts import Bars, Listing
+from rulebot.model.session import Session, session_on
+from rulebot.run.prepare import prepare
 
 HELD, LATER = date(2027, 2, 19), date(2027, 2, 26)
 NEXT = date(2026, 11, 19)

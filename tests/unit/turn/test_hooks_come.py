@@ -5,11 +5,11 @@ from datetime import date, datetime, timedelta
 
 from hand_desk import Desk, clock, text_of
 
-from engine.model.event import HookCame, MarketMoved
-from engine.model.facts import EventCalendar
-from engine.record.record import Kind, Record
-from engine.run.resume import resume
-from engine.turn.turn import begin
+from rulebot.model.event import HookCame, MarketMoved
+from rulebot.model.facts import EventCalendar
+from rulebot.record.record import Kind, Record
+from rulebot.run.resume import resume
+from rulebot.turn.turn import begin
 
 ASKS = """
   window: {from: "10:00", to: "15:00"}

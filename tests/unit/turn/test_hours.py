@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from hand_desk import DAY, HALF_DAY, SELLER, Desk, clock, kept, text_of
 
-from engine.model.contract import Option
-from engine.model.event import HoursReport, Request
-from engine.model.session import Hours, hours_of
-from engine.record.record import Kind
-from engine.run.position_text import exits_text
-from engine.run.resume import resume_from
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
+from rulebot.model.contract import Option
+from rulebot.model.event import HoursReport, Request
+from rulebot.model.session import Hours, hours_of
+from rulebot.record.record import Kind
+from rulebot.run.position_text import exits_text
+from rulebot.run.resume import resume_from
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
 
 CLOSED = "by the broker's hours there is no trading today in SPX"
 EARLY = "the broker closes at 13:00 today, earlier than the calendar has it: this is a half day"

@@ -7,11 +7,11 @@ from decimal import Decimal
 import pytest
 from hand_desk import CONDOR, SECTIONS, Desk, call, order_report, put, text_of
 
-from engine.model.command import Inquire
-from engine.model.contract import Underlying
-from engine.model.event import BrokerStatus, Request
-from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side
-from engine.record.record import Kind
+from rulebot.model.command import Inquire
+from rulebot.model.contract import Underlying
+from rulebot.model.event import BrokerStatus, Request
+from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Side
+from rulebot.record.record import Kind
 
 
 def held(exits: str, **sections: str) -> Desk:

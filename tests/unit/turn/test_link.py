@@ -8,9 +8,9 @@ from math import nan
 import pytest
 from hand_desk import SELLER, Desk, clock, order_report, put, text_of
 
-from engine.model.command import Submit
-from engine.model.contract import Underlying
-from engine.model.event import (
+from rulebot.model.command import Submit
+from rulebot.model.contract import Underlying
+from rulebot.model.event import (
     BarsReport,
     BrokerStatus,
     ClosesReport,
@@ -20,14 +20,14 @@ from engine.model.event import (
     OrdersListed,
     Request,
 )
-from engine.model.facts import Bar, Bars
-from engine.model.order import OrderStatus, Purpose
-from engine.model.position import Position
-from engine.model.session import EXCHANGE_ZONE, Session, restarts_over, session_after, session_on
-from engine.record.record import Json, Kind, Record
-from engine.run.outcome import left_at
-from engine.run.position_text import exits_text
-from engine.turn.state import Trading
+from rulebot.model.facts import Bar, Bars
+from rulebot.model.order import OrderStatus, Purpose
+from rulebot.model.position import Position
+from rulebot.model.session import EXCHANGE_ZONE, Session, restarts_over, session_after, session_on
+from rulebot.record.record import Json, Kind, Record
+from rulebot.run.outcome import left_at
+from rulebot.run.position_text import exits_text
+from rulebot.turn.state import Trading
 
 AGAIN = '{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m}}'
 

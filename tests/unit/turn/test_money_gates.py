@@ -8,18 +8,18 @@ from math import nan
 import pytest
 from hand_desk import SELLER, Desk, put, text_of
 
-from engine.model.command import AskMargin
-from engine.model.contract import Option, Underlying
-from engine.model.event import AccountReport, MarginReport
-from engine.model.facts import Account, EventCalendar
-from engine.model.order import Purpose
-from engine.record.record import Kind
-from engine.run.resume import resume
-from engine.spec.load import load_text
-from engine.spec.nouns.account import Backing, Between
-from engine.spec.nouns.condition import Amount, Unit
-from engine.turn.program import BUILT_IN, AccountLimits
-from engine.turn.turn import begin
+from rulebot.model.command import AskMargin
+from rulebot.model.contract import Option, Underlying
+from rulebot.model.event import AccountReport, MarginReport
+from rulebot.model.facts import Account, EventCalendar
+from rulebot.model.order import Purpose
+from rulebot.record.record import Kind
+from rulebot.run.resume import resume
+from rulebot.spec.load import load_text
+from rulebot.spec.nouns.account import Backing, Between
+from rulebot.spec.nouns.condition import Amount, Unit
+from rulebot.turn.program import BUILT_IN, AccountLimits
+from rulebot.turn.turn import begin
 
 HALF = Amount(Decimal("0.5"), Unit.MULTIPLE, "net_liquidation")
 CALLS = """

@@ -3,10 +3,10 @@
 import pytest
 from hand_desk import DAY, Desk, call, put, text_of
 
-from engine.model.contract import Option, Underlying
-from engine.model.event import Request
-from engine.model.order import OrderStatus
-from engine.record.record import Kind
+from rulebot.model.contract import Option, Underlying
+from rulebot.model.event import Request
+from rulebot.model.order import OrderStatus
+from rulebot.record.record import Kind
 
 LATER = '{window: {from: "12:00", to: "13:00"}, when: [{vix: {above: 90}}]}'
 REQUIRING = """

@@ -7,8 +7,8 @@ from math import nan
 import pytest
 from hand_desk import CONDOR, Desk, call, put, text_of
 
-from engine.model.contract import Option
-from engine.record.record import Kind
+from rulebot.model.contract import Option
+from rulebot.record.record import Kind
 
 AT = {
     "entry": '\n  at: ["10:00", "10:20", "10:40"]\n  per_day: 3\n  max_open: 3',

@@ -8,18 +8,18 @@ import pytest
 from click.testing import CliRunner
 from hand_desk import CONDOR, Desk, call, kept, put, text_of
 
-from engine.alerts.find import digest
-from engine.cli.main import main
-from engine.model.event import BrokerStatus, Request
-from engine.model.max_loss import max_loss
-from engine.model.order import Order, OrderStatus, Purpose
-from engine.record.record import Kind
-from engine.run.happening import happening
-from engine.run.outcome import day_outcome
-from engine.run.position_text import exits_text
-from engine.spec.nouns.exits import ExitKind
-from engine.store.queries import StoreReader
-from engine.turn.levels import dollars_at
+from rulebot.alerts.find import digest
+from rulebot.cli.main import main
+from rulebot.model.event import BrokerStatus, Request
+from rulebot.model.max_loss import max_loss
+from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.record.record import Kind
+from rulebot.run.happening import happening
+from rulebot.run.outcome import day_outcome
+from rulebot.run.position_text import exits_text
+from rulebot.spec.nouns.exits import ExitKind
+from rulebot.store.queries import StoreReader
+from rulebot.turn.levels import dollars_at
 
 RISK = "{max_loss_per_trade: $20000}"
 SETTLES = "\n  - stop: {cost: 2x credit}\n    close: 50%\n  - at_expiry: settle\n"

@@ -7,16 +7,16 @@ import pytest
 from hand_desk import CONDOR, Desk, call, kept, put, text_of
 from test_part_closing import ENDING, closed_at, settle_stops, told_by
 
-from engine.alerts.find import digest
-from engine.model.order import OrderStatus, Purpose
-from engine.record.explain import story
-from engine.record.record import Kind
-from engine.run.chart.gather import chart_of_day
-from engine.run.happening import happening
-from engine.run.position_text import ending_text
-from engine.run.why_day import WhyDay, parts_told
-from engine.run.why_text import story_lines
-from engine.store.queries import StoreReader
+from rulebot.alerts.find import digest
+from rulebot.model.order import OrderStatus, Purpose
+from rulebot.record.explain import story
+from rulebot.record.record import Kind
+from rulebot.run.chart.gather import chart_of_day
+from rulebot.run.happening import happening
+from rulebot.run.position_text import ending_text
+from rulebot.run.why_day import WhyDay, parts_told
+from rulebot.run.why_text import story_lines
+from rulebot.store.queries import StoreReader
 
 LEANING = """
   expiry: {dte: 0}

@@ -10,24 +10,24 @@ import pytest
 from click.testing import CliRunner
 from hand_desk import SELLER, Desk, clock, kept, put, text_of
 
-from engine.alerts.find import digest
-from engine.cli.summary import summary
-from engine.fill.pnl import profit
-from engine.model.contract import Option, Underlying
-from engine.model.event import BrokerStatus, CommissionReport, ExecutionReport, Request
-from engine.model.facts import EventCalendar
-from engine.model.market import Board
-from engine.model.order import Purpose
-from engine.model.session import session_after
-from engine.record.record import Kind
-from engine.run.outcome import day_outcome
-from engine.run.position_text import exit_text
-from engine.run.resume import resume
-from engine.run.why_day import why_day
-from engine.run.why_text import story_lines
-from engine.store.queries import StoreReader
-from engine.web.book import positions
-from engine.web.picture_of_store import picture_of_store
+from rulebot.alerts.find import digest
+from rulebot.cli.summary import summary
+from rulebot.fill.pnl import profit
+from rulebot.model.contract import Option, Underlying
+from rulebot.model.event import BrokerStatus, CommissionReport, ExecutionReport, Request
+from rulebot.model.facts import EventCalendar
+from rulebot.model.market import Board
+from rulebot.model.order import Purpose
+from rulebot.model.session import session_after
+from rulebot.record.record import Kind
+from rulebot.run.outcome import day_outcome
+from rulebot.run.position_text import exit_text
+from rulebot.run.resume import resume
+from rulebot.run.why_day import why_day
+from rulebot.run.why_text import story_lines
+from rulebot.store.queries import StoreReader
+from rulebot.web.book import positions
+from rulebot.web.picture_of_store import picture_of_store
 
 SHORT, LONG = put(5945), put(5935)
 SOLD = put(586, "SPY", date(2027, 2, 19))

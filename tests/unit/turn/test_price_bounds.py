@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, call, put, text_of
 
-from engine.model.order import Order, OrderStatus, Purpose
+from rulebot.model.order import Order, OrderStatus, Purpose
 
 LADDER = "{start: mid, step: 0.05, wait: 10s, tries: 4, then: cancel}"
 LEGS = text_of().partition("legs:")[2].partition("order:")[0]

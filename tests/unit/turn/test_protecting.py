@@ -6,11 +6,11 @@ from decimal import Decimal
 import pytest
 from hand_desk import CONDOR, Desk, call, order_report, put, text_of
 
-from engine.model.command import Inquire
-from engine.model.event import BrokerStatus, Request
-from engine.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
-from engine.model.session import session_after
-from engine.record.record import Kind
+from rulebot.model.command import Inquire
+from rulebot.model.event import BrokerStatus, Request
+from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
+from rulebot.model.session import session_after
+from rulebot.record.record import Kind
 
 RISK = "{max_loss_per_trade: $2000, protect: {cost: 4x credit}}"
 EACH = "{max_loss_per_trade: $2000, protect: {cost: 4x credit, of: each_short}}"

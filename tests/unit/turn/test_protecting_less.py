@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, text_of
 
-from engine.model.event import BrokerStatus
-from engine.model.order import Order, OrderStatus, Purpose
+from rulebot.model.event import BrokerStatus
+from rulebot.model.order import Order, OrderStatus, Purpose
 
 STRANGLE = """
   expiry: {dte: 0}

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from hand_desk import Desk, kept, text_of
 
-from engine.model.event import Request
-from engine.store.queries import StoreReader
-from engine.store.upkeep import RESTORED, back_up, restore
+from rulebot.model.event import Request
+from rulebot.store.queries import StoreReader
+from rulebot.store.upkeep import RESTORED, back_up, restore
 
 AGAIN = text_of(entry='{window: {from: "10:00", to: "11:00"}, max_open: 1}')
 

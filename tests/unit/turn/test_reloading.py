@@ -6,19 +6,19 @@ from dataclasses import replace
 import pytest
 from hand_desk import SELLER, Desk, bot_of, clock, put, text_of
 
-from engine.model.contract import Underlying
-from engine.model.event import ReloadWaits, Request
-from engine.model.order import OrderStatus, Purpose
-from engine.model.session import session_after
-from engine.record.record import Kind, Record
-from engine.run.audit.rules import unknown_is_never_true
-from engine.run.audit.tape import tape_of
-from engine.run.glance import glance
-from engine.run.outcome import day_outcome
-from engine.run.resume import resume
-from engine.turn.program import AccountLimits, Program
-from engine.turn.reloading import changes_between, have_other_limits, not_quiet, reload
-from engine.turn.turn import begin
+from rulebot.model.contract import Underlying
+from rulebot.model.event import ReloadWaits, Request
+from rulebot.model.order import OrderStatus, Purpose
+from rulebot.model.session import session_after
+from rulebot.record.record import Kind, Record
+from rulebot.run.audit.rules import unknown_is_never_true
+from rulebot.run.audit.tape import tape_of
+from rulebot.run.glance import glance
+from rulebot.run.outcome import day_outcome
+from rulebot.run.resume import resume
+from rulebot.turn.program import AccountLimits, Program
+from rulebot.turn.reloading import changes_between, have_other_limits, not_quiet, reload
+from rulebot.turn.turn import begin
 
 LATER = '{window: {from: "11:30", to: "13:00"}, per_day: 2, max_open: 3, again: {after: [filled, unfilled], wait: 10m}}'
 TWO_A_DAY = (

@@ -7,12 +7,12 @@ from decimal import Decimal
 import pytest
 from hand_desk import SELLER, Desk, put, text_of
 
-from engine.model.event import BrokerStatus, CommissionReport
-from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
-from engine.model.session import session_after
-from engine.record.record import Kind
-from engine.spec.nouns.exits import ExitKind
-from engine.turn.levels import dollars_at
+from rulebot.model.event import BrokerStatus, CommissionReport
+from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
+from rulebot.model.session import session_after
+from rulebot.record.record import Kind
+from rulebot.spec.nouns.exits import ExitKind
+from rulebot.turn.levels import dollars_at
 
 SHORT = put(586, "SPY", date(2027, 2, 19))
 RESTING_TILL = """
@@ -740,7 +740,7 @@ def test_put_back_when_the_entry_is_no_longer_wanted() -> None:
 
 
 def test_put_back_when_the_gate_refuses_after_all() -> None:
-    from engine.model.event import Request
+    from rulebot.model.event import Request
 
     desk, name = sold_yesterday()
     desk.until("10:10")

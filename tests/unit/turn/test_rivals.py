@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, text_of
 
-from engine.model.event import BrokerStatus, OrderReport, OrdersListed, Request
-from engine.model.order import Order, OrderStatus, Purpose
-from engine.record.record import Kind
-from engine.run.resume import resume
+from rulebot.model.event import BrokerStatus, OrderReport, OrdersListed, Request
+from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.record.record import Kind
+from rulebot.run.resume import resume
 
 AGAIN = '{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m}}'
 HELP = "nothing is entered until 'rulebot resume'; exits go on"

@@ -5,10 +5,10 @@ from datetime import date
 import pytest
 from hand_desk import Desk, put, text_of
 
-from engine.compile.build import check
-from engine.compile.problem import Problem
-from engine.model.order import Order, Purpose
-from engine.spec.load import load_text
+from rulebot.compile.build import check
+from rulebot.compile.problem import Problem
+from rulebot.model.order import Order, Purpose
+from rulebot.spec.load import load_text
 
 LATER = date(2027, 2, 19)
 LEGS = """

@@ -9,9 +9,9 @@ from test_rolling import LONG, NEW_LONG, NEW_SHORT, SHORT, both, frighten, held,
 from test_rolling_parts import LONG_PUT, SHORT_PUT, UNTESTED, spot
 from test_rolling_parts import held as condor
 
-from engine.model.event import BrokerStatus, Request
-from engine.model.order import Order, Purpose
-from engine.model.position import FLATTENED
+from rulebot.model.event import BrokerStatus, Request
+from rulebot.model.order import Order, Purpose
+from rulebot.model.position import FLATTENED
 
 
 def closed_by_hand(desk: Desk, seconds: int) -> Order:

@@ -7,8 +7,8 @@ import pytest
 from hand_desk import Desk
 from test_rolling_parts import EACH, held, open_legs, positions, rolls, spot
 
-from engine.model.event import BrokerStatus, ExecutionReport
-from engine.model.order import Order, Purpose
+from rulebot.model.event import BrokerStatus, ExecutionReport
+from rulebot.model.order import Order, Purpose
 
 
 def filled(desk: Desk, order: Order) -> dict[str, ExecutionReport]:

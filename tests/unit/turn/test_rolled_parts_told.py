@@ -5,14 +5,14 @@ from pathlib import Path
 from hand_desk import call, kept
 from test_rolling_parts import UNTESTED, held, positions, rolls, spot
 
-from engine.alerts.find import digest
-from engine.record.record import Kind
-from engine.run.chart.gather import chart_of_trade
-from engine.run.happening import happening
-from engine.run.outcome import day_outcome
-from engine.run.position_text import exits_text
-from engine.store.queries import StoreReader
-from engine.web.picture_of_run import position_lines
+from rulebot.alerts.find import digest
+from rulebot.record.record import Kind
+from rulebot.run.chart.gather import chart_of_trade
+from rulebot.run.happening import happening
+from rulebot.run.outcome import day_outcome
+from rulebot.run.position_text import exits_text
+from rulebot.store.queries import StoreReader
+from rulebot.web.picture_of_run import position_lines
 
 PART = "short_put and long_put rolled"
 

@@ -8,18 +8,18 @@ from math import nan
 import pytest
 from hand_desk import DAY, NO_LIMITS, SELLER, Desk, clock, put, text_of
 
-from engine.decide.bot_day import BotDay
-from engine.model.cause import Cause, cause_text
-from engine.model.contract import Option
-from engine.model.event import BrokerStatus, ClocksApart, HoursReport, Request
-from engine.model.money import ZERO
-from engine.model.order import Order, OrderStatus, Purpose, Side
-from engine.model.position import Position
-from engine.model.session import Hours
-from engine.record.codec import decode, encode
-from engine.record.record import Kind
-from engine.spec.nouns.condition import Amount, Unit
-from engine.turn.program import AccountLimits
+from rulebot.decide.bot_day import BotDay
+from rulebot.model.cause import Cause, cause_text
+from rulebot.model.contract import Option
+from rulebot.model.event import BrokerStatus, ClocksApart, HoursReport, Request
+from rulebot.model.money import ZERO
+from rulebot.model.order import Order, OrderStatus, Purpose, Side
+from rulebot.model.position import Position
+from rulebot.model.session import Hours
+from rulebot.record.codec import decode, encode
+from rulebot.record.record import Kind
+from rulebot.spec.nouns.condition import Amount, Unit
+from rulebot.turn.program import AccountLimits
 
 LATER = date(2027, 2, 19)
 SHORT, LONG = put(5945), put(5935)
@@ -430,7 +430,7 @@ def test_in_a_pause_else_close_closes() -> None:
 
 def test_a_bot_that_opens_again_and_again_is_halted_before_it_rolls(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = held()
-    monkeypatch.setattr("engine.turn.runaway.MOST", 1)
+    monkeypatch.setattr("rulebot.turn.runaway.MOST", 1)
     frighten(desk)
     assert (rolls(desk), desk.position.state) == ([], "open")
     assert desk.state.bots["spread"].day.halted == "1 opening orders within 10 minutes"

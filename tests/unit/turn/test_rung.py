@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from engine.model.contract import Option, Right
-from engine.order.ladder import Bound, rung
-from engine.order.price import NetQuote, Part, at_market
-from engine.spec.nouns.order import Order, Start
+from rulebot.model.contract import Option, Right
+from rulebot.order.ladder import Bound, rung
+from rulebot.order.price import NetQuote, Part, at_market
+from rulebot.spec.nouns.order import Order, Start
 
 EXPIRY = date(2026, 10, 21)
 CALL = Option("SPX", "SPXW", EXPIRY, Decimal(6100), Right.CALL)

@@ -7,17 +7,17 @@ from math import nan
 import pytest
 from hand_desk import Desk, clock, put, text_of
 
-from engine.model.contract import Option, Underlying, share
-from engine.model.event import ListingReport, PositionReport
-from engine.model.order import Purpose
-from engine.model.session import session_after, session_from
-from engine.model.values import replace
-from engine.record.record import Kind
-from engine.run.audit.books import folded
-from engine.run.audit.exits import never_more_than_held
-from engine.run.audit.tape import tape_of
-from engine.run.happening import happening
-from engine.run.outcome import day_outcome
+from rulebot.model.contract import Option, Underlying, share
+from rulebot.model.event import ListingReport, PositionReport
+from rulebot.model.order import Purpose
+from rulebot.model.session import session_after, session_from
+from rulebot.model.values import replace
+from rulebot.record.record import Kind
+from rulebot.run.audit.books import folded
+from rulebot.run.audit.exits import never_more_than_held
+from rulebot.run.audit.tape import tape_of
+from rulebot.run.happening import happening
+from rulebot.run.outcome import day_outcome
 
 
 def of_the_morning() -> Desk:

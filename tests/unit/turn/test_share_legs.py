@@ -7,14 +7,14 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, call, text_of
 
-from engine.model.contract import Option, Underlying, share
-from engine.model.event import BrokerStatus, MarketMoved, PositionReport
-from engine.model.order import Side
-from engine.model.session import session_after
-from engine.record.record import Kind
-from engine.spec.nouns.condition import Amount, Unit
-from engine.turn.closing import UNWIND
-from engine.turn.program import AccountLimits
+from rulebot.model.contract import Option, Underlying, share
+from rulebot.model.event import BrokerStatus, MarketMoved, PositionReport
+from rulebot.model.order import Side
+from rulebot.model.session import session_after
+from rulebot.record.record import Kind
+from rulebot.spec.nouns.condition import Amount, Unit
+from rulebot.turn.closing import UNWIND
+from rulebot.turn.program import AccountLimits
 
 SPY = Underlying("SPY")
 STOCK = share("SPY")
@@ -158,7 +158,7 @@ def test_shares_that_somebody_holds_beside_are_no_doubt_and_not_ours() -> None:
 
 
 def desk_shares(desk: Desk):  # type: ignore[no-untyped-def]
-    from engine.turn.work import Work
+    from rulebot.turn.work import Work
 
     return Work(desk.program, desk.state, desk.now).shares_of("SPY")
 

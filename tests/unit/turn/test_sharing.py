@@ -2,10 +2,10 @@
 
 from hand_desk import text_of
 
-from engine.compile.build import build_plan
-from engine.model.pool import Pool
-from engine.spec.load import load_text
-from engine.turn.program import CompiledBot, compile_bot
+from rulebot.compile.build import build_plan
+from rulebot.model.pool import Pool
+from rulebot.spec.load import load_text
+from rulebot.turn.program import CompiledBot, compile_bot
 
 
 def compiled(text: str, pool: Pool) -> CompiledBot:

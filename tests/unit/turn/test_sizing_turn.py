@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, put, text_of
 
-from engine.model.event import BrokerStatus
-from engine.model.order import Purpose
-from engine.record.record import Kind
+from rulebot.model.event import BrokerStatus
+from rulebot.model.order import Purpose
+from rulebot.record.record import Kind
 
 BASE = {"exits": '\n  - time: "15:45"\n  - stop: {cost: 3x credit}'}
 

@@ -7,11 +7,11 @@ import pytest
 from hand_desk import CONDOR, Desk, call, put, text_of
 from hand_desk import kept as stored
 
-from engine.model.kept import kept_of
-from engine.model.order import Order, OrderStatus, OrderType, Purpose
-from engine.record.record import Kind
-from engine.run.happening import happening
-from engine.store.queries import StoreReader
+from rulebot.model.kept import kept_of
+from rulebot.model.order import Order, OrderStatus, OrderType, Purpose
+from rulebot.record.record import Kind
+from rulebot.run.happening import happening
+from rulebot.store.queries import StoreReader
 
 RISK = "{max_loss_per_trade: $20000}"
 LADDER = "{start: mid, step: 0.05, wait: 10s, tries: 3, then: again}"

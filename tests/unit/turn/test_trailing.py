@@ -7,12 +7,12 @@ from decimal import Decimal
 import pytest
 from hand_desk import CONDOR, Desk, bot_of, put, text_of
 
-from engine.model.contract import Option
-from engine.model.event import MarketMoved
-from engine.model.order import Purpose
-from engine.model.position import Best, Position
-from engine.record.codec import decode
-from engine.record.record import Kind
+from rulebot.model.contract import Option
+from rulebot.model.event import MarketMoved
+from rulebot.model.order import Purpose
+from rulebot.model.position import Best, Position
+from rulebot.record.codec import decode
+from rulebot.record.record import Kind
 
 ENDING = '\n  - time: "15:45"\n    order: market\n'
 TRAIL = "  - name: trail\n    stop: {give_back: 20%}\n"

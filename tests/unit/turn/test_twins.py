@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hand_desk import SELLER, Desk, order_report, text_of
 
-from engine.model.command import Inquire
-from engine.model.event import BrokerStatus, OrderReport
-from engine.model.order import Order, OrderStatus, Purpose
+from rulebot.model.command import Inquire
+from rulebot.model.event import BrokerStatus, OrderReport
+from rulebot.model.order import Order, OrderStatus, Purpose
 
 SECOND = 777
 OVER = (BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED, BrokerStatus.INACTIVE)

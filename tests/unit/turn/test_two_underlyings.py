@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 from hand_desk import DAY, Desk, bot_of, call, clock, text_of
 
-from engine.evaluate.select import select
-from engine.evaluate.snapshot import View
-from engine.model.contract import Option
-from engine.model.event import MarketMoved
-from engine.record.record import Kind
+from rulebot.evaluate.select import select
+from rulebot.evaluate.snapshot import View
+from rulebot.model.contract import Option
+from rulebot.model.event import MarketMoved
+from rulebot.record.record import Kind
 
 MOVES = {"SPX": 50.38, "SPY": 5.26}
 LEGS = """

@@ -6,7 +6,7 @@ import pytest
 from hand_desk import Desk, text_of
 from test_added_and_removed import reloaded, restarted
 
-from engine.model.event import Request
+from rulebot.model.event import Request
 
 LEGS = """
   expiry: {dte: 0}

@@ -8,16 +8,16 @@ import pytest
 from hand_desk import DAY, SELLER, Desk, call, clock, kept, put, text_of
 from test_rolling import NEW_LONG, NEW_SHORT, both, frighten, held, rolls
 
-from engine.model.contract import Option, Underlying
-from engine.model.event import BrokerStatus, MarketMoved, OrdersListed, Request
-from engine.model.order import Order, OrderStatus, Purpose
-from engine.model.position import Position
-from engine.model.session import session_after
-from engine.model.values import replace
-from engine.record.record import Kind
-from engine.store.queries import StoreReader
-from engine.turn.profit import bot_today
-from engine.turn.work import Work
+from rulebot.model.contract import Option, Underlying
+from rulebot.model.event import BrokerStatus, MarketMoved, OrdersListed, Request
+from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.model.position import Position
+from rulebot.model.session import session_after
+from rulebot.model.values import replace
+from rulebot.record.record import Kind
+from rulebot.store.queries import StoreReader
+from rulebot.turn.profit import bot_today
+from rulebot.turn.work import Work
 
 SPREAD = {
     "legs": """

@@ -2,8 +2,8 @@
 
 from hand_desk import Desk, text_of
 
-from engine.model.event import OrderUnsent
-from engine.model.order import OrderStatus
+from rulebot.model.event import OrderUnsent
+from rulebot.model.order import OrderStatus
 
 WHY = "a leg has no contract id"
 

@@ -6,12 +6,12 @@ from math import nan
 import pytest
 from hand_desk import Desk, clock, put, text_of
 
-from engine.model.command import Watch
-from engine.model.contract import Option
-from engine.model.event import ListingReport
-from engine.model.session import session_after
-from engine.model.values import replace
-from engine.record.record import Kind
+from rulebot.model.command import Watch
+from rulebot.model.contract import Option
+from rulebot.model.event import ListingReport
+from rulebot.model.session import session_after
+from rulebot.model.values import replace
+from rulebot.record.record import Kind
 
 LEGS = """
   expiry: {dte: 0}

@@ -6,15 +6,15 @@ from datetime import date, timedelta
 import pytest
 from hand_desk import SELLER, Desk, clock, put, text_of
 
-from engine.decide.opportunity import opportunity
-from engine.model.contract import Option
-from engine.model.event import Request
-from engine.model.halt import Halt
-from engine.model.order import OrderStatus, Purpose
-from engine.model.session import session_on
-from engine.record.record import Kind
-from engine.run.glance import glance
-from engine.run.outcome import day_outcome
+from rulebot.decide.opportunity import opportunity
+from rulebot.model.contract import Option
+from rulebot.model.event import Request
+from rulebot.model.halt import Halt
+from rulebot.model.order import OrderStatus, Purpose
+from rulebot.model.session import session_on
+from rulebot.record.record import Kind
+from rulebot.run.glance import glance
+from rulebot.run.outcome import day_outcome
 
 THURSDAY, MONDAY = date(2026, 11, 19), date(2026, 11, 23)
 HALF_DAY = date(2026, 11, 27)

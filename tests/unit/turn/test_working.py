@@ -7,12 +7,12 @@ from decimal import Decimal
 import pytest
 from hand_desk import SELLER, Desk, call, clock, put, text_of
 
-from engine.model.event import BrokerStatus, CommissionReport
-from engine.model.facts import EventCalendar
-from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side
-from engine.record.record import Kind
-from engine.run.resume import resume
-from engine.run.trade_text import provisional_text
+from rulebot.model.event import BrokerStatus, CommissionReport
+from rulebot.model.facts import EventCalendar
+from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Side
+from rulebot.record.record import Kind
+from rulebot.run.resume import resume
+from rulebot.run.trade_text import provisional_text
 
 LEGS = text_of().partition("legs:")[2].partition("order:")[0]
 LADDER = "{start: mid, step: 0.05, wait: 10s, tries: 4, then: cancel}"

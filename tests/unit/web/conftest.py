@@ -9,13 +9,13 @@ import pytest
 from store_day import small_day
 from web_client import OF_METRICS, TOKEN, Client, Elapsed
 
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.place import Place
-from engine.web.access import Access
-from engine.web.app import application
-from engine.web.live import Live
-from engine.web.server import Bind, Server
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.place import Place
+from rulebot.web.access import Access
+from rulebot.web.app import application
+from rulebot.web.live import Live
+from rulebot.web.server import Bind, Server
 
 ENDING: list[threading.Thread] = []
 """Servers that end beside the next test: each waits two tenths of a second for whoever is still connected."""

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 from web_client import OF_METRICS, TOKEN, Client
 
-from engine.web.access import LOCKED_SECONDS, MOST_BODY, WRONG_BEFORE_LOCK, Access, is_host_allowed
+from rulebot.web.access import LOCKED_SECONDS, MOST_BODY, WRONG_BEFORE_LOCK, Access, is_host_allowed
 
 KNOWN = {"Authorization": f"Bearer {TOKEN}", "X-Rulebot": "1"}
 READS = [
@@ -346,7 +346,7 @@ def test_what_fails_is_answered_with_the_same_headers(client: Client, monkeypatc
     def fails(*_: object) -> None:
         raise ValueError("a fault of ours")
 
-    monkeypatch.setattr("engine.web.chart_pages.chart_of_trade", fails)
+    monkeypatch.setattr("rulebot.web.chart_pages.chart_of_trade", fails)
     answer = client.get("/trades/1")
     assert answer.status == 500
     assert "a fault of ours" not in answer.body.decode()

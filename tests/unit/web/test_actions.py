@@ -11,18 +11,18 @@ from scan_rows import row, scan_of
 from store_day import at, small_day
 from web_client import TOKEN, Client
 
-from engine.model.event import OperatorRequest, Request
-from engine.record.record import Json, Kind, Record
-from engine.run.desk import load_desk
-from engine.run.inbox import Inbox
-from engine.run.looking.shown import ShownLeg
-from engine.run.reread import told_specs
-from engine.run.scan.row import document, head
-from engine.spec.shipped import shipped
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.requests import box_of
-from engine.store.scans import keep, scans_file
+from rulebot.model.event import OperatorRequest, Request
+from rulebot.record.record import Json, Kind, Record
+from rulebot.run.desk import load_desk
+from rulebot.run.inbox import Inbox
+from rulebot.run.looking.shown import ShownLeg
+from rulebot.run.reread import told_specs
+from rulebot.run.scan.row import document, head
+from rulebot.spec.shipped import shipped
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.requests import box_of
+from rulebot.store.scans import keep, scans_file
 
 KEY = "a-key-of-a-test"
 

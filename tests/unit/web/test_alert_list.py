@@ -5,11 +5,11 @@ import json
 from store_day import at
 from web_client import TOKEN, Client
 
-from engine.alerts.alert import Alert, Grade
-from engine.alerts.outbox import Outbox
-from engine.alerts.teller import outbox_path
-from engine.web.live import Live
-from engine.web.pages import Parts
+from rulebot.alerts.alert import Alert, Grade
+from rulebot.alerts.outbox import Outbox
+from rulebot.alerts.teller import outbox_path
+from rulebot.web.live import Live
+from rulebot.web.pages import Parts
 
 CHANGE = {"Authorization": f"Bearer {TOKEN}", "X-Rulebot": "1", "Content-Type": "application/json"}
 

@@ -13,21 +13,21 @@ from hand_desk import HALF_DAY, bot_of, clock, text_of
 from run_day import SPECS, day_program
 from store_day import CONDOR, DAY, SELLER, WATCHER, at, entity, position, small_day
 
-from engine.cli.main import main
-from engine.decide.bot_day import BotDay
-from engine.model.halt import Halt
-from engine.model.session import EXCHANGE_ZONE
-from engine.record.record import DATA_TROUBLE, LATE, Json, Kind, Record
-from engine.run.desk import load_desk
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.place import Place
-from engine.store.queries import StoreReader
-from engine.turn.by_hand import ASKED
-from engine.web import book
-from engine.web.known import next_window
-from engine.web.picture import BotLine, Picture
-from engine.web.picture_of_store import picture_of_store
+from rulebot.cli.main import main
+from rulebot.decide.bot_day import BotDay
+from rulebot.model.halt import Halt
+from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.record.record import DATA_TROUBLE, LATE, Json, Kind, Record
+from rulebot.run.desk import load_desk
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.place import Place
+from rulebot.store.queries import StoreReader
+from rulebot.turn.by_hand import ASKED
+from rulebot.web import book
+from rulebot.web.known import next_window
+from rulebot.web.picture import BotLine, Picture
+from rulebot.web.picture_of_store import picture_of_store
 
 PROGRAM = day_program()
 

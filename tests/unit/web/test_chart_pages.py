@@ -6,12 +6,12 @@ import pytest
 from store_day import CONDOR, SELLER, WATCHER, at, entity
 from web_client import Client
 
-from engine.model.position import Position
-from engine.record.codec import decode
-from engine.record.record import Json, Kind, Record
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
+from rulebot.model.position import Position
+from rulebot.record.codec import decode
+from rulebot.record.record import Json, Kind, Record
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
 
 
 def page(client: Client, path: str) -> str:

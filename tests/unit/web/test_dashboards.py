@@ -12,9 +12,9 @@ import pytest
 from promql import grouped_labels, matched_labels, metric_names
 from ruamel.yaml import YAML
 
-from engine.run.glance import Doing
-from engine.web.metrics.catalogue import METRICS, Kind, series
-from engine.web.metrics.of_store import LIVE, OVER
+from rulebot.run.glance import Doing
+from rulebot.web.metrics.catalogue import METRICS, Kind, series
+from rulebot.web.metrics.of_store import LIVE, OVER
 
 ROOT = Path(__file__).parents[3]
 DEPLOY, PAGE = ROOT / "deploy", ROOT / "docs" / "metrics.md"

@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-from engine.compile.series import DAY
-from engine.model.facts import Bar, Bars
-from engine.web.greek_totals import (
+from rulebot.compile.series import DAY
+from rulebot.model.facts import Bar, Bars
+from rulebot.web.greek_totals import (
     LEAST_RETURNS,
     SymbolGreeks,
     added,

@@ -9,14 +9,14 @@ import pytest
 from click.testing import CliRunner
 from web_client import TOKEN
 
-from engine.cli.main import main
-from engine.run.heartbeat import HUNG_AFTER, Heartbeat
-from engine.store.queries import StoreReader
-from engine.web.access import Access
-from engine.web.app import application
-from engine.web.book import status
-from engine.web.live import Live
-from engine.web.server import Bind, Server
+from rulebot.cli.main import main
+from rulebot.run.heartbeat import HUNG_AFTER, Heartbeat
+from rulebot.store.queries import StoreReader
+from rulebot.web.access import Access
+from rulebot.web.app import application
+from rulebot.web.book import status
+from rulebot.web.live import Live
+from rulebot.web.server import Bind, Server
 
 
 class Clock:

@@ -13,18 +13,18 @@ import pytest
 from store_day import small_day
 from web_client import TOKEN, Answer, Client, Elapsed
 
-from engine.cli.web import WHERE_NAMES, serve_store
-from engine.model.event import HookCame
-from engine.record.record import Kind, Record
-from engine.run.inbox import MOST_WAITING, Inbox, post_hook
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.requests import folder_of
-from engine.web.access import MOST_BODY, Access
-from engine.web.answers import NobodyError
-from engine.web.app import application
-from engine.web.hooks import AHEAD, AT_ONCE, MOST_BYTES, OLDEST, SAME_WITHIN, Door
-from engine.web.server import Bind, Server
+from rulebot.cli.web import WHERE_NAMES, serve_store
+from rulebot.model.event import HookCame
+from rulebot.record.record import Kind, Record
+from rulebot.run.inbox import MOST_WAITING, Inbox, post_hook
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.requests import folder_of
+from rulebot.web.access import MOST_BODY, Access
+from rulebot.web.answers import NobodyError
+from rulebot.web.app import application
+from rulebot.web.hooks import AHEAD, AT_ONCE, MOST_BYTES, OLDEST, SAME_WITHIN, Door
+from rulebot.web.server import Bind, Server
 
 SECRET = "a-secret-of-hooks-0123"
 NOW = datetime(2026, 11, 18, 15, 35, tzinfo=UTC).timestamp()

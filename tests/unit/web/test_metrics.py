@@ -17,30 +17,30 @@ from run_day import day_program, day_state
 from store_day import CONDOR, SELLER, WATCHER, at, small_day
 from web_client import TOKEN, Answer, Client, Elapsed
 
-from engine.model.contract import Underlying
-from engine.model.facts import Account
-from engine.model.order import OrderStatus, Purpose
-from engine.record.record import Kind as RecordKind
-from engine.record.record import Record
-from engine.run import vitals as vitals_module
-from engine.run.heartbeat import Heartbeat
-from engine.run.start import Run
-from engine.run.today import today_of
-from engine.run.vitals import LAG_BOUNDS, Spread, Vitals
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
-from engine.turn.state import Doubt
-from engine.web.access import Access
-from engine.web.app import application
-from engine.web.live import Live
-from engine.web.metrics import of_store
-from engine.web.metrics.catalogue import ENGINE, METRICS, PROCESS, STORE, series
-from engine.web.metrics.exposition import registry
-from engine.web.metrics.of_run import samples_of_run, samples_of_waiting, unprotected_since
-from engine.web.metrics.of_store import StoreSamples, samples_of_store
-from engine.web.picture_of_run import picture_of_run
-from engine.web.server import Bind, Server
+from rulebot.model.contract import Underlying
+from rulebot.model.facts import Account
+from rulebot.model.order import OrderStatus, Purpose
+from rulebot.record.record import Kind as RecordKind
+from rulebot.record.record import Record
+from rulebot.run import vitals as vitals_module
+from rulebot.run.heartbeat import Heartbeat
+from rulebot.run.start import Run
+from rulebot.run.today import today_of
+from rulebot.run.vitals import LAG_BOUNDS, Spread, Vitals
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
+from rulebot.turn.state import Doubt
+from rulebot.web.access import Access
+from rulebot.web.app import application
+from rulebot.web.live import Live
+from rulebot.web.metrics import of_store
+from rulebot.web.metrics.catalogue import ENGINE, METRICS, PROCESS, STORE, series
+from rulebot.web.metrics.exposition import registry
+from rulebot.web.metrics.of_run import samples_of_run, samples_of_waiting, unprotected_since
+from rulebot.web.metrics.of_store import StoreSamples, samples_of_store
+from rulebot.web.picture_of_run import picture_of_run
+from rulebot.web.server import Bind, Server
 
 Values = dict[tuple[str, tuple[str, ...]], float]
 
@@ -331,7 +331,7 @@ def test_a_doubt_and_a_question_without_answer_grow_old() -> None:
 
 
 def test_without_a_connection_nothing_is_said_of_its_messages() -> None:
-    from engine.model.errors import BrokerError
+    from rulebot.model.errors import BrokerError
 
     class Down(SimpleNamespace):
         is_up, is_simulated, is_lockstep, account = False, True, True, "DU1"

@@ -10,16 +10,16 @@ from conftest import served
 from store_day import at
 from web_client import Client
 
-from engine.model.event import OperatorRequest, Request
-from engine.record.record import Kind, Record
-from engine.run.desk import load_desk
-from engine.run.inbox import Inbox
-from engine.run.reread import told_specs
-from engine.spec.shipped import shipped
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.requests import box_of
-from engine.web import numbers
+from rulebot.model.event import OperatorRequest, Request
+from rulebot.record.record import Kind, Record
+from rulebot.run.desk import load_desk
+from rulebot.run.inbox import Inbox
+from rulebot.run.reread import told_specs
+from rulebot.spec.shipped import shipped
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.requests import box_of
+from rulebot.web import numbers
 
 KEY = "a-key-of-a-test"
 BOT = "dte0_condor"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.web import pages
+from rulebot.web import pages
 
 SCRIPT = Path(pages.__file__).parent / "static" / "page.js"
 NODE = shutil.which("node")

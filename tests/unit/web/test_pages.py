@@ -18,21 +18,21 @@ from run_day import run_at
 from store_day import at, small_day
 from web_client import TOKEN, Client, Elapsed
 
-from engine.model.contract import Underlying
-from engine.model.errors import StoreError
-from engine.model.money import dollars
-from engine.record.record import Json, Kind
-from engine.run.happening import Happening, Tone
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
-from engine.web import live as pages_live
-from engine.web import pages
-from engine.web.chart import days_svg
-from engine.web.live import Live
-from engine.web.pages import PARTS, Parts
-from engine.web.picture_of_run import picture_of_run
-from engine.web.picture_of_store import picture_of_store
+from rulebot.model.contract import Underlying
+from rulebot.model.errors import StoreError
+from rulebot.model.money import dollars
+from rulebot.record.record import Json, Kind
+from rulebot.run.happening import Happening, Tone
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
+from rulebot.web import live as pages_live
+from rulebot.web import pages
+from rulebot.web.chart import days_svg
+from rulebot.web.live import Live
+from rulebot.web.pages import PARTS, Parts
+from rulebot.web.picture_of_run import picture_of_run
+from rulebot.web.picture_of_store import picture_of_store
 
 
 def test_a_run_is_shown_as_it_stands() -> None:

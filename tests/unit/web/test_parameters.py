@@ -9,13 +9,13 @@ from conftest import served
 from store_day import at
 from web_client import Answer, Client
 
-from engine.record.record import Json, Kind, Record
-from engine.run.desk import load_desk
-from engine.run.reread import told_specs
-from engine.spec.shipped import shipped
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.requests import box_of
+from rulebot.record.record import Json, Kind, Record
+from rulebot.run.desk import load_desk
+from rulebot.run.reread import told_specs
+from rulebot.spec.shipped import shipped
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.requests import box_of
 
 KEY = "a-key-of-a-test"
 BOT = "dte0_condor"

@@ -15,20 +15,20 @@ from scan_rows import kept, row, scan_of
 from store_day import CONDOR, small_day
 from web_client import Client
 
-import engine.web.live as live_module
-from engine.model.errors import InvariantError
-from engine.run.looking.shown import ShownLeg
-from engine.run.preview import preview_now
-from engine.run.scan.row import document, head
-from engine.store.folders import DATA_VARIABLE
-from engine.store.journal import SqlJournal
-from engine.store.latest import remember_store
-from engine.store.open import open_store
-from engine.store.scans import keep, scans_file
-from engine.turn.state import Named
-from engine.web.live import Live
-from engine.web.picture import BotLine, Picture
-from engine.web.preview_page import next_step
+import rulebot.web.live as live_module
+from rulebot.model.errors import InvariantError
+from rulebot.run.looking.shown import ShownLeg
+from rulebot.run.preview import preview_now
+from rulebot.run.scan.row import document, head
+from rulebot.store.folders import DATA_VARIABLE
+from rulebot.store.journal import SqlJournal
+from rulebot.store.latest import remember_store
+from rulebot.store.open import open_store
+from rulebot.store.scans import keep, scans_file
+from rulebot.turn.state import Named
+from rulebot.web.live import Live
+from rulebot.web.picture import BotLine, Picture
+from rulebot.web.preview_page import next_step
 
 PUTS = tuple(
     ShownLeg(

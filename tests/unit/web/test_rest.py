@@ -18,22 +18,22 @@ from run_day import run_at
 from store_day import SELLER, at, small_day
 from web_client import TOKEN, Client
 
-from engine.model.contract import Contract, Underlying
-from engine.model.session import at_exchange_time
-from engine.record.record import Json, Kind, Record
-from engine.run.desk import load_desk
-from engine.run.reread import told_specs
-from engine.run.worlds import DEFAULT_DATE
-from engine.spec.shipped import shipped
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
-from engine.turn.state import Standing
-from engine.web.answers import Trade
-from engine.web.book import added, columns_of, history, performance
-from engine.web.live import Live
-from engine.web.picture_of_run import picture_of_run
-from engine.web.picture_of_store import picture_of_store
+from rulebot.model.contract import Contract, Underlying
+from rulebot.model.session import at_exchange_time
+from rulebot.record.record import Json, Kind, Record
+from rulebot.run.desk import load_desk
+from rulebot.run.reread import told_specs
+from rulebot.run.worlds import DEFAULT_DATE
+from rulebot.spec.shipped import shipped
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
+from rulebot.turn.state import Standing
+from rulebot.web.answers import Trade
+from rulebot.web.book import added, columns_of, history, performance
+from rulebot.web.live import Live
+from rulebot.web.picture_of_run import picture_of_run
+from rulebot.web.picture_of_store import picture_of_store
 from tests.e2e.worlds import run_days, spec_files
 
 GETS = [
@@ -145,7 +145,7 @@ def test_a_table_has_no_formulas() -> None:
 
 def test_a_table_has_all_trades_where_a_list_has_some(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page's own link to a table gave the newest fifty, and said nothing of the others."""
-    monkeypatch.setattr("engine.web.rest.FEW_TRADES", 1)
+    monkeypatch.setattr("rulebot.web.rest.FEW_TRADES", 1)
     assert len(client.get("/api/trades").json) == 1
     assert len(client.get("/api/trades?format=csv").body.decode().splitlines()) == 1 + len(view(client, "trades")) > 2
     assert len(client.get("/api/trades?format=csv&limit=1").body.decode().splitlines()) == 2

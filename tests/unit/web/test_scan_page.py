@@ -8,9 +8,9 @@ import pytest
 from scan_rows import kept, row, scan_of
 from web_client import Client
 
-from engine.run.scan.row import COLUMNS, DETAILS, document, head
-from engine.store.scans import keep, scans_file
-from engine.web.scan_answers import ScanRowTold
+from rulebot.run.scan.row import COLUMNS, DETAILS, document, head
+from rulebot.store.scans import keep, scans_file
+from rulebot.web.scan_answers import ScanRowTold
 
 
 @pytest.fixture(autouse=True)

@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from engine.cli.main import main
-from engine.model.errors import MisuseError, StoreError
-from engine.spec.shipped import shipped
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
-from engine.web.access import Access, Receive, Scope, Send
-from engine.web.app import application
-from engine.web.by_proxy import ByProxy, trusted_networks
-from engine.web.listener import MOST
-from engine.web.server import Bind, Server, ServerError
-from engine.web.token import VARIABLE, read_token
+from rulebot.cli.main import main
+from rulebot.model.errors import MisuseError, StoreError
+from rulebot.spec.shipped import shipped
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
+from rulebot.web.access import Access, Receive, Scope, Send
+from rulebot.web.app import application
+from rulebot.web.by_proxy import ByProxy, trusted_networks
+from rulebot.web.listener import MOST
+from rulebot.web.server import Bind, Server, ServerError
+from rulebot.web.token import VARIABLE, read_token
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
@@ -44,11 +44,11 @@ def test_a_containers_own_address_is_served_in_a_container_alone(
 ) -> None:
     bind = Bind(host="0.0.0.0", in_container=True)
     monkeypatch.delenv("container", raising=False)
-    monkeypatch.setattr("engine.web.server.CONTAINER_MARKS", (str(tmp_path / "gone"),))
+    monkeypatch.setattr("rulebot.web.server.CONTAINER_MARKS", (str(tmp_path / "gone"),))
     with pytest.raises(MisuseError, match="this is none"):
         bind.check()
     (tmp_path / "mark").touch()
-    monkeypatch.setattr("engine.web.server.CONTAINER_MARKS", (str(tmp_path / "gone"), str(tmp_path / "mark")))
+    monkeypatch.setattr("rulebot.web.server.CONTAINER_MARKS", (str(tmp_path / "gone"), str(tmp_path / "mark")))
     bind.check()
     (tmp_path / "mark").unlink()
     monkeypatch.setenv("container", "podman")  # its mark is not there where the root cannot be written to

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from web_client import TOKEN, Client, Elapsed
 
-import engine.web.session_file as session_module
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.web.access import Access
-from engine.web.app import application
-from engine.web.server import Bind, Server
-from engine.web.session_file import BEFORE, MOST_SESSIONS, SESSION_SECONDS, SessionFile, name_of
+import rulebot.web.session_file as session_module
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.web.access import Access
+from rulebot.web.app import application
+from rulebot.web.server import Bind, Server
+from rulebot.web.session_file import BEFORE, MOST_SESSIONS, SESSION_SECONDS, SessionFile, name_of
 
 OTHER = "another-token-of-a-test-456"
 

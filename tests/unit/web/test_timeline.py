@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine.model.errors import own_failure
-from engine.web import days_page, timeline
-from engine.web.timeline import Gap, Timeline, live_through
+from rulebot.model.errors import own_failure
+from rulebot.web import days_page, timeline
+from rulebot.web.timeline import Gap, Timeline, live_through
 
 START = datetime(2026, 10, 21, 14, 30, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from conftest import served
 from hand_desk import Desk, kept, text_of
 from web_client import Client
 
-from engine.store.queries import StoreReader
+from rulebot.store.queries import StoreReader
 
 
 @pytest.fixture

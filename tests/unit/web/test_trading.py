@@ -5,11 +5,11 @@ from pathlib import Path
 
 from store_day import CONDOR, at, small_day
 
-from engine.record.record import Kind, Record
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-from engine.store.queries import StoreReader
-from engine.web.live import Trading, _trading
+from rulebot.record.record import Kind, Record
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import open_store
+from rulebot.store.queries import StoreReader
+from rulebot.web.live import Trading, _trading
 
 
 def read(store: Path, known: Trading | None = None) -> Trading:

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from engine.store.place import Place
+from rulebot.store.place import Place
 
 TOKEN = "a-token-of-a-test-0123"
 OF_METRICS = "a-token-of-the-metrics-alone"

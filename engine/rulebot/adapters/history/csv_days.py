@@ -1,0 +1,137 @@
+"""A CSV file of many days, read a day at a time: one pass finds where each day stands, then only its lines are read."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+from rulebot.adapters.history.chosen import Chosen
+from rulebot.adapters.history.day import Finding
+from rulebot.adapters.history.finding import lacks_any, left_out, refusal, refused, told
+from rulebot.adapters.history.missing import DAY_FIRST, is_day_first, parse_known_day
+from rulebot.adapters.history.table import CUT_OFF, NO_END, CsvTable, fields_of, header_of, reading
+
+LONE_RETURN = "the line ends with a carriage return alone: write the file with line feeds"
+
+
+class Span(NamedTuple):
+    """Lines of one day that follow each other: where the first begins, its number, and how many they are."""
+
+    offset: int
+    row: int
+    lines: int
+
+
+class CsvDays:
+    """Where the days of a file stand. `cut_off` is the day within which the file ends, if it does.
+
+    symbol: the underlying of which rows are read, "" for all. A day without any is none of the file.
+    """
+
+    def __init__(self, path: Path, date_columns: Sequence[str], symbol: str = "") -> None:
+        self.path = path
+        self._symbol = symbol
+        self.others: frozenset[str] = frozenset()
+        self.spans: dict[date, list[Span]] = {}
+        self.findings: list[Finding] = []
+        self.cut_off: tuple[date, int] | None = None
+        self.header: list[str] = []
+        self._scan(date_columns)
+
+    def _scan(self, date_columns: Sequence[str]) -> None:
+        place, offset, odd, day, line, row = -1, 0, [], None, "\n", 0
+        chosen = Chosen(self._symbol) if self._symbol else None
+        begun, before, known, wrong, returned = 0, None, 0, "", False
+        texts: dict[str, date | None] = {}
+        with reading(self.path) as stream:
+            for row, line in enumerate(stream, 1):
+                if returned and line.strip():
+                    raise refusal(refused(self.path.name, row - 1, LONE_RETURN))
+                returned = line.endswith("\r")
+                begins, offset = offset, offset + len(line.encode())
+                if line.startswith("#") or not line.strip():
+                    continue
+                fields = fields_of(line)
+                if not self.header:
+                    self.header = header_of(line)
+                    place = self._place(date_columns)
+                    if chosen is not None:
+                        chosen.under(self.header)
+                    continue
+                text = fields[place] if place < len(fields) else ""
+                if text not in texts:
+                    texts[text] = _day(text)
+                    if is_day_first(text.strip()):
+                        raise refusal(refused(self.path.name, row, f"{text} {DAY_FIRST}"))
+                day = texts[text]
+                if day != before or row != known + 1:
+                    begun = row
+                before, known = day, row
+                if day is None:
+                    odd.append(row)
+                    wrong = text if len(odd) == 1 else wrong
+                elif chosen is None or chosen.has(row, fields):
+                    self._add(day, begins, row, begun)
+        if not self.header:
+            raise refusal(refused(self.path.name, 1, "the file is empty"))
+        if chosen is not None:
+            self.others = frozenset(chosen.others)
+            self.findings += chosen.findings(self.path.name)
+        if odd and not self.spans and not self.others:
+            raise refusal(refused(self.path.name, odd[0], f"{self.header[place]} is like 2019-05-24, is {wrong!r}"))
+        if odd:
+            self.findings.append(left_out(self.path.name, odd, f"{self.header[place]} is no date"))
+        if not line.endswith("\n") and len(fields_of(line)) != len(self.header) and self.spans:
+            self.cut_off = (day or max(self.spans), row)
+        elif not line.endswith(("\n", "\r")):
+            self.findings.append(told(self.path.name, row, NO_END))
+        self._tell_order()
+
+    def _place(self, date_columns: Sequence[str]) -> int:
+        for name in date_columns:
+            if name in self.header:
+                return self.header.index(name)
+        raise refusal(refused(self.path.name, 1, lacks_any(date_columns, self.header)))
+
+    def _add(self, day: date, offset: int, row: int, begun: int) -> None:
+        """Add a line to those of its day. begun: since which row all lines are of that day, be it of others, too."""
+        spans = self.spans.setdefault(day, [])
+        if spans and spans[-1].row >= begun:
+            spans[-1] = spans[-1]._replace(lines=row + 1 - spans[-1].row)
+        else:
+            spans.append(Span(offset, row, 1))
+
+    def _tell_order(self) -> None:
+        firsts = [(spans[0].row, day) for day, spans in self.spans.items()]
+        back = [
+            row for (row, day), (_, before) in zip(sorted(firsts)[1:], sorted(firsts), strict=False) if day < before
+        ]
+        if back:
+            self.findings.append(told(self.path.name, back[0], "the days are out of order in the file", len(back)))
+        torn = [spans[1].row for spans in self.spans.values() if len(spans) > 1]
+        if torn:
+            self.findings.append(told(self.path.name, torn[0], "rows of one day stand apart in the file", len(torn)))
+
+    def table(self, day: date) -> CsvTable:
+        """Return the lines of a day. Raises: StoreError when the file ends within it."""
+        if self.cut_off is not None and self.cut_off[0] == day:
+            raise refusal(refused(self.path.name, self.cut_off[1], CUT_OFF))
+        return CsvTable(self.path.name, self.header, self._lines(day))
+
+    def _lines(self, day: date) -> Iterator[tuple[int, list[str]]]:
+        chosen = Chosen(self._symbol, self.header) if self._symbol else None
+        with reading(self.path) as stream:
+            binary = stream.buffer  # type: ignore[attr-defined]
+            for span in self.spans[day]:
+                binary.seek(span.offset)
+                for row in range(span.row, span.row + span.lines):
+                    fields = fields_of(binary.readline().decode())
+                    if chosen is None or chosen.has(row, fields):
+                        yield row, fields
+
+
+def _day(text: str) -> date | None:
+    try:
+        return parse_known_day(text.strip())
+    except ValueError:
+        return None

@@ -1,0 +1,329 @@
+"""Sessions from Lean's data folders: minutes of options, shares and indices in zip files.
+
+Lean keeps Eastern time, but its minutes of the SPX index are Central: they begin an hour before the open, and are moved
+by it, which is told; put-call parity then has to agree.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from math import inf
+from pathlib import Path
+
+import numpy as np
+
+from rulebot.adapters.history.checks import DEAR, TOO_DEAR, is_price
+from rulebot.adapters.history.daily import Daily, DailySeries, without_jumps
+from rulebot.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
+from rulebot.adapters.history.finding import left_out, refusal, refused, told
+from rulebot.adapters.history.hours import hour_off
+from rulebot.adapters.history.keys import strike_of
+from rulebot.adapters.history.lean_clock import HOUR, LeanClock
+from rulebot.adapters.history.lean_files import (
+    CROSSED,
+    SCALE,
+    check_entry,
+    contract_of,
+    day_bars,
+    entries,
+    level_bars,
+    only_entry,
+    open_interest,
+    quote_bars,
+    trade_bars,
+)
+from rulebot.adapters.history.levels import known_level
+from rulebot.adapters.history.middle import median
+from rulebot.adapters.history.missing import day_of_name, missing_sessions
+from rulebot.adapters.history.pairs import near_pairs, terms_of
+from rulebot.adapters.history.scale import impossible, scaled
+from rulebot.model.contract import INDICES, Kind, Option, Right, class_of_shares, product
+from rulebot.model.errors import MisuseError, StoreError
+from rulebot.model.named_day import last_day
+from rulebot.model.session import Session, session_on
+
+CLASSES = {symbol: tuple(name.lower() for name in each.classes) for symbol, each in INDICES.items()}
+_KINDS = ("option", "indexoption")
+
+
+class LeanSource:
+    """Sessions of one underlying in a data folder of Lean."""
+
+    is_modelled = False
+
+    def __init__(self, path: Path, background: Daily, symbol: str) -> None:
+        self.root, inside = data_root(path)
+        self.symbol = _chosen(self.root, symbol or inside)
+        self._folders = _option_folders(self.root, self.symbol)
+        self._zips: dict[date, list[tuple[str, Path]]] = {}
+        for trading_class, folder in self._folders:
+            for file in sorted(folder.glob("*_quote_*.zip")):
+                day = day_of_name(file.name)
+                if day is not None:
+                    self._zips.setdefault(day, []).append((trading_class, file))
+        self.background = background
+        daily = self.root / "equity" / "usa" / "daily" / f"{self.symbol.lower()}.zip"
+        if daily.exists() and self.symbol not in background.series:
+            background.add(self.symbol, *daily_series(daily, self.symbol))
+
+    @property
+    def name(self) -> str:
+        """What a report calls it."""
+        return f"Lean minutes of {self.symbol}"
+
+    def dates(self, first: date, last: date) -> Sequence[date]:
+        """Return the sessions it has."""
+        return [day for day in sorted(self._zips) if first <= day <= last and session_on(day) is not None]
+
+    def gaps(self, first: date, last: date) -> Sequence[Finding]:
+        """Return sessions that are missing, and days that are none."""
+        days = [day for day in self._zips if first <= day <= last]
+        return (
+            *missing_sessions(self.symbol, days, first, last),
+            *self.background.findings_for(days),
+        )
+
+    def day(self, day: date) -> HistoryDay:
+        """Return one session. Raises: StoreError when it is refused."""
+        session = session_on(day)
+        if day not in self._zips:
+            raise StoreError(f"{self.root} has no quotes of {self.symbol} on {day}")
+        if session is None:
+            name = self._zips[day][0][1].name
+            raise refusal(refused(name, 0, f"{day} is no session of the exchange: what it holds is stale"))
+        clock = LeanClock(session)
+        level, findings = self._level(clock)
+        highest = float(np.nanmax(level))
+        quotes: dict[Option, Columns] = {}
+        late: list[int] = []
+        count, first, last = 0, inf, -inf
+        for trading_class, file in self._zips[day]:
+            for entry, content in entries(file):
+                check_entry(file.name, entry, day, trading_class)
+                option = self._option(trading_class, file.name, entry)
+                most = TOO_DEAR * max(float(option.strike), highest)
+                bars = quote_bars(f"{file.name}/{entry}", content, most)
+                if option in quotes:
+                    findings.append(left_out(bars.entry, [1], "the same option stands in another entry before"))
+                    continue
+                findings += bars.findings
+                count += len(bars.begins)
+                if len(bars.begins):
+                    first, last = min(first, float(bars.begins[0])), max(last, float(bars.begins[-1]))
+                if option.expiry < day:
+                    findings.append(left_out(bars.entry, [1], "the option has expired before this session"))
+                    continue
+                late.append(clock.outside(bars))
+                quotes[option] = clock.fill(bars)
+        file = self._zips[day][0][1]
+        if not quotes:
+            raise refusal(refused(file.name, 0, "there is no option that trades on this day"))
+        if count and sum(late) == count:
+            raise refusal(refused(file.name, 0, "no bar of an option is within the session"))
+        if count and (words := clock.other_zone(first, last)) is not None:
+            raise refusal(refused(file.name, 0, f"the bars of options are of {words}"))
+        for words, text in (
+            (CROSSED, "most bids are above their asks: are the columns exchanged?"),
+            (DEAR, f"most quotes are dearer than the underlying ({median(level):g}): scaled?"),
+        ):
+            if sum(each.count for each in findings if each.text.startswith(words)) > count / 2:
+                raise refusal(refused(file.name, 0, text))
+        if sum(late):
+            text = f"{sum(late)} bars of options are outside of regular hours"
+            findings.append(left_out(file.name, [0], text))
+        return self._made(session, clock, quotes, level, gathered(findings))
+
+    def _made(
+        self,
+        session: Session,
+        clock: LeanClock,
+        quotes: dict[Option, Columns],
+        level: Columns,
+        findings: list[Finding],
+    ) -> HistoryDay:
+        options = tuple(sorted(quotes, key=lambda one: (one.trading_class, one.expiry, one.right.letter, one.strike)))
+        cube = np.stack([quotes[option] for option in options], axis=1) if options else np.zeros((len(level), 0, 4))
+        bid, ask, bid_size, ask_size = (np.ascontiguousarray(cube[:, :, place]) for place in range(4))
+        file = self._zips[session.date][0][1].name
+        if np.isnan(cube[:, :, :2]).all():
+            raise refusal(refused(file, 0, "no option is quoted within the session"))
+        terms, middle = terms_of(options), median(level)
+        if options and not 0.125 < median(terms.strike) / middle < 8.0:
+            text = f"strikes lie around {median(terms.strike):g}, the underlying at {middle:g}: scaled?"
+            raise refusal(refused(file, 0, text))
+        quoted, pairs = {"bid": bid, "ask": ask}, near_pairs(terms, level)
+        for words in (
+            hour_off(clock.times, level, pairs, quoted),
+            scaled(pairs, quoted),
+            impossible(terms, level, quoted),
+        ):
+            if words is not None:
+                raise refusal(refused(file, 0, words))
+        findings += self.background.against(self.symbol, session.date, middle, file)
+        volume, interest = self._counts(session.date, clock, options)
+        if interest is not None and is_price(interest, middle):
+            text = f"open_interest holds the price of the underlying ({middle:g}), not a count of contracts"
+            raise refusal(refused(file, 0, text))
+        same_day_class = product(self.symbol).same_day_class
+        return HistoryDay(
+            date=session.date,
+            times=clock.times,
+            levels={self.symbol: level},
+            options=options,
+            bid=bid,
+            ask=ask,
+            bid_size=bid_size,
+            ask_size=ask_size,
+            volume=volume,
+            open_interest=interest,
+            settled=self.background.settled(self.symbol, session.date, same_day_class, middle),
+            findings=tuple(findings),
+        )
+
+    def _option(self, trading_class: str, where: str, entry: str) -> Option:
+        found = contract_of(where, entry)
+        expiry = last_day(self.symbol, trading_class, found.expires)
+        right = Right.CALL if found.is_call else Right.PUT
+        return Option(self.symbol, trading_class, expiry, strike_of(found.strike), right)
+
+    # ------------------------------------------------------------ the underlying
+
+    def _level(self, clock: LeanClock) -> tuple[Columns, list[Finding]]:
+        """Return the level at each instant: closes of trade bars, of an index those of its own."""
+        is_index = product(self.symbol).kind is Kind.INDEX
+        folder = self.root / ("index" if is_index else "equity") / "usa" / "minute" / self.symbol.lower()
+        file = folder / f"{clock.session.date:%Y%m%d}_trade.zip"
+        if not file.exists():
+            raise refusal(refused(file.name, 0, f"there are no minutes of {self.symbol} beside its options"))
+        entry, content = only_entry(file)
+        check_entry(file.name, entry, clock.session.date, self.symbol)
+        bars = level_bars(f"{file.name}/{entry}", content, 1.0 if is_index else SCALE, self.symbol)
+        findings = list(bars.findings)
+        if clock.is_central(bars):
+            bars = bars._replace(begins=bars.begins + HOUR)
+            text = "the minutes begin an hour before the open: they are Central time, and are moved by an hour"
+            findings.append(told(bars.entry, 1, text))
+        findings += clock.quiet(bars)
+        level = clock.fill(bars)[:, 0]
+        known_level(bars.entry, self.symbol, level)
+        return level, findings
+
+    # ------------------------------------------------------------ counts
+
+    def _counts(self, day: date, clock: LeanClock, options: Sequence[Option]) -> tuple[Columns | None, Columns | None]:
+        """Return contracts traded so far, and open in the morning."""
+        place = {option: number for number, option in enumerate(options)}
+        volume, interest = np.zeros((len(clock.times), len(options))), np.full(len(options), np.nan)
+        traded = counted = False
+        for trading_class, folder in self._folders:
+            for file in sorted(folder.glob(f"{day:%Y%m%d}_trade_*.zip")):
+                for entry, content in entries(file):
+                    check_entry(file.name, entry, day, trading_class)
+                    number = place.get(self._option(trading_class, file.name, entry))
+                    if number is not None:
+                        volume[:, number] = clock.sums(trade_bars(f"{file.name}/{entry}", content))
+                        traded = True
+            for file in sorted(folder.glob(f"{day:%Y%m%d}_openinterest_*.zip")):
+                for entry, content in entries(file):
+                    check_entry(file.name, entry, day, trading_class)
+                    number = place.get(self._option(trading_class, file.name, entry))
+                    held = open_interest(f"{file.name}/{entry}", content)
+                    if number is not None and held is not None:
+                        interest[number] = held
+                        counted = True
+        return volume if traded else None, interest if counted else None
+
+    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
+        """Return finished sessions of Lean's daily file, or of daily files beside it."""
+        return self.background.daily(symbol, before, count)
+
+    def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
+        """Return the closes of the volatility index from the daily files."""
+        return self.background.implied(symbol, before, count)
+
+    def was_split(self, symbol: str, since: date, until: date) -> bool:
+        """Say whether the daily bars tell a split after one day and up to another."""
+        return self.background.was_split(symbol, since, until)
+
+
+def gathered(findings: Sequence[Finding]) -> list[Finding]:
+    """Return findings of contracts that say the same as one: the first of them, with how many there are."""
+    found: dict[tuple[str, str], Finding] = {}
+    for each in findings:
+        key = (each.text.partition(" (")[0], each.severity.value)
+        before = found.get(key)
+        if before is None:
+            found[key] = each
+        else:
+            found[key] = Finding(
+                file=before.file,
+                row=before.row,
+                severity=before.severity,
+                text=key[0],
+                count=before.count + each.count,
+            )
+    return list(found.values())
+
+
+# ------------------------------------------------------------------ the folder
+
+
+def data_root(path: Path) -> tuple[Path, str]:
+    """Return Lean's data folder and the symbol, when the path leads to the minutes of one."""
+    for above in (path, *path.resolve().parents):
+        if any((above / kind / "usa").is_dir() for kind in _KINDS):
+            parts = path.resolve().relative_to(above.resolve()).parts
+            return above, parts[3] if len(parts) > 3 else ""
+    raise StoreError(f"{path} is no data folder of Lean: it has no option/usa", "docs/history-data.md describes it")
+
+
+def _option_folders(root: Path, symbol: str) -> list[tuple[str, Path]]:
+    names = CLASSES.get(symbol, (symbol.lower(),))
+    found = [(name, root / kind / "usa" / "minute" / name) for kind in _KINDS for name in names]
+    return [(class_of_shares(name.upper()), folder) for name, folder in found if folder.is_dir()]
+
+
+def _chosen(root: Path, symbol: str) -> str:
+    own = {name: symbol for symbol, names in CLASSES.items() for name in names}
+    found = sorted(
+        {
+            own.get(folder.name, folder.name.upper())
+            for kind in _KINDS
+            for folder in (root / kind / "usa" / "minute").glob("*")
+            if any(folder.glob("*_quote_*.zip"))
+        }
+    )
+    wanted = own.get(symbol.lower(), symbol.upper())
+    if wanted:
+        if wanted not in found:
+            raise MisuseError(f"there are no minutes of quotes of {wanted}", f"there are: {', '.join(found) or 'none'}")
+        return wanted
+    if len(found) != 1:
+        raise MisuseError(
+            f"{root} has minutes of {', '.join(found) or 'nothing'}: name one",
+            f"for instance lean:{root}?symbol={found[0] if found else 'SPY'}",
+        )
+    return found[0]
+
+
+def daily_series(path: Path, symbol: str) -> tuple[DailySeries, list[Finding]]:
+    """Return the daily bars of a share since its last split, and what is wrong with them."""
+    findings: list[Finding] = []
+    try:
+        entry, content = only_entry(path)
+    except StoreError as error:
+        no_bars = refused(path.name, 0, error.message.partition(": ")[2] or error.message)
+        return DailySeries(np.zeros(0, dtype=np.int64), np.zeros((0, 4))), [no_bars]
+    bars = day_bars(f"{path.name}/{entry}", content, findings)
+    rows = [(day.toordinal(), *(value / SCALE for value in fields)) for day, fields in bars]
+    table = np.array(sorted(rows), dtype=np.float64).reshape(-1, 5)
+    series = without_jumps(symbol, table[:, 0].astype(np.int64), table[:, 1:], findings)
+    return series, findings
+
+
+def looks_like_lean(path: Path) -> bool:
+    """Say whether a folder is Lean's, or the minutes of one symbol in it."""
+    try:
+        root, symbol = data_root(path)
+    except StoreError:
+        return False
+    return path == root or bool(symbol)

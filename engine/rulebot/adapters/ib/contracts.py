@@ -1,0 +1,183 @@
+"""Our contracts as the broker writes them, and the contract ids learnt so far.
+
+Options and indices are fully described, so a contract without a known id is still found; only combos need ids.
+"""
+
+from datetime import date
+from decimal import Decimal
+
+import ib_async
+
+from rulebot.adapters.ib import convert
+from rulebot.model.contract import Contract, Kind, Option, Underlying, product
+
+SMART = "SMART"
+AMERICAN = frozenset(("AMEX", "ARCA", "BATS", "NASDAQ", "NYSE"))
+EXCHANGES = 16
+"""Where contractData (10) has the exchanges of a contract (`contract_data`)."""
+INDEX_EXCHANGES = {
+    "SPX": "CBOE",
+    "XSP": "CBOE",
+    "VIX": "CBOE",
+    "VIX1D": "CBOE",
+    "VIX3M": "CBOE",
+    "VIX9D": "CBOE",
+    "VVIX": "CBOE",
+    "NDX": "NASDAQ",
+    "RUT": "RUSSELL",
+}
+
+_CBOE_INDICES = "Cboe Streaming Market Indexes"
+_NASDAQ_INDICES = "Nasdaq Global Index Data Service"
+_STOCKS = "NYSE (Network A/CTA), Network B/CTA and NASDAQ (Network C/UTP), or the US Equity and Options Add-On bundle"
+_OPTIONS = "OPRA (US Options Exchanges)"
+
+
+def is_index(symbol: str) -> bool:
+    """Say whether this underlying is an index at the broker."""
+    return symbol in INDEX_EXCHANGES or product(symbol).kind is Kind.INDEX
+
+
+def subscription(contract: Contract) -> str:
+    """Return the name of the market data subscription that streams this contract, as Account Management lists it."""
+    if isinstance(contract, Option) and not contract.is_share:
+        return _OPTIONS
+    if not is_index(contract.symbol):
+        return _STOCKS
+    return _NASDAQ_INDICES if contract.symbol == "NDX" else _CBOE_INDICES
+
+
+def subscriptions_of_all(contract: Contract) -> str:
+    """Return the subscriptions that all of a contract's data needs: the greeks of an option, its underlying's too."""
+    of_underlying = subscription(Underlying(contract.symbol))
+    return " and ".join(dict.fromkeys((subscription(contract), of_underlying)))
+
+
+def underlying_contract(symbol: str, con_id: int = 0) -> ib_async.Contract:
+    """Return the broker's contract of an index, stock or ETF."""
+    kind, exchange = ("IND", INDEX_EXCHANGES.get(symbol, "CBOE")) if is_index(symbol) else ("STK", SMART)
+    name = convert.symbol_there(symbol)
+    return ib_async.Contract(secType=kind, symbol=name, exchange=exchange, currency=convert.CURRENCY, conId=con_id)
+
+
+def chain_contract(symbol: str, trading_class: str, expiry: date) -> ib_async.Contract:
+    """Return the broker's pattern for every option of a class and expiry."""
+    return ib_async.Contract(
+        secType="OPT",
+        symbol=convert.symbol_there(symbol),
+        tradingClass=trading_class,
+        lastTradeDateOrContractMonth=f"{expiry:%Y%m%d}",
+        exchange=SMART,
+        currency=convert.CURRENCY,
+    )
+
+
+def option_contract(option: Option, con_id: int) -> ib_async.Contract:
+    """Return the broker's contract of one option."""
+    found = chain_contract(option.symbol, option.trading_class, option.expiry)
+    found.strike = float(option.strike)
+    found.right = option.right.letter
+    found.multiplier = str(option.multiplier)
+    found.conId = con_id
+    return found
+
+
+def contract_data(row: list[str], version: int) -> list[str]:
+    """Return a contractData row (10) as it is from version 164 on.
+
+    Before, a version of the message stands in front, and a multiplier of sizes after the least tick.
+    """
+    return row if version >= 164 else [*row[1:15], *row[16:]]
+
+
+def in_america(rows: list[list[str]], version: int) -> list[list[str]]:
+    """Return of several contractData rows (10) of one symbol those that trade on an American exchange.
+
+    Funds of London and Zurich have symbols of American ones, and trade in dollars under SMART as well: KWEB, GLD.
+    Source: TWS API, ContractDetails: validExchanges.
+    """
+    if len(rows) == 1:
+        return rows
+    return [row for row in rows if AMERICAN.intersection(contract_data(row, version)[EXCHANGES].split(","))]
+
+
+class ContractBook:
+    """Contract ids by contract, stable for ever. Of options those are kept that were told in this session or the one
+    before it: what is dealt in is listed anew each morning, and what is held has its id.
+    """
+
+    def __init__(self) -> None:
+        self._ids: dict[Contract, int] = {}
+        self._before: dict[Contract, int] = {}
+        self._session: date | None = None
+
+    def learn(self, contract: Contract) -> None:
+        """Remember the id a contract carries, if it has one."""
+        if contract.con_id:
+            self._ids[contract] = contract.con_id
+
+    def begin_session(self, day: date) -> None:
+        """Forget the options that have expired, or of which nothing was told since the last session began."""
+        if day == self._session:
+            return
+        self._session = day
+        told, self._ids, self._before = self._ids, {}, {}
+        for contract, number in told.items():
+            if not isinstance(contract, Option):
+                self._ids[contract] = number
+            elif contract.expiry >= day:
+                self._before[contract] = number
+
+    def knows(self, number: int) -> bool:
+        """Say whether it is known which contract has this id."""
+        return number in self._ids.values() or number in self._before.values()
+
+    def con_id(self, contract: Contract) -> int:
+        """Return the contract's id, 0 when it is not known."""
+        if isinstance(contract, Option) and contract.is_share:
+            contract = Underlying(contract.symbol, contract.con_id)
+        return contract.con_id or self._ids.get(contract) or self._before.get(contract, 0)
+
+    def to_broker(self, contract: Contract) -> ib_async.Contract:
+        """Return the contract as the broker writes it."""
+        if isinstance(contract, Option) and not contract.is_share:
+            return option_contract(contract, self.con_id(contract))
+        return underlying_contract(contract.symbol, self.con_id(contract))
+
+    def learn_details(self, rows: list[list[str]], version: int, login: str = "") -> list[Option]:
+        """Remember what contractData rows (10) describe and return their options, in the order of the rows.
+
+        What no bot trades is passed over: a future has the symbol of its index. login: the gateway's time zone.
+        """
+        found = []
+        for row in rows:
+            fields = contract_data(row, version)
+            _, _, symbol, kind, expiry, strike, right, _, currency, name, _, trading_class, con_id, _ = fields[:14]
+            if currency not in ("", convert.CURRENCY):
+                continue
+            if kind in ("STK", "IND"):
+                self.learn(Underlying(convert.symbol_here(symbol), convert.whole(con_id)))
+            if kind != "OPT":
+                continue
+            option = convert.option(
+                symbol=symbol,
+                trading_class=trading_class,
+                expiry=expiry,
+                strike=strike,
+                right=right,
+                multiplier=fields[14],
+                con_id=con_id,
+                name=name,
+                login=login,
+            )
+            self.learn(option)
+            found.append(option)
+        return found
+
+
+def both_rights(options: list[Option]) -> tuple[Decimal, ...]:
+    """Return the strikes at which a call and a put exist, sorted."""
+    rights: dict[Decimal, set[str]] = {}
+    for option in options:
+        rights.setdefault(option.strike, set()).add(option.right.letter)
+    return tuple(sorted(strike for strike, found in rights.items() if len(found) == 2))

@@ -1,0 +1,166 @@
+"""Questions for historical bars, and their answers."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from math import ceil, inf
+
+import ib_async
+
+from rulebot.adapters.ib import convert
+from rulebot.adapters.ib.wire import Wire
+from rulebot.model import facts as model
+from rulebot.model.black import MEAN_MOVE, has_followed
+from rulebot.model.session import Session, count_in_a_row, exchange_date, session_on, trades_on
+from rulebot.model.values import dataclass
+
+OPENING_MINUTES = 5
+"""How many minutes of a session may be tried before it has no sound opening."""
+NO_DATA = 162
+SESSIONS_IN_YEAR = 252
+MINUTE = timedelta(minutes=1)
+DAY = 86400
+_FULL_SESSION = 390 * 60
+_SPANS = (1800, 3600, 14400, 28800)
+"""Seconds of a duration at which the broker gives bars of every size that we ask for. Source: TWS API, step sizes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar. `at` is its start (UTC; midnight of the date for daily bars), `day` its exchange date.
+
+    Units: volume in shares and the average that it weighs are 0 where the broker has none, as of an index.
+    """
+
+    at: datetime
+    day: date
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    average: float
+
+
+@dataclass(frozen=True, slots=True)
+class BarQuestion:
+    """A request for bars. `what` names it in error texts."""
+
+    what: str
+    contract: ib_async.Contract
+    end: str
+    duration: str
+    size: str
+    shown: str
+    date_format: int
+
+    def send(self, wire: Wire, req_id: int) -> None:
+        """Send it."""
+        wire.client.reqHistoricalData(
+            req_id, self.contract, self.end, self.duration, self.size, self.shown, True, self.date_format, False, []
+        )
+
+
+def daily_closes(contract: ib_async.Contract, sessions: int) -> BarQuestion:
+    """Ask for daily bars of at least so many finished sessions (today's bar comes too)."""
+    days = sessions + 1
+    duration = f"{days} D" if days <= SESSIONS_IN_YEAR else f"{-(-days // SESSIONS_IN_YEAR) + 1} Y"
+    return BarQuestion(f"daily closes of {contract.symbol}", contract, "", duration, "1 day", "TRADES", 1)
+
+
+def daily_bars(contract: ib_async.Contract, count: int) -> BarQuestion:
+    """Ask for so many daily bars of finished sessions, at least."""
+    return replace(daily_closes(contract, count), what=f"daily bars of {contract.symbol}")
+
+
+def daily_volatilities(contract: ib_async.Contract, count: int) -> BarQuestion:
+    """Ask for the 30-day implied volatility of so many finished sessions, at least."""
+    what = f"the implied volatility of {contract.symbol}"
+    return replace(daily_closes(contract, count), what=what, shown="OPTION_IMPLIED_VOLATILITY")
+
+
+def session_bars(contract: ib_async.Contract, seconds: int, count: int, session: Session, now: datetime) -> BarQuestion:
+    """Ask for the newest bars within regular sessions, at least so many finished ones.
+
+    Within the session a few hours are asked for, else whole sessions, of which one may be a half day.
+    """
+    past = max((min(now, session.close) - session.open).total_seconds(), 0.0)
+    span = (count + 1) * seconds
+    duration = next((f"{size} S" for size in _SPANS if span <= size), "") if span <= past else ""
+    if not duration:
+        before = max(count * seconds - past, 0.0)
+        duration = f"{1 if not before else 2 + ceil(before / _FULL_SESSION)} D"
+    minutes = seconds // 60
+    size = "1 min" if minutes == 1 else f"{minutes} mins"
+    return BarQuestion(f"{size} bars of {contract.symbol}", contract, "", duration, size, "TRADES", 2)
+
+
+def finished_bars(bars: Iterable[Bar], seconds: int, now: datetime) -> list[model.Bar]:
+    """Return the bars that are over by `now`, daily ones as those that start with their session."""
+    found = []
+    for bar in bars:
+        session = session_on(bar.day)
+        if session is None:
+            continue
+        at = session.open if seconds == DAY else bar.at
+        ended = bar.day < exchange_date(now) if seconds == DAY else at + timedelta(seconds=seconds) <= now
+        if ended:
+            prices = bar.open, bar.high, bar.low, bar.close, bar.volume, bar.average
+            found.append(model.Bar(at.timestamp(), *prices))
+    return found
+
+
+def opening_minutes(contract: ib_async.Contract, name: str, session: Session, shown: str) -> BarQuestion:
+    """Ask for the first minute bars of a session."""
+    end = session.open + OPENING_MINUTES * MINUTE
+    seconds = OPENING_MINUTES * 60
+    what = f"the opening minutes of {name} on {session.date}"
+    return BarQuestion(what, contract, f"{end:%Y%m%d-%H:%M:%S}", f"{seconds} S", "1 min", shown, 2)
+
+
+def closes_before(day: date, bars: Iterable[Bar]) -> tuple[float, ...]:
+    """Return the closes of the sessions next before a day, of daily bars, back to the first of which there is none."""
+    finished = [bar for bar in bars if bar.day < day and trades_on(bar.day)]
+    known = count_in_a_row([bar.day for bar in finished], day)
+    return tuple(bar.close for bar in finished[len(finished) - known :])
+
+
+def read_bars(row: list[str]) -> list[Bar]:
+    """Return the bars of historicalData (17), those without a close left out. Raises: ValueError."""
+    bars = []
+    for start in range(5, 5 + 8 * convert.whole(row[4]), 8):
+        text = row[start]
+        opened, high, low, close, volume, average = (float(part or -1) for part in row[start + 1 : start + 7])
+        if not 0 < close < inf:
+            continue
+        if len(text) == 8:
+            day = convert.day(text)
+            at = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        else:
+            at = datetime.fromtimestamp(int(text), UTC)
+            day = exchange_date(at)
+        bars.append(Bar(at, day, opened, high, low, close, max(volume, 0.0), max(average, 0.0)))
+    return bars
+
+
+def finished(starts: Iterable[datetime], session: Session, now: datetime) -> list[datetime]:
+    """Return the starts of the opening minutes that are over by `now`."""
+    last = session.open + OPENING_MINUTES * MINUTE
+    return [at for at in starts if session.open <= at < last and at + MINUTE <= now]
+
+
+def straddle_move(spot: float, strike: float, call: float | None, put: float | None) -> float | None:
+    """Return sqrt(pi/2) times the sum of the mids; None when one is missing, or spot has not followed its options."""
+    if not (call and put and call > 0 < put and has_followed(spot, strike, call, put)):
+        return None
+    return (call + put) * MEAN_MOVE
+
+
+def is_empty(code: int, text: str) -> bool:
+    """Say whether a history error only means that there is nothing."""
+    return code == NO_DATA and "no data" in text.lower()
+
+
+def is_forbidden(code: int, text: str) -> bool:
+    """Say whether a history error means a missing subscription."""
+    return code in (354, 10089, 10187) or (code == NO_DATA and "permission" in text.lower())

@@ -1,0 +1,497 @@
+"""The connection's clock and the order of what happened.
+
+In lockstep a gateway's virtual time stands still until we ask for it: `reqCurrentTime` says that we are done with this
+instant, and its answer, the fence, is the last message of the next one. Without lockstep a batch is what arrived in one
+cycle of the event loop, stamped by the clock that was handed in.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import datetime, time, timedelta
+from functools import partial
+
+from ib_async import ExecutionFilter
+
+from rulebot.adapters.clock import BrokerClock, Clock
+from rulebot.adapters.ib import convert, trouble
+from rulebot.adapters.ib.account import AccountValues
+from rulebot.adapters.ib.combos import Combos, learn_legs
+from rulebot.adapters.ib.contracts import ContractBook
+from rulebot.adapters.ib.feed import IbFeed
+from rulebot.adapters.ib.lists import ask_all, settled
+from rulebot.adapters.ib.quotes import FAULTS
+from rulebot.adapters.ib.reports import Reader, combo_legs, readers
+from rulebot.adapters.ib.self_check import check_seams
+from rulebot.adapters.ib.settings import IbSettings
+from rulebot.adapters.ib.timekeeping import DAY_IN_DOUBT, Timekeeper
+from rulebot.adapters.ib.wire import REQUEST_IDS, Wire
+from rulebot.model.contract import Contract, Option
+from rulebot.model.errors import BrokerError
+from rulebot.model.event import (
+    AccountReport,
+    AccountWarning,
+    BrokerStatus,
+    ClocksApart,
+    CommissionReport,
+    DividendReport,
+    Event,
+    ExecutionReport,
+    LinkDown,
+    LinkUp,
+    MarketMoved,
+    OrderReport,
+    OrdersListed,
+    OrderUnsent,
+    PositionReport,
+)
+from rulebot.model.order import above
+from rulebot.model.session import at_exchange_time, exchange_date, session_from
+from rulebot.model.values import replace
+from rulebot.ports import Batch
+
+log = logging.getLogger("rulebot.ib")
+
+BROKEN = frozenset((1100, 2110))
+"""The gateway has lost the broker; the socket stays."""
+LINES_LOST = 1101
+RESTORED = frozenset((LINES_LOST, 1102))
+ACCOUNT_WARNING = "2148"
+"""That equity is near what margin needs, or below: positions may be liquidated. No list of the broker has it; Lean 1033
+has met it."""
+ORDER_STATUS, OPEN_ORDER, OPEN_ORDERS_END, EXECUTION, COMMISSION = "3", "5", "53", "11", "59"
+TOLD_AGAIN = {EXECUTION: slice(14, 15), COMMISSION: slice(2, 4)}
+"""Messages that are told again whenever executions are asked for, and where they have what makes one of them new: the
+execution's id, of a commission the amount, too."""
+ENDED = frozenset((BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED))
+"""Statuses of orders that take no change any more; one that is inactive may be held, and work again."""
+PACED_SECONDS = 0.05
+"""How long to wait at most while messages of ours wait for their turn."""
+
+
+class IbLink:
+    """The Link port over one connection at a time; `connect` may be called again after `close` or a LinkDown."""
+
+    def __init__(self, settings: IbSettings, clock: Clock, feed: IbFeed, book: ContractBook) -> None:
+        self._settings = settings
+        self._clock = BrokerClock(clock)
+        self._feed = feed
+        self._book = book
+        self._wire: Wire | None = None
+        self._time = Timekeeper(self._clock)
+        self._account = settings.account
+        self._is_simulated: bool | None = None
+        self._now = self._seen_until = clock.now()
+        self._readers: dict[str, Reader] = {}
+        self._values = AccountValues("")
+        self._seen: set[tuple[str, ...]] = set()
+        self._rolls_at = self._now
+        self._orders: set[tuple[int, str]] = set()
+        self._next_order_id = 0
+        self._positions: dict[Contract, PositionReport] = {}
+        self._told_down = self._lost_lines = self._is_away = self._is_time_doubted = False
+        self._listed: set[str] | None = None
+        self._unsent: list[tuple[int, str, bool]] = []
+        self.combos = Combos()
+        """The combos at work, as the broker tells them."""
+        self.is_at_end = False
+        """Whether a gateway in lockstep has lived through its sessions: its time goes no further."""
+
+    @property
+    def account(self) -> str:
+        """The account id that was checked at connection."""
+        return self._account
+
+    @property
+    def is_lockstep(self) -> bool:
+        """True when the gateway's virtual clock waits for us."""
+        return self._settings.lockstep
+
+    @property
+    def sends_orders(self) -> bool:
+        """False on a connection that only looks."""
+        return self._settings.sends_orders
+
+    @property
+    def is_simulated(self) -> bool:
+        """True when the gateway said at the handshake that it is a simulated one."""
+        return bool(self._is_simulated)
+
+    @property
+    def is_up(self) -> bool:
+        """True while the socket stands, also when the gateway has lost the broker behind it."""
+        return self._wire is not None and self._wire.lost is None
+
+    @property
+    def computer_ahead(self) -> float:
+        """The seconds that this computer's clock is ahead of the broker's (negative: behind), 0.0 where they agree."""
+        return self._time.apart
+
+    @property
+    def _goes_by_broker(self) -> bool:
+        """Say whether time is the broker's; a simulated one makes his up, and in lockstep tells it with each batch."""
+        return not (self.is_lockstep or self.is_simulated)
+
+    @property
+    def wire(self) -> Wire:
+        """The connection. Raises: BrokerError when there is none."""
+        if self._wire is None:
+            raise BrokerError("there is no connection to the broker")
+        return self._wire
+
+    @property
+    def now(self) -> datetime:
+        """The instant of the last batch."""
+        return self._now
+
+    async def connect(self) -> Batch:
+        """Connect and read every complete list; the batch ends with LinkUp. Raises: BrokerError."""
+        await self.close()
+        await check_seams()
+        wire = Wire(self._settings, self._feed.board)
+        account = await wire.open()
+        if self._account not in ("", account):
+            await wire.close()
+            raise trouble.other_account(self._settings, account, self._account)
+        self._account = account
+        if self._is_simulated not in (None, wire.offers_lockstep):
+            await wire.close()
+            raise trouble.other_world(self._settings, is_simulated=wire.offers_lockstep)
+        self._is_simulated = wire.offers_lockstep
+        self._wire = wire
+        self._begin(wire)
+        try:
+            events = await self._settled(wire)
+            if abs(self._time.apart) > DAY_IN_DOUBT:
+                raise trouble.other_day(self._settings, self._time.apart)
+            events += self._told_whether_known(events)
+            await learn_legs(wire, self._book, self.combos.leg_ids)
+        except ConnectionError as problem:
+            await self.close()
+            lost = wire.lost or str(problem)
+            raise trouble.turned_away(self._settings, wire.inbox.notices, lost, was_connected=True) from problem
+        except BaseException:
+            await self.close()
+            raise
+        self._feed.attach(wire, self)
+        return Batch(self._now, (*events, self._up(wire, wire.inbox.counted_id)))
+
+    def _begin(self, wire: Wire) -> None:
+        self._now = self._seen_until = wire.greeted_at if self.is_lockstep else self._clock.now()
+        self._time = Timekeeper(self._clock, self._time.apart)
+        wire.pace.release(self._now.timestamp())
+        self._readers = dict(readers(wire.version, self._account, wire.zone))
+        self._values = AccountValues(self._account)
+        self._begin_day(self._now)
+        self._told_down = self._lost_lines = self._is_away = False
+        self._listed = None
+        wire.inbox.queue.clear()  # every list is asked for again, complete
+
+    async def _settled(self, wire: Wire) -> list[Event]:
+        """Read every list until they agree; all of them count as of the first."""
+        return await settled(
+            self._settings, lambda: self._lists(wire), lambda: (set(self._orders), dict(self._positions))
+        )
+
+    async def _lists(self, wire: Wire) -> list[Event]:
+        """Ask for every list, see each one's end, and return what they said in the order it came."""
+        self._orders.clear()
+        self.combos.clear()
+        self._positions.clear()
+        wire.inbox.counted_id = 0
+        asks_time = self._goes_by_broker
+        try:
+            wire.client.reqIds(1)  # answered before the lists that are asked for after it, and so is the time
+            if asks_time:
+                self._time.asks()
+                wire.client.reqCurrentTime()
+        except ConnectionError as problem:  # it was closed since the lists were read last
+            lost = wire.lost or ""
+            raise trouble.turned_away(self._settings, wire.inbox.notices, lost, was_connected=True) from problem
+        await ask_all(wire, self._account)
+        was_known = self._time.is_known
+        told = self._clocks(wire) if asks_time else []
+        if self._time.is_known and not was_known:
+            self._begin_time(wire)
+        if self._time.is_known and wire.settle_zone(self._clock.now()):
+            self._readers = dict(readers(wire.version, self._account, wire.zone))
+        return [*(replace(each, at=self._now) for each in told), *self._drain(wire)]
+
+    def _up(self, wire: Wire, counted_id: int = 0) -> LinkUp:
+        """Return what the lists come to. `counted_id`: of a new connection alone: on others orders may wait."""
+        held = [each for each in self._positions.values() if each.quantity]
+        return LinkUp(
+            at=self._now,
+            account=self._account,
+            client_id=self._settings.client_id,
+            next_order_id=max(wire.inbox.next_valid_id, self._next_order_id),
+            order_refs=tuple(sorted({ref for _, ref in self._orders if ref})),
+            positions=tuple((each.contract, each.quantity) for each in held),
+            costs=tuple((each.contract, each.average_cost) for each in held),
+            lockstep=self.is_lockstep,
+            next_valid_id=counted_id,
+        )
+
+    async def next(self, until: datetime | None) -> Batch:
+        """Return the next instant. Raises: BrokerError when a message could not be read, or nothing is connected."""
+        wire = self.wire
+        if self._told_down:
+            raise BrokerError("there is no connection to the broker")
+        broken = ""
+        try:
+            if self.is_lockstep:
+                told = await wire.fence.next(wire.client, None if wire.pace.is_waiting else until)
+                self._now, self.is_at_end = told, told == self._now
+            else:
+                await self._wait(wire, until)
+                broken = self._time.look() or wire.stood_still() or self._time.leap_words
+                self._now = self._now if broken else max(self._clock.now(), self._now)
+        except ConnectionError:
+            return self._down(wire)
+        if self.is_lockstep:
+            return await self._batch(wire)
+        if broken:
+            wire.give_up(broken)  # and nothing is decided by the quotes that waited: nobody knows how old they are
+            return self._down(wire, since=self._seen_until)
+        try:
+            return await self._batch(wire)
+        except BrokerError as problem:  # what was read is read again, by the next connection
+            wire.give_up(problem.message)
+            return self._down(wire, [])
+        except ConnectionError as problem:
+            wire.give_up(wire.lost or trouble.why_lost(str(problem)))
+            return self._down(wire, [])
+
+    def tell_unsent(self, order_id: int, text: str, *, is_change: bool) -> None:
+        """Tell with the next batch that an order, or a change of one, could not be sent."""
+        self._unsent.append((order_id, text, is_change))
+        if self._wire is not None:
+            self._wire.arrived.set()
+
+    def inquire(self) -> None:
+        """Ask what the broker has; OrdersListed follows once the list of open orders is complete."""
+        wire = self.wire
+        self._listed = self._listed or set()  # while an answer is still coming, what it has told counts
+        wire.client.reqExecutions(wire.client.getReqId(), ExecutionFilter(acctCode=self._account))
+        wire.client.reqAllOpenOrders()
+
+    async def _batch(self, wire: Wire) -> Batch:
+        at = self._now
+        self._seen_until = at
+        if at >= self._rolls_at:
+            self._begin_day(at)
+        wire.pace.release(at.timestamp())
+        events = self._drain(wire)
+        _log_events(events)
+        self._feed.ask_again(at, is_away=self._is_away)
+        rows = wire.quotes.settle(at.timestamp())
+        if wire.quotes.failures:
+            raise BrokerError(wire.quotes.failures[0])
+        if (back := self._feed.returned(rows, at)) is not None:
+            events.append(back)
+        events += _dividends(wire, at)
+        events.append(MarketMoved(at, rows))
+        told = [each for each in wire.inbox.notices if each[0] in BROKEN | RESTORED]
+        wire.inbox.notices.clear()
+        self._lost_lines |= any(code == LINES_LOST for code, _ in told)
+        if not self._is_away and (broken := _first_broken(told)) is not None:  # told every minute until it is back
+            self._is_away = True
+            events.append(LinkDown(at, broken))
+        if told and told[-1][0] in RESTORED:
+            self._is_away = False
+            events += await self._restored(wire)
+        if not self.is_lockstep:
+            events += self._check_clock(wire)
+        if wire.lost is not None:
+            return self._down(wire, events)
+        return Batch(at, tuple(events))
+
+    def _begin_day(self, at: datetime) -> None:
+        """Forget what only an earlier day needed. Executions that are told once more are for the engine to know; orders
+        are asked for anew before they are needed.
+        """
+        today = exchange_date(at)
+        self._rolls_at = at_exchange_time(today + timedelta(days=1), time())
+        self._seen.clear()
+        self._orders.clear()
+        self._positions = {held: told for held, told in self._positions.items() if told.quantity}
+        self._book.begin_session(session_from(today).date)
+        for held in self._positions:
+            self._book.learn(held)
+
+    def _check_clock(self, wire: Wire) -> list[Event]:
+        """Return what is new about the broker's clock and ours."""
+        if self.is_simulated or not wire.is_up:
+            wire.fence.take()
+            return []
+        was_known = self._time.is_known
+        found = self._clocks(wire)
+        if self._time.is_known and not was_known:
+            wire.give_up("the broker tells his time now: everything is read again by it")
+        if self._time.is_due():
+            wire.client.reqCurrentTime()
+        return found
+
+    def _clocks(self, wire: Wire) -> list[Event]:
+        """Return what the broker's time says of our clock, if it was told and that is new."""
+        told = wire.fence.take()
+        ahead = None if told is None else self._time.heard(told, wire.fence.age)
+        return [] if ahead is None else [ClocksApart(self._now, ahead)]
+
+    def _told_whether_known(self, events: Sequence[Event]) -> list[Event]:
+        """Return that the broker has not told his time on this connection, or that he does again.
+
+        events: those of the connection so far. What they say of the clocks is not said twice.
+        """
+        if not self._goes_by_broker or self._time.is_known is not self._is_time_doubted:
+            return []
+        self._is_time_doubted = not self._time.is_known
+        if any(isinstance(event, ClocksApart) for event in events):
+            return []
+        return [ClocksApart(self._now, self._time.apart, is_known=self._time.is_known)]
+
+    def _begin_time(self, wire: Wire) -> None:
+        """Let this connection begin at the broker's time, which it has just been told."""
+        self._now = self._seen_until = self._clock.now()
+        wire.pace.release(self._now.timestamp())
+        self._begin_day(self._now)
+
+    async def _restored(self, wire: Wire) -> list[Event]:
+        """Read every list again after the gateway found the broker; fills may have happened meanwhile.
+
+        It may lose the broker again while they are read: then what follows is told by the next batch.
+        """
+        events = await self._settled(wire)
+        if _first_broken(wire.inbox.notices) is not None:
+            return events
+        if self._lost_lines:
+            self._feed.attach(wire, self)
+            self._lost_lines = False
+        return [*events, self._up(wire)]
+
+    def _down(self, wire: Wire, events: list[Event] | None = None, since: datetime | None = None) -> Batch:
+        found = self._drain(wire) if events is None else events
+        self._told_down = True
+        reason = wire.lost or "the connection is gone"
+        return Batch(self._now, (*found, LinkDown(self._now, reason, since)))
+
+    async def _wait(self, wire: Wire, until: datetime | None) -> None:
+        """Wait for news or `until`; messages that wait for their second are sent meanwhile."""
+        while not (wire.inbox.queue or wire.quotes.is_waiting or self._unsent or wire.lost is not None):
+            now = self._clock.now()
+            wire.pace.release(now.timestamp())
+            self._feed.ask_again(now, is_away=self._is_away)
+            left = None if until is None else (until - now).total_seconds()
+            if left is not None and left <= 0:
+                await asyncio.sleep(0)  # who always has something due must still let the socket be read
+                return
+            if (beat := wire.beat()) is None:
+                return
+            left = beat if left is None else min(left, beat)
+            if wire.pace.is_waiting:
+                left = min(left, PACED_SECONDS)
+            wire.arrived.clear()
+            try:
+                await asyncio.wait_for(wire.arrived.wait(), left)
+            except TimeoutError:
+                continue
+
+    def _drain(self, wire: Wire) -> list[Event]:
+        """Turn what is queued into events, in order of arrival."""
+        unsent, self._unsent = self._unsent, []
+        events: list[Event] = [OrderUnsent(self._now, *each) for each in unsent]
+        queue = wire.inbox.queue
+        while queue:
+            fields = queue.popleft()
+            try:
+                event = self._read(fields)
+            except FAULTS as problem:
+                raise BrokerError(f"a message of the broker could not be read: {fields}: {problem!r}") from problem
+            if event is not None:
+                events.append(event)
+        events += self._feed.stopped(self._now)
+        if self._values.is_due and wire.is_up:
+            self._values.is_due = False
+            wire.pace.in_turn(partial(wire.client.reqAccountUpdates, True, self._account))
+        if self._values.changed:
+            events.append(AccountReport(self._now, self._values.take()))
+        return events
+
+    def _read(self, fields: list[str]) -> Event | None:
+        kind = fields[0]
+        if kind == OPEN_ORDERS_END:
+            listed, self._listed = self._listed, None
+            return None if listed is None else OrdersListed(self._now, frozenset(listed))
+        if kind in ("6", "63"):
+            self._values.read(fields)
+            return None
+        if kind == "4" and not 0 < convert.whole(fields[2]) < REQUEST_IDS:
+            if fields[3] == ACCOUNT_WARNING:
+                return AccountWarning(self._now, convert.plain_text(fields[4]))
+            return self._feed.refused(fields, self._now)
+        key = (kind, *fields[TOLD_AGAIN.get(kind, slice(0))])
+        if key in self._seen:
+            return None
+        event = self._readers[kind](fields, self._now)
+        if kind in (OPEN_ORDER, ORDER_STATUS):  # of other accounts, too
+            self._next_order_id = above(self._next_order_id, convert.whole(fields[1]))
+        if isinstance(event, OrderReport):
+            self._note_combo(fields, event)
+        return None if event is None else self._noted(event, key)
+
+    def _note_combo(self, fields: list[str], event: OrderReport) -> None:
+        """Keep how the broker names a combo, until its order is over."""
+        is_ours = event.client_id == self._settings.client_id
+        if is_ours and event.status in ENDED:
+            self.combos.forget(event.order_id)
+        elif fields[0] == OPEN_ORDER:
+            self.combos.note(fields, combo_legs(fields, self.wire.version), event.order_id if is_ours else 0)
+
+    def _noted(self, event: Event, key: tuple[str, ...]) -> Event:
+        """Keep what LinkUp and the feed need of an event, and which reports of executions were seen.
+
+        A commission that is told before its execution counts for nothing yet: it is taken when it is told again.
+        key: the kind of the message, and what makes it new.
+        """
+        if isinstance(event, ExecutionReport):
+            self._seen.add(key)
+            if isinstance(event.option, Option):
+                self._book.learn(event.option)
+        elif isinstance(event, CommissionReport):
+            if (EXECUTION, event.exec_id) in self._seen:
+                self._seen.add(key)
+        elif isinstance(event, PositionReport):
+            self._book.learn(event.contract)
+            self._positions[event.contract] = event
+        elif isinstance(event, OrderReport) and key == (OPEN_ORDER,):
+            self._orders.add((event.perm_id, event.ref))  # several may have no permanent id yet
+            if self._listed is not None:
+                self._listed.add(event.ref)
+        return event
+
+    async def close(self) -> None:
+        """Disconnect; orders at the broker stay as they are."""
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            self._feed.detach()
+            await wire.close()
+
+
+def _log_events(events: Sequence[Event]) -> None:
+    """Log at `debug` what the broker has told, quotes apart."""
+    if log.isEnabledFor(logging.DEBUG):
+        for each in events:
+            log.debug("the broker told %s", each)
+
+
+def _first_broken(notices: Iterable[tuple[int, str]]) -> str | None:
+    """Return in words that the gateway has lost the broker, None where no notice says so."""
+    return next((f"{text} (error {code})" for code, text in notices if code in BROKEN), None)
+
+
+def _dividends(wire: Wire, at: datetime) -> list[Event]:
+    """Return the dividends that were told since the last batch."""
+    told, wire.quotes.dividends = wire.quotes.dividends, {}
+    contracts = wire.quotes.board.contracts
+    named = ((contract.symbol, told[row]) for row in told if (contract := contracts[row]) is not None)
+    return [DividendReport(at, symbol, dividend) for symbol, dividend in named]

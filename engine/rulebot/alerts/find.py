@@ -1,0 +1,384 @@
+"""What of a store is worth telling: alarms, halts, lost connections, trades, engines that died, each day's digest."""
+
+import json
+from collections.abc import Collection, Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from rulebot.alerts.alert import Alert, Grade
+from rulebot.model.delivery import ASSIGNED, DELIVERING
+from rulebot.model.halt import Shut
+from rulebot.model.kept import end_of_row
+from rulebot.model.money import signed_dollars
+from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED, FLATTENED, LIQUIDATED
+from rulebot.model.session import EXCHANGE_ZONE, Session, exchange_date, session_after, session_from
+from rulebot.model.values import dataclass
+from rulebot.record.codec import utc_text, utc_time
+from rulebot.record.record import TAKEN_BACK, Json, Kind, Record
+from rulebot.run.before_open import BEFORE
+from rulebot.run.columns import one_line, price
+from rulebot.run.happening import asked_words
+from rulebot.run.kept import kept_lines, read_kept
+from rulebot.run.position_text import shares_moved
+from rulebot.run.trade_text import (
+    error_text,
+    holding_of,
+    is_opened,
+    option_of,
+    part_of_row,
+    profit_text,
+    provisional_text,
+    structure_of,
+)
+from rulebot.run.why_day import parts_told
+from rulebot.store.broker_time import by_broker
+from rulebot.store.queries import PutBack, Row, Run, StoreReader
+
+_WITHOUT_EXIT = {
+    FLATTENED: "flattened",
+    CLOSED_BY_HAND: "closed by hand",
+    ESTIMATED: "closed by hand, at an estimate",
+    LIQUIDATED: "liquidated by the broker",
+    "expired_worthless": "expired worthless",
+    "settled": "settled",
+    ASSIGNED: "assigned",
+    "exercised": "exercised",
+}
+"""How trades end by no exit of their bot, by the reason that the store has."""
+KINDS = (Kind.ALARM, Kind.DECISION, Kind.LINK, Kind.OPERATOR, Kind.RELOAD, Kind.RUN_ENDED, Kind.SESSION)
+AFTER_CLOSE = timedelta(minutes=5)
+"""How long after the close a day is told of: settlements and assignments are known by then."""
+WAITED = "'rulebot why' tells what it waited for"
+MOST_OPEN = 4
+"""Open positions that an alert names, beside how many there are."""
+GONE_FOR = timedelta(minutes=1)
+"""How much of a session no engine may have run until that is told afterwards."""
+LOST_FOR = timedelta(minutes=5)
+"""How long a connection may be lost until it is grave."""
+
+
+_DECISIONS = {
+    "enter": ("entering", "enters"),
+    "skip": ("refused", "does not enter"),
+    "unfilled": ("unfilled", "its entry was not filled"),
+    "exit": ("leaving", "leaves"),
+    "roll": ("rolling", "rolls"),
+    "no_roll": ("held", "does not roll"),
+}
+"""Decisions that a program may want to hear of: what it is told, and how that is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found up to record number `head`.
+
+    is_simulated: of a store of no real account. is_observed: of one whose trades never were. began: when the run that
+    is on began, None when none is. put_back: which restore of the store that was after, 0 before any.
+    """
+
+    alerts: tuple[Alert, ...]
+    head: int
+    is_simulated: bool
+    is_observed: bool
+    began: datetime | None
+    put_back: int
+
+
+def find(reader: StoreReader, after: int, now: datetime, digested: str = "", put_back: int = 0) -> Found:
+    """Return what is worth telling of the records after number `after`, and what has lasted too long by now.
+
+    put_back: after which restore that number was read. Since a later one all of it is new, and has keys of its own.
+
+    What was returned before is returned again with the same key, but for the digest of the day `digested`, which is
+    not made again: it reads every trade. Raises: StoreError.
+    """
+    head, run, restored = reader.head()[0], reader.run(), reader.put_back()
+    if restored.above != put_back:
+        after = min(after, restored.number - 1)
+    data: Any = {} if run.started is None else run.started.data
+    is_simulated = bool(data.get("simulated"))
+    alerts: list[Alert] = []
+    for number, record in reader.numbered_after(after, KINDS):
+        alerts += _of_record(reader, _named(number, restored), record)
+    for number, record in reader.numbered_after(after, (Kind.SETTLEMENT,)):
+        alerts += _of_settlement(reader, _named(number, restored), record)
+    changed = dict.fromkeys(record.position for _, record in reader.numbered_after(after, (Kind.POSITION,)))
+    owed = reader.owed() if changed else {}
+    for position in changed:
+        alerts += _trades(reader.view("trades", position=position), owed.get(position, 0))
+    last = reader.last_at()
+    if last is not None:
+        at = last if is_simulated else max(last, by_broker(reader, now))
+        alerts += [*_gone(reader, run, last), *_were_gone(reader, after)]
+        if run.ended is None and run.is_alive:  # else nobody wants a connection
+            alerts += _lost(reader, at, restored)
+        alerts += [*_late_digests(reader, after), *_digest(reader, at, run, digested)]
+    began = run.started.at if run.started is not None and run.is_alive else None
+    return Found(tuple(alerts), head, is_simulated, bool(run.mark), began, restored.above)
+
+
+def _named(number: int, restored: PutBack) -> int:
+    """Return the number by which a record is told: one that may have been another's goes on above that of a restore."""
+    return number + restored.above if number >= restored.number else number
+
+
+def _of_record(reader: StoreReader, number: int, record: Record) -> Iterator[Alert]:
+    data, kind, bot, event = record.data, record.kind, record.bot, record.kind.value
+    grade, text = Grade.WARNING, ""
+    if kind is Kind.ALARM:
+        grade, text = Grade.GRAVE, f"{_whose(reader, record)}{data['text']}"
+    elif kind is Kind.DECISION and data["what"] == "halt":
+        event, text = "halted", f"halted for the day: {data['reason']}"
+    elif kind is Kind.DECISION and data["what"] in _DECISIONS:
+        grade, (event, words) = Grade.DECISION, _DECISIONS[str(data["what"])]
+        text = f"{words}: {data['reason']}" if data["reason"] else words
+    elif kind is Kind.LINK and not data["up"]:
+        text = f"the connection to the broker was lost: {data.get('reason') or 'no reason is known'}"
+    elif kind is Kind.LINK and data.get("reason"):
+        text = "connected to the broker again"
+    elif kind is Kind.OPERATOR:
+        why = data.get("reason") or "asked by the operator"
+        bot, text = bot or str(data.get("bot") or ""), f"{why}: {data['request']}"
+    elif kind is Kind.RELOAD and data["what"] == "asked":
+        event, bot = Kind.OPERATOR.value, str(data.get("bot") or "")
+        text = f"asked by the operator: {asked_words(data)}"
+    elif kind is Kind.RUN_ENDED and not data.get("is_clean", True):
+        grade, text = Grade.GRAVE, f"the engine ended ({_open(reader)}): {data.get('reason')}"
+    if text:
+        more: dict[str, Json] = {"event": event, "position": record.position} if record.position else {"event": event}
+        yield Alert(key=f"{kind.value} {number}", at=record.at, grade=grade, bot=bot, text=text, data=more)
+
+
+def _whose(reader: StoreReader, record: Record) -> str:
+    """Return the position that an alarm is about, with a colon; "" where its words name it, or it is about none."""
+    rows = reader.view("trades", position=record.position) if record.position else []
+    held = structure_of(rows[0]) if rows else ""
+    return f"{held}: " if held and held not in str(record.data["text"]) else ""
+
+
+def _of_settlement(reader: StoreReader, number: int, record: Record) -> Iterator[Alert]:
+    """Yield which shares came or went at an expiry for an option that was assigned or exercised.
+
+    Its trade counts them at the settlement price. Of what was assigned earlier an alarm tells.
+    """
+    how, name, count = str(record.data["how"]), record.data["leg"], int(str(record.data["quantity"]))
+    if record.data.get(TAKEN_BACK) or how not in DELIVERING or not count or Decimal(str(record.data["price"])):
+        return
+    for row in reader.view("trades", position=record.position):
+        leg = next(leg for leg in json.loads(row["legs"]) if leg["name"] == name)
+        option = option_of(leg)
+        if option.expiry <= exchange_date(record.at):
+            text = f"{name}: {count} {how}, {shares_moved(option, leg['sign'] * count)}"
+            data: dict[str, Json] = {"event": how, "position": record.position}
+            yield Alert(
+                key=f"settlement {number}", at=record.at, grade=Grade.WARNING, bot=record.bot, text=text, data=data
+            )
+
+
+def _trades(rows: list[Row], owed: int) -> Iterator[Alert]:
+    """Yield that a position was opened, and closed. owed: its fills whose commission is not told yet."""
+    for row in rows:
+        name, bot, held = row["position"], str(row["strategy_id"]), structure_of(row)
+        if is_opened(row):
+            at, paid = _instant(row["entry_time"]), row["entry_price"]
+            words = f"opened {held}" + ("" if paid is None else f" at {price(paid)}")
+            data = {**_of_trade("opened", row), "price": _number(paid)}
+            yield Alert(key=f"opened {name}", at=at, grade=Grade.TRADE, bot=bot, text=words, data=data)
+        if row["status"] == "CLOSED" and row["exit_time"]:
+            at = _instant(row["exit_time"])
+            made = f"{profit_text(row['final_pnl'])}{provisional_text(owed)}"
+            words = f"closed {held}: {end_of_row(row)}, {made}"
+            numbers = {
+                "price": _number(row["exit_price"]),
+                "profit": _number(row["final_pnl"]),
+                "commissions_owed": owed,
+            }
+            data = {**_of_trade("closed", row), "exit": end_of_row(row), **numbers}
+            yield Alert(key=f"closed {name}", at=at, grade=Grade.TRADE, bot=bot, text=words, data=data)
+
+
+def _of_trade(event: str, row: Row) -> dict[str, Json]:
+    """Return what a program is told of a trade; prices are net per share, as the store's views have them."""
+    return {"event": event, "position": row["position"], "symbol": row["symbol"], "quantity": row["quantity"]}
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=EXCHANGE_ZONE)
+
+
+def _gone(reader: StoreReader, run: Run, last: datetime) -> Iterator[Alert]:
+    """Yield that an engine is gone that never said why: it was killed, or its machine lost its power.
+
+    last: its last sign of life.
+    """
+    if run.started is not None and run.ended is None and not run.is_alive:
+        text = f"the engine is gone without a word ({_open(reader)}):"
+        text += " exits that rest at the broker stay, the others are not watched"
+        yield Alert(
+            key=f"gone {run.started.at.isoformat()}",
+            at=last,
+            grade=Grade.GRAVE,
+            text=text,
+            data={"event": "gone"},
+        )
+
+
+def _were_gone(reader: StoreReader, after: int) -> Iterator[Alert]:
+    """Yield of engines that began after number `after` that those before them had died in a session, unless it is told.
+
+    So it is where whoever tells was away, too, as after a power cut.
+    """
+    for number, started in reader.numbered_after(after, (Kind.RUN_STARTED,)) if after else ():
+        before, ended = (reader.last_record(each, until=number - 1) for each in (Kind.RUN_STARTED, Kind.RUN_ENDED))
+        last = reader.last_at(until=number - 1)
+        if before is None or last is None or (ended is not None and ended[0] > before[0]):
+            continue
+        of_day = session_from(exchange_date(last))
+        if max(_within(each, last, started.at) for each in (of_day, session_after(of_day.date))) >= GONE_FOR:
+            since = f"from {last.astimezone(EXCHANGE_ZONE):%b %d %H:%M} until it began again"
+            text = f"the engine was gone without a word {since} ({_open(reader)}):"
+            yield Alert(
+                key=f"gone {before[1].at.isoformat()}",
+                at=started.at,
+                grade=Grade.WARNING,
+                text=f"{text} exits that rest at the broker stayed, the others were not watched",
+                data={"event": "gone"},
+            )
+
+
+def _within(session: Session, first: datetime, last: datetime) -> timedelta:
+    """Return how much of a session lies between two instants."""
+    return min(last, session.close) - max(first, session.open)
+
+
+def _open(reader: StoreReader) -> str:
+    """Return what is open: who is woken must know whether it can wait."""
+    absent = reader.absent()
+    rows = reader.view("open_positions")
+    held = [f"{row['strategy_id']} {holding_of(row, absent.get(row['position'], {}))}" for row in rows]
+    count = f"{len(held)}, the first " if len(held) > MOST_OPEN else ""  # in front: a long message is cut off
+    return f"open: {count}{', '.join(held[:MOST_OPEN])}" if held else "nothing is open"
+
+
+def _lost(reader: StoreReader, at: datetime, restored: PutBack) -> Iterator[Alert]:
+    told = reader.last_record(Kind.LINK)
+    if told is None or told[1].data["up"] or at - told[1].at < LOST_FOR:
+        return
+    minutes = LOST_FOR.total_seconds() / 60
+    text = (
+        f"the connection to the broker has been lost for {minutes:.0f} minutes ({_open(reader)}):"
+        " only exits that rest there are at work"
+    )
+    yield Alert(key=f"lost {_named(told[0], restored)}", at=at, grade=Grade.GRAVE, text=text, data={"event": "lost"})
+
+
+def of_waiting(reader: StoreReader, words: str, since: datetime, now: datetime) -> Iterator[Alert]:
+    """Yield that an engine was never connected since it began, in a session or soon before one: no record tells of it.
+
+    words: why it waits; since: when it was first seen to.
+    """
+    session = session_from(exchange_date(now))
+    if now - since < LOST_FOR or not session.open - BEFORE <= now < session.close:
+        return
+    text = f"{words} ({_open(reader)}): only exits that rest at the broker are at work"
+    key = f"waiting {session.date} {utc_text(since)}"
+    yield Alert(key=key, at=now, grade=Grade.GRAVE, text=text, data={"event": "waiting"})
+
+
+def _digest(reader: StoreReader, at: datetime, run: Run, digested: str) -> Iterator[Alert]:
+    """Yield what each bot did on the last day, or why it did not, once the day is over."""
+    told = reader.last_record(Kind.SESSION)
+    if told is None:
+        return
+    date, close = str(told[1].data["date"]), utc_time(str(told[1].data["close"]))
+    if date == digested:
+        return
+    if at < close + AFTER_CLOSE and (run.ended is None or run.ended.at < close):
+        return
+    yield _digest_of(date, close, digest(reader, date, sorted(run.specs)))
+
+
+def _late_digests(reader: StoreReader, after: int) -> Iterator[Alert]:
+    """Yield what each bot did on the days that were over when nobody looked: a later session was on at the next look.
+
+    after: number up to which somebody has looked, 0 if nobody ever has.
+    """
+    begun = [record for _, record in reader.numbered_after(after, (Kind.SESSION,))] if after else []
+    before = reader.last_record(Kind.SESSION, until=after) if begun else None
+    sessions = {str(each.data["date"]): each for each in ([] if before is None else [before[1]]) + begun}
+    for day, record in list(sessions.items())[:-1]:
+        close = utc_time(str(record.data["close"]))
+        yield _digest_of(day, close, f"(told late) {digest(reader, day)}")
+
+
+def _digest_of(date: str, close: datetime, text: str) -> Alert:
+    return Alert(key=f"digest {date}", at=close, grade=Grade.DIGEST, text=text, data={"event": "digest", "date": date})
+
+
+def digest(reader: StoreReader, date: str, bots: Collection[str] = ()) -> str:
+    """Return a day in a few lines: its profit, then each of the bots, and those that run no more and hold something or
+    have closed it that day.
+
+    bots: without them those that are on record of the day. The profit of the day is what closing has made on it, a
+    part of a trade too; that of a trade is all it has made.
+    """
+    trades, days = reader.trades(), {row["strategy_id"]: row for row in reader.view("bot_days", date=date)}
+    bots = bots or sorted(days)
+    closed = [row for row in trades if str(row["exit_time"] or "").startswith(date) and row["status"] == "CLOSED"]
+    still = [row for row in trades if _is_open_after(row, date)]
+    told = [parts_told(row, reader) for row in trades if _may_be(row, date)]
+    owed = provisional_text(sum(row["commissions_owed"] for row in told))
+    made = f"{signed_dollars(sum(day['realized'] for day in days.values()))}{owed}"
+    lines = [f"{date}: realised {made}, {len(closed)} closed, {len(still)} open"]
+    lines += [f"{bot}: {_day_of(bot, date, told, days.get(bot))}" for bot in bots]
+    gone = sorted({str(row["strategy_id"]) for row in told if is_opened(row)} - {*bots})
+    lines += [f"{bot}: {_day_of(bot, date, told, days.get(bot), waits='it runs no more')}" for bot in gone]
+    lines += kept_lines(read_kept(reader, day=date), is_named=True)
+    return "\n".join(lines)
+
+
+def _ended(reason: str) -> str:
+    """Return how a trade ended: by an exit of its bot, or without one."""
+    return _WITHOUT_EXIT.get(reason) or f"closed by {reason}"
+
+
+def _may_be(row: Row, date: str) -> bool:
+    """Say whether a day may have something to tell of a trade."""
+    days = (str(row[each] or "")[:10] for each in ("entry_time", "exit_time"))
+    return row["status"] == "PENDING" or date in days or _is_open_after(row, date)
+
+
+def _is_open_after(row: Row, date: str) -> bool:
+    """Say whether a trade was open when a day was over."""
+    entered, ended = (str(row[each] or "")[:10] for each in ("entry_time", "exit_time"))
+    if row["status"] == "OPEN":
+        return entered <= date
+    return row["status"] == "CLOSED" and is_opened(row) and entered <= date < ended
+
+
+def _day_of(bot: str, date: str, trades: list[Row], day: Row | None, waits: str = WAITED) -> str:
+    own = [row for row in trades if row["strategy_id"] == bot]
+    parts = []
+    for row in own:
+        if str(row["entry_time"] or "").startswith(date) and is_opened(row):
+            parts.append(f"opened {structure_of(row)}")
+        dealt = [each for each in row.get("parts", ()) if str(each["time"]).startswith(date)]
+        parts += [f"{part_of_row(each, row)} by {each['exit']}" for each in dealt]
+        if str(row["exit_time"] or "").startswith(date) and row["status"] == "CLOSED":
+            made = f"{profit_text(row['final_pnl'])}{' in all' if row.get('parts') else ''}"
+            parts.append(f"{_ended(end_of_row(row))}, {made}")
+        elif str(row["exit_time"] or "").startswith(date) and (wrong := error_text(row)):
+            parts.append(wrong)
+    halted, skipped = (str(day["halted"]), str(day["skipped"])) if day is not None else ("", "")
+    was_over = day is not None and day["skip"] == Shut.WINDOW_OVER.value
+    if not parts and (not halted or was_over):
+        parts.append(f"no trade: {one_line(skipped or waits)}")
+    if halted:
+        parts.append(f"halted: {one_line(halted)}")
+    held = sum(_is_open_after(row, date) for row in own)
+    return "; ".join(parts) + (f"; {held} open" if held else "")

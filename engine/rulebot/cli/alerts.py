@@ -1,0 +1,226 @@
+"""`rulebot alerts`: what people were told of a store, and telling them."""
+
+import threading
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rulebot.cli.say import say
+from rulebot.cli.stores import print_json, shows_store
+from rulebot.cli.typed import is_typed
+from rulebot.cli.width import hung
+from rulebot.model.errors import MisuseError
+from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.store.place import Place, shown_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rulebot.alerts.outbox import Kept, Outbox
+    from rulebot.alerts.people import People
+    from rulebot.alerts.send import Sender
+    from rulebot.alerts.teller import Teller
+
+NEEDS = "telling people needs a package that is not installed"
+HELP = 'pip install "rulebot[alerts]"'
+SHOWN = 20
+
+
+def people_option(name: str, help: str) -> "Callable[..., Any]":
+    """Return the option that names the file of people."""
+    return click.option(
+        name,
+        "people",
+        metavar="FILE",
+        envvar="RULEBOT_ALERTS",
+        show_envvar=True,
+        type=click.Path(dir_okay=False, path_type=Path),
+        help=help,
+    )
+
+
+@click.command("alerts", short_help="Show what people were told, and tell them.")
+@people_option("--to", "The people: their addresses, what they want to hear, when they sleep.")
+@click.option("--send", is_flag=True, help="Tell people until Ctrl+C, whichever engine writes the store.")
+@click.option("--test", "is_test", is_flag=True, help="Send a message to everybody, and say whether it was taken.")
+@click.option("--ack", metavar="NUMBER", help="Say that an alert was seen, by its number; 'all' for all.")
+@shows_store
+def alerts(store: Place | None, form: str, people: Path | None, send: bool, is_test: bool, ack: str | None) -> None:
+    """Show the last alerts of a store with who was told: alarms, halts, lost connections, trades, each day's digest.
+
+    Grave ones are told again until somebody acknowledges them. 'rulebot serve --alerts FILE' tells by itself;
+    --send does it from a process of its own, which also notices an engine that is gone. docs/alerts.md has the file.
+
+    Exit code: 0; 1 when the file is wrong, or a --test message was not taken; 2 for misuse; 3 when the store or the
+    file cannot be read.
+    """
+    if sum((send, is_test, ack is not None)) > 1:
+        raise click.UsageError("--send, --test and --ack are three things: one at a time")
+    _check_used(send=send, is_test=is_test, is_ack=ack is not None)
+    if is_test:
+        _test(_people(people))
+        return
+    from rulebot.store.latest import shown_store
+
+    place = shown_store(store)
+    if send:
+        _send(place, _people(people))
+    elif ack is not None:
+        _acknowledge(place, ack)
+    else:
+        _show(place, form)
+
+
+def _check_used(*, send: bool, is_test: bool, is_ack: bool) -> None:
+    """Refuse a flag that would change nothing. Raises: click.UsageError."""
+    unused = (
+        ("people", "--to", not (send or is_test), "--send and --test"),
+        ("store", "--store", is_test, "all but --test, which sends to everybody without one"),
+        ("form", "--format", send or is_test or is_ack, "what is shown"),
+    )
+    for name, flag, is_idle, used in unused:
+        if is_idle and is_typed(name):
+            raise click.UsageError(f"{flag} is for {used}")
+
+
+def _people(file: Path | None) -> "People":
+    from rulebot.alerts.people import read_people
+
+    if file is None:
+        raise MisuseError(
+            "nobody is named who could be told", "--to FILE, or RULEBOT_ALERTS; docs/alerts.md has the file"
+        )
+    return read_people(file)
+
+
+def sender_to(people: "People") -> "Sender":
+    """Return what sends to people. Raises: MisuseError when the package is missing, SpecError for a wrong address."""
+    try:
+        from rulebot.alerts.send import Sender
+    except ModuleNotFoundError as error:
+        raise MisuseError(NEEDS, HELP) from error
+    from rulebot.run.redaction import keep_address_secret
+
+    for person in people.people:
+        keep_address_secret(person.url)
+    return Sender(people.people)
+
+
+def teller_to(file: Path) -> "Callable[[Place], Teller]":
+    """Return what makes the teller of a store to the people of a file. Raises: MisuseError, SpecError, StoreError."""
+    from rulebot.alerts.teller import Teller
+
+    people = _people(file)
+    send = sender_to(people)
+    return lambda store: Teller(store, people, send)
+
+
+def _test(people: "People") -> None:
+    from rulebot.alerts.alert import Grade
+    from rulebot.alerts.message import hello
+    from rulebot.alerts.post import NotSentError
+
+    sender = sender_to(people)
+    is_bad = False
+    for person in people.people:
+        try:
+            text = hello() if person.is_program else "If you read this, alerts reach you."
+            sender(person.name, "rulebot: a test", text, Grade.GRAVE)
+            say(f" {person.name}  taken ({sender.service(person.name)})")
+        except NotSentError as error:
+            is_bad = True
+            say(f" {person.name}  NOT sent ({sender.service(person.name)}): {error}")
+    if is_bad:
+        raise click.exceptions.Exit(1)
+
+
+def _send(place: Place, people: "People") -> None:
+    from rulebot.alerts.teller import Teller, work
+    from rulebot.cli.web import HEED_EVERY, stop_signals
+
+    teller = Teller(place, people, sender_to(people))
+    heard, stop = stop_signals(), threading.Event()
+    names = ", ".join(person.name for person in people.people)
+    say(f" store {shown_path(place)}\n tells {names}; Ctrl+C ends it, and what is not told yet is kept")
+    said = ""
+    worker = threading.Thread(target=work, args=(teller, stop), daemon=True)
+    worker.start()
+    while worker.is_alive():
+        worker.join(HEED_EVERY)
+        if heard:
+            stop.set()
+        if teller.trouble != said:
+            said = teller.trouble
+            say(f" {said or 'all is well again'}", err=True)
+    teller.close()
+
+
+def _outbox(place: Place) -> "Outbox":
+    from rulebot.alerts.outbox import Outbox
+    from rulebot.alerts.teller import outbox_path
+
+    path = outbox_path(place)
+    if not path.is_file():
+        raise MisuseError(
+            f"nobody has been told anything of {shown_path(place)}",
+            "'rulebot serve --alerts FILE' and 'rulebot alerts --send --to FILE' tell",
+        )
+    return Outbox(path)
+
+
+def _acknowledge(place: Place, which: str) -> None:
+    from rulebot.adapters.clock import WallClock
+
+    if which != "all" and not (which.isascii() and which.isdigit() and len(which) < 16):
+        raise click.UsageError(f"an alert is named by its number, or 'all'; is '{which[:20]}'")
+    outbox = _outbox(place)
+    try:
+        done = outbox.acknowledge(None if which == "all" else int(which), WallClock().now())
+    finally:
+        outbox.close()
+    under = "" if which == "all" else " under that number"
+    say(f" {done} acknowledged" if done else f" nothing was left to be acknowledged{under}")
+
+
+def _show(place: Place, form: str) -> None:
+    outbox = _outbox(place)
+    try:
+        found, decisions = outbox.newest(SHOWN), outbox.untold_decisions()
+    finally:
+        outbox.close()
+    if form == "json":
+        print_json({"alerts": [_document(kept, fates) for kept, fates in found], "decisions": decisions})
+        return
+    say(f" store {shown_path(place)}")
+    for line in decisions:
+        say(f" {line}")
+    if not found:
+        say(" nothing has been worth telling")
+    for kept, fates in found:
+        alert = kept.alert
+        seen = "" if alert.grade.value != "grave" else "  seen" if kept.is_acknowledged else "  NOT ACKNOWLEDGED"
+        clock = f"{alert.at.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M}"
+        times = f" ({kept.count} times)" if kept.count > 1 else ""
+        first, *rest = alert.text.split("\n")
+        lead = f"{kept.id:>6}  {clock}  {alert.grade.value:<8}"
+        say(hung(lead, f"{alert.bot + ': ' if alert.bot else ''}{first}{times}{seen}"))
+        for line in rest:
+            say(hung(" " * len(lead), line))
+        if fates:
+            say(hung(" " * len(lead), "; ".join(fates)))
+
+
+def _document(kept: "Kept", fates: tuple[str, ...]) -> dict[str, Any]:
+    at: datetime = kept.alert.at.astimezone(EXCHANGE_ZONE)
+    return {
+        "id": kept.id,
+        "at": at.isoformat(),
+        "grade": kept.alert.grade.value,
+        "bot": kept.alert.bot,
+        "text": kept.alert.text,
+        "count": kept.count,
+        "acknowledged": kept.is_acknowledged,
+        "deliveries": list(fates),
+    }

@@ -1,0 +1,277 @@
+"""`rulebot`: the command line. A command's module is imported when the command is used, not before."""
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from importlib.util import find_spec
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from rulebot.cli.exit_codes import NOBODY_READS, STOPPED_BY_HAND, THE_WORLD_FAILED
+from rulebot.model.collector import as_a_program, leave_at_end, no_collection
+from rulebot.model.errors import RulebotError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+_SAFE_PATH = "PYTHONSAFEPATH"
+_UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""How a system says that what was printed has no place: a full disk, or a terminal that is gone."""
+_ENDED_BY_A_SIGN = ("strict", "surrogateescape")
+"""What a stream does with a sign that its encoding lacks: as most have it, and as that of the C locale, fail."""
+
+
+class _Entry(NamedTuple):
+    """Where a command stands, as `module:name`, and its line in the list of commands."""
+
+    target: str
+    help: str
+
+
+SECTIONS = {
+    "Write a bot": {
+        "new": _Entry("rulebot.cli.new:new", "Begin a spec that is sound from its first line on."),
+        "validate": _Entry("rulebot.cli.validate:validate", "Check specs; say every problem with its place."),
+        "explain": _Entry("rulebot.cli.explain:explain", "Say in words what a spec does, or what a word means."),
+        "diff": _Entry("rulebot.cli.diff:diff", "Say what an edit of specs means, and mark what risks more."),
+        "fmt": _Entry("rulebot.cli.fmt:fmt", "Lay specs out alike; meaning and comments stay."),
+        "symbols": _Entry("rulebot.cli.symbols:symbols", "Ask the broker which symbols are gone or have no options."),
+        "schema": _Entry("rulebot.cli.schema:schema", "Print the schema that editors complete from."),
+    },
+    "Try it without a broker": {
+        "test": _Entry("rulebot.cli.test:test", "Run the tests of specs."),
+        "backtest": _Entry("rulebot.cli.backtest:backtest", "Run bots over past sessions."),
+        "sweep": _Entry("rulebot.cli.sweep:sweep", "Try variants of a bot over past sessions."),
+        "train": _Entry("rulebot.cli.train:train", "Train a model of when a bot's trades end well."),
+        "gateway": _Entry("rulebot.cli.gateway:gateway", "Serve a simulated market to any TWS client."),
+        "replay": _Entry("rulebot.cli.replay:replay", "Live through a recorded day again."),
+        "capture": _Entry("rulebot.cli.capture:capture", "Keep a chain at a moment as a file, for tests."),
+        "chaos": _Entry("rulebot.cli.chaos:chaos", "Try bots under faults and crashes; a verdict for each invariant."),
+    },
+    "Run it": {
+        "doctor": _Entry("rulebot.cli.doctor:doctor", "Check that all is ready for a run."),
+        "run": _Entry("rulebot.cli.run:run", "Run bots, on paper or live."),
+        "serve": _Entry("rulebot.cli.serve:serve", "Run bots with their page in the browser."),
+        "promote": _Entry(
+            "rulebot.cli.promote:promote", "Let a bot leave paper, if its sessions show what is demanded."
+        ),
+    },
+    "Look": {
+        "scan": _Entry("rulebot.cli.scan:scan", "Measure and rank what each symbol's trade would be now."),
+        "status": _Entry("rulebot.cli.status:status", "Show what is open and what protects it."),
+        "list": _Entry("rulebot.cli.list:list_bots", "List the bots that ran."),
+        "summary": _Entry("rulebot.cli.summary:summary", "Sum up the closed trades."),
+        "why": _Entry("rulebot.cli.why:why", "Say why a bot did, or did not, trade."),
+        "chart": _Entry("rulebot.cli.chart:chart", "Draw a bot's decisions, also for TradingView."),
+        "alerts": _Entry("rulebot.cli.alerts:alerts", "Show what people were told, and tell them."),
+        "web": _Entry("rulebot.cli.web:web", "Show a store as a page in the browser."),
+        "top": _Entry("rulebot.cli.top:top", "Show a store in the terminal, with keys to act."),
+        "health": _Entry("rulebot.cli.health:health", "Ask the page whether its engine is well."),
+    },
+    "Operate": {
+        "enter": _Entry("rulebot.cli.enter:enter", "Have a bot enter at once, also a row of a scan."),
+        "pause": _Entry("rulebot.cli.control:pause", "Let no bot enter; exits go on."),
+        "resume": _Entry("rulebot.cli.control:resume", "Let bots enter again."),
+        "reload": _Entry("rulebot.cli.reload:reload", "Let a running engine take up changed specs."),
+        "stop": _Entry("rulebot.cli.control:stop", "End the engine; positions stay as they are."),
+        "kill": _Entry("rulebot.cli.control:kill", "Cancel entries and open nothing more; exits go on."),
+        "store": _Entry("rulebot.cli.store:store", "Audit, back up, export and tie what was recorded."),
+        "hooks": _Entry("rulebot.cli.hooks:hooks", "Let web hooks of other programs in, and try one."),
+        "events": _Entry("rulebot.cli.events:events", "List and import event calendars."),
+    },
+}
+"""Every command, by what a person is about."""
+COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+_CLOSING = (
+    "'rulebot kill --flatten [BOT]' closes all that is open; one position is closed on the page or in 'rulebot top'"
+)
+_HALTING = "'rulebot pause [BOT]' lets no bot enter, 'rulebot kill [BOT]' also cancels entries at work"
+_ELSEWHERE = {
+    "close": _CLOSING,
+    "flatten": _CLOSING,
+    "keep": "what was asked to be closed, and waits, is kept on the page or by 'c' in 'rulebot top'",
+    "halt": _HALTING,
+}
+"""What is no command, and what a person who types it in a bad moment wants."""
+_ERROR = "Error: "
+_WIDEST = max(len(name) for name in COMMANDS)
+
+
+class Commands(click.Group):
+    """A group that knows its commands by name and imports only the one that is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands whose module is there."""
+        return [name for name, entry in COMMANDS.items() if find_spec(_module(entry)) is not None]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, imported now; None for a name that is no command."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None or find_spec(_module(entry)) is None:
+            return None
+        with no_collection():
+            command: click.Command = getattr(import_module(_module(entry)), entry.target.partition(":")[2])
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the first word names. Raises: UsageError, which says what may have been meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from rulebot.spec.suggest import did_you_mean
+
+            if hint := _ELSEWHERE.get(args[0]) or did_you_mean(args[0], COMMANDS):
+                raise click.UsageError(f"there is no command '{args[0]}'; {hint}", ctx) from error
+            raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands by what a person is about, without importing any."""
+        there = set(self.list_commands(ctx))
+        for title, section in SECTIONS.items():
+            if rows := [(name.ljust(_WIDEST), entry.help) for name, entry in section.items() if name in there]:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Return the commands and options that begin like this, without importing any command."""
+        from click.shell_completion import CompletionItem
+
+        fitting = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        commands = [CompletionItem(name, help=COMMANDS[name].help) for name in fitting]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program; a sign that the terminal's encoding lacks is a question mark, and ends nothing."""
+        _open_what_is_closed()
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper) and stream.errors in _ENDED_BY_A_SIGN:
+                stream.reconfigure(errors="replace")
+        leave_at_end()
+        try:
+            with as_a_program(), _nothing_of_this_folder():
+                return super().main(*args, **kwargs)
+        except OSError as error:
+            if error.filename is not None or error.errno not in _UNWRITTEN:
+                raise
+            with suppress(OSError):
+                click.echo(f"error: what is printed cannot be written: {error.strerror}", err=True)
+            _print_nowhere()
+            sys.exit(THE_WORLD_FAILED)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the arguments; `--help` and `--version` print already here."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except BrokenPipeError:
+            _print_nowhere()
+            sys.exit(NOBODY_READS)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what is wrong with the world becomes one line, an interrupt none."""
+        try:
+            return super().invoke(ctx)
+        except RulebotError as error:
+            from rulebot.cli.width import echo
+
+            for line in (*f"error: {error.message}".split("\n"), *([f"  = help: {error.help}"] if error.help else [])):
+                echo(line, err=True)
+            ctx.exit(error.exit_code)
+        except click.UsageError as error:  # click prints it as it is
+            told = error.format_message()
+            if (fit := as_it_fits(told)) == told:
+                raise
+            raise click.UsageError(fit, error.ctx) from error
+        except KeyboardInterrupt:
+            ctx.exit(STOPPED_BY_HAND)
+        except BrokenPipeError:
+            _print_nowhere()
+            ctx.exit(NOBODY_READS)
+
+
+def as_it_fits(told: str) -> str:
+    """Return what click says behind `Error: ` as the terminal shows it: harmless, and broken between words."""
+    from rulebot.cli.say import harmless
+    from rulebot.cli.width import broken
+
+    if not sys.stderr.isatty():
+        return told
+    return broken(f"{_ERROR}{harmless(told)}", err=True).removeprefix(_ERROR)
+
+
+def _open_what_is_closed() -> None:
+    """Give a process that was started without input, output or errors (`>&-`) such as go nowhere.
+
+    Its next file would be opened under their number, and what is printed would be written into it.
+    """
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    sys.stdin = sys.stdin or os.fdopen(os.open(os.devnull, os.O_RDONLY), encoding="utf-8")
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+    sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+
+
+@contextmanager
+def _nothing_of_this_folder() -> Iterator[None]:
+    """Let processes that are begun meanwhile import nothing from the folder that this one works in, as it does not.
+
+    Python looks there first in what is begun with `-m` or `-c`, as processes that share work are: a `pickle.py` beside
+    specs that somebody sent would be run.
+    """
+    if _SAFE_PATH in os.environ or sys.path[0] in ("", _folder()):
+        yield
+        return
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(_SAFE_PATH, None)
+
+
+def _folder() -> str:
+    """Return the folder that this process works in, "" where it is gone."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
+
+
+def _print_nowhere() -> None:
+    """Throw away what is still to be printed: the end of the process would fail at it once more."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _module(entry: _Entry) -> str:
+    return entry.target.partition(":")[0]
+
+
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        click.echo(f"rulebot {version('rulebot')}")
+    except PackageNotFoundError:
+        click.echo("rulebot, from a checkout that is not installed")
+    ctx.exit()
+
+
+@click.command(cls=Commands, name="rulebot", context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+def main() -> None:
+    """Options bots for Interactive Brokers, written as YAML and run to the letter."""
+
+
+if __name__ == "__main__":
+    main(prog_name="rulebot")

@@ -1,0 +1,470 @@
+"""`rulebot run`: the bots of some specs, on paper or live, against a broker's gateway or the simulated one."""
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rulebot.cli.clock import DAY, first_session
+from rulebot.cli.numbers import SEED, Whole
+from rulebot.cli.observe import check_store, observed_world
+from rulebot.cli.options import gateway_option, set_option, settings_option
+from rulebot.cli.outputs import LEDGER, check_output
+from rulebot.cli.paths import SPECS
+from rulebot.cli.say import say
+from rulebot.cli.shares import shares_option
+from rulebot.cli.stopper import Stopper
+from rulebot.cli.stores import STORE, is_written
+from rulebot.model.errors import MisuseError, RulebotError
+from rulebot.store.place import Place, beside
+
+if TYPE_CHECKING:
+    from rulebot.cli.page import Page
+    from rulebot.cli.screen import Screen
+    from rulebot.cli.shadow import Shadow
+    from rulebot.run.chaos.struck import Struck
+    from rulebot.run.desk import Desk
+    from rulebot.run.heartbeat import Heartbeat
+    from rulebot.run.settings import Settings
+    from rulebot.run.start import Run, RunOptions
+    from rulebot.run.worlds import World
+    from rulebot.store.journal import SqlJournal
+
+
+@click.command()
+@click.argument("specs", nargs=-1, required=True, type=SPECS)
+@click.option("--paper", is_flag=True, help="Trade a paper account (refuses any other): the default.")
+@click.option("--live", is_flag=True, help="Trade real money, with promoted bots only (docs/live.md).")
+@click.option(
+    "--observe", is_flag=True, help="Send nothing: decide, and follow what would have been (docs/observe.md)."
+)
+@click.option(
+    "--shadow",
+    "shadows",
+    multiple=True,
+    metavar="SPEC",
+    type=SPECS,
+    help="A new version of a bot, decided beside it on the same data; nothing of it is sent (docs/observe.md).",
+)
+@click.option(
+    "--fills",
+    metavar="MODEL",
+    help="With --observe, --shadow: natural (default), mid, or mid+0.3 (a part of the width).",
+)
+@click.option("--yes-i-mean", metavar="ACCOUNT", help="Confirm the account of --live where nobody can type it.")
+@click.option("--sim", is_flag=True, help="Trade a simulated market: nothing else is needed.")
+@gateway_option
+@click.option(
+    "--port",
+    "gateway_port",
+    type=Whole(1, 65535),
+    metavar="N",
+    help="The port of the gateway, without its host: that of the settings, or this machine.",
+)
+@click.option("--client-id", type=Whole(0, 2**31 - 1), help="The API client id (default 1).", metavar="N")
+@click.option(
+    "--account",
+    type=click.Path(path_type=Path),
+    help="The account document: limits over all bots (default: account.yaml in or beside specs/).",
+)
+@click.option(
+    "--store",
+    type=STORE,
+    metavar="STORE",
+    help="The store to write: a file or a postgresql:// URL (default: one for each --sim run).",
+)
+@click.option("--logs", type=click.Path(path_type=Path), help="The folder of the JSON Lines logs.")
+@settings_option
+@click.option("--seed", type=SEED, metavar="N", help="The simulated market's seed (default 7).")
+@click.option(
+    "--date",
+    "day",
+    type=DAY,
+    metavar="DAY",
+    help="The simulated market's first day, as 2026-10-21.",
+)
+@click.option("--days", type=Whole(1), metavar="N", help="Sessions to run (default: 1 with --sim).")
+@click.option("--market", metavar="FILE", help="A scenario for the simulated market, by name or file, or minute bars.")
+@click.option(
+    "--recording",
+    metavar="FILE",
+    help="Trade the market of a recorded day (docs/recordings.md), or a day of the last run's recordings.",
+)
+@click.option("--positions", type=click.Path(path_type=Path), help="Positions the simulated account starts with.")
+@shares_option
+@click.option("--ledger", type=click.Path(path_type=Path), help="Where the simulated broker writes its own ledger.")
+@click.option("--speed", metavar="X", help="Simulated seconds in a second, or max (default max).")
+@click.option(
+    "--until",
+    type=click.Choice(["close"]),
+    help="End after this session, or the next where it is over, instead of going on.",
+)
+@click.option("--exits-only", is_flag=True, help="Enter nothing: watch the exits of what is open in the store.")
+@click.option(
+    "--wait-for-gateway",
+    is_flag=True,
+    help="Wait as long as no gateway lets us in, as a service does (docs/service.md).",
+)
+@click.option("--no-tape", is_flag=True, help="Keep no recording for 'rulebot replay'.")
+@click.option(
+    "--drift/--no-drift",
+    default=None,
+    help="After the close compare what was done with what the specs say (default: yes; with --sim no).",
+)
+@click.option("--plain", is_flag=True, help="Plain lines instead of the table, as in a pipe.")
+@set_option
+def run(**options: Any) -> None:
+    """Run the bots of SPECS (files, folders) until Ctrl+C, the close, or the end of the simulated days.
+
+    A terminal shows a table of what each bot does and waits for; a pipe gets a line for each thing that happens. At the
+    end stands what every bot did and why, or what came nearest.
+
+    Ctrl+C ends the run: entries at work are cancelled, exits stay at the broker, everything is kept. The next start
+    with the same --store goes on from there. A second Ctrl+C does not wait for the broker's answers. Ctrl+Z does
+    nothing: nobody would watch the exits meanwhile.
+
+    --exits-only enters nothing: what is open in the store is watched, each position under the text that opened it.
+
+    --observe sends nothing, on any account: everything is judged, what would be entered is recorded with its price, and
+    followed with fills of a model in a store of its own.
+
+    --shadow decides a new version of a bot beside it, on the same connection, and sends nothing of it either;
+    'rulebot summary --compare' says how the two differ.
+
+    --live trades real money: each bot must be promoted ('rulebot promote'), the account named in the account document
+    and offered by the gateway, and a person must type its id. All that is missing is said at once.
+
+    Exit code: 0 when the run ended as it should, 1 for problems in SPECS or a refused --live, 2 for misuse, 3 when the
+    gateway or the disk failed.
+    """
+    run_with(options)
+
+
+def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
+    """Run as the options of `run` say, with a page beside the screen. Raises: MisuseError, and what a run raises."""
+    from rulebot.cli.run_together import check_together
+
+    check_together(options)
+    check_output("--ledger", options["ledger"], LEDGER)
+    options = {**options, "paper": not options["live"] and not options["observe"]}
+    if options["sim"] and options.get("gateway_port") is not None:
+        options["address"] = f"127.0.0.1:{options['gateway_port']}"
+    from rulebot.cli.validate import parse_settings, show_problems
+    from rulebot.run.desk import NO_BOTS, ProblemsError, check_live_data, check_overrides, load_desk
+    from rulebot.run.heartbeat import Heartbeat
+    from rulebot.run.overrides import parameters_of
+    from rulebot.run.removed import without_removed
+    from rulebot.run.replay.tapes import tapes_of
+    from rulebot.run.reread import is_named
+    from rulebot.run.systemd import Systemd
+    from rulebot.store.folders import data_folder
+    from rulebot.store.secret import hook_secret
+
+    overrides = {**parameters_of(os.environ), **parse_settings(options["overrides"])}
+    paths = options["specs"]
+    there = [path for path in paths if is_named(path)]
+    gone = [path for path in paths if path not in there]
+    try:
+        desk = load_desk(there, overrides, options["account"]) if there else NO_BOTS
+        beside_it = load_desk(options["shadows"], overrides, options["account"]) if options["shadows"] else None
+    except ProblemsError as error:
+        show_problems(error.found, "text", err=True)
+        raise click.exceptions.Exit(error.exit_code) from error
+    settings = _settings(options, desk, desk.files or paths)
+    store = _meant_store(options, settings)
+    if gone and options["exits_only"]:
+        say(f"{', '.join(gone)}: not there; what is open is watched under the texts that opened it", err=True)
+    elif gone:
+        desk = without_removed(desk, paths, gone, store)
+    check_overrides(desk, overrides)
+    if options["live"]:
+        check_live_data(desk)
+    if options["exits_only"]:
+        desk = replace(NO_BOTS, account=desk.account, account_text=desk.account_text)
+    elif store is not None:
+        from rulebot.run.overrides import with_kept
+
+        desk = with_kept(desk, store)
+    if options["sim"] and not options["address"] and options["recording"] is None:
+        from rulebot.run.sim_symbols import check_sim_symbols
+
+        check_sim_symbols(desk.bots.values())
+    struck = _struck(options)
+    heartbeat = Heartbeat(Systemd()) if page is None else page.heartbeat
+    world, run_options = _world(options, desk, settings, heartbeat, page)
+    run_options = replace(
+        run_options,
+        heartbeat=heartbeat,
+        waits_for_gateway=options["wait_for_gateway"],
+        tapes=None if options["no_tape"] else tapes_of(run_options.store),
+        takes_hooks=bool(hook_secret(data_folder())[0]),
+        compares=_compares(options),
+    )
+    shadow = None
+    if beside_it is not None:
+        from rulebot.cli.shadow import Shadow
+
+        shadow = Shadow(beside_it, desk, run_options, options["fills"])
+        world = shadow.beside(world)
+    drive(desk, run_options, world, plain=options["plain"], struck=struck, page=page, shadow=shadow)
+
+
+def drive(
+    desk: "Desk",
+    options: "RunOptions",
+    world: "AbstractAsyncContextManager[World]",
+    *,
+    plain: bool = False,
+    struck: "Struck | None" = None,
+    page: "Page | None" = None,
+    shadow: "Shadow | None" = None,
+) -> None:
+    """Run an engine in this process until it ends, shown on the terminal and written to its log."""
+    from rulebot.cli.screen import Screen, begin_log
+
+    screen = Screen(desk, options, plain=plain, page=page)
+    begin_log(screen, options)
+    asyncio.run(_run(desk, options, world, screen, struck, shadow))
+
+
+def _struck(options: Mapping[str, Any]) -> "Struck | None":
+    """Return what ends this process at the point that the environment names, if it does. Raises: MisuseError."""
+    words = os.environ.get("RULEBOT_CRASH")
+    if not words:
+        return None
+    if not options["sim"]:
+        raise MisuseError("RULEBOT_CRASH ends an engine in its work: a simulated market alone takes that", "add --sim")
+    from rulebot.run.chaos.struck import Struck
+
+    return Struck(words)
+
+
+def _compares(options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the command that compares a recorded day with its specs, none where it is not asked for."""
+    wanted = not options["sim"] if options["drift"] is None else options["drift"]
+    return (sys.executable, "-m", "rulebot.cli.main", "replay") if wanted and not options["no_tape"] else ()
+
+
+def _settings(options: Mapping[str, Any], desk: "Desk", specs: Sequence[str | Path]) -> "Settings":
+    from rulebot.run.settings import folder_of, read_settings
+    from rulebot.store.folders import data_folder
+
+    host, port = gateway_address(options["address"])
+    port = options.get("gateway_port") if port is None else port
+    is_live = options["live"]
+    store = "live_store" if is_live else "observe_store" if options["observe"] else "store"
+    flags = {
+        "host": host,
+        "live_port" if is_live else "port": port,
+        "client_id": options["client_id"],
+        store: options["store"],
+        "logs": options["logs"],
+        "account": (desk.account.account or None) if desk.account is not None and options["paper"] else None,
+    }
+    folder = folder_of(options["settings"], specs)
+    return read_settings(options["settings"], folder, data_folder(), flags=flags)
+
+
+def _meant_store(options: Mapping[str, Any], settings: "Settings") -> Place | None:
+    """Return the store that a run goes on with, None when it makes one of its own."""
+    if options["live"]:
+        return settings.live_store
+    store: Place | None = options["store"]
+    if options["sim"]:
+        return store
+    return settings.observe_store if options["observe"] else settings.store
+
+
+def _world(
+    options: Mapping[str, Any], desk: "Desk", settings: "Settings", heartbeat: "Heartbeat", page: "Page | None"
+) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
+    from rulebot.store.open import is_there
+
+    sessions = options["days"] or (1 if options["sim"] or options["until"] else None)
+    waiting = heartbeat.waits if options["wait_for_gateway"] else None
+    if options["live"]:
+        from rulebot.cli.live import live_world
+
+        if waiting is not None and page is not None and is_there(settings.live_store):
+            page.opened(settings.live_store)
+        return live_world(desk, settings, sessions, options, heartbeat)
+    if options["observe"]:
+        return observed_world(*_paper_world(options, settings, waiting, sessions), options["fills"])
+    return _paper_world(options, settings, waiting, sessions)
+
+
+def _paper_world(
+    options: Mapping[str, Any], settings: "Settings", waiting: "Callable[[str], None] | None", sessions: int | None
+) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
+    """Return the world of a paper account or a simulated market; where a run observes, nothing can be sent in it."""
+    from rulebot.run.given.market import recorded
+    from rulebot.run.start import RunOptions
+    from rulebot.run.worlds import DEFAULT_DATE, DEFAULT_SEED, SimSettings, attached, simulated
+    from rulebot.store.folders import accounts_folder, data_folder, new_sim_store
+    from rulebot.store.open import is_in_use
+
+    host, port = gateway_address(options["address"])
+    log = settings.log_limits
+    observes, client_id = options["observe"], settings.client_id
+    if observes and options["client_id"] is None:
+        client_id += 1  # the engine that trades has the other one
+    if not options["sim"]:
+        store, logs = settings.store, settings.logs
+        if observes:  # what filled by a model does not stand among what was traded
+            store, logs = settings.observe_store, options["logs"] or logs.with_name(f"{logs.name}-observe")
+        check_store(store, observes=observes)
+        who = client_id, settings.account
+        where = attached(
+            settings.host,
+            settings.port,
+            *who,
+            lockstep=False,
+            sends_orders=not observes,
+            share=settings.share,
+            waiting=waiting,
+        )
+        said: dict[str, Any] = {"mode": "paper", "gateway": f"{settings.host}:{settings.port or '4002 or 7497'}"}
+        said |= {"client_id": client_id, "exits_only": options["exits_only"]}
+        return where, RunOptions(
+            store=store,
+            logs=logs,
+            sessions=sessions,
+            line_limit=settings.lines,
+            settings=said,
+            accounts=accounts_folder(),
+            log=log,
+            patience=settings.patience,
+        )
+    seed = DEFAULT_SEED if options["seed"] is None else options["seed"]
+    given = None if options["recording"] is None or options["address"] else recorded(options["recording"]).market
+    day: date = given.day if given is not None else first_session(options["day"] or DEFAULT_DATE)
+    market = f"gateway-{port}" if options["address"] else f"{day}-{seed}"
+    store = options["store"] or new_sim_store(market)
+    check_store(store, observes=observes)
+    logs = options["logs"] or beside(store, data_folder(), "-logs")
+    if options["address"]:
+        who = client_id, ""
+        where = attached(
+            host or "127.0.0.1",
+            port or 0,
+            *who,
+            lockstep=True,
+            among=settings.account,
+            sends_orders=not observes,
+            share=settings.share,
+            waiting=waiting,
+        )
+        said = {"mode": "paper", "gateway": options["address"], "sim": True, "client_id": client_id}
+        said["exits_only"] = options["exits_only"]
+        return where, RunOptions(
+            store=store, logs=logs, sessions=sessions, line_limit=settings.lines, settings=said, log=log
+        )
+    if is_written(store) and not is_in_use(store):
+        raise MisuseError(
+            f"{store} holds an earlier run, and the account of a new --sim run knows nothing of it",
+            "leave --store out, or let 'rulebot gateway' stand and attach to it with --gateway",
+        )
+    sim = SimSettings(
+        first_day=day,
+        days=sessions or 1,
+        seed=seed,
+        speed=_speed(options["speed"]),
+        market=options["market"],
+        positions=options["positions"],
+        shares=options["shares"] or (),
+        ledger=options["ledger"],
+        given=given,
+        sends_orders=not observes,
+        share=settings.share,
+    )
+    said = {"mode": "paper", "sim": True, "seed": seed, "date": day.isoformat(), "market": options["market"]}
+    if given is not None:
+        said["recording"] = options["recording"]
+    install = f"s{seed}"
+    return simulated(sim, client_id), RunOptions(
+        store=store,
+        logs=logs,
+        sessions=sessions,
+        install=install,
+        line_limit=settings.lines,
+        settings=said,
+        log=log,
+    )
+
+
+def gateway_address(text: str | None) -> tuple[str | None, int | None]:
+    """Return host and port of `--gateway`, None for what it does not say. Raises: MisuseError."""
+    if text is None:
+        return None, None
+    host, _, port = text.rpartition(":")
+    if not host or re.fullmatch(r"[0-9]{1,5}", port) is None or not 0 < int(port) < 65536:
+        raise MisuseError(f"--gateway is HOST:PORT, is '{text}'", "for example 127.0.0.1:4002")
+    return host, int(port)
+
+
+def _speed(text: str | None) -> float | None:
+    if text is None or text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < 1e6:
+        raise MisuseError(f"--speed is a number above 0, or max, is '{text}'")
+    return speed
+
+
+async def _run(
+    desk: "Desk",
+    options: "RunOptions",
+    world: "AbstractAsyncContextManager[World]",
+    screen: "Screen",
+    struck: "Struck | None",
+    shadow: "Shadow | None",
+) -> None:
+    from rulebot.run.start import execute, open_journal
+    from rulebot.store.latest import remember_engine
+
+    stopper = Stopper(screen)
+    stopper.listen()
+
+    def opens(options: "RunOptions") -> "SqlJournal":
+        journal = open_journal(options) if struck is None else struck.journal(options)
+        if options.waits_for_gateway:
+            remember_engine(options.store)
+        try:
+            screen.opened()
+        except RulebotError:
+            journal.close()
+            raise
+        stopper.heed(options.store)
+        return journal
+
+    def started(run: "Run") -> None:
+        remember_engine(options.store)
+        screen.started(run)
+        stopper.watch(run)
+        if shadow is not None:
+            shadow.start(run, screen)
+        if struck is not None:
+            struck.attend(run)
+
+    try:
+        await execute(desk, options, world, started, screen.show, opens)
+    except asyncio.CancelledError:
+        if not stopper.was_asked:
+            raise
+    finally:
+        if shadow is not None:
+            await shadow.end()
+        screen.close()
+        if stopper.run is not None:
+            screen.report(stopper.run, None if shadow is None else shadow.report)

@@ -1,0 +1,256 @@
+"""`rulebot status`: what is open, what protects it, what works, and whether the engine may trade."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from rulebot.cli.stores import other_version_words, print_json, shows_store
+from rulebot.cli.width import echo, table, terminal_width
+from rulebot.model.money import ZERO
+from rulebot.record.record import Record
+from rulebot.run.asked import TO_BE_CLOSED, kept_out, named_in, reason_of, standing_of, trading_of
+from rulebot.run.columns import aligned, one_line, price, signed
+from rulebot.run.connected import connected
+from rulebot.run.growth_text import grown_of
+from rulebot.run.kept import ExitKept, kept_lines, read_kept
+from rulebot.run.late import late_told
+from rulebot.run.resume import resume_from
+from rulebot.run.run_texts import bot_of
+from rulebot.run.today import open_as_marked, owed_today, realized_today
+from rulebot.run.trade_text import bare_text, error_text, holding_of, provisional_text
+from rulebot.store.latest import shown_store
+from rulebot.store.place import Place, shown_path
+from rulebot.store.queries import Row, Run, StoreReader
+from rulebot.turn.state import Standing, State
+
+_TARGET = "target"
+_RESTING = (_TARGET, "stop", "protect")
+"""Purposes of orders that rest at the broker. A target limits no loss: it is no protection."""
+
+
+@click.command("status", short_help="Show what is open and what protects it.")
+@shows_store
+def status(store: Place | None, form: str) -> None:
+    """Show open positions with their protection, working orders, today's profit, halts and the trading state.
+
+    Today's profit is what was made since the session began, after commissions: of a position of an earlier day its part
+    of today. 'rulebot summary --by day' counts the whole of a trade on the day on which it ended.
+    """
+    path = shown_store(store)
+    with StoreReader(path) as reader:
+        document = _document(reader, reader.run())
+    document["store"] = shown_path(path)
+    if form == "json":
+        print_json(document)
+        return
+    for line in _lines(document):
+        echo(line)
+    if words := other_version_words(path):
+        echo(f" {words}")
+
+
+def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
+    """Return everything that is shown, as plain data.
+
+    realized_today and open_today are what was made since the session began, as on the page; unrealized is since each
+    position was opened. commissions_owed: fills whose commission is not told, so that profit is provisional. paused:
+    bots that a person has paused or killed by name; reason: why none may enter, None where that is not so.
+    """
+    orders = reader.view("pending_orders")
+    day, link = reader.last_day(), connected(reader, run)
+    held = reader.view("open_positions")
+    on_hold, standing = reader.on_hold(), standing_of((*run.earlier, *run.requests))
+    bare = {name: bare_text(*found) for name, found in reader.unprotected().items()}
+    absent = reader.absent()
+    positions = [_position(row, orders, on_hold, standing, absent.get(row["position"], {})) for row in held]
+    positions = [{**each, "unprotected": bare.get(each["position"], "")} for each in positions]
+    resting = {each["ref"] for one in positions for each in (*one["protection"], *one["resting_targets"])}
+    state = (reader.view("system_state") or [{}])[0]
+    known, kept = _known(reader), read_kept(reader)
+    return {
+        "engine": run.state(),
+        "mark": run.mark,
+        "trading": trading_of(run),
+        "reason": reason_of(standing),
+        "paused": named_in(standing),
+        "connected": link.is_linked,
+        "connection": link.words,
+        "date": None if day is None else str(day),
+        "as_of": state.get("last_updated"),
+        "alarms_today": state.get("errors_today", 0),
+        "realized_today": round(float(ZERO if known is None else realized_today(known)), 6),
+        "open_today": round(float(ZERO if known is None else open_as_marked(known, held)), 6),
+        "commissions_owed": 0 if known is None else owed_today(known),
+        "unrealized": round(sum((float(row["unrealized_pnl"] or 0.0) for row in held), 0.0), 6),
+        "reload": None if run.state() == "stopped" else _reload(run.reload),
+        "positions": positions,
+        "orders": [_order(row) for row in orders if row["ref"] not in resting],
+        "exits": [each.as_document() for each in kept],
+        "growing": _growing(run, known),
+        "delayed_data": [
+            {"symbol": each.symbol, "bots": list(each.bots), "words": each.words} for each in late_told(reader)
+        ],
+        "errors": [
+            {"bot": row["strategy_id"], "position": row["position"], "left": error_text(row)}
+            for row in reader.view("trades", status="ERROR")
+            if str(row["exit_time"]).startswith(str(day))
+        ],
+        "halts": [
+            {"bot": row["strategy_id"], "reason": one_line(row["halted"])}
+            for row in (reader.view("bot_days", date=str(day)) if day else [])
+            if row["halted"]
+        ],
+    }
+
+
+def _known(reader: StoreReader) -> State | None:
+    """Return the state that the store leads to, None of an empty one."""
+    at = reader.last_at()
+    return None if at is None else resume_from(reader.recall(at), at).state
+
+
+def _growing(run: Run, known: State | None) -> list[dict[str, Any]]:
+    """Return what the quantities stand at that grow with compliant sessions."""
+    days = {} if known is None else {name: state.day for name, state in known.bots.items() if state.day.row_of}
+    found = []
+    for name, day in days.items():
+        bot = bot_of(run, name) if name in run.specs else None
+        if bot is not None and bot.plan.growth is not None:
+            told = grown_of(bot.plan.growth, bot.plan.quantity, day, bot.plan.digest)
+            found.append({"bot": name, **asdict(told), "words": told.words})
+    return found
+
+
+def _reload(record: Record | None) -> dict[str, Any] | None:
+    """Return a reload that was refused, or that waits and for what."""
+    if record is None:
+        return None
+    reason = str(record.data.get("reason") or "a quiet point")
+    return {"what": "refused" if record.data["what"] == "refused" else "waits", "reason": reason}
+
+
+def _position(
+    row: Row, orders: Sequence[Row], on_hold: Mapping[str, str], standing: Standing, absent: Mapping[str, int]
+) -> dict[str, Any]:
+    resting = [o for o in orders if o["position"] == row["position"] and o["purpose"] in _RESTING]
+    is_open = row["state"] == "open" and row["position"] not in on_hold
+    return {
+        "bot": row["strategy_id"],
+        "position": row["position"],
+        "structure": holding_of(row, absent),
+        "quantity": row["quantity"],
+        "state": row["state"],
+        "entry_time": row["entry_time"],
+        "entry_price": row["entry_price"],
+        "mark": row["current_mid"],
+        "mark_time": row["snapshot_time"],
+        "unrealized_pnl": row["unrealized_pnl"],
+        "protection": [_order(order) for order in resting if order["purpose"] != _TARGET],
+        "resting_targets": [_order(order) for order in resting if order["purpose"] == _TARGET],
+        "on_hold": on_hold.get(row["position"], ""),
+        "to_be_closed": is_open and standing.must_close(row["strategy_id"], row["position"]),
+    }
+
+
+def _order(row: Row) -> dict[str, Any]:
+    kept = ("ref", "ibkr_order_id", "action", "quantity", "filled", "purpose", "reason", "state", "attempt", "message")
+    prices = {"limit_price": row["limit_price"], "stop_price": row["stop_price"]}
+    return {"bot": row["strategy_id"], **{name: row[name] for name in kept}, **prices}
+
+
+def _lines(document: dict[str, Any]) -> list[str]:
+    when = f"as of {document['as_of']} New York" if document["as_of"] else "nothing is recorded yet"
+    lines = [
+        *([f" {document['mark']}"] if document["mark"] else []),
+        f" {document['engine']}, trading {document['trading']}, {when}"
+        f"   today {signed(document['realized_today'])} realised, {signed(document['open_today'])} open"
+        f"{provisional_text(document['commissions_owed'])}",
+        *([f" {document['connection']}"] if document["connection"] else []),
+        *(f" {one['words']}" for one in document["delayed_data"]),
+        "",
+        *(_position_lines(document["positions"]) or [" nothing is open"]),
+    ]
+    if document["orders"]:
+        lines += ["", *_order_lines(document["orders"])]
+    lines += kept_out(document["reason"], document["paused"])
+    lines += [
+        f" {one['bot']} {one['structure']}: {TO_BE_CLOSED}" for one in document["positions"] if one["to_be_closed"]
+    ]
+    lines += [
+        f" on hold: {one['bot']} {one['structure']}: {one['on_hold']}"
+        for one in document["positions"]
+        if one["on_hold"]
+    ]
+    lines += [
+        f" unprotected: {one['bot']} {one['structure']}: {one['unprotected']}"
+        for one in document["positions"]
+        if one["unprotected"]
+    ]
+    lines += [f" {one['bot']} {one['position']}: {one['left']}" for one in document["errors"]]
+    lines += [f" {line}" for line in kept_lines([ExitKept(**one) for one in document["exits"]], is_named=True)]
+    lines += [f" {one['bot']} {one['words']}" for one in document["growing"]]
+    lines += [f" halted: {halt['bot']}: {halt['reason']}" for halt in document["halts"]]
+    if reload := document["reload"]:
+        words = "reload refused: " if reload["what"] == "refused" else "reload waits for "
+        lines.append(f" {words}{reload['reason'].splitlines()[0]}")
+    if count := document["alarms_today"]:
+        lines.append(f" {count} alarm{'s' if count != 1 else ''} on {document['date']}")
+    return [*lines, "", f" store {document['store']}"]
+
+
+def _position_lines(positions: Sequence[dict[str, Any]]) -> list[str]:
+    if not positions:
+        return []
+    head = (
+        "bot",
+        "position",
+        "state",
+        "since",
+        "entry",
+        "mark",
+        "at",
+        "P/L",
+        "protection at the broker",
+        "resting target",
+    )
+    rows = [
+        (
+            one["bot"],
+            one["structure"],
+            one["state"],
+            (one["entry_time"] or "-")[:16],
+            price(one["entry_price"]),
+            price(one["mark"]),
+            str(one["mark_time"] or "-")[11:16] or "-",
+            signed(one["unrealized_pnl"]),
+            ", ".join(_resting(order) for order in one["protection"]) or "none",
+            ", ".join(_resting(order) for order in one["resting_targets"]) or "none",
+        )
+        for one in positions
+    ]
+    right, going = frozenset((4, 5, 7)), (3, 6, 5, 4, 2)
+    return table([head, *rows], terminal_width(), going, right=right, whole="--format json")
+
+
+def _resting(order: dict[str, Any]) -> str:
+    at = order["limit_price"] if order["purpose"] == _TARGET else order["stop_price"]
+    doubt = "" if order["state"] == "working" else f" ({order['state']})"
+    return f"{order['reason']} {price(at)}{doubt}"
+
+
+def _order_lines(orders: Sequence[dict[str, Any]]) -> list[str]:
+    head = ("bot", "order", "state", "filled", "limit", "try")
+    rows = [
+        (
+            one["bot"],
+            f"{one['action'].lower()} {one['reason']}",
+            one["state"],
+            f"{one['filled']} of {one['quantity']}",
+            price(one["limit_price"]),
+            str(one["attempt"]),
+        )
+        for one in orders
+    ]
+    return aligned([head, *rows], right=frozenset((4, 5)))

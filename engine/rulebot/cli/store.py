@@ -1,0 +1,249 @@
+"""`rulebot store`: audit what is recorded, back it up, put a backup in place, write files, tie it to a statement."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rulebot.cli.clock import DAY
+from rulebot.cli.numbers import Whole
+from rulebot.cli.say import say
+from rulebot.cli.stores import STORE, print_json, reads_store
+from rulebot.model.counted import counted
+from rulebot.model.errors import MisuseError
+from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.store.latest import chosen_store, run_store
+from rulebot.store.place import Place, shown_path
+from rulebot.store.queries import StoreReader
+
+if TYPE_CHECKING:
+    from rulebot.run.audit.audit import Verdict
+
+MOST = 100_000
+"""Dollars that nothing a fill says can come to."""
+EXPORTED = ("trades", "orders", "fills", "position_snapshots", "daily_summary")
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_named_store = click.option(
+    "--store", "named", type=STORE, metavar="STORE", help="The store meant (default: the last run's)."
+)
+
+
+def _price(_: click.Context, parameter: click.Parameter, value: str | None) -> Decimal | None:
+    """Return dollars and cents, exactly as typed."""
+    try:
+        found = None if value is None else Decimal(value)
+    except ArithmeticError:
+        found = Decimal(-1)
+    if found is not None and not (found.is_finite() and 0 <= found < MOST):
+        raise click.BadParameter(f"'{value}' is no price", param=parameter)
+    return found
+
+
+@click.group("store", short_help="audit, back up, restore, export and tie what was recorded")
+def store() -> None:
+    """Audit a store, back it up, restore it, export its tables, tie it to the broker's statement."""
+
+
+@store.command("audit", short_help="Check what must always be true.")
+@reads_store
+@click.pass_context
+def audit(ctx: click.Context, store: Place | None, form: str) -> None:
+    """Check that everything that must always be true was true; exit code 1 and the places where it was not."""
+    from rulebot.run.audit.audit import audit_store
+
+    path = chosen_store(store)
+    found = audit_store(path)
+    if form == "json":
+        holds = all(each.holds for each in found)
+        verdicts = [_document(each) for each in found]
+        is_compared = all(not each.unjudged for each in found)
+        print_json({"store": shown_path(path), "holds": holds, "tables_compared": is_compared, "invariants": verdicts})
+    else:
+        for line in _lines(found):
+            say(line)
+        say(f"\n store {shown_path(path)}")
+    ctx.exit(0 if all(each.holds for each in found) else 1)
+
+
+@store.command("backup", short_help="Copy the store, proved sound.")
+@click.argument("file", type=_FILE)
+@_named_store
+def back_up_store(file: Path, named: Place | None) -> None:
+    """Write a copy of the store to FILE, also while an engine runs; it is opened and its hash chain checked."""
+    from rulebot.store.upkeep import back_up
+
+    path = run_store(named)
+    sound = back_up(path, file)
+    say(f"{shown_path(file)}: {sound.records} records of {shown_path(path)}, the chain is whole")
+
+
+@store.command("restore", short_help="Put a backup in place.")
+@click.argument("file", type=_FILE)
+@_named_store
+def restore_store(file: Path, named: Place | None) -> None:
+    """Put the backup FILE in the store's place; the present store is kept under another name.
+
+    Refused while an engine runs on it, or when the backup is not sound. What was traded since the backup is not in it:
+    engines enter nothing until 'rulebot resume', and exits go on.
+    """
+    from rulebot.store.upkeep import restore
+
+    path = run_store(named)
+    done = restore(file, path, datetime.now(UTC))
+    last = (
+        ""
+        if done.sound.last is None
+        else f", the last of {done.sound.last.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S} New York"
+    )
+    say(f"{shown_path(path)} is restored: {done.sound.records} records{last}")
+    if done.kept is not None:
+        say(f"what was there before is kept as {shown_path(done.kept)}")
+    say("what was traded since is not in it: compare it with the account; nothing is entered until 'rulebot resume'")
+
+
+@store.command("rebuild", short_help="Make the tables anew from the journal.")
+@_named_store
+def rebuild_store(named: Place | None) -> None:
+    """Make all tables that people read anew from the journal, which is not changed.
+
+    A store of another version of rulebot then shows what this version makes of it, as after the next start. Refused
+    while an engine runs on it.
+    """
+    from contextlib import closing
+
+    from rulebot.store.journal import SqlJournal
+    from rulebot.store.open import open_store
+
+    path = run_store(named)
+    with closing(SqlJournal(open_store(path))) as journal:
+        journal.rebuild()
+    say(f"{shown_path(path)}: its tables are made anew from the journal")
+
+
+@store.command("correct", short_help="Correct a fill that nobody told.")
+@click.argument("ref")
+@click.argument("price", callback=_price)
+@click.option("--leg", default="", help="Which leg, when several are meant.")
+@click.option("--commission", callback=_price, help="Dollars of commission that the statement shows beside the price.")
+@click.option(
+    "--contracts",
+    type=Whole(1),
+    help="How many were traded before an expiry (default: all of it).",
+)
+@click.option(
+    "--day",
+    type=DAY,
+    metavar="DAY",
+    help="The day of a trade before the expiry (default: that of a day order, else the option's last one).",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be recorded, and record nothing.")
+@_named_store
+def correct_fill(
+    ref: str,
+    price: Decimal,
+    leg: str,
+    commission: Decimal | None,
+    contracts: int | None,
+    day: date | None,
+    dry_run: bool,
+    named: Place | None,
+) -> None:
+    """Give the fill of order REF, which nobody told, the PRICE (a share) that the account's statement shows.
+
+    REF is a position where somebody else has closed it, or the id of an execution where that went part by part. Three
+    kinds of fills can be corrected, while no engine runs on the store: one that was taken up from the account; one
+    before an expiry that was never told, so that the option is booked as expired, settled, assigned or exercised: the
+    trade takes the place of that; and one of what a position on hold holds by the books, and the account no more.
+    Nothing that was recorded before is changed.
+    """
+    from rulebot.run.correct import correct
+
+    at, place = datetime.now(UTC), run_store(named)
+    said = correct(
+        place, ref, price, leg=leg, commission=commission, contracts=contracts, on=day, at=at, dry_run=dry_run
+    )
+    say(said)
+
+
+@store.command("export", short_help="Write tables as CSV, JSON or Parquet.")
+@click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where to.")
+@_named_store
+@click.option("--format", "form", type=click.Choice(["csv", "json", "parquet"]), default="csv", help="Kind of files.")
+def export(folder: Path, named: Place | None, form: str) -> None:
+    """Write trades, orders, fills, snapshots and daily sums into FOLDER, one file each, all of one instant.
+
+    With them go three sheets for an accountant: executions, settlements and tax lots (docs/export.md).
+    """
+    from rulebot.store.export import export_sheets
+
+    with StoreReader(chosen_store(named)) as reader:
+        pretended = reader.run().pretended
+    if pretended:
+        say(f"{pretended}: none of it belongs into an account's books", err=True)
+    for path, count in export_sheets(chosen_store(named), folder, EXPORTED, form):
+        say(f"{shown_path(path)}: {counted(count, 'row')}")
+
+
+@store.command("tie", short_help="Compare with the broker's statement, to the cent.")
+@click.argument("statement", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FLEX.xml")
+@reads_store
+@click.pass_context
+def tie_store(ctx: click.Context, statement: Path, store: Place | None, form: str) -> None:
+    """Compare executions, commissions and expiries with an Activity Flex Query of the account, in XML.
+
+    Says what differs or is missing on either side, and what in the account is not ours. docs/export.md has the fields
+    that the query needs. Exit code: 0 when all ties to the cent, 1 when something does not.
+    """
+    from rulebot.cli.tie_text import tie_document, tie_lines
+    from rulebot.run.tie.check import tie_file
+
+    path = run_store(store)
+    with StoreReader(path) as reader:
+        if reader.run().mark:
+            raise MisuseError(f"{shown_path(path)} was only observed: no statement has any of it")
+    found = tie_file(path, statement)
+    if form == "json":
+        print_json({"store": shown_path(path), "statement": shown_path(statement), **tie_document(found)})
+    else:
+        for line in tie_lines(found):
+            say(line)
+        say(f"\n store {shown_path(path)}")
+    ctx.exit(0 if found.ties else 1)
+
+
+def _document(verdict: "Verdict") -> dict[str, Any]:
+    first = [
+        {"seq": each.seq, "at": None if each.at is None else each.at.isoformat(), "text": each.text}
+        for each in verdict.first
+    ]
+    return {
+        "number": verdict.number,
+        "invariant": verdict.says,
+        "holds": verdict.holds if verdict.is_judged else None,
+        "unjudged": verdict.unjudged,
+        "violations": verdict.count,
+        "first": first,
+    }
+
+
+def _lines(found: Iterable["Verdict"]) -> list[str]:
+    lines = []
+    for each in found:
+        word = "BROKEN" if not each.holds else "holds " if each.is_judged else "not judged"
+        lines.append(f" {each.number:>2}  {word}  {each.says}")
+        lines += [f"     {each.unjudged}"] * bool(each.unjudged)
+        lines += [f"     {_place(one.seq, one.at)}{one.text}" for one in each.first]
+        if each.count > len(each.first):
+            lines.append(f"     and {each.count - len(each.first)} more")
+    return lines
+
+
+def _place(seq: int, at: Any) -> str:
+    """Return where an offence stands: the record's number, and when it was."""
+    if not seq:
+        return ""
+    return f"number {seq}: " if at is None else f"number {seq}, {at:%Y-%m-%d %H:%M:%S} UTC: "

@@ -1,0 +1,195 @@
+"""What `rulebot top` draws: a picture of a store as the lines of a screen, of just its width and height."""
+
+from collections.abc import Iterable, Sequence
+from textwrap import wrap
+
+from rich.text import Text
+
+from rulebot.cli.glance_text import cut, wrapped
+from rulebot.cli.top_keys import KEYS, Focus, Row, rows_of
+from rulebot.cli.top_tables import alarm_lines, bot_table, order_lines, position_table
+from rulebot.model.money import dollars
+from rulebot.model.values import dataclass
+from rulebot.run.columns import signed
+from rulebot.web.picture import Picture, Told
+
+_LONG_FOOT = (
+    "jk choose  p pause  r resume  e enter  c close  C close all  s stop  S start  a acknowledge  ? help  q quit"
+)
+_FOOT = "jk choose p pause r resume e enter c close C close all s stop S start ? q quit"
+_SHORT_FOOT = "? help  q quit"
+_DETAIL = 3
+"""Lines about what is chosen, where there is room."""
+_HELP = (
+    "What acts says what it will do, and asks: y does it. It is left for the engine, which alone acts. Positions are "
+    "as of their last snapshot, conditions as of the last change of their verdict."
+)
+_ROOMY = 18
+"""Lines of a screen from which there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was last read. alarms: newest first; waiting: alerts to be acknowledged, newest: the number of the last;
+    fault: why it is old, if it is.
+    """
+
+    picture: Picture
+    alarms: tuple[Told, ...] = ()
+    waiting: int = 0
+    newest: int = 0
+    store: str = ""
+    fault: str = ""
+
+
+def top_lines(seen: Seen, focus: Focus, width: int, height: int) -> list[Text]:
+    """Return `height` lines at the most, none wider than `width`."""
+    head = _head(seen, width)
+    foot = _below(seen, focus, width, height)
+    room = max(height - len(head) - len(foot), 1)
+    body, at = _help(width) if focus.is_helping else _body(seen, focus, width)
+    is_last = focus.is_helping or focus.chosen == next(reversed(rows_of(seen.picture)), None)
+    body = _scrolled(body, at, is_last, room)
+    lines = [*head, *body, *(Text("") for _ in range(room - len(body))), *foot]
+    return [cut(line, width) for line in lines[-height:]]
+
+
+# ---------------------------------------------------------------- above and below
+
+
+def _head(seen: Seen, width: int) -> list[Text]:
+    picture = seen.picture
+    amounts = (("net", picture.net_liquidation), ("buying power", picture.buying_power))
+    money = [Text(f"{name} ${amount:,.0f}") for name, amount in amounts if amount is not None]
+    levels = [Text(f"{name} {level:.2f}") for name, level in picture.levels if level is not None]
+    done = [_money("realised", picture.realized), _money("open", picture.unrealized)]
+    lines = [
+        _spread(_states(picture), _money("today", picture.today), width),
+        _spread([*done, *levels, *money, Text(picture.account)], Text(""), width),
+    ]
+    if seen.fault:
+        lines.append(Text(f" this is old, and read again soon: {seen.fault}", style="bold red"))
+    elif picture.notice:
+        lines.append(Text(f" {picture.notice}", style="bold yellow"))
+    if picture.figures:
+        lines.append(Text(f" {picture.figures}", style="bold yellow"))
+    if seen.waiting:
+        alerts = "1 grave alert is" if seen.waiting == 1 else f"{seen.waiting} grave alerts are"
+        lines.append(Text(f" {alerts} to be acknowledged: a", style="bold red"))
+    return [*lines, Text("")]
+
+
+def _states(picture: Picture) -> list[Text]:
+    """Return when, whether an engine runs and trades, and with what money, the gravest first."""
+    clock = Text(picture.clock)
+    engine = Text(picture.engine, style="green" if picture.engine == "running" else "yellow")
+    trading = Text("trading ").append(picture.trading, style="green" if picture.trading == "active" else "bold yellow")
+    if picture.mark:
+        return [clock, Text("OBSERVED, NOTHING IS SENT", style="bold black on yellow"), engine, trading]
+    if picture.mode == "live" and not picture.is_simulated:
+        return [clock, Text("LIVE: REAL MONEY", style="bold white on red"), engine, trading]
+    return [clock, engine, trading, Text(f"{'simulated ' if picture.is_simulated else ''}{picture.mode}")]
+
+
+def _spread(parts: Sequence[Text], end: Text, width: int) -> Text:
+    """Return the parts for which there is room, the first ones first, and something at the right end."""
+    line = Text("")
+    for part in parts:
+        if part.plain and len(line) + len(part) + len(end) + 5 <= width:
+            line = line + Text("  " if len(line) else " ") + part
+    return line + Text(" " * max(width - 1 - len(line) - len(end), 1)) + end
+
+
+def _money(name: str, amount: float | None) -> Text:
+    style = "" if not amount else "green" if amount > 0 else "red"
+    return Text(f"{name} ").append(signed(amount), style=style)
+
+
+def _below(seen: Seen, focus: Focus, width: int, height: int) -> list[Text]:
+    """Return what is chosen in full, and the keys or a question: always as many lines, so that nothing moves."""
+    foot = _foot(focus, width)
+    if height < _ROOMY or focus.is_helping:
+        return foot
+    words = _chosen_words(seen.picture, focus.chosen)
+    room = max(_DETAIL + 1 - len(foot), 0)
+    lines = [Text(f" {line}", style="dim") for line in wrapped(words, width - 2)[:room]] if words else []
+    name = f"── {seen.store} "
+    rule = Text(name + "─" * max(width - len(name), 0), style="dim")
+    return [rule, *lines, *(Text("") for _ in range(room - len(lines))), *foot]
+
+
+def _chosen_words(picture: Picture, chosen: Row | None) -> str:
+    if chosen is None:
+        return ""
+    position = next((each for each in picture.positions if each.id == chosen.position), None)
+    if position is None:
+        bot = next((each for each in picture.bots if each.bot == chosen.bot), None)
+        return "" if bot is None or not bot.waits else f"{bot.bot}: {bot.waits}"
+    worst = "not bounded" if position.max_loss is None else dollars(position.max_loss)
+    made = f"at target {signed(position.at_target)}, at stop {signed(position.at_stop)}, max loss {worst}"
+    return "; ".join(filter(None, (f"{position.bot}, since {position.since}: {made}", position.exits)))
+
+
+def _foot(focus: Focus, width: int) -> list[Text]:
+    if focus.question is not None:
+        asked = f"{focus.question.title}? {focus.question.words} y/n"
+        return [Text(f" {line}", style="bold yellow") for line in _all_of(asked, width - 2)]
+    if focus.said:
+        return [Text(f" {line}", style="yellow") for line in _all_of(focus.said, width - 2)]
+    fitting = next((foot for foot in (_LONG_FOOT, _FOOT) if len(foot) + 2 <= width), _SHORT_FOOT)
+    return [Text(f" {fitting}", style="dim")]
+
+
+def _all_of(text: str, width: int) -> list[str]:
+    """Return a text in lines, all of it: nobody says yes to half a sentence."""
+    return wrap(text, max(width, 20), break_on_hyphens=False)
+
+
+# ---------------------------------------------------------------- between
+
+
+def _body(seen: Seen, focus: Focus, width: int) -> tuple[list[Text], int]:
+    """Return every line between head and foot, and the number of the one that is chosen."""
+    picture = seen.picture
+    lines: list[Text] = []
+    at = 0
+    for heading, rows in (bot_table(picture, width), position_table(picture, width)):
+        lines += [heading] if rows else []
+        for row, line in rows:
+            if row is not None and row == focus.chosen:
+                at = len(lines)
+                line = _marked(line, width)
+            lines.append(line)
+        lines += [Text("")] if rows else []
+    if not picture.positions:
+        lines += [Text(" nothing is open", style="dim"), Text("")]
+    lines += _section(order_lines(picture.orders))
+    lines += _section(alarm_lines(seen.alarms, width))
+    return lines[:-1], at
+
+
+def _section(lines: Sequence[Text]) -> Iterable[Text]:
+    return [*lines, Text("")] if lines else []
+
+
+def _marked(line: Text, width: int) -> Text:
+    marked = Text(">") + line[1:] + Text(" " * max(width - len(line), 0))
+    marked.stylize("reverse")
+    return marked
+
+
+def _scrolled(lines: list[Text], at: int, is_last: bool, room: int) -> list[Text]:
+    """Return as many lines as there is room for: the chosen one, what stands above it, and at the last one the end."""
+    if len(lines) <= room:
+        return lines
+    kept = max(room - 1, 1)
+    first = max(at - kept + 2, 0) if not is_last else min(len(lines) - kept, at)
+    first = min(first, len(lines) - kept)
+    words = f" {len(lines) - kept} more lines" + ("" if is_last else ": G leads to the last")
+    return [*lines[first : first + kept], Text(words, style="dim")][:room]
+
+
+def _help(width: int) -> tuple[list[Text], int]:
+    longest = max(len(key) for key, _ in KEYS)
+    lines = [Text(f" {key.ljust(longest)}  ").append(what, style="dim") for key, what in KEYS]
+    return [*lines, Text(""), *(Text(f" {line}") for line in wrap(_HELP, width - 2))], 0

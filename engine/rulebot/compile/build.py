@@ -1,0 +1,320 @@
+"""The front door: a Spec to a Plan, with every problem of its meaning, in the order of the file."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal, InvalidOperation
+
+from rulebot.compile.alone import alone_problems
+from rulebot.compile.apart import apart_problems, exits_in_groups, in_groups, unbound_limits
+from rulebot.compile.clock_exits import late_problems
+from rulebot.compile.condition import rules_of
+from rulebot.compile.edges import edges_read
+from rulebot.compile.expression import number_of_name
+from rulebot.compile.leaving import basis_problems, closing_problems, direction_of, ending_problems, exit_plans
+from rulebot.compile.lifecycle import LIFECYCLE, sound
+from rulebot.compile.lint.lint import lint, unaccepted
+from rulebot.compile.lint.look import Outside
+from rulebot.compile.lint.neighbours import in_each_others_way
+from rulebot.compile.measures.measure import Place
+from rulebot.compile.orders import order_problems
+from rulebot.compile.overwriting import overwrite_problems
+from rulebot.compile.plan import Choice, DayBounds, ExitPlan, Needs, Plan, RiskPlan, RollPlan, Rule
+from rulebot.compile.problem import Fault, Problem
+from rulebot.compile.protection import protect_plan, protection_problems
+from rulebot.compile.reads import needs_of, needs_together
+from rulebot.compile.rolling import roll_problems
+from rulebot.compile.scope import scope_of, scope_of_let
+from rulebot.compile.size import growth_problems, size_problems
+from rulebot.compile.structure import leg_plans, leg_problems
+from rulebot.compile.timing import entry_plan, entry_problems
+from rulebot.compile.universe import halt_problems, member, universe_problems, with_members
+from rulebot.compile.variants import Variant, before_the_choice, choice_problems, read_for, told, variants
+from rulebot.spec.diagnostic import Diagnostic, Span, in_file_order
+from rulebot.spec.load import Loaded
+from rulebot.spec.nouns.condition import Amount, Unit
+from rulebot.spec.scalar import amount
+from rulebot.spec.source import Source
+from rulebot.spec.spec import Risk, Spec
+
+Check = Callable[[Spec], Iterator[Problem]]
+
+
+def build_plan(
+    spec: Spec, source: Source | None = None, *, with_warnings: bool = True
+) -> tuple[Plan | None, list[Diagnostic]]:
+    """Return the plan of a spec, or None when it has errors; and all its problems, warnings included.
+
+    `source` gives the problems their place; without it they stand at the top of an empty text.
+    """
+    plan, problems = compiled(spec) if with_warnings else _whole(spec)
+    place = source or Source(file=f"{spec.name}.yaml", text="")
+    return plan, _diagnostics(problems, place)
+
+
+def check(loaded: Loaded, outside: Outside | None = None) -> list[Diagnostic]:
+    """Return the problems of meaning of a document, for `validate`: nothing for one that could not be read.
+
+    outside: the day and what is known on it; None leaves out the warnings that depend on it.
+    """
+    if loaded.spec is None:
+        return []
+    seen = frozenset(found.code for found in loaded.diagnostics)
+    problems = compiled(loaded.spec, seen, outside)[1]
+    return _diagnostics(problems, loaded.source)
+
+
+def check_together(loaded: Sequence[Loaded]) -> list[list[Diagnostic]]:
+    """Return for each of some documents where its bot and another of them stand in each other's way."""
+    found: list[list[Diagnostic]] = [[] for _ in loaded]
+    bots = [(number, each.spec) for number, each in enumerate(loaded) if each.spec is not None]
+    for at, problem in in_each_others_way([spec for _, spec in bots]):
+        number, spec = bots[at]
+        if problem.code not in spec.accept:
+            found[number].append(diagnosed(problem, loaded[number].source))
+    return found
+
+
+def compiled(
+    spec: Spec, elsewhere: frozenset[str] = frozenset(), outside: Outside | None = None
+) -> tuple[Plan | None, list[Problem]]:
+    """Return the plan, or None, and every problem. `elsewhere` are codes of warnings the reader already gave.
+
+    A spec with errors gets no warnings: they would be about a bot that there is not.
+    """
+    plan, errors = _whole(spec)
+    if plan is None:
+        return None, errors
+    structures = (replace(each, members=plan.members) for each in plan.structures())
+    plain = zip(variants(spec), structures, strict=True)
+    found = told([(variant, list(lint(variant.spec, each, outside))) for variant, each in plain])
+    if any(not problem.is_warning for problem in found):
+        return None, [problem for problem in found if not problem.is_warning]
+    return plan, unaccepted(spec, found, elsewhere)
+
+
+def _whole(spec: Spec) -> tuple[Plan | None, list[Problem]]:
+    """Return the plan of a bot, or None and its errors; what is wrong for several symbols is told of the first."""
+    if spec.universe is None:
+        return _choosing(spec)
+    values = values_of(spec)
+    members, errors = [], list(universe_problems(spec))
+    for plain in (read_for(spec, symbol) for symbol in spec.universe.symbols):
+        plan, found = _choosing(plain)
+        one, more = (None, []) if plan is None else member(plain, plan, values)
+        errors += [*found, *more, *(() if plan is None else halt_problems(plain, plan))]
+        if one is not None:
+            members.append(one)
+    if errors:
+        places = {(problem.code, problem.path, problem.columns): problem for problem in reversed(errors)}
+        return None, list(reversed(places.values()))
+    return with_members(spec, tuple(members), values), []
+
+
+def _choosing(spec: Spec) -> tuple[Plan | None, list[Problem]]:
+    """Return the plan of a bot on one underlying, or None and its errors; with `choose` that of all alternatives."""
+    found = [(variant, *_compiled(variant.spec)) for variant in variants(spec)]
+    head, errors = _compiled(before_the_choice(spec)) if spec.legs.choose else (found[0][1], [])
+    problems = list(choice_problems(spec))
+    problems += told(
+        [*((variant, errors) for variant, _, errors in found), *([(Variant(spec), errors)] if errors else [])]
+    )
+    if problems or head is None or not spec.legs.choose:
+        return (None if problems else head), problems
+    asked = len(spec.entry.when)
+    choices = tuple(
+        Choice(name=variant.alternative.name, when=plan.entry.when[asked:], plan=plan)
+        for variant, plan, _ in found
+        if variant.alternative is not None and plan is not None
+    )
+    needs = needs_together((head.needs, *(each.plan.needs for each in choices)))
+    return replace(head, choices=choices, needs=needs), []
+
+
+def _compiled(spec: Spec) -> tuple[Plan | None, list[Problem]]:
+    """Return the plan of a plain spec, or None and its errors."""
+    problems = [problem for found in CHECKS for problem in found(spec)]
+    values = values_of(spec)
+    lists = (
+        rules_of(spec.entry.when, scope_of(spec, Place.FILTER, values)),
+        rules_of(spec.legs.require, scope_of(spec, Place.REQUIRE, values)),
+        rules_of(spec.risk.halt_when, scope_of(spec, Place.HALT, values)),
+        rules_of(spec.risk.require, scope_of(spec, Place.RISK, values)),
+    )
+    exits, found = exit_plans(spec, scope_of(spec, Place.EXIT, values))
+    problems += [problem for _, of_list in lists for problem in of_list] + found
+    if problems:
+        return None, problems
+    when, require, halt_when, limits = (rules for rules, _ in lists)
+    plan = _plan(spec, when, require, halt_when, limits, exits)
+    problems = [*apart_problems(spec, plan.legs, plan.exits), *unbound_limits(spec, plan.legs)]
+    return (None if problems else plan), problems
+
+
+def values_of(spec: Spec) -> Mapping[str, Amount]:
+    """Return the parameters that are numbers, by name, for `expr:`."""
+    read = {parameter.name: _number(parameter.text) for parameter in spec.parameters}
+    return {name: value for name, value in read.items() if value is not None and value.of is None}
+
+
+def _number(text: str) -> Amount | None:
+    bare = text.strip().strip("\"'")
+    try:
+        number = Decimal(bare)
+    except InvalidOperation:
+        return amount(bare)
+    return Amount(number, Unit.NUMBER) if number.is_finite() else None
+
+
+def _let_problems(spec: Spec) -> Iterator[Problem]:
+    """A let that no rule uses is still checked, as if it stood where its measure may."""
+    for let in spec.lets:
+        try:
+            number_of_name(let.name, scope_of_let(spec, let, values_of(spec)), let.path)
+        except Fault as fault:
+            where = (*let.path, let.measure) if fault.problem.path == let.path and let.measure else fault.problem.path
+            yield fault.problem._replace(path=where, columns=None)
+
+
+def _risk_problems(spec: Spec) -> Iterator[Problem]:
+    if spec.quantity < 1:
+        yield Problem("RB250", ("quantity",), f"a quantity is at least 1, is {spec.quantity}")
+    risk = spec.risk
+    days = (("daily_loss", risk.daily_loss), ("daily_profit", risk.daily_profit))
+    for name, given in (("r", risk.r), ("max_loss_per_trade", risk.max_loss_per_trade), *days):
+        value = given.value if isinstance(given, Amount) else given
+        if value is not None and value <= 0:
+            yield Problem("RB250", (*risk.path, name), f"'{name}' is written positive, is {value:f}")
+    for name, given in days:
+        if isinstance(given, Amount) and _unit_of(given, risk) is None:
+            unit = "r" if given.unit is Unit.R else "max_loss_per_trade"
+            message = f"'{name}' is a multiple of '{unit}', which is not given"
+            yield Problem("RB250", (*risk.path, name), message, "give it, or write dollars")
+    if risk.at_daily_loss and risk.daily_loss is None:
+        message = "'at_daily_loss' says what a loss of the day does, and 'daily_loss' is not given"
+        yield Problem("RB250", (*risk.path, "at_daily_loss"), message, "give 'daily_loss', or remove it", on_key=True)
+    if risk.r is not None and not any(isinstance(given, Amount) and given.unit is Unit.R for _, given in days):
+        help_text = "as in 'daily_loss: 3R', or remove it"
+        yield Problem("RB250", (*risk.path, "r"), "'r' is given, and no limit is in R", help_text, on_key=True)
+
+
+def _of_a_day(given: Decimal | Amount | None, risk: Risk) -> Decimal | None:
+    """Return in dollars what halts the bot for the day."""
+    if not isinstance(given, Amount):
+        return given
+    unit = _unit_of(given, risk)
+    return None if unit is None else given.value * unit
+
+
+def _unit_of(given: Amount, risk: Risk) -> Decimal | None:
+    """Return the dollars that a limit of the day is a multiple of, None while they are not given."""
+    return risk.r if given.unit is Unit.R else risk.max_loss_per_trade
+
+
+CHECKS: tuple[Check, ...] = (
+    _let_problems,
+    leg_problems,
+    entry_problems,
+    order_problems,
+    ending_problems,
+    closing_problems,
+    late_problems,
+    alone_problems,
+    basis_problems,
+    _risk_problems,
+    overwrite_problems,
+    size_problems,
+    growth_problems,
+    protection_problems,
+    roll_problems,
+)
+"""Every check of the whole spec; conditions are checked while they are compiled."""
+
+
+def _plan(
+    spec: Spec,
+    when: tuple[Rule, ...],
+    require: tuple[Rule, ...],
+    halt_when: tuple[Rule, ...],
+    limits: tuple[Rule, ...],
+    exits: tuple[ExitPlan, ...],
+) -> Plan:
+    legs = in_groups(leg_plans(spec), exits)
+    exits = exits_in_groups(exits, legs)
+    leaving = (rule for each in exits for rule in (each.rule, *each.armed_by) if rule is not None)
+    rules = (*when, *require, *halt_when, *limits, *leaving)
+    rolls = [each.roll for each in exits if each.roll is not None]
+    needs = needs_of(rules, legs, spec.legs.nearest, edges_read(legs))
+    return Plan(
+        name=spec.name,
+        digest=spec.digest,
+        parameters=tuple(parameter.name for parameter in spec.parameters),
+        underlyings=spec.underlyings,
+        quantity=spec.quantity,
+        size=spec.size,
+        opens_for=direction_of(spec),
+        entry=entry_plan(spec, when),
+        expiry=spec.legs.nearest,
+        legs=legs,
+        require=require,
+        if_held=spec.legs.if_held,
+        order=spec.order,
+        exits=exits,
+        risk=RiskPlan(
+            max_loss_per_trade=spec.risk.max_loss_per_trade,
+            day=DayBounds(
+                loss=_of_a_day(spec.risk.daily_loss, spec.risk),
+                profit=_of_a_day(spec.risk.daily_profit, spec.risk),
+                closes=spec.risk.at_daily_loss,
+            ),
+            require=limits,
+            halt_when=halt_when,
+            undefined_risk=spec.risk.undefined_risk,
+            delayed_data=spec.risk.delayed_data,
+            protect=protect_plan(spec),
+            max_unprotected=spec.risk.max_unprotected,
+        ),
+        lifecycle=sound(LIFECYCLE),
+        needs=needs_together((needs, *map(_needs_of_roll, rolls))) if rolls else needs,
+        overwrite=spec.overwrite,
+        growth=spec.growth,
+    )
+
+
+def _needs_of_roll(roll: RollPlan) -> Needs:
+    """Return the data that a roll needs beside the rest; of the expiry that is held there is a listing anyway."""
+    found = needs_of(roll.require, roll.legs, roll.legs[0].expiry, edges_read(roll.legs))
+    return found if roll.is_moved else replace(found, chains=())
+
+
+# ---------------------------------------------------------------- places
+
+
+_OF_NO_USE = ("RB300", "RB302")
+
+
+def _diagnostics(problems: Iterable[Problem], source: Source) -> list[Diagnostic]:
+    """Return the problems with their places; what is inherited need not be of use here: an `accept`, a let."""
+    own = (one for one in problems if one.code not in _OF_NO_USE or not source.span(one.path, key=True).above)
+    return list(in_file_order(diagnosed(problem, source) for problem in own))
+
+
+def diagnosed(problem: Problem, source: Source) -> Diagnostic:
+    """Return a problem with its place in the text."""
+    severity = "warning" if problem.is_warning else "error"
+    span = source.span(problem.path, key=problem.on_key)
+    if problem.columns is not None:
+        span = _inside(span, problem.columns, source.written(problem.path))
+    return source.diagnostic_at(problem.code, span, problem.message, problem.help or None, severity)
+
+
+def _inside(span: Span, columns: tuple[int, int], written: str) -> Span:
+    """Return the columns of a scalar's text as columns of the line: a quoted text begins one later.
+
+    A text in a block or over several lines, or with escapes, keeps the place of the whole scalar.
+    """
+    quoted = written[:1] in ("'", '"')
+    inner = written[1:-1] if quoted else written
+    if written[:1] in ("|", ">") or columns[1] > len(inner) or "\\" in inner or "''" in inner:
+        return span
+    start = span.col + columns[0] + quoted
+    return Span(span.line, start, start + columns[1] - columns[0], span.above)

@@ -1,0 +1,220 @@
+"""One comparison as a subject and the numbers it lets through, however it was written.
+
+`vix: {below: 12}`, `not: {vix: {at_least: 12}}` and `expr: 12 > vix` say the same of one subject. So do a cost and a
+profit: bought back at 2x the credit is a loss of 100%. What cannot be said so is a subject of its own, true or false.
+"""
+
+from collections.abc import Hashable, Mapping
+from math import inf
+from typing import NamedTuple
+
+from rulebot.compile.lint.ranges import ALL, NONE, TRUE, Range, compared, divided, meet, shifted, stretch
+from rulebot.compile.plan import Arithmetic, Call, Compare, Constant, Holds, Number, Op, Quantity, Text
+from rulebot.model.session import DayTime, Session
+from rulebot.model.values import dataclass
+
+_FLIPPED = {Op.ABOVE: Op.BELOW, Op.AT_LEAST: Op.AT_MOST, Op.BELOW: Op.ABOVE, Op.AT_MOST: Op.AT_LEAST}
+_NUMBERS: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    "session": {"full": (0.0, 0.0), "half": (1.0, 1.0)},
+    "trend": {"up": (0.0, 0.0), "down": (1.0, 1.0), "neutral": (2.0, 2.0)},
+    "opening_range": {"above": (1.0, 1.0), "below": (2.0, 2.0), "inside": (3.0, 3.0), "formed": (1.0, 3.0)},
+    "bot": {"open": (0.0, 0.0), "flat": (1.0, 1.0)},
+}
+"""Words as numbers: those that exclude each other lie apart. Names of exits are not among them.
+
+Of `opening_range` 0 is one that still forms, of `bot` 2 is one that holds nothing and whose entry works.
+"""
+
+
+SIGNED = frozenset(
+    {
+        "vix_change",
+        "move",
+        "gap",
+        "skew",
+        "return_on_risk",
+        "put_call_imbalance",
+        "cost",
+        "value",
+        "profit",
+        "loss",
+        "give_back",
+    }
+    | {f"{whose}_{greek}" for whose in ("position", "net") for greek in ("delta", "gamma", "theta", "vega")}
+)
+"""Measures that are below 0 at times: of these twice as much may be less."""
+
+
+class Subject(NamedTuple):
+    """What a test is about: a measure, maybe as a multiple of another. `measure` is "" for what is only true or false.
+
+    The gain of a position is one subject for profit, loss, cost and value: "gain" is a part of the entry price, "gain
+    in dollars" and "gain in risk" (a part of the worst case) are subjects of their own. A "difference" is a measure
+    less a multiple of one that may be below 0.
+    """
+
+    measure: str
+    quantity: Quantity
+    arguments: Hashable = ()
+    of: Call | None = None
+
+
+Literal = tuple[Subject, Range]
+
+TIME = Subject("time", Quantity.SECONDS)
+"""Seconds since the open of the session."""
+KIND = Subject("session", Quantity.TEXT)
+_SETTLED = Subject("constant", Quantity.TRUTH)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How tests are read: on which session, and whether exits only ever close the whole position.
+
+    A part that was closed changes what `profit` is a part of, and leaves the credit as it was; then the two differ.
+    """
+
+    session: Session
+    is_whole: bool
+
+
+def literal(test: Compare | Holds, terms: Terms) -> Literal:
+    """Return the subject of a test, and where the subject is when the test is true."""
+    if isinstance(test, Holds):
+        return _held(test, terms)
+    if test.op is Op.IS and isinstance(test.right[0], Text) and isinstance(test.left, Call):
+        call, word = test.left, test.right[0].value
+        if (numbers := _NUMBERS.get(call.measure)) is None:
+            return Subject("", Quantity.TRUTH, test), TRUE
+        return Subject(call.measure, Quantity.TEXT, call.arguments), stretch(*numbers[word])
+    return _compared(test, terms) or (Subject("", Quantity.TRUTH, test), TRUE)
+
+
+# ---------------------------------------------------------------- true by itself
+
+
+def _held(test: Holds, terms: Terms) -> Literal:
+    call = test.call
+    arguments = dict(call.arguments)
+    match call.measure:
+        case "time" if isinstance(arguments["at"], DayTime):
+            return TIME, stretch(seconds_into(arguments["at"], terms.session), inf)
+        case "breach":
+            return _breach(arguments)
+        case "no_event" | "event":
+            found = TRUE if call.measure == "event" else stretch(0.0, 0.0)
+            return Subject("event", Quantity.TRUTH, call.arguments), found
+        case _:
+            return Subject("", Quantity.TRUTH, call), TRUE
+
+
+def seconds_into(at: DayTime, session: Session) -> float:
+    """Return a time of day as seconds since the open, as a time exit takes it: it moves with an early close."""
+    return (at.before_close(session) - session.open).total_seconds()
+
+
+def _breach(arguments: Mapping[str, object]) -> Literal:
+    """The points from spot to the nearest strike on its safe side, negative when spot is past it."""
+    subject = Subject("breach", Quantity.POINTS, (("of", arguments["of"]),))
+    if "spot_within" in arguments:
+        return subject, stretch(-inf, float(str(arguments["spot_within"])))
+    return subject, stretch(-inf, -float(str(arguments["spot_beyond"])), high_open=True)
+
+
+# ---------------------------------------------------------------- compared
+
+
+def _compared(test: Compare, terms: Terms) -> Literal | None:
+    left, right = linear(test.left), [linear(bound) for bound in test.right]
+    op = test.op
+    if (is_true := _settled(op, left, right)) is not None:
+        return _SETTLED, ALL if is_true else NONE
+    if left is not None and left[1] is None and len(right) == 1 and right[0] is not None:
+        left, right, flipped = right[0], [left], _FLIPPED.get(op)
+        if flipped is None:
+            return None
+        op = flipped
+    bounds = [found for found in right if found is not None]
+    if left is None or left[1] is None or not left[0] or len(bounds) < len(right) or (op is Op.BEYOND and left[0] < 0):
+        return None
+    if len({found[1] for found in bounds}) > 1:
+        return None
+    if bounds[0][1] is not None and bounds[0][1].measure in SIGNED:
+        return _difference(op, left, bounds)
+    passing = divided(compared(op, [number for number, _ in bounds]), left[0])
+    return _gain(Subject(left[1].measure, left[1].quantity, left[1].arguments, bounds[0][1]), passing, terms)
+
+
+def _settled(
+    op: Op, left: tuple[float, Call | None] | None, right: list[tuple[float, Call | None] | None]
+) -> bool | None:
+    """Return the answer of a test of constants, or of a measure with itself; None where it depends on the market."""
+    if left is None or any(found is None or found[1] != left[1] for found in right):
+        return None
+    numbers = [found[0] for found in right if found is not None]
+    if left[1] is None:
+        return bool(meet(stretch(left[0], left[0]), compared(op, numbers)))
+    if op is Op.BEYOND or any(number != left[0] for number in numbers):
+        return None
+    return bool(meet(stretch(0.0, 0.0), compared(op, [0.0 for _ in numbers])))
+
+
+def _difference(op: Op, left: tuple[float, Call | None], bounds: list[tuple[float, Call | None]]) -> Literal | None:
+    """What a test says of how far a measure is from a multiple that may turn: a larger one may be the lower of two."""
+    if len(bounds) > 1 or op is Op.BEYOND:
+        return None
+    return Subject("difference", Quantity.TRUTH, (*left, *bounds[0])), compared(op, [0.0])
+
+
+def linear(number: Number) -> tuple[float, Call | None] | None:
+    """Return a number as so many times a measure, or as a constant; None for anything else."""
+    match number:
+        case Constant(value):
+            return value, None
+        case Call():
+            return 1.0, number
+        case Arithmetic("neg", (one,)) if (found := linear(one)) is not None:
+            return -found[0], found[1]
+        case Arithmetic("*" | "/" as operator, (one, other)):
+            return _product(operator, linear(one), linear(other))
+        case _:
+            return None
+
+
+def _product(
+    operator: str, one: tuple[float, Call | None] | None, other: tuple[float, Call | None] | None
+) -> tuple[float, Call | None] | None:
+    if one is None or other is None:
+        return None
+    if operator == "/":
+        return (one[0] / other[0], one[1]) if other[1] is None and other[0] else None
+    if one[1] is not None and other[1] is not None:
+        return None
+    return one[0] * other[0], one[1] or other[1]
+
+
+# ---------------------------------------------------------------- profit, loss, cost and value are one
+
+
+def _gain(subject: Subject, passing: Range, terms: Terms) -> Literal:
+    arguments = dict(subject.arguments) if isinstance(subject.arguments, tuple) else {}
+    if subject.measure not in ("profit", "loss", "cost", "value") or arguments.keys() - {"at"}:
+        return subject, passing
+    at = subject.arguments
+    mirrored = subject.measure in ("loss", "value")
+    basis = subject.of.measure if subject.of is not None else ""
+    match subject.measure, subject.quantity, basis:
+        case "profit" | "loss", Quantity.FRACTION, "":
+            return Subject("gain", Quantity.FRACTION, at), shifted(passing, 0.0, mirrored=mirrored)
+        case "profit" | "loss", Quantity.DOLLARS, "":
+            return Subject("gain in dollars", Quantity.DOLLARS, at), shifted(passing, 0.0, mirrored=mirrored)
+        case "profit" | "loss", _, "max_risk":
+            return Subject("gain in risk", Quantity.FRACTION, at), shifted(passing, 0.0, mirrored=mirrored)
+        case "cost" | "value", _, "":
+            return Subject("cost", Quantity.PRICE, at), shifted(passing, 0.0, mirrored=mirrored)
+        case "cost", _, "credit" if terms.is_whole:
+            return Subject("gain", Quantity.FRACTION, at), shifted(passing, 1.0, mirrored=True)
+        case "value", _, "debit" if terms.is_whole:
+            return Subject("gain", Quantity.FRACTION, at), shifted(passing, -1.0)
+        case _:
+            return subject, passing

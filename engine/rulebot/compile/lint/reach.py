@@ -1,0 +1,423 @@
+"""What every subject can be at all: by its nature, by the structure, and by when the bot looks at it.
+
+A new measure needs its line in NATURE. A test fails when one is missing.
+"""
+
+from collections.abc import Mapping
+from math import inf
+from types import MappingProxyType
+
+from rulebot.compile.expiries import dte_range
+from rulebot.compile.lint.clauses import Reach, legs_of
+from rulebot.compile.lint.literals import KIND, TIME, Literal, Subject, Terms, literal
+from rulebot.compile.lint.ranges import (
+    ALL,
+    FALSE,
+    NOT_NEGATIVE,
+    POSITIVE,
+    TRUE,
+    TRUE_OR_FALSE,
+    Range,
+    meet,
+    stretch,
+)
+from rulebot.compile.lint.worth import COMMISSION, MULTIPLIER, NEAR, Worth, most_brought
+from rulebot.compile.plan import SINCE_ENTRY, AllOf, Compare, LegPlan, Plan, Quantity, Rule, Truth
+from rulebot.compile.structure import certain_direction
+from rulebot.compile.timing import end_of_day, outlives_its_day, windows_of
+from rulebot.model.contract import Right
+from rulebot.model.session import Session
+from rulebot.model.values import dataclass
+from rulebot.spec.nouns.legs import Bound, DteRule, Expiry, Round, Strike, StrikeBy
+from rulebot.spec.spec import Spec
+
+NATURE: Mapping[str, Range] = {
+    "spot": POSITIVE,
+    "vix": POSITIVE,
+    "vix9d": POSITIVE,
+    "vix1d": POSITIVE,
+    "vix3m": POSITIVE,
+    "vix_change": ALL,
+    "move": ALL,
+    "vix_spike": NOT_NEGATIVE,
+    "spx_spy_ratio": POSITIVE,
+    "gap": ALL,
+    "day_range": NOT_NEGATIVE,
+    "iv": POSITIVE,
+    "rv": NOT_NEGATIVE,
+    "iv_over_rv": POSITIVE,
+    "expected_move": POSITIVE,
+    "iv_rank": stretch(0.0, 100.0),
+    "iv_percentile": stretch(0.0, 100.0),
+    "volume": NOT_NEGATIVE,
+    "open_interest": NOT_NEGATIVE,
+    "put_call_volume": NOT_NEGATIVE,
+    "put_call_imbalance": stretch(-1.0, 1.0),
+    "option_volume": NOT_NEGATIVE,
+    "volume_rank": POSITIVE,
+    "skew": ALL,
+    "crowding": stretch(0.0, 100.0),
+    "model": stretch(0.0, 1.0),
+    "sma": POSITIVE,
+    "ema": POSITIVE,
+    "rsi": stretch(0.0, 100.0),
+    "adx": stretch(0.0, 100.0),
+    "vwap": POSITIVE,
+    "breadth": stretch(0.0, 1.0),
+    "trend": (*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0)),
+    "opening_range": (*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0), *stretch(3.0, 3.0)),
+    "no_event": TRUE_OR_FALSE,
+    "event": TRUE_OR_FALSE,
+    "time": ALL,
+    "session": TRUE_OR_FALSE,
+    "shares_held": NOT_NEGATIVE,
+    "cost_basis": NOT_NEGATIVE,
+    "quote_width": NOT_NEGATIVE,
+    "credit": ALL,
+    "debit": ALL,
+    "max_risk": NOT_NEGATIVE,
+    "return_on_risk": ALL,
+    "probability_of_profit": stretch(0.0, 1.0),
+    "probability_in_the_money": stretch(0.0, 1.0),
+    "margin": ALL,
+    "strike": POSITIVE,
+    "dte": NOT_NEGATIVE,
+    "cost": ALL,
+    "value": ALL,
+    "profit": ALL,
+    "loss": ALL,
+    "give_back": ALL,
+    "breach": ALL,
+    "leg_delta": stretch(0.0, 1.0),
+    "leg_gamma": NOT_NEGATIVE,
+    "leg_theta": NOT_NEGATIVE,
+    "leg_vega": NOT_NEGATIVE,
+    "position_delta": ALL,
+    "position_gamma": ALL,
+    "position_theta": ALL,
+    "position_vega": ALL,
+    "time_in_trade": NOT_NEGATIVE,
+    "sessions_in_trade": NOT_NEGATIVE,
+    "buying_power": ALL,
+    "net_liquidation": ALL,
+    "bot": (*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0)),
+    "last_exit": TRUE_OR_FALSE,
+    "webhook": TRUE_OR_FALSE,
+    "net_delta": ALL,
+    "net_gamma": ALL,
+    "net_theta": ALL,
+    "net_vega": ALL,
+    "worst_case": NOT_NEGATIVE,
+}
+"""Every measure of the vocabulary, and the numbers that it can be."""
+
+MONTH = 36
+"""Days within which something always expires: from a third Friday to the next, or the session before it."""
+DAY = 86400.0
+
+_CHANGES = ("vix_change", "move", "gap")
+_LOST_WHOLE = stretch(-1.0, inf, low_open=True)
+
+
+def by_nature(subject: Subject) -> Range:
+    """Return what a subject can be, whatever bot asks."""
+    if subject.measure not in NATURE:
+        return TRUE_OR_FALSE if not subject.measure else ALL
+    if subject.of is not None:
+        return NATURE[subject.measure] if NATURE[subject.measure] in (POSITIVE, NOT_NEGATIVE) else ALL
+    if subject.measure in _CHANGES and subject.quantity is Quantity.FRACTION:
+        return _LOST_WHOLE
+    return NATURE[subject.measure]
+
+
+@dataclass(frozen=True, slots=True)
+class PriceBounds:
+    """The least and the most that `require` lets one structure bring, per share; for what is bought, cost."""
+
+    least: float
+    most: float
+
+
+def price_bounds(plan: Plan, worth: Worth, terms: Terms) -> PriceBounds:
+    """Return the bounds that `require` sets on the price of the structure, which is never more than it can be worth."""
+    largest = MULTIPLIER * plan.quantity
+    smallest = largest if plan.size is None else MULTIPLIER
+    found = stretch(0.0, inf)
+    for subject, passing in _literals(plan.require, terms):
+        if subject.quantity is Quantity.DOLLARS and plan.overwrite is not None:
+            continue
+        if subject.measure == plan.opens_for and subject.of is None:
+            few, many = (smallest, largest) if subject.quantity is Quantity.DOLLARS else (1, 1)
+            found = meet(found, tuple(((low / many, a), (high / few, b)) for (low, a), (high, b) in passing))
+    most = worth.most_cost if plan.opens_for == "credit" else worth.most_value
+    top = inf if most is None else most
+    if not found or found[0][0][0] >= top:
+        return PriceBounds(0.0, top)
+    return PriceBounds(found[0][0][0], min(found[-1][1][0], top))
+
+
+def _literals(rules: tuple[Rule, ...], terms: Terms) -> list[Literal]:
+    return [literal(test, terms) for rule in rules for test in _flat(rule.test) if isinstance(test, Compare)]
+
+
+def _flat(test: Truth) -> list[Truth]:
+    return [found for member in test.members for found in _flat(member)] if isinstance(test, AllOf) else [test]
+
+
+# ---------------------------------------------------------------- places
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What subjects can be at entry, while a position is open, when it has just been opened, and all day long."""
+
+    entry: Reach
+    open: Reach
+    opened: Reach
+    halt: Reach
+
+
+def places_of(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds, terms: Terms) -> Places:
+    """Return the reaches of one bot on one kind of session."""
+    session = terms.session
+    start, end = window_seconds(spec, session)
+    day = (session.close - session.open).total_seconds()
+    in_window = {KIND: TRUE if session.is_half else TRUE_OR_FALSE, TIME: stretch(start, end, high_open=True)}
+    is_same_day = not outlives_its_day(spec)
+    rolls = [rule.roll for rule in spec.exits if rule.roll is not None and rule.enabled]
+    money = _money(plan, worth, bounds, terms) if is_sure(spec, bounds) and not rolls else {}
+    held = in_window | money | {TIME: stretch(start if is_same_day else 0.0, day, high_open=True)}
+    days = [dte_range(each) for each in spec.legs.expiries]
+    fewest, most = min(each[0] for each in days), max(map(_furthest, spec.legs.expiries))
+    later = max((_furthest(each.expiry) for each in rolls if each.expiry is not None), default=most)
+    longest = max(most, later)
+    over = fewest - most if len(days) > 1 else 0.0  # that of a leg which is over, while those that end later live on
+    lasting = stretch(0.0, day - start if is_same_day else inf if rolls else longest * DAY + day)
+    nights = FALSE if is_same_day else stretch(0.0, longest)
+    return Places(
+        halt=_reach(in_window | {TIME: stretch(0.0, day, high_open=True)}),
+        entry=_reach(
+            in_window | _prices(plan, worth) | _risks(plan, least_loss(spec, plan, worth, bounds)) | _delta_range(plan),
+            {"dte": stretch(fewest, most)},
+        ),
+        open=_reach(
+            held | _delta_range(plan),
+            {"dte": stretch(over, longest), "time_in_trade": lasting, "sessions_in_trade": nights},
+        ),
+        opened=_reach(
+            held | in_window | _delta_range(plan) | _UNMOVED | _unmoved_spot(plan.underlyings[0]),
+            {"dte": stretch(fewest, most), "time_in_trade": FALSE, "sessions_in_trade": FALSE},
+            _chosen(plan),
+        ),
+    )
+
+
+def _furthest(expiry: Expiry) -> float:
+    """Return the most days to expiry that may be chosen.
+
+    The one nearest to a day is no further from it than another one is, and within a month of today there is always one.
+    """
+    most = dte_range(expiry)[1]
+    return expiry.days[0] + max(expiry.days[0], MONTH) if expiry.rule is DteRule.NEAREST else most
+
+
+def is_sure(spec: Spec, bounds: PriceBounds) -> bool:
+    """Say whether the structure is sold, or bought, whatever the market: by its strikes, or by what `require` asks."""
+    return certain_direction(spec) is not None or bounds.least > 0
+
+
+def _reach(
+    subjects: Mapping[Subject, Range],
+    measures: Mapping[str, Range] = MappingProxyType({}),
+    legs: Mapping[str, Mapping[str, Range]] = MappingProxyType({}),
+) -> Reach:
+    """Return a reach. Money is looked up whatever its `at` is; what is of several legs is the worst of them."""
+
+    def reach(subject: Subject) -> Range:
+        for known in (subject, _wherever(subject)):
+            if known in subjects:
+                return subjects[known]
+        if subject.of is None and subject.measure in legs:
+            return _worst_of(subject, legs[subject.measure])
+        return measures[subject.measure] if subject.measure in measures else by_nature(subject)
+
+    return reach
+
+
+def _wherever(subject: Subject) -> Subject:
+    """Return the subject without its `at`: of legs by name it is another one than of the whole."""
+    if not isinstance(subject.arguments, tuple):
+        return subject
+    named = (each for each in subject.arguments if not (isinstance(each, tuple) and each[0] == "at"))
+    return subject._replace(arguments=tuple(named))
+
+
+def _worst_of(subject: Subject, ranges: Mapping[str, Range]) -> Range:
+    """Return what the largest delta, or the least distance, of some legs can be."""
+    known = [ranges[name] for name in sorted(legs_of(subject)) if name in ranges]
+    if subject.measure == "breach":
+        return stretch(-inf, min((found[-1][1][0] for found in known), default=inf))
+    return stretch(max((found[0][0][0] for found in known), default=0.0), 1.0)
+
+
+def window_seconds(spec: Spec, session: Session) -> tuple[float, float]:
+    """Return when the first of the entry's windows opens and the last one closes, in seconds since the session's open.
+
+    On some half days, where none is left, it closes before it opens.
+    """
+    found = spans_in_seconds(spec, session)
+    left = [(start, end) for start, end in found if start < end]
+    return (min(left)[0], max(end for _, end in left)) if left else found[0]
+
+
+def spans_in_seconds(spec: Spec, session: Session) -> list[tuple[float, float]]:
+    """Return when each window opens and closes, in seconds since the session's open.
+
+    It opens with the session at the earliest, and closes where time exits end all, or at the session's close at the
+    latest; on some half days before it opens.
+    """
+    last = end_of_day(spec, session)
+    latest = session.close if last is None else min(session.close, last.before_close(session))
+    found = []
+    for window in windows_of(spec.entry):
+        start, end = window.starts(session), min(window.ends(session), latest)
+        found.append(((start - session.open).total_seconds(), (end - session.open).total_seconds()))
+    return found
+
+
+# ---------------------------------------------------------------- money
+
+
+def _prices(plan: Plan, worth: Worth) -> dict[Subject, Range]:
+    """At entry: what is sold brings less than it could ever cost, what is bought costs less than it could bring."""
+    most = worth.most_cost if plan.opens_for == "credit" else worth.most_value
+    if most is None:
+        return {}
+    sizes = {Quantity.PRICE: 1}
+    if plan.overwrite is None:  # else how many there are follows from the shares held
+        sizes[Quantity.DOLLARS] = MULTIPLIER * plan.quantity
+    return {
+        Subject(plan.opens_for, quantity): stretch(-inf, most * size, high_open=True)
+        for quantity, size in sizes.items()
+    }
+
+
+def least_loss(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds) -> float:
+    """Return what one structure can lose at expiry at least, per share, whatever it brings; 0 where nothing is sure."""
+    if plan.overwrite is not None or any(leg.is_shares for leg in spec.legs.legs):
+        return 0.0
+    if plan.opens_for == "debit":
+        return bounds.least
+    brought = most_brought(spec, worth)
+    if brought is None or worth.most_cost is None:
+        return 0.0
+    return worth.most_cost - min(brought, bounds.most)
+
+
+def _risks(plan: Plan, least: float) -> dict[Subject, Range]:
+    """At entry: what the structure, and so the bot with it, may lose at expiry at least."""
+    count = 1 if plan.size is not None else plan.quantity
+    dollars = stretch(least * MULTIPLIER * count, inf)
+    return {
+        Subject("max_risk", Quantity.PRICE): stretch(least, inf),
+        Subject("max_risk", Quantity.DOLLARS): dollars,
+        Subject("worst_case", Quantity.DOLLARS): dollars,
+    }
+
+
+def _money(plan: Plan, worth: Worth, bounds: PriceBounds, terms: Terms) -> dict[Subject, Range]:
+    """While it is open: what closing it may cost, and what follows for its profit and loss.
+
+    Nothing is claimed of a structure that may as well be bought as sold. A position of which parts are closed one
+    after the other may lose on one side after the other.
+    """
+    cost = _cost_range(worth)
+    paid = (bounds.least, bounds.most) if plan.opens_for == "credit" else (-bounds.most, -bounds.least)
+    lost, won = cost[1] - paid[0], paid[1] - cost[0]
+    part_lost, part_won = _parts(plan, cost, bounds)
+    if not terms.is_whole:
+        lost = part_lost = inf
+    shares = MULTIPLIER * plan.quantity
+    fees = float(COMMISSION) * 2 * plan.quantity * sum(leg.ratio for leg in plan.legs)
+    if plan.overwrite is not None:
+        lost = won = inf
+    return {
+        Subject("gain", Quantity.FRACTION): stretch(-part_lost, part_won, low_open=True, high_open=True),
+        Subject("gain in dollars", Quantity.DOLLARS): stretch(-lost * shares - fees, won * shares, high_open=True),
+        Subject("gain in risk", Quantity.FRACTION): stretch(-1.0 if terms.is_whole else -inf, inf, low_open=True),
+        Subject("cost", Quantity.PRICE): stretch(*cost, low_open=True, high_open=not cost[1]),
+    }
+
+
+def _cost_range(worth: Worth) -> tuple[float, float]:
+    """Return the least and the most that closing costs; what it brings is a cost below 0."""
+    least = -inf if worth.most_value is None else 0.0 - worth.most_value
+    return least, inf if worth.most_cost is None else worth.most_cost
+
+
+def _parts(plan: Plan, cost: tuple[float, float], bounds: PriceBounds) -> tuple[float, float]:
+    """Return the most that can be lost and won, as parts of the entry price: more of a small one than of a large."""
+    least, most = cost
+    base = bounds.least
+    if plan.opens_for == "credit":
+        return (most / base - 1 if base else inf), (1.0 if not least else 1 - least / base if base else inf)
+    return (1.0 if not most else 1 + most / base if base else inf), (-least / base - 1 if base else inf)
+
+
+def _delta_range(plan: Plan) -> dict[Subject, Range]:
+    """Return between which numbers of shares the delta of one structure lies: that of an option is 0 to 1.
+
+    A roll keeps the legs, and a part that was closed leaves less.
+    """
+    up = sum(MULTIPLIER * leg.ratio for leg in plan.legs if _rises(leg))
+    down = sum(MULTIPLIER * leg.ratio for leg in plan.legs if not _rises(leg))
+    return {Subject("position_delta", Quantity.PLAIN): stretch(-down, up)}
+
+
+def _rises(leg: LegPlan) -> bool:
+    """Say whether a leg gains when the underlying rises."""
+    return (leg.sign > 0) is not (leg.right is Right.PUT and not leg.is_shares)
+
+
+_AT_MID = (("at", "mid"),)
+_UNMOVED: dict[Subject, Range] = {
+    Subject("gain", Quantity.FRACTION, _AT_MID): FALSE,
+    Subject("gain in dollars", Quantity.DOLLARS, _AT_MID): stretch(-inf, 0.0),
+}
+"""Right after the fill nothing has been won or lost, at mid."""
+
+
+def _unmoved_spot(symbol: str) -> dict[Subject, Range]:
+    """Right after the fill spot stands where it stood at the entry."""
+    arguments = (("of", symbol), ("since", SINCE_ENTRY))
+    return {Subject("move", quantity, arguments): FALSE for quantity in (Quantity.POINTS, Quantity.FRACTION)}
+
+
+def _chosen(plan: Plan) -> dict[str, dict[str, Range]]:
+    """Right after the fill strikes stand where they were chosen."""
+    return {
+        "leg_delta": {leg.name: delta_chosen(leg.strike, NEAR) for leg in plan.legs},
+        "breach": {leg.name: _distance_chosen(leg.strike) for leg in plan.legs},
+    }
+
+
+def delta_chosen(strike: Strike, near: float) -> Range:
+    """Return what the delta of a strike can be that has at least so much of the one that is asked for."""
+    moved = strike.at_least_from_spot is not None or strike.multiple_of is not None or _is_edged(strike)
+    moved = moved or strike.bound is Bound.AT_MOST or strike.round is Round.AWAY
+    if strike.by is not StrikeBy.DELTA or strike.target is None or moved:
+        return stretch(0.0, 1.0)
+    return stretch(float(strike.target) * near, 1.0)
+
+
+def _is_edged(strike: Strike) -> bool:
+    return strike.not_below is not None or strike.not_above is not None
+
+
+def _distance_chosen(strike: Strike) -> Range:
+    if _is_edged(strike) or strike.round is not Round.NEAREST:
+        return ALL
+    if strike.by is not StrikeBy.AT_SPOT or strike.multiple_of is None or strike.at_least_from_spot is not None:
+        return ALL
+    half = float(strike.multiple_of) / 2
+    return stretch(-half, half)

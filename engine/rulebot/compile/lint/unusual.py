@@ -1,0 +1,286 @@
+"""Bounds outside of the usual range of their measure: most likely a slip by a unit or a factor of 100."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from math import inf
+
+from rulebot.compile.condition import operand_words
+from rulebot.compile.lint.literals import linear
+from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.pairs import Pair, Standing, pairs_of
+from rulebot.compile.lint.ranges import Range, compared, meet, rest, stretch
+from rulebot.compile.lint.scales import Span, span_of
+from rulebot.compile.lint.tests_of import Single, singles
+from rulebot.compile.lint.unitless import LEAST_SECONDS, MOST_OF_A_PART
+from rulebot.compile.measures.usual import PERCENTILES, USUAL, Scale, multiple
+from rulebot.compile.plan import Call, Compare, Op, Quantity
+from rulebot.compile.problem import Problem
+from rulebot.compile.units import scaled, written
+from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.spec.nouns.condition import Amount, ExpressionTest, Unit
+
+_ALWAYS = {
+    Standing.ENTRY: "it blocks no entry",
+    Standing.EXIT: "the position is closed at once",
+    Standing.HALT: "the bot is halted all day",
+}
+_NEVER = {
+    Standing.ENTRY: "the bot never enters",
+    Standing.EXIT: "this exit never acts",
+    Standing.HALT: "it never halts the bot",
+}
+
+
+def unusual(look: Look) -> Iterator[Problem]:
+    """Yield RB360 for each bound that lies outside of the usual range of its measure."""
+    for pair in pairs_of(look):
+        for single in singles(pair.condition, pair.rule.test):
+            if isinstance(single.test, Compare):
+                yield from _at_one_number(pair, single, single.test)
+                yield from _judged(look, pair, single, single.test)
+            else:
+                yield from _held(look, single, single.test.call)
+
+
+def _judged(look: Look, pair: Pair, single: Single, test: Compare) -> Iterator[Problem]:
+    left, right = linear(test.left), [linear(bound) for bound in test.right]
+    if left is None or left[1] is None or not left[0] or any(found is None for found in right):
+        return
+    bounds = [(number / left[0], of) for number, of in filter(None, right)]
+    measures = {of for _, of in bounds}
+    if len(measures) > 1:
+        return
+    call, of = left[1], bounds[0][1]
+    span = span_of(call, look) if of is None else _of_another(call, of)
+    if span is None or _is_said_already(single, call, bounds[0][0]):
+        return
+    outside = [at for at, (number, _) in enumerate(bounds) if not _is_usual(number, span, test.op, at)]
+    if not outside:
+        return
+    at = outside[0]
+    yield _problem(look, pair, single, test, call, span, [number for number, _ in bounds], at, of)
+
+
+def _of_another(call: Call, of: Call) -> Span:
+    usual = multiple(call.measure, of.measure)
+    return Span(usual.low, usual.high, usual)
+
+
+_A_LITTLE = 2.0
+"""How many times the largest usual number is reached by a slip of one digit rather than of a unit."""
+_LEAST_DOLLARS = 10
+"""The fewest dollars that are offered instead of a percentage."""
+_COUNTED = (Quantity.DAYS, Quantity.PLAIN, Quantity.SECONDS)
+"""What is counted in whole numbers, so that a bound of one number means something."""
+
+
+def _at_one_number(pair: Pair, single: Single, test: Compare) -> Iterator[Problem]:
+    """Yield RB360 for a test that only one number passes, or fails: `between: [15, 15]`, `beyond: 0%`."""
+    numbers = [found[0] for found in map(linear, test.right) if found is not None and found[1] is None]
+    call = test.left
+    if not isinstance(call, Call) or len(numbers) < len(test.right) or single.amount() is None:
+        return
+    is_band = test.op in (Op.BETWEEN, Op.OUTSIDE) and numbers[0] == numbers[1] and call.quantity not in _COUNTED
+    is_beyond = test.op is Op.BEYOND and numbers[0] == 0
+    if not is_band and not is_beyond:
+        return
+    often = (test.op is Op.BETWEEN) is not single.wanted
+    words = (_ALWAYS if often else _NEVER)[pair.standing]
+    passing = "passes" if test.op is Op.BETWEEN else "fails"
+    what = f"only {shown(numbers[0], call.quantity)} itself {passing}"
+    message = f"'{call.measure}' is compared with one number, and {what}: {words}"
+    help_text = "write a range, as in 'between: [12, 22]'" if is_band else "write how far, as in 'beyond: 1%'"
+    yield Problem("RB360", single.path(), message, help_text)
+
+
+_OF_ARGUMENTS = {
+    "spot_within": "it is true all day, or only in the last moment",
+    "spot_beyond": "it is true at once, or never",
+    "within": "a hook counts on its own day only",
+}
+
+
+def _held(look: Look, single: Single, call: Call) -> Iterator[Problem]:
+    """Yield RB360 for a number among the arguments of what is true by itself."""
+    for name, given in call.arguments:
+        if name not in _OF_ARGUMENTS or not isinstance(given, int | float):
+            continue
+        quantity = next(iter(USUAL[call.measure]))
+        span = span_of(replace(call, quantity=quantity), look)
+        if span is not None and not _is_usual(float(given), span, Op.BETWEEN, 1):
+            usual, bound = _range(span, replace(call, quantity=quantity), None), shown(float(given), quantity)
+            message = f"'{name}' of '{call.measure}' is {bound}, and usual is {usual}: {_OF_ARGUMENTS[name]}"
+            yield Problem("RB360", (*single.said.path, name), message, f"write {usual}")
+
+
+def _is_said_already(single: Single, call: Call, number: float) -> bool:
+    """Say whether RB345 tells of a number of an expression."""
+    if not isinstance(single.said, ExpressionTest):
+        return False
+    of_part = call.quantity is Quantity.FRACTION and number > MOST_OF_A_PART
+    return of_part or (call.quantity is Quantity.SECONDS and 0 < number < LEAST_SECONDS)
+
+
+def _is_usual(number: float, span: Span, op: Op, at: int) -> bool:
+    """Say whether a bound lies in the range. The lower of two may be 0: it says that there is none."""
+    usual = span.usual
+    if number == 0 and (usual.zero or (op in (Op.BETWEEN, Op.OUTSIDE) and at == 0)):
+        return True
+    size = abs(number) if usual.signed else number
+    if op in (Op.BETWEEN, Op.OUTSIDE):
+        return span.low <= size <= span.high
+    return span.low < size < span.high
+
+
+# ---------------------------------------------------------------- in words
+
+
+def _problem(
+    look: Look,
+    pair: Pair,
+    single: Single,
+    test: Compare,
+    call: Call,
+    span: Span,
+    numbers: list[float],
+    at: int,
+    of: Call | None,
+) -> Problem:
+    bound = _bound(single, at, numbers[at], call.quantity, of)
+    name = single.said.said if not isinstance(single.said, ExpressionTest) else call.measure
+    place = "at the edge of" if numbers[at] in (span.low, span.high) else "outside"
+    message = (
+        f"{bound} is {place} the usual range of '{name}', {_range(span, call, of)}: "
+        f"{_effect(pair, single, test, span, numbers)}"
+    )
+    return Problem("RB360", single.path(at), message, _help(look, single, at, numbers[at], call, span, of, bound))
+
+
+def _effect(pair: Pair, single: Single, test: Compare, span: Span, numbers: list[float]) -> str:
+    """Return what the bound does to the bot: the test holds always, never, or hangs on next to nothing."""
+    passing = compared(test.op, numbers)
+    usual: Range = stretch(span.low, span.high, low_open=True, high_open=True)
+    if span.usual.signed:
+        usual = stretch(-span.high, span.high, low_open=True, high_open=True)
+    verdict = None
+    if not meet(usual, passing):
+        verdict = not single.wanted
+    elif not meet(usual, rest(passing)):
+        verdict = single.wanted
+    if verdict is None:
+        return "as a bound it is as good as 0"
+    often = "nearly always" if verdict else "hardly ever"
+    if not single.is_alone and single.wanted:
+        return f"this part is {often} true"
+    words = _ALWAYS if verdict else _NEVER
+    return f"the condition is {often} true, so {words[pair.standing]}"
+
+
+def _bound(single: Single, at: int, number: float, quantity: Quantity, of: Call | None) -> str:
+    amount = single.amount(at)
+    if amount is not None:
+        return operand_words(amount)
+    return shown(number, quantity) if of is None else f"{number:g}x {of.measure}"
+
+
+def _range(span: Span, call: Call, of: Call | None) -> str:
+    digits = 2 if span.usual.scale is not Scale.ONE else 4
+    ends = [f"{each:g}x" if of is not None else shown(each, call.quantity, digits) for each in (span.low, span.high)]
+    both = " either side of 0" if span.usual.signed and span.low < span.high < inf else ""
+    if span.high == inf:
+        return f"{ends[0]} or more"
+    return f"{ends[0]} to {ends[1]}{both}"
+
+
+def shown(number: float, quantity: Quantity, digits: int = 4) -> str:
+    """Return a number as a spec writes it in this quantity: `70%`, `$400`, `30 pts`."""
+    plain = _plain(number, digits)
+    match quantity:
+        case Quantity.FRACTION:
+            return f"{_plain(number * 100, digits)}%"
+        case Quantity.PERCENT:
+            return f"{plain}%"
+        case Quantity.DOLLARS:
+            return f"-${plain[1:]}" if number < 0 else f"${plain}"
+        case Quantity.POINTS:
+            return f"{plain} pts"
+        case Quantity.SECONDS:
+            return f"{plain} s"
+        case _:
+            return plain
+
+
+def _plain(number: float, digits: int = 4) -> str:
+    """Return a number with so many digits that count."""
+    rounded = f"{Decimal(f'{number:.{digits}g}'):f}"
+    return f"{int(rounded):,}" if rounded.lstrip("-").isdigit() else rounded
+
+
+def _help(
+    look: Look, single: Single, at: int, number: float, call: Call, span: Span, of: Call | None, bound: str
+) -> str:
+    found = readings(look, single.amount(at), number, call, span, of)
+    if not found:
+        return f"write a bound from {_range(span, call, of)}, or remove the condition"
+    return f"did you mean {' or '.join(found)}? '{bound}' is {_meaning(number, call, of)}"
+
+
+def _meaning(number: float, call: Call, of: Call | None) -> str:
+    """Return how a bound is read, in other words than its own."""
+    if of is not None:
+        return f"{number:g} times '{of.measure}'"
+    match call.quantity:
+        case Quantity.FRACTION:
+            return f"{_plain(number)} times the whole" if abs(number) > 1 else f"{_plain(number)} of the whole"
+        case Quantity.PERCENT:
+            return f"{_plain(number)} percent a year"
+        case Quantity.LEVEL:
+            return f"{_plain(number)} points of the index"
+        case Quantity.DOLLARS:
+            return f"{_plain(number)} dollars of the whole position"
+        case Quantity.PRICE:
+            return f"{_plain(number)} per share"
+        case Quantity.PLAIN if call.measure in PERCENTILES:
+            return "below one percentile" if number < 1 else f"{_plain(number)} percentiles"
+        case _:
+            return f"{_plain(number)} as it stands"
+
+
+def readings(look: Look, amount: Amount | None, number: float, call: Call, span: Span, of: Call | None) -> list[str]:
+    """Return what was probably meant: the same number in another unit, or a hundred times more or less."""
+    if of is not None:
+        likely = [each for each in (number / 100, number * 100) if span.low < each < span.high]
+        return [f"'{each:g}x {of.measure}'" for each in likely]
+    if amount is None:
+        return [f"'{_as_written(each, call.quantity, None)}'" for each in _by_a_hundred(number, span)]
+    other = [replace(amount, unit=unit) for unit, _ in _other_units(look, call, amount)]
+    hundred = [f"'{_as_written(each, call.quantity, amount)}'" for each in _by_a_hundred(number, span)]
+    return [*(f"'{written(each)}'" for each in other), *hundred]
+
+
+def _other_units(look: Look, call: Call, amount: Amount) -> Iterator[tuple[Unit, Quantity]]:
+    """Yield the units in which the number as written is usual."""
+    for unit, quantity in VOCABULARY[call.measure].units:
+        span = span_of(replace(call, quantity=quantity), look)
+        is_other = unit is not amount.unit and quantity is not call.quantity and span is not None
+        is_other = is_other and not (unit is Unit.DOLLARS and abs(amount.value) < _LEAST_DOLLARS)
+        if is_other and span is not None and _is_usual(scaled(replace(amount, unit=unit), quantity), span, Op.ABOVE, 0):
+            yield unit, quantity
+
+
+def _by_a_hundred(number: float, span: Span) -> list[float]:
+    """Return the number a hundred times larger and smaller; a tenth of what is a little too large."""
+    if not span.usual.shifts:
+        return []
+    if span.usual.signed and span.high < abs(number) < _A_LITTLE * span.high:
+        return [number / 10]
+    return [each for each in (number * 100, number / 100) if _is_usual(each, span, Op.ABOVE, 0)]
+
+
+def _as_written(number: float, quantity: Quantity, amount: Amount | None) -> str:
+    if quantity in (Quantity.POINTS, Quantity.LEVEL) and amount is not None and amount.unit is Unit.POINTS:
+        return f"{_plain(number)} pts"
+    if quantity is Quantity.POINTS and amount is not None and amount.unit is Unit.NUMBER:
+        return _plain(number)
+    return shown(number, quantity).replace(",", "")

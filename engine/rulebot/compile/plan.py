@@ -1,0 +1,524 @@
+"""The nouns of a compiled bot: names resolved, units checked, nothing left to look up.
+
+A Plan is data: it can be compared, hashed by its digest and shown. `rulebot.evaluate.rules` makes closures of its
+tests. Conditions and `expr:` become the same tree.
+
+Units inside the tree, whatever the spec wrote: points and prices per share as float; dollars as float; percent as
+fractions (50% is 0.5) except measures whose unit is "%" of volatility (iv, rv: 12.5 means 12.5%); durations in
+seconds, or as `Sessions`; times of day as `DayTime`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import field
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+
+from rulebot.model.contract import Right
+from rulebot.model.learned import LearnedModel
+from rulebot.model.market import Extras
+from rulebot.model.session import DayTime, Sessions
+from rulebot.model.values import KnowsItsHash, dataclass
+from rulebot.spec.nouns.condition import Comparison, Confirm, Op, Path
+from rulebot.spec.nouns.entry import Again, Window
+from rulebot.spec.nouns.exits import ExitKind, IfUnknown, Otherwise
+from rulebot.spec.nouns.legs import Expiry, IfHeld, Strike, StrikeBy
+from rulebot.spec.nouns.order import Order
+from rulebot.spec.spec import Growth, Overwrite, Size
+
+__all__ = [
+    "Again",
+    "Comparison",
+    "Confirm",
+    "ExitKind",
+    "Expiry",
+    "IfHeld",
+    "IfUnknown",
+    "Op",
+    "Order",
+    "Otherwise",
+    "Overwrite",
+    "Path",
+    "Size",
+    "Strike",
+]
+
+
+class Quantity(Enum):
+    """What a number of the vocabulary is; decides what it compares and adds with."""
+
+    PLAIN = "plain"
+    LEVEL = "index level"
+    POINTS = "points"
+    PRICE = "price per share"
+    DOLLARS = "dollars"
+    FRACTION = "fraction"
+    PERCENT = "percent a year"
+    DELTA = "delta"
+    SECONDS = "seconds"
+    DAYS = "days"
+    TRUTH = "truth"
+    TEXT = "text"
+
+    __hash__ = object.__hash__  # each is one object, as those of `Right`
+
+
+# ---------------------------------------------------------------- tests
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A number of the spec."""
+
+    value: float
+    quantity: Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A word after `is`."""
+
+    value: str
+
+
+Argument = float | int | str | DayTime | Sessions | tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A learned model, and the numbers that its features are, in their order."""
+
+    model: LearnedModel
+    inputs: tuple["Number", ...]
+
+
+OPEN_LEGS = "open_legs"
+"""What stands after `of` for the legs that are still open, of a measure that else counts the whole trade."""
+SINCE_ENTRY = "entry"
+"""A change is counted from what stood when the position was entered; a roll is an entry of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A measure of the vocabulary with its arguments, sorted by name, defaults filled in.
+
+    `of` is always resolved: a symbol for spot-like measures, a tuple of leg names for those judged leg by leg.
+    score: of a `model`; its file and hash are among the arguments, and say which it is.
+    """
+
+    measure: str
+    arguments: tuple[tuple[str, Argument], ...]
+    quantity: Quantity
+    score: Score | None = field(default=None, compare=False, metadata={"follows": True})
+
+    def argument(self, name: str) -> Argument:
+        """Return one argument. Raises: KeyError."""
+        return dict(self.arguments)[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """`+ - * /` (left, right), `abs`, `min`, `max`, `round`, `neg` over numbers."""
+
+    operator: str
+    operands: tuple["Number", ...]
+    quantity: Quantity
+
+
+Number = Constant | Text | Call | Arithmetic
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """One comparison; BETWEEN and OUTSIDE have two operands on the right, the lower first."""
+
+    op: Op
+    left: Number
+    right: tuple[Number, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """A measure that is true or false by itself: no_event, event, breach, time, webhook."""
+
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """False if any is false, else unknown if any is unknown."""
+
+    members: tuple["Truth", ...]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """True if any is true, else unknown if any is unknown."""
+
+    members: tuple["Truth", ...]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Unknown stays unknown."""
+
+    member: "Truth"
+
+
+Truth = Compare | Holds | AllOf | AnyOf | Not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A named condition, compiled. `text` is the comparison as the spec says it, for people.
+
+    `reads` are the names of what it looks at: "spot:SPX", "index:VIX", "legs" (quotes or greeks of the structure),
+    "strikes:SPX" (at-the-money options), "time", "facts", "hooks", "position". A rule is judged again only when one of
+    them changed.
+    """
+
+    name: str
+    test: Truth
+    text: str
+    quantity: Quantity
+    confirm: Confirm | None = None
+    max_age: float | None = None
+    reads: frozenset[str]
+    path: Path
+
+
+# ---------------------------------------------------------------- the bot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegPlan:
+    """One leg, in order of resolution. `sign` is +1 bought, -1 sold; `ratio` counts contracts, of shares each one.
+
+    expiry: its own, else that of the structure, as for shares. not_below, not_above: the edges of its strike.
+    group: the first leg of those that close together with it, "" where all do (`compile/apart.py`).
+    """
+
+    name: str
+    symbol: str
+    trading_class: str
+    right: Right
+    sign: int
+    ratio: int
+    expiry: Expiry
+    strike: Strike
+    not_below: Number | None = None
+    not_above: Number | None = None
+    group: str = ""
+    path: Path
+
+    @property
+    def is_shares(self) -> bool:
+        """True when shares are dealt, and no option."""
+        return self.strike.by is StrikeBy.SHARES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryPlan:
+    """When to enter: in each of `windows` once; `every` seconds between judgements or None.
+
+    Windows are as the spec has them: where `time` exits end all before is of the session. `days`: week days, Monday is
+    0, () is all of them. Caps have their defaults filled in.
+    """
+
+    windows: tuple[Window, ...]
+    days: tuple[int, ...]
+    every: float | None
+    once: bool
+    per_day: int
+    per_week: int | None
+    max_open: int
+    again: Again | None
+    when: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RollPlan:
+    """What an exit opens with what it closes: legs in order of resolution, those it does not move at the strike held.
+
+    is_moved: to the expiry that the legs name; else theirs is the one held.
+    """
+
+    legs: tuple[LegPlan, ...]
+    is_moved: bool
+    require: tuple[Rule, ...]
+    otherwise: Otherwise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitLevel:
+    """What a target or stop on profit, loss, cost or value is compared with, and of which legs.
+
+    value: a part of the entry price, dollars, or a price per share by `quantity`, or so many times `of` (credit, debit
+    or max_risk). legs: None is the whole trade, closed legs included. is_of_open: of the legs that are still open.
+    at: how legs that stay open are priced, mid or natural.
+    """
+
+    measure: str
+    value: float
+    quantity: Quantity
+    of: str | None = None
+    legs: tuple[str, ...] | None = None
+    is_of_open: bool = False
+    at: str = "mid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitPlan:
+    """One exit; `rule` is None for AT_EXPIRY.
+
+    `written`: its name in the spec. That is its own, but for an exit of which `each` ("each_side", "each_short") is
+    judged by itself: that one comes to an exit for each part, which close different legs.
+
+    A target or stop has `basis` (profit, loss, give_back, cost or value) and what it is compared with in `compares`,
+    from which its price follows; None where that is no price. `legs`: those it closes, () is all. `part`: of the
+    structures open, None is all of them; once a position, or with `repeat` each time its rule is true anew.
+    `armed_by`: it is judged only from the moment on at which all of these were true. `roll`: what it opens with what
+    it closes. `any_price`: a target that closes at any price once it was true.
+    """
+
+    name: str
+    written: str = ""
+    each: str = ""
+    kind: ExitKind
+    rule: Rule | None
+    resting: bool
+    order: Order
+    if_unknown: IfUnknown
+    grace: float
+    basis: str | None = None
+    compares: ExitLevel | None = None
+    legs: tuple[str, ...] = ()
+    part: Decimal | None = None
+    repeat: bool = False
+    armed_by: tuple[Rule, ...] = ()
+    roll: RollPlan | None = None
+    any_price: bool = False
+
+    @property
+    def is_target_price(self) -> bool:
+        """Say whether it is a target whose orders never go past the price that keeps what it promises."""
+        return self.promises and not self.any_price
+
+    @property
+    def promises(self) -> bool:
+        """Say whether it is a target that promises to keep a profit or to close at a price."""
+        return self.kind is ExitKind.TARGET and self.compares is not None and self.roll is None
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectPlan:
+    """Stops at the broker behind the watched exits: at so many times the credit, of the structure or of each leg.
+
+    leg: the one short leg that has a stop, at so many times what it brought; None where each has.
+    """
+
+    times: Decimal
+    each_short: bool
+    leg: str | None = None
+
+    @property
+    def of_whole(self) -> bool:
+        """Whether it counts by the credit of the structure: a spread can bring less than its short leg costs alone."""
+        return self.leg is None and not self.each_short
+
+    def covers(self, leg: str) -> bool:
+        """Say whether this short leg has a stop."""
+        return self.leg is None or self.leg == leg
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayBounds:
+    """What a session may lose, and what it may bring, before nothing more is entered in it; dollars above 0.
+
+    closes: the loss closes what is open as well.
+    """
+
+    loss: Decimal | None = None
+    profit: Decimal | None = None
+    closes: bool = False
+
+    @property
+    def are_set(self) -> bool:
+        """True where either is."""
+        return self.loss is not None or self.profit is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskPlan:
+    """Limits in dollars, what must hold with an entry included, the conditions that halt the bot, and its protection.
+
+    max_unprotected in seconds. delayed_data: it may trade on quotes that the broker sends late.
+    """
+
+    max_loss_per_trade: Decimal | None
+    day: DayBounds
+    halt_when: tuple[Rule, ...]
+    undefined_risk: bool
+    delayed_data: bool = False
+    require: tuple[Rule, ...] = ()
+    protect: ProtectPlan | None = None
+    max_unprotected: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the lifecycle: in `state`, `trigger` leads to `next`."""
+
+    state: str
+    trigger: str
+    next: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle(KnowsItsHash):
+    """The states of a position and every move between them; checked by `compile/lifecycle.py`."""
+
+    states: tuple[str, ...]
+    initial: str
+    final: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    def __hash__(self) -> int:
+        try:
+            known: int = self._hash
+        except AttributeError:
+            known = hash((self.states, self.initial, self.final, self.rows))
+            object.__setattr__(self, "_hash", known)
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What data a bot needs before it can judge anything.
+
+    symbols: underlyings whose price is read (the legs' own first). indices: VIX and family. chains: (symbol, trading
+    class, Expiry) of its legs. daily: sessions of daily closes by symbol. opening_move: symbols whose expected move of
+    the open is read. events: names of event calendars. bars: how many, by symbol and seconds of one bar. today: those
+    within sessions of which bars of the session at hand are read, too. realised: volatilities by symbol, estimator and
+    window.
+    implied: symbols whose history of 30-day volatility is read. extras: what lines are asked for beside quotes.
+    beside: options that are read though no leg is made of them, chosen as legs are. bots: whose state is read.
+    hooks: names of web hooks, each with the seconds for which one counts.
+    """
+
+    symbols: tuple[str, ...]
+    indices: tuple[str, ...]
+    chains: tuple[tuple[str, str, Expiry], ...]
+    daily: Mapping[str, int] = field(default_factory=dict)
+    opening_move: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
+    bars: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    today: frozenset[tuple[str, int]] = frozenset()
+    realised: frozenset[tuple[str, str, int]] = frozenset()
+    implied: tuple[str, ...] = ()
+    extras: Extras = frozenset()
+    beside: tuple[LegPlan, ...] = ()
+    bots: frozenset[str] = frozenset()
+    hooks: frozenset[tuple[str, float]] = frozenset()
+
+    @property
+    def hook_names(self) -> frozenset[str]:
+        """The names of the web hooks that are asked for."""
+        return frozenset(name for name, _ in self.hooks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One alternative of `choose`: when it is taken, and the bot as if it had no other structure."""
+
+    name: str
+    when: tuple[Rule, ...]
+    plan: "Plan"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One symbol of a universe: what it must offer, what it is ranked by, and the bot as if it had no other symbol."""
+
+    symbol: str
+    require: tuple[Rule, ...]
+    rank: Number | None
+    plan: "Plan"
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Which members are taken: `count` of those with the highest, or lowest, value of the measure `by`.
+
+    of_structure: it is a measure of the legs that a member would take, so that they are chosen first.
+    """
+
+    by: str
+    highest: bool
+    count: int
+    of_structure: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One bot, ready to run. `digest` names the text that governs it; `opens_for` is "credit" or "debit".
+
+    quantity: structures; where `overwrite` says by the shares held how many there are, 1 stands for them. `size`: as
+    many structures as fit it, at most `quantity`; None is always `quantity`. `growth`: as many as compliant sessions
+    have made them, at most `quantity`. `expiry`: that of the legs that end first.
+    `parameters` are the names of those that the text has. With `choices` the bot enters by the plan of one of them, and
+    that one governs the position; legs, require and exits here are then those of the first, and `needs` those of all.
+    So it is with `members`, the symbols of a universe, each of which may have choices again.
+    """
+
+    name: str
+    digest: str
+    parameters: tuple[str, ...]
+    underlyings: tuple[str, ...]
+    quantity: int
+    size: Size | None = None
+    opens_for: str
+    entry: EntryPlan
+    expiry: Expiry
+    legs: tuple[LegPlan, ...]
+    require: tuple[Rule, ...]
+    if_held: IfHeld
+    order: Order
+    exits: tuple[ExitPlan, ...]
+    risk: RiskPlan
+    lifecycle: Lifecycle
+    needs: Needs
+    known_until: date | None = None
+    overwrite: Overwrite | None = None
+    growth: Growth | None = None
+    choices: tuple[Choice, ...] = ()
+    members: tuple[Member, ...] = ()
+    ranking: Ranking | None = None
+
+    def nearest_leg(self, symbol: str) -> LegPlan | None:
+        """Return the option on an underlying that ends first, None without one: of it volatility is read."""
+        options = (leg for leg in self.legs if leg.symbol == symbol and not leg.is_shares)
+        return min(options, key=lambda leg: leg.expiry.days_away, default=None)
+
+    def on(self, symbol: str) -> "Plan":
+        """Return the plan of a symbol of its universe, "" where there is none. Raises: KeyError."""
+        return {"": self, **{member.symbol: member.plan for member in self.members}}[symbol]
+
+    def written_name(self, reason: str) -> str:
+        """Return the name that the spec gives the exit of this name; other reasons as they are."""
+        return next((each.written for each in self.exits if each.name == reason and each.written), reason)
+
+    def taking(self, alternative: str) -> "Plan":
+        """Return the plan of an alternative, "" where there is no choice. Raises: KeyError."""
+        return {"": self, **{choice.name: choice.plan for choice in self.choices}}[alternative]
+
+    def structures(self) -> tuple["Plan", ...]:
+        """Return the plan of every structure that the bot may enter, in its first symbol."""
+        return tuple(choice.plan for choice in self.choices) or (self,)
+
+    def structures_of_all(self) -> tuple["Plan", ...]:
+        """Return the plan of every structure in every symbol."""
+        plans = tuple(member.plan for member in self.members) or (self,)
+        return tuple(found for plan in plans for found in plan.structures())

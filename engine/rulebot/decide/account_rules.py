@@ -1,0 +1,154 @@
+"""Conditions of the account document on one entry more: groups, the time, and limits by a name of their own.
+
+They mean what they mean in a bot: true, false or unknown, and only true lets an entry through.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from rulebot.decide.net import NET, net_held
+from rulebot.evaluate.evaluation import group_truth, negated
+from rulebot.evaluate.exposure import Exposure
+from rulebot.model.money import ZERO, dollars
+from rulebot.model.session import DayTime, Session
+from rulebot.spec.nouns.account import Between
+from rulebot.spec.nouns.condition import (
+    Amount,
+    Comparison,
+    Condition,
+    ExpressionTest,
+    Group,
+    GroupKind,
+    MeasureTest,
+    Op,
+    Test,
+    Unit,
+)
+
+MARGIN = "margin"
+
+
+class Known(NamedTuple):
+    """Dollars, or why they are not known."""
+
+    amount: Decimal | None
+    missing: str = ""
+
+
+class AccountFacts(NamedTuple):
+    """What conditions on the account look at, one entry included. margin: None until the broker has answered."""
+
+    at: datetime
+    session: Session
+    exposure: Exposure
+    margin: Known | None
+    net_liquidation: Decimal | None
+
+
+class Judged(NamedTuple):
+    """A truth in three values, and what was found in words."""
+
+    truth: bool | None
+    words: str
+
+
+def rules_problem(rules: tuple[Condition, ...], facts: AccountFacts) -> str:
+    """Return which condition keeps an entry out, with what was found, "" when none does.
+
+    One that only the broker's answer on margin can decide keeps nothing out yet: it is asked for next.
+    """
+    for rule in rules:
+        truth, words = _judged(rule.test, facts)
+        is_asked_next = truth is None and facts.margin is None and reads_margin((rule,))
+        if truth is not True and not is_asked_next:
+            said = "does not hold" if truth is False else "is unknown"
+            return f"{rule.name} of the account document {said}: {words}"
+    return ""
+
+
+def reads_margin(rules: tuple[Condition, ...]) -> bool:
+    """Say whether any of these conditions needs the broker's answer on margin."""
+    return any(test.measure == MARGIN for rule in rules for test in measures_of(rule.test))
+
+
+def measures_of(test: Test) -> Iterator[MeasureTest]:
+    """Yield every comparison of a condition, those of its groups too."""
+    if isinstance(test, Group):
+        for member in test.members:
+            yield from measures_of(member.test)
+    elif isinstance(test, MeasureTest):
+        yield test
+
+
+# ---------------------------------------------------------------- three values
+
+
+def _judged(test: Test, facts: AccountFacts) -> Judged:
+    match test:
+        case Group(kind=GroupKind.NOT, members=(member,)):
+            truth, words = _judged(member.test, facts)
+            return Judged(negated(truth), f"not: {words}")
+        case Group(kind=kind, members=members):
+            return _together(members, facts, decisive=kind is GroupKind.ANY)
+        case MeasureTest(measure="time"):
+            return _time(test, facts)
+        case MeasureTest():
+            return _compared(test, facts)
+        case ExpressionTest():
+            raise AssertionError("the schema of an account document has no expr")
+
+
+def _together(members: tuple[Condition, ...], facts: AccountFacts, *, decisive: bool) -> Judged:
+    """Judge all members, so that each can be told; one that is `decisive` decides, else one that is unknown."""
+    found = [_judged(member.test, facts) for member in members]
+    said = {True: "true", False: "FALSE", None: "unknown"}
+    words = (f"{member.name} {said[truth]} ({told})" for member, (truth, told) in zip(members, found, strict=True))
+    return Judged(group_truth([each.truth for each in found], decisive), "; ".join(words))
+
+
+def _time(test: MeasureTest, facts: AccountFacts) -> Judged:
+    at = test.arguments["at"]
+    assert isinstance(at, DayTime)
+    return Judged(facts.at >= at.before_close(facts.session), f"from {at} on")
+
+
+# ---------------------------------------------------------------- comparisons
+
+
+def _compared(test: MeasureTest, facts: AccountFacts) -> Judged:
+    assert test.comparison is not None
+    if test.measure in NET:
+        if facts.exposure.missing:
+            return Judged(None, facts.exposure.missing)
+        return Judged(*net_held(test.measure, ends_of(test.comparison), facts.exposure))
+    known = _known(test.measure, facts)
+    if known.amount is None:
+        return Judged(None, known.missing)
+    (bound,) = (operand for operand in test.comparison.operands if isinstance(operand, Amount))
+    limit, missing = bound_in_dollars(bound, facts.net_liquidation, test.measure)
+    if limit is None:
+        return Judged(None, missing)
+    return Judged(known.amount <= limit, f"{dollars(known.amount)}, at most {dollars(limit)}")
+
+
+def _known(measure: str, facts: AccountFacts) -> Known:
+    if measure == MARGIN:
+        return facts.margin or Known(None, "the broker has not answered yet")
+    return Known(facts.exposure.worst, facts.exposure.worst_missing)
+
+
+def ends_of(comparison: Comparison) -> Between:
+    """Return the two ends of a comparison, None for one that is not there."""
+    ends = [operand.value for operand in comparison.operands if isinstance(operand, Amount)]
+    return Between(None if comparison.op is Op.AT_MOST else ends[0], None if comparison.op is Op.AT_LEAST else ends[-1])
+
+
+def bound_in_dollars(bound: Amount, net_liquidation: Decimal | None, name: str) -> tuple[Decimal | None, str]:
+    """Return the dollars that a bound of the account document allows; None, and why, while they are not known."""
+    if bound.unit is Unit.DOLLARS:
+        return bound.value, ""
+    if net_liquidation is None:
+        return None, f"net_liquidation of the account is unknown, and {name} is held against it"
+    return bound.value * max(net_liquidation, ZERO), ""

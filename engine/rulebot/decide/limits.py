@@ -1,0 +1,401 @@
+"""The one gate before an entry is sent: every limit, in words when it refuses.
+
+Exits do not pass here: what reduces is never refused for a limit on risk.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from rulebot.compile.plan import DayBounds
+from rulebot.model.caps import RAISED_BY
+from rulebot.model.counted import counted
+from rulebot.model.halt import Halt
+from rulebot.model.money import dollars
+from rulebot.model.texts import Text
+from rulebot.model.values import dataclass
+
+DAY_TRADER_EQUITY = Decimal(25000)
+"""Dollars from which on an account may make as many day trades as it likes. Source: as of `_day_trades`."""
+
+_DAY_TEXTS = {
+    Halt.DAY_LOSS: "the day's loss",
+    Halt.DAY_PROFIT: "the day's profit",
+    Halt.ACCOUNT_LOSS: "the account's loss today",
+    Halt.ACCOUNT_PROFIT: "the account's profit today",
+}
+"""What people are told is too large of a bot, or of the account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """What something comes to, and may come to at most, in dollars; `missing` says why either is unknown."""
+
+    amount: Decimal | None
+    limit: Decimal | None
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DayTrades:
+    """Round trips within a day that the account may still make: `left` as the broker counts, None when without limit.
+
+    at_work: positions of today that are to be closed today, or were so lately that `left` may not know yet.
+    closes_today: the entry is one more.
+    """
+
+    left: int | None
+    net_liquidation: Decimal | None
+    at_work: int
+    closes_today: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """Shares of `symbol` that the short calls of an entry need, and those that no other call needs."""
+
+    symbol: str
+    needed: int
+    free: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """An entry about to be sent, with all that limits look at.
+
+    Units: dollars; price, mid and band per share of one structure, price and mid signed, + received. worst_case: of the
+    whole position at its price, commissions included, None when it has no bound; unknown: why nobody knows. bot_today,
+    account_today: realised and open profit since the session began. conflicts: contracts of it that some bot holds, or
+    has working, the other way round. sent: times of our orders of the last minute. stopped: why nothing of it trades,
+    in words. together, puts, margin: the worst case of all bots, the cash for their short puts and the account's
+    initial margin, with this entry, None when nothing limits them (margin: also until the broker has answered). net:
+    which limit on greeks of all bots it would pass, in words. required: which other condition of the account document
+    keeps it out, in words. contracts, notional: of all legs. entries_today: orders to enter that all bots sent.
+    day_trades: None when the rule is passed over. reduces: why nothing may be opened at all. rival: who else trades
+    this account, in words. is_time_known: the broker has told his time. takes_records: False while the store does not.
+    unvalued, account_unvalued:
+    positions of the bot, and of all, without a sound quote, so without a profit. cover: None unless shares are to cover
+    its calls. hit: which of its protective stops would act as soon as it rests, in words. structures: of this
+    entry; max_structures, is_built_in: of a run without an account document. notional_missing: why max_notional is
+    unknown.
+    """
+
+    at: datetime
+    is_ready: bool
+    reduces: str
+    is_paused: bool
+    halted: str
+    worst_case: Decimal | None
+    max_loss_per_trade: Decimal | None
+    undefined_risk: bool
+    bot_today: Decimal
+    bot_day: DayBounds
+    account_today: Decimal
+    account_day: DayBounds
+    open_positions: int
+    account_max_open: int | None
+    conflicts: tuple[str, ...]
+    sent: tuple[datetime, ...]
+    orders_per_minute: int | None
+    stopped: str
+    together: Cap | None
+    puts: Cap | None
+    margin: Cap | None
+    contracts: int
+    max_contracts: int | None
+    notional: Decimal
+    max_notional: Decimal | None
+    price: Decimal | None
+    mid: Decimal | None
+    band: Decimal | None
+    entries_today: int
+    entries_per_day: int | None
+    day_trades: DayTrades | None
+    structures: int = 1
+    max_structures: int | None = None
+    is_built_in: bool = False
+    notional_missing: str = ""
+    net: str = ""
+    required: str = ""
+    rival: str = ""
+    is_time_known: bool = True
+    takes_records: bool = True
+    unvalued: tuple[str, ...] = ()
+    account_unvalued: tuple[str, ...] = ()
+    cover: Cover | None = None
+    hit: str = ""
+    unknown: str = ""
+
+
+Check = Callable[[Proposal], str]
+
+UNRECORDED = "the store does not take records"
+
+
+def refusal(proposal: Proposal) -> str:
+    """Return why this entry may not be sent, "" when it may."""
+    return next((reason for check in CHECKS if (reason := check(proposal))), "")
+
+
+def _ready(proposal: Proposal) -> str:
+    return "" if proposal.is_ready else "not in step with the broker yet"
+
+
+def _trading(proposal: Proposal) -> str:
+    if proposal.is_paused:
+        return "paused by the operator"
+    return proposal.reduces
+
+
+def _alone(proposal: Proposal) -> str:
+    return proposal.rival
+
+
+def _clock(proposal: Proposal) -> str:
+    return clock_problem(is_known=proposal.is_time_known)
+
+
+def clock_problem(*, is_known: bool) -> str:
+    """Return why nothing is entered while the broker has not told his time, "" when he has."""
+    return "" if is_known else "the broker has not told its time"
+
+
+def _records(proposal: Proposal) -> str:
+    return record_problem(takes_records=proposal.takes_records)
+
+
+def record_problem(*, takes_records: bool) -> str:
+    """Return why nothing is entered while the store takes no records, "" while it does."""
+    return "" if takes_records else UNRECORDED
+
+
+def clock_words(seconds: float) -> str:
+    """Return `3,600 s ahead of` or `12 s behind`."""
+    return f"{abs(seconds):,.0f} s {'ahead of' if seconds > 0 else 'behind'}"
+
+
+def _halted(proposal: Proposal) -> str:
+    return f"halted: {proposal.halted}" if proposal.halted else ""
+
+
+def _worst_case(proposal: Proposal) -> str:
+    return proposal.unknown or worst_case_problem(
+        proposal.worst_case, proposal.max_loss_per_trade, proposal.undefined_risk
+    )
+
+
+def worst_case_problem(worst: Decimal | None, limit: Decimal | None, undefined_risk: bool) -> str:
+    """Return why a position may not lose so much, "" when it may. Dollars; `worst` None has no bound."""
+    if worst is None and limit is not None:
+        return f"its loss has no bound, max_loss_per_trade is {dollars(limit)}"
+    if worst is None:
+        return "" if undefined_risk else "its loss has no bound, and the spec does not allow that"
+    if limit is not None and worst > limit:
+        return f"could lose {dollars(worst)}, max_loss_per_trade is {dollars(limit)}"
+    return ""
+
+
+def _cover(proposal: Proposal) -> str:
+    found = proposal.cover
+    if found is None or found.needed <= found.free:
+        return ""
+    return f"its calls need {found.needed:,} {found.symbol} shares, {found.free:,f} are held that no call needs"
+
+
+class DayLimit(NamedTuple):
+    """A loss or profit of the day that ends entries, and its text for people."""
+
+    halt: Halt
+    text: Text
+
+
+def account_day_problem(today: Decimal, bounds: DayBounds) -> DayLimit | None:
+    """Return why nothing more is entered after what all bots together have made today, dollars; None if it may be."""
+    return _made_enough(today, bounds, (Halt.ACCOUNT_LOSS, Halt.ACCOUNT_PROFIT), "its ")
+
+
+def day_problem(today: Decimal, bounds: DayBounds) -> DayLimit | None:
+    """Return why a bot that made `today` dollars in this session enters nothing more in it, None when it may."""
+    return _made_enough(today, bounds, (Halt.DAY_LOSS, Halt.DAY_PROFIT), "")
+
+
+def _made_enough(today: Decimal, bounds: DayBounds, halts: tuple[Halt, Halt], whose: str) -> DayLimit | None:
+    loss, profit = halts
+    if bounds.loss is not None and today <= -bounds.loss:
+        text = f"{_DAY_TEXTS[loss]} is {dollars(-today)}, {whose}daily_loss is {dollars(bounds.loss)}"
+        return DayLimit(loss, text)
+    if bounds.profit is not None and today >= bounds.profit:
+        text = f"{_DAY_TEXTS[profit]} is {dollars(today)}, {whose}daily_profit is {dollars(bounds.profit)}"
+        return DayLimit(profit, text)
+    return None
+
+
+def _daily(proposal: Proposal) -> str:
+    if problem := day_problem(proposal.bot_today, proposal.bot_day):
+        return problem.text
+    if problem := account_day_problem(proposal.account_today, proposal.account_day):
+        return problem.text
+    unknown = proposal.unvalued if proposal.bot_day.loss is not None else ()
+    unknown = proposal.account_unvalued if proposal.account_day.loss is not None else unknown
+    return f"{_DAY_TEXTS[Halt.DAY_LOSS]} is unknown (daily_loss): no sound quote for {unknown[0]}" if unknown else ""
+
+
+def _open(proposal: Proposal) -> str:
+    limit = proposal.account_max_open
+    if limit is not None and proposal.open_positions >= limit:
+        return f"the account has {counted(proposal.open_positions, 'open position')}, max_open is {limit}"
+    return ""
+
+
+def _conflicts(proposal: Proposal) -> str:
+    if proposal.conflicts:
+        return f"held the other way round: {', '.join(proposal.conflicts)}"
+    return ""
+
+
+def _rate(proposal: Proposal) -> str:
+    limit = proposal.orders_per_minute
+    recent = sum(1 for at in proposal.sent if proposal.at - at < timedelta(minutes=1))
+    if limit is not None and recent >= limit:
+        return f"{counted(recent, 'order')} in the last minute, orders_per_minute is {limit}"
+    return ""
+
+
+def _stopped(proposal: Proposal) -> str:
+    return proposal.stopped
+
+
+def halt_words(symbols: tuple[str, ...]) -> str:
+    """Return that nothing is entered while these are halted, "" when none is.
+
+    Source: options are halted with what they are on: Nasdaq Rule 4120, Cboe Rule 5.20, Limit Up-Limit Down.
+    """
+    return f"trading is halted in {', '.join(symbols)}" if symbols else ""
+
+
+def closed_words(symbols: tuple[str, ...]) -> str:
+    """Return that nothing is entered on a day on which these do not trade, "" when all do."""
+    return f"by the broker's hours there is no trading today in {', '.join(symbols)}" if symbols else ""
+
+
+def _together(proposal: Proposal) -> str:
+    return _over(proposal.together, "all bots together could lose {}, worst_case is at most {}")
+
+
+def _puts(proposal: Proposal) -> str:
+    return _over(proposal.puts, "the short puts of all bots need {}, cash_secured_puts has {}")
+
+
+def _over(cap: Cap | None, words: str) -> str:
+    if cap is None:
+        return ""
+    if cap.amount is None or cap.limit is None:
+        return cap.missing
+    return words.format(dollars(cap.amount), dollars(cap.limit)) if cap.amount > cap.limit else ""
+
+
+def _margin(proposal: Proposal) -> str:
+    return _over(proposal.margin, "the account would need {} of margin, margin is at most {}")
+
+
+def _net(proposal: Proposal) -> str:
+    return proposal.net
+
+
+def _required(proposal: Proposal) -> str:
+    return proposal.required
+
+
+def _size(proposal: Proposal) -> str:
+    if problem := structures_problem(proposal.structures, proposal.max_structures):
+        return problem
+    limit = proposal.max_contracts
+    if limit is not None and proposal.contracts > limit:
+        return f"an order of {counted(proposal.contracts, 'contract')}, max_contracts_per_order is {limit}"
+    most = proposal.max_notional
+    if proposal.notional_missing:
+        return proposal.notional_missing
+    if most is not None and proposal.notional > most:
+        built_in = f"the built-in cap is {dollars(most)}: {RAISED_BY}" if proposal.is_built_in else ""
+        allowed = built_in or f"max_notional_per_order is {dollars(most)}"
+        return f"an order over {dollars(proposal.notional)}, {allowed}"
+    return ""
+
+
+def structures_problem(count: int, most: int | None) -> str:
+    """Return why an order of so many structures is refused by the built-in cap, "" when it is not."""
+    if most is None or count <= most:
+        return ""
+    return f"an order of {counted(count, 'structure')}, the built-in cap is {most}: {RAISED_BY}"
+
+
+def _price(proposal: Proposal) -> str:
+    return price_problem(proposal.price, proposal.mid, proposal.band)
+
+
+def price_problem(price: Decimal | None, mid: Decimal | None, band: Decimal | None) -> str:
+    """Return why an entry may not be priced so, "" when it may. Without a price or a mid it may not."""
+    if price is None or mid is None or band is None:
+        return "no mid that its price could be held against"
+    if (away := abs(price - mid)) > band:
+        return f"its price would be {away:.2f} from the mid, price_band is {band:.2f}"
+    return ""
+
+
+def _hit(proposal: Proposal) -> str:
+    return proposal.hit
+
+
+def _entries(proposal: Proposal) -> str:
+    limit = proposal.entries_per_day
+    if limit is not None and proposal.entries_today >= limit:
+        return f"all bots together have sent {proposal.entries_today} today, entries_per_day is {limit}"
+    return ""
+
+
+def _day_trades(proposal: Proposal) -> str:
+    """Three day trades in five sessions under $25,000, by the broker's own count.
+
+    Source: FINRA Rule 4210(f)(8)(B) as it stood until 2026: four or more day trades within five business days make a
+    pattern day trader, who must have $25,000. SR-FINRA-2025-017 (91 FR 20731) puts intraday margin in its place;
+    brokers have until October 2027 to change over. So we count nothing: the broker tells how many are left
+    (DayTradesRemaining, -1 for no limit), orders by hand included, for as long as it holds accounts to the old rule.
+    """
+    found = proposal.day_trades
+    if found is None or found.left is None or not found.closes_today:
+        return ""
+    if found.net_liquidation is not None and found.net_liquidation >= DAY_TRADER_EQUITY:
+        return ""
+    if found.left > found.at_work:
+        return ""
+    spoken_for = f", {found.at_work} of them for positions of today" if found.at_work and found.left else ""
+    under = dollars(DAY_TRADER_EQUITY)
+    return f"no day trade is left: the broker allows {found.left}{spoken_for}, and the account is under {under}"
+
+
+CHECKS: tuple[Check, ...] = (
+    _ready,
+    _trading,
+    _alone,
+    _clock,
+    _records,
+    _halted,
+    _stopped,
+    _worst_case,
+    _cover,
+    _size,
+    _price,
+    _hit,
+    _daily,
+    _open,
+    _entries,
+    _puts,
+    _together,
+    _net,
+    _required,
+    _margin,
+    _day_trades,
+    _conflicts,
+    _rate,
+)

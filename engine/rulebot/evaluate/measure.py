@@ -1,0 +1,133 @@
+"""Every number of the vocabulary, bound once: from a call of the plan to a function of the snapshot."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+from rulebot.compile.plan import Arithmetic, Call, Constant, Number, Quantity
+from rulebot.evaluate.measure_account import ACCOUNT
+from rulebot.evaluate.measure_bars import BARS
+from rulebot.evaluate.measure_crowding import CROWDING
+from rulebot.evaluate.measure_desk import DESK
+from rulebot.evaluate.measure_exposure import EXPOSURE
+from rulebot.evaluate.measure_greeks import GREEKS
+from rulebot.evaluate.measure_market import MARKET
+from rulebot.evaluate.measure_model import CLOCK, modelled
+from rulebot.evaluate.measure_options import OPTIONS
+from rulebot.evaluate.measure_position import POSITION
+from rulebot.evaluate.measure_reward import REWARD
+from rulebot.evaluate.measure_structure import STRUCTURE
+from rulebot.evaluate.measure_volatility import VOLATILITY
+from rulebot.evaluate.reading import Context, Read, Reading, Unknown, exact
+from rulebot.evaluate.snapshot import View
+
+
+def _model(call: Call, context: Context) -> Read:
+    if call.score is None:
+        raise TypeError(f"a model without its numbers: {call}")
+    return modelled(call.score.model, tuple(reader_of(number, context) for number in call.score.inputs))
+
+
+NUMBERS: dict[str, Callable[[Call, Context], Read]] = {
+    "model": _model,
+    **CLOCK,
+    **MARKET,
+    **VOLATILITY,
+    **BARS,
+    **OPTIONS,
+    **CROWDING,
+    **ACCOUNT,
+    **STRUCTURE,
+    **GREEKS,
+    **REWARD,
+    **POSITION,
+    **DESK,
+    **EXPOSURE,
+}
+
+_PRICES = (Quantity.PRICE, Quantity.DOLLARS)
+
+
+def bind(call: Call, context: Context) -> Callable[[View], float | None]:
+    """Return the function that measures `call`, None where it is not wholly known."""
+    read = reader_of(call, context)
+
+    def measure(view: View) -> float | None:
+        found = read(view)
+        return found if isinstance(found, float) else None
+
+    return measure
+
+
+def reader_of(number: Number, context: Context) -> Read:
+    """Return the function that reads a number of the tree, with its reason where it is unknown."""
+    match number:
+        case Constant(value):
+            return lambda view: value
+        case Call(measure):
+            return NUMBERS[measure](number, context)
+        case Arithmetic(operator, operands, quantity):
+            read = _arithmetic(operator, tuple(reader_of(operand, context) for operand in operands))
+            return partial(_exactly, read) if quantity in _PRICES else read
+        case _:
+            raise TypeError(f"a text is no number: {number}")
+
+
+def _arithmetic(operator: str, reads: tuple[Read, ...]) -> Read:
+    apply = _OPERATIONS[operator]
+    if len(reads) == 1:
+        return partial(_of_one, apply, reads[0])
+    if len(reads) == 2:
+        return partial(_of_two, apply, reads[0], reads[1])
+    return partial(_of_many, apply, reads)
+
+
+def _exactly(read: Read, view: View) -> Reading:
+    """A multiple of a price is met at the tick it stands for: 3 x 0.10 is 0.30."""
+    found = read(view)
+    return exact(found) if isinstance(found, float) else found
+
+
+def _sound(found: float) -> Reading:
+    return found if math.isfinite(found) else Unknown("the result is no number")
+
+
+def _of_one(apply: Callable[..., float], read: Read, view: View) -> Reading:
+    value = read(view)
+    return _sound(apply(value)) if isinstance(value, float) else Unknown(value.reason)
+
+
+def _of_two(apply: Callable[..., float], left: Read, right: Read, view: View) -> Reading:
+    one, other = left(view), right(view)
+    if not isinstance(one, float):
+        return Unknown(one.reason)
+    if not isinstance(other, float):
+        return Unknown(other.reason)
+    try:
+        return _sound(apply(one, other))
+    except ZeroDivisionError:
+        return Unknown("division by zero")
+
+
+def _of_many(apply: Callable[..., float], reads: tuple[Read, ...], view: View) -> Reading:
+    values = []
+    for read in reads:
+        value = read(view)
+        if not isinstance(value, float):
+            return Unknown(value.reason)
+        values.append(value)
+    return _sound(apply(*values))
+
+
+_OPERATIONS: dict[str, Callable[..., float]] = {
+    "+": lambda one, other: one + other,
+    "-": lambda one, other: one - other,
+    "*": lambda one, other: one * other,
+    "/": lambda one, other: one / other,
+    "neg": lambda one: -one,
+    "abs": abs,
+    "round": lambda one: float(round(one)),
+    "min": min,
+    "max": max,
+}
+"""As Python has them: `round` goes to the even neighbour at a half."""

@@ -1,0 +1,224 @@
+"""The front door: tests of a plan to closures from a snapshot to a verdict, in three values.
+
+Everything that does not change is looked up once; a closure only reads, compares and makes its verdict.
+"""
+
+from collections.abc import Callable
+
+from rulebot.compile.plan import (
+    AllOf,
+    AnyOf,
+    Arithmetic,
+    Call,
+    Compare,
+    Constant,
+    Holds,
+    Not,
+    Number,
+    Op,
+    Plan,
+    Rule,
+    Text,
+    Truth,
+)
+from rulebot.evaluate.evaluation import Verdict, group_truth, negated
+from rulebot.evaluate.measure import bind, reader_of
+from rulebot.evaluate.measure_bars import WORDS as WORDS_OF_BARS
+from rulebot.evaluate.measure_crowding import crowding_detail
+from rulebot.evaluate.measure_desk import WORDS as WORDS_OF_DESK
+from rulebot.evaluate.measure_position import best_detail
+from rulebot.evaluate.measure_truth import TRUTHS, Judge, session
+from rulebot.evaluate.measure_volatility import iv_over_rv_detail, move_by_straddle
+from rulebot.evaluate.reading import AtLeast, Context, Read, Reading, Unknown, context_of, number_of
+from rulebot.evaluate.snapshot import Held, View
+from rulebot.evaluate.strike_target import ExpectedMove
+
+__all__ = ["Judge", "bind", "compile_expected_move", "compile_rule", "compile_test"]
+
+_HOLDS: dict[Op, Callable[[float, float, float], bool]] = {
+    Op.ABOVE: lambda value, low, high: value > low,
+    Op.AT_LEAST: lambda value, low, high: value >= low,
+    Op.BELOW: lambda value, low, high: value < low,
+    Op.AT_MOST: lambda value, low, high: value <= low,
+    Op.BETWEEN: lambda value, low, high: low <= value <= high,
+    Op.OUTSIDE: lambda value, low, high: not low <= value <= high,
+    Op.BEYOND: lambda value, low, high: abs(value) > low,
+}
+WORDS: dict[str, Callable[[Call, Context, str], Judge]] = {"session": session, **WORDS_OF_BARS, **WORDS_OF_DESK}
+"""Measures that are compared with a word."""
+_MORE_IS_TRUE = (Op.ABOVE, Op.AT_LEAST, Op.BEYOND)
+_LESS_IS_TRUE = (Op.BELOW, Op.AT_MOST)
+
+
+def compile_rule(rule: Rule, plan: Plan) -> Judge:
+    """Return the closure that judges `rule`."""
+    return compile_test(rule.test, context_of(plan, rule.max_age))
+
+
+def compile_expected_move(plan: Plan, *, of_open: bool = False) -> ExpectedMove:
+    """Return the expected move now of each of the bot's underlyings, points: what strikes are chosen by.
+
+    of_open: as it is kept of the open, None while spot has not followed its options.
+    """
+    context = context_of(plan)
+    readers = {symbol: move_by_straddle(symbol, context, of_open=of_open) for symbol in plan.underlyings}
+    return lambda view, symbol: number_of(readers[symbol](view))
+
+
+def compile_test(test: Truth, context: Context) -> Judge:
+    """Return the closure of any test of the tree."""
+    match test:
+        case Compare():
+            return _compare(test, context)
+        case Holds(call):
+            return TRUTHS[call.measure](call, context)
+        case Not(member):
+            return _negated(compile_test(member, context))
+        case AllOf(members, names):
+            return _together(tuple(compile_test(member, context) for member in members), names, False)
+        case AnyOf(members, names):
+            return _together(tuple(compile_test(member, context) for member in members), names, True)
+
+
+# ---------------------------------------------------------------- groups
+
+
+def _negated(judge: Judge) -> Judge:
+    def judge_not(view: View) -> Verdict:
+        inner = judge(view)
+        return Verdict(negated(inner.truth), missing=inner.missing, members=(("not", inner),))
+
+    return judge_not
+
+
+def _together(judges: tuple[Judge, ...], names: tuple[str, ...], decisive: bool) -> Judge:
+    """All members are judged, so that `why` can show each; one that is `decisive` decides."""
+
+    def together(view: View) -> Verdict:
+        verdicts = [judge(view) for judge in judges]
+        truths = [verdict.truth for verdict in verdicts]
+        members = tuple(zip(names, verdicts, strict=True))
+        truth = group_truth(truths, decisive)
+        missing = verdicts[truths.index(None)].missing if truth is None else ""
+        return Verdict(truth, missing=missing, members=members)
+
+    return together
+
+
+# ---------------------------------------------------------------- comparisons
+
+
+def _compare(test: Compare, context: Context) -> Judge:
+    if test.op is Op.IS:
+        return _is(test, context)
+    read, detail = reader_of(test.left, context), _detail(test.left, context)
+    bounds = test.right
+    if all(isinstance(bound, Constant) for bound in bounds) and detail is None:
+        fixed = [bound.value for bound in bounds if isinstance(bound, Constant)]
+        return _against_numbers(test.op, read, fixed[0], fixed[1] if len(fixed) > 1 else None)
+    reads = [_kept(reader_of(bound, context)) if _is_of_entry(bound) else reader_of(bound, context) for bound in bounds]
+    return _against_readings(test.op, read, reads[0], reads[1] if len(reads) > 1 else None, detail)
+
+
+def _is_of_entry(bound: Number) -> bool:
+    """Say whether a number is the same as long as the same fills stand: `2x credit`."""
+    if isinstance(bound, Arithmetic):
+        return all(_is_of_entry(operand) for operand in bound.operands)
+    return isinstance(bound, Constant) or (isinstance(bound, Call) and bound.measure in ("credit", "debit"))
+
+
+def _kept(read: Read) -> Read:
+    """Return the reader of such a number: of a position that is held it is read once."""
+    known: tuple[Held | None, Reading] = (None, 0.0)
+
+    def kept(view: View) -> Reading:
+        nonlocal known
+        held = view.held
+        if held is None:
+            return read(view)
+        if known[0] is not held:
+            known = (held, read(view))
+        return known[1]
+
+    return kept
+
+
+def _detail(left: Number, context: Context) -> Callable[[View], str] | None:
+    if isinstance(left, Call) and left.measure == "iv_over_rv":
+        return iv_over_rv_detail(left, context)
+    if isinstance(left, Call) and left.measure == "crowding":
+        return crowding_detail(left, context)
+    if isinstance(left, Call) and left.measure == "give_back":
+        return best_detail(left)
+    return None
+
+
+def _against_numbers(op: Op, read: Read, low: float, high: float | None) -> Judge:
+    holds = _HOLDS[op]
+    top = low if high is None else high
+
+    def judge(view: View) -> Verdict:
+        value = read(view)
+        if value.__class__ is float:
+            return Verdict(holds(value, low, top), value, low, high)
+        return _not_wholly_known(op, value, low, high)
+
+    return judge
+
+
+def _against_readings(op: Op, read: Read, low: Read, high: Read | None, detail: Callable[[View], str] | None) -> Judge:
+    holds = _HOLDS[op]
+
+    def judge(view: View) -> Verdict:
+        value, bottom = read(view), low(view)
+        top = bottom if high is None else high(view)
+        if not isinstance(bottom, float):
+            return Verdict(None, number_of(value), missing=bottom.reason)
+        if not isinstance(top, float):
+            return Verdict(None, number_of(value), bottom, missing=top.reason)
+        shown = None if high is None else top
+        if not isinstance(value, float):
+            return _not_wholly_known(op, value, bottom, shown)
+        words = detail(view) if detail is not None else ""
+        return Verdict(holds(value, bottom, top), value, bottom, shown, "", words)
+
+    return judge
+
+
+def _not_wholly_known(op: Op, value: Reading, low: float, high: float | None) -> Verdict:
+    """Judge what the known legs leave: a value that can only be larger, or smaller, decides some comparisons."""
+    if isinstance(value, float):
+        raise TypeError("a known number is compared as it is")
+    if isinstance(value, Unknown):
+        return Verdict(None, None, low, high, value.reason)
+    decided = _by_more(op, value.value, low, high) if isinstance(value, AtLeast) else _by_less(op, value.value, low)
+    return Verdict(decided, value.value, low, high, "" if decided is not None else value.reason)
+
+
+def _by_more(op: Op, least: float, low: float, high: float | None) -> bool | None:
+    """Return what a value decides that is this or more."""
+    if op in _MORE_IS_TRUE and _HOLDS[op](least, low, low):
+        return True
+    if op in _LESS_IS_TRUE and not _HOLDS[op](least, low, low):
+        return False
+    if op in (Op.BETWEEN, Op.OUTSIDE) and high is not None and least > high:
+        return op is Op.OUTSIDE
+    return None
+
+
+def _by_less(op: Op, most: float, low: float) -> bool | None:
+    """Return what a value decides that is this or less, and not negative."""
+    if op in _LESS_IS_TRUE and _HOLDS[op](most, low, low):
+        return True
+    if op in _MORE_IS_TRUE and not _HOLDS[op](most, low, low):
+        return False
+    if op in (Op.BETWEEN, Op.OUTSIDE) and most < low:
+        return op is Op.OUTSIDE
+    return None
+
+
+def _is(test: Compare, context: Context) -> Judge:
+    call, wanted = test.left, test.right[0]
+    assert isinstance(call, Call)
+    assert isinstance(wanted, Text)
+    return WORDS[call.measure](call, context, wanted.value)

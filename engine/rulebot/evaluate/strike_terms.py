@@ -1,0 +1,76 @@
+"""Terms in which strikes are chosen: sides, edges, grids, and what an option is worth."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+
+from rulebot.compile.plan import Call, Expiry, LegPlan, Number
+from rulebot.evaluate.measure import reader_of
+from rulebot.evaluate.reading import Context, Read, Unknown
+from rulebot.evaluate.snapshot import View
+from rulebot.model.contract import Option, Right, listed
+from rulebot.spec.nouns.legs import Bound, Round, Strike, StrikeBy
+
+VALUED = (StrikeBy.DELTA, StrikeBy.PREMIUM, StrikeBy.SIDE_CREDIT)
+"""Selectors by a value that falls from the money outward."""
+Valued = tuple[Decimal, float]
+"""A strike with what is known of it: its absolute delta, its price, or the credit of its side."""
+OFFSETS = (StrikeBy.BELOW, StrikeBy.ABOVE)
+HAIR = 1e-9
+"""Points, deltas and prices nearer than this are the same."""
+
+
+def option_of(leg: LegPlan, expiry: date, strike: Decimal) -> Option:
+    """Return the option of this leg at a strike."""
+    return listed(leg.symbol, leg.trading_class, expiry, strike, leg.right is Right.CALL)
+
+
+def outward(leg: LegPlan, strikes: list[Decimal]) -> list[Decimal]:
+    """Return strikes from the money outward: falling for puts, rising for calls."""
+    return strikes[::-1] if leg.right is Right.PUT else strikes
+
+
+def side_of(strike: Strike) -> Round:
+    """Return on which side of what was asked the strike must lie: a bound says so as `round` does."""
+    if strike.bound is Bound.NEAREST:
+        return strike.round
+    falls = strike.by in VALUED
+    return Round.AWAY if (strike.bound is Bound.AT_MOST) is falls else Round.TOWARD
+
+
+def of_two(side: Round, nearer: Valued, further: Valued, target: float) -> Decimal:
+    """Return which of two neighbouring strikes around a target is meant: the nearest, or the one on a side of it.
+
+    Of two that are as near the further out is meant. nearer: to the money.
+    """
+    if side is Round.NEAREST:
+        return min((further, nearer), key=lambda pair: round(abs(pair[1] - target), 9))[0]
+    wanted, other = (further, nearer) if side is Round.AWAY else (nearer, further)
+    return other[0] if abs(other[1] - target) <= HAIR else wanted[0]
+
+
+def partner_of(leg: LegPlan, legs: Iterable[LegPlan]) -> LegPlan:
+    """Return the long of a leg that is sold by `side_credit`; the compiler has found exactly one."""
+    return next(each for each in legs if each.strike.by in OFFSETS and each.strike.reference == leg.name)
+
+
+@lru_cache(maxsize=256)
+def _reader(number: Number, symbol: str, trading_class: str, rule: Expiry) -> Read:
+    return reader_of(number, Context(symbols=(symbol,), classes={symbol: trading_class}, expiry=rule))
+
+
+def edge_of(number: Number, leg: LegPlan, view: View, strikes: Mapping[str, Decimal]) -> float | Unknown:
+    """Return the level that an edge names now, or why it is not known. strikes: those of legs chosen before."""
+    if isinstance(number, Call) and number.measure == "strike":
+        of = str(number.argument("of"))
+        return float(strikes[of]) if of in strikes else Unknown(f"the strike of {of} is not chosen yet")
+    found = _reader(number, leg.symbol, leg.trading_class, leg.expiry)(view)
+    return found if isinstance(found, float | Unknown) else Unknown("it is no level")
+
+
+def preferred(step: Decimal | None, strike: Decimal, strikes: Iterable[Decimal]) -> list[Decimal]:
+    """Return those of the strikes that are a multiple of `step`, at most half of it away; none without a step."""
+    if step is None:
+        return []
+    return [found for found in strikes if found % step == 0 and abs(found - strike) * 2 <= step]

@@ -1,0 +1,187 @@
+"""Black's model of an option on a forward, for one option at a time.
+
+Source: F. Black, "The pricing of commodity contracts", Journal of Financial Economics 3 (1976), without discounting: a
+same-day option has nothing to discount, and a forward taken from put-call parity carries the rest. Units: prices,
+forward and strike in points; volatility an annual fraction; time in years of 252 sessions, of which only trading time
+counts.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from math import erfc, exp, isfinite, log, pi, sqrt
+from typing import NamedTuple
+
+from rulebot.model.exchange_days import LAST_YEAR
+from rulebot.model.session import CalendarError, Session, exchange_date, session_from, sessions, trades_on
+
+_SESSION_SECONDS = 6.5 * 3600.0
+DAYS_A_YEAR = 365.0
+"""Calendar days over which a year's theta is spread."""
+YEAR_SECONDS = 252.0 * _SESSION_SECONDS
+_FARTHEST = 3_700
+"""Days ahead, ten years, up to which anything ends: options are listed for three, and shares have no end."""
+MEAN_MOVE = sqrt(pi / 2.0)
+"""A straddle is worth the mean absolute move; of a normal move that is the deviation / sqrt(pi / 2) (Brenner and
+Subrahmanyam 1988)."""
+OPENING_LAG = 0.5
+"""Part of the straddle by which spot may lie away from the forward for a move that is kept for the whole day: an index
+follows its options only as its members open, and at a strike so far from the forward the straddle is worth a tenth more
+than at the money. Carry to expiries of two years is less."""
+LEAST_TIME_VALUE = 0.01
+"""Points of time value below which a volatility has no meaning."""
+
+_LOWEST, _HIGHEST = 1e-4, 20.0
+_STEPS = 100
+
+
+def normal(x: float) -> float:
+    """Return the standard normal distribution function at `x`."""
+    return 0.5 * erfc(-x / sqrt(2.0))
+
+
+def price(forward: float, strike: float, years: float, volatility: float, is_call: bool) -> float:
+    """Return the undiscounted value; the intrinsic one when no time or volatility is left."""
+    sign = 1.0 if is_call else -1.0
+    deviation = volatility * sqrt(max(years, 0.0))
+    if deviation <= 0.0:
+        return max(sign * (forward - strike), 0.0)
+    d1 = log(forward / strike) / deviation + deviation / 2.0
+    return sign * (forward * normal(sign * d1) - strike * normal(sign * (d1 - deviation)))
+
+
+def delta(forward: float, strike: float, years: float, volatility: float, is_call: bool) -> float:
+    """Return the change of the value for one point of the forward: 0 to 1 of a call, -1 to 0 of a put."""
+    sign = 1.0 if is_call else -1.0
+    deviation = volatility * sqrt(max(years, 0.0))
+    if deviation <= 0.0:
+        return sign if sign * (forward - strike) > 0.0 else 0.0
+    return sign * normal(sign * (log(forward / strike) / deviation + deviation / 2.0))
+
+
+class Sensitivities(NamedTuple):
+    """Gamma a point, theta a calendar day, vega a point of volatility: the same of a call and a put, per share."""
+
+    gamma: float
+    theta: float
+    vega: float
+
+
+def sensitivities(forward: float, strike: float, years: float, volatility: float) -> Sensitivities:
+    """Return the derivatives of the value; all 0 when no time or volatility is left.
+
+    Source: Hull, "Options, Futures, and Other Derivatives", chapter on the greeks, without rates: gamma = n(d1) / (F s
+    sqrt(T)), theta = -F n(d1) s / (2 sqrt(T)) a year, vega = F n(d1) sqrt(T) for a volatility of 1. A calendar day has
+    1 / 365 of a year's theta, as in the broker's model.
+    """
+    if volatility * sqrt(max(years, 0.0)) <= 0.0:
+        return _INSENSITIVE
+    return _of_vega(_vega(forward, strike, years, volatility), forward, years, volatility)
+
+
+_INSENSITIVE = Sensitivities(0.0, 0.0, 0.0)
+
+
+def _of_vega(vega: float, forward: float, years: float, volatility: float) -> Sensitivities:
+    gamma = vega / (forward * forward * volatility * years)
+    return Sensitivities(gamma, -vega * volatility / (2.0 * years) / DAYS_A_YEAR, vega / 100.0)
+
+
+def valued(
+    forward: float, strike: float, years: float, volatility: float, is_call: bool
+) -> tuple[float, float, Sensitivities]:
+    """Return `price`, `delta` and `sensitivities`, to the last bit, with what they share worked out once."""
+    sign = 1.0 if is_call else -1.0
+    deviation = volatility * sqrt(max(years, 0.0))
+    if deviation <= 0.0:
+        worth = price(forward, strike, years, volatility, is_call)
+        return worth, delta(forward, strike, years, volatility, is_call), _INSENSITIVE
+    d1 = log(forward / strike) / deviation + deviation / 2.0
+    likely = normal(sign * d1)
+    worth = sign * (forward * likely - strike * normal(sign * (d1 - deviation)))
+    return worth, sign * likely, _of_vega(_vega_at(d1, forward, years), forward, years, volatility)
+
+
+def probability_below(forward: float, level: float, years: float, volatility: float) -> float:
+    """Return how likely the price at the end lies below a level: that of a put at this strike to end in the money.
+
+    Source: J. Hull, "Options, Futures, and Other Derivatives", chapter on the Black-Scholes-Merton model: N(-d2), d2 =
+    (ln(F / K) - s^2 T / 2) / (s sqrt(T)). It is the probability by which options are priced, not a forecast.
+    """
+    deviation = volatility * sqrt(max(years, 0.0))
+    if level <= 0.0:
+        return 0.0
+    if deviation <= 0.0:
+        return 1.0 if forward < level else 0.0
+    return normal((log(level / forward) + deviation * deviation / 2.0) / deviation)
+
+
+def implied_volatility(value: float, forward: float, strike: float, years: float, is_call: bool) -> float | None:
+    """Return the volatility at which the model gives `value`; None where there is (nearly) no time value.
+
+    Newton's steps are kept inside a bracket that is halved when a step would leave it.
+    """
+    if not all(isfinite(number) for number in (value, forward, strike, years)) or min(forward, strike, years) <= 0.0:
+        return None
+    intrinsic = max(forward - strike if is_call else strike - forward, 0.0)
+    if value - intrinsic < LEAST_TIME_VALUE or value >= (forward if is_call else strike):
+        return None
+    low, high = _LOWEST, _HIGHEST
+    volatility = min(max(value / (0.4 * forward * sqrt(years)), low), high)
+    for _ in range(_STEPS):
+        error = price(forward, strike, years, volatility, is_call) - value
+        low, high = (low, volatility) if error > 0.0 else (volatility, high)
+        slope = _vega(forward, strike, years, volatility)
+        new = volatility - error / slope if slope > 0.0 else low
+        new = new if low < new < high else (low + high) / 2.0
+        if abs(new - volatility) < 1e-12 * volatility:
+            break
+        volatility = new
+    return volatility if _LOWEST * 1.01 < volatility < _HIGHEST * 0.99 else None
+
+
+def _vega(forward: float, strike: float, years: float, volatility: float) -> float:
+    deviation = volatility * sqrt(years)
+    return _vega_at(log(forward / strike) / deviation + deviation / 2.0, forward, years)
+
+
+def _vega_at(d1: float, forward: float, years: float) -> float:
+    return forward * exp(-d1 * d1 / 2.0) / sqrt(2.0 * pi) * sqrt(years)
+
+
+@lru_cache(maxsize=256)
+def years_until(expiry: date, now: float, at_hand: Session | None = None) -> float | None:
+    """Return the years of trading time from `now` (epoch seconds) to the close of the expiry's session.
+
+    None when that is past, or the expiry is no session. Units: a year is 252 full sessions; nights and weekends count
+    nothing, so that the volatility of a same-day option compares with a realised one, which is annualised by sessions
+    too (at 10:30 with 12 % and an index at 6000 one standard deviation to the close is 6000 x 0.12 x sqrt(5.5 / 6.5 /
+    252) = 41.7 points). at_hand: the session that is on, which may be shorter than the calendar has it.
+    """
+    try:
+        today = session_from(exchange_date(datetime.fromtimestamp(now, UTC)))
+    except CalendarError:
+        return None
+    if not 0 <= (expiry - today.date).days <= _FARTHEST or not trades_on(expiry):
+        return None
+    if at_hand is not None and at_hand.date == today.date:
+        today = at_hand
+    opened, close = today.open.timestamp(), today.close.timestamp()
+    seconds = max(close - max(now, opened), 0.0) + _seconds_between(today.date, expiry)
+    return seconds / YEAR_SECONDS if seconds > 0.0 else None
+
+
+@lru_cache(maxsize=512)
+def _seconds_between(first: date, last: date) -> float:
+    """Return the seconds of the sessions after `first` up to and including `last`.
+
+    Past the table every weekday is one: some nine of a year too many, a volatility that is too low by 2 % at most.
+    """
+    known = min(last, date(LAST_YEAR, 12, 31))
+    beyond = (known + timedelta(days=ahead) for ahead in range(1, (last - known).days + 1))
+    listed = 60.0 * sum(session.minutes for session in sessions(first + timedelta(days=1), known))
+    return listed + _SESSION_SECONDS * sum(map(trades_on, beyond))
+
+
+def has_followed(spot: float, strike: float, call: float, put: float) -> bool:
+    """Say whether spot is where its options see it, by put-call parity at a strike next to it."""
+    return abs(strike + call - put - spot) <= OPENING_LAG * (call + put)

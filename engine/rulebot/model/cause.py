@@ -1,0 +1,169 @@
+"""Why rulebot took an order back, no longer knows where it stands, or holds it for over: codes, and their texts.
+
+A code is what is recorded and compared. Its text is made here, from the code and the fields beside it, for people.
+"""
+
+from enum import Enum
+
+from rulebot.model.texts import Name, Text
+
+
+class Cause(Enum):
+    """Why rulebot took an order back, or what it knows of its end without a word of the broker.
+
+    EARLIER_VERSION: an earlier rulebot recorded it in words alone.
+    """
+
+    NEXT_TRY = "next_try"
+    TRIES_USED_UP = "tries_used_up"
+    MARKET_FOLLOWS = "market_follows"
+    NO_QUOTES = "no_quotes"
+    NO_PRICE = "no_price"
+    NO_BID = "no_bid"
+    NO_BID_TO_ROLL = "no_bid_to_roll"
+    WINDOW_OVER = "window_over"
+    SESSION_OVER = "session_over"
+    PAST_EXITS = "past_exits"
+    CONDITIONS_LOST = "conditions_lost"
+    TARGET_LOST = "target_lost"
+    HALTED = "halted"
+    ENTRIES_BLOCKED = "entries_blocked"
+    RELOAD_WAITS = "reload_waits"
+    NOT_COVERED = "not_covered"
+    NOT_RUN = "not_run"
+    KILLED = "killed"
+    STOPPING = "stopping"
+    ONLY_REDUCES = "only_reduces"
+    CLOSED_BY_OPERATOR = "closed_by_operator"
+    OTHER_TRADER = "other_trader"
+    LIQUIDATION = "liquidation"
+    ACCOUNT_LIMIT = "account_limit"
+    TIME_UNKNOWN = "time_unknown"
+    STORE_FULL = "store_full"
+    BROKER_SAID = "broker_said"
+    INACTIVE = "inactive"
+    NOBODY_ANSWERS = "nobody_answers"
+    NO_ANSWER = "no_answer"
+    UNLISTED = "unlisted"
+    UNLISTED_TWICE = "unlisted_twice"
+    LINK_DOWN = "link_down"
+    NOT_SENT = "not_sent"
+    NEVER_ARRIVED = "never_arrived"
+    GONE = "gone"
+    REVIVED = "revived"
+    INSTEAD_OF_REVIVED = "instead_of_revived"
+    BUSTED = "busted"
+    SECOND_UNDER_ID = "second_under_id"
+    SECOND_OF = "second_of"
+    SECOND_FILLED = "second_filled"
+    OTHER_TERMS = "other_terms"
+    CLOSES_MORE = "closes_more"
+    PARTNER_CLOSES_MORE = "partner_closes_more"
+    NOT_CHANGED = "not_changed"
+    EARLIER_TRY_FILLED = "earlier_try_filled"
+    EARLIER_ORDER_FILLED = "earlier_order_filled"
+    ENTRY_FILLED_LATE = "entry_filled_late"
+    PART_CLOSED = "part_closed"
+    POSITION_CLOSED = "position_closed"
+    POSITION_ON_HOLD = "position_on_hold"
+    NOT_IN_ACCOUNT = "not_in_account"
+    ACCOUNT_HOLDS_LESS = "account_holds_less"
+    FILLS_BUSTED = "fills_busted"
+    PART_BUSTED = "part_busted"
+    LEGS_ALONE = "legs_alone"
+    ASSIGNED = "assigned"
+    PARTNER_LOST = "partner_lost"
+    PARTNER_CANCELLED = "partner_cancelled"
+    PARTNER_OFF_GRID = "partner_off_grid"
+    GROUP_FILLED = "group_filled"
+    PAIR_NOT_WHOLE = "pair_not_whole"
+    GIVES_WAY = "gives_way"
+    EXIT_CLOSES = "exit_closes"
+    EXIT_TAKES_OVER = "exit_takes_over"
+    EXIT_GOES_FIRST = "exit_goes_first"
+    HAS_PARTNER = "has_partner"
+    EARLIER_VERSION = "earlier_version"
+
+
+LATE_FILLS = frozenset((Cause.EARLIER_TRY_FILLED, Cause.EARLIER_ORDER_FILLED, Cause.ENTRY_FILLED_LATE))
+"""Causes of which an order that was over has filled after all."""
+
+_TEXTS = {
+    Cause.NEXT_TRY: "its next try is a new order",
+    Cause.TRIES_USED_UP: "its tries are used up",
+    Cause.MARKET_FOLLOWS: "its tries are used up: a market order follows",
+    Cause.NO_QUOTES: "nothing is quoted for its tries: a market order follows",
+    Cause.NO_PRICE: "its next try would be {detail}",
+    Cause.NO_BID: "{detail}: the rest is closed without it",
+    Cause.NO_BID_TO_ROLL: "{detail}: it is rolled without it",
+    Cause.WINDOW_OVER: "its window is over",
+    Cause.SESSION_OVER: "the session is over",
+    Cause.PAST_EXITS: "the time has come at which its exits close all",
+    Cause.CONDITIONS_LOST: "its conditions no longer hold",
+    Cause.TARGET_LOST: "the target is no longer met",
+    Cause.HALTED: "halted: {detail}",
+    Cause.ENTRIES_BLOCKED: "{detail}",
+    Cause.RELOAD_WAITS: "a reload waits to be taken up",
+    Cause.NOT_COVERED: "{detail}",
+    Cause.NOT_RUN: "its bot is not run any more",
+    Cause.KILLED: "killed",
+    Cause.STOPPING: "the engine stops",
+    Cause.ONLY_REDUCES: "only what reduces may work",
+    Cause.CLOSED_BY_OPERATOR: "closed by the operator",
+    Cause.OTHER_TRADER: "somebody else trades this account",
+    Cause.LIQUIDATION: "the broker liquidates",
+    Cause.ACCOUNT_LIMIT: "{detail}",
+    Cause.TIME_UNKNOWN: "the broker has not told its time",
+    Cause.STORE_FULL: "the store took no more records",
+    Cause.BROKER_SAID: "the broker has said something else of it",
+    Cause.INACTIVE: "it was inactive without a reason",
+    Cause.NOBODY_ANSWERS: "nobody answers for it",
+    Cause.NO_ANSWER: "no answer in 10 s",
+    Cause.UNLISTED: "the broker does not list it",
+    Cause.UNLISTED_TWICE: "the broker does not list it any more",
+    Cause.LINK_DOWN: "the link went down",
+    Cause.NOT_SENT: "rulebot could not send it: {detail}",
+    Cause.NEVER_ARRIVED: "by the gateway's count of order ids it never came there",
+    Cause.GONE: "{about} is not at the broker any more: {detail}",
+    Cause.REVIVED: "it came to life too late",
+    Cause.INSTEAD_OF_REVIVED: "{about} works after all",
+    Cause.BUSTED: "the exchange took a closing fill back",
+    Cause.SECOND_UNDER_ID: "a second order works under its id",
+    Cause.SECOND_OF: "a second order works as {about}",
+    Cause.SECOND_FILLED: "a second order under its reference has filled",
+    Cause.OTHER_TERMS: "the broker has it otherwise than it was sent",
+    Cause.CLOSES_MORE: "it would close more than was meant",
+    Cause.PARTNER_CLOSES_MORE: "one of them would close more than was meant",
+    Cause.NOT_CHANGED: "it could not be changed",
+    Cause.EARLIER_TRY_FILLED: "an earlier try has filled after all",
+    Cause.EARLIER_ORDER_FILLED: "an earlier order has filled after all",
+    Cause.ENTRY_FILLED_LATE: "{about} has filled after all: {detail}",
+    Cause.PART_CLOSED: "{about} has closed a part of it",
+    Cause.POSITION_CLOSED: "the position is closed",
+    Cause.POSITION_ON_HOLD: "its position is on hold",
+    Cause.NOT_IN_ACCOUNT: "its position is not in the account",
+    Cause.ACCOUNT_HOLDS_LESS: "the account holds less than it would close",
+    Cause.FILLS_BUSTED: "its fills were taken back",
+    Cause.PART_BUSTED: "the exchange took back a part of what it closes",
+    Cause.LEGS_ALONE: "legs stand without their partners",
+    Cause.ASSIGNED: "what it closes was assigned",
+    Cause.PARTNER_LOST: "its partner was {detail}",
+    Cause.PARTNER_CANCELLED: "its partner was cancelled",
+    Cause.PARTNER_OFF_GRID: "the price of its partner was off the grid",
+    Cause.GROUP_FILLED: "a part of its group has filled",
+    Cause.PAIR_NOT_WHOLE: "its pair is not whole",
+    Cause.GIVES_WAY: "{detail} of the other side is to be sent",
+    Cause.EXIT_CLOSES: "{about} closes the position",
+    Cause.EXIT_TAKES_OVER: "{about} takes over",
+    Cause.EXIT_GOES_FIRST: "{about} goes first",
+    Cause.HAS_PARTNER: "what it closes has its partner now",
+    Cause.EARLIER_VERSION: "{detail}",
+}
+
+
+def cause_text(cause: Cause, about: Name = "", detail: Text = "") -> Text:
+    """Return what people are told of a cause.
+
+    about: the order, the exit or the position that it names. detail: words of what else is told.
+    """
+    return _TEXTS[cause].format(about=about, detail=detail)

@@ -1,0 +1,72 @@
+"""The garbage collector, kept out of where it would only cost time, or end forgotten things at moments of its own."""
+
+import atexit
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rulebot.model.while_asked import WhileAsked
+
+SELDOM = (50_000, 20, 20)
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Leave garbage where it is meanwhile: for imports, short pieces of work, and trials that must be repeatable."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """Let what is there already be, and look at new things seldom: for a run that makes much and forgets most of it.
+
+    Where nothing is collected at all, nothing changes. Of several at once (threads), the last to end puts all back.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    with _seldom.asked():
+        yield
+
+
+def _look_seldom() -> Callable[[], None]:
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(*SELDOM)
+
+    def put_back() -> None:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+    return put_back
+
+
+_seldom = WhileAsked(_look_seldom)
+
+
+@contextmanager
+def as_a_program() -> Iterator[None]:
+    """Look at new things seldom: what a program imports and makes, it mostly keeps until it ends."""
+    with _programs.asked():
+        yield
+
+
+def _look_less() -> Callable[[], None]:
+    before = gc.get_threshold()
+    gc.set_threshold(*SELDOM)
+    return lambda: gc.set_threshold(*before)
+
+
+_programs = WhileAsked(_look_less)
+
+
+def leave_at_end() -> None:
+    """Leave what this process holds to the system when it ends: looking through all of it first finds nothing."""
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)

@@ -1,0 +1,223 @@
+"""What is traded: underlyings and options, and the product facts the exchange fixes.
+
+Sources: contract specifications of Cboe (SPX and SPXW; XSP; RUT and RUTW) and Nasdaq (NDX and NDXP): 100 times the
+index, European, settled in cash. Ticks are 0.05 below 3.00 and 0.10 from there, of XSP 0.01 at every price. SPX, RUT
+and NDX settle at the opening prints of the third Friday and trade last the day before; SPXW, RUTW, NDXP and all of XSP
+at the close of their last day, on which they trade to 16:00 ET. Prices of combos: Cboe rule 5.4(b), 0.01 or what the
+exchange sets for a class, of SPX 0.05; of RUT and NDX 0.05 is taken, which a grid of 0.01 has too. OCC equity option
+specifications (American, physical delivery of 100 shares). Cboe rule 5.4(d), the penny interval program: SPY, QQQ and
+IWM 0.01 at every price, others 0.01 below 3.00 and 0.05 from there.
+"""
+
+from dataclasses import field
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+from functools import lru_cache
+
+from rulebot.model.money import TickRule
+from rulebot.model.texts import Name
+from rulebot.model.values import KnowsItsHash, dataclass
+
+
+class Right(Enum):
+    """Call or put."""
+
+    CALL = "call"
+    PUT = "put"
+
+    __hash__ = object.__hash__  # each is one object; an Enum's own hash is made anew whenever it is asked for
+
+    @property
+    def letter(self) -> str:
+        """`C` or `P`."""
+        return "C" if self is Right.CALL else "P"
+
+
+class Kind(Enum):
+    """What an underlying is."""
+
+    INDEX = "index"
+    ETF = "etf"
+    STOCK = "stock"
+
+
+class Settlement(Enum):
+    """How an option ends: cash at the opening prints, cash at the close, or shares."""
+
+    AM_CASH = "am"
+    PM_CASH = "pm"
+    SHARES = "shares"
+
+
+_PENNY = TickRule(((Decimal(0), Decimal("0.01")),))
+SHARE_TICKS = _PENNY
+_INDEX_OPTION = TickRule(((Decimal(0), Decimal("0.05")), (Decimal(3), Decimal("0.10"))))
+_EQUITY_OPTION = TickRule(((Decimal(0), Decimal("0.01")), (Decimal(3), Decimal("0.05"))))
+_COMBO_INDEX = TickRule(((Decimal(0), Decimal("0.05")),))
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """The exchange's facts about one underlying and its options."""
+
+    symbol: str
+    kind: Kind
+    option_ticks: TickRule
+    combo_ticks: TickRule
+    same_day_class: str
+    """Trading class whose options expire at the close of their last day."""
+    opening_class: str = ""
+    """Trading class whose options settle at the opening prints of the day after their last one; "" where none do."""
+    strike_step: int = 1
+    """Points between listed strikes near the money, as markets that are made up list them."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Its trading classes: that of the opening prints first."""
+        return tuple(name for name in (self.opening_class, self.same_day_class) if name)
+
+    @property
+    def settlement(self) -> Settlement:
+        """How options of its same-day class end."""
+        return Settlement.PM_CASH if self.kind is Kind.INDEX else Settlement.SHARES
+
+    @property
+    def is_tradable(self) -> bool:
+        """An index cannot be bought; an ETF or stock can."""
+        return self.kind is not Kind.INDEX
+
+
+INDICES = {
+    found.symbol: found
+    for found in (
+        Product("SPX", Kind.INDEX, _INDEX_OPTION, _COMBO_INDEX, "SPXW", "SPX", 5),
+        Product("XSP", Kind.INDEX, _PENNY, _PENNY, "XSP", "", 1),
+        Product("NDX", Kind.INDEX, _INDEX_OPTION, _COMBO_INDEX, "NDXP", "NDX", 10),
+        Product("RUT", Kind.INDEX, _INDEX_OPTION, _COMBO_INDEX, "RUTW", "RUT", 5),
+    )
+}
+"""The indices whose options are traded here, by symbol."""
+
+UNKNOWN_INDICES = frozenset(
+    (
+        *("NANOS", "OEX", "XEO", "DJX", "VIX", "SPEQX", "SPESG", "CBTX", "MBTX", "XND", "NQX", "VXN"),
+        *("MRUT", "RUI", "RLG", "RLV", "RVX", "MXEA", "MXEF", "MXUSA", "MXWLD", "MXACW"),
+    )
+)
+"""Indices with cash-settled options whose ticks, classes and settlement nobody has told this engine.
+
+Sources: lists of index options of Cboe and Nasdaq.
+"""
+
+CLASSES_OF_INDICES = {
+    name: each.symbol for each in INDICES.values() for name in each.classes if name != each.symbol
+} | {"VIXW": "VIX"}
+"""Trading classes that are no underlyings, each with the index that its options are on."""
+
+OPENING_CLASSES = frozenset(each.opening_class for each in INDICES.values() if each.opening_class)
+"""Trading classes that settle at opening prints; that of an index is named like it."""
+
+_ETFS = ("SPY", "QQQ", "IWM", "XLF", "XLE", "XLV", "SMH")
+_PENNY_ETFS = ("SPY", "QQQ", "IWM")
+
+
+def product(symbol: str) -> Product:
+    """Return the product of an underlying symbol; any unknown symbol is a US stock (but see UNKNOWN_INDICES)."""
+    if (index := INDICES.get(symbol)) is not None:
+        return index
+    if symbol in _ETFS:
+        ticks = _PENNY if symbol in _PENNY_ETFS else _EQUITY_OPTION
+        return Product(symbol, Kind.ETF, ticks, _PENNY, symbol)
+    return Product(symbol, Kind.STOCK, _EQUITY_OPTION, _PENNY, class_of_shares(symbol))
+
+
+def class_of_shares(symbol: str) -> str:
+    """Return the trading class of the options on a stock: its symbol, without the dot before a class of shares.
+
+    Source: OCC option symbology, which has letters and digits only; options on BRK.B are of class BRKB.
+    """
+    return symbol.replace(".", "")
+
+
+LOT = 100
+"""Shares that an option contract is on, and that a structure's shares are dealt in."""
+
+
+SHARES_NAME = " shares"
+"""What stands behind the symbol where a share is a leg: in words, and in records of fills."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option(KnowsItsHash):
+    """One listed option. Identity is class, expiry, strike and right; `con_id` is the broker's number for it.
+
+    Units: `expiry` is the last day it trades (of SPX, NDX and RUT, settled at the open, the day before settlement).
+    """
+
+    symbol: Name
+    trading_class: Name
+    expiry: date
+    strike: Decimal
+    right: Right
+    multiplier: int = 100
+    con_id: int = field(default=0, compare=False)
+
+    def __hash__(self) -> int:
+        try:
+            return self._hash
+        except AttributeError:
+            known = hash((self.trading_class, self.expiry, self.strike, self.right is Right.CALL))
+            object.__setattr__(self, "_hash", known)
+            return known
+
+    @property
+    def is_share(self) -> bool:
+        """True for a share among the legs of a structure (see `share`)."""
+        return not self.strike
+
+    @property
+    def settles_at_open(self) -> bool:
+        """True when it ends at the opening prints of the day after its last session, as SPX's third Friday."""
+        found = product(self.symbol)
+        return found.kind is Kind.INDEX and not self.is_share and self.trading_class != found.same_day_class
+
+    def weight(self, ratio: int) -> int:
+        """Return what a point of so many of it is worth in a price per share of the structure."""
+        return ratio // LOT if self.is_share else ratio
+
+    def __str__(self) -> str:
+        if self.is_share:
+            return f"{self.symbol}{SHARES_NAME}"
+        return f"{self.trading_class} {self.expiry} {self.strike:f}{self.right.letter}"
+
+
+@dataclass(frozen=True, slots=True)
+class Underlying:
+    """An index, ETF or stock as the broker lists it; also VIX and its family."""
+
+    symbol: Name
+    con_id: int = field(default=0, compare=False)
+
+    def __hash__(self) -> int:
+        return hash(self.symbol)
+
+    def __str__(self) -> str:
+        return self.symbol
+
+
+Contract = Option | Underlying
+
+
+@lru_cache(maxsize=16384)
+def listed(symbol: str, trading_class: str, expiry: date, strike: Decimal, is_call: bool) -> Option:
+    """Return the option of these terms, the same value each time: what is looked up all day is made once."""
+    return Option(symbol, trading_class, expiry, strike, Right.CALL if is_call else Right.PUT)
+
+
+def share(symbol: str, con_id: int = 0) -> Option:
+    """Return a share as a leg: a call at a strike of nothing that never ends, which is worth what the share is.
+
+    So its payoff, cover and ledger are those of any leg; it is counted in shares, one hundred a lot.
+    """
+    return Option(symbol, symbol, date.max, Decimal(0), Right.CALL, 1, con_id)

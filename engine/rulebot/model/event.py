@@ -1,0 +1,412 @@
+"""What the world tells us. Everything enters the engine as one of these, stamped at the edge (UTC)."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+
+from rulebot.model.contract import Contract, Option
+from rulebot.model.facts import Account, Bars, Dividend, Listing
+from rulebot.model.order import Side
+from rulebot.model.session import Hours
+from rulebot.model.values import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MarketMoved:
+    """The board has new values in these rows; also time has come this far (an empty tuple is time alone)."""
+
+    at: datetime
+    rows: tuple[int, ...] = ()
+
+
+class BrokerStatus(Enum):
+    """Order statuses of the TWS API, as sent."""
+
+    PENDING = "PendingSubmit"
+    PRE_SUBMITTED = "PreSubmitted"
+    SUBMITTED = "Submitted"
+    PENDING_CANCEL = "PendingCancel"
+    CANCELLED = "Cancelled"
+    API_CANCELLED = "ApiCancelled"
+    FILLED = "Filled"
+    INACTIVE = "Inactive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReport:
+    """openOrder or orderStatus. `ref` is "" when the message does not carry it (orderStatus never does).
+
+    Prices are signed as the wire has them; None when the message does not say. quantity and side None likewise.
+    kind, time_in_force: words of OrderType and TimeInForce, the broker's own word for any other, "" when not told.
+    con_id: the broker's number of the contract, or of the combo as a whole; 0 when not told.
+    """
+
+    at: datetime
+    ref: str
+    order_id: int
+    perm_id: int
+    client_id: int
+    status: BrokerStatus | None
+    filled: Decimal | None = None
+    remaining: Decimal | None = None
+    average_price: Decimal | None = None
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    side: Side | None = None
+    kind: str = ""
+    time_in_force: str = ""
+    con_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OrderMessage:
+    """An error or warning of the broker on one of our order ids."""
+
+    at: datetime
+    order_id: int
+    code: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderUnsent:
+    """rulebot could not send an order, or a change of one (`is_change`: the order works on as it was). `text`: why."""
+
+    at: datetime
+    order_id: int
+    text: str
+    is_change: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionReport:
+    """One fill of one contract. Executions of a combo as a whole are marked `is_combo` and move no position.
+
+    `exec_id` as sent; a correction repeats it with a higher last part. `quantity` is positive, `is_buy` the side.
+    `executed_at` is the broker's own time of it, None where its time zone is unknown. is_liquidation: the broker closed
+    it for want of margin.
+    """
+
+    at: datetime
+    exec_id: str
+    ref: str
+    order_id: int
+    perm_id: int
+    client_id: int
+    option: Option | None
+    is_combo: bool
+    is_buy: bool
+    quantity: Decimal
+    price: Decimal
+    executed_at: datetime | None
+    symbol: str = ""
+    is_liquidation: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CommissionReport:
+    """Dollars of one execution (positive is paid)."""
+
+    at: datetime
+    exec_id: str
+    commission: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PositionReport:
+    """What the account holds of one contract, over all bots and by hand; negative is short."""
+
+    at: datetime
+    contract: Contract
+    quantity: Decimal
+    average_cost: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class AccountReport:
+    """New account values."""
+
+    at: datetime
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class ListingReport:
+    """Expiries and strikes that are listed today."""
+
+    at: datetime
+    listing: Listing
+
+
+@dataclass(frozen=True, slots=True)
+class ClosesReport:
+    """Daily closes of finished sessions, oldest first."""
+
+    at: datetime
+    symbol: str
+    closes: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BarsReport:
+    """Finished bars of one size, in seconds: 86400 are daily ones."""
+
+    at: datetime
+    symbol: str
+    seconds: int
+    bars: Bars
+
+
+@dataclass(frozen=True, slots=True)
+class ImpliedReport:
+    """30-day implied volatility at the close of finished sessions, annual fractions, oldest first."""
+
+    at: datetime
+    symbol: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HoursReport:
+    """When an underlying trades in this session, where the broker says that it is less than the calendar has."""
+
+    at: datetime
+    symbol: str
+    hours: Hours
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningMoveReport:
+    """Expected move in points at the session's first sound minute, from history."""
+
+    at: datetime
+    symbol: str
+    expiry: date
+    points: float
+
+
+@dataclass(frozen=True, slots=True)
+class DividendReport:
+    """The next dividend of an underlying."""
+
+    at: datetime
+    symbol: str
+    dividend: Dividend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkUp:
+    """Connected and in step: every complete snapshot has been read in one connection.
+
+    The reports of open orders, executions and positions that came with it precede this event. `order_refs` are the refs
+    of all orders open at the broker, `positions` all that is held, `costs` the account's average cost of it, dollars a
+    contract with multiplier and commissions. `next_valid_id` is the gateway's own count of our order ids: the next one,
+    as told on a connection that is new; 0 when it was not told there.
+    """
+
+    at: datetime
+    account: str
+    client_id: int
+    next_order_id: int
+    order_refs: tuple[str, ...]
+    positions: tuple[tuple[Contract, Decimal], ...]
+    costs: tuple[tuple[Contract, Decimal], ...] = ()
+    lockstep: bool = False
+    next_valid_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OrdersListed:
+    """The answer to an inquiry is complete: these refs are open at the broker; what it told of them came before."""
+
+    at: datetime
+    order_refs: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class MarginReport:
+    """The answer to a question of margin: dollars of initial margin with the order filled, and how many more."""
+
+    at: datetime
+    order_id: int
+    initial: Decimal
+    change: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown:
+    """The connection is gone; nothing more arrives until LinkUp.
+
+    since: from when on nothing was seen any more, where that is before `at`, as while the computer slept.
+    """
+
+    at: datetime
+    reason: str
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClocksApart:
+    """This computer's clock is so many seconds ahead of the broker's (negative: behind), 0.0 once they agree again.
+
+    is_known: False while the broker has not told his time; then `seconds` is what was found last.
+    """
+
+    at: datetime
+    seconds: float
+    is_known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AccountWarning:
+    """What the broker warns of the account in words of its own, as that it may liquidate."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DataTrouble:
+    """Why market data of a symbol does not come any more, in words; "" is of all symbols. Each reason once a link.
+
+    is_late: it comes 10 to 15 minutes late, and bots that allow it trade on it.
+    """
+
+    at: datetime
+    symbol: str
+    text: str
+    is_late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoreReport:
+    """Whether the store takes records. `text`: why it does not, and what to do, for people."""
+
+    at: datetime
+    takes_records: bool
+    text: str = ""
+
+
+class Request(Enum):
+    """What an operator can ask for."""
+
+    STOP = "stop"
+    PAUSE = "pause"
+    RESUME = "resume"
+    KILL = "kill"
+    FLATTEN = "flatten"
+    RELOAD = "reload"
+    CLOSE = "close"
+    KEEP = "keep"
+    ENTER = "enter"
+    SET = "set"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRequest:
+    """A person, or the end of a run, asks. `bot` "" means all; `id` names the request so that it acts once.
+
+    position: which one to close, or to keep after all, of that bot. values: parameters of it to be set, as a spec would
+    write them. reason: why, where the program itself asks. legs: the contract of each leg that is to be entered, by its
+    name, none where the bot chooses them; alternative: which of the bot's they are of. edits: of the bot's file, what
+    was changed by path before a reload is asked for; by: who did.
+    """
+
+    at: datetime
+    id: str
+    request: Request
+    bot: str = ""
+    position: str = ""
+    values: tuple[tuple[str, str], ...] = ()
+    reason: str = ""
+    legs: tuple[tuple[str, Option], ...] = ()
+    alternative: str = ""
+    edits: tuple[tuple[str, str], ...] = ()
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookCame:
+    """Another program has sent us a web hook. `id` names the message, so that it counts once.
+
+    came: when it reached us, which may be before anybody read it. says: the word it brought, "" without one.
+    """
+
+    at: datetime
+    id: str
+    name: str
+    says: str = ""
+    came: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadWaits:
+    """Other texts wait to be taken up: until then these bots enter nothing, "" being all; none when nothing waits."""
+
+    at: datetime
+    bots: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndingCorrected:
+    """A person says that contracts which are booked as ended with their option were traded before that.
+
+    leg: of the position. fill: as the account's statement has it, under an id of ours (`model/unseen.py`); its `ref` is
+    that of our order, "" where others have dealt. price, how: of the settlement whose place it takes. left_at: when the
+    last was traded that has closed something of the position, with this.
+    """
+
+    at: datetime
+    position: str
+    leg: str
+    fill: ExecutionReport
+    price: Decimal
+    how: str
+    left_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GonePriced:
+    """A person says at what price, a share, others have closed what the account has no more of a leg that is on hold.
+
+    exec_id: an id of ours (`model/unseen.py`).
+    """
+
+    at: datetime
+    position: str
+    leg: str
+    price: Decimal
+    exec_id: str
+
+
+Event = (
+    MarketMoved
+    | OrderReport
+    | OrderMessage
+    | OrderUnsent
+    | ExecutionReport
+    | CommissionReport
+    | PositionReport
+    | AccountReport
+    | ListingReport
+    | ClosesReport
+    | BarsReport
+    | ImpliedReport
+    | OpeningMoveReport
+    | HoursReport
+    | OrdersListed
+    | MarginReport
+    | DividendReport
+    | LinkUp
+    | LinkDown
+    | ClocksApart
+    | AccountWarning
+    | DataTrouble
+    | StoreReport
+    | OperatorRequest
+    | EndingCorrected
+    | GonePriced
+    | HookCame
+    | ReloadWaits
+)

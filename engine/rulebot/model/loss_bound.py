@@ -1,0 +1,198 @@
+"""The most that one trade can lose, however its legs come apart.
+
+Legs that a bot's own exits close at different times are in different groups (`compile/apart.py`). A group closes in one
+go, at one price of its underlying. Two groups close at two prices.
+
+Proof sketch. Let a trade receive `net` when it opens (negative when it pays). Group g closes while its underlying
+stands at S_g, and the legs of g then bring at least P_g(S_g), their exercise value. So the trade makes at least
+net + sum of P_g(S_g). Each S_g is free, so the worst is net + sum of min P_g. A condor that closes as one loses its
+wider width less the credit. A stop on each side splits it into two groups, so both widths count. min P_g is minus
+infinity where a group is short more calls than it is long: no bound. A short put alone is bounded by its strike.
+
+What the bound rests on:
+
+1. Legs of one group on one underlying close as one combo. They close as several orders, each when the one before has
+   filled, only where no spec decides it: after a protective stop, after a combo that filled with some legs only, after
+   the broker liquidates one leg, and when the broker refuses the combo. What the market moves until the last one fills
+   or its leg expires, and the bid-ask spread of single legs, is not in the bound.
+2. A combo is bought back for no more than its exercise value can ever be. Limit orders of rulebot never go further
+   (`order/price.py`, surely_lost_below), and exchanges do not trade vertical spreads, butterflies and boxes beyond
+   their width at market (SR-CBOE-2015-107, 80 FR 77038). Beside a wing that nobody bids for a market order is sent as
+   a limit order at that price (`turn/closing.py`, is_beyond).
+3. A long option that outlives a short one, or that covers shares, brings its exercise value at least (`payoff.py`),
+   less `shortfall`: the interest that a European option lacks, and the bid-ask spread, since no exchange holds such
+   structures to their exercise value. What a market asks beyond that is not in the bound.
+
+Part of a count does not split a group: closing half of the structures leaves whole structures.
+
+In dollars the commissions of opening and closing are in the bound, in the dearest way to send the orders
+(`most_to_deal`).
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Protocol
+
+from rulebot.model.commission import most_to_deal
+from rulebot.model.contract import LOT, Kind, Option, Right, product
+from rulebot.model.cover import covered_parts, is_call
+from rulebot.model.money import CENT, ZERO, Rounding, on_tick
+from rulebot.model.payoff import Part, Way, least_payoff
+
+SPREAD = Decimal("0.001")
+"""The bid-ask spread of a structure deep in the money, as a part of its strike, that the bound counts."""
+INTEREST = Decimal("0.06")
+"""What a year of interest on a strike, or of dividends, may take from a European option, as a part of the strike."""
+_RIGHTS = (Right.PUT, Right.CALL)
+
+
+class GroupedLeg(Protocol):
+    """A leg of a structure, with the group of legs that close together with it ("" when all do)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def option(self) -> Option: ...
+    @property
+    def sign(self) -> int: ...
+    @property
+    def ratio(self) -> int: ...
+    @property
+    def weight(self) -> int: ...
+    @property
+    def group(self) -> str: ...
+
+
+def loss_bound(legs: Iterable[GroupedLeg], net_price: Decimal, *, is_covered: bool = False) -> Decimal | None:
+    """Return the most that one structure can lose per share before commissions, never negative; None without a bound.
+
+    net_price: signed, + received. is_covered: shares of the account cover its short calls.
+    """
+    least = least_brought(legs, is_covered=is_covered)
+    return None if least is None else max(-net_price - least, ZERO)
+
+
+def trade_bound(
+    legs: Iterable[GroupedLeg], net_price: Decimal, quantity: int, *, is_covered: bool = False
+) -> Decimal | None:
+    """Return the most that so many structures can lose in dollars, with all commissions; None without a bound.
+
+    net_price: per share of one structure, signed, + received. is_covered: as in `loss_bound`.
+    """
+    held = tuple(legs)
+    worst = loss_bound(held, net_price, is_covered=is_covered)
+    return None if worst is None else (worst * LOT + most_commissions(held)) * quantity
+
+
+def most_commissions(legs: Iterable[GroupedLeg]) -> Decimal:
+    """Return the most dollars of commissions that opening and closing one structure can take."""
+    return 2 * sum((most_to_deal(leg.option, leg.ratio) for leg in legs), ZERO)
+
+
+def least_brought(legs: Iterable[GroupedLeg], *, is_covered: bool = False) -> Decimal | None:
+    """Return the least that closing one structure brings per share, negative when it costs; None without a bound."""
+    groups = groups_of(legs)
+    return _added(least_closing(covered_parts(parts) if is_covered else parts) for parts in groups.values())
+
+
+def least_closing(parts: Iterable[Part]) -> Decimal | None:
+    """Return the least that closing legs at one price brings per share (- it costs); None without a bound."""
+    held = tuple(parts)
+    least = least_payoff(held)
+    return None if least is None else least - shortfall(held)
+
+
+def shortfall(parts: Iterable[Part]) -> Decimal:
+    """Return how much less than its exercise value a structure may bring per share.
+
+    0 where all legs end together: exchanges hold such combos to their exercise value. A long option that outlives a
+    short one takes `SPREAD` of the strike of the short one, on an index `INTEREST` for the days between them too. One
+    that covers shares takes `SPREAD` of its strike. Puts and calls add up only where their strikes overlap.
+    """
+    held = tuple(parts)
+    puts, calls = (sum((_short_of(part, held) for part in held if part[0].right is right), ZERO) for right in _RIGHTS)
+    return on_tick(puts + calls if _overlap(held) else max(puts, calls), CENT, Rounding.UP)
+
+
+def _short_of(part: Part, held: Iterable[Part]) -> Decimal:
+    """Return what closing one option may lack of its exercise value."""
+    option, count = part
+    if option.is_share:
+        return ZERO
+    alike = [(each, number) for each, number in held if each.symbol == option.symbol]
+    if count > 0:
+        sign = 1 if option.right is Right.PUT else -1
+        covered = sum(max(sign * number, 0) for each, number in alike if each.is_share)
+        return option.strike * min(count, covered) * SPREAD
+    later = max((each.expiry for each, number in alike if number > 0 and _outlives(each, option)), default=None)
+    if later is None:
+        return ZERO
+    days = (later - option.expiry).days if product(option.symbol).kind is Kind.INDEX else 0
+    return option.strike * -count * (SPREAD + INTEREST * days / 365)
+
+
+def _outlives(bought: Option, sold: Option) -> bool:
+    return not bought.is_share and bought.right is sold.right and bought.expiry > sold.expiry
+
+
+def _overlap(held: Iterable[Part]) -> bool:
+    options = [option for option, _ in held if not option.is_share]
+    puts, calls = ([option.strike for option in options if option.right is right] for right in _RIGHTS)
+    return bool(puts and calls) and max(puts) > min(calls)
+
+
+def dollars_at_risk(groups: Iterable[Way]) -> Decimal | None:
+    """Return the most that these groups can lose together in dollars, never negative; None without a bound.
+
+    Each group closes at a price of its own. Cash of all groups counts, commissions paid included; those of closing
+    are added.
+    """
+    held = tuple(groups)
+    least = _added(_least_dollars(way) for way in held)
+    cash = sum((paid for way in held for _, _, paid in way), ZERO)
+    closing = sum((most_to_deal(option, count) for way in held for option, count, _ in way), ZERO)
+    return None if least is None else max(closing - least - cash, ZERO)
+
+
+def groups_of(legs: Iterable[GroupedLeg]) -> dict[str, tuple[Part, ...]]:
+    """Return the options of each group with their signed weights."""
+    found: dict[str, tuple[Part, ...]] = {}
+    for leg in legs:
+        found[leg.group] = (*found.get(leg.group, ()), (leg.option, leg.sign * leg.weight))
+    return found
+
+
+def why_unbound(legs: Iterable[GroupedLeg]) -> str:
+    """Return why a structure has no bound, as in `long_call can be closed before short_call`; "" when it has one."""
+    held = tuple(legs)
+    for name, parts in groups_of(held).items():
+        if least_payoff(parts) is None:
+            short = next(leg for leg in held if leg.group == name and leg.sign < 0 and _bounds_above(leg))
+            cover = [leg for leg in held if leg.sign > 0 and leg.group != name and _covers(leg, short)]
+            return f"{cover[0].name} does not close together with {short.name}" if cover else _bare_words(short)
+    return ""
+
+
+def _bounds_above(leg: GroupedLeg) -> bool:
+    return leg.option.is_share or is_call(leg.option)
+
+
+def _covers(leg: GroupedLeg, short: GroupedLeg) -> bool:
+    return leg.option.symbol == short.option.symbol and _bounds_above(leg)
+
+
+def _bare_words(short: GroupedLeg) -> str:
+    return f"nothing covers {short.name}"
+
+
+def _least_dollars(way: Way) -> Decimal | None:
+    return least_closing((option, count * option.multiplier) for option, count, _ in way if count)
+
+
+def _added(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    total = ZERO
+    for amount in amounts:
+        if amount is None:
+            return None
+        total += amount
+    return total

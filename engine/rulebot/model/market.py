@@ -1,0 +1,247 @@
+"""The market as columns: one row for each contract that is streamed.
+
+The feed writes a Board in place as messages arrive; everyone else only reads it. Missing is nan here (columns hold
+float64, and zero-copy views of them are numpy arrays); above this file missing is None.
+"""
+
+from array import array
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+from math import nan
+
+from rulebot.model.contract import Contract, Option, Right, Underlying
+
+COLUMNS = (
+    "bid",
+    "ask",
+    "bid_size",
+    "ask_size",
+    "last",
+    "open",
+    "high",
+    "low",
+    "previous_close",
+    "volume",
+    "open_interest",
+    "call_volume",
+    "put_volume",
+    "iv",
+    "delta",
+    "gamma",
+    "vega",
+    "theta",
+    "model_price",
+    "quote_at",
+    "last_at",
+    "model_at",
+)
+"""Prices in points or dollars per share, sizes in contracts or shares, iv an annual fraction, delta signed, vega per
+volatility point, theta per day; the `_at` columns are epoch seconds of the last message of that kind.
+
+Of an underlying, call_volume and put_volume are contracts of all its options today; iv, stamped by model_at, is what
+the broker makes of their prices for 30 days.
+"""
+
+
+class Extra(Enum):
+    """What a line is asked for beside quotes, by the underlying that it belongs to."""
+
+    COUNTS = "volume and open interest of options"
+    OPTION_VOLUME = "volume of all calls and puts of an underlying"
+    IMPLIED = "30-day implied volatility of an underlying"
+
+
+Extras = frozenset[tuple[str, Extra]]
+"""Extras by the symbol of the underlying."""
+
+
+class Board:
+    """Columns of the latest market data; `rows` finds a contract's row.
+
+    A bid of 0 or none is nan with size 0. `alive_at` is when the last market data message of any kind came: quotes
+    are sent only when they change, so a quiet row is fresh as long as the feed lives. `frozen` holds rows whose data is
+    not live (delayed or frozen) and not traded on, `delayed` those that come late. Late rows of `may_be_delayed`, by
+    symbol, are traded on all the same. `halted` holds those in which the exchange has halted trading. `version` counts
+    changes of what is streamed.
+
+    unsettled: rows with a new quote, trade, model or anything else that nobody has stamped with its time yet; `unread`
+    rows with new values since a recorder last looked.
+    """
+
+    __slots__ = (
+        *COLUMNS,
+        "_chains",
+        "_levels",
+        "alive_at",
+        "contracts",
+        "delayed",
+        "free",
+        "frozen",
+        "halted",
+        "may_be_delayed",
+        "rows",
+        "unread",
+        "unsettled",
+        "version",
+    )
+
+    bid: "array[float]"
+    ask: "array[float]"
+    bid_size: "array[float]"
+    ask_size: "array[float]"
+    last: "array[float]"
+    open: "array[float]"
+    high: "array[float]"
+    low: "array[float]"
+    previous_close: "array[float]"
+    volume: "array[float]"
+    open_interest: "array[float]"
+    call_volume: "array[float]"
+    put_volume: "array[float]"
+    iv: "array[float]"
+    delta: "array[float]"
+    gamma: "array[float]"
+    vega: "array[float]"
+    theta: "array[float]"
+    model_price: "array[float]"
+    quote_at: "array[float]"
+    last_at: "array[float]"
+    model_at: "array[float]"
+
+    def __init__(self) -> None:
+        for name in COLUMNS:
+            setattr(self, name, array("d"))
+        self.contracts: list[Contract | None] = []
+        self.rows: dict[Contract, int] = {}
+        self.free: list[int] = []
+        self.frozen: set[int] = set()
+        self.delayed: set[int] = set()
+        self.may_be_delayed: frozenset[str] = frozenset()
+        self.halted: set[int] = set()
+        self.alive_at = nan
+        self.version = 0
+        self.unsettled: tuple[set[int], set[int], set[int], set[int]] = (set(), set(), set(), set())
+        self.unread: set[int] = set()
+        self._chains: dict[tuple[str, date, Right], dict[Decimal, int]] = {}
+        self._levels: dict[str, int] = {}
+
+    def add(self, contract: Contract) -> int:
+        """Return the row of `contract`, a fresh one (all nan) if it had none."""
+        if (row := self.rows.get(contract)) is not None:
+            return row
+        if self.free:
+            row = self.free.pop()
+            self.contracts[row] = contract
+            for name in COLUMNS:
+                getattr(self, name)[row] = nan
+        else:
+            row = len(self.contracts)
+            self.contracts.append(contract)
+            for name in COLUMNS:
+                getattr(self, name).append(nan)
+        self.rows[contract] = row
+        self._changed()
+        return row
+
+    def hold(self, contracts: Iterable[Contract]) -> None:
+        """Have exactly these contracts: others are forgotten, and new ones have fresh rows."""
+        wanted = dict.fromkeys(contracts)
+        for contract in [each for each in self.rows if each not in wanted]:
+            self.drop(contract)
+        new = [each for each in wanted if each not in self.rows]
+        reused = len(self.free)
+        for contract in new[:reused]:
+            self.add(contract)
+        if more := new[reused:]:
+            begin = len(self.contracts)
+            self.contracts += more
+            fresh = array("d", [nan]) * len(more)
+            for name in COLUMNS:
+                getattr(self, name).extend(fresh)
+            self.rows.update(zip(more, range(begin, begin + len(more)), strict=True))
+            self._changed()
+
+    def drop(self, contract: Contract) -> None:
+        """Forget a contract; its row will be used again."""
+        row = self.rows.pop(contract)
+        self.contracts[row] = None
+        self.frozen.discard(row)
+        self.delayed.discard(row)
+        self.halted.discard(row)
+        self.free.append(row)
+        self._changed()
+
+    def note_delayed(self, row: int) -> None:
+        """Note that a row comes late; it counts only where its symbol may be delayed."""
+        contract = self.contracts[row]
+        self.delayed.add(row)
+        if contract is not None and contract.symbol in self.may_be_delayed:
+            self.frozen.discard(row)
+        else:
+            self.frozen.add(row)
+
+    def allow_delayed(self, symbols: frozenset[str]) -> None:
+        """Let rows of these symbols count although they come late, and no others."""
+        self.may_be_delayed = symbols
+        for row in self.delayed:
+            self.note_delayed(row)
+
+    def lay(self, row: int, contract: Contract | None) -> None:
+        """Have this contract in this row, as a recording has it; None is a row that is free. Its values stay."""
+        while len(self.contracts) <= row:
+            self.contracts.append(None)
+            for name in COLUMNS:
+                getattr(self, name).append(nan)
+        if (old := self.contracts[row]) is not None and self.rows.get(old) == row:
+            del self.rows[old]
+        self.contracts[row] = contract
+        if contract is not None:
+            self.rows[contract] = row
+        self._changed()
+
+    def copy(self) -> "Board":
+        """Return the same market in columns of its own. What is streamed is shared: neither may change it any more."""
+        found = Board()
+        for name in COLUMNS:
+            setattr(found, name, array("d", getattr(self, name)))
+        for name in (
+            "contracts",
+            "rows",
+            "frozen",
+            "delayed",
+            "may_be_delayed",
+            "halted",
+            "alive_at",
+            "version",
+            "_chains",
+        ):
+            setattr(found, name, getattr(self, name))
+        return found
+
+    def _changed(self) -> None:
+        self.version += 1
+        self._chains.clear()
+        self._levels.clear()
+
+    def level_row(self, symbol: str) -> int:
+        """Return the row of the underlying or index of this symbol, -1 while it is not streamed."""
+        if (found := self._levels.get(symbol)) is None:
+            found = self._levels[symbol] = self.rows.get(Underlying(symbol), -1)
+        return found
+
+    def chain(self, trading_class: str, expiry: date, right: Right) -> dict[Decimal, int]:
+        """Return the rows of the streamed options of one expiry and right, by strike, rising; not to be changed."""
+        key = (trading_class, expiry, right)
+        if (found := self._chains.get(key)) is None:
+            rows = {
+                option.strike: row
+                for row, option in enumerate(self.contracts)
+                if isinstance(option, Option)
+                and option.right is right
+                and option.trading_class == trading_class
+                and option.expiry == expiry
+            }
+            found = self._chains[key] = {strike: rows[strike] for strike in sorted(rows)}
+        return found

@@ -1,0 +1,361 @@
+"""Our orders, from the intent that is written before anything is sent to the last report about them."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+
+from rulebot.model.broker_message import BrokerMessage, EndedBy
+from rulebot.model.cause import Cause, cause_text
+from rulebot.model.contract import Option
+from rulebot.model.texts import Name, Text
+from rulebot.model.values import dataclass, replace
+
+FILLS_KEPT = timedelta(days=30)
+"""How long an execution of a position that is over is remembered. The broker repeats those of a week at most."""
+HIGHEST_PASSED = 500_000_000
+"""Up to which order id of others ours are above it (`above`): half of those that the adapter has are left then."""
+
+
+def above(order_id: int, passed: int) -> int:
+    """Return the next order id, above one that the broker has told of, whosever it is; it stays where that is too high.
+
+    "If reqAllOpenOrders is used by a client, subsequent orders placed by that client must have order IDs greater than
+    the order IDs of all orders returned"; so it is of what a master client is told. Source: TWS API, Placing Orders.
+    """
+    return max(order_id, passed + 1) if passed <= HIGHEST_PASSED else order_id
+
+
+class Side(Enum):
+    """Buy or sell."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+    @property
+    def sign(self) -> int:
+        """+1 for buy, -1 for sell."""
+        return 1 if self is Side.BUY else -1
+
+
+class OrderType(Enum):
+    """How an order is priced."""
+
+    LIMIT = "limit"
+    MARKET = "market"
+    STOP = "stop"
+
+
+class TimeInForce(Enum):
+    """DAY ends with the session; GTC stays over nights and restarts."""
+
+    DAY = "day"
+    GTC = "gtc"
+
+
+class Purpose(Enum):
+    """Why an order exists. TARGET, STOP and PROTECT rest at the broker; the others are worked by the engine.
+
+    ROLL closes one position and opens another.
+    """
+
+    ENTRY = "entry"
+    EXIT = "exit"
+    TARGET = "target"
+    STOP = "stop"
+    PROTECT = "protect"
+    UNWIND = "unwind"
+    ROLL = "roll"
+
+
+class OrderStatus(Enum):
+    """Where an order stands, reduced from raw broker messages.
+
+    PREPARED: written, nothing sent. SENDING: bytes may be leaving. WORKING: the broker has acknowledged it.
+    CANCELLING: a cancel was asked for; fills may still win. UNKNOWN: we do not know; ask, never resend.
+    DENIED: our own gate refused it, nothing was sent. REFUSED: the broker refused it.
+    ABANDONED: never found at the broker; watched for a late appearance.
+    """
+
+    PREPARED = "prepared"
+    SENDING = "sending"
+    WORKING = "working"
+    CANCELLING = "cancelling"
+    UNKNOWN = "unknown"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    REFUSED = "refused"
+    DENIED = "denied"
+    ABANDONED = "abandoned"
+
+    __hash__ = object.__hash__  # each is one object, as those of `Right`
+
+    @property
+    def is_live(self) -> bool:
+        """True while it may still fill."""
+        return self in _LIVE
+
+
+_LIVE = frozenset(
+    (
+        OrderStatus.PREPARED,
+        OrderStatus.SENDING,
+        OrderStatus.WORKING,
+        OrderStatus.CANCELLING,
+        OrderStatus.UNKNOWN,
+    )
+)
+
+
+TERMS_KEPT = 5
+"""How many terms of an order that was changed are remembered: reports of earlier ones are still on their way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What can be changed of an order that works: structures, and its limit or stop price as the wire has it."""
+
+    quantity: int
+    price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLeg:
+    """One leg of an order: `side` is what happens to it when the order's structure is bought as written.
+
+    opens: of an order that rolls, that it is a leg of the position that is rolled into.
+    """
+
+    name: Name
+    option: Option
+    side: Side
+    ratio: int = 1
+    opens: bool = False
+
+    @property
+    def key(self) -> str:
+        """What tells it from the order's other legs: an order that rolls has two of each name."""
+        return f"{self.name}+" if self.opens else self.name
+
+    @property
+    def weight(self) -> int:
+        """What a point of the leg is worth in a price per share of the structure."""
+        return self.option.weight(self.ratio)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One order of ours. A change is a new value; the last one recorded is the truth.
+
+    ref: the broker's orderRef and our identity for it (never the order id). number: counts intents of this store.
+    reason: the name of the exit, "entry", or what else led to it. legs: one, or several dealt as one combo; a combo is
+    always bought, its legs' sides say what is done, so a credit is a negative price. side: that of a single leg.
+    quantity: structures. leg_filled: contracts by leg, from executions alone (() is none). reported: structures the
+    broker says are filled. ended: the final status the broker gave while executions are still owed. limit_price,
+    stop_price: signed as the wire has them. attempt: the ladder's try, from 1. attempt_until: when that try ends.
+    mid: signed mid (as limit_price) when it was first priced, for slippage. digest: of the spec text that governs it.
+    into: the position that an order which rolls opens, "" of any other.
+    former: what it was sent with before it was changed, oldest first.
+    cause: why rulebot took it back, does not know where it stands or holds it for over, None while it is none of these.
+    about, detail: what the cause names, and further words for people. heard: the broker's last message on it, which a
+    cancel for another cause forgets. answer: the broker's last answer to our cancel. unmet_since: since when the target
+    that it works for is no longer met, None while it is.
+    """
+
+    ref: Name
+    number: int
+    bot: Name
+    position: Name
+    purpose: Purpose
+    reason: Name
+    legs: tuple[OrderLeg, ...]
+    side: Side
+    quantity: int
+    kind: OrderType
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.DAY
+    adaptive: Name = ""
+    oca_group: Name = ""
+    status: OrderStatus = OrderStatus.PREPARED
+    order_id: int = 0
+    perm_id: int = 0
+    client_id: int = 0
+    leg_filled: tuple[int, ...] = ()
+    reported: int = 0
+    ended: OrderStatus | None = None
+    average_price: Decimal | None = None
+    attempt: int = 0
+    attempt_until: datetime | None = None
+    mid: Decimal | None = None
+    prepared_at: datetime
+    sent_at: datetime | None = None
+    changed_at: datetime
+    digest: Name = ""
+    former: tuple[Terms, ...] = ()
+    into: Name = ""
+    cause: Cause | None = None
+    about: Name = ""
+    detail: Text = ""
+    heard: BrokerMessage | None = None
+    answer: BrokerMessage | None = None
+    unmet_since: datetime | None = None
+
+    @property
+    def may_open(self) -> bool:
+        """True when it may open something: it is an entry, or it rolls."""
+        return self.purpose is Purpose.ENTRY or bool(self.into)
+
+    def opens(self, position: str) -> bool:
+        """Say whether it opens this position."""
+        return self.into == position if self.into else self.purpose is Purpose.ENTRY and self.position == position
+
+    @property
+    def positions(self) -> tuple[str, ...]:
+        """The positions that it deals for: the one it closes first."""
+        return (self.position, self.into) if self.into else (self.position,)
+
+    def is_of(self, position: str) -> bool:
+        """Say whether it deals for this position."""
+        return self.position == position or (self.into == position and bool(position))
+
+    def position_of(self, leg: OrderLeg) -> str:
+        """Return the position that a leg is of."""
+        return self.into if leg.opens else self.position
+
+    def legs_of(self, position: str) -> tuple[OrderLeg, ...]:
+        """Return the legs that are of a position."""
+        return tuple(leg for leg in self.legs if self.position_of(leg) == position) if self.into else self.legs
+
+    @property
+    def is_silent(self) -> bool:
+        """True while neither the broker nor rulebot has said anything of it."""
+        return self.cause is None and self.heard is None and self.answer is None
+
+    @property
+    def last_message(self) -> BrokerMessage | None:
+        """The broker's last message on it; None where rulebot's own cause came after that."""
+        if self.answer is not None:
+            return self.answer
+        return self.heard if self.cause in (None, Cause.BROKER_SAID) else None
+
+    @property
+    def last_code(self) -> int:
+        """The code of the broker's last message on it, 0 of none."""
+        found = self.last_message
+        return 0 if found is None else found.code
+
+    @property
+    def is_ended_for_broker(self) -> bool:
+        """True when the broker's last message on it gives a reason of the broker's or the exchange's own."""
+        found = self.last_message
+        return found is not None and found.ended_by is EndedBy.BROKER
+
+    @property
+    def why(self) -> Text:
+        """Why it was taken back, for people: the broker's message where rulebot has no cause of its own."""
+        heard = "" if self.heard is None else self.heard.words
+        if self.cause is None or (self.cause is Cause.BROKER_SAID and heard):
+            return heard
+        if self.cause is Cause.INACTIVE and heard:
+            return f"it was inactive: {heard}"
+        return cause_text(self.cause, self.about, self.detail)
+
+    @property
+    def message(self) -> Text:
+        """What people are told of it: the broker's answer to a cancel, and why rulebot wanted it back."""
+        if self.answer is None:
+            return self.why
+        return f"{self.answer.words} (before: {self.why})" if self.why else self.answer.words
+
+    @property
+    def said(self) -> Text:
+        """The broker's last message on it for people, "" of none."""
+        return "" if self.last_message is None else self.message
+
+    def for_cause(self, cause: Cause | None, about: Name = "", detail: Text = "", *, heard: bool = False) -> "Order":
+        """Return the order with this cause; the broker's messages are forgotten, that on it unless `heard`."""
+        kept = self.heard if heard else None
+        return replace(self, cause=cause, about=about, detail=detail, heard=kept, answer=None)
+
+    def hearing(self, message: BrokerMessage) -> "Order":
+        """Return the order with a message of the broker that answers no cancel: it counts instead of any cause."""
+        return replace(self, cause=None, about="", detail="", heard=message, answer=None)
+
+    @property
+    def is_working(self) -> bool:
+        """True while it works at the broker, who has said nothing of its end."""
+        return self.status is OrderStatus.WORKING and self.ended is None
+
+    @property
+    def terms(self) -> Terms:
+        """What it is to work with now."""
+        return Terms(self.quantity, self.limit_price if self.kind is OrderType.LIMIT else self.stop_price)
+
+    def with_terms(self, quantity: int, price: Decimal | None) -> "Order":
+        """Return the order with another quantity and price (a stop's is its stop price)."""
+        now = Terms(quantity, price)
+        former = self.former if now == self.terms else (*self.former, self.terms)[-TERMS_KEPT:]
+        if self.kind is OrderType.LIMIT:
+            return replace(self, quantity=quantity, limit_price=price, former=former)
+        return replace(self, quantity=quantity, stop_price=price, former=former)
+
+    def with_con_id(self, con_id: int) -> "Order":
+        """Return the order with the broker's number of its contract, unless it has one: a combo's legs have others."""
+        if not con_id or self.is_combo or self.legs[0].option.con_id:
+            return self
+        (leg,) = self.legs
+        return replace(self, legs=(replace(leg, option=replace(leg.option, con_id=con_id)),))
+
+    @property
+    def wire_side(self) -> Side:
+        """The side the broker is told: a combo is always bought."""
+        return Side.BUY if self.is_combo else self.side
+
+    @property
+    def largest(self) -> int:
+        """The most structures it may fill, also while a change of it is on its way."""
+        return max([self.quantity, *(each.quantity for each in self.former)]) if self.former else self.quantity
+
+    @property
+    def worst_limit(self) -> Decimal | None:
+        """The worst price it may trade at, also while a change of it is on its way; None without a limit."""
+        if self.kind is not OrderType.LIMIT:
+            return None
+        prices = [each.price for each in (*self.former, self.terms) if each.price is not None]
+        return max(prices, key=lambda price: price * self.wire_side.sign, default=None)
+
+    @property
+    def is_combo(self) -> bool:
+        """True when several legs are dealt as one."""
+        return len(self.legs) > 1
+
+    def side_of(self, leg: OrderLeg) -> Side:
+        """Return what happens to a leg when the order fills: a single leg goes the order's own way."""
+        return leg.side if self.is_combo else self.side
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Contracts filled of each leg, from executions."""
+        return self.leg_filled or (0,) * len(self.legs)
+
+    @property
+    def unfilled(self) -> tuple[int, ...]:
+        """Contracts not filled yet of each leg; below 0 of one that has filled beyond its size."""
+        return tuple(self.quantity * leg.ratio - count for leg, count in zip(self.legs, self.counts, strict=True))
+
+    @property
+    def filled(self) -> int:
+        """Whole structures filled, from executions."""
+        if not self.leg_filled:
+            return 0
+        return min(count // leg.ratio for count, leg in zip(self.leg_filled, self.legs, strict=True))
+
+    @property
+    def has_fills(self) -> bool:
+        """True when any leg has filled at all."""
+        return any(self.leg_filled)
+
+    @property
+    def remaining(self) -> int:
+        """Structures not filled yet."""
+        return self.quantity - self.filled

@@ -1,0 +1,421 @@
+"""Positions: one structure a bot holds, with a ledger of its own from its first fill to its last cent."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+
+from rulebot.model.contract import Option
+from rulebot.model.money import ZERO
+from rulebot.model.texts import Name, Text
+from rulebot.model.values import dataclass, replace
+
+FLATTENED, CLOSED_BY_HAND, LIQUIDATED = "flattened", "closed_by_hand", "liquidated"
+"""The exit reasons of what a person closed, by us (nothing of the spec takes over any more) and past us, and of what
+the broker closed for want of margin."""
+ESTIMATED = "closed_by_hand_estimated"
+"""That of what was closed past us while nobody has told at what price."""
+BY_A_PERSON = frozenset((FLATTENED, CLOSED_BY_HAND, ESTIMATED))
+PAST_US = frozenset((CLOSED_BY_HAND, LIQUIDATED, ESTIMATED))
+"""Those of what ended past us, in whole: what others closed of it is no part of a trade that went on."""
+
+
+class HoldReason(Enum):
+    """Why a position is on hold. Its text for people is `Position.on_hold`."""
+
+    ACCOUNT_DIFFERS = "account_differs"
+    """The account holds less than the books."""
+    CLOSED_BY_OTHERS = "closed_by_others"
+    """A person or the broker has closed a part of it."""
+    OPENED_AGAIN = "opened_again"
+    """The account holds it again, and a person may have opened it."""
+    TRADE_TAKEN_BACK = "trade_taken_back"
+    """The exchange has cancelled a trade of others that had closed it."""
+    EXIT_CANCELLED = "exit_cancelled"
+    """Others have cancelled too many of its closing orders today."""
+    FILL_TAKEN_BACK = "fill_taken_back"
+    """The exchange has cancelled too many of its closing fills today."""
+    ORDER_ENLARGED = "order_enlarged"
+    """The broker has enlarged two of its closing orders."""
+    CONTRACT_CHANGED = "contract_changed"
+    """The broker gives one of its contracts another number."""
+    SHARES_SPLIT = "shares_split"
+    """Its shares were split. Their number and value are not known."""
+
+
+GOES_ON = (
+    *(HoldReason.ACCOUNT_DIFFERS, HoldReason.OPENED_AGAIN),
+    *(HoldReason.CLOSED_BY_OTHERS, HoldReason.TRADE_TAKEN_BACK),
+)
+"""With these rulebot protects and closes what both the books and the account hold. With others no exit acts."""
+UNIDENTIFIED = (HoldReason.CONTRACT_CHANGED, HoldReason.SHARES_SPLIT)
+"""With these nobody knows what a contract delivers, and rulebot sends nothing at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionLeg:
+    """One leg of a position. `sign` is +1 held long, -1 short.
+
+    Units: `opened` and `closed` count contracts (of a share leg shares) of all structures together; cash in dollars, +
+    received, - paid, multiplier included, commissions apart (paid: positive). `settled` contracts left
+    by expiry and are part of `closed`. `owed`: executions whose commission the broker has not told yet.
+    `shares_profit`: dollars that the shares of assigned and exercised contracts were worth beyond the strike, at the
+    official settlement price of their underlying. It is no cash, and negative where the strike was worse.
+    `unpriced`: assigned contracts whose settlement price is not known yet; `shares_profit` is without them.
+    `group`: the first leg of those that close together with it, "" where all legs do.
+    """
+
+    name: Name
+    option: Option
+    sign: int
+    ratio: int
+    opened: int = 0
+    closed: int = 0
+    settled: int = 0
+    entry_cash: Decimal = ZERO
+    exit_cash: Decimal = ZERO
+    commissions: Decimal = ZERO
+    owed: int = 0
+    shares_profit: Decimal = ZERO
+    unpriced: int = 0
+    group: Name = ""
+
+    @property
+    def proceeds(self) -> Decimal:
+        """Dollars that closing has brought, shares at their official settlement price; commissions apart."""
+        return self.exit_cash + self.shares_profit
+
+    @property
+    def weight(self) -> int:
+        """What a point of the leg is worth in a price per share of the structure."""
+        return self.option.weight(self.ratio)
+
+    @property
+    def held(self) -> int:
+        """Contracts open now; negative when the broker has closed more than was held, which nobody asked for."""
+        return self.opened - self.closed
+
+    @property
+    def signed_held(self) -> int:
+        """Contracts open now, negative when short, as the broker counts them."""
+        return self.sign * self.held
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best profit so far. `of`: what is measured; `amount`: a part of the entry price, or dollars."""
+
+    of: Name
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ExitTerms:
+    """What an exit of the spec stood for when it began to close: its price, and what a target promised.
+
+    Units: `net` its price per share of one structure, + received, None where it has none. `share` the part of the entry
+    price that a target promises to keep, None where it promises dollars; `dollars` the same in dollars, None for an
+    exit that promises nothing. `legs` those that count, () is all. `structures` open then; `closed_cash` dollars that
+    closed legs had brought by then.
+    """
+
+    exit: Name
+    net: Decimal | None
+    structures: int
+    closed_cash: Decimal
+    legs: tuple[Name, ...] = ()
+    share: Decimal | None = None
+    dollars: Decimal | None = None
+    is_after_commissions: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Contracts of a leg that the books hold and the account does not, seen first at `since`. Nobody told their price.
+
+    contracts: those that are surely of this position; 0 where several positions hold the option and it may be any of
+    them. price: per share, the mid when they were first missed, or the first mid after that. absent: contracts of the
+    leg that rulebot leaves alone meanwhile: it protects and closes only the others.
+    """
+
+    leg: Name
+    contracts: int
+    price: Decimal | None
+    since: datetime
+    absent: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """One position of a bot. `state` is a state of the lifecycle.
+
+    digest: of the spec text whose exits govern it. quantity: structures asked for. entry_mid: signed net mid per share
+    of one structure when the entry order was first priced (+ is a credit). spot: of the first underlying at entry.
+    exit_mid: the same when the closing order was first priced. exit_reason: name of the exit that is closing or has
+    closed it ("" while none). suspended: its resting orders were taken back for a moment and the engine watches their
+    prices instead. hold: why nothing is sent for it, or only for a part of it (`GOES_ON`), None while all is well.
+    on_hold: the same in words for people; no decision reads them. rearmed: how many times on end resting orders were
+    lost, lost_at: when last, is_lost: the broker has not confirmed them since. retry_at, attempts: when the next order
+    of an entry or exit is due, and how many tries were made.
+    keep: structures that the exit at work leaves open. acted: exits that have closed their part and do not again.
+    parted: legs that exits have closed, or rolled, to the end apart from the others. armed: exits with `armed_by` that
+    exist by now. max_risk: the most a structure can lose in dollars at the price it was entered at, however its legs
+    come apart, without commissions, None without a bound; before its first fill at the price that its order starts
+    from. best: what trailing exits count from.
+    setbacks: how many of its closing orders somebody cancelled, or the exchange took back, in this session.
+    alternative: which one of `choose` it was opened by, "" where its spec has no choice. rolled_from: the position
+    that was rolled into this one, wholly or in part, "" of none. trade: the position that was entered, from which
+    rolls have led to this one, "" of itself: no cap counts them twice.
+    passed: exits that have found nothing to roll into in this session. missed: what the account lacks of it.
+    unprotected_since: since when short legs of it have stood without protection that need it. unprotected: which, and
+    why, in words for people. bare: the same as names, each with its contracts. closed_by_others: legs of which a person
+    or the broker has closed something.
+    liquidated: those of which the broker has.
+    terms: what the exit that acted last stood for when it began to close.
+    """
+
+    id: Name
+    bot: Name
+    digest: Name
+    state: Name
+    session: date
+    quantity: int
+    legs: tuple[PositionLeg, ...]
+    opened_at: datetime | None = None
+    closed_at: datetime | None = None
+    entry_mid: Decimal | None = None
+    exit_mid: Decimal | None = None
+    spot: Decimal | None = None
+    max_risk: Decimal | None = None
+    exit_reason: Name = ""
+    suspended: bool = False
+    hold: HoldReason | None = None
+    on_hold: Text = ""
+    setbacks: int = 0
+    rearmed: int = 0
+    lost_at: datetime | None = None
+    is_lost: bool = False
+    retry_at: datetime | None = None
+    attempts: int = 0
+    keep: int = 0
+    acted: tuple[Name, ...] = ()
+    parted: tuple[Name, ...] = ()
+    armed: tuple[Name, ...] = ()
+    best: tuple[Best, ...] = ()
+    alternative: Name = ""
+    rolled_from: Name = ""
+    trade: Name = ""
+    passed: tuple[Name, ...] = ()
+    missed: tuple[Missed, ...] = ()
+    unprotected_since: datetime | None = None
+    terms: ExitTerms | None = None
+    unprotected: Text = ""
+    bare: tuple[Name, ...] = ()
+    closed_by_others: tuple[Name, ...] = ()
+    liquidated: tuple[Name, ...] = ()
+
+    @property
+    def entered_as(self) -> str:
+        """The position that was entered, of which this one is, or is what a part of it was rolled into."""
+        return self.trade or self.id
+
+    @property
+    def structures(self) -> int:
+        """Whole structures open now."""
+        return min([(leg.opened - leg.closed) // leg.ratio for leg in self.legs], default=0)
+
+    @property
+    def is_uneven(self) -> bool:
+        """True when some leg holds contracts without their partners, beside the whole structures."""
+        count = self.structures
+        return any(leg.held != count * leg.ratio for leg in self.legs)
+
+    @property
+    def open_structures(self) -> int:
+        """Structures of what is still open: a leg that an exit has closed wholly does not count."""
+        return min((leg.held // leg.ratio for leg in self.legs if leg.held or not leg.opened), default=0)
+
+    @property
+    def is_begun(self) -> bool:
+        """True when anything of it was ever filled, whatever is held of it now."""
+        return any(leg.opened for leg in self.legs)
+
+    @property
+    def is_flat(self) -> bool:
+        """True when no leg holds anything."""
+        return all(leg.opened == leg.closed for leg in self.legs)
+
+    @property
+    def is_closed_too_far(self) -> bool:
+        """True when the broker has closed more of a leg than was held, which nobody asked for."""
+        return any(leg.opened < leg.closed for leg in self.legs)
+
+    @property
+    def is_split(self) -> bool:
+        """True while it is on hold since its shares were split: what they are worth is not known."""
+        return self.hold is HoldReason.SHARES_SPLIT
+
+    def is_split_in(self, option: Option) -> bool:
+        """Say whether what trades under the name of this leg is something else now than what our books hold."""
+        return self.is_split and option.is_share
+
+    @property
+    def common(self) -> "Position":
+        """The position with only the contracts that the account holds as well. It is for reading, never kept.
+
+        Its legs count what the account lacks as closed, without cash.
+        """
+        absent = {each.leg: each.absent for each in self.missed if each.absent}
+        if not absent:
+            return self
+        legs = (
+            replace(leg, closed=min(leg.closed + absent.get(leg.name, 0), max(leg.opened, leg.closed)))
+            for leg in self.legs
+        )
+        return replace(self, legs=tuple(legs))
+
+    def absent(self, leg: str) -> int:
+        """Return how many contracts of a leg rulebot leaves alone, since the account lacks them."""
+        return next((each.absent for each in self.missed if each.leg == leg), 0)
+
+    @property
+    def is_flattening(self) -> bool:
+        """True while all of it is being closed, as an operator has asked."""
+        return self.state == "exiting" and self.exit_reason == FLATTENED
+
+    @property
+    def is_let_be(self) -> bool:
+        """True when no exit acts on it: it is on hold, or the broker has closed more of it than was held."""
+        return (self.hold is not None and self.hold not in GOES_ON) or self.is_closed_too_far
+
+    @property
+    def may_buy_back(self) -> bool:
+        """True when no exit acts on it, but rulebot buys back short legs that stand too long without protection."""
+        return self.is_let_be and not self.is_closed_too_far and self.hold not in UNIDENTIFIED
+
+    @property
+    def let_be(self) -> str:
+        """Why nothing is sent for it, or only for a part of it, "" while all is well."""
+        if self.hold is not None or not self.is_closed_too_far:
+            return self.on_hold
+        left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in self.legs if leg.held)
+        return f"more was closed of it than was held, nothing is sent for what is left of it, {left}"
+
+    @property
+    def waits_for_expiry(self) -> bool:
+        """True when an exit has left only long legs: nobody bids for them, and they may expire."""
+        return self.state == "exiting" and all(
+            leg.sign > 0 and not leg.option.is_share for leg in self.common.legs if leg.held
+        )
+
+    @property
+    def entry_price(self) -> Decimal | None:
+        """Signed net price per share of one structure, + received, average of the fills, commissions apart.
+
+        None until every leg has a fill.
+        """
+        total = ZERO
+        for leg in self.legs:
+            if not leg.opened:
+                return None
+            total += leg.entry_cash * leg.weight / (leg.opened * leg.option.multiplier)
+        return total
+
+    @property
+    def exit_price(self) -> Decimal | None:
+        """Signed net price per share of one structure at which it was closed, - paid; None until all legs closed.
+
+        An assigned or exercised leg has the price that makes up for its shares: see `PositionLeg.proceeds`.
+        """
+        total = ZERO
+        for leg in self.legs:
+            if not leg.closed:
+                return None
+            total += leg.proceeds * leg.weight / (leg.closed * leg.option.multiplier)
+        return total
+
+    @property
+    def commissions(self) -> Decimal:
+        """Dollars paid so far."""
+        return sum((leg.commissions for leg in self.legs), ZERO)
+
+    @property
+    def owed(self) -> int:
+        """Executions whose commission is not told yet: until then every profit is provisional."""
+        return sum(leg.owed for leg in self.legs)
+
+    def has_left(self, before: datetime | None = None) -> bool:
+        """Say whether the account lacks all that it holds, and has, if an instant is given, since before it."""
+        gone = {each.leg: each.contracts for each in self.missed if before is None or each.since < before}
+        return bool(gone) and all(leg.held == gone.get(leg.name, 0) for leg in self.legs)
+
+    @property
+    def missed_cash(self) -> Decimal:
+        """Dollars that what the account has no more is counted at until somebody tells its price."""
+        if not self.missed:
+            return ZERO
+        legs = {leg.name: leg for leg in self.legs}
+        priced = ((legs[each.leg], each.contracts * each.price) for each in self.missed if each.price is not None)
+        return sum((leg.sign * price * leg.option.multiplier for leg, price in priced), ZERO)
+
+    @property
+    def cash(self) -> Decimal:
+        """Dollars received less paid so far, commissions apart: no profit where shares came or went for options."""
+        return sum((leg.entry_cash + leg.exit_cash for leg in self.legs), ZERO)
+
+    @property
+    def gross(self) -> Decimal:
+        """Dollars made so far by what is closed, less what was paid for what is open; commissions apart.
+
+        This is the profit of a flat position, and the one place where a profit is computed. Options that were assigned
+        or exercised count with their shares, at the official settlement price. What the shares make later belongs to
+        the account, not to the trade.
+        """
+        return self.cash + self.shares_profit
+
+    @property
+    def net(self) -> Decimal:
+        """The same after commissions: the realised profit of a flat position."""
+        return self.gross - self.commissions
+
+    @property
+    def shares_profit(self) -> Decimal:
+        """The part of `gross` that the shares of assigned and exercised options made."""
+        return sum((leg.shares_profit for leg in self.legs), ZERO)
+
+    @property
+    def is_in_shares(self) -> bool:
+        """True when some of it was assigned or exercised into shares that are the account's."""
+        return any(leg.shares_profit or leg.unpriced for leg in self.legs)
+
+    @property
+    def unpriced(self) -> int:
+        """Contracts that were assigned at a price which is not known yet: `gross` is without their shares."""
+        return sum(leg.unpriced for leg in self.legs)
+
+
+def count_trades(positions: Iterable[Position]) -> int:
+    """Return how many of these were entered: what parts of one were rolled into counts as that one."""
+    return len({position.entered_as for position in positions})
+
+
+def count_structures(positions: Iterable[Position]) -> int:
+    """Return how many structures are open: what was rolled is still of the structure that was entered.
+
+    As in `open_structures`, a leg that is closed wholly does not count.
+    """
+    trades: defaultdict[str, list[PositionLeg]] = defaultdict(list)
+    for position in positions:
+        trades[position.entered_as] += position.legs
+    return sum(map(_open_in, trades.values()))
+
+
+def _open_in(legs: Iterable[PositionLeg]) -> int:
+    """Return the open structures of one trade, by the legs of all its positions."""
+    held, opened, ratios = Counter[str](), Counter[str](), dict[str, int]()
+    for leg in legs:
+        held[leg.name] += leg.held
+        opened[leg.name] += leg.opened
+        ratios[leg.name] = leg.ratio
+    return min((held[name] // ratio for name, ratio in ratios.items() if held[name] or not opened[name]), default=0)

@@ -1,0 +1,345 @@
+"""Exchange sessions: which days trade, from when to when, and what "15:45" or "close - 15m" means on each.
+
+Exchange time is America/New_York for every product. Sessions are the regular ones (09:30 to 16:00, 13:00 on a
+half day). Dates outside the table are an error, never silently "open".
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta
+from enum import Enum
+from functools import lru_cache
+from itertools import takewhile
+from zoneinfo import ZoneInfo
+
+from rulebot.model.exchange_days import EARLY_CLOSES, FIRST_YEAR, HOLIDAYS, LAST_YEAR
+from rulebot.model.values import dataclass, replace
+
+EXCHANGE_ZONE = ZoneInfo("America/New_York")
+OPEN_TIME = time(9, 30)
+FULL_CLOSE = time(16, 0)
+HALF_CLOSE = time(13, 0)
+RESTARTS_BEGIN, RESTARTS_END = time(23, 0), time(3, 0)
+CLOSED = "closed"
+SESSIONS_A_YEAR = 252.0
+"""By which volatility is made annual; no year has just as many."""
+
+
+class CalendarError(ValueError):
+    """A date outside the years the table covers."""
+
+
+def _dates(table: str) -> frozenset[date]:
+    found: set[date] = set()
+    for line in table.split("\n"):
+        year, _, days = line.strip().partition(":")
+        found.update(date(int(year), int(day[:2]), int(day[3:])) for day in days.split())
+    return frozenset(found)
+
+
+@lru_cache(maxsize=1)
+def _special_days() -> tuple[frozenset[date], frozenset[date]]:
+    return _dates(HOLIDAYS), _dates(EARLY_CLOSES)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One trading day of the exchange; `open` and `close` are UTC."""
+
+    date: date
+    open: datetime
+    close: datetime
+    is_half: bool
+
+    @property
+    def minutes(self) -> int:
+        """Length of the session: 390, or 210 on a half day."""
+        return int((self.close - self.open).total_seconds()) // 60
+
+    def is_on(self, at: datetime) -> bool:
+        """Say whether the exchange trades then: from the open on, and at the close no more."""
+        return self.open <= at < self.close
+
+    def at(self, clock: time) -> datetime:
+        """Return this clock time of exchange time on the session's date, in UTC."""
+        return at_exchange_time(self.date, clock)
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """When something trades on a day, as the broker tells it, in UTC; open and close are None where it does not."""
+
+    date: date
+    open: datetime | None = None
+    close: datetime | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        """Say whether it does not trade on that day."""
+        return self.close is None
+
+    def early_close(self, session: Session) -> datetime | None:
+        """Return the close, where it trades from the session's open on and not as long; None of any other hours."""
+        return self.close if self.open == session.open and self.close and self.close < session.close else None
+
+    def is_less(self, session: Session) -> bool:
+        """Say whether it trades on the session's day less than the calendar says."""
+        return self.date == session.date and (self.is_closed or self.early_close(session) is not None)
+
+    @property
+    def words(self) -> str:
+        """Return them in exchange time, as in "09:30 to 13:00", or "closed"."""
+        if self.open is None or self.close is None:
+            return CLOSED
+        return f"{self.open.astimezone(EXCHANGE_ZONE):%H:%M} to {self.close.astimezone(EXCHANGE_ZONE):%H:%M}"
+
+
+def hours_of(words: str, day: date) -> Hours:
+    """Return the hours of a day of which these are `words`. Raises: ValueError."""
+    if words == CLOSED:
+        return Hours(day)
+    opens, closes = (at_exchange_time(day, time.fromisoformat(each)) for each in words.split(" to "))
+    return Hours(day, opens, closes)
+
+
+def as_told(session: Session, told: Iterable[Hours]) -> Session:
+    """Return a session of the calendar as long as the broker says: the earliest early close makes it a half day."""
+    closes = [close for each in told if each.date == session.date and (close := each.early_close(session)) is not None]
+    return replace(session, close=min(closes), is_half=True) if closes else session
+
+
+def at_exchange_time(day: date, clock: time) -> datetime:
+    """Return `clock` in New York on `day` as UTC."""
+    return datetime.combine(day, clock, EXCHANGE_ZONE).astimezone(UTC)
+
+
+def exchange_date(at: datetime) -> date:
+    """Return the New York calendar date of an aware instant."""
+    return at.astimezone(EXCHANGE_ZONE).date()
+
+
+def restarts_over(at: datetime) -> datetime | None:
+    """Return when the broker's and TWS's nightly restarts are over, None outside of them.
+
+    Source: IBKR system status, North America: daily 00:15 to 01:45, Fridays 23:00 to 03:00; TWS restarts itself at
+    23:45 unless told otherwise. One span holds all of them.
+    """
+    clock = at.astimezone(EXCHANGE_ZONE).time()
+    if RESTARTS_END <= clock < RESTARTS_BEGIN:
+        return None
+    day = exchange_date(at) if clock < RESTARTS_END else exchange_date(at) + timedelta(days=1)
+    return at_exchange_time(day, RESTARTS_END)
+
+
+def check_day(day: date) -> None:
+    """Refuse a day of which nobody knows here whether the exchange trades on it. Raises: CalendarError."""
+    if not is_tabled(day):
+        raise CalendarError(f"the exchange calendar covers {FIRST_YEAR} to {LAST_YEAR}; {day} is outside")
+
+
+def is_session(day: date) -> bool:
+    """Say whether the exchange trades on `day`. Raises: CalendarError outside the table."""
+    check_day(day)
+    return day.weekday() < 5 and day not in _special_days()[0]
+
+
+def is_tabled(day: date) -> bool:
+    """Say whether the table knows of this day."""
+    return FIRST_YEAR <= day.year <= LAST_YEAR
+
+
+@lru_cache(maxsize=8192)
+def trades_on(day: date) -> bool:
+    """Say whether the exchange trades on a day of which options or quotes are told; outside the table weekdays count.
+
+    Options are listed years ahead, further than exchanges tell their holidays. What is to be done on a day asks
+    `is_session`, which refuses one that nobody knows.
+    """
+    return is_session(day) if is_tabled(day) else day.weekday() < 5
+
+
+@lru_cache(maxsize=8192)
+def trading_day_before(day: date) -> date:
+    """Return the last day before `day` on which the exchange trades, by `trades_on`."""
+    day -= timedelta(days=1)
+    while not trades_on(day):
+        day -= timedelta(days=1)
+    return day
+
+
+@lru_cache(maxsize=8192)
+def trading_day_after(day: date) -> date:
+    """Return the first day after `day` on which the exchange trades, by `trades_on`."""
+    day += timedelta(days=1)
+    while not trades_on(day):
+        day += timedelta(days=1)
+    return day
+
+
+@lru_cache(maxsize=4096)
+def session_on(day: date) -> Session | None:
+    """Return the session of `day`, or None when the exchange is closed. Raises: CalendarError."""
+    if not is_session(day):
+        return None
+    is_half = day in _special_days()[1]
+    close = HALF_CLOSE if is_half else FULL_CLOSE
+    return Session(day, at_exchange_time(day, OPEN_TIME), at_exchange_time(day, close), is_half)
+
+
+def session_after(day: date) -> Session:
+    """Return the first session strictly after `day`. Raises: CalendarError past the table."""
+    while True:
+        day += timedelta(days=1)
+        if (found := session_on(day)) is not None:
+            return found
+
+
+def session_before(day: date) -> Session:
+    """Return the last session strictly before `day`. Raises: CalendarError before the table."""
+    while True:
+        day -= timedelta(days=1)
+        if (found := session_on(day)) is not None:
+            return found
+
+
+def sessions_before(day: date) -> Iterator[Session]:
+    """Yield the sessions strictly before `day`, the newest first. Raises: CalendarError before the table."""
+    while True:
+        found = session_before(day)
+        yield found
+        day = found.date
+
+
+def known_before(day: date) -> Iterator[Session]:
+    """Yield the sessions strictly before `day`, as far as the table goes, the newest first."""
+    with suppress(CalendarError):
+        yield from sessions_before(day)
+
+
+def count_in_a_row(days: Sequence[date], before: date) -> int:
+    """Return how many of the last of these days, which rise, are the sessions next before one, with none left out."""
+    beside = zip(reversed(days), known_before(before), strict=False)
+    return sum(1 for _ in takewhile(lambda each: each[0] == each[1].date, beside))
+
+
+def session_from(day: date) -> Session:
+    """Return the session of `day`, or the first one after it."""
+    return session_on(day) or session_after(day)
+
+
+def sessions(first: date, last: date) -> Iterator[Session]:
+    """Yield the sessions from `first` to `last`, both included."""
+    day = first
+    while day <= last:
+        if (found := session_on(day)) is not None:
+            yield found
+        day += timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """A length of time counted in sessions of the exchange, as a spec writes it: `1d`.
+
+    Units: `count` in sessions, at least 1.
+    """
+
+    count: int
+
+    def ahead(self, now: datetime) -> datetime:
+        """Return this time of day so many sessions later; a half day ends at its close. Raises: CalendarError."""
+        return self._moved(now, session_after)
+
+    def back(self, now: datetime) -> datetime:
+        """Return this time of day so many sessions earlier; a half day ends at its close. Raises: CalendarError."""
+        return self._moved(now, session_before)
+
+    def _moved(self, now: datetime, step: Callable[[date], Session]) -> datetime:
+        local = now.astimezone(EXCHANGE_ZONE)
+        found = step(local.date())
+        for _ in range(self.count - 1):
+            found = step(found.date)
+        then = found.at(local.time())
+        return min(then, found.close) if found.is_half else then
+
+    def __str__(self) -> str:
+        return f"{self.count}d"
+
+
+@lru_cache(maxsize=256)
+def sessions_after(first: date, last: date) -> int:
+    """Return how many sessions there are after the day `first`, up to `last`, that one included."""
+    return sum(1 for _ in sessions(first + timedelta(days=1), last))
+
+
+def half_days(first: date, last: date) -> tuple[Session, ...]:
+    """Return the sessions with an early close from `first` to `last`, as far as the table reaches."""
+    days = sorted(day for day in _special_days()[1] if first <= day <= last)
+    return tuple(found for day in days if (found := session_on(day)) is not None)
+
+
+class Anchor(Enum):
+    """What a time of day is counted from."""
+
+    CLOCK = "clock"
+    OPEN = "open"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True)
+class DayTime:
+    """A time of day as a spec writes it: `"10:30"`, `"15:30 Europe/Berlin"`, `open + 15m`, `close - 30m`.
+
+    Units: `offset` is a duration from midnight (CLOCK), from the open or from the close (signed). zone: the IANA name
+    of the clock that CLOCK is read from, "" for the exchange's.
+    """
+
+    anchor: Anchor
+    offset: timedelta
+    zone: str = ""
+
+    def on(self, session: Session) -> datetime:
+        """Return the plain instant on this session, with no regard to an early close."""
+        if self.zone:
+            return _of_zone(self.offset, ZoneInfo(self.zone), session.date)
+        if self.anchor is Anchor.OPEN:
+            return session.open + self.offset
+        if self.anchor is Anchor.CLOSE:
+            return session.close + self.offset
+        hours, rest = divmod(int(self.offset.total_seconds()), 3600)
+        return session.at(time(hours, rest // 60, rest % 60))
+
+    def before_close(self, session: Session) -> datetime:
+        """Return the instant of a time exit: at or past an early close it keeps its distance from the close.
+
+        "15:45" (15 minutes before a full session's close) is 12:45 on a half day.
+        """
+        plain = self.on(session)
+        if self.anchor is Anchor.CLOCK and session.is_half and plain >= session.close:
+            full_close = session.at(FULL_CLOSE)
+            return session.close - (full_close - plain)
+        return plain
+
+    def __str__(self) -> str:
+        seconds = int(self.offset.total_seconds())
+        if self.anchor is Anchor.CLOCK:
+            clock = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}"
+            clock = f"{clock}:{seconds % 60:02d}" if seconds % 60 else clock
+            return f"{clock} {self.zone}" if self.zone else clock
+        if not seconds:
+            return str(self.anchor.value)
+        length = f"{abs(seconds)}s" if seconds % 60 else f"{abs(seconds) // 60}m"
+        return f"{self.anchor.value} {'+' if seconds > 0 else '-'} {length}"
+
+
+def _of_zone(offset: timedelta, zone: ZoneInfo, day: date) -> datetime:
+    """Return the instant at which a clock of another zone shows a time, on the exchange's date."""
+    hours, rest = divmod(int(offset.total_seconds()), 3600)
+    clock = time(hours, rest // 60, rest % 60)
+    days = (day, day + timedelta(days=1), day - timedelta(days=1))
+    found = (datetime.combine(each, clock, zone).astimezone(UTC) for each in days)
+    return next(each for each in found if exchange_date(each) == day)
+
+
+def trades_no_more(expiry: date, session: Session, at: datetime) -> bool:
+    """Say whether what has its last day on `expiry` trades no more."""
+    return expiry < session.date or (expiry == session.date and at >= session.close)

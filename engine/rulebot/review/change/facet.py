@@ -1,0 +1,110 @@
+"""What two specs are compared by: parts under their names, each with what may differ in it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rulebot.model.values import dataclass
+from rulebot.review.subject import Subject
+from rulebot.spec.load import Loaded
+from rulebot.spec.spec import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an edit comes to. is_worse: it makes a loss larger, likelier or longer, or lets a fault through."""
+
+    words: str = ""
+    is_worse: bool = False
+
+
+NOTHING = Verdict()
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """One bot of a side, sound: as loaded, and as it might trade."""
+
+    loaded: Loaded
+    spec: Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The bot as it was and as it would be."""
+
+    was: Subject
+    now: Subject
+
+    @property
+    def both(self) -> tuple[Subject, Subject]:
+        """Both, the old one first."""
+        return self.was, self.now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facet:
+    """One thing that may differ. `said` is its value in words, "" for none.
+
+    is_written: the text says it; what follows from something else is told there, unless one text says it.
+    """
+
+    key: str
+    value: Any
+    said: str
+    judge: "Judge"
+    is_written: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of a spec: the whole of a section (no name), or one rule, leg or let of a list under its name.
+
+    noun: what it is, compiled where there is a compiled one. meaning: what makes it the same under another name.
+    """
+
+    place: str
+    name: str = ""
+    noun: Any
+    meaning: Any
+    facets: Mapping[str, Facet]
+    said: str = ""
+
+    @property
+    def path(self) -> str:
+        """Where it stands, in the spec's words: `exits.stop`."""
+        return f"{self.place}.{self.name}" if self.name and self.place else self.place or self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One facet with two values. `was` and `now` are the parts it belongs to."""
+
+    path: str
+    old: Any
+    new: Any
+    was: Part
+    now: Part
+    sides: Sides
+
+
+Judge = Callable[[Edit], Verdict]
+
+
+def told(words: str) -> Judge:
+    """Return a judge of what makes no loss larger: it has these words only."""
+    return lambda edit: Verdict(words)
+
+
+def worse(words: str) -> Judge:
+    """Return a judge of what always does."""
+    return lambda edit: Verdict(words, is_worse=True)
+
+
+def more(up: str, down: str = "", unsaid: float = float("inf")) -> Judge:
+    """Return a judge of a number that is worse when it grows; `unsaid` is what stands for none."""
+
+    def judge(edit: Edit) -> Verdict:
+        old, new = (unsaid if each is None else float(each) for each in (edit.old, edit.new))
+        return Verdict(up, is_worse=True) if new > old else Verdict(down)
+
+    return judge

@@ -1,0 +1,256 @@
+"""One example of a bot's position: which strikes, at what price, with what commissions; and where its exits lie."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from rulebot.compile.plan import Plan
+from rulebot.evaluate.rules import compile_expected_move, compile_rule
+from rulebot.evaluate.select import Selection, select
+from rulebot.evaluate.snapshot import View
+from rulebot.model.commission import estimate
+from rulebot.model.contract import LOT, Option
+from rulebot.model.example_market import level
+from rulebot.model.loss_bound import least_brought, loss_bound, most_commissions, trade_bound
+from rulebot.model.money import CENT, ZERO, Rounding, on_tick
+from rulebot.model.payoff import least_payoff
+from rulebot.model.position import Position, PositionLeg
+from rulebot.model.quotes import middle
+from rulebot.model.structure import strike_of, structure_text
+from rulebot.model.values import dataclass
+from rulebot.order.ladder import start_net
+from rulebot.order.price import ticks_of
+from rulebot.review.amounts import FULL_DAY, clock, money, plain
+from rulebot.review.market import deviation, example_view
+from rulebot.spec.nouns.condition import Unit
+from rulebot.spec.nouns.order import Start
+from rulebot.turn.bounds import risk_floor, size_floor, stated_floor
+from rulebot.turn.choosing import counted, opening_commission, opening_parts, price_legs, show_candidate
+
+ACCOUNT = Decimal(100_000)
+"""Dollars that the account of the example is worth."""
+LIMIT = "max_loss_per_trade"
+_FURTHEST = 10.0
+"""By how much the legs' prices are scaled at most to come to the example's: nothing is learnt from more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A position as it might be opened. `market` says where, `basis` at which price: as in "the least credit".
+
+    Units: net per share of one structure, + received; commission the dollars of opening all of it; worst the dollars
+    of the whole position, all commissions included, None without a bound; fees the most commissions of opening and
+    closing all of it. mids: per share of each leg.
+    is_bound: the price is the worst that `require` allows. missed: the rules of `require` that are false at the prices
+    of the example's own market, and `max_loss_per_trade` where it refuses the first price of the order there.
+    floor: the least net price by `max_loss_per_trade`, or by what `quantity` counts by; floor_by says which.
+    """
+
+    position: Position
+    net: Decimal
+    commission: Decimal
+    fees: Decimal
+    worst: Decimal | None
+    market: str
+    basis: str
+    is_bound: bool
+    floor: Decimal | None
+    floor_by: str
+    mids: tuple[float, ...]
+    missed: tuple[str, ...] = ()
+
+    @property
+    def shares(self) -> int:
+        """What a price per share of one structure is multiplied by to be dollars of the position."""
+        return LOT * self.position.quantity
+
+    @property
+    def structure(self) -> str:
+        """The strikes: `5935/5945p 6055/6065c`."""
+        return structure_text(strike_of(leg.option, leg.ratio, leg.sign) for leg in self.position.legs)
+
+    @property
+    def verb(self) -> str:
+        """What was done with the structure: sold for a credit, or bought."""
+        return "sold" if self.net >= 0 else "bought"
+
+    @property
+    def is_by_count(self) -> bool:
+        """Whether the price is the worst at which so many structures fit; of fewer `require` may allow a worse one."""
+        return self.is_bound and self.floor is not None and self.floor >= self.net and self.floor_by == "quantity"
+
+    def closed_at(self, net: Decimal) -> Decimal:
+        """Return the dollars made when all of it is closed at this net price (- is paid), commissions both ways."""
+        return (self.net + net) * self.shares - self.commission - self.closing_commission(net)
+
+    def closing_commission(self, net: Decimal) -> Decimal:
+        """Return an estimate of the dollars of closing: each leg's price goes with that of the whole."""
+        times = abs(float(net / self.net)) if self.net else 1.0
+        legs = zip(self.position.legs, self.mids, strict=True)
+        return _commission([(leg.option, -leg.sign * leg.opened, mid * times) for leg, mid in legs])
+
+
+def _commission(parts: list[tuple[Option, int, float]]) -> Decimal:
+    by_symbol: dict[str, list[tuple[Option, int, float]]] = {}
+    for part in parts:
+        by_symbol.setdefault(part[0].symbol, []).append(part)
+    return sum((estimate(group) for group in by_symbol.values()), ZERO)
+
+
+def example_of(plan: Plan) -> Example | None:
+    """Return the position that the bot would open in the example's market; None when it finds no strikes there."""
+    view = example_view(plan)
+    selection = select(plan.legs, view, compile_expected_move(plan))
+    if not selection.is_complete:
+        return None
+    quote = price_legs(selection, view)
+    parts = opening_parts(selection)
+    net = first = start_net(plan.order, quote, parts)
+    count = counted(plan, selection, view, quote, ACCOUNT).count
+    quantity = max(count, 1)
+    commission = opening_commission(selection, view, quantity)
+    floor, floor_by = _floor(plan, selection, commission, quantity, fits=count > 0)
+    if floor is not None and _is_past_all_prices(floor, selection):
+        floor, floor_by = None, ""
+    shares = LOT * quantity
+    stated = None if plan.order.start is Start.MARKET else stated_floor(plan.require, shares, commission)
+    if stated is not None:
+        least = stated if floor is None else max(stated, floor)
+        is_one = len({leg.option.symbol for leg in selection.legs}) == 1
+        net = ticks_of(parts).round(least, Rounding.UP) if is_one else on_tick(least, CENT, Rounding.UP)
+    if net is None:
+        return None
+    if floor is not None:
+        floor = on_tick(floor, ticks_of(parts).tick(floor), Rounding.UP)
+    found = _example(
+        plan, view, selection, net, commission, quantity, is_bound=stated is not None, floor=floor, floor_by=floor_by
+    )
+    show_candidate(view, plan, selection, quote)
+    view.quantity, view.commission = quantity, float(commission)
+    is_refused = first is not None and floor is not None and floor_by == LIMIT and first < floor
+    return replace(found, missed=(*_missed(plan, view), *((LIMIT,) if is_refused else ())))
+
+
+def _missed(plan: Plan, view: View) -> tuple[str, ...]:
+    """Return the names of the rules of `require` that are false of the structure that a view shows."""
+    return tuple(rule.name for rule in plan.require if compile_rule(rule, plan)(view).truth is False)
+
+
+def _is_past_all_prices(floor: Decimal, selection: Selection) -> bool:
+    """Say whether no market brings so large a credit: it is more than closing the structure can ever cost."""
+    least = least_payoff((leg.option, leg.sign * leg.weight) for leg in selection.legs)
+    return least is not None and floor > max(-least, ZERO)
+
+
+def _floor(
+    plan: Plan, selection: Selection, commission: Decimal, quantity: int, *, fits: bool
+) -> tuple[Decimal | None, str]:
+    """Return the least net price per share by `max_loss_per_trade` or by `quantity`, and by which of them.
+
+    None of a market order. fits: so many are what the quantity allows, not one for want of any that it does.
+    """
+    if plan.order.start is Start.MARKET:
+        return None, ""
+    least = least_brought(selection.legs, is_covered=plan.overwrite is not None)
+    fees = most_commissions(selection.legs)
+    by_risk = risk_floor(plan.risk.max_loss_per_trade, least, LOT * quantity, fees * quantity)
+    by_size = None
+    if fits and plan.size is not None and plan.size.amount.unit is Unit.DOLLARS:
+        by_size = size_floor(plan.size, quantity, least, commission, fees, None)
+    if by_size is None or (by_risk is not None and by_risk > by_size):
+        return by_risk, LIMIT
+    return by_size, "quantity"
+
+
+def _example(
+    plan: Plan,
+    view: View,
+    selection: Selection,
+    net: Decimal,
+    commission: Decimal,
+    quantity: int,
+    *,
+    is_bound: bool,
+    floor: Decimal | None,
+    floor_by: str,
+) -> Example:
+    is_covered = plan.overwrite is not None
+    worst = loss_bound(selection.legs, net, is_covered=is_covered)
+    mids = _scaled(selection, view, net)
+    position = Position(
+        id="example",
+        bot=plan.name,
+        digest=plan.digest,
+        state="open",
+        session=FULL_DAY.date,
+        quantity=quantity,
+        legs=_legs(selection, mids, quantity, net, commission),
+        opened_at=plan.entry.windows[0].start.on(FULL_DAY),
+        max_risk=None if worst is None else worst * LOT,
+    )
+    return Example(
+        position=position,
+        net=net,
+        commission=commission,
+        fees=most_commissions(selection.legs) * quantity,
+        worst=trade_bound(selection.legs, net, quantity, is_covered=is_covered),
+        market=_market(plan, selection),
+        basis=_basis(plan, net, is_bound=is_bound),
+        is_bound=is_bound,
+        floor=floor,
+        floor_by=floor_by,
+        mids=mids,
+    )
+
+
+def _basis(plan: Plan, net: Decimal, *, is_bound: bool) -> str:
+    if is_bound:
+        return "the least credit" if net >= 0 else "the largest debit"
+    if plan.order.price is not None:
+        return "its own price"
+    return f"{(Start.MID if plan.order.start is Start.MARKET else plan.order.start).value} in the example"
+
+
+def _scaled(selection: Selection, view: View, net: Decimal) -> tuple[float, ...]:
+    """Return each leg's price so that together they come to `net`, each in its share of what it is worth."""
+    mids = [_mid(view, leg.row) for leg in selection.legs]
+    together = -sum(leg.sign * leg.weight * mid for leg, mid in zip(selection.legs, mids, strict=True))
+    times = float(net) / together if together else 0.0
+    return tuple(mid * times if 1 / _FURTHEST <= times <= _FURTHEST else mid for mid in mids)
+
+
+def _mid(view: View, row: int) -> float:
+    return middle(view.board.bid[row], view.board.ask[row])
+
+
+def _legs(
+    selection: Selection, mids: tuple[float, ...], quantity: int, net: Decimal, commission: Decimal
+) -> tuple[PositionLeg, ...]:
+    """Return the legs as filled; what rounding leaves is the first leg's, so that the whole has its price exactly."""
+    prices = [Decimal(f"{mid:.4f}") for mid in mids]
+    first = selection.legs[0]
+    rest = net + sum(leg.sign * leg.weight * price for leg, price in zip(selection.legs, prices, strict=True))
+    prices[0] -= rest * first.sign / first.weight
+    return tuple(
+        PositionLeg(
+            name=leg.name,
+            option=leg.option,
+            sign=leg.sign,
+            ratio=leg.ratio,
+            group=leg.group,
+            opened=leg.ratio * quantity,
+            entry_cash=-leg.sign * price * leg.ratio * quantity * leg.option.multiplier,
+            commissions=commission if at == 0 else ZERO,
+        )
+        for at, (leg, price) in enumerate(zip(selection.legs, prices, strict=True))
+    )
+
+
+def _market(plan: Plan, selection: Selection) -> str:
+    """Return `SPX 6000 at 10:30, expected move 35 points`."""
+    at = plan.entry.windows[0].start.on(FULL_DAY)
+    levels = ", ".join(f"{symbol} {plain(level(symbol))}" for symbol in plan.underlyings)
+    option = next(leg.option for leg in selection.legs if not leg.option.is_share)
+    points = deviation(option.symbol, option.expiry, at)
+    of_account = plan.size is not None and plan.size.amount.unit is Unit.MULTIPLE
+    account = f", an account of {money(ACCOUNT)}" if of_account else ""
+    return f"{levels} at {clock(at)}, expected move {points:.{0 if points >= 10 else 1}f} points{account}"

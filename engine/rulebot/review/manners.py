@@ -1,0 +1,281 @@
+"""How comparisons are said, and the measures that read better in a way of their own.
+
+A new measure needs no entry here: `the measure is above 3` is the usual way. One that is true or false by itself does.
+"""
+
+from collections.abc import Callable, Mapping
+
+from rulebot.compile.plan import Argument, Arithmetic, Call, Compare, Constant, Number, Op, Quantity
+from rulebot.compile.units import number_quantity
+from rulebot.evaluate.phrases import Cast, Words, phrase
+from rulebot.evaluate.wording import OP_WORDS
+from rulebot.model.events import PROJECTIONS
+from rulebot.model.session import DayTime, Sessions
+from rulebot.review import amounts
+from rulebot.review.numbers import bound_words, number_words, operand_words
+
+
+def compared(test: Compare, cast: Cast) -> str:
+    """Return a comparison as most measures have it: `VIX is above 20`."""
+    return f"{number_words(test.left, cast)} {_is(test, cast)}"
+
+
+def _is(test: Compare, cast: Cast) -> str:
+    bounds = [bound_words(bound, test.left, cast) for bound in test.right]
+    if test.op is Op.BEYOND:
+        return f"is more than {bounds[0]} on either side of zero"
+    if test.op is Op.BETWEEN:
+        return f"is {bounds[0]} to {bounds[-1]}"
+    return f"is {OP_WORDS[test.op]} {' to '.join(bounds)}" if test.op is not Op.IS else f"is {bounds[0]}"
+
+
+# ---------------------------------------------------------------- measures with a way of their own
+
+
+def _changed(subject: Callable[[Words], str], tail: Callable[[Words], str]) -> Callable[[Compare, Cast], str]:
+    """Return how a signed change is said: up, down or both, whatever the sign of its bound."""
+
+    def words(test: Compare, cast: Cast) -> str:
+        assert isinstance(test.left, Call)
+        among = Words(test.left, cast)
+        said = _moved(test, [_signed(bound, test.left, cast) for bound in test.right], tail(among))
+        return f"{subject(among)} {said}"
+
+    return words
+
+
+def _signed(bound: Number, left: Number, cast: Cast) -> tuple[int, str]:
+    """Return the sign of a bound and its size in words."""
+    match bound:
+        case Constant(value, quantity):
+            return _sign(value), amounts.constant(Constant(abs(value), quantity), left)
+        case Arithmetic("*", (factor, other)) if (times := _constant(factor)) is not None:
+            return _sign(times), f"{amounts.plain(abs(times))} times {operand_words(other, cast)}"
+        case _:
+            return 1, number_words(bound, cast)
+
+
+def _sign(value: float) -> int:
+    return (value > 0) - (value < 0)
+
+
+def _constant(number: Number) -> float | None:
+    match number:
+        case Constant(value):
+            return value
+        case Arithmetic("neg", (Constant(value),)):
+            return -value
+        case _:
+            return None
+
+
+_MOVED = {
+    Op.ABOVE: ("is up {}", "is up more than {} {}", "is up, or down less than {} {}"),
+    Op.AT_LEAST: ("is up or unchanged {}", "is up {} or more {}", "is up, or down {} at most {}"),
+    Op.BELOW: ("is down {}", "is up less than {} {}, or down", "is down more than {} {}"),
+    Op.AT_MOST: ("is down or unchanged {}", "is up {} at most {}, or down", "is down {} or more {}"),
+}
+"""By comparison: against nothing, against a rise, against a fall."""
+
+
+def _moved(test: Compare, bounds: list[tuple[int, str]], since: str) -> str:
+    sign, size = bounds[0]
+    if test.op is Op.BEYOND:
+        return f"is up or down more than {size} {since}"
+    if test.op in _MOVED:
+        return _MOVED[test.op][sign].format(*((size, since) if sign else (since,)))
+    ends = [f"{'down ' if sign < 0 else 'up ' if sign > 0 else ''}{size}" for sign, size in bounds]
+    return f"is {'outside' if test.op is Op.OUTSIDE else 'between'} {' and '.join(ends)} {since}"
+
+
+_OF_ALL = {Op.AT_MOST: "each leg", Op.BELOW: "each leg", Op.ABOVE: "some leg", Op.AT_LEAST: "some leg"}
+"""The widest quote stands for all: whom a bound on it speaks of."""
+
+
+def _width(test: Compare, cast: Cast) -> str:
+    assert isinstance(test.left, Call)
+    words = Words(test.left, cast)
+    legs = words.given("of")
+    subject = words.all_legs()
+    if isinstance(legs, tuple) and len(legs) > 1:
+        whole = set(legs) == set(cast.legs)
+        subject = f"{_OF_ALL.get(test.op, 'the widest leg')}{'' if whole else f' of {subject}'}"
+    bounds = [bound_words(bound, test.left, cast).removesuffix(" per share") for bound in test.right]
+    of = " of its mid" if number_quantity(test.left) is Quantity.FRACTION else ""
+    return f"{subject} is quoted {OP_WORDS[test.op]} {' to '.join(bounds)}{of} wide"
+
+
+_FEWEST = {Op.AT_MOST: "some leg", Op.BELOW: "some leg", Op.ABOVE: "each leg", Op.AT_LEAST: "each leg"}
+"""The leg with the fewest stands for all."""
+
+
+def _counted(test: Compare, cast: Cast) -> str:
+    assert isinstance(test.left, Call)
+    words = Words(test.left, cast)
+    what, legs = test.left.measure.replace("_", " "), words.given("of")
+    whose = words.all_legs()
+    if isinstance(legs, tuple) and len(legs) > 1:
+        rest = "" if set(legs) == set(cast.legs) else f" of {whose}"
+        whose = f"{_FEWEST.get(test.op, 'the leg with the fewest')}{rest}"
+    day = "day's " if what == "volume" else ""
+    return f"the {day}{what} of {whose} {_is(test, cast)}"
+
+
+def _priced(test: Compare, cast: Cast) -> str:
+    """Return a comparison of money, with what its unit takes in: dollars count commissions, a part is of the entry."""
+    return f"{compared(test, cast)}{basis_words(test, cast)}"
+
+
+def basis_words(test: Compare, cast: Cast) -> str:
+    """Return what a bound in money or in parts is counted of: ` of the credit`, ` with commissions`."""
+    assert isinstance(test.left, Call)
+    quantity = number_quantity(test.left)
+    if quantity is Quantity.FRACTION:
+        return f" of the {cast.entry}" if "of" not in dict(test.left.arguments) else " of their own entry price"
+    is_before = test.left.measure in ("credit", "debit")
+    if quantity is not Quantity.DOLLARS or test.left.measure == "give_back":
+        return ""
+    return " after commissions" if is_before else ", commissions so far included"
+
+
+def _absolute(test: Compare, cast: Cast) -> str:
+    """An absolute delta is beyond a bound when it is above it."""
+    op = Op.ABOVE if test.op is Op.BEYOND else test.op
+    return compared(Compare(op, test.left, test.right), cast)
+
+
+def _days(test: Compare, cast: Cast) -> str:
+    assert isinstance(test.left, Call)
+    words = Words(test.left, cast)
+    bounds = [bound_words(bound, test.left, cast) for bound in test.right]
+    whose = f" of {words.all_legs()}" if words.given("of") is not None else ""
+    return f"{OP_WORDS[test.op]} {' to '.join(bounds)} to the expiry{whose}"
+
+
+def _sessions(test: Compare, cast: Cast) -> str:
+    bounds = [bound_words(bound, test.left, cast).removesuffix(" days").removesuffix(" day") for bound in test.right]
+    noun = "session" if bounds == ["1"] else "sessions"
+    return f"{OP_WORDS[test.op]} {' to '.join(bounds)} {noun} after the day of entry"
+
+
+def _session_kind(test: Compare, cast: Cast) -> str:
+    return f"a {number_words(test.right[0], cast)} session"
+
+
+def _trend(test: Compare, cast: Cast) -> str:
+    """Return a trend with the strength that makes it one, or that it lacks."""
+    assert isinstance(test.left, Call)
+    words = Words(test.left, cast)
+    least = "below" if number_words(test.right[0], cast) == "neutral" else "at least"
+    return f"{compared(test, cast)}: ADX over {words.given('window')} is {least} {words.given('strength')}"
+
+
+def _opening_range(test: Compare, cast: Cast) -> str:
+    assert isinstance(test.left, Call)
+    said, word = phrase(test.left, cast), number_words(test.right[0], cast)
+    return f"{said} is formed" if word == "formed" else f"{Words(test.left, cast).symbol} is {word} {said}"
+
+
+COMPARED: Mapping[str, Callable[[Compare, Cast], str]] = {
+    "vix_change": _changed(lambda words: "VIX", lambda words: words.since),
+    "move": _changed(lambda words: words.symbol, lambda words: words.since),
+    "gap": _changed(lambda words: f"the open of {words.symbol}", lambda words: "from the previous close"),
+    "quote_width": _width,
+    "volume": _counted,
+    "open_interest": _counted,
+    "credit": _priced,
+    "debit": _priced,
+    "profit": _priced,
+    "loss": _priced,
+    "give_back": _priced,
+    "leg_delta": _absolute,
+    "dte": _days,
+    "sessions_in_trade": _sessions,
+    "session": _session_kind,
+    "trend": _trend,
+    "opening_range": _opening_range,
+}
+"""Measures that read better in another way than `the measure is above 3`."""
+
+
+# ---------------------------------------------------------------- what is true by itself
+
+
+def _time(words: Words) -> str:
+    at = words.given("at")
+    assert isinstance(at, DayTime)
+    return f"from {amounts.from_on(at)}"
+
+
+def _before(words: Words) -> str:
+    at = words.given("at")
+    assert isinstance(at, DayTime)
+    return f"before {amounts.from_on(at)}"
+
+
+def _breach(words: Words) -> str:
+    within, beyond = words.given("spot_within"), words.given("spot_beyond")
+    spot = "its underlying" if len(words.cast.symbols) > 1 else "spot"
+    if isinstance(within, float):
+        return f"{spot} is within {amounts.counted(within, 'point')} of {phrase(words.call, words.cast)}, or past it"
+    size = amounts.counted(beyond if isinstance(beyond, float) else 0.0, "point")
+    return f"{spot} is more than {size} past {phrase(words.call, words.cast)}, in the money"
+
+
+def _no_event(words: Words) -> str:
+    return f"{phrase(words.call, words.cast)} {_around(words, 'nor')}"
+
+
+def _event(words: Words) -> str:
+    return f"{phrase(words.call, words.cast)} {_around(words, 'or')}"
+
+
+def _around(words: Words, between: str) -> str:
+    """Return the time in which an event counts; a span `before` it is what lies ahead of now."""
+    spans = ((words.given("before"), "in the next"), (words.given("after"), "in the last"))
+    said = [_span(span, when) for span, when in spans if span]
+    lasts = _lasts(words) if said else ""
+    if words.given("until") == "expiry":
+        said.append("from today until the expiry")
+    return f"{f' {between} '.join(said)}{lasts}" or "today"
+
+
+def _lasts(words: Words) -> str:
+    """Return what counts of events without a time; those that are shipped have theirs."""
+    of = words.given("of")
+    others = set(of if isinstance(of, tuple) else (str(of),)) - PROJECTIONS.keys()
+    earnings = "; earnings without a time, bmo or amc are unknown" if "earnings" in others else ""
+    return earnings + ("; one without a time lasts its whole day" if others - {"earnings"} else "")
+
+
+def _span(span: Argument, when: str) -> str:
+    """Return `in the next 2 hours`; sessions end at the time of day that it is now."""
+    if not isinstance(span, Sessions):
+        assert isinstance(span, float)
+        return f"{when} {amounts.duration(span)}"
+    ahead = when == "in the next"
+    if span.count == 1:
+        return "up to this time of the next session" if ahead else "since this time of the session before"
+    return f"up to this time {span.count} sessions ahead" if ahead else f"since this time {span.count} sessions ago"
+
+
+def _webhook(words: Words) -> str:
+    within, says = words.given("within"), words.given("says")
+    assert isinstance(within, float)
+    span = amounts.duration(within)
+    if says is None:
+        return f"{phrase(words.call, words.cast)} came today, in the last {span}"
+    return f"the last web hook {words.given('name')} says {says} and came today, in the last {span}"
+
+
+HELD: Mapping[str, Callable[[Words], str]] = {
+    "time": _time,
+    "breach": _breach,
+    "no_event": _no_event,
+    "event": _event,
+    "webhook": _webhook,
+}
+"""Every measure that is true or false by itself; a test asks for each."""
+
+HELD_NOT: Mapping[str, Callable[[Words], str]] = {"time": _before}
+"""Those whose `not` has words of its own."""

@@ -1,0 +1,183 @@
+"""The section Orders: how an order is priced, stepped and ended, on the way in and on the way out."""
+
+from decimal import Decimal
+
+from rulebot.compile.orders import exit_order_of
+from rulebot.compile.plan import Order, Plan
+from rulebot.compile.priced import judged_by_price
+from rulebot.evaluate.phrases import listed
+from rulebot.model.counted import counted
+from rulebot.review import amounts
+from rulebot.review.example import Example
+from rulebot.review.explanation import Line, Section, sentence_line
+from rulebot.review.subject import Subject
+from rulebot.review.worst import is_fixed
+from rulebot.spec.nouns.order import Start, Then
+from rulebot.turn.closing import UNWIND_LADDER
+
+_ENDS_OF_ENTRIES = (Then.CANCEL, Then.UNWIND)
+
+
+def orders(subject: Subject) -> Section:
+    """Return how entries are worked, then how exits are that say nothing else."""
+    order = subject.plan.order
+    lines = [
+        sentence_line(f"in: {_together(subject, order)}{ladder_words(order)}", _floor(subject)),
+        Line(words=f"{_judged_again(order)}{ending_words(order, subject)}"),
+    ]
+    leaving = exit_order_of(subject.spec)
+    if any(
+        rule.condition is not None and rule.enabled and not rule.resting and rule.order is None
+        for rule in subject.spec.exits
+    ):
+        lines.append(
+            Line(words=f"out: {_one_by_one_out(leaving) or _together(subject, leaving)}{ladder_words(leaving)}")
+        )
+    return Section("Orders", tuple(lines))
+
+
+def _together(subject: Subject, order: Order) -> str:
+    """Return which legs one order holds, and in which sequence those go that are sent one by one."""
+    if not order.leg_by_leg:
+        return "one combo of all legs, " if len(subject.plan.legs) > 1 else ""
+    first, *others = order.leg_by_leg
+    return f"{first} first, then {listed(tuple(others), 'and')} for what the one before has filled, each "
+
+
+def _one_by_one_out(order: Order) -> str:
+    return f"{', then '.join(order.leg_by_leg)}, each " if order.leg_by_leg else ""
+
+
+# ---------------------------------------------------------------- one ladder
+
+
+def ladder_words(order: Order) -> str:
+    """Return how an order is priced and stepped: `a limit at mid, 0.05 worse every 10 s, 6 tries`."""
+    if order.start is Start.MARKET:
+        return _entry_at_market(order) if order.then in _ENDS_OF_ENTRIES else "at market"
+    parts = [f"a limit at {start_words(order)}", _stepped(order), _algorithm(order), _after(order)]
+    return ", ".join(part for part in parts if part)
+
+
+def _entry_at_market(order: Order) -> str:
+    """Return how an order that enters at market is worked: an exit's has no tries and no algorithm."""
+    wait = amounts.duration(order.wait)
+    often = f"for {wait}, 1 try" if order.tries == 1 else f"{order.tries} tries of {wait}{_between_two(order)}"
+    return ", ".join(part for part in ("a market order, which no price bounds", often, _algorithm(order)) if part)
+
+
+def start_words(order: Order) -> str:
+    """Return where the first try is priced."""
+    return amounts.price(order.price) if order.price is not None else order.start.value
+
+
+def _stepped(order: Order) -> str:
+    wait = amounts.duration(order.wait)
+    tries = counted(order.tries, "try", "tries")
+    is_endless = order.then is Then.AGAIN
+    pause = ""
+    if order.pause and is_endless:
+        pause = f", after each a pause of {amounts.duration(order.pause)} without an order"
+    else:
+        pause = _between_two(order)
+    if order.step is None or order.start is Start.NATURAL or (order.tries == 1 and not is_endless):
+        moves = f"set anew to the quote every {wait}" if is_endless or order.tries > 1 else f"for {wait}"
+        return f"{moves}{pause}" if is_endless else f"{moves}, {tries}{pause}"
+    step = f"{amounts.price(order.step)} worse every {wait}"
+    if is_endless:
+        return f"{step}{pause}, never past natural"
+    return f"{step}, {tries}{pause}{_furthest(order)}, never past natural"
+
+
+def _between_two(order: Order) -> str:
+    has_pause = order.pause and order.tries > 1
+    return f" and a pause of {amounts.duration(order.pause)} between two" if has_pause else ""
+
+
+def _furthest(order: Order) -> str:
+    """Return how far from its start the last try is."""
+    away: Decimal = (order.step or Decimal(0)) * (order.tries - 1)
+    return f" ({amounts.price(away)} from {start_words(order)} at the last)" if order.tries > 1 else ""
+
+
+def _algorithm(order: Order) -> str:
+    if not order.adaptive:
+        return ""
+    names = [priority.value for priority in order.adaptive]
+    return f"given to the broker's adaptive algorithm ({', then '.join(names)})"
+
+
+def _after(order: Order) -> str:
+    return {Then.AGAIN: "until done", Then.MARKET: "then at market"}.get(order.then, "")
+
+
+# ---------------------------------------------------------------- the entry's own
+
+
+def _floor(subject: Subject) -> str:
+    """Return the price that no try goes past; of legs that go one after the other it binds the last of them."""
+    words, legs = floor_words(subject), subject.plan.order.leg_by_leg
+    return f"{words} for all legs together, which binds {legs[-1]} alone" if words and legs else words
+
+
+def floor_words(subject: Subject) -> str:
+    """Return what no try goes past, a price and what holds only up to one, and what says so."""
+    return ", ".join(words for words in (_price_words(subject), _judged_words(subject)) if words)
+
+
+def _judged_words(subject: Subject) -> str:
+    """Return the conditions without which no price is offered, of those that no number tells the price of.
+
+    A market order offers none.
+    """
+    if subject.plan.order.start is Start.MARKET:
+        return ""
+    names = tuple(rule.name for rule in subject.plan.require if judged_by_price(rule))
+    return f"never where {listed(names, 'or')} would not hold (require)" if names else ""
+
+
+def _price_words(subject: Subject) -> str:
+    """Return the price that no try goes past, and what says so."""
+    example = subject.example
+    if example is None:
+        return ""
+    if example.is_bound:
+        word = "under" if example.net >= 0 else "over"
+        is_floor = example.floor is not None and example.floor >= example.net
+        source = _floor_source(subject.plan, example) if is_floor else "(require)"
+        return f"never {word} {amounts.price(example.net)} {source}"
+    if example.floor is None or not is_fixed(subject.plan.legs) or example.floor * example.net <= 0:
+        return ""
+    word = "under" if example.floor > 0 else "over"
+    return f"never {word} {amounts.price(example.floor)} {_floor_source(subject.plan, example)}"
+
+
+def _floor_source(plan: Plan, example: Example) -> str:
+    """Return what the price may not go past, and for how many structures where a budget makes their count."""
+    count = f"for {example.position.quantity} " if plan.size is not None else ""
+    return f"{count}({example.floor_by})"
+
+
+def _judged_again(order: Order) -> str:
+    if order.tries == 1:
+        return ""
+    of = f" of {order.leg_by_leg[0]}" if order.leg_by_leg else ""
+    return f"before each try{of}, until a part has filled, all conditions are judged again; "
+
+
+def ending_words(order: Order, subject: Subject) -> str:
+    """Return what follows the last try, and whether the day goes on."""
+    entry = subject.plan.entry
+    last = "then" if order.tries == 1 else "after the last"
+    if order.then is Then.UNWIND:
+        steps = amounts.counted(UNWIND_LADDER.tries, "time")
+        how = f"at natural {steps} for {amounts.duration(UNWIND_LADDER.wait)}, then at market"
+        kept = f"{last} it is cancelled, and a leg without its partner is closed: {how}"
+    else:
+        kept = f"{last} it is cancelled; what filled stays"
+    again = entry.again is not None and ({"unfilled", "any"} & set(entry.again.after))
+    if again and entry.again is not None:
+        return f"{kept}; unfilled it may enter again {amounts.duration(entry.again.wait)} later"
+    what = "that symbol " if subject.spec.universe is not None else ""
+    when = "that day" if len(entry.windows) == 1 else "in that window"
+    return f"{kept}; unfilled it does not enter {what}again {when}"

@@ -1,0 +1,134 @@
+"""At which instants a test may be true: rules by arrays, with a hair of doubt, for the engine's own rules to judge.
+
+Where an array says no, the rule is not true; where it says yes, or nothing is known, it is asked. So an array may say
+yes too often and never no. `surely_holds` says where the rule is true for sure, and never too often.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rulebot.adapters.history.day import Columns
+from rulebot.compile.plan import AllOf, AnyOf, Arithmetic, Call, Compare, Constant, Holds, Number, Op, Truth
+
+Doubt = float
+"""How far an array may be off, in the unit of what it holds."""
+Series = tuple[Columns | float, Doubt]
+Mask = NDArray[np.bool_]
+Shape = tuple[int, ...]
+Measure = Callable[[Call], "Series | None"]
+"""Returns a measure's values at all instants, or its only one; None where they are not known as an array."""
+HAIR = 1e-6
+_FINE = 1e-4
+"""Numbers that are off by no more are those of the engine up to their last bits."""
+_SAME = 1e-10
+"""Such numbers that differ by no more are the same for the engine, which rounds what it reads to 9 digits."""
+_DIGITS = 1e9
+
+_OPERATIONS: Mapping[str, Callable[..., Columns | float]] = {
+    "+": lambda one, other: one + other,
+    "-": lambda one, other: one - other,
+    "*": lambda one, other: one * other,
+}
+
+
+def may_hold(test: Truth, measure: Measure, shape: Shape) -> Mask | None:
+    """Return at which instants a test may be true, None for all.
+
+    shape: of the mask, also where a test says the same at all instants.
+    """
+    return _shaped(_holds(test, measure, is_sure=False), shape)
+
+
+def surely_holds(test: Truth, measure: Measure, shape: Shape) -> Mask | None:
+    """Return at which instants a test is true, None where that is nowhere known. shape: as of `may_hold`."""
+    return _shaped(_holds(test, measure, is_sure=True), shape)
+
+
+def _shaped(mask: Mask | None, shape: Shape) -> Mask | None:
+    return mask if mask is None or mask.shape == shape else np.broadcast_to(mask, shape)
+
+
+def _holds(test: Truth, measure: Measure, *, is_sure: bool) -> Mask | None:
+    match test:
+        case Compare(op, left, right):
+            bounds = [series(bound, measure) for bound in right]
+            return _compared(op, series(left, measure), bounds, _sure_doubt if is_sure else _may_doubt)
+        case Holds(call):
+            past = measure(call)
+            return None if past is None else np.asarray(past[0] >= (past[1] if is_sure else -past[1]))
+        case AllOf(members) | AnyOf(members):
+            every = [_holds(each, measure, is_sure=is_sure) for each in members]
+            known = [found for found in every if found is not None]
+            is_all = isinstance(test, AllOf)
+            if not known or (is_all is is_sure and len(known) < len(every)):
+                return None  # what is not known may be true, and is not sure
+            return np.asarray(reduce(np.logical_and if is_all else np.logical_or, known))
+        case _:
+            return None
+
+
+def series(number: Number, measure: Measure) -> Series | None:
+    """Return a number of the tree at all instants, None where it is not known as an array."""
+    match number:
+        case Constant(value):
+            return value, HAIR
+        case Call():
+            return measure(number)
+        case Arithmetic(operator, (one, other)) if operator in _OPERATIONS:
+            left, right = series(one, measure), series(other, measure)
+            if left is None or right is None:
+                return None
+            doubt = left[1] + right[1] if operator != "*" else _of_product(left, right)
+            return _OPERATIONS[operator](left[0], right[0]), doubt
+        case _:
+            return None
+
+
+def _of_product(left: Series, right: Series) -> Doubt:
+    one, other = _largest(left[0]), _largest(right[0])
+    return left[1] * other + right[1] * one + left[1] * right[1]
+
+
+def _largest(values: Columns | float) -> float:
+    if isinstance(values, float):
+        return abs(values)
+    return float(np.nanmax(np.abs(values), initial=0.0))
+
+
+def _compared(op: Op, left: Series | None, right: list[Series | None], doubt_of: "DoubtOf") -> Mask | None:
+    if left is None or not right or any(bound is None for bound in right) or op is Op.IS:
+        return None
+    value = np.asarray(left[0])
+    bounds = [bound for bound in right if bound is not None]
+    low, high = bounds[0], bounds[-1]
+    is_strict = op in (Op.ABOVE, Op.BELOW, Op.BEYOND)
+    least = low[0] - doubt_of(left, low, is_strict)
+    most = high[0] + doubt_of(left, high, is_strict)
+    if op in (Op.ABOVE, Op.AT_LEAST):
+        return np.asarray(value >= least)
+    if op in (Op.BELOW, Op.AT_MOST):
+        return np.asarray(value <= most)
+    if op is Op.BETWEEN:
+        return np.asarray((value >= least) & (value <= most))
+    if op is Op.BEYOND:
+        return np.asarray(np.abs(value) >= least)
+    return None
+
+
+DoubtOf = Callable[[Series, Series, bool], "Columns | float"]
+"""Returns how far before its bound a value may stand, below 0 how far past it, by both and whether it must pass it."""
+
+
+def _may_doubt(left: Series, bound: Series, is_strict: bool) -> float:
+    return left[1] + bound[1]
+
+
+def _sure_doubt(left: Series, bound: Series, is_strict: bool) -> Columns | float:
+    doubt = left[1] + bound[1]
+    if is_strict or doubt > _FINE:
+        return -doubt
+    digits = np.asarray(bound[0]) * _DIGITS
+    return np.where(np.abs(digits - np.rint(digits)) < 0.1, _SAME, -doubt)

@@ -1,0 +1,278 @@
+"""A chain captured at a moment, and its file: levels, expiries, options with greeks, the account (docs/captures.md).
+
+The text depends on the values alone: keys in one order, options by class, expiry, strike and right, a line each, and
+no number of an account. What is missing is left out.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from math import isfinite
+from typing import Any
+
+from rulebot.model.contract import Option, Right
+from rulebot.model.errors import SpecError
+from rulebot.model.facts import Account, Listing
+from rulebot.model.session import EXCHANGE_ZONE, exchange_date, session_on
+from rulebot.model.values import dataclass
+
+FORMAT = "captured chain 1"
+NO_ACCOUNT = "DU0000000"
+"""What stands for an account's number: nobody's."""
+COUNTS = ("bid_size", "ask_size", "volume", "open_interest", "call_volume", "put_volume")
+_QUOTES = ("bid", "ask", "bid_size", "ask_size", "last", "open", "high", "low", "previous_close", "volume")
+OF_LEVELS = (*_QUOTES, "iv", "call_volume", "put_volume")
+"""What a file says of an underlying; iv is that of its options for 30 days."""
+OF_OPTIONS = (*_QUOTES, "open_interest", "iv", "delta", "gamma", "vega", "theta", "model_price")
+"""What it says of an option."""
+_AMOUNTS = ("net_liquidation", "cash", "buying_power", "available_funds", "maintenance_margin")
+_KEYS = ("format", "at", "seconds", "source", "symbol", "spot", "account", "levels", "expiries", "chain")
+_TERMS = ("class", "expiry", "strike", "right")
+
+Values = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """All that was known around one underlying. Columns are those of a board; what is missing is not there.
+
+    at: when it was complete; seconds: how long it took to be, for options take turns on the market data lines.
+    source: `recording`, `paper`, `live` or `simulated`. levels: by symbol, the underlying's own among them.
+    """
+
+    at: datetime
+    seconds: float
+    source: str
+    symbol: str
+    levels: Mapping[str, Values]
+    listings: tuple[Listing, ...]
+    options: Mapping[Option, Values]
+    account: Account
+
+    @property
+    def spot(self) -> float | None:
+        """Where the underlying stood, None if that is not known."""
+        return spot_of(self.levels.get(self.symbol, {}))
+
+    @property
+    def file_name(self) -> str:
+        """What its file is called: symbol, day and time in New York."""
+        return f"{self.symbol}-{self.at.astimezone(EXCHANGE_ZONE):%Y-%m-%d-%H%M%S}.json"
+
+
+def spot_of(level: Values) -> float | None:
+    """Return where an underlying stands: its last price, or the middle of its quote."""
+    if "last" in level:
+        return level["last"]
+    return (level["bid"] + level["ask"]) / 2 if {"bid", "ask"} <= set(level) else None
+
+
+def option_order(option: Option) -> tuple[str, date, Decimal, str]:
+    """Return by what options are sorted."""
+    return option.trading_class, option.expiry, option.strike, option.right.letter
+
+
+# ---------------------------------------------------------------- writing
+
+
+def chain_text(chain: Chain) -> str:
+    """Return the text of a chain's file."""
+    head = {
+        "format": FORMAT,
+        "at": chain.at.astimezone(UTC).isoformat(),
+        "seconds": _plain(chain.seconds),
+        "source": chain.source,
+        "symbol": chain.symbol,
+        "spot": chain.spot,
+        "account": {"id": NO_ACCOUNT, **_amounts(chain.account)},
+    }
+    parts = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
+    levels = {symbol: _told(chain.levels[symbol], OF_LEVELS) for symbol in sorted(chain.levels)}
+    parts.append(_block("levels", [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in levels.items()], "{}"))
+    parts.append(_block("expiries", [_class(listing) for listing in sorted(chain.listings, key=_class_name)], "{}"))
+    options = sorted(chain.options, key=option_order)
+    parts.append(_block("chain", [json.dumps(_row(each, chain.options[each])) for each in options], "[]"))
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _block(name: str, lines: list[str], brackets: str) -> str:
+    inner = ",\n".join(f"  {line}" for line in lines)
+    return f" {json.dumps(name)}: {brackets[0]}\n{inner}\n {brackets[1]}" if lines else f' "{name}": {brackets}'
+
+
+def _class_name(listing: Listing) -> str:
+    return listing.trading_class
+
+
+def _class(listing: Listing) -> str:
+    days = {each.isoformat(): [_plain(float(k)) for k in listing.strikes.get(each, ())] for each in listing.expiries}
+    return f"{json.dumps(listing.trading_class)}: {json.dumps(dict(sorted(days.items())))}"
+
+
+def _row(option: Option, values: Values) -> dict[str, Any]:
+    terms = option.trading_class, option.expiry.isoformat(), _plain(float(option.strike)), option.right.letter
+    return {**dict(zip(_TERMS, terms, strict=True)), **_told(values, OF_OPTIONS)}
+
+
+def _told(values: Values, names: tuple[str, ...]) -> dict[str, float]:
+    return {name: _plain(values[name]) if name in COUNTS else values[name] for name in names if name in values}
+
+
+def _plain(value: float) -> float:
+    return int(value) if value == int(value) else value
+
+
+def _amounts(account: Account) -> dict[str, str]:
+    told = {name: getattr(account, name) for name in _AMOUNTS}
+    return {name: f"{value:.2f}" for name, value in told.items() if value is not None}
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read_chain(text: str, name: str) -> Chain:
+    """Return the chain of a text; `name` is for messages. Raises: SpecError, naming the key."""
+    try:
+        told = json.loads(text)
+    except ValueError as error:
+        raise SpecError(f"{name}: is not JSON: {error}") from error
+    except RecursionError as error:
+        raise SpecError(f"{name}: is nested too deep") from error
+    if not isinstance(told, dict) or told.get("format") != FORMAT:
+        raise SpecError(
+            f"{name}: is no captured chain: its 'format' is not '{FORMAT}'", "make one with rulebot capture"
+        )
+    reader = _Reader(name)
+    reader.known(told, _KEYS, "")
+    missing = next((key for key in _KEYS if key not in told and key not in ("spot", "seconds", "account")), None)
+    if missing is not None:
+        raise SpecError(f"{name}: {missing}: is missing")
+    symbol = reader.text(told["symbol"], "symbol")
+    levels = {each: reader.values(told["levels"], each, OF_LEVELS) for each in reader.mapping(told["levels"], "levels")}
+    reader.spot(told.get("spot"), symbol, levels)
+    return Chain(
+        at=reader.instant(told["at"]),
+        seconds=reader.number(told.get("seconds", 0), "seconds"),
+        source=reader.text(told["source"], "source"),
+        symbol=symbol,
+        levels=levels,
+        listings=tuple(reader.listings(told["expiries"], symbol)),
+        options=reader.options(told["chain"], symbol),
+        account=reader.account(told.get("account") or {}),
+    )
+
+
+class _Reader:
+    """Takes the parts of a file; every message names it, and the key."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def wrong(self, key: str, value: object, owed: str) -> SpecError:
+        return SpecError(f"{self._name}: {key}: is {value!r}; {owed}")
+
+    def known(self, told: Mapping[str, Any], keys: tuple[str, ...], where: str) -> None:
+        for key in told:
+            if key not in keys:
+                raise SpecError(f"{self._name}: {where}{key}: is not known here; use {', '.join(keys)}")
+
+    def text(self, value: object, key: str) -> str:
+        if isinstance(value, str) and value:
+            return value
+        raise self.wrong(key, value, "write a text")
+
+    def mapping(self, value: object, key: str) -> Mapping[str, Any]:
+        if isinstance(value, dict):
+            return value
+        raise self.wrong(key, value, "write an object, as in {}")
+
+    def number(self, value: object, key: str) -> float:
+        if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
+            return float(value)
+        raise self.wrong(key, value, "write a number, or leave it out")
+
+    def instant(self, value: object) -> datetime:
+        try:
+            found = datetime.fromisoformat(str(value))
+        except ValueError:
+            found = None
+        if found is None or found.tzinfo is None:
+            raise self.wrong("at", value, 'write an instant with its zone, as "2026-10-21T15:30:00+00:00"')
+        if session_on(exchange_date(found)) is None:
+            raise self.wrong("at", value, "the exchange was closed on that day")
+        return found.astimezone(UTC)
+
+    def day(self, value: object, key: str) -> date:
+        try:
+            return date.fromisoformat(str(value))
+        except ValueError:
+            raise self.wrong(key, value, "write a day, as 2026-10-21") from None
+
+    def values(self, told: Mapping[str, Any], key: str, names: tuple[str, ...], where: str = "levels.") -> Values:
+        row = self.mapping(told[key], f"{where}{key}")
+        self.known(row, names, f"{where}{key}.")
+        return {name: self.number(row[name], f"{where}{key}.{name}") for name in names if name in row}
+
+    def spot(self, value: object, symbol: str, levels: dict[str, Values]) -> None:
+        """See that the spot is the underlying's last price; where that is left out, the spot is it."""
+        level = levels.get(symbol, {})
+        if value is None or ("last" not in level and {"bid", "ask"} <= set(level)):
+            return
+        spot = self.number(value, "spot")
+        if level.get("last", spot) != spot:
+            raise self.wrong("spot", value, f"levels.{symbol}.last says {level['last']}")
+        levels[symbol] = {**level, "last": spot}
+
+    def listings(self, told: object, symbol: str) -> list[Listing]:
+        found = []
+        for name, days in self.mapping(told, "expiries").items():
+            key = f"expiries.{name}"
+            rows = {self.day(day, key): strikes for day, strikes in self.mapping(days, key).items()}
+            strikes = {
+                day: tuple(self.strike(each, f"{key}.{day}") for each in row) for day, row in rows.items() if row
+            }
+            found.append(Listing(symbol, name, tuple(sorted(rows)), strikes))
+        return found
+
+    def strike(self, value: object, key: str) -> Decimal:
+        found = Decimal(repr(value)) if self.number(value, key) > 0 else None
+        if found is None:
+            raise self.wrong(key, value, "a strike is above 0")
+        return found.to_integral() if found == found.to_integral() else found
+
+    def options(self, told: object, symbol: str) -> dict[Option, Values]:
+        if not isinstance(told, list):
+            raise self.wrong("chain", told, "write a list of options")
+        found: dict[Option, Values] = {}
+        for number, row in enumerate(told):
+            key = f"chain[{number}]"
+            option = self.option(self.mapping(row, key), key, symbol)
+            if option in found:
+                raise SpecError(f"{self._name}: {key}: is {option}, which is in the chain already")
+            quotes = {name: value for name, value in row.items() if name not in _TERMS}
+            found[option] = self.values({key: quotes}, key, OF_OPTIONS, "")
+        return found
+
+    def option(self, row: Mapping[str, Any], key: str, symbol: str) -> Option:
+        missing = next((name for name in _TERMS if name not in row), None)
+        if missing is not None:
+            raise SpecError(f"{self._name}: {key}.{missing}: is missing")
+        rights = {right.letter: right for right in Right}
+        if row["right"] not in rights:
+            raise self.wrong(f"{key}.right", row["right"], "use C or P")
+        expiry = self.day(row["expiry"], f"{key}.expiry")
+        strike = self.strike(row["strike"], f"{key}.strike")
+        return Option(symbol, self.text(row["class"], f"{key}.class"), expiry, strike, rights[row["right"]])
+
+    def account(self, told: object) -> Account:
+        row = self.mapping(told, "account")
+        self.known(row, ("id", *_AMOUNTS), "account.")
+        amounts: dict[str, Any] = {}
+        for name in _AMOUNTS:
+            if name in row:
+                try:
+                    amounts[name] = Decimal(str(row[name]))
+                except ArithmeticError:
+                    raise self.wrong(f"account.{name}", row[name], 'write dollars, as "1000000.00"') from None
+        return Account(id=str(row.get("id", NO_ACCOUNT)), **amounts)

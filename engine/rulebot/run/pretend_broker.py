@@ -1,0 +1,424 @@
+"""What the pretended brokers of tests and backtests share: orders with a memory, fills leg by leg, what is held.
+
+Every answer is an event for the engine, with the codes and words of a real one. What an order fills at, and how much
+of it, says whoever derives from it.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from math import nan
+
+from rulebot.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
+from rulebot.model.commission import dealt
+from rulebot.model.contract import LOT, Contract, Option, Right, Underlying
+from rulebot.model.cover import delivers, moved_by, needed_by, without_calls
+from rulebot.model.event import (
+    BrokerStatus,
+    CommissionReport,
+    Event,
+    ExecutionReport,
+    LinkUp,
+    MarginReport,
+    OrderMessage,
+    OrderReport,
+    OrdersListed,
+    PositionReport,
+)
+from rulebot.model.facts import Grids
+from rulebot.model.market import Board
+from rulebot.model.money import CENT, ZERO
+from rulebot.model.order import Order, OrderType, Purpose, Side
+from rulebot.model.payoff import Part, Way, ending_apart, intrinsic, worst_case
+from rulebot.model.quotes import middle
+from rulebot.order.draft import parts_of
+from rulebot.order.price import NONE_TOLD, NetQuote, at_market, net_quote
+from rulebot.order.price import Part as OrderPart
+
+PACE = timedelta(seconds=1)
+"""How long an order takes to the exchange and back."""
+CLIENT = 1
+FIRST_PERM_ID = 100_000
+_EXACT = Decimal("0.0001")
+_AVERAGE = Decimal("0.000001")
+NO_MARGIN = 321
+"""The code of a question that the broker does not answer."""
+SHORT_PART = Decimal("0.20")
+"""Margin of an uncovered short option as a part of its strike. Source: FINRA Rule 4210(f)(2), roughly."""
+
+
+def _of_what_is_sold(way: Way) -> Decimal:
+    """Return the margin of options of which a call has no end: that of the calls sold, or of the puts if it is more.
+
+    Of a strangle one side can be in the money. Source: Cboe Margin Manual, short straddles and combinations.
+    """
+    sold = dict.fromkeys(Right, ZERO)
+    for option, count, _ in way:
+        if count < 0 and not option.is_share:
+            sold[option.right] += SHORT_PART * option.strike * -count * option.multiplier
+    return max(sold.values())
+
+
+def margin_of(way: Way) -> Decimal:
+    """Return the dollars of margin of options on one underlying that no shares cover (`PretendBroker.margin`)."""
+    total = ZERO
+    for part in ending_apart(way):
+        worst = worst_case(_dollars(part), ZERO)
+        total += _of_what_is_sold(part) if worst is None else worst
+    return total
+
+
+def natural_fill(order: Order, parts: tuple[OrderPart, ...], quote: NetQuote) -> Decimal | None:
+    """Return what a market order, or a stop that the mid has reached, fills at. None while it does not.
+
+    It is natural, and of a combo no worse than it can ever be worth (`at_market`). For orders without a limit, at
+    quotes that are whole.
+    """
+    assert quote.mid is not None
+    assert quote.natural is not None
+    natural = at_market(quote.natural, parts)
+    if order.kind is OrderType.MARKET:
+        return natural
+    assert order.stop_price is not None
+    away = (Decimal(f"{abs(quote.mid):.4f}") - order.stop_price) * order.side.sign
+    return natural if away >= 0 else None
+
+
+@dataclass
+class Working:
+    """An order at the broker: what has filled of it, from when on it may fill, and whether it stood there before.
+
+    is_resting: its terms were already there at the instant before, so that the market comes to it. average: of what has
+    filled, per share, signed as it was sent; None where that is not known.
+    """
+
+    order: Order
+    ready_at: datetime
+    filled: int = 0
+    is_resting: bool = False
+    average: Decimal | None = None
+
+    def add(self, count: int, net: Decimal) -> None:
+        """Take note of a fill. net: per share, + received."""
+        is_known = self.average is not None or not self.filled
+        value = (self.average or ZERO) * self.filled - net * self.order.side.sign * count
+        self.filled += count
+        self.average = (value / self.filled).quantize(_EXACT) if is_known else None
+
+
+@dataclass
+class PretendBroker(ABC):
+    """A broker with a memory: working orders, and what the account holds beside its dollars of cash.
+
+    costs: dollars that one of what is held has cost on average (received, where it is short), commissions included.
+    """
+
+    board: Board
+    account: str
+    working: dict[str, Working] = field(default_factory=dict, kw_only=True)
+    holdings: dict[Contract, int] = field(default_factory=dict, kw_only=True)
+    costs: dict[Contract, Decimal] = field(default_factory=dict, kw_only=True)
+    executions: int = field(default=0, kw_only=True)
+    cash: Decimal = field(default=ZERO, kw_only=True)
+
+    # ------------------------------------------------------------ commands
+
+    def take(self, command: Command, at: datetime) -> Iterator[Event]:
+        """Yield what it answers to a command at once."""
+        if isinstance(command, Submit):
+            yield from self._submit(command.order, at)
+        elif isinstance(command, Replace) and command.order.ref in self.working:
+            self.working[command.order.ref] = replace(
+                self.working[command.order.ref], order=command.order, ready_at=at + PACE, is_resting=False
+            )
+        elif isinstance(command, Cancel):
+            yield from self.cancelled(command.order, at)
+        elif isinstance(command, Inquire):
+            yield OrdersListed(at, frozenset(self.working))
+        elif isinstance(command, AskMargin):
+            yield from self._margin(command.order, at)
+
+    def _submit(self, order: Order, at: datetime) -> Iterator[Event]:
+        self.working[order.ref] = Working(order, at + PACE)
+        yield self.report(order, BrokerStatus.SUBMITTED, 0, at)
+
+    def cancelled(self, order: Order, at: datetime) -> Iterator[Event]:
+        """Yield that an order works no more, if it did."""
+        found = self.working.pop(order.ref, None)
+        if found is not None:
+            yield self.report(found.order, BrokerStatus.CANCELLED, found.filled, at, found.average)
+
+    def perm_id(self, order: Order) -> int:
+        """Return its own number of an order: that which another broker has told of it, where there is one."""
+        return order.perm_id or FIRST_PERM_ID + order.number
+
+    def report(
+        self, order: Order, status: BrokerStatus, filled: int, at: datetime, average: Decimal | None = None
+    ) -> OrderReport:
+        """Return how an order stands."""
+        return OrderReport(
+            at=at,
+            ref=order.ref,
+            order_id=order.order_id,
+            perm_id=self.perm_id(order),
+            client_id=CLIENT,
+            status=status,
+            filled=Decimal(filled),
+            average_price=average,
+        )
+
+    # ------------------------------------------------------------ margin
+
+    def _margin(self, order: Order, at: datetime) -> Iterator[Event]:
+        """Yield what the order would add: its worst case at expiry, or a part of the strike where that has no end."""
+        dealt_in = tuple((leg.option, order.side_of(leg).sign * leg.ratio * order.quantity, ZERO) for leg in order.legs)
+        legs = without_calls(dealt_in, {leg.option.symbol: self._free(leg.option.symbol) for leg in order.legs})
+        net = ZERO if order.limit_price is None else -order.wire_side.sign * order.limit_price
+        change = worst_case(_dollars(legs), net * LOT * order.quantity)
+        if change is None:
+            change = _of_what_is_sold(legs)
+            if not change:
+                yield OrderMessage(at, order.order_id, NO_MARGIN, "no margin is known for this order")
+                return
+        yield MarginReport(at, order.order_id, self.margin() + change, change)
+
+    def margin(self) -> Decimal:
+        """Return the worst case at expiry of what is held, by underlying and last day of what is sold.
+
+        Without a bound it is a part of the strikes. Calls that the account's shares cover need none.
+        """
+        total = ZERO
+        for symbol in sorted({each.symbol for each, count in self.holdings.items() if count}):
+            own = without_calls(self._options(symbol), {symbol: max(self._shares(symbol), 0)})
+            total += margin_of(own)
+        return total
+
+    def _options(self, symbol: str) -> Way:
+        """Return the options held on an underlying."""
+        held = ((each, count) for each, count in self.holdings.items() if isinstance(each, Option))
+        return tuple((option, count, ZERO) for option, count in held if count and option.symbol == symbol)
+
+    def _shares(self, symbol: str) -> int:
+        return self.holdings.get(Underlying(symbol), 0)
+
+    def _free(self, symbol: str) -> int:
+        """Return the shares held that no short call needs."""
+        return max(self._shares(symbol) - needed_by(self._options(symbol), symbol), 0)
+
+    # ------------------------------------------------------------ fills
+
+    def next_at(self, at: datetime) -> datetime | None:
+        """Return when an order that works may fill for the first time, None when none is on its way."""
+        return min((each.ready_at for each in self.working.values() if each.ready_at > at), default=None)
+
+    def fill(self, at: datetime) -> Iterator[Event]:
+        """Yield the reports of all that fills at this instant."""
+        if not self.is_open(at):
+            return
+        for ref in list(self.working):
+            found = self.working.get(ref)
+            if found is None or at < found.ready_at or self._is_halted(found.order):
+                continue
+            net = self.price(found, at)
+            if net is not None and (count := self.count(found, at)) > 0:
+                yield from self._filled(found, count, net, at)
+            found.is_resting = True
+
+    def quote_of(self, order: Order, at: datetime, told: Grids = NONE_TOLD) -> NetQuote:
+        """Return what dealing the legs of an order brings now. A combo that rests sells wings without a bid for 0.
+
+        told: the price grids that the broker has told.
+        """
+        return net_quote(
+            parts_of(order.legs, order.side),
+            self.board,
+            at.timestamp(),
+            closing=order.purpose is not Purpose.ENTRY,
+            told=told,
+            sells_dead=order.purpose is Purpose.TARGET and order.is_combo,
+        )
+
+    def _is_halted(self, order: Order) -> bool:
+        """Say whether trading is halted in a leg of an order, or in what it is on: then nothing of it fills."""
+        board = self.board
+        if not board.halted:
+            return False
+        rows = ((board.rows.get(leg.option, -1), board.level_row(leg.option.symbol)) for leg in order.legs)
+        return any(row in board.halted for both in rows for row in both)
+
+    @abstractmethod
+    def is_open(self, at: datetime) -> bool:
+        """Say whether the exchange trades."""
+
+    @abstractmethod
+    def price(self, found: Working, at: datetime) -> Decimal | None:
+        """Return the net price per share at which it fills now, + received, None when it does not."""
+
+    @abstractmethod
+    def count(self, found: Working, at: datetime) -> int:
+        """Return how many structures of it fill now."""
+
+    def _filled(self, found: Working, count: int, net: Decimal, at: datetime) -> Iterator[Event]:
+        order = found.order
+        found.add(count, net)
+        is_done = found.filled >= order.quantity
+        if is_done:
+            del self.working[order.ref]
+        prices = self.leg_prices(order, net)
+        counts = [count * leg.ratio for leg in order.legs]
+        paid = self.commissions(
+            found,
+            [
+                (leg.option, order.side_of(leg).sign * n, p)
+                for leg, n, p in zip(order.legs, counts, prices, strict=True)
+            ],
+        )
+        for leg, number, price, commission in zip(order.legs, counts, prices, paid, strict=True):
+            is_buy = order.side_of(leg) is Side.BUY
+            yield from self._execution(order, leg.option, number, price, commission, is_buy, at)
+        status = BrokerStatus.FILLED if is_done else BrokerStatus.SUBMITTED
+        yield self.report(order, status, found.filled, at, found.average)
+        if order.oca_group:
+            for other in [each for each in self.working.values() if each.order.oca_group == order.oca_group]:
+                if other.order.ref != order.ref:
+                    yield from self.cancelled(other.order, at)
+
+    def commissions(self, found: Working, parts: list[tuple[Option, int, Decimal]]) -> list[Decimal]:
+        """Return the dollars of each execution of a fill: option, contracts (- sold) and price of its legs."""
+        return [dealt(option, count, float(price)) for option, count, price in parts]
+
+    def leg_prices(self, order: Order, net: Decimal) -> list[Decimal]:
+        """Return a price for each leg: its mid, and the dearest one makes up what the net price differs."""
+        prices = [self._mid(leg.option) for leg in order.legs]
+        flows = [-order.side_of(leg).sign * (leg.weight if order.is_combo else leg.ratio) for leg in order.legs]
+        return priced_by_leg(prices, flows, net)
+
+    def _mid(self, option: Option) -> Decimal:
+        row = self.board.rows[option]
+        return told_mid(self.board.bid[row], self.board.ask[row])
+
+    def _execution(
+        self, order: Order, option: Option, count: int, price: Decimal, commission: Decimal, is_buy: bool, at: datetime
+    ) -> Iterator[Event]:
+        self.executions += 1
+        exec_id = self.execution_id(self.executions)
+        yield ExecutionReport(
+            at=at,
+            exec_id=exec_id,
+            ref=order.ref,
+            order_id=order.order_id,
+            perm_id=self.perm_id(order),
+            client_id=CLIENT,
+            option=option,
+            is_combo=False,
+            is_buy=is_buy,
+            quantity=Decimal(count),
+            price=price,
+            executed_at=at,
+        )
+        yield CommissionReport(at, exec_id, commission)
+        count = count if is_buy else -count
+        held: Contract = Underlying(option.symbol) if option.is_share else option
+        yield from self._moved(held, count, price * count * option.multiplier + commission, at)
+
+    def execution_id(self, number: int) -> str:
+        """Return the id of an execution, with its revision."""
+        return f"0001.{number:06d}.01"
+
+    def _moved(
+        self, contract: Contract, count: int, paid: Decimal, at: datetime, *, premium: Decimal = ZERO
+    ) -> Iterator[Event]:
+        """Take contracts in or out for so many dollars (- received), keep what they have cost, and tell it.
+
+        premium: what an option had cost by which they come or go, which was paid then.
+        """
+        before, cost = self.holdings.get(contract, 0), self.costs.get(contract, ZERO)
+        self.cash -= paid
+        self.costs[contract] = average_cost(before, cost, count, paid + premium)
+        yield from self.holds(contract, before + count, at)
+
+    def holds(self, contract: Contract, count: int, at: datetime) -> Iterator[Event]:
+        """Take note of what the account holds now, and tell it."""
+        self.holdings[contract] = count
+        yield PositionReport(at, contract, Decimal(count), self.costs.get(contract, ZERO))
+
+    # ------------------------------------------------------------ the connection, and the end
+
+    def link(self, at: datetime, next_order_id: int) -> LinkUp:
+        """Return what it tells of itself when the engine connects."""
+        held = tuple((contract, Decimal(count)) for contract, count in self.holdings.items() if count)
+        return LinkUp(
+            at=at,
+            account=self.account,
+            client_id=CLIENT,
+            next_order_id=next_order_id,
+            order_refs=tuple(self.working),
+            positions=held,
+            costs=tuple((contract, cost) for contract, cost in self.costs.items() if self.holdings.get(contract)),
+            lockstep=True,
+        )
+
+    def expire(self, options: Iterable[Option], at: datetime) -> Iterator[Event]:
+        """Yield that these are gone, and the shares that they move at the level that their underlying has now."""
+        for option in options:
+            row = self.board.rows.get(Underlying(option.symbol), -1)
+            level = self.board.last[row] if row >= 0 else nan
+            yield from self.ended(option, Decimal(f"{level:.4f}") if level == level else None, at)
+
+    def ended(self, option: Option, level: Decimal | None, at: datetime) -> Iterator[Event]:
+        """Yield that an option has ended at a level, and the shares that exercise and assignment have moved."""
+        count = self.holdings.get(option, 0)
+        if count and delivers(option) and level is not None and intrinsic(option, level) >= CENT:
+            yield from self._delivered(option, count, at)
+        self.costs.pop(option, None)
+        yield from self.holds(option, 0, at)
+
+    def _delivered(self, option: Option, count: int, at: datetime) -> Iterator[Event]:
+        """Yield the shares that an option moves. What it has brought, or cost, is part of what they cost.
+
+        Source: IBKR Reporting Reference, Trades, Realized P/L.
+        """
+        shares, premium = moved_by(option, count), self.costs.get(option, ZERO) * count
+        yield from self._moved(Underlying(option.symbol), shares, option.strike * shares, at, premium=premium)
+
+
+def average_cost(held: int, cost: Decimal, count: int, paid: Decimal) -> Decimal:
+    """Return what one costs on average once so many more were bought (- sold) for so many dollars (- received).
+
+    Units: dollars for one, multiplier and commissions included; of what is short, received for one. What is left after
+    some have gone has cost what it had. Source: TWS API, averageCost.
+    """
+    if held * count >= 0:
+        return ((held * cost + paid) / (held + count)).quantize(_AVERAGE)
+    if held * (held + count) > 0:
+        return cost
+    return (paid / count).quantize(_AVERAGE) if held + count else ZERO
+
+
+def _dollars(way: Way) -> Iterator[Part]:
+    """Yield what each holding pays in dollars for each point that it is in the money."""
+    return ((option, count * option.multiplier) for option, count, _ in way)
+
+
+def told_mid(bid: float, ask: float) -> Decimal:
+    """Return the middle of a quote as prices of legs are told; without a bid half the ask."""
+    return Decimal(str(middle(bid, ask))).quantize(_EXACT)
+
+
+def priced_by_leg(mids: Sequence[Decimal], flows: Sequence[int], net: Decimal) -> list[Decimal]:
+    """Return a price for each leg, its mid; the dearest one makes up what the net price differs.
+
+    flows: what a point of each leg brings per share of the structure, negative of what is bought.
+    """
+    prices = list(mids)
+    lacks = net - sum((flow * price for flow, price in zip(flows, prices, strict=True)), ZERO)
+    dearest = max(range(len(prices)), key=lambda place: prices[place])
+    prices[dearest] += lacks / flows[dearest]
+    return prices
+
+
+def expired(holdings: Mapping[Contract, int], until: date) -> list[Option]:
+    """Return the options held that expire up to a day."""
+    return [each for each, count in holdings.items() if count and isinstance(each, Option) and each.expiry <= until]

@@ -1,0 +1,316 @@
+"""The market of a test: levels that the test writes, options priced by Black's model at the given volatilities.
+
+Nothing is quoted before somebody asks for it; what is asked for is written to the board minute by minute. Levels are
+told at every step, as an index is every second; an option's quote only when it has changed.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from math import exp, floor, isnan, nan, sqrt
+from typing import NamedTuple
+
+from rulebot.compile.plan import Plan
+from rulebot.model.black import MEAN_MOVE, price, valued, years_until
+from rulebot.model.contract import SHARE_TICKS, Contract, Option, Right, Underlying, product
+from rulebot.model.facts import Listing
+from rulebot.model.market import Board
+from rulebot.model.position import PositionLeg
+from rulebot.model.quotes import OPTION_AGE
+from rulebot.model.session import SESSIONS_A_YEAR, Session, trades_on, trading_day_before
+from rulebot.spec.trial import Hole, Mark, TrialMarket
+from rulebot.spec.trial_document import level_of
+
+DAYS_LISTED = 14
+"""Days ahead in which every session has an expiry; after them only Fridays."""
+LAST_LISTED = 200
+REACH = 0.15
+"""How far from spot strikes are listed, as a part of it."""
+LEAST = 0.02
+"""What an option is worth at least: the model knows no smallest price."""
+LEAST_VOLATILITY = 0.001
+"""Below which no smile brings an option, an annual fraction."""
+COUNT = 1000.0
+"""Contracts of an option that were traded and that are open."""
+
+
+class _Terms(NamedTuple):
+    """What the model prices an option by, as `rulebot.model.black` takes it."""
+
+    forward: float
+    strike: float
+    years: float
+    volatility: float
+
+
+class _Stand(NamedTuple):
+    """What all options on an underlying are priced by at a minute; nan where it is missing."""
+
+    minute: int
+    level: float
+    volatility: float
+    width: float
+
+
+class Market:
+    """A test's market on a board. `marks` are the legs that its quotes are of, and the quote that stands."""
+
+    def __init__(self, given: TrialMarket, session: Session, board: Board) -> None:
+        self.given, self.session, self.board = given, session, board
+        self.legs: tuple[PositionLeg, ...] = ()
+        self.mark: Mark | None = None
+        self.minute = -1
+        self._stands: dict[str, _Stand] = {}
+
+    # ------------------------------------------------------------ levels
+
+    def level(self, symbol: str) -> float:
+        """Return where an underlying stands at this minute, nan when that is missing."""
+        return self._stand(symbol).level
+
+    def _stand(self, symbol: str) -> _Stand:
+        known = self._stands.get(symbol)
+        if known is None or known.minute != self.minute:
+            level, volatility = level_of(self.given, symbol).at(self.minute), self.volatility(symbol, self.minute)
+            known = self._stands[symbol] = _Stand(self.minute, level, volatility, self.width(symbol))
+        return known
+
+    def opened(self, symbol: str) -> float:
+        """Return where an underlying stood at the open, nan when that is missing."""
+        return level_of(self.given, symbol).at(0)
+
+    def volatility(self, symbol: str, minute: int) -> float:
+        """Return the implied volatility of options on an underlying, an annual fraction; nan when it is missing."""
+        return self.given.ivs.get(symbol, self.given.iv).at(minute) / 100.0
+
+    def volatility_of(self, option: Option) -> float:
+        """Return the implied volatility of an option at this minute; nan where it, or the level, is missing."""
+        _, level, volatility, _ = self._stand(option.symbol)
+        smile = self.given.smiles.get(option.symbol)
+        if smile is None or isnan(volatility) or isnan(level):
+            return volatility
+        distance = (float(option.strike) / level - 1.0) * 100.0
+        return max(volatility + smile.at(distance) / 100.0, LEAST_VOLATILITY)
+
+    def minute_of(self, at: datetime) -> int:
+        """Return the whole minutes since the open, negative before it."""
+        return floor((at - self.session.open) / timedelta(minutes=1))
+
+    def previous_close(self, symbol: str) -> Decimal:
+        """Return the level at the last close; 0 when the test hides the underlying's level."""
+        level = self._last_close(symbol)
+        return Decimal(0) if isnan(level) else Decimal(f"{level:.4f}")
+
+    def _last_close(self, symbol: str) -> float:
+        """Return the last close as it is given, else the last of the days before, else where the session opens."""
+        days = self.given.days.get(symbol)
+        return self.given.before.get(symbol, self.opened(symbol) if days is None else days.levels[-1])
+
+    def closes(self, symbol: str, count: int) -> tuple[float, ...]:
+        """Return the daily closes that are given, the first of them standing for all before; else such that the sample
+        deviation of the log returns between `count` bars is the given realised volatility, none when it is unknown."""
+        if (days := self.given.days.get(symbol)) is not None:
+            known = days.levels[-count - 1 :]
+            return (known[0],) * (count + 1 - len(known)) + known
+        if self.given.rv is None or isnan(start := self.opened(symbol)):
+            return ()
+        returns = max(count - 1, 1)
+        spread = returns / (returns + 1) if returns % 2 else (returns - 1) / returns
+        step = exp(self.given.rv / 100.0 / sqrt(SESSIONS_A_YEAR) * sqrt(spread))
+        return tuple(start * step ** (back % 2) for back in range(count, -1, -1))
+
+    def implied(self, symbol: str, count: int) -> tuple[float, ...]:
+        """Return 30-day volatilities of the sessions before as annual fractions; none when they are not given."""
+        if (days := self.given.iv_days.get(symbol)) is None:
+            return ()
+        known = tuple(each / 100.0 for each in days.levels[-count:] if each == each)
+        return known[:1] * (count - len(known)) + known
+
+    def opening_move(self, listing: Listing, expiry: date) -> float | None:
+        """Return the expected move from the open to an expiry, points; None when it was not known."""
+        spot, volatility = self.opened(listing.symbol), self.volatility(listing.symbol, 0)
+        years = years_until(expiry, self.session.open.timestamp())
+        if isnan(spot) or isnan(volatility) or years is None or not listing.strikes.get(expiry):
+            return None
+        strike = float(min(listing.strikes[expiry], key=lambda each: abs(float(each) - spot)))
+        straddle = sum(price(spot, strike, years, volatility, is_call) for is_call in (True, False))
+        return round(straddle * MEAN_MOVE, 4)
+
+    # ------------------------------------------------------------ listings
+
+    def listings(self, plan: Plan, besides: Iterable[date] = ()) -> Iterable[Listing]:
+        """Yield what is listed of the classes that a plan trades."""
+        usual = tuple(_expiries(self.session.date))
+        for symbol, trading_class, _ in plan.needs.chains:
+            strikes = self._strikes(symbol)
+            expiries = tuple(sorted({*self.given.expiries.get(symbol, usual), *besides}))
+            yield Listing(symbol, trading_class, expiries, dict.fromkeys(expiries, strikes))
+
+    def _strikes(self, symbol: str) -> tuple[Decimal, ...]:
+        spot = self.opened(symbol)
+        if isnan(spot):
+            return ()
+        step = product(symbol).strike_step
+        low, high = floor(spot * (1 - REACH) / step), floor(spot * (1 + REACH) / step)
+        return tuple(Decimal(each * step) for each in range(low, high + 1))
+
+    # ------------------------------------------------------------ the board
+
+    def stream(self, wanted: Iterable[Contract], at: datetime) -> tuple[int, ...]:
+        """Stream exactly these; return the rows that are new, with their first quotes."""
+        wanted = dict.fromkeys(wanted)
+        fresh = [contract for contract in wanted if contract not in self.board.rows]
+        self.board.hold(wanted)
+        rows = tuple(self.board.rows[contract] for contract in fresh)
+        for contract in fresh:
+            self._write(contract, at)
+        if fresh:
+            self._mark_legs(at)
+        return rows
+
+    def move(self, at: datetime) -> tuple[int, ...]:
+        """Write the levels and quotes of this instant; return the rows that were written."""
+        self.minute = self.minute_of(at)
+        for contract in self.board.rows:
+            self._write(contract, at)
+        self._mark_legs(at)
+        self.breathe(at)
+        return tuple(self.board.rows.values())
+
+    def breathe(self, at: datetime) -> None:
+        """Tell the levels again: the feed lives, and nothing has changed."""
+        self.board.alive_at = at.timestamp()
+        for contract, row in self.board.rows.items():
+            if isinstance(contract, Underlying) and not isnan(self.board.last[row]):
+                self.board.last_at[row] = self._printed(at)
+
+    def _printed(self, at: datetime) -> float:
+        """Return when levels were printed last, epoch seconds: nothing trades after the close."""
+        return min(at, self.session.close).timestamp()
+
+    def _write(self, contract: Contract, at: datetime) -> None:
+        if isinstance(contract, Option) and contract.is_share:
+            self._write_share(contract, at)
+        elif isinstance(contract, Option):
+            self._write_option(contract, at)
+        else:
+            self._write_level(contract, at)
+
+    def _write_level(self, contract: Underlying, at: datetime) -> None:
+        board, row, symbol = self.board, self.board.rows[contract], contract.symbol
+        level = self.level(symbol)
+        board.last[row], board.last_at[row] = level, nan if isnan(level) else self._printed(at)
+        seen = level_of(self.given, symbol).until(self.minute)
+        if seen and self.minute >= 0:
+            board.open[row], board.high[row], board.low[row] = seen[0], max(seen), min(seen)
+        board.iv[row], board.model_at[row] = self.volatility(symbol, self.minute), at.timestamp()
+        ratio = self.given.put_call.get(symbol, 1.0)
+        calls = self.given.option_volumes.get(symbol, COUNT * (1.0 + ratio)) / (1.0 + ratio)
+        board.call_volume[row], board.put_volume[row] = calls, calls * ratio
+        board.previous_close[row] = self._last_close(symbol)
+        if product(symbol).is_tradable and not symbol.startswith("VIX"):
+            board.bid[row], board.ask[row] = level - 0.01, level + 0.01
+            board.quote_at[row] = at.timestamp()
+
+    def _write_share(self, share: Option, at: datetime) -> None:
+        board, row, level = self.board, self.board.rows[share], self.level(share.symbol)
+        board.bid[row], board.ask[row] = level - 0.01, level + 0.01
+        board.bid_size[row] = board.ask_size[row] = 1000.0
+        board.quote_at[row] = nan if isnan(level) else at.timestamp()
+
+    def _write_option(self, option: Option, at: datetime) -> None:
+        terms, is_call = self._terms(option, at), option.right is Right.CALL
+        board, row = self.board, self.board.rows[option]
+        if terms is None:
+            worth, slope, volatility = nan, nan, self.volatility_of(option)
+            gamma, theta, vega = nan, nan, nan
+        else:
+            worth, slope, (gamma, theta, vega) = valued(*terms, is_call)
+            worth, volatility = max(worth, LEAST), terms.volatility
+        board.delta[row], board.iv[row] = slope, volatility
+        board.gamma[row], board.theta[row], board.vega[row] = gamma, theta, vega
+        board.model_at[row] = nan if isnan(slope) else at.timestamp()
+        ratio = 1.0 if is_call else self.given.put_call.get(option.symbol, 1.0)
+        board.volume[row] = self.given.volumes.get(option.symbol, COUNT) * ratio
+        board.open_interest[row] = self.given.open_interests.get(option.symbol, COUNT)
+        self._quote(option, worth, at)
+
+    def _quote(self, option: Option, worth: float, at: datetime) -> None:
+        board, row = self.board, self.board.rows[option]
+        half = min(self._stand(option.symbol).width, worth) / 2.0
+        board.bid[row], board.ask[row] = worth - half, worth + half
+        board.bid_size[row] = board.ask_size[row] = 10.0
+        board.quote_at[row] = nan if isnan(worth) else at.timestamp()
+
+    def width(self, symbol: str) -> float:
+        """Return how wide options on this underlying are quoted, a price per share."""
+        usual = 0.02 if product(symbol).combo_ticks == SHARE_TICKS else 0.10
+        return self.given.widths.get(symbol, usual)
+
+    # ------------------------------------------------------------ prices
+
+    def worth(self, option: Option, at: datetime) -> float:
+        """Return the model's price at this instant, nan without a level or volatility."""
+        if option.is_share:
+            return self.level(option.symbol)
+        terms = self._terms(option, at)
+        return nan if terms is None else max(price(*terms, option.right is Right.CALL), LEAST)
+
+    def _terms(self, option: Option, at: datetime) -> _Terms | None:
+        forward, volatility = self.level(option.symbol), self.volatility_of(option)
+        if isnan(forward) or isnan(volatility):
+            return None
+        return _Terms(forward, float(option.strike), years_until(option.expiry, at.timestamp()) or 0.0, volatility)
+
+    # ------------------------------------------------------------ quotes of the open position
+
+    def mark_at(self, mark: Mark, legs: tuple[PositionLeg, ...], at: datetime) -> tuple[int, ...]:
+        """Let a quote of the open position stand from now on; return the rows that it writes."""
+        self.mark, self.legs = mark, legs
+        return self._mark_legs(at)
+
+    def _mark_legs(self, at: datetime) -> tuple[int, ...]:
+        if self.mark is None or any(leg.option not in self.board.rows for leg in self.legs):
+            return ()
+        if self.mark.hole is not None:
+            self._hole(self.mark.hole, at)
+        else:
+            for option, worth in self._marked(self.mark.cost, at).items():
+                self._quote(option, worth, at)
+        return tuple(self.board.rows[leg.option] for leg in self.legs)
+
+    def _marked(self, cost: float, at: datetime) -> Mapping[Option, float]:
+        """Return a price for each leg so that closing costs that much: the model's, with one side scaled to fit."""
+        sums = {1: 0.0, -1: 0.0}
+        worth = {leg.option: self.worth(leg.option, at) for leg in self.legs}
+        for option, found in worth.items():
+            worth[option] = LEAST if isnan(found) else found
+        for leg in self.legs:
+            sums[leg.sign] += worth[leg.option] * leg.weight
+        scaled = -1 if sums[-1] and cost + sums[1] > 0 else 1
+        factor = (cost + sums[1]) / sums[-1] if scaled < 0 else (sums[-1] - cost) / sums[1]
+        return {leg.option: worth[leg.option] * (factor if leg.sign == scaled else 1.0) for leg in self.legs}
+
+    def _hole(self, hole: Hole, at: datetime) -> None:
+        board = self.board
+        for leg in self.legs:
+            self._quote(leg.option, self.worth(leg.option, at), at)
+            row = board.rows[leg.option]
+            if hole is Hole.CROSSED:
+                board.bid[row], board.ask[row] = max(board.bid[row], board.ask[row]) + 1.0, board.bid[row]
+            elif hole is Hole.STALE:
+                board.quote_at[row] = at.timestamp() - OPTION_AGE - 60.0
+                continue
+            else:
+                board.bid[row] = board.ask[row] = nan
+            board.quote_at[row] = nan if hole is Hole.UNKNOWN else at.timestamp()
+
+
+def _expiries(today: date) -> Iterable[date]:
+    """Yield the expiries that are listed: every session at first, then Fridays (the session before a holiday)."""
+    for ahead in range(LAST_LISTED + 1):
+        day = today + timedelta(days=ahead)
+        if ahead <= DAYS_LISTED and trades_on(day):
+            yield day
+        elif ahead > DAYS_LISTED and day.weekday() == 4:
+            yield day if trades_on(day) else trading_day_before(day)

@@ -1,0 +1,185 @@
+"""Conditions: from a checked tree to tests with names.
+
+How a measure's arguments are kept: `time` has `at` (a DayTime); `no_event` and `event` have `of` (a tuple of texts);
+`breach` has `spot_within` or `spot_beyond`; a target or stop is the measure it names with the comparison of its kind.
+"""
+
+from typing import TypeVar
+
+from rulebot.spec.nouns.condition import (
+    Argument,
+    Comparison,
+    Condition,
+    Confirm,
+    ExpressionTest,
+    Group,
+    GroupKind,
+    MeasureTest,
+    Op,
+    Operand,
+    Path,
+    Test,
+    Unit,
+)
+from rulebot.spec.nouns.exits import ExitKind
+from rulebot.spec.scalar import amount, day_time, operand, seconds
+from rulebot.spec.source import Plain
+
+Tree = dict[str, Plain]
+T = TypeVar("T")
+
+COMPARISONS = frozenset(op.value for op in Op)
+GROUPS = frozenset(kind.value for kind in GroupKind)
+JUDGING = frozenset({"name", "confirm", "max_age"})
+LEAVING = frozenset(
+    {"enabled", "resting", "order", "unknown", "grace", "close", "repeat", "armed_by", "roll", "any_price"}
+)
+ENDINGS = frozenset({"target", "stop", "at_expiry"})
+
+_STOP_OPS = {
+    "profit": Op.AT_MOST,
+    "loss": Op.AT_LEAST,
+    "give_back": Op.AT_LEAST,
+    "cost": Op.AT_LEAST,
+    "value": Op.AT_MOST,
+}
+_TARGET_OPS = {"profit": Op.AT_LEAST, "loss": Op.AT_MOST, "cost": Op.AT_MOST, "value": Op.AT_LEAST}
+
+
+def sure(value: T | None) -> T:
+    """Return what the schema has already promised to be there."""
+    assert value is not None
+    return value
+
+
+def mapping(value: Plain) -> Tree:
+    """Return a value that the schema has already found to be a mapping."""
+    assert isinstance(value, dict)
+    return value
+
+
+def sequence(value: Plain) -> list[Plain]:
+    """Return a value as a list: a single value is a list of one, a missing one is empty."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def kind_of(tree: Tree) -> str | None:
+    """Return the key that says what a condition or exit is, or None when there is not exactly one."""
+    found = [key for key in tree if key not in JUDGING and key not in LEAVING]
+    return found[0] if len(found) == 1 else None
+
+
+def own_name(tree: Tree, *, named_not: bool = False) -> str | None:
+    """Return a condition's name in its own list: given, or its measure or kind with a single `of`, or its hook's name.
+
+    None when it must be given: for a bare `expr`, `all` or `any` (not as the member of a `not` that has a name).
+    """
+    given = tree.get("name")
+    kind = kind_of(tree)
+    if isinstance(given, str) or kind is None:
+        return given if isinstance(given, str) else None
+    if kind == "not":
+        inner = tree["not"]
+        inner_name = own_name(inner) if isinstance(inner, dict) else None
+        return f"not_{inner_name}" if inner_name else None
+    if kind in ("expr", "all", "any"):
+        return kind if named_not else None
+    body = tree[kind]
+    of = body.get("name" if kind == "webhook" else "of") if isinstance(body, dict) else None
+    return f"{kind}.{of}" if isinstance(of, str) and of not in ("each_side", "each_short", "open_legs") else kind
+
+
+def conditions(value: Plain, path: Path, prefix: str = "") -> tuple[Condition, ...]:
+    """Return the conditions of a list."""
+    return tuple(condition(mapping(item), (*path, at), prefix) for at, item in enumerate(sequence(value)))
+
+
+def condition(tree: Tree, path: Path, prefix: str = "", *, named_not: bool = False) -> Condition:
+    """Return one condition; `prefix` is the name of the group it stands in."""
+    name = prefix + sure(own_name(tree, named_not=named_not))
+    age = tree.get("max_age")
+    return Condition(
+        name=name,
+        test=_test(tree, path, name),
+        confirm=_confirm(tree.get("confirm")),
+        max_age=None if age is None else sure(seconds(age)),
+        path=path,
+    )
+
+
+def _test(tree: Tree, path: Path, name: str) -> Test:
+    kind = sure(kind_of(tree))
+    body, where = tree[kind], (*path, kind)
+    if kind == "expr":
+        return ExpressionTest(text=str(body), path=where)
+    if kind == "not":
+        member = condition(mapping(body), where, f"{name}.", named_not="name" in tree)
+        return Group(kind=GroupKind.NOT, members=(member,), path=where)
+    if kind in GROUPS:
+        return Group(kind=GroupKind(kind), members=conditions(body, where, f"{name}."), path=where)
+    if kind in ("target", "stop"):
+        return _ending(ExitKind(kind), mapping(body), where)
+    return measure_test(kind, body, where)
+
+
+def _ending(kind: ExitKind, body: Tree, path: Path) -> MeasureTest:
+    ((measure, bound),) = ((key, value) for key, value in body.items() if key not in ("of", "at"))
+    ops = _TARGET_OPS if kind is ExitKind.TARGET else _STOP_OPS
+    comparison = Comparison(ops[measure], (_operand(bound),))
+    arguments: dict[str, Argument] = {key: argument(body[key]) for key in ("of", "at") if key in body}
+    return MeasureTest(measure=measure, arguments=arguments, comparison=comparison, path=(*path, measure))
+
+
+def measure_test(measure: str, body: Plain, path: Path) -> MeasureTest:
+    """Return a measure with its arguments and its comparison."""
+    if measure == "time":
+        return MeasureTest(measure=measure, arguments={"at": sure(day_time(body))}, path=path)
+    if isinstance(body, list):
+        return MeasureTest(measure=measure, arguments={"of": texts(body)}, path=path)
+    tree = mapping(body)
+    op = next((key for key in tree if key in COMPARISONS), None)
+    return MeasureTest(
+        measure=measure,
+        arguments={key: argument(value) for key, value in tree.items() if key not in COMPARISONS},
+        comparison=None if op is None else _comparison(Op(op), tree[op]),
+        path=path,
+    )
+
+
+def _comparison(op: Op, value: Plain) -> Comparison:
+    if op is Op.IS:
+        return Comparison(op, (str(value),))
+    return Comparison(op, tuple(_operand(item) for item in sequence(value)))
+
+
+def _operand(value: Plain) -> Operand:
+    found = operand(value)
+    assert found is not None
+    return found
+
+
+def argument(value: Plain) -> Argument:
+    """Return one argument of a measure: a count, an amount, a text or a list of texts."""
+    if isinstance(value, list):
+        return texts(value)
+    if isinstance(value, int):
+        return value
+    return amount(value) or str(value)
+
+
+def texts(value: list[Plain]) -> tuple[str, ...]:
+    """Return a list of texts as a tuple."""
+    return tuple(str(item) for item in value)
+
+
+def _confirm(value: Plain) -> Confirm | None:
+    if value is None:
+        return None
+    text = str(value)
+    if text.endswith(("quote", "quotes")):
+        return Confirm(quotes=int(text.split()[0]))
+    found = sure(amount(text))
+    assert found.unit is Unit.SECONDS
+    return Confirm(seconds=float(found.value))

@@ -1,0 +1,178 @@
+"""A document's text to its nouns, with every problem found on the way."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path as File
+from typing import TYPE_CHECKING
+
+from rulebot.model.values import dataclass
+from rulebot.spec import sections
+from rulebot.spec.account import account_document, check_account
+from rulebot.spec.checks import check
+from rulebot.spec.conditions import mapping
+from rulebot.spec.diagnostic import Diagnostic, in_file_order
+from rulebot.spec.kind import Kind, kind_of_document
+from rulebot.spec.lineage import EXTENDS, Beside, beside, parents_of
+from rulebot.spec.model_files import models_of
+from rulebot.spec.naming import with_lets
+from rulebot.spec.nouns.account import AccountDocument
+from rulebot.spec.parameters import Replaced, replace_parameters
+from rulebot.spec.shape import shape_problems
+from rulebot.spec.source import Plain, Source
+from rulebot.spec.spec import Spec, Taken, UniverseDocument
+from rulebot.spec.text import read_bytes
+from rulebot.spec.universe import filled, names_a_file, universe_document, written_out
+from rulebot.spec.walk import read_source
+
+if TYPE_CHECKING:
+    from rulebot.spec.trial import TrialDocument
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What one document is. Without errors exactly one of its nouns is set; with errors none.
+
+    source: with what it extends laid under it, and the symbols of the universe that it names, unless these were not to
+    be had.
+    """
+
+    source: Source
+    spec: Spec | None = None
+    account: AccountDocument | None = None
+    tests: "TrialDocument | None" = None
+    universe: UniverseDocument | None = None
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether nothing stops the document from being used (warnings do not)."""
+        return not any(found.is_error for found in self.diagnostics)
+
+
+def load_document(file: File | str, overrides: Mapping[str, str] | None = None, *, digested: bool = True) -> Loaded:
+    """Return the document in a file; to be checked it needs no digest. Raises: OSError when it cannot be read."""
+    source = read_source(read_bytes(File(file)), str(file))
+    return load(source, overrides=overrides, digested=digested, read=beside(File(file)))
+
+
+def load_text(
+    text: str, file: str = "<text>", overrides: Mapping[str, str] | None = None, *, read: Beside | None = None
+) -> Loaded:
+    """Return the document in a text; its name is compared with that of `file` when that ends in .yaml or .yml.
+
+    read: gives what it `extends`, and the universe it names; without it these are refused.
+    """
+    return load(read_source(text.encode("utf-8", "surrogatepass"), file), overrides=overrides, read=read)
+
+
+def load(
+    source: Source,
+    *,
+    overrides: Mapping[str, str] | None = None,
+    digested: bool = True,
+    read: Beside | None = None,
+) -> Loaded:
+    """Return what a source says, with every problem of its text, structure, scalars and names."""
+    kind, problems = (None, ()) if source.is_cut_short else kind_of_document(source)
+    if kind is None or not isinstance(source.tree, dict):
+        return Loaded(source=source, diagnostics=in_file_order((*source.problems, *problems)))
+    if kind is Kind.ACCOUNT:
+        return _load_account(source, source.tree)
+    if kind is Kind.TEST:
+        return _load_tests(source, source.tree)
+    if kind is Kind.UNIVERSE:
+        return _load_universe(source)
+    if EXTENDS not in source.tree:
+        return _load_strategy(source, source.tree, read, overrides or {}, digested)
+    return _load_child(source, read, overrides or {}, digested)
+
+
+def _load_child(source: Source, read: Beside | None, overrides: Mapping[str, str], digested: bool) -> Loaded:
+    from rulebot.spec.overlay import laid_over  # most documents extend nothing
+
+    parents, problems = parents_of(source, read)
+    if problems:
+        return Loaded(source=source, diagnostics=in_file_order((*source.problems, *problems)))
+    whole = laid_over(source, parents)
+    assert isinstance(whole.tree, dict)
+    return _load_strategy(whole, whole.tree, read, overrides, digested)
+
+
+def _load_strategy(
+    source: Source, tree: dict[str, Plain], read: Beside | None, overrides: Mapping[str, str], digested: bool
+) -> Loaded:
+    replaced = replace_parameters(source, tree, overrides)
+    places = replaced.places
+    problems = [*source.problems, *replaced.problems]
+    problems += shape_problems(source, replaced.tree, "strategy", places)
+    problems += check(source, replaced.tree, places)
+    found = in_file_order(problems)
+    if any(problem.is_error for problem in found):
+        return Loaded(source=source, diagnostics=found)
+    taken = None
+    if names_a_file(replaced.tree):
+        universe = filled(source, replaced.tree, read)
+        if universe.problems:
+            return Loaded(source=source, diagnostics=in_file_order((*found, *universe.problems)))
+        taken, source = universe.taken, replace(source, symbols=universe.symbols)
+        replaced = replace(replaced, tree=written_out(replaced.tree, universe.symbols))
+    models = models_of(source, replaced.tree, read)
+    if models.problems:
+        return Loaded(source=source, diagnostics=in_file_order((*found, *models.problems)))
+    source = replace(source, models=models.taken)
+    spec = replace(_strategy(replaced, taken), models=models.known)
+    if digested:
+        from rulebot.spec.digest import with_digest
+
+        spec = with_digest(spec, replaced.in_expressions)
+    return Loaded(source=source, spec=spec, diagnostics=found)
+
+
+def _load_account(source: Source, tree: dict[str, Plain]) -> Loaded:
+    problems = (*source.problems, *shape_problems(source, tree, "account", {}), *check_account(source, tree))
+    found = in_file_order(problems)
+    account = None if found else account_document(tree)
+    return Loaded(source=source, account=account, diagnostics=found)
+
+
+def _load_tests(source: Source, tree: dict[str, Plain]) -> Loaded:
+    from rulebot.spec.trial_document import check_trials, trial_document  # most documents are no tests
+
+    problems = (*source.problems, *shape_problems(source, tree, "test", {}), *check_trials(source, tree))
+    found = in_file_order(problems)
+    tests = None if found else trial_document(tree)
+    return Loaded(source=source, tests=tests, diagnostics=found)
+
+
+def _load_universe(source: Source) -> Loaded:
+    universe, problems = universe_document(source)
+    return Loaded(source=source, universe=universe, diagnostics=in_file_order(problems))
+
+
+def _strategy(replaced: Replaced, taken: Taken | None) -> Spec:
+    tree = replaced.tree
+    universe = sections.universe(mapping(tree["universe"]), taken) if "universe" in tree else None
+    underlyings = tree.get("underlyings", [tree.get("underlying")] if universe is None else [*universe.symbols[:1]])
+    quantity, size = sections.quantity(tree.get("quantity", 1))
+    exit_order = tree.get("exit_order")
+    spec = Spec(
+        version=1,
+        name=str(tree["name"]),
+        about=str(tree["about"]),
+        underlyings=tuple(str(symbol) for symbol in underlyings) if isinstance(underlyings, list) else (),
+        universe=universe,
+        quantity=quantity,
+        size=size,
+        overwrite=sections.overwrite(tree.get("quantity")),
+        growth=sections.growth(tree.get("quantity")),
+        parameters=replaced.parameters,
+        lets=sections.lets(mapping(tree.get("let", {}))),
+        entry=sections.entry(mapping(tree["entry"])),
+        legs=sections.legs(mapping(tree["legs"])),
+        order=sections.order(tree["order"], ("order",)),
+        exits=(*sections.closing_halts(mapping(tree["risk"])), *sections.exits(tree["exits"])),
+        exit_order=None if exit_order is None else sections.order(exit_order, ("exit_order",), leaving=True),
+        risk=sections.risk(mapping(tree["risk"])),
+        accept={code: str(reason) for code, reason in mapping(tree.get("accept", {})).items()},
+    )
+    return with_lets(spec)

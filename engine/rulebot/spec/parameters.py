@@ -1,0 +1,169 @@
+"""`$name` parameters: their values, what `--set` makes of them, and the tree with them put in their places."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from rulebot.model.values import dataclass
+from rulebot.spec.diagnostic import Diagnostic
+from rulebot.spec.nouns.condition import Path
+from rulebot.spec.scalar import parameter_name
+from rulebot.spec.source import Plain, Source
+from rulebot.spec.spec import Parameter
+from rulebot.spec.suggest import did_you_mean
+from rulebot.spec.walk import number_problem, plain_scalar
+from rulebot.spec.words import MEASURES
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """The tree with every `$name` replaced; `places` says which parameter stands where.
+
+    `in_expressions` are the parameters that an `expr:` names; there they stay names.
+    """
+
+    tree: dict[str, Plain]
+    parameters: tuple[Parameter, ...]
+    places: Mapping[Path, str]
+    in_expressions: frozenset[str]
+    problems: tuple[Diagnostic, ...]
+
+
+def of_bot(overrides: Mapping[str, str], bot: str) -> dict[str, str]:
+    """Return the overrides of one bot by the names of its parameters: its own go before those of all."""
+    own = {name.removeprefix(f"{bot}."): text for name, text in overrides.items() if name.startswith(f"{bot}.")}
+    return {**{name: text for name, text in overrides.items() if "." not in name}, **own}
+
+
+def meant_for(bots: Sequence[Mapping[str, Plain]], overrides: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return which overrides each of some bots takes, given as trees: `delta` each that has it, `put_lite.delta` one.
+
+    What none of them has is left to all, so that each says so.
+    """
+    taken = []
+    for tree in bots:
+        declared = tree.get("parameters")
+        names = declared if isinstance(declared, dict) else {}
+        given = of_bot(overrides, str(tree.get("name")))
+        taken.append({name: text for name, text in given.items() if name in names})
+    known = {each for tree, found in zip(bots, taken, strict=True) for name in found for each in _ways(tree, name)}
+    stray = {name: text for name, text in overrides.items() if name not in known}
+    return [{**found, **stray} for found in taken]
+
+
+def _ways(bot: Mapping[str, Plain], name: str) -> tuple[str, str]:
+    """Return how an override may name a parameter of a bot."""
+    return name, f"{bot.get('name')}.{name}"
+
+
+def replace_parameters(source: Source, tree: dict[str, Plain], overrides: Mapping[str, str]) -> Replaced:
+    """Return the tree with the parameters' values in place, and every misuse of a parameter."""
+    written = tree.get("parameters")
+    declared = written if isinstance(written, dict) else {}
+    values: dict[str, Plain] = {name: value for name, value in declared.items() if not isinstance(value, list | dict)}
+    problems = [*_overridden(source, values, overrides), *_references(source, values, overrides)]
+    places: dict[Path, str] = {}
+    new: dict[str, Plain] = {}
+    for key, value in tree.items():
+        new[key] = value if key == "parameters" else _replace(value, (key,), values, places)
+    problems += [_undeclared(source, path, name, values) for path, name in places.items() if name not in values]
+    in_expressions = frozenset(_expression_words(tree)) & values.keys()
+    problems += _unused(source, values, {*places.values(), *in_expressions})
+    problems += _hiding(source, in_expressions)
+    parameters = tuple(_parameter(source, name, overrides) for name in values)
+    return Replaced(new, parameters, places, in_expressions, tuple(problems))
+
+
+def _expression_words(tree: Plain) -> Iterator[str]:
+    """Yield every word of every `expr:` in the tree."""
+    if isinstance(tree, list):
+        for item in tree:
+            yield from _expression_words(item)
+    if isinstance(tree, dict):
+        for key, item in tree.items():
+            if key == "expr" and isinstance(item, str):
+                yield from re.findall(r"[a-z_][a-z0-9_]*", item)
+            else:
+                yield from _expression_words(item)
+
+
+def _parameter(source: Source, name: str, overrides: Mapping[str, str]) -> Parameter:
+    path: Path = ("parameters", name)
+    text = overrides[name] if name in overrides else source.written(path)
+    return Parameter(name=name, text=text, overridden=name in overrides, path=path)
+
+
+def _overridden(source: Source, values: dict[str, Plain], overrides: Mapping[str, str]) -> list[Diagnostic]:
+    problems = []
+    for name, text in overrides.items():
+        if name not in values:
+            message = f"--set names the parameter '{name}', which this spec does not have"
+            help = did_you_mean(name, values) or _known(values)
+            problems.append(source.diagnostic("RB117", ("parameters",), message, help, at_key=True))
+        elif (problem := number_problem(text.strip())) is not None:
+            message = f"--set {name}={text}: {problem}"
+            problems.append(source.diagnostic("RB151", ("parameters", name), message, "write it out, as in 0.08"))
+        else:
+            values[name] = plain_scalar(text.strip())
+    return problems
+
+
+def _references(source: Source, values: Mapping[str, Plain], overrides: Mapping[str, str]) -> list[Diagnostic]:
+    """Return a problem for each parameter whose value is another one's name."""
+    problems = []
+    for name in [name for name, value in values.items() if parameter_name(value) is not None]:
+        said = f"--set {name}={values[name]}: " if name in overrides else ""
+        message = f"{said}a parameter is one value, not another parameter, is '{values[name]}'"
+        problems.append(source.diagnostic("RB152", ("parameters", name), message, "write the value itself"))
+    return problems
+
+
+def _replace(value: Plain, path: Path, values: Mapping[str, Plain], places: dict[Path, str]) -> Plain:
+    if isinstance(value, dict):
+        return {key: _replace(item, (*path, key), values, places) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_replace(item, (*path, at), values, places) for at, item in enumerate(value)]
+    name = parameter_name(value)
+    if name is None:
+        return value
+    places[path] = name
+    return values.get(name, value)
+
+
+def _undeclared(source: Source, path: Path, name: str, values: Mapping[str, Plain]) -> Diagnostic:
+    help = did_you_mean(name, values, "$") or _known(values)
+    return source.diagnostic("RB117", path, f"unknown parameter '${name}'", help)
+
+
+def _known(values: Mapping[str, Plain]) -> str:
+    return f"its parameters: {', '.join(values)}" if values else "it has none; they stand under 'parameters'"
+
+
+def _hiding(source: Source, in_expressions: frozenset[str]) -> list[Diagnostic]:
+    """In an `expr:` the bare name of a parameter is its value, also where the word is that of a measure."""
+    return [
+        source.diagnostic(
+            "RB303",
+            ("parameters", name),
+            f"in an expression '{name}' is this parameter, and no longer the measure of that name",
+            f"call it otherwise, as in 'my_{name}'",
+            severity="warning",
+            at_key=True,
+        )
+        for name in sorted(in_expressions & MEASURES)
+    ]
+
+
+def _unused(source: Source, values: Mapping[str, Plain], used: set[str]) -> list[Diagnostic]:
+    """Return a warning for each own parameter that stands nowhere; one that is inherited need not be used here."""
+    return [
+        source.diagnostic(
+            "RB301",
+            ("parameters", name),
+            f"the parameter '{name}' is not used",
+            f"write '${name}' where its value belongs, or remove it",
+            severity="warning",
+            at_key=True,
+        )
+        for name in values
+        if name not in used and not source.span(("parameters", name), key=True).above
+    ]

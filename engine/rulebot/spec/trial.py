@@ -1,0 +1,187 @@
+"""The nouns of a test document: what the market and the broker do, and what the bot is expected to do."""
+
+from collections.abc import Mapping
+from datetime import date, time
+from decimal import Decimal
+from enum import Enum
+
+from rulebot.model.facts import Moment
+from rulebot.model.session import DayTime
+from rulebot.model.values import dataclass
+from rulebot.spec.nouns.condition import Path
+from rulebot.spec.series import Series
+from rulebot.spec.smile import Smile
+
+USUAL_DATE = date(2026, 11, 18)
+"""A full session without an event: that of a test which does not say."""
+DAILY_LOSS = "daily_loss"
+DAILY_PROFIT = "daily_profit"
+ENDINGS = ("expired_worthless", "assigned", "exercised", "settled", "unwind")
+"""How a position ends by itself, without an exit of its spec."""
+
+
+class Hole(Enum):
+    """What is wrong with a quote."""
+
+    UNKNOWN = "unknown"
+    NAN = "nan"
+    CROSSED = "crossed"
+    STALE = "stale"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One quote of the open position: what closing it costs per share (negative: it brings that), or a hole."""
+
+    cost: float
+    hole: Hole | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A company's earnings: the day, and when on it, as a moment or as New York's time, where that is given."""
+
+    day: date
+    moment: Moment | None = None
+    clock: time | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialMarket:
+    """What the market does. Levels by symbol; `iv` in percent a year, `ivs` by underlying; `rv` None is unknown.
+
+    widths: of option quotes by underlying. before: levels at the previous close. days: closes of the sessions before,
+    by symbol, the last is that of yesterday; iv_days: 30-day volatility at those closes, percent. smiles: by
+    underlying, how volatility differs by strike; expiries: what is listed, by underlying. volumes,
+    open_interests: contracts of every option, put_call: puts over calls traded, option_volumes: puts
+    and calls traded together, by underlying. earnings: the one day
+    known of a company. quotes: of the open position.
+    """
+
+    levels: Mapping[str, Series]
+    iv: Series
+    ivs: Mapping[str, Series]
+    rv: float | None
+    widths: Mapping[str, float]
+    before: Mapping[str, float]
+    days: Mapping[str, Series]
+    iv_days: Mapping[str, Series]
+    smiles: Mapping[str, Smile]
+    expiries: Mapping[str, tuple[date, ...]]
+    volumes: Mapping[str, float]
+    open_interests: Mapping[str, float]
+    put_call: Mapping[str, float]
+    option_volumes: Mapping[str, float]
+    earnings: Mapping[str, Report]
+    quotes: tuple[Mark, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """The position that is open when the test begins. `net` is + for a credit, - for a debit, per share.
+
+    opened, dte: None is the test's own session, and the expiry that the spec chooses. legs: () are the spec's choice.
+    alternative: of `choose`, symbol: of `universe`, "" where the test names none.
+    """
+
+    net: Decimal
+    at: DayTime
+    opened: date | None = None
+    dte: int | None = None
+    alternative: str = ""
+    symbol: str = ""
+    legs: Mapping[str, Decimal]
+
+
+class Does(Enum):
+    """What the broker does."""
+
+    REJECTS = "rejects"
+    FILLS = "fills"
+    DISCONNECTS = "disconnects"
+    MARGIN = "margin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mishap:
+    """What the broker does for a while. `at` None is from the beginning, `lasts` (seconds) None to the end.
+
+    what: entry, exit or all that it rejects. part: of each order that it fills. margin: dollars that it says an entry
+    adds, None for no answer.
+    """
+
+    does: Does
+    at: DayTime | None = None
+    lasts: float | None = None
+    what: str = ""
+    part: Decimal = Decimal(1)
+    margin: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentHook:
+    """A web hook that comes at a time, with a word or without one ("")."""
+
+    at: DayTime
+    name: str
+    says: str = ""
+
+
+class Span(Enum):
+    """When something is expected."""
+
+    AT = "at"
+    BY = "by"
+    ALL_DAY = "all_day"
+    AFTER_QUOTE = "after_quote"
+    SOME_TIME = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What is expected, and when; of the facts those that are given must all be so.
+
+    enters: strikes by leg, an empty mapping for any. because: True, False or None (unknown) by rule.
+    """
+
+    span: Span = Span.SOME_TIME
+    time: DayTime | None = None
+    quote: int = 0
+    enters: Mapping[str, Decimal] | None = None
+    exits: str = ""
+    halts: str = ""
+    unfilled: bool = False
+    rests: Mapping[str, Decimal]
+    no_orders: bool = False
+    state: str = ""
+    quantity: int | None = None
+    because: Mapping[str, bool | None]
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One test. shares: what the account holds, and costs: dollars a share where that is not the previous close.
+
+    hooks: web hooks that come, None while none can be received.
+    """
+
+    name: str
+    date: date
+    settings: Mapping[str, str]
+    market: TrialMarket
+    opening: Opening | None
+    broker: tuple[Mishap, ...]
+    shares: Mapping[str, int]
+    costs: Mapping[str, Decimal]
+    hooks: tuple[SentHook, ...] | None
+    expect: tuple[Expectation, ...]
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class TrialDocument:
+    """The tests of one spec; `spec` is its file, seen from that of the document."""
+
+    spec: str
+    trials: tuple[Trial, ...]

@@ -1,0 +1,140 @@
+"""The universe document, and what a bot's `universe: {file: ...}` takes of one: symbols, as if they were written there.
+
+The file stands beside the bot's, and is called by its name alone. What the bot means are the symbols: categories that
+it does not take, comments and the way the file is laid out change nothing of it.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path as File
+from pathlib import PurePath
+
+from rulebot.model.counted import counted
+from rulebot.model.values import dataclass
+from rulebot.spec.conditions import Tree, mapping, sequence
+from rulebot.spec.diagnostic import Diagnostic
+from rulebot.spec.kind import Kind, kind_of_document
+from rulebot.spec.lineage import Beside, OutsideError
+from rulebot.spec.nouns.condition import Path
+from rulebot.spec.shape import shape_problems
+from rulebot.spec.source import Plain, Source
+from rulebot.spec.spec import Taken, UniverseDocument
+from rulebot.spec.suggest import did_you_mean
+from rulebot.spec.text import read_bytes
+from rulebot.spec.walk import read_source
+
+FEWEST, MOST = 2, 40
+"""How many symbols a bot's universe has; the schema says it of those written in the bot's own text."""
+
+_FILE: Path = ("universe", "file")
+_CATEGORIES: Path = ("universe", "categories")
+_EXCEPT: Path = ("universe", "except")
+
+
+def universe_document(source: Source) -> tuple[UniverseDocument | None, tuple[Diagnostic, ...]]:
+    """Return the universe that a source of that kind says, None when it has problems, and these."""
+    problems = (*source.problems, *shape_problems(source, source.tree, "universe", {}))
+    if problems or not isinstance(source.tree, dict):
+        return None, problems
+    written = mapping(source.tree["categories"])
+    categories = {name: tuple(map(str, sequence(symbols))) for name, symbols in written.items()}
+    return UniverseDocument(version=1, about=str(source.tree["about"]), categories=categories), ()
+
+
+def names_a_file(tree: Tree) -> bool:
+    """Say whether the symbols of a bot stand in a file of their own."""
+    found = tree.get("universe")
+    return isinstance(found, dict) and "file" in found
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The symbols that a bot's universe comes to, and where they were taken from; or why there are none."""
+
+    symbols: tuple[str, ...] = ()
+    taken: Taken | None = None
+    problems: tuple[Diagnostic, ...] = ()
+
+
+def filled(source: Source, tree: Tree, read: Beside | None) -> Filled:
+    """Return what a sound `universe` that names a file comes to. tree: the bot's, with its parameters in place."""
+    universe = mapping(tree["universe"])
+    name = str(universe["file"])
+    document = _beside(source, name, read)
+    if not isinstance(document, UniverseDocument):
+        return Filled(problems=document)
+    named, without = (tuple(map(str, sequence(universe.get(key)))) for key in ("categories", "except"))
+    if problems := tuple(_unknown(source, name, document, named, without)):
+        return Filled(problems=problems)
+    found = dict.fromkeys(symbol for category in named for symbol in document.categories[category])
+    symbols = tuple(symbol for symbol in found if symbol not in without)
+    if not FEWEST <= len(symbols) <= MOST:
+        return Filled(problems=(_wrong_count(source, name, len(symbols)),))
+    return Filled(symbols, Taken(file=name, categories=named, without=without))
+
+
+def written_out(tree: Tree, symbols: tuple[str, ...]) -> Tree:
+    """Return the tree of a bot with these symbols in the place of the file that it names."""
+    universe = mapping(tree["universe"])
+    rest = {key: value for key, value in universe.items() if key not in ("file", "categories", "except")}
+    listed: list[Plain] = [*symbols]
+    return {**tree, "universe": {"symbols": listed, **rest}}
+
+
+def _beside(source: Source, name: str, read: Beside | None) -> UniverseDocument | tuple[Diagnostic, ...]:
+    """Return the universe of that name beside a bot's document, or why it cannot be had."""
+    if read is None:
+        return _refused(source, "a text without a file has no other file beside it", "write its 'symbols' out")
+    try:
+        content = read(name)
+    except FileNotFoundError:
+        return _refused(source, f"there is no '{name}' beside this file", _neighbour(source, name))
+    except OutsideError:
+        return _refused(source, f"'{name}' is a link to outside its folder", "put the file itself there")
+    found = read_source(content, str(PurePath(source.file).with_name(name)))
+    kind, problems = (None, ()) if found.is_cut_short else kind_of_document(found)
+    if kind is None:
+        return (*found.problems, *problems)
+    if kind is not Kind.UNIVERSE:
+        return _refused(source, f"'{name}' is no universe", "such a document has the key 'rulebot_universe: 1'")
+    document, problems = universe_document(found)
+    return document or problems
+
+
+def _refused(source: Source, message: str, help: str | None) -> tuple[Diagnostic, ...]:
+    return (source.diagnostic("RB125", _FILE, message, help),)
+
+
+def _neighbour(source: Source, name: str) -> str | None:
+    """Return which universe beside a document may have been meant."""
+    others = [file for pattern in ("*.yaml", "*.yml") for file in File(source.file).parent.glob(pattern)]
+    return did_you_mean(name, [file.name for file in others if file.is_file() and _is_universe(file)])
+
+
+def _is_universe(file: File) -> bool:
+    try:
+        return Kind.UNIVERSE.value.encode() in read_bytes(file)
+    except OSError:
+        return False
+
+
+def _wrong_count(source: Source, name: str, count: int) -> Diagnostic:
+    many = counted(count, "symbol")
+    message = f"what is taken of '{name}' comes to {many}: a universe has {FEWEST} to {MOST}"
+    help = "take other categories, or leave symbols out with 'except'"
+    return source.diagnostic("RB121", _CATEGORIES, message, help, at_key=True)
+
+
+def _unknown(
+    source: Source, name: str, document: UniverseDocument, named: tuple[str, ...], without: tuple[str, ...]
+) -> Iterator[Diagnostic]:
+    """Yield the categories that a universe does not have, and what is left out of it and is nowhere in it."""
+    known = document.categories
+    for at, category in enumerate(named):
+        if category not in known:
+            help = did_you_mean(category, known) or f"it has: {', '.join(known)}"
+            yield source.diagnostic("RB125", (*_CATEGORIES, at), f"'{name}' has no category '{category}'", help)
+    symbols = {symbol for listed in known.values() for symbol in listed}
+    for at, symbol in enumerate(without):
+        if symbol not in symbols:
+            help = did_you_mean(symbol, sorted(symbols)) or "remove it: nothing is left out by it"
+            yield source.diagnostic("RB125", (*_EXCEPT, at), f"'{name}' has no symbol '{symbol}'", help)

@@ -1,0 +1,169 @@
+"""What SQLite and PostgreSQL say differently, in one place: words of SQL, locks inside a transaction, durability.
+
+The rest of the store is the same for both, and so are the journal's text, numbers and hashes.
+"""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, Integer, Text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from rulebot.model.values import dataclass
+from rulebot.store.types import MICROS
+
+WHOLE = BigInteger().with_variant(Integer, "sqlite")
+"""A whole number: 64 bits wide on both; only INTEGER is that, and a row's own number, on SQLite."""
+WORDS = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text in the order of its characters, whatever the language of a server."""
+
+_COLUMNS = "INSERT INTO journal (seq, at, kind, bot, position, data, hash) VALUES"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """The words of one database for what the store asks of it.
+
+    insert: writes rows of the journal. durable, soon: what a commit waits for from then on. hold_lease: stands
+    behind the reading of the lease, and keeps whoever takes it waiting to the end of the transaction, and nobody else.
+    append_only: triggers of the journal.
+    """
+
+    insert: str
+    durable: str
+    soon: str
+    hold_lease: str
+    append_only: tuple[str, ...]
+    is_server: bool
+
+    def new_york(self, column: str) -> str:
+        """Return SQL for a UTC text column as New York text: `2026-11-18 09:52:00`.
+
+        Daylight time runs from the second Sunday of March, 07:00 UTC, to the first Sunday of November, 06:00 UTC
+        (Energy Policy Act of 2005, in force since 2007). SQLite knows no zones but the machine's own.
+        """
+        if self.is_server:
+            rounded = f"date_trunc('second', {column}::timestamptz + interval '0.0005 s')"
+            return f"""to_char({rounded} AT TIME ZONE 'America/New_York', 'YYYY-MM-DD HH24:MI:SS') COLLATE "C\""""
+        year = f"substr({column}, 1, 4)"
+        begin = f"datetime({year} || '-03-01', 'weekday 0', '+7 days', '+7 hours')"
+        end = f"datetime({year} || '-11-01', 'weekday 0', '+6 hours')"
+        is_summer = f"datetime({column}) >= {begin} AND datetime({column}) < {end}"
+        return f"datetime({column}, CASE WHEN {is_summer} THEN '-4 hours' ELSE '-5 hours' END)"
+
+    def day(self, text: str) -> str:
+        """Return SQL for the date in a New York text."""
+        return f"substr({text}, 1, 10)" if self.is_server else f"date({text})"
+
+    def date(self, column: str) -> str:
+        """Return SQL for a column of dates as text."""
+        return f"to_char({column}, 'YYYY-MM-DD')" if self.is_server else column
+
+    def real(self, value: str) -> str:
+        """Return SQL for a number as a plain one."""
+        return f"({value})::double precision" if self.is_server else f"CAST({value} AS REAL)"
+
+    def dollars(self, column: str) -> str:
+        """Return SQL for a money column in dollars."""
+        return f"{self.real(column)} / {self.real(str(MICROS))}" if self.is_server else f"{column} / {MICROS}.0"
+
+    def flag(self, condition: str) -> str:
+        """Return SQL for a condition as 1, 0 or null."""
+        return f"({condition})::int" if self.is_server else condition
+
+    def count(self, condition: str) -> str:
+        """Return SQL for how many rows of a group meet a condition that is never null."""
+        return f"sum({self.flag(condition)})"
+
+    def most(self, *values: str) -> str:
+        """Return SQL for the greatest of some values."""
+        return f"{'greatest' if self.is_server else 'max'}({', '.join(values)})"
+
+    def least(self, *values: str) -> str:
+        """Return SQL for the least of some values."""
+        return f"{'least' if self.is_server else 'min'}({', '.join(values)})"
+
+    def member(self, column: str, name: str) -> str:
+        """Return SQL for a text in a JSON object."""
+        return f"({column}::json ->> '{name}')" if self.is_server else f"json_extract({column}, '$.{name}')"
+
+    def items(self, column: str) -> str:
+        """Return SQL for a table of the items of a JSON list: each is its `value`."""
+        return f"json_array_elements({column}::json)" if self.is_server else f"json_each({column})"
+
+
+SQLITE = Dialect(
+    insert=f"{_COLUMNS} (?, ?, ?, ?, ?, ?, ?)",
+    durable="PRAGMA synchronous=full",
+    soon="PRAGMA synchronous=normal",
+    hold_lease="",
+    append_only=(
+        "CREATE TRIGGER journal_no_update BEFORE UPDATE ON journal "
+        "BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END",
+        "CREATE TRIGGER journal_no_delete BEFORE DELETE ON journal "
+        "BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END",
+        "CREATE TRIGGER journal_no_gap BEFORE INSERT ON journal "
+        "WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM journal) "
+        "BEGIN SELECT RAISE(ABORT, 'the journal has no gaps'); END",
+    ),
+    is_server=False,
+)
+POSTGRES = Dialect(
+    insert=f"{_COLUMNS} (%s, %s, %s, %s, %s, %s, %s)",
+    durable="SET synchronous_commit TO on",
+    soon="SET synchronous_commit TO off",
+    hold_lease=" FOR SHARE",
+    append_only=(
+        "CREATE FUNCTION journal_refuses() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "RAISE EXCEPTION 'the journal is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$",
+        "CREATE FUNCTION journal_follows() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF NEW.seq IS DISTINCT FROM (SELECT coalesce(max(seq), 0) + 1 FROM journal) THEN "
+        "RAISE EXCEPTION 'the journal has no gaps' USING ERRCODE = 'integrity_constraint_violation'; END IF; "
+        "RETURN NEW; END $$",
+        "CREATE TRIGGER journal_no_update BEFORE UPDATE ON journal "
+        "FOR EACH STATEMENT EXECUTE FUNCTION journal_refuses()",
+        "CREATE TRIGGER journal_no_delete BEFORE DELETE OR TRUNCATE ON journal "
+        "FOR EACH STATEMENT EXECUTE FUNCTION journal_refuses()",
+        "CREATE TRIGGER journal_no_gap BEFORE INSERT ON journal FOR EACH ROW EXECUTE FUNCTION journal_follows()",
+    ),
+    is_server=True,
+)
+
+
+def dialect_of(connection: Connection) -> Dialect:
+    """Return the words of the database behind a connection."""
+    return POSTGRES if connection.dialect.name == "postgresql" else SQLITE
+
+
+class members(FunctionElement[int]):
+    """`members(column)`: how many items a JSON list in a text column has."""
+
+    type = Integer()
+    inherit_cache = True
+
+
+class place_in(FunctionElement[int]):
+    """`place_in(column, part)`: where a text has a part, from 1 on; 0 when it has not."""
+
+    type = Integer()
+    inherit_cache = True
+
+
+@compiles(members)
+def _members(element: Any, compiler: Any, **more: Any) -> str:
+    return f"json_array_length({compiler.process(element.clauses, **more)})"
+
+
+@compiles(members, "postgresql")
+def _members_of_server(element: Any, compiler: Any, **more: Any) -> str:
+    return f"json_array_length(({compiler.process(element.clauses, **more)})::json)"
+
+
+@compiles(place_in)
+def _place_in(element: Any, compiler: Any, **more: Any) -> str:
+    return f"instr({compiler.process(element.clauses, **more)})"
+
+
+@compiles(place_in, "postgresql")
+def _place_in_on_server(element: Any, compiler: Any, **more: Any) -> str:
+    return f"strpos({compiler.process(element.clauses, **more)})"

@@ -1,0 +1,117 @@
+"""The sheets for an accountant: executions, settlements, tax lots. docs/export.md explains each column."""
+
+from collections.abc import Callable, Iterable
+from datetime import date
+from typing import Any, NamedTuple
+
+from rulebot.model.session import CalendarError
+from rulebot.model.settle_days import settlement_date
+from rulebot.store.finance.books import Books, Ending, Fill, Held
+from rulebot.store.finance.contract import occ_symbol, security_type
+from rulebot.store.finance.lots import Lot, lots_of
+from rulebot.store.finance.sheet import Column, Holds, Sheet
+
+NAMES = ("executions", "settlements", "tax_lots")
+
+
+class _Field(NamedTuple):
+    name: str
+    holds: Holds
+    of: Callable[[Any], Any]
+
+
+def _yes(answer: bool) -> str:
+    return "yes" if answer else "no"
+
+
+def _of_contract(of: Callable[[Any], Held]) -> tuple[_Field, ...]:
+    """Return the columns that say whose it is and of which contract; of a share those of an option are empty."""
+
+    def only_option(value: Callable[[Held], Any]) -> Callable[[Any], Any]:
+        return lambda row: None if of(row).option.is_share else value(of(row))
+
+    return (
+        _Field("account", Holds.TEXT, lambda row: of(row).account or None),
+        _Field("bot", Holds.TEXT, lambda row: of(row).bot),
+        _Field("position", Holds.TEXT, lambda row: of(row).position),
+        _Field("leg", Holds.TEXT, lambda row: of(row).leg),
+        _Field("symbol", Holds.TEXT, lambda row: of(row).option.symbol),
+        _Field("occ_symbol", Holds.TEXT, lambda row: occ_symbol(of(row).option)),
+        _Field("security_type", Holds.TEXT, lambda row: security_type(of(row).option)),
+        _Field("expiry", Holds.DATE, only_option(lambda held: held.option.expiry)),
+        _Field("strike", Holds.MONEY, only_option(lambda held: held.option.strike)),
+        _Field("right", Holds.TEXT, only_option(lambda held: held.option.right.letter)),
+        _Field("multiplier", Holds.WHOLE, lambda row: of(row).option.multiplier),
+    )
+
+
+def _contract_of(row: Fill | Ending | Lot) -> Held:
+    return row.of
+
+
+def _settles(fill: Fill) -> date | None:
+    try:
+        return settlement_date(fill.date, is_share=fill.of.option.is_share)
+    except CalendarError:
+        return None
+
+
+_EXECUTIONS: tuple[_Field, ...] = (
+    *_of_contract(_contract_of),
+    _Field("side", Holds.TEXT, lambda fill: "BUY" if fill.is_buy else "SELL"),
+    _Field("open_close", Holds.TEXT, lambda fill: "O" if fill.is_opening else "C"),
+    _Field("quantity", Holds.WHOLE, lambda fill: fill.quantity),
+    _Field("price", Holds.MONEY, lambda fill: fill.price),
+    _Field("proceeds", Holds.MONEY, lambda fill: fill.proceeds),
+    _Field("commission", Holds.MONEY, lambda fill: fill.commission),
+    _Field("net_cash", Holds.MONEY, lambda fill: fill.net_cash),
+    _Field("trade_time", Holds.NEW_YORK, lambda fill: fill.executed_at),
+    _Field("trade_time_utc", Holds.UTC, lambda fill: fill.executed_at),
+    _Field("settlement_date", Holds.DATE, _settles),
+    _Field("order_ref", Holds.TEXT, lambda fill: fill.ref),
+    _Field("exec_id", Holds.TEXT, lambda fill: fill.exec_id),
+    _Field("estimate", Holds.TEXT, lambda fill: _yes(fill.is_estimate)),
+)
+_SETTLEMENTS: tuple[_Field, ...] = (
+    *_of_contract(_contract_of),
+    _Field("held", Holds.TEXT, lambda ending: "long" if ending.signed < 0 else "short"),
+    _Field("quantity", Holds.WHOLE, lambda ending: abs(ending.signed)),
+    _Field("how", Holds.TEXT, lambda ending: ending.how),
+    _Field("price", Holds.MONEY, lambda ending: ending.price),
+    _Field("cash", Holds.MONEY, lambda ending: ending.cash),
+    _Field("level", Holds.MONEY, lambda ending: ending.level),
+    _Field("shares_profit", Holds.MONEY, lambda ending: ending.shares_profit),
+    _Field("date", Holds.DATE, lambda ending: ending.date),
+    _Field("recorded_utc", Holds.UTC, lambda ending: ending.recorded_at),
+)
+_LOTS: tuple[_Field, ...] = (
+    *_of_contract(_contract_of),
+    _Field("held", Holds.TEXT, lambda lot: "long" if lot.is_long else "short"),
+    _Field("quantity", Holds.WHOLE, lambda lot: lot.quantity),
+    _Field("opened", Holds.DATE, lambda lot: lot.opened),
+    _Field("closed", Holds.DATE, lambda lot: lot.closed),
+    _Field("proceeds", Holds.MONEY, lambda lot: lot.proceeds),
+    _Field("basis", Holds.MONEY, lambda lot: lot.basis),
+    _Field("gain", Holds.MONEY, lambda lot: lot.gain),
+    _Field("holding_days", Holds.WHOLE, lambda lot: lot.holding_days),
+    _Field("section_1256", Holds.TEXT, lambda lot: _yes(lot.is_section_1256)),
+    _Field("long_term_60", Holds.MONEY, lambda lot: lot.long_term),
+    _Field("short_term_40", Holds.MONEY, lambda lot: lot.short_term),
+    _Field("ended", Holds.TEXT, lambda lot: lot.ended),
+    _Field("open_exec_id", Holds.TEXT, lambda lot: lot.open_exec_id),
+    _Field("close_exec_id", Holds.TEXT, lambda lot: lot.close_exec_id or None),
+)
+
+
+def finance_sheets(books: Books) -> tuple[Sheet, ...]:
+    """Return the sheets of `NAMES`, in that order."""
+    return (
+        _sheet(NAMES[0], _EXECUTIONS, books.fills),
+        _sheet(NAMES[1], _SETTLEMENTS, books.endings),
+        _sheet(NAMES[2], _LOTS, lots_of(books)),
+    )
+
+
+def _sheet(name: str, fields: tuple[_Field, ...], found: Iterable[object]) -> Sheet:
+    columns = tuple(Column(field.name, field.holds) for field in fields)
+    return Sheet(name, columns, [tuple(field.of(one) for field in fields) for one in found])

@@ -1,0 +1,276 @@
+"""The views: what a person, the pages and other programs select from.
+
+Dollars as plain numbers, New York dates and times as text. `trades` and its kin carry every column that was asked for
+under its asked name; docs/store.md explains each.
+"""
+
+from rulebot.model.broker_message import Meaning
+from rulebot.model.cause import Cause
+from rulebot.store.dialect import Dialect
+from rulebot.store.tables import KEPT
+
+_LATE = ", ".join(f"'{cause.value}'" for cause in (Cause.TRIES_USED_UP, Cause.MARKET_FOLLOWS, Cause.NEXT_TRY))
+"""Causes of an order whose time was up, as SQL."""
+
+
+def _open_positions(sql: Dialect) -> str:
+    return f"""
+CREATE VIEW open_positions AS SELECT
+  t.id, t.strategy_id, t.symbol, t.strike, t.expiration, t.quantity, t.entry_price, t.entry_time, t.state, t.position,
+  s.snapshot_time, s.current_bid, s.current_ask, s.current_mid, s.underlying_price,
+  s.delta, s.gamma, s.theta, s.vega, s.iv, s.unrealized_pnl, t.commissions, t.max_risk,
+  {sql.dollars("r.max_loss")} AS max_loss, t.legs, s.id AS snapshot_id
+FROM trades t JOIN trade_rows r ON r.position = t.position LEFT JOIN position_snapshots s ON s.id =
+  (SELECT max(seq) FROM snapshot_rows WHERE snapshot_rows.position = t.position AND profit IS NOT NULL)
+WHERE t.status = 'OPEN'
+"""
+
+
+_PENDING = "CREATE VIEW pending_orders AS SELECT * FROM orders WHERE status IN ('PENDING', 'SUBMITTED')"
+
+NAMES = (
+    "trades", "orders", "fills", "position_snapshots", "open_positions", "underlying_risk", "risk_metrics",
+    "pending_orders", "strategy_summary", "account_summary", "daily_summary", "bot_days", "system_state",
+)  # fmt: skip
+
+
+def views(sql: Dialect) -> tuple[str, ...]:
+    """Return the statements that make all views, in an order in which they can be made."""
+    return (
+        _trades(sql),
+        _orders(sql),
+        _fills(sql),
+        _snapshots(sql),
+        _open_positions(sql),
+        _underlying_risk(sql),
+        _risk(sql),
+        _PENDING,
+        _strategy_summary(sql),
+        _account_summary(sql),
+        _daily_summary(sql),
+        _bot_days(sql),
+        _system_state(sql),
+    )
+
+
+def _money(sql: Dialect, *columns: str) -> str:
+    return ", ".join(f"{sql.dollars(column)} AS {column}" for column in columns)
+
+
+def _is_priced(sql: Dialect) -> str:
+    """Return SQL that is true of a trade none of whose shares waits for its settlement price."""
+    unpriced = sql.real(f"coalesce({sql.member('value', 'unpriced')}, '0')")
+    return f"(SELECT max({unpriced}) FROM {sql.items('legs')}) = 0"
+
+
+def _trades(sql: Dialect) -> str:
+    is_closed, is_final = "status = 'CLOSED'", f"status = 'CLOSED' AND {_is_priced(sql)}"
+    return f"""
+CREATE VIEW trades AS SELECT
+  id, bot AS strategy_id, {sql.date("trade_date")} AS trade_date, symbol, {sql.dollars("strike")} AS strike,
+  {sql.date("expiration")} AS expiration, quantity,
+  {_money(sql, "entry_price")}, {sql.new_york("entry_time")} AS entry_time, {_money(sql, "exit_price")},
+  {sql.new_york("exit_time")} AS exit_time, exit_reason, exit_name,
+  CASE WHEN {is_final} THEN {sql.dollars("cash")} END AS realized_pnl,
+  {sql.dollars("(exit_price - expected_exit_price)")} AS slippage,
+  {_money(sql, "expected_exit_price", "entry_mid")},
+  status,
+  {_money(sql, "spy_price", "spx_price", "spy_strike", "spx_strike")},
+  {_money(sql, "spy_entry_bid", "spy_entry_ask", "spx_entry_bid", "spx_entry_ask")},
+  {sql.dollars("entry_cash")} AS entry_credit, is_filled AS entry_filled,
+  {_money(sql, "spy_exit_price", "spx_exit_price")},
+  CASE WHEN {is_closed} THEN 0 - {sql.dollars("exit_cash")} END AS exit_cost,
+  CASE WHEN {is_final} THEN {sql.dollars("(cash - commissions)")} END AS final_pnl,
+  {_money(sql, *KEPT)},
+  {_money(sql, "commissions", "max_risk")}, position, state, digest, legs
+FROM trade_rows WHERE status <> 'NONE'
+"""
+
+
+def _orders(sql: Dialect) -> str:
+    return f"""
+CREATE VIEW orders AS SELECT
+  number AS id, ref, bot AS strategy_id, position, order_id AS ibkr_order_id, perm_id AS ibkr_perm_id,
+  con_id AS ibkr_con_id, parent_order_id, action,
+  CASE purpose WHEN 'entry' THEN 'PARENT' WHEN 'target' THEN 'TAKE_PROFIT' WHEN 'stop' THEN 'STOP_LOSS' END
+    AS bracket_type,
+  CASE WHEN state IN ('prepared', 'sending', 'unknown') THEN 'PENDING'
+       WHEN state IN ('working', 'cancelling') THEN 'SUBMITTED'
+       WHEN state = 'filled' THEN 'FILLED' ELSE 'CANCELLED' END AS status,
+  {_money(sql, "fill_price")}, {sql.new_york("fill_time")} AS fill_time, quantity, filled,
+  CASE WHEN algo_priority IS NULL THEN NULL ELSE 'Adaptive' END AS algo_strategy, algo_priority,
+  kind AS order_type, {_money(sql, "limit_price", "stop_price", "mid")}, purpose, reason, state,
+  {_cancel_reason()} AS cancel_reason, message, attempt, oca_group,
+  {sql.new_york("prepared_at")} AS prepared_at, {sql.new_york("changed_at")} AS changed_at, legs
+FROM order_rows
+"""
+
+
+def _cancel_reason() -> str:
+    """Return SQL for why an order that is over has not filled whole; null of one that has, or may still fill."""
+    partner = "SELECT 1 FROM order_rows AS other WHERE other.position = order_rows.position AND other.state = 'filled'"
+    has_partner = f"EXISTS ({partner} AND other.oca_group = order_rows.oca_group AND other.ref <> order_rows.ref)"
+    is_told = f"broker_meaning = '{Meaning.GROUP_FILLED.value}'"
+    return f"""CASE WHEN state IN ('refused', 'denied') THEN 'REFUSED' WHEN state = 'abandoned' THEN 'NOT_FOUND'
+       WHEN state <> 'cancelled' THEN NULL WHEN cause IN ({_LATE}) THEN 'TIMEOUT'
+       WHEN oca_group <> '' AND ({has_partner} OR {is_told}) THEN 'OCA'
+ WHEN cause = '' THEN 'BROKER'
+       ELSE 'WITHDRAWN' END"""
+
+
+def _fills(sql: Dialect) -> str:
+    return f"""
+CREATE VIEW fills AS SELECT
+  exec_id, ref, bot AS strategy_id, position, leg, contract, con_id, purpose, action,
+  {sql.real("quantity")} AS quantity, {_money(sql, "price", "commission")},
+  {sql.new_york("executed_at")} AS executed_at
+FROM fill_rows
+"""
+
+
+def _snapshots(sql: Dialect) -> str:
+    return f"""
+CREATE VIEW position_snapshots AS SELECT
+  s.seq AS id, t.id AS trade_id, s.position, s.bot AS strategy_id, {sql.new_york("s.at")} AS snapshot_time,
+  {sql.dollars("s.bid")} AS current_bid, {sql.dollars("s.ask")} AS current_ask, {sql.dollars("s.mid")} AS current_mid,
+  {sql.dollars("s.spot")} AS underlying_price, delta, gamma, theta, vega, iv,
+  {sql.dollars("s.profit")} AS unrealized_pnl
+FROM snapshot_rows s LEFT JOIN trade_rows t ON t.position = s.position
+"""
+
+
+def _still(sql: Dialect) -> str:
+    """Return SQL for the structures that are open of the leg that has most left."""
+    opened, closed, ratio = (sql.real(sql.member("value", name)) for name in ("opened", "closed", "ratio"))
+    return f"(SELECT max(({opened} - {closed}) / {ratio}) FROM {sql.items('legs')})"
+
+
+def _underlying_risk(sql: Dialect) -> str:
+    """Return the view of greeks by underlying; of a position on several each mark has them apart."""
+    names = ("delta", "gamma", "theta", "vega")
+    apart = ", ".join(f"{sql.real(sql.member('value', name))} AS {name}" for name in names)
+    sums = ", ".join(f"sum({name} * still * 100) AS total_{name}" for name in names)
+    return f"""
+CREATE VIEW underlying_risk AS WITH held AS (SELECT *, {_still(sql)} AS still FROM open_positions),
+parts AS (
+  SELECT symbol, still, delta, gamma, theta, vega, underlying_price FROM held WHERE replace(symbol, '/', '') = symbol
+  UNION ALL
+  SELECT {sql.member("value", "symbol")} AS symbol, still, {apart}, {sql.real(sql.member("value", "spot"))}
+  FROM held JOIN journal ON journal.seq = held.snapshot_id, {sql.items(sql.member("journal.data", "by_symbol"))}
+)
+SELECT symbol, {sums}, max(underlying_price) AS underlying_price,
+  sum(delta * still * 100 * underlying_price) AS dollar_delta,
+  sum(gamma * still * underlying_price * underlying_price) AS dollar_gamma
+FROM parts GROUP BY symbol
+"""
+
+
+def _risk(sql: Dialect) -> str:
+    """Return the view of risk; of each position counts what the leg has that is open in most structures.
+
+    Deltas and gammas of several underlyings have no unit in common: these are null then, and in dollars instead.
+    """
+    of_one = (
+        "CASE WHEN (SELECT count(*) FROM underlying_risk) < 2 THEN (SELECT sum({0}) FROM underlying_risk) END AS {0}"
+    )
+    money = ", ".join(
+        f"(SELECT sum({name}) FROM underlying_risk) AS {name}" for name in ("dollar_delta", "dollar_gamma")
+    )
+    return f"""
+CREATE VIEW risk_metrics AS SELECT
+  count(*) AS open_positions, sum(max_loss) AS max_loss,
+  sum(CASE WHEN max_loss IS NULL THEN 1 ELSE 0 END) AS undefined_risk,
+  {of_one.format("total_delta")}, sum(theta * still * 100) AS total_theta,
+  {of_one.format("total_gamma")}, sum(vega * still * 100) AS total_vega,
+  sum(unrealized_pnl) AS unrealized_pnl, {money},
+  0 - sum(at_stop) AS max_loss_at_stops, sum(CASE WHEN at_stop IS NULL THEN 1 ELSE 0 END) AS without_stop
+FROM (SELECT open_positions.*, {_still(sql)} AS still, {sql.real(sql.member("journal.data", "at_stop"))} AS at_stop
+  FROM open_positions LEFT JOIN journal ON journal.seq = open_positions.snapshot_id) AS held
+"""
+
+
+def _running(sql: Dialect, group: str) -> str:
+    """Return SQL for closed trades with the worst fall from a peak so far, per group, in order of their end."""
+    order = "ORDER BY exit_time, id"
+    best = sql.most("0", f"max(total) OVER (PARTITION BY grouped {order})")
+    return f"""
+closed AS (SELECT *, {group} AS grouped, cash - commissions AS net FROM trade_rows
+  WHERE status = 'CLOSED' AND {_is_priced(sql)}),
+run AS (SELECT *, sum(net) OVER (PARTITION BY grouped {order}) AS total FROM closed),
+peak AS (SELECT *, {best} - total AS fall FROM run)
+"""
+
+
+def _statistics(sql: Dialect) -> str:
+    return f"""
+  count(*) AS total_trades, {sql.count("net > 0")} AS wins, {sql.count("net < 0")} AS losses,
+  {sql.real(sql.count("net > 0"))} / count(*) AS win_rate, {sql.dollars("sum(cash)")} AS gross_pnl,
+  {sql.dollars("sum(commissions)")} AS total_commission, {sql.dollars("sum(net)")} AS net_pnl,
+  {sql.dollars("sum(net)")} / count(*) AS avg_pnl, {sql.dollars(sql.most("0", "max(net)"))} AS max_win,
+  {sql.dollars(sql.least("0", "min(net)"))} AS max_loss, {sql.dollars("max(fall)")} AS max_drawdown
+"""
+
+
+def _strategy_summary(sql: Dialect) -> str:
+    return f"""
+CREATE VIEW strategy_summary AS WITH {_running(sql, "bot")}
+SELECT grouped AS strategy_id, {_statistics(sql)} FROM peak GROUP BY grouped
+"""
+
+
+def _account_summary(sql: Dialect) -> str:
+    return f"""
+CREATE VIEW account_summary AS WITH {_running(sql, "''")}
+SELECT {_statistics(sql)} FROM peak GROUP BY grouped
+"""
+
+
+def _daily_summary(sql: Dialect) -> str:
+    return f"""
+CREATE VIEW daily_summary AS WITH {_running(sql, sql.day(sql.new_york("exit_time")))}
+SELECT CAST(replace(grouped, '-', '') AS INTEGER) AS id, grouped AS date, count(*) AS trades_count,
+ {sql.count("net > 0")} AS winning_trades,
+  {sql.count("net < 0")} AS losing_trades,
+  {sql.dollars("sum(cash)")} AS total_pnl, {sql.dollars("sum(commissions)")} AS total_commissions,
+  {sql.dollars("sum(net)")} AS net_pnl, {sql.dollars("max(fall)")} AS max_drawdown
+FROM peak GROUP BY grouped
+"""
+
+
+def _bot_days(sql: Dialect) -> str:
+    """Return the view of days. One whose entry was not filled says so, with the last word on its order."""
+    return f"""
+CREATE VIEW bot_days AS WITH
+given_up AS (SELECT strategy_id, {sql.day("prepared_at")} AS day, max(id) AS id FROM orders
+  WHERE purpose = 'entry' AND status = 'CANCELLED' GROUP BY 1, 2)
+SELECT
+  d.bot AS strategy_id, {sql.date("d.date")} AS date, entries, opened, agains, last_end, decided, halt, halted, skip,
+  CASE WHEN skipped = '' AND opened = 0 AND o.id IS NOT NULL
+    THEN 'not filled' || CASE o.message WHEN '' THEN '' ELSE ': ' || o.message END ELSE skipped END AS skipped,
+  {_money(sql, "realized")}
+FROM bot_day_rows AS d
+LEFT JOIN given_up AS g ON g.strategy_id = d.bot AND g.day = {sql.date("d.date")}
+LEFT JOIN orders AS o ON o.id = g.id
+"""
+
+
+def _system_state(sql: Dialect) -> str:
+    """Return the view of now. What operators have asked of all bots holds over restarts, a stop for its run alone."""
+    today = sql.day(sql.new_york("at"))
+    is_trading = """(SELECT kind = 'run_started' FROM journal WHERE seq = (SELECT seq FROM run))
+    AND NOT EXISTS (SELECT 1 FROM told WHERE request = 'stop' AND seq > (SELECT seq FROM run))
+    AND coalesce((SELECT request = 'resume' FROM told WHERE request IN ('pause', 'kill', 'flatten', 'resume')
+      ORDER BY seq DESC LIMIT 1), TRUE)"""
+    return f"""
+CREATE VIEW system_state AS WITH
+now AS (SELECT at, {today} AS today FROM journal WHERE seq = (SELECT max(seq) FROM journal)),
+run AS (SELECT max(seq) AS seq FROM journal WHERE kind IN ('run_started', 'run_ended')),
+told AS (SELECT seq, {sql.member("data", "request")} AS request FROM journal WHERE kind = 'operator' AND bot = '')
+SELECT 1 AS id, {sql.new_york("now.at")} AS last_updated,
+  {sql.flag(is_trading)} AS is_trading,
+  (SELECT count(*) FROM trade_rows WHERE status = 'OPEN') AS open_positions,
+  coalesce((SELECT net_pnl FROM daily_summary WHERE date = now.today), 0.0) AS daily_pnl,
+  (SELECT count(*) FROM trades WHERE {sql.day("entry_time")} = now.today) AS trades_today,
+  (SELECT count(*) FROM journal WHERE kind = 'alarm' AND {today} = now.today) AS errors_today
+FROM now
+"""

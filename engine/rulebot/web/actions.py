@@ -1,0 +1,182 @@
+"""What a person asks for on the page: requests in the box of the store, which the engine alone acts on, each once."""
+
+import hashlib
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from fastapi import HTTPException
+
+from rulebot.model.errors import MisuseError, StoreError
+from rulebot.model.event import Request
+from rulebot.record.record import Kind
+from rulebot.run.asking import LEFT_UNSEEN, UnknownNameError, leave
+from rulebot.run.inbox import NoEngineError, post
+from rulebot.run.named_row import check_world, document_of, named_of
+from rulebot.store.open import is_in_use
+from rulebot.store.place import Place
+from rulebot.store.queries import StoreReader
+from rulebot.store.requests import waiting_requests
+from rulebot.turn.state import Named
+from rulebot.web.answers import Asked, ChangedError, NobodyError
+from rulebot.web.entries import entries_by_now
+from rulebot.web.kept_rows import kept_row
+from rulebot.web.numbers import save
+from rulebot.web.parameters import preview
+
+KEPT = 1000
+OTHER_USE = "this key has asked for something else: take a new one"
+_ACTIONS = {
+    "start": Request.RESUME,
+    "resume": Request.RESUME,
+    "stop": Request.PAUSE,
+    "pause": Request.PAUSE,
+    "close": Request.CLOSE,
+    "keep": Request.KEEP,
+    "close_all": Request.FLATTEN,
+}
+
+
+class Actions:
+    """Leaves requests. A key that was used is remembered here, and its request's id in the journal, for good."""
+
+    def __init__(self, store: Place) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._asked: OrderedDict[str, tuple[tuple[str, str, str], Asked]] = OrderedDict()
+
+    def leave(self, name: str, bot: str, key: str, position: str = "") -> Asked:
+        """Leave a request; a key that was used gives the answer that it gave then.
+
+        Raises: HTTPException 404 for another name, bot or position, 409 for a key that asked for something else, 422
+        for a position that is owed, makes no sense or is another bot's; StoreError.
+        """
+        if name not in _ACTIONS:
+            raise HTTPException(404, f"'{name[:40]}' is no action; they are {', '.join(_ACTIONS)}")
+        ask = partial(self._left, _ACTIONS[name], bot, position)
+        return self._once(key, (name, bot, position), ask)
+
+    def enter(
+        self, bot: str, key: str, after: int | None = None, scan: int | None = None, row: int | None = None
+    ) -> Asked:
+        """Ask a bot to enter at once; "" is the one bot of the store. after: how many `entries` it had for who asks.
+
+        row: of a scan, the last one unless it is named: what is to be entered.
+        Raises: as `leave`, also for a row that is not kept; 409 without an engine, and where it has others by now; 422
+        for a bot that chooses among symbols without a row, and for a row that cannot be entered here.
+        """
+        if not bot:
+            with StoreReader(self._store) as reader:
+                known = sorted(reader.run().specs)
+            if len(known) != 1:
+                raise HTTPException(422, f"name the bot: {', '.join(known)}" if known else "no bot runs on this store")
+            bot = known[0]
+        if scan is not None and row is None:
+            raise HTTPException(422, "a scan has many rows: name the `row`")
+        named = None if row is None else self._named(bot, scan, row)
+        what = "" if named is None else json.dumps(document_of(named), sort_keys=True)
+        return self._once(key, ("enter", bot, what), partial(self._left_entry, bot, after, named))
+
+    def _named(self, bot: str, scan: int | None, row: int) -> Named:
+        """Return the structure of a row of a scan. Raises: HTTPException 404, 422; StoreError."""
+        head, found = kept_row(bot, scan or 0, row)
+        assert head is not None
+        assert found is not None
+        try:
+            with StoreReader(self._store) as reader:
+                check_world(head, reader.run())
+            return named_of(found)
+        except MisuseError as error:
+            raise HTTPException(422, error.message) from error
+
+    def set_values(self, bot: str, values: Mapping[str, str], key: str, of: str = "") -> Asked:
+        """Ask for other parameters of a bot. of: what a preview of them was held against, "" of none.
+
+        Raises: as `preview`; HTTPException 409 without an engine, for a key, and where others are set by now.
+        """
+        ask = partial(self._left_values, bot, values, of)
+        return self._once(key, ("set", bot, _sorted(values)), ask)
+
+    def edit(self, bot: str, of: str, edits: Mapping[str, str], by: str, key: str) -> Asked:
+        """Write other numbers into a bot's file, and have them taken up. Raises: as `save`; 409 for a key."""
+        return self._once(key, ("edit", bot, _sorted([of, edits])), partial(save, self._store, bot, of, edits, by))
+
+    def _once(self, key: str, what: tuple[str, str, str], ask: Callable[[str], Asked]) -> Asked:
+        """Ask under the identity of a key, unless that was done. Raises: HTTPException 409 for a key with two uses."""
+        with self._lock:
+            if (found := self._asked.get(key)) is not None:
+                if found[0] != what:
+                    raise HTTPException(409, OTHER_USE)
+                return found[1]
+            asked = ask(f"web-{hashlib.sha256(key.encode()).hexdigest()[:32]}")
+            self._asked[key] = (what, asked)
+            if len(self._asked) > KEPT:
+                self._asked.popitem(last=False)
+            return asked
+
+    def _left_values(self, bot: str, values: Mapping[str, str], of: str, identity: str) -> Asked:
+        message = f"{bot} is asked to take it up as soon as it has nothing in flight"
+        asked = Asked(id=identity, message=message, engine_runs=is_in_use(self._store))
+        if self._was_asked(Request.SET, bot, _sorted(values), identity):
+            return asked
+        looked = preview(self._store, bot, values)
+        if not asked.engine_runs:
+            raise NobodyError("no engine runs: there is nobody to take it up")
+        if of and of != looked.of:
+            now = f"{bot} has other parameters than those that this was held against, now {looked.now}"
+            raise ChangedError(f"{now}: load its page again, and look at what it changes")
+        post(self._store, Request.SET, bot, identity, values=values)
+        return asked
+
+    def _left_entry(self, bot: str, after: int | None, named: Named | None, identity: str) -> Asked:
+        what = "" if named is None else _sorted(document_of(named))
+        is_new = after is not None and not self._was_asked(Request.ENTER, bot, what, identity)
+        if is_new and entries_by_now(self._store, bot) != after:
+            now = f"{bot} has entered, or was asked to, since this page was made"
+            raise ChangedError(f"{now}: load it again, look at what it has, and ask again if it is still meant")
+        return self._left(Request.ENTER, bot, "", identity, named)
+
+    def _left(self, request: Request, bot: str, position: str, identity: str, named: Named | None = None) -> Asked:
+        what = "" if named is None else _sorted(document_of(named))
+        with suppress(*(StoreError,) if request in LEFT_UNSEEN else ()):
+            self._was_asked(request, position or bot, what, identity)
+        try:
+            left = leave(self._store, request, bot, position, identity, named)
+        except UnknownNameError as error:
+            raise HTTPException(404, error.message) from error
+        except NoEngineError as error:
+            raise NobodyError(error.message) from error
+        except MisuseError as error:
+            raise HTTPException(422, error.message) from error
+        return Asked(id=identity, message=left.message, engine_runs=left.engine_runs)
+
+    def _was_asked(self, request: Request, whose: str, values: str, identity: str) -> bool:
+        """Say whether a key has asked for this before this page was started; the engine lets be what it knows.
+
+        Raises: HTTPException 409 for a key that has asked for something else; StoreError.
+        """
+        with StoreReader(self._store) as reader:
+            run = reader.run()
+            kinds = (Kind.RELOAD,) if request is Request.SET else ()  # they are long: nobody else waits
+            reloads = [{"request": Request.SET.value, **each.data} for each in reader.records(kinds)]
+        told = [each.data for each in (*run.earlier, *run.requests)] + reloads + waiting_requests(self._store)
+        uses = {_use(each) for each in told if each.get("id") == identity}
+        if uses and uses != {(request.value, whose, values)}:
+            raise HTTPException(409, OTHER_USE)
+        return bool(uses)
+
+
+def _use(told: Mapping[str, Any]) -> tuple[Any, Any, str]:
+    """Return what a request of the box, or on record, has asked for: what, of whom, and which values or legs."""
+    values = told.get("values")
+    if told.get("legs"):
+        values = {name: told.get(name) for name in ("legs", "alternative")}
+    return told.get("request"), told.get("position") or told.get("bot", ""), _sorted(values) if values else ""
+
+
+def _sorted(values: Any) -> str:
+    return json.dumps(values, sort_keys=True)

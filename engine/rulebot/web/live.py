@@ -1,0 +1,276 @@
+"""Where the page's pictures come from: an engine in this process that shows itself, else the store, looked at again.
+
+The engine's loop calls `show` between two batches and never waits; the web server's thread takes what was shown last.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import CancelledError, Future
+from dataclasses import replace
+from datetime import date, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rulebot.model.errors import StoreError
+from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.model.values import dataclass
+from rulebot.record.record import Kind
+from rulebot.run.asked import asked_of
+from rulebot.run.happening import Happening
+from rulebot.run.heartbeat import Heartbeat, Stage
+from rulebot.run.preview import Preview, preview_now
+from rulebot.store.place import Place
+from rulebot.store.queries import Row, StoreReader
+from rulebot.turn.state import Named
+from rulebot.web.alert_list import AlertList, shown_alerts
+from rulebot.web.entries import entries
+from rulebot.web.picture import Picture, Told
+from rulebot.web.picture_of_run import picture_of_run
+from rulebot.web.picture_of_store import alarms_of, picture_of_store
+
+if TYPE_CHECKING:
+    from rulebot.run.start import Run
+    from rulebot.run.vitals import Vitals
+
+log = logging.getLogger(__name__)
+
+EVERY = 0.25
+"""Real seconds between two pictures of an engine at the least: they cost its loop what they cost."""
+LOOK_EVERY = 1.0
+"""Real seconds between two looks into a store."""
+KEPT = 60
+"""Happenings that are kept."""
+TRADES_SHOWN = 25
+PREVIEW_PATIENCE = 6.0
+"""Real seconds in which an engine ends a batch, and then has time for a question."""
+NOT_DRAWN = (
+    "this program failed as it drew its engine, which goes on: its log has the details, and this is of the store"
+)
+
+
+_NO_TRADES = frozenset((Kind.ACCOUNT, Kind.MARK, Kind.VERDICT))
+"""Records that come by the minute, and change no trade."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trading:
+    """What the store has of trades at a record: read again once another one may have changed them, or on another day.
+
+    newest: `TRADES_SHOWN` of them, newest first; entered: how many each bot has; days, today, open_trades: see `Shown`.
+    """
+
+    number: int
+    day: date | None
+    newest: tuple[Row, ...]
+    entered: Mapping[str, int]
+    today: int
+    days: tuple[tuple[str, float], ...]
+    open_trades: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """Everything on the first page. trades: newest first; days: profit by day; number: grows with each.
+
+    open_trades: the number of the trade of each open position; entries: how many each bot has had, or was asked for.
+    """
+
+    number: int
+    picture: Picture
+    told: tuple[Told, ...]
+    trades: tuple[Row, ...]
+    days: tuple[tuple[str, float], ...]
+    trades_today: int
+    open_trades: Mapping[str, int]
+    entries: Mapping[str, int]
+    alerts: AlertList = AlertList()
+
+
+class Live:
+    """What is shown now. One thread shows (the engine's), another one takes.
+
+    heartbeat: how the engine of this process is, None where none runs. is_linked: whether it showed itself connected.
+    """
+
+    def __init__(
+        self, store: Place, elapsed: Callable[[], float] = time.monotonic, heartbeat: Heartbeat | None = None
+    ) -> None:
+        self.heartbeat = heartbeat
+        self._store = store
+        self._elapsed = elapsed
+        self._lock = threading.Lock()
+        self._picture: Picture | None = None
+        self._trouble = ""
+        self._told: deque[Told] = deque(maxlen=KEPT)
+        self._count = 0
+        self._drawn_at = float("-inf")
+        self._batch_at = elapsed()
+        self.vitals: Vitals | None = None
+        self._looked_at = float("-inf")
+        self._head: tuple[int, str] | None = None
+        self._shown_head: tuple[int, str] | None = None
+        self._fault: StoreError | None = None
+        self._alerts = AlertList()
+        self._shown: Shown | None = None
+        self._trading: Trading | None = None
+        self._of: object = None
+        self.is_linked = False
+        self._previews: deque[tuple[tuple[str, str, Named | None], Future[Preview | None]]] = deque(maxlen=KEPT)
+
+    # ------------------------------------------------------------ the engine's side
+
+    def tell(self, happenings: Iterable[Happening]) -> None:
+        """Keep what happened."""
+        for each in happenings:
+            clock = f"{each.at.astimezone(EXCHANGE_ZONE):%H:%M:%S}"
+            self._told.appendleft(Told(clock=clock, bot=each.bot, text=each.text, tone=each.tone.value))
+            self._count += 1
+
+    def attend(self, vitals: "Vitals") -> None:
+        """Know of the run whose vitals these are: what is not on the page is read of it when it is asked for."""
+        self.vitals = vitals
+
+    def show(self, run: "Run", at: datetime) -> None:
+        """Show a run as it stands, unless that was done a moment ago."""
+        now = self._batch_at = self._elapsed()
+        if now - self._drawn_at >= EVERY or run.loop.state.is_linked is not self.is_linked:
+            self._drawn_at, self.is_linked = now, run.loop.state.is_linked
+            self._draw(run, at)
+
+        while self._previews:
+            asked, answer = self._previews.popleft()
+            _answer(answer, partial(preview_now, run.loop.program, run.loop.state, at, *asked))
+
+    def _draw(self, run: "Run", at: datetime) -> None:
+        try:
+            self._picture, self._trouble = picture_of_run(run, at), ""
+        except Exception as error:
+            if not self._trouble:
+                log.error("the page cannot show its engine: %s", type(error).__name__, exc_info=error)
+            self._picture, self._trouble = None, NOT_DRAWN
+
+    def end(self) -> None:
+        """Say that the engine of this process is gone: from now on the store is shown."""
+        self._picture, self.vitals, self._trouble = None, None, ""
+        while self._previews:
+            self._previews.popleft()[1].cancel()
+
+    # ------------------------------------------------------------ the server's side
+
+    @property
+    def picture(self) -> Picture | None:
+        """The last picture of the engine of this process, None without one."""
+        return self._picture
+
+    @property
+    def silence(self) -> float:
+        """Real seconds since the engine last ended a batch."""
+        return max(0.0, self._elapsed() - self._batch_at)
+
+    def preview(self, bot: str, symbol: str = "", named: Named | None = None) -> Preview | None:
+        """Return what the engine of this process would have a bot trade now; None without one, or without an answer.
+
+        named: the structure, where it is not the bot's choice.
+        """
+        if self._picture is None:
+            return None
+        answer: Future[Preview | None] = Future()
+        self._previews.append(((bot, symbol, named), answer))
+        try:
+            return answer.result(PREVIEW_PATIENCE)
+        except (TimeoutError, CancelledError):
+            answer.cancel()
+            return None
+
+    def now(self) -> Shown:
+        """Return what is shown now; the same value while nothing has changed. Raises: StoreError."""
+        with self._lock:
+            self._look()
+            picture = self._picture
+            key = (id(picture), self._count, self._head, self._alerts, self.waits_for(), self._trouble)
+            if self._shown is None or key != self._of or (picture is not None and picture is not self._shown.picture):
+                self._shown = self._made(picture)
+                self._of = key
+            return self._shown
+
+    def waits_for(self) -> str | None:
+        """Return why an engine that was never connected is not, None for any other."""
+        if self._picture is not None or self.heartbeat is None or self.heartbeat.stage is not Stage.CONNECTING:
+            return None
+        return f"the engine waits for its gateway and tries again by itself: {self.heartbeat.words or 'it connects'}"
+
+    def _look(self) -> None:
+        """Read the store's head again when it is time; what was made of an older one is made anew.
+
+        A store that cannot be read is said to all until the next look: nobody is shown what was read before it.
+        """
+        now = self._elapsed()
+        if now - self._looked_at >= LOOK_EVERY:
+            self._looked_at, self._fault = now, None
+            try:
+                with StoreReader(self._store) as reader:
+                    self._head = (reader.head()[0], reader.run().state())
+            except StoreError as error:
+                self._fault = error
+            self._alerts = shown_alerts(self._store)
+        if self._fault is not None:
+            raise self._fault.with_traceback(None)
+
+    def _made(self, picture: Picture | None) -> Shown:
+        number = 1 if self._shown is None else self._shown.number + 1
+        if self._shown is not None and picture is not None and self._shown_head == self._head:
+            old = self._shown
+            return replace(old, number=number, picture=picture, told=tuple(self._told), alerts=self._alerts)
+        with StoreReader(self._store) as reader:
+            found = self._trading = _trading(reader, self._trading)
+            had = entries(found.entered, reader.run())
+            seen = picture_of_store(reader) if picture is None else picture
+            if self._trouble:
+                seen = replace(seen, notice="; ".join(filter(None, (self._trouble, seen.notice))))
+            if (waits := self.waits_for()) is not None:
+                trading = asked_of(reader.run())
+                seen = replace(seen, engine=Stage.CONNECTING.value, trading=trading, is_linked=False, notice=waits)
+            told = tuple(self._told) or alarms_of(reader)
+        self._shown_head = self._head
+        return Shown(
+            number=number,
+            picture=seen,
+            told=told,
+            trades=found.newest,
+            days=found.days,
+            trades_today=found.today,
+            open_trades=found.open_trades,
+            entries=had,
+            alerts=self._alerts,
+        )
+
+
+def _trading(reader: StoreReader, known: Trading | None) -> Trading:
+    """Return what the store has of trades now; what is known of them while nothing can have changed it."""
+    (number, _), day = reader.head(), reader.last_day()
+    is_of_now = known is not None and known.number <= number and known.day == day
+    if known is not None and is_of_now and not reader.is_beyond(known.number, _NO_TRADES):
+        return known
+    rows = reader.trades()[::-1]
+    return Trading(
+        number=number,
+        day=day,
+        newest=tuple(rows[:TRADES_SHOWN]),
+        entered=reader.entered(),
+        today=sum(int(row["trades_today"] or 0) for row in reader.view("system_state")),
+        days=tuple((str(row["date"]), float(row["net_pnl"])) for row in reader.view("daily_summary")),
+        open_trades={row["position"]: row["id"] for row in rows if row["status"] == "OPEN"},
+    )
+
+
+def _answer(answer: "Future[Preview | None]", ask: Callable[[], Preview | None]) -> None:
+    """Give what was asked for, unless nobody waits any more; what fails does so for whoever asked."""
+    if not answer.set_running_or_notify_cancel():
+        return
+    try:
+        answer.set_result(ask())
+    except Exception as error:  # noqa: BLE001 - the engine goes on whatever a look at it comes to
+        answer.set_exception(error)

@@ -1,0 +1,277 @@
+"""The REST interface: paths, parameters, and which answer each gives. A GET changes nothing (faults.md row 98)."""
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from datetime import date
+from enum import Enum
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import BeforeValidator
+
+from rulebot.model.errors import RulebotError
+from rulebot.run.heartbeat import Stage
+from rulebot.store.place import Place
+from rulebot.store.queries import StoreReader
+from rulebot.web import answers, book
+from rulebot.web.actions import Actions
+from rulebot.web.alert_list import acknowledge, alert_list
+from rulebot.web.live import Live
+from rulebot.web.numbers import look, numbers_of_bot
+from rulebot.web.parameters import preview
+from rulebot.web.picture import Picture
+from rulebot.web.picture_of_store import picture_of_store
+from rulebot.web.query import STRICT, check_span
+
+Answer = TypeVar("Answer")
+MOST_TRADES = 10_000
+FEW_TRADES = 50
+Key = Annotated[str, Header(alias="Idempotency-Key", min_length=8, max_length=200)]
+"""What a change is known by: the same key asks once."""
+
+
+def _written_day(given: Any) -> Any:
+    """Return what was given for a day; what would be taken for seconds since 1970 is none."""
+    if isinstance(given, str) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", given):
+        raise ValueError("a day is written 2026-10-21")
+    return given
+
+
+Day = Annotated[date, BeforeValidator(_written_day)]
+AS_TABLE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
+
+
+class TradeStatus(Enum):
+    """What trades can be asked for by: OPEN as in the view `trades` and ACTIVE, as it is told here, are the same."""
+
+    OPEN = "OPEN"
+    ACTIVE = "ACTIVE"
+    CLOSED = "CLOSED"
+    PENDING = "PENDING"
+    ERROR = "ERROR"
+
+
+class Form(Enum):
+    """How trades are given."""
+
+    JSON = "json"
+    CSV = "csv"
+
+
+class Span(Enum):
+    """What profit is summed by."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+_OF_REFUSED = {"application/json": {"schema": {"$ref": f"#/components/schemas/{answers.Refused.__name__}"}}}
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"description": words, "content": _OF_REFUSED}
+    for status, words in {
+        400: "what was asked cannot be read",
+        401: "no token, or a wrong one",
+        403: "another host, another origin, or a header missing",
+        404: "nothing has that name",
+        409: "the same key with another request, no engine that could do it, or somebody else has changed it first",
+        413: "too large",
+        415: "not JSON",
+        422: "a parameter is wrong",
+        429: "too many wrong tokens",
+        503: "the store cannot be read or written",
+    }.items()
+}
+"""What each route may refuse, by status. Their shape is named: given as a model, FastAPI makes one for each of them."""
+DESCRIBES_REFUSED: dict[int | str, dict[str, Any]] = {
+    400: {"model": answers.Refused, "description": REFUSALS[400]["description"]}
+}
+"""What one route of an application has beside these, so that the shape they name is described."""
+
+
+def health_of(live: Live, recorded: str) -> answers.Health:
+    """Return how the engine of this process is; without one, what was recorded of the store's last one."""
+    if live.heartbeat is None:
+        return answers.Health(status="ok", engine=recorded)
+    why, stage = live.heartbeat.problem(), live.heartbeat.stage
+    is_running = stage is Stage.RUNNING
+    return answers.Health(
+        status="failing" if why else "ok",
+        why=why,
+        engine=recorded if is_running else stage.value,
+        is_connected=is_running and live.is_linked,
+    )
+
+
+def router(store: Place, live: Live) -> APIRouter:
+    """Return the routes of /api and /health."""
+    found = APIRouter(responses=REFUSALS, dependencies=STRICT)
+    actions = Actions(store)
+
+    def read(ask: Callable[[StoreReader], Answer]) -> Answer:
+        with StoreReader(store) as reader:
+            return ask(reader)
+
+    def shown(ask: Callable[[StoreReader, Picture], Answer]) -> Answer:
+        """Answer by the engine of this process as it stands, else by what the store has of the last one."""
+        return read(lambda reader: ask(reader, live.picture or picture_of_store(reader)))
+
+    @found.get("/health", responses=DESCRIBES_REFUSED | {503: {"model": answers.Health}})
+    def health(response: Response) -> answers.Health:
+        """Say whether this program can do its work; needs no token and tells nothing of the account."""
+        try:
+            found = health_of(live, read(lambda reader: reader.run().state()))
+        except RulebotError:
+            found = answers.Health(status="failing", why="the store cannot be read", engine="unknown")
+        response.status_code = 200 if found.status == "ok" else 503
+        return found
+
+    @found.get("/api/status")
+    def status() -> answers.Status:
+        """The bots' states, whether they may trade, and when the next of them may enter."""
+        return read(lambda reader: book.status(reader, live.now().picture))
+
+    @found.get("/api/positions")
+    def positions() -> list[answers.OpenPosition]:
+        """What is open."""
+        return shown(book.positions)
+
+    @found.get("/api/positions/greeks")
+    def greeks() -> answers.Greeks:
+        """Delta, gamma, theta and vega, each and summed: greek x contracts x 100."""
+        return shown(book.greeks)
+
+    @found.get("/api/positions/risk")
+    def risk() -> answers.Risk:
+        """Margin, and what the book makes at its targets, loses at its stops, and loses at expiry at worst."""
+        return shown(book.risk)
+
+    @found.get("/api/trades", response_model=list[answers.Trade], responses=AS_TABLE)
+    def trades(
+        limit: Annotated[int | None, Query(ge=1, le=MOST_TRADES)] = None,
+        first: Annotated[Day | None, Query(alias="from")] = None,
+        last: Annotated[Day | None, Query(alias="to")] = None,
+        state: Annotated[TradeStatus | None, Query(alias="status")] = None,
+        form: Annotated[Form, Query(alias="format")] = Form.JSON,
+    ) -> Any:
+        """Trades, the newest first, by date and status; as JSON (50 of them) or CSV (all), unless `limit` says more."""
+        check_span(first, last)
+        status = None if state is None else state.value
+        limit = FEW_TRADES if limit is None and form is Form.JSON else limit
+        kept = read(lambda reader: book.trades(reader, first, last, status, limit))
+        if form is Form.JSON:
+            return kept
+        text = io.StringIO()
+        csv.writer(text).writerows(book.columns_of(kept))
+        return Response(text.getvalue(), media_type="text/csv; charset=utf-8")
+
+    @found.get("/api/pnl")
+    def profit() -> answers.Profit:
+        """The day's profit: realised, open, and both."""
+        return shown(book.profit)
+
+    @found.get("/api/pnl/history")
+    def history(period: Span = Span.DAY) -> list[answers.Period]:
+        """Net profit by day, week or month, oldest first: each trade whole, where it ended."""
+        return read(lambda reader: book.history(reader, period.value))
+
+    @found.get("/api/account")
+    def account() -> answers.Account:
+        """The account as the broker last told."""
+        return book.account(live.now().picture)
+
+    @found.get("/api/market")
+    def market() -> answers.Market:
+        """Levels of SPY, SPX and VIX, and the ratio."""
+        return book.market(live.now().picture)
+
+    @found.get("/api/performance")
+    def performance() -> answers.Performance:
+        """The day against its limit."""
+        return shown(book.performance)
+
+    @found.post("/api/action/{name}", status_code=202)
+    def act(name: str, ask: answers.Ask, key: Key) -> answers.Asked:
+        """Leave a request for the engine: start, stop, close, keep, close_all, pause, resume. The same key asks once.
+
+        start and resume let bots enter again; stop and pause let them enter nothing more, and positions stay;
+        close_all closes every position and opens nothing until start. `bot` names one bot; without it all are meant.
+        close closes the one `position`, and changes nothing else; keep takes that back while it is not begun.
+        """
+        return actions.leave(name, ask.bot, key, ask.position)
+
+    @found.get("/api/alerts")
+    def alerts() -> list[answers.AlertTold]:
+        """The newest alerts, and who was told."""
+        return list(alert_list(store).alerts)
+
+    @found.post("/api/alerts/acknowledge")
+    def seen(what: answers.Seen) -> answers.Acknowledged:
+        """Say that an alert was seen and need not be told again; without an id all were, or those up to `until`."""
+        count = acknowledge(store, what.id, what.until)
+        return answers.Acknowledged(acknowledged=count, message=f"{count} acknowledged")
+
+    @found.post("/api/parameters/preview")
+    def look_ahead(what: answers.Values) -> answers.Preview:
+        """Say what other parameters of a bot would change; nothing does."""
+        looked = preview(store, what.bot, what.values)
+        return answers.Preview(bot=what.bot, text=looked.text, of=looked.of)
+
+    @found.post("/api/parameters", status_code=202)
+    def parameters(what: answers.Change, key: Key) -> answers.Asked:
+        """Ask for other parameters of a bot: kept in the store over restarts, taken up at a quiet point.
+
+        Open positions keep the text that they were opened under. The spec's file is not written. With the `of` of a
+        preview it is refused (409, `changed`) once the bot's parameters are others than those it was held against.
+        """
+        return actions.set_values(what.bot, what.values, key, what.of)
+
+    @found.get("/api/numbers/{bot}")
+    def numbers(bot: str) -> answers.NumbersTold:
+        """Every number of a bot's file as it is now, with its path and line."""
+        with StoreReader(store) as reader:
+            text = reader.run().specs.get(bot) or {}
+        seen = numbers_of_bot(text)
+        if seen is None:
+            raise answers.HelpfulError(
+                404, f"no bot '{bot[:60]}' runs, or ran last, on this store", "'rulebot list' shows the bots of a store"
+            )
+        lines = [
+            answers.Number(path=each.path, line=each.line, text=each.text, around=each.around) for each in seen.lines
+        ]
+        return answers.NumbersTold(
+            bot=bot, file=seen.file, of=seen.of, why=seen.why, notes=list(seen.notes), numbers=lines
+        )
+
+    @found.post("/api/spec/preview")
+    def look_at_text(what: answers.Edits) -> answers.Preview:
+        """Say what other numbers of a bot's text would change, risk first; nothing does.
+
+        What `rulebot validate` refuses is refused (422), with a message for each number under `fields`. A file that is
+        another than `of` is refused, too (409, `changed`).
+        """
+        return answers.Preview(bot=what.bot, text=look(store, what.bot, what.of, what.edits).text, of=what.of)
+
+    @found.post("/api/spec", status_code=202)
+    def write_text(what: answers.Edits, key: Key, request: Request) -> answers.Asked:
+        """Write other numbers into a bot's file, comments kept, and have its engine take it up at a quiet point.
+
+        Refused as by the preview, without an engine (409, `no_engine`), and where the file cannot be written. Open
+        positions keep the text that they were opened under. The engine records what was changed, and from where.
+        """
+        by = "the page" if request.client is None else f"the page, from {request.client.host}"
+        return actions.edit(what.bot, what.of, what.edits, by, key)
+
+    @found.post("/api/trade/trigger", status_code=202)
+    def trigger(what: answers.Trigger, key: Key) -> answers.Asked:
+        """Ask a bot to enter at once, whatever its window and its `when` say.
+
+        The caps of the day, what its legs must offer, its limits and those of the account hold; `/api/trades` and the
+        page say what came of it. With `row` it is that structure of a scan: where quotes have moved so that its limits
+        refuse it, nothing is entered in its place.
+        """
+        return actions.enter(what.bot, key, what.after, what.scan, what.row)
+
+    return found

@@ -1,0 +1,337 @@
+"""A recorded day lived through once for its page: what stood at each minute, and at each thing that happened.
+
+It is done in a process of its own, at low priority, so that neither the page nor an engine beside it waits. What it
+finds is kept compressed, of the days that were looked at last.
+"""
+
+import os
+import pickle
+import signal
+import threading
+import time
+import zlib
+from bisect import bisect_right
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from rulebot.adapters.recorded.file import SUFFIX, instant, span
+from rulebot.adapters.recorded.recording import open_recording
+from rulebot.model.collector import leave_at_end
+from rulebot.model.errors import RulebotError, StoreError, own_failure
+from rulebot.model.session import session_on
+from rulebot.model.values import dataclass
+from rulebot.run.happening import Happening
+from rulebot.run.replay.replay import Replayed, replay
+from rulebot.run.replay.retelling import Retelling
+from rulebot.run.replay.tapes import Tape, listed, sizes_of
+from rulebot.web.moment import Moment, moment_of
+
+MINUTE = timedelta(minutes=1)
+AROUND = timedelta(minutes=5)
+"""How long before the open and after the close each minute is kept."""
+KEPT_DAYS = 6
+MOST_BYTES = 64 << 20
+"""Compressed bytes of all days that are kept, besides the one that is looked at."""
+OLD_ENOUGH = 300.0
+"""Seconds after which a day that is still being recorded is lived through again."""
+TELL_EVERY = timedelta(minutes=5)
+NICE = 10
+MOST_WAITING = 3
+"""Days that are lived through or wait for that at most."""
+OTHERWISE = "this version of rulebot decides otherwise from here on: 'rulebot replay' shows the difference"
+Key = tuple[tuple[Path, int], ...]
+
+
+class NothingRecordedError(StoreError):
+    """There is no recording of that day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """One thing that happened."""
+
+    at: datetime
+    bot: str
+    text: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """From when to when nothing is known between two runs: nothing is recorded, or `problem` says why not."""
+
+    since: datetime
+    until: datetime
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """A day: its instants, rising, each with a `Moment` packed.
+
+    problem: why it ends where it does, "" at the end of what is recorded. unread: why a recording of it is left out.
+    """
+
+    instants: tuple[datetime, ...]
+    packed: tuple[bytes, ...]
+    happened: tuple[Happened, ...]
+    problem: str = ""
+    gaps: tuple[Gap, ...] = ()
+    unread: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all moments."""
+        return sum(map(len, self.packed))
+
+    def at(self, wanted: datetime) -> Moment:
+        """Return the last moment that is not after an instant, the first one before that."""
+        place = max(bisect_right(self.instants, wanted) - 1, 0)
+        found = pickle.loads(zlib.decompress(self.packed[place]))  # made by a process of our own
+        assert isinstance(found, Moment)
+        return found
+
+    def gap(self, wanted: datetime) -> Gap | None:
+        """Return from when to when nothing is known, if the moment of an instant is of before that."""
+        place = max(bisect_right(self.instants, wanted) - 1, 0)
+        return next((each for each in self.gaps if each.since <= wanted and self.instants[place] < each.until), None)
+
+    def before(self, wanted: datetime) -> Happened | None:
+        """Return the last thing that happened before an instant."""
+        return next((each for each in reversed(self.happened) if each.at < wanted), None)
+
+    def after(self, wanted: datetime) -> Happened | None:
+        """Return the first thing that happened after an instant."""
+        return next((each for each in self.happened if each.at > wanted), None)
+
+
+# ---------------------------------------------------------------- living through
+
+
+class _Keeper:
+    """Keeps what a replay shows of itself. marks: when it does; told: is told how far it has come."""
+
+    def __init__(self, day_from: datetime, marks: deque[datetime], told: Callable[[datetime], None]) -> None:
+        self.marks = marks
+        self.moments: dict[datetime, bytes] = {}
+        self.happened: list[Happened] = []
+        self._from, self._told, self._retelling = day_from, told, Retelling()
+        self._next = datetime.min.replace(tzinfo=UTC)
+
+    def glimpse(self, found: Replayed, at: datetime) -> None:
+        """Keep what stands at an instant."""
+        self.moments[at] = zlib.compress(pickle.dumps(moment_of(found, at)), 6)
+        self._tell(at)
+
+    def see(self, found: Replayed, at: datetime) -> bool:
+        """Keep what a turn led to; if anything happened, have what stands kept when its instant is over."""
+        before = len(self._retelling.waiting)
+        lines = self._retelling.fresh(found, at)
+        self._tell(at)
+        self._keep(lines)
+        is_news = bool(lines) or len(self._retelling.waiting) > before
+        if is_news and at >= self._from and (not self.marks or self.marks[0] != at):
+            self.marks.appendleft(at)
+        return False
+
+    def end(self, found: Replayed) -> None:
+        """Keep what the end of the recording left to be told."""
+        self._keep(self._retelling.rest(found))
+        self.happened.sort(key=lambda each: each.at)  # what waited stands where it began
+
+    def _keep(self, lines: Sequence[Happening]) -> None:
+        lines = [told for told in lines if told.at >= self._from]
+        self.happened += [Happened(told.at, told.bot, told.text, told.tone.value) for told in lines]
+
+    def _tell(self, at: datetime) -> None:
+        if at >= self._next:
+            self._next = at + TELL_EVERY
+            self._told(at)
+
+
+def live_through(files: Sequence[Path], told: Callable[[datetime], None] = lambda _: None) -> Timeline:
+    """Return the timeline of a day of which these are the recordings, of runs in the order of their beginning.
+
+    What an earlier run recorded of the time from the beginning of a later one on is left out, and so is one that cannot
+    be read, unless there is no other. Raises: RulebotError.
+    """
+    moments: dict[datetime, bytes] = {}
+    happened: list[Happened] = []
+    problem = ""
+    gaps: list[Gap] = []
+    ended: datetime | None = None
+    unread: list[RulebotError] = []
+    for file in files:
+        try:
+            first, last, keeper, is_otherwise = _lived(file, told)
+        except RulebotError as error:
+            unread.append(error)
+            continue
+        if ended is not None and ended < first:
+            gaps.append(Gap(ended, first, problem))
+        ended, problem = last, ""
+        moments = {at: packed for at, packed in moments.items() if at < first} | keeper.moments
+        happened = [*(each for each in happened if each.at < first), *keeper.happened]
+        if is_otherwise:
+            ended, problem = max(keeper.moments, default=first), OTHERWISE
+    if len(unread) == len(files):
+        raise unread[0]
+    instants = tuple(sorted(moments))
+    packed = tuple(moments[at] for at in instants)
+    return Timeline(instants, packed, tuple(happened), problem, tuple(gaps), tuple(each.whole for each in unread))
+
+
+def _lived(file: Path, told: Callable[[datetime], None]) -> tuple[datetime, datetime, _Keeper, bool]:
+    """Return when a recording begins and ends, what it shows, and whether this version decides otherwise."""
+    first, last = (instant(each) for each in span(file)[:2])
+    recording = open_recording(file)
+    keeper = _Keeper(first, deque(_minutes(recording.day, first, last)), told)
+    found = replay(recording, marks=keeper.marks, glimpse=keeper.glimpse, watcher=keeper.see)
+    keeper.end(found)
+    for at in keeper.marks if found.difference is None else ():
+        keeper.glimpse(found, at)  # nothing came after it
+    return first, last, keeper, found.difference is not None
+
+
+def _minutes(day: date, first: datetime, last: datetime) -> list[datetime]:
+    """Return each full minute of what is recorded of a session, and a little around it; on no session all there are."""
+    if (session := session_on(day)) is not None:
+        first, last = max(first, session.open - AROUND), min(last, session.close + AROUND)
+    start = first.replace(second=0, microsecond=0)
+    count = int((last - start) / MINUTE)
+    return [at for at in (start + MINUTE * number for number in range(count + 1)) if at >= first]
+
+
+# ---------------------------------------------------------------- in a process of its own
+
+
+def work(files: Sequence[Path], answers: Connection) -> None:
+    """Live through a day, and send how far it has come, then the timeline, or a message for who asked."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    leave_at_end()
+    with suppress(OSError, AttributeError):
+        os.nice(NICE)
+    with suppress(BrokenPipeError):
+        try:
+            answers.send(live_through(files, answers.send))
+        except RulebotError as error:
+            answers.send(". ".join(filter(None, (error.message, error.help))))
+        except Exception as error:
+            answers.send(own_failure(error))
+            raise
+
+
+class _Building(threading.Thread):
+    """One day on its way: `reached` is how far, `found` the timeline or why there is none."""
+
+    def __init__(self, files: Sequence[Path], turn: threading.Semaphore, key: Key, began: float) -> None:
+        super().__init__(name="timeline", daemon=True)
+        self.key, self.began = key, began
+        self.reached: datetime | None = None
+        self.found: Timeline | str | None = None
+        self.is_done = threading.Event()
+        self._files, self._turn = files, turn
+
+    def run(self) -> None:
+        """Have it lived through, once it is its turn."""
+        with self._turn:
+            try:
+                self.found = self._answer()
+            finally:
+                self.found = self.found or "it could not be lived through: the log has the details"
+                self.is_done.set()
+
+    def _answer(self) -> Timeline | str | None:
+        context = get_context("spawn")
+        answers, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=work, args=(self._files, theirs), daemon=True)
+        process.start()
+        theirs.close()
+        try:
+            while not isinstance(found := answers.recv(), Timeline | str):
+                self.reached = found
+            return found
+        except EOFError:
+            return None
+        finally:
+            answers.close()
+            process.join()
+
+
+@dataclass(frozen=True, slots=True)
+class Underway:
+    """A day that is still being lived through: how far that has come, None while it waits for its turn."""
+
+    reached: datetime | None
+
+
+def _has_frames(file: Path) -> bool:
+    """Say whether anything is recorded in a file; why one cannot be read is said of its day."""
+    try:
+        return bool(span(file)[3])
+    except StoreError:
+        return True
+
+
+class Days:
+    """The days that are recorded beside a store, and the timelines of those that were looked at."""
+
+    def __init__(self, folder: Path, elapsed: Callable[[], float] = time.monotonic) -> None:
+        self._folder, self._elapsed = folder, elapsed
+        self._lock = threading.Lock()
+        self._turn = threading.Semaphore(1)
+        self._known: OrderedDict[date, _Building] = OrderedDict()
+
+    def listed(self) -> dict[date, list[Tape]]:
+        """Return what is recorded of each day, the newest day first, each run in the order of its beginning."""
+        found: dict[date, list[Tape]] = {}
+        for tape in reversed(listed(self._folder)):
+            found.setdefault(tape.day, []).insert(0, tape)
+        return found
+
+    def timeline(self, day: date, patience: float) -> Timeline | Underway:
+        """Return a day, or how far it has come within `patience` seconds.
+
+        Raises: StoreError when nothing is recorded of it, when it cannot be read, and when too many are asked for.
+        """
+        files = sorted(file for file in self._folder.glob(f"*/{day}{SUFFIX}") if _has_frames(file))
+        if not files:
+            raise NothingRecordedError(f"nothing is recorded of {day}", "/days lists what is")
+        building = self._built(day, files)
+        building.is_done.wait(patience)
+        found = building.found if building.is_done.is_set() else Underway(building.reached)
+        if isinstance(found, Timeline | Underway):
+            return found
+        with self._lock:
+            self._known.pop(day, None)  # asked again it is tried again
+        raise StoreError(f"{day}: {found}")
+
+    def _built(self, day: date, files: Sequence[Path]) -> _Building:
+        key = tuple((file, size) for file in files for size in sizes_of(file))
+        now = self._elapsed()
+        with self._lock:
+            known = self._known.get(day)
+            if known is not None and (known.key == key or not known.is_done.is_set() or now - known.began < OLD_ENOUGH):
+                self._known.move_to_end(day)
+                return known
+            if sum(not each.is_done.is_set() for each in self._known.values()) >= MOST_WAITING:
+                raise StoreError("other days are being lived through already", "try again when they are there")
+            found = self._known[day] = _Building(files, self._turn, key, now)
+            self._known.move_to_end(day)
+            self._drop()
+        found.start()
+        return found
+
+    def _drop(self) -> None:
+        """Forget the days that were not looked at for longest, until the others are few and small enough."""
+        done = [day for day, each in self._known.items() if each.is_done.is_set()]
+        for day in done:
+            sizes = sum(each.found.size for each in self._known.values() if isinstance(each.found, Timeline))
+            if len(self._known) <= KEPT_DAYS and sizes <= MOST_BYTES:
+                return
+            del self._known[day]

@@ -1,0 +1,115 @@
+"""When and at what price one order trades against one instant's quotes.
+
+Theory. Limits at or through the far side fill there, as far as its displayed size goes. A limit inside the
+market waits for somebody to hit it; arrivals are Poisson with an intensity that falls exponentially with the
+distance from the far side (Avellaneda and Stoikov 2008, "High-frequency trading in a limit order book", section
+2.5): rate(a) = r exp(s a) a second, where a is 0 at one's own side and 1 at the far side. With the default
+settings an order at the mid waits about 50 seconds, one three quarters through about 10, one that joins its own
+side 20 minutes. Behind its own side nothing fills.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from math import exp
+from typing import NamedTuple
+
+from rulebot.model.money import ZERO
+from rulebot.model.session import exchange_date, session_from
+from rulebot.model.values import dataclass
+from twsim.exchange.adaptive import adaptive_limit
+from twsim.exchange.book import WorkingOrder
+from twsim.exchange.chance import chance
+from twsim.exchange.settings import ExchangeSettings
+from twsim.exchange.touch import Touch
+
+LONGEST_STEP_SECONDS = 60.0
+ADDED, REMOVED = 1, 2
+
+
+class Fill(NamedTuple):
+    """One trade of an order, in units of the order (combos for a BAG)."""
+
+    price: Decimal
+    quantity: int
+    liquidity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The instant that orders meet and the names chance is drawn from."""
+
+    seed: int
+    at: datetime
+    settings: ExchangeSettings
+
+
+def match(order: WorkingOrder, touch: Touch, moment: Moment) -> list[Fill]:
+    """Return the fills of a working order at this instant; none when nothing trades."""
+    wanted = order.workable
+    far = touch.far(order.side)
+    if wanted <= 0 or far is None:
+        return []
+    limit = _limit(order, touch, moment)
+    if limit is None:
+        return _market(order, touch, far, wanted, moment.settings.walk_levels)
+    if order.side * (limit - far) >= 0:
+        size = min(wanted, touch.far_size(order.side))
+        return [Fill(far, size, REMOVED)] if size > 0 else []
+    return _resting(order, touch, limit, wanted, moment)
+
+
+def _limit(order: WorkingOrder, touch: Touch, moment: Moment) -> Decimal | None:
+    """Return the limit the order has at this instant, None at the market."""
+    if order.ticket.algo:
+        return adaptive_limit(order, touch, moment.seed, moment.at)
+    return None if order.ticket.order_type in ("MKT", "STP") else order.ticket.limit_price
+
+
+def _market(order: WorkingOrder, touch: Touch, far: Decimal, wanted: int, levels: int) -> list[Fill]:
+    """Fill at the touch, then tick by tick through levels of the size displayed; combos at their natural alone."""
+    size = touch.far_size(order.side)
+    fills: list[Fill] = []
+    price = far
+    while wanted > 0 and size > 0 and len(fills) < (1 if order.is_combo else levels):
+        quantity = min(wanted, size)
+        fills.append(Fill(price, quantity, REMOVED))
+        wanted -= quantity
+        price += order.side * order.ticks.tick(price)
+        if not order.is_combo and price <= 0:
+            break
+    return fills
+
+
+def _resting(order: WorkingOrder, touch: Touch, limit: Decimal, wanted: int, moment: Moment) -> list[Fill]:
+    """Fill at the limit when somebody hits it."""
+    way = _way_through(order, limit, touch)
+    seconds = _seconds_tested(order, moment.at)
+    if way is None or seconds <= 0:
+        return []
+    settings = moment.settings
+    rate = settings.resting_rate * exp(settings.resting_slope * way)
+    names = (moment.seed, order.perm_id, moment.at.isoformat())
+    if chance(*names, "hit") >= 1.0 - exp(-rate * seconds):
+        return []
+    arriving = 1 + int(chance(*names, "size") * max(touch.near_size(order.side), 1))
+    return [Fill(limit, min(wanted, arriving), ADDED)]
+
+
+def _way_through(order: WorkingOrder, limit: Decimal, touch: Touch) -> float | None:
+    """Return where the limit lies from one's own side (0) to the far side (1); None behind it or with no market.
+
+    What nobody bids for is bid at zero; of a combo without a bid a leg lacks a quote, and nobody knows its worth.
+    """
+    side = order.side
+    near, far = touch.near(side), touch.far(side)
+    if near is None and side > 0 and not order.is_combo:
+        near = ZERO
+    if near is None or far is None or side * (far - near) <= 0:
+        return None
+    way = float((limit - near) / (far - near))
+    return way if way >= 0 else None
+
+
+def _seconds_tested(order: WorkingOrder, at: datetime) -> float:
+    since = max(order.tested_at or order.since, session_from(exchange_date(at)).open)
+    return min((at - since).total_seconds(), LONGEST_STEP_SECONDS)
