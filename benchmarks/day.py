@@ -16,13 +16,13 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.anchors import environment
 from benchmarks.measure import Goal, Rounds, peak_memory
+from rulebot.documents.load_bots import Desk, load_desk
 from rulebot.evaluate.listings import neighbours
+from rulebot.live.environments import SimSettings, simulated
+from rulebot.live.start import Run, RunOptions, Watcher, execute
 from rulebot.model.contract import Contract, Option, Right
 from rulebot.model.market import Extras
 from rulebot.model.quotes import level_of
-from rulebot.run.desk import Desk, load_desk
-from rulebot.run.start import Run, RunOptions, Watcher, execute
-from rulebot.run.worlds import SimSettings, simulated
 from rulebot.spec.shipped import shipped
 
 ROUNDS = 5

@@ -14,6 +14,9 @@ from benchmarks.prototype import Trade
 from benchmarks.task import Task, document
 from benchmarks.workload import OPTION, Day
 from rulebot.compile.build import build_plan
+from rulebot.core.handle_event import begin, turn
+from rulebot.core.program import AccountLimits, CompiledBot, Program, compile_bot
+from rulebot.core.state import State
 from rulebot.model.command import Submit
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.event import (
@@ -34,9 +37,6 @@ from rulebot.model.pool import Pool
 from rulebot.model.position import Position
 from rulebot.record.record import Record
 from rulebot.spec.load import load_text
-from rulebot.turn.program import AccountLimits, CompiledBot, Program, compile_bot
-from rulebot.turn.state import State
-from rulebot.turn.turn import begin, turn
 
 
 def compiled(tasks: Iterable[Task]) -> Program:

@@ -18,9 +18,9 @@ from typing import Any
 from benchmarks.anchors import environment
 from benchmarks.day import LINES, WIDE, fill_up
 from benchmarks.measure import Goal, Rounds
-from rulebot.run.desk import load_desk
-from rulebot.run.start import Run, RunOptions, execute
-from rulebot.run.worlds import attached
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import attached
+from rulebot.live.start import Run, RunOptions, execute
 from twsim.gateway.embed import start_gateway
 from twsim.gateway.settings import GatewaySettings
 

@@ -27,14 +27,14 @@ from rulebot.adapters.history.blackscholes import black
 from rulebot.adapters.history.day import HistoryDay
 from rulebot.adapters.history.write import write_day
 from rulebot.adapters.sources import open_source
+from rulebot.backtest.black_columns import greeks
+from rulebot.backtest.fills import NATURAL
+from rulebot.backtest.run import alone
+from rulebot.backtest.simulation import Walk
+from rulebot.core.program import Program
 from rulebot.model.contract import Option, Right
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import session_on, sessions
-from rulebot.run.backtest.black_columns import greeks
-from rulebot.run.backtest.fills import NATURAL
-from rulebot.run.backtest.run import alone
-from rulebot.run.backtest.walk import Walk
-from rulebot.turn.program import Program
 
 ROUNDS, DAYS, FEW = 5, 20, 5
 MINUTES, STRIKES, STEP = 390, 120, 5

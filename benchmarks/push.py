@@ -22,11 +22,11 @@ from tempfile import TemporaryDirectory
 from benchmarks.anchors import environment
 from benchmarks.day import LINES, WIDE, fill_up
 from benchmarks.measure import Goal, Rounds
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import SimSettings, simulated
+from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.run.desk import load_desk
-from rulebot.run.start import Run, RunOptions, execute
-from rulebot.run.worlds import SimSettings, simulated
 from rulebot.web.access import Access
 from rulebot.web.app import application
 from rulebot.web.live import Live

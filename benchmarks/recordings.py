@@ -19,14 +19,14 @@ from rulebot.adapters.recorded import recorder as recording_side
 from rulebot.adapters.recorded.file import read_frames
 from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.adapters.recorded.recording import open_recording
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import SimSettings, simulated
+from rulebot.live.start import RunOptions, execute
 from rulebot.model.collector import seldom_collected
 from rulebot.model.contract import Option, Right
 from rulebot.model.event import MarketMoved
 from rulebot.model.market import Board
-from rulebot.run.desk import load_desk
-from rulebot.run.replay.replay import replay
-from rulebot.run.start import RunOptions, execute
-from rulebot.run.worlds import SimSettings, simulated
+from rulebot.replay.replay import replay
 from rulebot.spec.shipped import shipped
 
 ROUNDS = 5

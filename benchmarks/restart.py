@@ -18,15 +18,15 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.anchors import anchor, environment, install
 from benchmarks.measure import Goal, Rounds
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import SimSettings, simulated
+from rulebot.live.start import RunOptions, execute
 from rulebot.model.facts import EventCalendar
 from rulebot.model.market import Board
 from rulebot.model.session import exchange_date, session_before
 from rulebot.record.codec import json_text
 from rulebot.record.record import Record
-from rulebot.run.desk import load_desk
-from rulebot.run.resume import RESUMED, resume
-from rulebot.run.start import RunOptions, execute
-from rulebot.run.worlds import SimSettings, simulated
+from rulebot.recovery.resume import RESUMED, resume
 from rulebot.spec.shipped import shipped
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store

@@ -16,16 +16,16 @@ from tempfile import TemporaryDirectory
 from benchmarks.measure import Goal, quantile
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.adapters.ib.world import ib_world
+from rulebot.core.state import Trading
+from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.live.environments import DEFAULT_DATE, World, patient
+from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
+from rulebot.operator.request_inbox import post
 from rulebot.record.record import Kind, Record
-from rulebot.run.desk import Desk, load_desk
-from rulebot.run.inbox import post
-from rulebot.run.start import Run, RunOptions, execute
-from rulebot.run.worlds import DEFAULT_DATE, World, patient
 from rulebot.spec.shipped import shipped
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
-from rulebot.turn.state import Trading
 from twsim.gateway.embed import RunningGateway, start_gateway
 from twsim.gateway.settings import GatewaySettings
 

@@ -22,16 +22,16 @@ from benchmarks.past import make_days, trades_of
 from benchmarks.sweep_by_hand import Trade, by_arrays
 from benchmarks.task import Task, document, variants
 from rulebot.adapters.sources import open_source
+from rulebot.backtest.fills import NATURAL
+from rulebot.backtest.run import alone
+from rulebot.backtest.simulation import CASH, Walk
 from rulebot.model.facts import EventCalendar
-from rulebot.run.backtest.fills import NATURAL
-from rulebot.run.backtest.run import alone
-from rulebot.run.backtest.walk import CASH, Walk
-from rulebot.run.sweep.cluster import on_cluster, same_as_here
-from rulebot.run.sweep.compiling import Terms, program_of
-from rulebot.run.sweep.evaluate import evaluate
-from rulebot.run.sweep.places import Runs, here
-from rulebot.run.sweep.sweep import sweep
-from rulebot.run.sweep.variant import Variant
+from rulebot.sweep.cluster import on_cluster, same_as_here
+from rulebot.sweep.compiling import Terms, program_of
+from rulebot.sweep.evaluate import evaluate
+from rulebot.sweep.executors import Runs, here
+from rulebot.sweep.sweep import sweep
+from rulebot.sweep.variant import Variant
 
 ROUNDS = 3
 WHOLE, YEAR = 1000, 252

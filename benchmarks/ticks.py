@@ -15,8 +15,8 @@ from benchmarks.prototype import Trade as Named
 from benchmarks.quotes import SPX_ROW, VIX_ROW, Session, at_levels, read_ticks, write_ticks
 from benchmarks.task import Task
 from benchmarks.workload import DAY, MINUTES, OPTION, SPX, VIX, Day, Tick, make_day
+from rulebot.core.program import Program
 from rulebot.model.session import session_on
-from rulebot.turn.program import Program
 
 KINDS = {SPX_ROW: SPX, VIX_ROW: VIX}
 

@@ -12,7 +12,7 @@ from benchmarks.measure import Goal, Rounds, alternate, quantile, quiet_collecto
 from benchmarks.prototype import Prototype, Trade
 from benchmarks.task import Task, variants
 from benchmarks.workload import Day, make_day
-from rulebot.turn.program import Program
+from rulebot.core.program import Program
 
 MANY = 50
 ROUNDS = 5

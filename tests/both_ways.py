@@ -9,13 +9,13 @@ from functools import cache
 import pytest
 from past_days import PastDays
 
+from rulebot.backtest.fills import fill_model
+from rulebot.calendars.calendars import shipped_dates
 from rulebot.model.events import event_calendar
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.calendars import shipped_dates
-from rulebot.run.sweep.arrays import groups
-from rulebot.run.sweep.compiling import Terms
-from rulebot.run.sweep.evaluate import evaluate
-from rulebot.run.sweep.variant import Variant
+from rulebot.sweep.compiling import Terms
+from rulebot.sweep.evaluate import evaluate
+from rulebot.sweep.variant import Variant
+from rulebot.sweep.vectorized import groups
 
 FIRST = date(2026, 9, 1)
 FILLS = ("natural", "mid", "mid+0.3")

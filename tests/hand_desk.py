@@ -12,6 +12,10 @@ from math import exp, nan
 from pathlib import Path
 
 from rulebot.compile.build import build_plan
+from rulebot.core.handle_event import begin, turn
+from rulebot.core.program import AccountLimits, CompiledBot, Program, compile_bot
+from rulebot.core.state import State
+from rulebot.core.state_builder import Turn
 from rulebot.model.command import Cancel, Command, Replace, Submit
 from rulebot.model.contract import Contract, Option, Right, Underlying
 from rulebot.model.event import (
@@ -37,14 +41,10 @@ from rulebot.model.position import Position
 from rulebot.model.session import at_exchange_time, session_from
 from rulebot.record.record import Kind, Record
 from rulebot.record.texts import scrambled
-from rulebot.run.resume import resume
+from rulebot.recovery.resume import resume
 from rulebot.spec.load import load_text
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
-from rulebot.turn.program import AccountLimits, CompiledBot, Program, compile_bot
-from rulebot.turn.state import State
-from rulebot.turn.turn import begin, turn
-from rulebot.turn.work import Turn
 
 DAY = date(2026, 11, 18)
 NO_LIMITS = AccountLimits()

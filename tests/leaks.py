@@ -1,10 +1,10 @@
 """Markets of past sessions that know what comes next: what must be caught where nothing may look ahead."""
 
 from rulebot.adapters.history.day import Columns, HistoryDay, Source
+from rulebot.backtest.historical_feed import HistoryFeed
+from rulebot.backtest.historical_market import DayMarket
 from rulebot.model.market import Board
 from rulebot.model.session import Session
-from rulebot.run.backtest.feed import HistoryFeed
-from rulebot.run.backtest.market import DayMarket
 
 
 class FutureQuotes(DayMarket):

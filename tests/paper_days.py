@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, cast
 
 from rulebot.decide.bot_day import BotDay
+from rulebot.documents.load_bots import SpecText, compile_text, load_desk
 from rulebot.model.contract import Option, Right
 from rulebot.model.event import Request
 from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
@@ -15,7 +16,6 @@ from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.record.codec import decode, encode
 from rulebot.record.record import Json, Kind, Record
-from rulebot.run.desk import SpecText, compile_text, load_desk
 from rulebot.spec.shipped import shipped
 
 BOT = "put_lite"

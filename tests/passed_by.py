@@ -9,13 +9,13 @@ import numpy as np
 from past_days import PastDays
 
 from rulebot.adapters.history.day import HistoryDay
+from rulebot.backtest.fills import fill_model
+from rulebot.backtest.simulation import Walk
+from rulebot.calendars.calendars import shipped_dates
+from rulebot.core.program import Program
+from rulebot.documents.load_bots import load_desk
 from rulebot.model.events import event_calendar
 from rulebot.record.record import Record
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.backtest.walk import Walk
-from rulebot.run.calendars import shipped_dates
-from rulebot.run.desk import load_desk
-from rulebot.turn.program import Program
 
 FIRST = date(2026, 9, 1)
 FILLS = ("natural", "mid", "mid+0.3")

@@ -15,10 +15,10 @@ import numpy as np
 
 from rulebot.adapters.history.blackscholes import black
 from rulebot.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, Severity
+from rulebot.backtest.black_columns import greeks
 from rulebot.model.contract import Option, Right
 from rulebot.model.errors import StoreError
 from rulebot.model.session import session_before, session_on, sessions
-from rulebot.run.backtest.black_columns import greeks
 
 MINUTES = 390
 STEP = 5

@@ -10,15 +10,15 @@ from typing import Any
 
 from store_day import CONDOR, DAY, LEGS, SELLER, WATCHER, at, put, small_day
 
+from rulebot.core.program import AccountLimits, CompiledBot, Program
+from rulebot.core.state import BotState, State
 from rulebot.decide.bot_day import BotDay
+from rulebot.documents.load_bots import load_desk
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.facts import EventCalendar
 from rulebot.model.market import Board
 from rulebot.record.record import Kind
-from rulebot.run.desk import load_desk
-from rulebot.run.resume import resume
-from rulebot.turn.program import AccountLimits, CompiledBot, Program
-from rulebot.turn.state import BotState, State
+from rulebot.recovery.resume import resume
 
 BOTS = (WATCHER, CONDOR, SELLER)
 SPECS = Path(__file__).parent.parent / "specs"

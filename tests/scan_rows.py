@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rulebot.run.scan.row import Scan, ScanRow, document, head
+from rulebot.scan.scan_row import Scan, ScanRow, document, head
 from rulebot.store.scans import keep, scans_file
 
 AT = datetime(2026, 10, 21, 14, 30, 18, tzinfo=UTC)

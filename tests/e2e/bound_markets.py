@@ -14,9 +14,9 @@ import numpy as np
 
 from rulebot.adapters.history.blackscholes import black
 from rulebot.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
+from rulebot.backtest.black_columns import greeks
 from rulebot.model.contract import Option, Right
 from rulebot.model.session import session_before, session_on, sessions
-from rulebot.run.backtest.black_columns import greeks
 
 FIRST = date(2026, 11, 18)
 BLOCK = 4

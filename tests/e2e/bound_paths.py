@@ -18,7 +18,14 @@ from functools import lru_cache
 from multiprocessing import get_context
 from random import Random
 
+from rulebot.backtest.broker import BacktestBroker
+from rulebot.backtest.fills import fill_model
+from rulebot.backtest.historical_market import DayMarket
+from rulebot.backtest.simulated_broker import Working
+from rulebot.backtest.simulation import Walk
 from rulebot.compile.build import build_plan
+from rulebot.core.close_plan import are_whole
+from rulebot.core.program import AccountLimits, CompiledBot, Program, compile_bot
 from rulebot.model.commission import most_to_deal
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.event import CommissionReport, Event, ExecutionReport
@@ -29,14 +36,7 @@ from rulebot.model.order import Order, Purpose
 from rulebot.model.payoff import intrinsic
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import Session
-from rulebot.run.backtest.broker import BacktestBroker
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.backtest.market import DayMarket
-from rulebot.run.backtest.walk import Walk
-from rulebot.run.pretend_broker import Working
 from rulebot.spec.load import load_text
-from rulebot.turn.closing import are_whole
-from rulebot.turn.program import AccountLimits, CompiledBot, Program, compile_bot
 from tests.e2e.bound_markets import BLOCK, FIRST, SmallMarket
 from tests.e2e.bound_specs import spec_of, symbol_of
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from rulebot.run import worlds
-from rulebot.run.aftermath.day import Day
+from rulebot.checks.against_ledger.day import Day
+from rulebot.live import environments as worlds
 from tests.e2e.findings import problems_of
 from tests.e2e.worlds import run_days, spec_files
 

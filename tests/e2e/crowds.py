@@ -14,15 +14,15 @@ from datetime import time
 from pathlib import Path
 
 from rulebot.adapters.recorded.recording import open_recording
+from rulebot.chaos.generator import CHOICE, draw
+from rulebot.chaos.seeds import try_storm
+from rulebot.checks.against_ledger.books import compare_books
+from rulebot.checks.against_ledger.findings import offences
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.session import at_exchange_time
 from rulebot.record.record import Kind
-from rulebot.run.aftermath.books import compare_books
-from rulebot.run.aftermath.findings import offences
-from rulebot.run.chaos.draw import CHOICE, draw
-from rulebot.run.chaos.seeds import try_storm
-from rulebot.run.desk import load_desk
-from rulebot.run.replay.tapes import listed
-from rulebot.run.worlds import DEFAULT_DATE
+from rulebot.replay.recordings import listed
 from tests.crowd_specs import crowd
 from tests.e2e.test_four_worlds import Lived, check_worlds
 from tests.e2e.worlds import run_days

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
-from rulebot.run.chaos.aftermath import Aftermath
-from rulebot.run.chaos.storm import Crash
+from rulebot.chaos.result import Aftermath
+from rulebot.chaos.scenario import Crash
 from tests.e2e.every_point import SCENARIOS, Point, crashes_of, groups_of, live
 
 Pair = tuple[Point, Point]

@@ -25,16 +25,16 @@ from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 
+from rulebot.chaos.invariants import judge
+from rulebot.chaos.result import Aftermath
+from rulebot.chaos.runner import live_through
+from rulebot.chaos.scenario import Crash, Entry, Moment, Storm
+from rulebot.checks.against_ledger.day import Day
+from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.session import session_from
+from rulebot.process.crash_loop import WORDS
 from rulebot.record.record import Kind
-from rulebot.run.aftermath.day import Day
-from rulebot.run.chaos.aftermath import Aftermath
-from rulebot.run.chaos.storm import Crash, Entry, Moment, Storm
-from rulebot.run.chaos.trial import live_through
-from rulebot.run.chaos.verdicts import judge
-from rulebot.run.crash_loop import WORDS
-from rulebot.run.desk import Desk, load_desk
-from rulebot.run.worlds import DEFAULT_DATE
 from tests.e2e.found_points import CLOSED, DIED_TOO_OFTEN, TOO_LATE, UNANSWERED, Found, FoundFile, Point
 from tests.e2e.same_points import Outliving
 

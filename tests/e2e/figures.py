@@ -13,9 +13,9 @@ from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 
-from rulebot.run.aftermath.day import Day
-from rulebot.run.aftermath.findings import offences
-from rulebot.run.desk import load_desk
+from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.findings import offences
+from rulebot.documents.load_bots import load_desk
 from tests.e2e.examples import FOLDER, Shown, promises
 from tests.e2e.findings import EXIT_KINDS, exits_of, fired, net_of, problems_of
 from tests.e2e.worlds import run_days, spec_files

@@ -4,13 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 
-from rulebot.compile.plan import ExitPlan
-from rulebot.decide.opportunity import OVER
-from rulebot.model.order import Order, OrderStatus, OrderType, Purpose
-from rulebot.record.record import Kind, Record
-from rulebot.run.aftermath.books import compare_books
-from rulebot.run.aftermath.day import Day
-from rulebot.run.aftermath.findings import (
+from rulebot.checks.against_ledger.books import compare_books
+from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.findings import (
     broken_chain,
     not_numbers,
     off_tick,
@@ -18,7 +14,11 @@ from rulebot.run.aftermath.findings import (
     unfinished,
     without_partner,
 )
-from rulebot.run.desk import Desk
+from rulebot.compile.plan import ExitPlan
+from rulebot.decide.opportunity import OVER
+from rulebot.documents.load_bots import Desk
+from rulebot.model.order import Order, OrderStatus, OrderType, Purpose
+from rulebot.record.record import Kind, Record
 from rulebot.spec.load import load_text
 from rulebot.spec.nouns.condition import Condition, ExpressionTest, Group, GroupKind, MeasureTest, Test
 from rulebot.spec.nouns.exits import ExitKind

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rulebot.run.chaos.storm import Moment
+from rulebot.chaos.scenario import Moment
 
 DIED_TOO_OFTEN = "not entered, since starts died too often"
 UNANSWERED = "not entered, since an order was never answered"

@@ -4,11 +4,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rulebot.record.record import Kind, Record
-from rulebot.run.aftermath.books import compare_books, fills_that_differ
-from rulebot.run.aftermath.day import Day
-from rulebot.run.aftermath.findings import broken_chain, off_tick, unfinished, unprotected, without_partner
-from rulebot.run.aftermath.outside import (
+from rulebot.checks.against_ledger.books import compare_books, fills_that_differ
+from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.findings import broken_chain, off_tick, unfinished, unprotected, without_partner
+from rulebot.checks.against_ledger.outside import (
     AT_WORK,
     Outside,
     more_than_cap,
@@ -17,6 +16,7 @@ from rulebot.run.aftermath.outside import (
     unknown_to_broker,
     unknown_to_store,
 )
+from rulebot.record.record import Kind, Record
 
 CAPS = {"spy_put_seller": 1, "dte0_condor": 1, "calm_tape_condor": 1, "put_lite": 1, "spx_spy_parity": 2}
 """Positions a day by `per_day` of the shipped specs."""

@@ -23,10 +23,10 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from rulebot.checks.against_ledger.day import Day, read_day
+from rulebot.checks.against_ledger.outside import Outside
 from rulebot.model.session import exchange_date, session_after, session_from
 from rulebot.record.record import Kind
-from rulebot.run.aftermath.day import Day, read_day
-from rulebot.run.aftermath.outside import Outside
 from tests.e2e.kill_checks import Findings, findings_of
 from tests.e2e.worlds import spec_files
 from twsim.exchange.exchange import SimExchange

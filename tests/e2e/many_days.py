@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 
+from rulebot.checks.against_ledger.books import compare_books
+from rulebot.checks.against_ledger.day import Day, read_day
+from rulebot.checks.journal.audit import audit_store
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import SimSettings, simulated
+from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.run.aftermath.books import compare_books
-from rulebot.run.aftermath.day import Day, read_day
-from rulebot.run.audit.audit import audit_store
-from rulebot.run.desk import load_desk
-from rulebot.run.start import Run, RunOptions, execute
-from rulebot.run.worlds import SimSettings, simulated
 from tests.e2e.worlds import spec_files
 from twsim.exchange.ledger import LedgerTotals
 

@@ -12,9 +12,9 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from rulebot.run.chaos.storm import Moment
-from rulebot.run.chaos.virtual_loop import VirtualLoop
-from rulebot.run.chaos.virtual_wire import End
+from rulebot.chaos.scenario import Moment
+from rulebot.chaos.virtual_loop import VirtualLoop
+from rulebot.chaos.virtual_wire import End
 
 Place = tuple[Moment, int]
 

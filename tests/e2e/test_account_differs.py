@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from rulebot.checks.against_ledger.books import compare_books
+from rulebot.checks.against_ledger.day import Day, read_day
 from rulebot.cli.main import main
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import attached
+from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from rulebot.model.order import OrderType, Purpose
 from rulebot.model.session import at_exchange_time
 from rulebot.record.record import Kind
-from rulebot.run.aftermath.books import compare_books
-from rulebot.run.aftermath.day import Day, read_day
-from rulebot.run.desk import load_desk
-from rulebot.run.start import Run, RunOptions, execute
-from rulebot.run.worlds import attached
 from rulebot.spec.shipped import shipped
 from rulebot.store.queries import StoreReader
 from rulebot.web.book import positions

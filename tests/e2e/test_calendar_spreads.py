@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from rulebot.adapters.recorded.recording import open_recording
+from rulebot.checks.against_ledger.books import compare_books
 from rulebot.record.record import Kind
-from rulebot.run.aftermath.books import compare_books
-from rulebot.run.replay.tapes import listed
+from rulebot.replay.recordings import listed
 from tests.e2e.test_four_worlds import Lived, check_worlds
 from tests.e2e.worlds import check_replays, run_days
 

@@ -17,19 +17,19 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from rulebot.chaos.generator import CHOICE, NEED_TIME, draw
+from rulebot.chaos.invariants import judge
+from rulebot.chaos.result import Aftermath
+from rulebot.chaos.runner import live_through, live_through_sockets
+from rulebot.chaos.scenario import Crash, Moment, Storm
+from rulebot.chaos.seeds import try_storm
+from rulebot.chaos.spec_edits import Reload
 from rulebot.cli.main import main
+from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.session import session_after, session_from
 from rulebot.record.record import Kind, Record
-from rulebot.run.chaos.aftermath import Aftermath
-from rulebot.run.chaos.draw import CHOICE, NEED_TIME, draw
-from rulebot.run.chaos.edits import Reload
-from rulebot.run.chaos.seeds import try_storm
-from rulebot.run.chaos.storm import Crash, Moment, Storm
-from rulebot.run.chaos.trial import live_through, live_through_sockets
-from rulebot.run.chaos.verdicts import judge
-from rulebot.run.desk import Desk, load_desk
-from rulebot.run.worlds import DEFAULT_DATE
 from tests.e2e.trace_check import differing
 from tests.e2e.worlds import SHIPPED, spec_files
 from twsim.gateway.clock import Clock
@@ -226,7 +226,7 @@ def test_a_gateway_that_fails_ends_the_trial(
         move(clock)
 
     monkeypatch.setattr(Clock, "_move_market", fails)
-    monkeypatch.setattr("rulebot.run.chaos.trial.MOST_STEPS", 100_000)
+    monkeypatch.setattr("rulebot.chaos.runner.MOST_STEPS", 100_000)
     found = live_through(morning(desk, lockstep=False, delay=0.01), desk, tmp_path)
     assert any("the simulated gateway failed: " in each and "of our own" in each for each in found.troubles)
     assert not any("steps of the loop" in each for each in found.troubles)
@@ -276,7 +276,7 @@ def test_a_start_that_reads_something_else_is_seen(desk: Desk, monkeypatch: pyte
         is_order = record.kind is Kind.ORDER
         return replace(record, data={**record.data, "status": "abandoned"}) if is_order else record
 
-    monkeypatch.setattr("rulebot.run.chaos.fate.scrambled", without_orders)
+    monkeypatch.setattr("rulebot.chaos.crash_points.scrambled", without_orders)
     assert len(try_storm(after_entry(desk), desk, scrambles=True).reworded or ()) == 1
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from rulebot.adapters.recorded.source import RecordingSource
+from rulebot.backtest.fills import fill_model
+from rulebot.backtest.simulation import Walk
+from rulebot.calendars.calendars import load_calendar
+from rulebot.checks.against_ledger.day import Day
+from rulebot.documents.load_bots import Desk, load_desk
 from rulebot.model.halt import Halt
 from rulebot.model.order import Purpose
 from rulebot.record.codec import line
 from rulebot.record.record import Record
-from rulebot.run.aftermath.day import Day
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.backtest.walk import Walk
-from rulebot.run.calendars import load_calendar
-from rulebot.run.desk import Desk, load_desk
 from tests.e2e.worlds import check_replays, run_days
 
 BOT = """rulebot: 1

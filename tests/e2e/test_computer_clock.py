@@ -10,13 +10,13 @@ import pytest
 
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.adapters.ib.world import ib_world
+from rulebot.chaos.virtual_loop import run_virtually
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import World
+from rulebot.live.start import Run, RunOptions, execute, open_journal
 from rulebot.model.order import Order, Purpose
 from rulebot.record.codec import decode
 from rulebot.record.record import Kind
-from rulebot.run.chaos.virtual_loop import run_virtually
-from rulebot.run.desk import load_desk
-from rulebot.run.start import Run, RunOptions, execute, open_journal
-from rulebot.run.worlds import World
 from tests.e2e.test_restart import new_york
 from tests.e2e.test_short_day import BOT, DAY
 from tests.e2e.worlds import check_replays

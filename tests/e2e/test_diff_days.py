@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from rulebot.cli.main import main
-from rulebot.run.behaviour import Task, live_through
-from rulebot.run.revisions import Text
+from rulebot.compare.git_revisions import Text
+from rulebot.compare.spec_comparison import Task, live_through
 from rulebot.spec.shipped import shipped
 
 PAIRS = Path(__file__).parents[1] / "snapshot" / "diffs"

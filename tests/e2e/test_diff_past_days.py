@@ -16,9 +16,9 @@ from past_days import PastDays
 from rulebot.adapters.history.day import HistoryDay
 from rulebot.adapters.history.write import write_day
 from rulebot.cli.main import main
-from rulebot.run import behaviour
-from rulebot.run.behaviour import PastTask, aligned, relived
-from rulebot.run.revisions import Text
+from rulebot.compare import spec_comparison as behaviour
+from rulebot.compare.git_revisions import Text
+from rulebot.compare.spec_comparison import PastTask, aligned, relived
 from rulebot.spec.shipped import shipped
 
 SWING = """rulebot: 1

@@ -11,16 +11,16 @@ from click.testing import CliRunner
 
 from rulebot.adapters.recorded.recording import open_recording
 from rulebot.cli.main import main
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import SimSettings, simulated
+from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from rulebot.model.session import at_exchange_time
-from rulebot.run.desk import load_desk
-from rulebot.run.replay.causes import Told
-from rulebot.run.replay.drift import Compared, What, by_fills, compared, total
-from rulebot.run.replay.replay import replay
-from rulebot.run.replay.tapes import listed
-from rulebot.run.start import Run, RunOptions, execute
-from rulebot.run.today import open_today
-from rulebot.run.worlds import SimSettings, simulated
+from rulebot.narrate.day_pnl import open_today
+from rulebot.replay.drift import Compared, What, by_fills, compared, total
+from rulebot.replay.recorded_causes import Told
+from rulebot.replay.recordings import listed
+from rulebot.replay.replay import replay
 from tests.e2e.test_restart import in_loop, new_york, run_until
 from tests.e2e.worlds import run_days, spec_files
 from twsim.gateway.embed import RunningGateway

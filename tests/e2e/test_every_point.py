@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from rulebot.chaos.scenario import Moment
+from rulebot.process.crash_loop import WORDS
 from rulebot.record.record import Kind, Record
-from rulebot.run.chaos.storm import Moment
-from rulebot.run.crash_loop import WORDS
 from tests.e2e.equal_points import differences, pairs_of
 from tests.e2e.every_point import (
     SCENARIOS,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from rulebot.run.trial.coverage import covered
-from rulebot.run.trial.files import trial_files
-from rulebot.run.trial.run import run_trial
+from rulebot.spec_tests.coverage import covered
+from rulebot.spec_tests.files import trial_files
+from rulebot.spec_tests.run import run_trial
 
 FILES = sorted((Path(__file__).parents[2] / "examples" / "tests").glob("*.test.yaml"))
 SLOW = ("averages", "universe", "universe_by_rank")

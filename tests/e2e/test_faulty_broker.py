@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from rulebot.checks.against_ledger.books import compare_books
+from rulebot.checks.against_ledger.day import Day, read_day
+from rulebot.checks.against_ledger.findings import offences
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import attached
+from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.session import at_exchange_time
+from rulebot.narrate.explain_day import WhyDay
+from rulebot.narrate.explain_text import story_lines
 from rulebot.record.explain import story
 from rulebot.record.record import Kind
-from rulebot.run.aftermath.books import compare_books
-from rulebot.run.aftermath.day import Day, read_day
-from rulebot.run.aftermath.findings import offences
-from rulebot.run.desk import load_desk
-from rulebot.run.start import Run, RunOptions, execute
-from rulebot.run.why_day import WhyDay
-from rulebot.run.why_text import story_lines
-from rulebot.run.worlds import attached
 from rulebot.store.queries import StoreReader
 from tests.e2e.worlds import check_replays, spec_files
 from twsim.gateway.embed import start_gateway

@@ -21,21 +21,21 @@ import pytest
 
 from rulebot.adapters.recorded.recording import Recording, open_recording
 from rulebot.adapters.recorded.source import EVERY, RecordingSource
+from rulebot.backtest.fills import NATURAL, RECORDED
+from rulebot.backtest.notes import HELD, REGIME
+from rulebot.backtest.recorded.simulation import RecordedWalk
+from rulebot.backtest.scheduler import SETTLES
+from rulebot.backtest.simulation import CASH, Walk
+from rulebot.core.program import Program
+from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.market import Board
 from rulebot.model.order import Order, Purpose
 from rulebot.model.session import at_exchange_time, exchange_date, session_from
 from rulebot.record.codec import decode, line
 from rulebot.record.record import ACCOUNT_SEEN, Kind, Record
-from rulebot.run.backtest.fills import NATURAL, RECORDED
-from rulebot.run.backtest.notes import HELD, REGIME
-from rulebot.run.backtest.recorded.walk import RecordedWalk
-from rulebot.run.backtest.waking import SETTLES
-from rulebot.run.backtest.walk import CASH, Walk
-from rulebot.run.replay.head import beginning
-from rulebot.run.replay.replay import replay
-from rulebot.run.replay.tapes import listed
-from rulebot.run.worlds import DEFAULT_DATE
-from rulebot.turn.program import Program
+from rulebot.replay.recording_header import beginning
+from rulebot.replay.recordings import listed
+from rulebot.replay.replay import replay
 from tests.e2e.examples import Shown, promises
 from tests.e2e.worlds import SHIPPED, run_days, spec_files
 

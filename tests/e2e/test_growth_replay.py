@@ -8,11 +8,11 @@ from store_day import entity
 
 from rulebot.adapters.recorded.recording import open_recording
 from rulebot.decide.bot_day import BotDay
+from rulebot.documents.load_bots import load_desk
 from rulebot.model.session import session_from
 from rulebot.record.record import Kind
-from rulebot.run.desk import load_desk
-from rulebot.run.replay.replay import replay
-from rulebot.run.replay.tapes import listed
+from rulebot.replay.recordings import listed
+from rulebot.replay.replay import replay
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader

@@ -10,12 +10,12 @@ import pytest
 from click.testing import CliRunner
 
 from rulebot.adapters.recorded.recording import open_recording
+from rulebot.checks.against_ledger.books import compare_books
+from rulebot.checks.against_ledger.day import Day
 from rulebot.cli.main import main
 from rulebot.model.session import session_on
 from rulebot.record.record import Kind
-from rulebot.run.aftermath.books import compare_books
-from rulebot.run.aftermath.day import Day
-from rulebot.run.replay.tapes import listed
+from rulebot.replay.recordings import listed
 from tests.e2e.test_four_worlds import Lived, check_worlds
 from tests.e2e.worlds import check_replays, run_days
 from twsim.market.market import SimMarket

@@ -13,11 +13,11 @@ from click.testing import CliRunner, Result
 
 from rulebot.cli import live
 from rulebot.cli.main import main
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import attached
+from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from rulebot.record.record import Kind
-from rulebot.run.desk import load_desk
-from rulebot.run.start import Run, RunOptions, execute
-from rulebot.run.worlds import attached
 from rulebot.store.queries import StoreReader
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from rulebot.adapters.recorded.recording import open_recording
 from rulebot.cli.main import main
-from rulebot.run.replay.tapes import listed, tapes_of
+from rulebot.replay.recordings import listed, tapes_of
 from rulebot.store.queries import StoreReader
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

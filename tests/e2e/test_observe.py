@@ -16,21 +16,21 @@ from rulebot.adapters.ib.broker import IbBroker
 from rulebot.adapters.ib.contracts import ContractBook
 from rulebot.alerts.find import find
 from rulebot.alerts.message import message
+from rulebot.backtest.fills import fill_model
 from rulebot.cli.main import main
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import attached
+from rulebot.live.shadow_connection import Relay
+from rulebot.live.shadow_environment import observing
+from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import InvariantError
 from rulebot.model.event import Request
 from rulebot.model.order import OrderStatus
 from rulebot.model.session import at_exchange_time
+from rulebot.promotion.assess import read_evidence
+from rulebot.promotion.promotion import read_live_store
 from rulebot.record.record import Json, Kind, Record
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.desk import load_desk
-from rulebot.run.observe.relay import Relay
-from rulebot.run.observe.world import observing
-from rulebot.run.promotion.assess import read_evidence
-from rulebot.run.promotion.promotion import read_live_store
-from rulebot.run.start import Run, RunOptions, execute
-from rulebot.run.worlds import attached
 from rulebot.spec.shipped import shipped
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store

@@ -14,8 +14,8 @@ import pytest
 
 from rulebot.model.event import Request
 from rulebot.model.order import Purpose
+from rulebot.operator.request_inbox import post
 from rulebot.record.record import Kind
-from rulebot.run.inbox import post
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader

@@ -8,10 +8,10 @@ from typing import Any
 from click.testing import CliRunner
 
 from rulebot.cli.main import main
-from rulebot.run.promotion.assess import read_evidence
-from rulebot.run.promotion.figures import Figures, figures
-from rulebot.run.promotion.paper import closed_trades, key_of
-from rulebot.run.promotion.sessions import judge
+from rulebot.promotion.assess import read_evidence
+from rulebot.promotion.figures import Figures, figures
+from rulebot.promotion.paper import closed_trades, key_of
+from rulebot.promotion.sessions import judge
 
 SPEC = """\
 rulebot: 1

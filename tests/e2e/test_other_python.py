@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.session import at_exchange_time
-from rulebot.run.worlds import DEFAULT_DATE
 from tests.e2e.worlds import run_days, spec_files
 
 ROOT = Path(__file__).parents[2]

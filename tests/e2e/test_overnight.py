@@ -12,18 +12,18 @@ from click.testing import CliRunner
 from ib_async import StartupFetchNONE
 from plain_client import plain_client
 
+from rulebot.checks.against_ledger.books import compare_books
+from rulebot.checks.against_ledger.day import Day, read_day
+from rulebot.checks.journal.audit import audit_store
 from rulebot.cli.main import main as rulebot
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import attached
+from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.position import Position
 from rulebot.record.codec import decode
 from rulebot.record.record import Kind
-from rulebot.run.aftermath.books import compare_books
-from rulebot.run.aftermath.day import Day, read_day
-from rulebot.run.audit.audit import audit_store
-from rulebot.run.desk import load_desk
-from rulebot.run.start import Run, RunOptions, execute
-from rulebot.run.worlds import attached
 from rulebot.store.queries import StoreReader
 from tests.e2e.worlds import spec_files
 from twsim.gateway.embed import RunningGateway, start_gateway

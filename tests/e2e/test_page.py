@@ -22,7 +22,7 @@ from click.testing import CliRunner
 from store_day import small_day
 
 from rulebot.cli.main import main
-from rulebot.run.looking.shown import ShownLeg
+from rulebot.narrate.structure_view import ShownLeg
 from rulebot.spec.shipped import shipped
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from rulebot.chaos.invariants import judge
+from rulebot.chaos.operator_actions import CLOCK, Act
+from rulebot.chaos.result import Aftermath
+from rulebot.chaos.runner import live_through
+from rulebot.chaos.scenario import Entry, Storm
+from rulebot.chaos.size_check import sized
+from rulebot.documents.load_bots import Desk, load_desk
 from rulebot.model.order import Purpose
 from rulebot.model.session import EXCHANGE_ZONE, session_from
-from rulebot.run.chaos.acts import CLOCK, Act
-from rulebot.run.chaos.aftermath import Aftermath
-from rulebot.run.chaos.sized import sized
-from rulebot.run.chaos.storm import Entry, Storm
-from rulebot.run.chaos.trial import live_through
-from rulebot.run.chaos.verdicts import judge
-from rulebot.run.desk import Desk, load_desk
 from rulebot.spec.shipped import shipped
 
 SESSION = session_from(date(2026, 10, 21))

@@ -15,14 +15,14 @@ from click.testing import CliRunner
 
 from rulebot.adapters.recorded.recording import Heard, play_told
 from rulebot.cli.main import main
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import DEFAULT_DATE, attached
+from rulebot.live.start import Run, RunOptions, execute, open_journal
 from rulebot.model.event import BarsReport, Request
 from rulebot.model.facts import Bar
 from rulebot.model.session import EXCHANGE_ZONE, exchange_date, session_from
 from rulebot.record.record import Kind, Record
-from rulebot.run.desk import load_desk
-from rulebot.run.replay.tapes import listed
-from rulebot.run.start import Run, RunOptions, execute, open_journal
-from rulebot.run.worlds import DEFAULT_DATE, attached
+from rulebot.replay.recordings import listed
 from rulebot.store.queries import StoreReader
 from tests.e2e.test_four_worlds import Lived, check_worlds, lived_through
 from tests.e2e.test_restart import DAY, in_loop, new_york

@@ -19,9 +19,9 @@ from click.testing import CliRunner
 from rulebot.cli.main import main
 from rulebot.model.errors import StoreError
 from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.narrate.drift_summary import summed
 from rulebot.record.record import Kind, Record
-from rulebot.run.compared import summed
-from rulebot.run.replay.moment import lived_until
+from rulebot.replay.instant import lived_until
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.web import days_page, timeline

@@ -11,18 +11,18 @@ from click.testing import CliRunner
 from rulebot.adapters.history.day import Finding
 from rulebot.adapters.recorded.recording import Decided, open_recording, play_told
 from rulebot.adapters.recorded.source import RecordingSource
+from rulebot.backtest.fills import RECORDED
+from rulebot.backtest.recorded.simulation import RecordedWalk
+from rulebot.backtest.simulation import CASH
 from rulebot.cli.main import main
+from rulebot.core.program import Program
+from rulebot.documents.load_bots import load_desk
 from rulebot.model.market import Board
 from rulebot.record.codec import line, record_of
 from rulebot.record.record import Kind, Record
-from rulebot.run.backtest.fills import RECORDED
-from rulebot.run.backtest.recorded.walk import RecordedWalk
-from rulebot.run.backtest.walk import CASH
-from rulebot.run.desk import load_desk
-from rulebot.run.replay.head import beginning
-from rulebot.run.replay.tapes import listed
+from rulebot.replay.recording_header import beginning
+from rulebot.replay.recordings import listed
 from rulebot.spec.shipped import shipped
-from rulebot.turn.program import Program
 from tests.e2e.test_restart import in_loop, new_york, run_until
 from tests.e2e.worlds import spec_files
 from twsim.gateway.embed import RunningGateway

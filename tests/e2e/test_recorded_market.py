@@ -11,15 +11,15 @@ from ib_async import IB, Index, MarketOrder, Option
 from plain_client import plain_client
 
 from rulebot.adapters.recorded.recording import Decided, play
+from rulebot.capture.chain import read_chain
+from rulebot.capture.market import captured
+from rulebot.capture.market import recorded as given_by
 from rulebot.cli.main import main
+from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.market import COLUMNS, Board
 from rulebot.model.session import at_exchange_time
 from rulebot.record.record import Kind
-from rulebot.run.given.chain import read_chain
-from rulebot.run.given.market import captured
-from rulebot.run.given.market import recorded as given_by
-from rulebot.run.replay.tapes import listed
-from rulebot.run.worlds import DEFAULT_DATE
+from rulebot.replay.recordings import listed
 from tests.e2e.worlds import SHIPPED, run_days, spec_files
 from twsim.gateway.embed import start_gateway
 from twsim.gateway.settings import GatewaySettings

@@ -14,9 +14,9 @@ from rulebot.adapters.recorded.source import RecordingSource
 from rulebot.adapters.sources import open_source
 from rulebot.cli.main import main
 from rulebot.model.session import at_exchange_time
-from rulebot.run.replay.as_test_market import Watch
-from rulebot.run.replay.export import of_symbol
-from rulebot.run.replay.tapes import Tape, listed
+from rulebot.replay.as_test_market import Watch
+from rulebot.replay.export import of_symbol
+from rulebot.replay.recordings import Tape, listed
 from rulebot.store.queries import StoreReader
 from rulebot.store.scans import scans_file
 from rulebot.web import days_page

@@ -15,22 +15,22 @@ from typing import cast
 import pytest
 from click.testing import CliRunner, Result
 
+from rulebot.checks.against_ledger.books import compare_books
+from rulebot.checks.against_ledger.day import Day, read_day
+from rulebot.checks.against_ledger.findings import offences
+from rulebot.checks.journal.audit import audit_store
 from rulebot.cli.main import main
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import World, attached
+from rulebot.live.loop import STOPPED
+from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.errors import BrokerError
 from rulebot.model.event import Request
 from rulebot.model.facts import Listing
 from rulebot.model.order import Order, Purpose
+from rulebot.operator.request_inbox import POLL_SECONDS, post
 from rulebot.ports import Feed
 from rulebot.record.record import Kind, Record
-from rulebot.run.aftermath.books import compare_books
-from rulebot.run.aftermath.day import Day, read_day
-from rulebot.run.aftermath.findings import offences
-from rulebot.run.audit.audit import audit_store
-from rulebot.run.desk import load_desk
-from rulebot.run.inbox import POLL_SECONDS, post
-from rulebot.run.loop import STOPPED
-from rulebot.run.start import Run, RunOptions, execute
-from rulebot.run.worlds import World, attached
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader

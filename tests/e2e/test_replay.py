@@ -19,23 +19,23 @@ from rulebot.adapters.recorded.columns import Numbers, pack
 from rulebot.adapters.recorded.file import Frame, TapeWriter, micros, read_head
 from rulebot.adapters.recorded.recording import open_recording
 from rulebot.adapters.recorded.source import RecordingSource
+from rulebot.backtest.fills import fill_model
+from rulebot.backtest.simulation import Walk
+from rulebot.calendars.calendars import load_calendar
 from rulebot.cli.main import main
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import SimSettings, simulated
+from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from rulebot.model.market import COLUMNS
 from rulebot.model.money import signed_dollars
 from rulebot.model.session import EXCHANGE_ZONE, at_exchange_time
 from rulebot.record.codec import line
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.backtest.walk import Walk
-from rulebot.run.calendars import load_calendar
-from rulebot.run.desk import load_desk
-from rulebot.run.replay import drift
-from rulebot.run.replay.drift import What, drifts
-from rulebot.run.replay.replay import replay as live_through
-from rulebot.run.replay.tapes import listed
-from rulebot.run.replay.walks import answered
-from rulebot.run.start import Run, RunOptions, execute
-from rulebot.run.worlds import SimSettings, simulated
+from rulebot.replay import drift
+from rulebot.replay.drift import What, drifts
+from rulebot.replay.recordings import listed
+from rulebot.replay.replay import replay as live_through
+from rulebot.replay.reruns import answered
 from rulebot.store.queries import StoreReader
 from rulebot.web.timeline import live_through as timeline_of
 from tests.e2e.worlds import run_days, spec_files

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rulebot.cli.main import main
-from rulebot.run.replay.tapes import meant
-from rulebot.run.start import Run
+from rulebot.live.start import Run
+from rulebot.replay.recordings import meant
 from rulebot.web.days_page import _neighbours, _shown
 from rulebot.web.pages import TEMPLATES
 from rulebot.web.timeline import live_through

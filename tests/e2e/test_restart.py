@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from rulebot.checks.against_ledger.books import compare_books
+from rulebot.checks.against_ledger.day import read_day
+from rulebot.checks.against_ledger.findings import offences
+from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.live.environments import attached
+from rulebot.live.start import Run, RunOptions, execute, open_journal
 from rulebot.model.errors import BrokerError
 from rulebot.model.event import Request
 from rulebot.model.order import OrderStatus, Purpose
+from rulebot.operator.request_inbox import post
 from rulebot.record.record import Record
-from rulebot.run.aftermath.books import compare_books
-from rulebot.run.aftermath.day import read_day
-from rulebot.run.aftermath.findings import offences
-from rulebot.run.desk import Desk, load_desk
-from rulebot.run.inbox import post
-from rulebot.run.replay.tapes import listed
-from rulebot.run.start import Run, RunOptions, execute, open_journal
-from rulebot.run.worlds import attached
+from rulebot.replay.recordings import listed
 from rulebot.store.journal import SqlJournal
 from rulebot.store.place import Place
 from tests.e2e.worlds import check_replays, spec_files

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from rulebot.checks.against_ledger.books import compare_books
+from rulebot.checks.against_ledger.day import Day, read_day
+from rulebot.checks.against_ledger.findings import offences
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import attached
+from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.cause import Cause
 from rulebot.model.kept import end_of
 from rulebot.model.order import OrderStatus, Purpose
-from rulebot.run.aftermath.books import compare_books
-from rulebot.run.aftermath.day import Day, read_day
-from rulebot.run.aftermath.findings import offences
-from rulebot.run.desk import load_desk
-from rulebot.run.start import Run, RunOptions, execute
-from rulebot.run.worlds import attached
 from rulebot.spec.shipped import shipped
 from tests.e2e.test_overnight import Died, live_on, new_york, run, stop_at
 from twsim.exchange.exchange import SimExchange

@@ -8,12 +8,12 @@ import pytest
 from click.testing import CliRunner
 
 from rulebot.adapters.recorded.recording import open_recording
+from rulebot.checks.against_ledger.books import compare_books
 from rulebot.cli.main import main
+from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.session import at_exchange_time, session_after
 from rulebot.record.record import Kind
-from rulebot.run.aftermath.books import compare_books
-from rulebot.run.replay.tapes import listed
-from rulebot.run.worlds import DEFAULT_DATE
+from rulebot.replay.recordings import listed
 from rulebot.store.queries import StoreReader
 from rulebot.web.chart_pages import router
 from tests.e2e.test_four_worlds import Lived, check_worlds

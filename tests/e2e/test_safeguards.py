@@ -33,7 +33,7 @@ def test_ci_chaos_sees_a_safeguard_that_is_off(name: str) -> None:
 @pytest.mark.long
 def test_ci_a_switch_that_fails_by_itself_is_not_taken_for_something_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """One did, and the engine's end by it counted as what chaos had to see."""
-    from rulebot.turn import pursuing
+    from rulebot.core import closing_orders as pursuing
 
     def fails(*_: object) -> None:
         raise NameError("of the switch's own")
@@ -45,8 +45,8 @@ def test_ci_a_switch_that_fails_by_itself_is_not_taken_for_something_seen(monkey
 
 
 def test_everything_is_back_in_its_place_afterwards() -> None:
-    from rulebot.turn import turn
-    from rulebot.turn.executions import on_execution
+    from rulebot.core import handle_event as turn
+    from rulebot.core.executions import on_execution
 
     safeguard = BY_NAME["a correction replaces"]
     with safeguard.off():

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.findings import offences, unprotected
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.session import at_exchange_time
 from rulebot.record.record import Kind
-from rulebot.run.aftermath.day import Day
-from rulebot.run.aftermath.findings import offences, unprotected
-from rulebot.run.desk import load_desk
-from rulebot.run.worlds import DEFAULT_DATE
 from tests.e2e import figures
 from tests.e2e.conftest import Lived
 from tests.e2e.examples import FOLDER, NOT_BOTS, TOLD, Shown, names, promises

@@ -11,18 +11,18 @@ from cutting_proxy import Cut, CuttingProxy
 from places import rows, session_of
 from postgres_server import PostgresServer
 
+from rulebot.chaos.generator import CHOICE, draw
+from rulebot.chaos.invariants import judge
+from rulebot.chaos.runner import live_through
+from rulebot.chaos.scenario import Crash, Moment
+from rulebot.checks.against_ledger.books import compare_books
+from rulebot.checks.against_ledger.day import read_day
+from rulebot.checks.against_ledger.findings import offences
+from rulebot.checks.journal.audit import audit_store
 from rulebot.cli.main import main
+from rulebot.documents.load_bots import load_desk
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.record.record import Kind, Record
-from rulebot.run.aftermath.books import compare_books
-from rulebot.run.aftermath.day import read_day
-from rulebot.run.aftermath.findings import offences
-from rulebot.run.audit.audit import audit_store
-from rulebot.run.chaos.draw import CHOICE, draw
-from rulebot.run.chaos.storm import Crash, Moment
-from rulebot.run.chaos.trial import live_through
-from rulebot.run.chaos.verdicts import judge
-from rulebot.run.desk import load_desk
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.place import Server, place_of

@@ -15,9 +15,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rulebot.cli.main import main
+from rulebot.live import start
 from rulebot.model.session import at_exchange_time
 from rulebot.record.record import Kind, Record
-from rulebot.run import start
 from rulebot.store.queries import StoreReader
 from tests.e2e.worlds import check_replays
 
@@ -204,7 +204,7 @@ def test_what_trades_is_the_same_without_shadows(beside: tuple[Path, Result], tm
 def test_a_shadow_that_fails_ends_nothing_else(
     beside: tuple[Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rulebot.run.observe.link import ObservingLink
+    from rulebot.shadow.link import ObservingLink
 
     def fails(*_: object) -> None:
         raise RuntimeError("a planted fault")

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from rulebot.checks.against_ledger.books import compare_books
+from rulebot.checks.against_ledger.day import Day, read_day
+from rulebot.checks.against_ledger.delivered import deliveries_that_differ
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import SimSettings, simulated
+from rulebot.live.start import Run, RunOptions, execute
 from rulebot.record.record import Kind
-from rulebot.run.aftermath.books import compare_books
-from rulebot.run.aftermath.day import Day, read_day
-from rulebot.run.aftermath.delivered import deliveries_that_differ
-from rulebot.run.desk import load_desk
-from rulebot.run.start import Run, RunOptions, execute
-from rulebot.run.worlds import SimSettings, simulated
 from twsim.exchange.ledger import Row, money_of
 
 SPEC = """\

@@ -10,14 +10,14 @@ from click.testing import CliRunner
 from hand_desk import text_of
 
 from rulebot.cli.main import main
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import attached
+from rulebot.live.start import Run, RunOptions, execute, open_journal
 from rulebot.model.event import Request
 from rulebot.model.order import Order, Purpose
 from rulebot.model.session import exchange_date
 from rulebot.record.codec import decode
 from rulebot.record.record import Kind
-from rulebot.run.desk import load_desk
-from rulebot.run.start import Run, RunOptions, execute, open_journal
-from rulebot.run.worlds import attached
 from rulebot.store.queries import StoreReader
 from tests.e2e.test_restart import new_york
 from tests.e2e.worlds import check_replays

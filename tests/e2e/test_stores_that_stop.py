@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from rulebot.decide.limits import UNRECORDED
+from rulebot.live.start import Run
 from rulebot.model.errors import UnwrittenError
 from rulebot.record.record import Kind
-from rulebot.run.start import Run
 from rulebot.store.chain import verify
 from rulebot.store.emergency import places
 from rulebot.store.journal import SqlJournal

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from rulebot.chaos.crash_point_environment import KILLED, POINTS, VARIABLE
+from rulebot.checks.against_ledger.day import read_day
+from rulebot.checks.against_ledger.outside import Outside
 from rulebot.cli.main import main
 from rulebot.record.record import Kind
-from rulebot.run.aftermath.day import read_day
-from rulebot.run.aftermath.outside import Outside
-from rulebot.run.chaos.struck import KILLED, POINTS, VARIABLE
 from tests.e2e.kill_checks import findings_of
 from tests.e2e.kill_trials import Engine, Trial, open_gateway
 from tests.e2e.worlds import spec_files

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from rulebot.adapters.sources import open_source
+from rulebot.backtest.fills import NATURAL
+from rulebot.backtest.simulation import CASH
 from rulebot.model.errors import StoreError
 from rulebot.model.facts import EventCalendar
-from rulebot.run.backtest.fills import NATURAL
-from rulebot.run.backtest.walk import CASH
-from rulebot.run.sweep import cluster
-from rulebot.run.sweep.cluster import Same, on_cluster, same_as_here
-from rulebot.run.sweep.compiling import Terms
-from rulebot.run.sweep.tasks import Task
+from rulebot.sweep import cluster
+from rulebot.sweep.cluster import Same, on_cluster, same_as_here
+from rulebot.sweep.compiling import Terms
+from rulebot.sweep.partition import Task
 
 distributed = pytest.importorskip("distributed")
 cloudpickle = pytest.importorskip("cloudpickle")

@@ -19,10 +19,10 @@ from rulebot.adapters.history.write import write_day
 from rulebot.cli.exit_codes import NOBODY_READS
 from rulebot.cli.main import main
 from rulebot.model.errors import StoreError
-from rulebot.run.sweep.compiling import Terms
-from rulebot.run.sweep.evaluate import Asked
-from rulebot.run.sweep.statistics import stretches
-from rulebot.run.sweep.variant import Part
+from rulebot.sweep.compiling import Terms
+from rulebot.sweep.evaluate import Asked
+from rulebot.sweep.statistics import stretches
+from rulebot.sweep.variant import Part
 
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "specs" / "dte0_condor.yaml"
@@ -94,12 +94,12 @@ def test_ctrl_c_tells_how_to_go_on(data: Path, tmp_path: Path, monkeypatch: pyte
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rulebot.run.sweep.places.live_through", interrupted)
+    monkeypatch.setattr("rulebot.sweep.executors.live_through", interrupted)
     words = (SPEC, "--data", data, "--vary", "delta=0.05,0.08", "--workers", 1)
     found = typed(*words)
     assert (found.exit_code, "--out FILE keeps what is done" in found.stderr) == (130, True)
     assert f"goes on with what {tmp_path / 's.jsonl'} keeps" in typed(*words, "--out", tmp_path / "s.jsonl").stderr
-    monkeypatch.setattr("rulebot.run.backtest.run.run_backtest", interrupted)
+    monkeypatch.setattr("rulebot.backtest.run.run_backtest", interrupted)
     asked = ["backtest", str(SPEC), "--data", str(data), "--store", str(tmp_path / "a.db")]
     found = CliRunner().invoke(main, asked)
     assert found.exit_code == 130
@@ -188,12 +188,12 @@ def test_stretches_that_do_not_fit_cost_no_result(data: Path, monkeypatch: pytes
     """Too few sessions are told before any is lived through; how long trades were held is known after them."""
     words = (SPEC, "--data", data, "--vary", "delta=0.05,0.08", "--workers", 1, "--walk-forward", "20/5")
     with monkeypatch.context() as patched:
-        patched.setattr("rulebot.run.sweep.places.live_through", None)
+        patched.setattr("rulebot.sweep.executors.live_through", None)
         found = typed(*words)
         assert (found.exit_code, "2 sessions hold no stretch of 20" in found.stderr) == (2, True), found.output
     known = iter([[None]])  # the first look finds room
     monkeypatch.setattr(
-        "rulebot.run.sweep.statistics.stretches", lambda *sessions: next(known, None) or stretches(*sessions)
+        "rulebot.sweep.statistics.stretches", lambda *sessions: next(known, None) or stretches(*sessions)
     )
     found = typed(*words)
     assert (found.exit_code, "2 sessions hold no stretch of 20" in found.stderr) == (2, True), found.output
@@ -212,10 +212,10 @@ def test_shares_that_are_held_to_the_end_leave_nothing_to_walk_over(
         number, point, _ = asked[0]
         return [Part(number=number, point=point, since=terms.first, profits=profits, longest=25, in_shares=1)]
 
-    monkeypatch.setattr("rulebot.run.sweep.places.live_through", held)
+    monkeypatch.setattr("rulebot.sweep.executors.live_through", held)
     known = iter([[None]])  # the first look finds room
     monkeypatch.setattr(
-        "rulebot.run.sweep.statistics.stretches", lambda *sessions: next(known, None) or stretches(*sessions)
+        "rulebot.sweep.statistics.stretches", lambda *sessions: next(known, None) or stretches(*sessions)
     )
     found = typed(SPEC, "--data", data, "--vary", "delta=0.05", "--workers", 1, "--walk-forward", "20/5", *purge)
     assert (found.exit_code, says in found.stderr) == (2, True), found.output
@@ -329,7 +329,7 @@ def test_what_is_kept_of_other_code_is_told(data: Path, tmp_path: Path, monkeypa
     """Variants of before and after a change of commissions stood in one table, where both were of one version."""
     words = (SPEC, "--data", data, "--vary", "delta=0.06", "--workers", 1, "--out", tmp_path / "s.jsonl")
     assert [typed(*words).exit_code for _ in range(2)] == [0, 0]
-    monkeypatch.setattr("rulebot.run.release.code_digest", lambda: "another")
+    monkeypatch.setattr("rulebot.process.version.code_digest", lambda: "another")
     other = typed(*words)
     assert (other.exit_code, "the code of rulebot is another one" in other.stderr) == (2, True), other.output
 
@@ -354,7 +354,7 @@ def test_what_a_sweep_is_made_of_does_not_depend_on_where_it_runs(
         found.extend((date(2026, 9, 2) in sent.calendar.days["FOMC"], len(sent.opens().dates(sent.first, sent.last))))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rulebot.run.sweep.places.live_through", there)
+    monkeypatch.setattr("rulebot.sweep.executors.live_through", there)
     monkeypatch.setenv("RULEBOT_DATA", str(tmp_path / "here"))
     monkeypatch.chdir(data.parent)
     assert typed(SPEC, "--data", data.name, "--vary", "delta=0.06", "--workers", 1).exit_code == 130

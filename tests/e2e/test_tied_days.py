@@ -13,15 +13,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rulebot.cli.main import main
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import SimSettings, attached, simulated
+from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from rulebot.model.money import ZERO
 from rulebot.model.order import Purpose
-from rulebot.run.desk import load_desk
-from rulebot.run.start import Run, RunOptions, execute
-from rulebot.run.tie.check import tie_file
-from rulebot.run.tie.finding import What
-from rulebot.run.tie.tie import Tie
-from rulebot.run.worlds import SimSettings, attached, simulated
+from rulebot.statement.difference import What
+from rulebot.statement.reconcile import Tie
+from rulebot.statement.reconcile_file import tie_file
 from tests.e2e.test_overnight import Died, over_a_night
 from tests.e2e.worlds import spec_files
 from twsim.exchange.flex import flex_statement

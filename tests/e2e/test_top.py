@@ -18,9 +18,9 @@ from store_day import SELLER, WATCHER, at
 
 from rulebot.cli.main import main
 from rulebot.model.event import Request
+from rulebot.narrate.asking_words import pause
+from rulebot.operator.request_inbox import Inbox
 from rulebot.record.record import Kind, Record
-from rulebot.run.asking_words import pause
-from rulebot.run.inbox import Inbox
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.requests import box_of

@@ -14,12 +14,12 @@ from past_days import PastDays
 from rulebot.adapters.history.write import write_day
 from rulebot.cli.exit_codes import NOBODY_READS
 from rulebot.cli.main import main
+from rulebot.documents.load_bots import load_desk
 from rulebot.model.errors import StoreError
 from rulebot.model.learned import digest_of, model_of
 from rulebot.record.record import Kind, Record
-from rulebot.run.desk import load_desk
-from rulebot.run.learn.samples import read_samples, table_of
 from rulebot.store.queries import StoreReader
+from rulebot.train.samples import read_samples, table_of
 
 SPEC = """rulebot: 1
 name: noon

@@ -9,14 +9,14 @@ from pathlib import Path
 import ib_async
 import pytest
 
+from rulebot.checks.against_ledger.books import compare_books
+from rulebot.checks.against_ledger.day import Day, read_day
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import DEFAULT_DATE, attached
+from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.contract import Option
 from rulebot.record.codec import line
 from rulebot.record.record import Kind
-from rulebot.run.aftermath.books import compare_books
-from rulebot.run.aftermath.day import Day, read_day
-from rulebot.run.desk import load_desk
-from rulebot.run.start import Run, RunOptions, execute
-from rulebot.run.worlds import DEFAULT_DATE, attached
 from tests.e2e.worlds import spec_files
 from twsim.gateway.embed import RunningGateway, start_gateway
 from twsim.gateway.settings import GatewaySettings

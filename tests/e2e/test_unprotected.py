@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from rulebot.chaos.invariants import judge
+from rulebot.chaos.result import Aftermath
+from rulebot.chaos.runner import live_through
+from rulebot.chaos.scenario import Crash, Entry, Moment
+from rulebot.core.state_builder import Work
+from rulebot.core.undelivered_orders import unarrived
 from rulebot.model.event import LinkUp
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.record.record import Kind
-from rulebot.run.chaos.aftermath import Aftermath
-from rulebot.run.chaos.storm import Crash, Entry, Moment
-from rulebot.run.chaos.trial import live_through
-from rulebot.run.chaos.verdicts import judge
-from rulebot.turn.arrival import unarrived
-from rulebot.turn.work import Work
 from tests.e2e.every_point import SCENARIOS, desk_of, storm_of
 from tests.safeguards.swap import swapped
 

@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 
 from rulebot.adapters.recorded.recording import open_recording
+from rulebot.checks.against_ledger.books import compare_books
+from rulebot.checks.against_ledger.day import read_day
+from rulebot.checks.against_ledger.findings import offences
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import attached
+from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from rulebot.record.record import Kind, Record
-from rulebot.run.aftermath.books import compare_books
-from rulebot.run.aftermath.day import read_day
-from rulebot.run.aftermath.findings import offences
-from rulebot.run.desk import load_desk
-from rulebot.run.replay.drift import What, drifts
-from rulebot.run.replay.replay import replay
-from rulebot.run.start import Run, RunOptions, execute
-from rulebot.run.worlds import attached
+from rulebot.replay.drift import What, drifts
+from rulebot.replay.replay import replay
 from rulebot.store.queries import StoreReader
 from rulebot.web.access import Access
 from rulebot.web.app import application

@@ -12,15 +12,15 @@ from typing import NamedTuple
 
 import pytest
 
+from rulebot.chaos.virtual_loop import run_virtually
+from rulebot.checks.against_ledger.books import compare_books
+from rulebot.checks.against_ledger.day import Day, read_day
+from rulebot.checks.journal.audit import audit_store
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from rulebot.model.session import EXCHANGE_ZONE, session_from
 from rulebot.record.record import Kind, Record
-from rulebot.run.aftermath.books import compare_books
-from rulebot.run.aftermath.day import Day, read_day
-from rulebot.run.audit.audit import audit_store
-from rulebot.run.chaos.virtual_loop import run_virtually
-from rulebot.run.desk import load_desk
-from rulebot.run.start import Run, RunOptions, execute
 from tests.e2e.test_real_time import free_running
 from tests.e2e.worlds import spec_files
 from twsim.gateway import embed

@@ -7,12 +7,12 @@ from datetime import date, datetime
 from pathlib import Path
 
 from rulebot.adapters.recorded.recording import open_recording
-from rulebot.run.aftermath.day import Day, read_day
-from rulebot.run.desk import load_desk
-from rulebot.run.replay.replay import replay
-from rulebot.run.replay.tapes import listed
-from rulebot.run.start import Run, RunOptions, execute
-from rulebot.run.worlds import DEFAULT_DATE, SimSettings, simulated
+from rulebot.checks.against_ledger.day import Day, read_day
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import DEFAULT_DATE, SimSettings, simulated
+from rulebot.live.start import Run, RunOptions, execute
+from rulebot.replay.recordings import listed
+from rulebot.replay.replay import replay
 from rulebot.spec.shipped import shipped
 from rulebot.store.place import Place
 from twsim.exchange.ledger import LedgerTotals

@@ -7,13 +7,13 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+from rulebot.live.environments import World, attached
 from rulebot.model.contract import Option, Right
 from rulebot.model.event import AccountReport, BrokerStatus, Event, LinkUp, OrderMessage, OrderReport
 from rulebot.model.facts import Account
 from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side
 from rulebot.model.session import exchange_date
 from rulebot.order.draft import Ticket, draft
-from rulebot.run.worlds import World, attached
 
 CLIENT_ID = 77
 """Neither the client that an engine trades as, nor that of a command."""

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from hand_desk import Desk
 
+from rulebot.core.bracket_orders import GRACE
 from rulebot.model.command import Cancel, Inquire, Replace, Submit
 from rulebot.model.contract import Contract
 from rulebot.model.event import (
@@ -22,7 +23,6 @@ from rulebot.model.event import (
     OrdersListed,
 )
 from rulebot.model.order import Order
-from rulebot.turn.resting import GRACE
 
 
 @dataclass

@@ -10,7 +10,7 @@ from tries import tries
 
 from rulebot.model.event import HookCame
 from rulebot.model.facts import EventCalendar
-from rulebot.run.resume import resume
+from rulebot.recovery.resume import resume
 
 ENTRY = '\n  window: {from: "10:00", to: "15:00"}\n  when:\n    - webhook: {name: a, says: up, within: 10m}\n'
 COMING = st.tuples(st.sampled_from("abc"), st.sampled_from(["", "up", "down"]), st.integers(1, 8), st.integers(0, 90))

@@ -13,16 +13,16 @@ from past_days import Leaps, PastDays, with_spy
 from plain_specs import calm_spec, random_spec
 from rolling_specs import rolling_spec
 
+from rulebot.backtest.fills import fill_model
+from rulebot.backtest.simulation import Walk
+from rulebot.core.handle_event import turn
+from rulebot.core.program import Program
+from rulebot.core.subscriptions import SOON
+from rulebot.documents.load_bots import load_desk
 from rulebot.model.command import Inquire, Watch
 from rulebot.model.event import MarketMoved
 from rulebot.record.record import Kind
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.backtest.walk import Walk
-from rulebot.run.desk import load_desk
-from rulebot.run.sweep.compiling import program_of
-from rulebot.turn.program import Program
-from rulebot.turn.turn import turn
-from rulebot.turn.watching import SOON
+from rulebot.sweep.compiling import program_of
 
 ROOT = Path(__file__).parents[2]
 ASKED_BY_THE_CLOCK = (Inquire, Watch)

@@ -16,17 +16,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from street import Known, Street
 from tries import tries
 
+from rulebot.checks.journal.audit import audit
 from rulebot.compile.lifecycle import LIFECYCLE
+from rulebot.core.handle_event import begin
+from rulebot.core.reloading import changes_between, not_quiet, reload
 from rulebot.model.contract import Underlying, product
 from rulebot.model.event import MarketMoved, Request
 from rulebot.model.facts import EventCalendar
 from rulebot.model.money import ZERO, Rounding
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Side
 from rulebot.record.record import Kind
-from rulebot.run.audit.audit import audit
-from rulebot.run.resume import resume
-from rulebot.turn.reloading import changes_between, not_quiet, reload
-from rulebot.turn.turn import begin
+from rulebot.recovery.resume import resume
 
 INDEX = st.integers(0, 1000)
 CLOSING = (Purpose.EXIT, Purpose.UNWIND, Purpose.ROLL, Purpose.TARGET, Purpose.STOP)

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from tries import tries
 
 from rulebot.compile.plan import ExitLevel, ExitPlan, Quantity
+from rulebot.core.handle_event import turn
+from rulebot.core.resting_order import level_price
 from rulebot.model.contract import product
 from rulebot.model.event import BrokerStatus, CommissionReport, Event, ExecutionReport, MarketMoved
 from rulebot.model.facts import EventCalendar
@@ -18,11 +20,9 @@ from rulebot.model.money import ZERO, Rounding
 from rulebot.model.order import Order
 from rulebot.model.position import Position, PositionLeg
 from rulebot.order.price import limit_net
-from rulebot.run.resume import resume
+from rulebot.recovery.resume import resume
 from rulebot.spec.nouns.exits import ExitKind, IfUnknown
 from rulebot.spec.nouns.order import Order as Ladder
-from rulebot.turn.rests_at import level_price
-from rulebot.turn.turn import turn
 
 PRICES = st.decimals("0.05", "9", places=2)
 FEES = st.decimals("0", "5", places=2)

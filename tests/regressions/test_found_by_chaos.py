@@ -12,21 +12,21 @@ from hand_desk import SELLER, Desk, text_of
 from rulebot.adapters.ib.contracts import ContractBook
 from rulebot.adapters.ib.feed import IbFeed
 from rulebot.adapters.ib.settings import IbSettings
+from rulebot.chaos import runner as trial
+from rulebot.chaos.generator import draw
+from rulebot.chaos.invariants import judge
+from rulebot.chaos.operator_actions import Act
+from rulebot.chaos.result import Aftermath
+from rulebot.chaos.runner import live_through
+from rulebot.checks.against_ledger.outside import more_than_cap
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.contract import Underlying
 from rulebot.model.event import Request
 from rulebot.model.market import Board
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.session import session_from
 from rulebot.record.record import Kind
-from rulebot.run.aftermath.outside import more_than_cap
-from rulebot.run.chaos import trial
-from rulebot.run.chaos.acts import Act
-from rulebot.run.chaos.aftermath import Aftermath
-from rulebot.run.chaos.draw import draw
-from rulebot.run.chaos.trial import live_through
-from rulebot.run.chaos.verdicts import judge
-from rulebot.run.desk import load_desk
-from rulebot.run.worlds import DEFAULT_DATE
 from rulebot.spec.shipped import shipped
 from tests.drawn_then import CHOICE
 from tests.e2e.worlds import spec_files

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from hand_desk import text_of
 
+from rulebot.chaos.generator import draw
+from rulebot.chaos.invariants import judge
+from rulebot.chaos.operator_actions import Act
+from rulebot.chaos.result import Aftermath
+from rulebot.chaos.runner import live_through
+from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.session import session_from
 from rulebot.record.record import Kind, Record
-from rulebot.run.chaos.acts import Act
-from rulebot.run.chaos.aftermath import Aftermath
-from rulebot.run.chaos.draw import draw
-from rulebot.run.chaos.trial import live_through
-from rulebot.run.chaos.verdicts import judge
-from rulebot.run.desk import Desk, load_desk
-from rulebot.run.worlds import DEFAULT_DATE
 from tests.drawn_then import CHOICE
 
 CONDOR = """

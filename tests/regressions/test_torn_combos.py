@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from hand_desk import CONDOR, Desk, put, text_of
 
+from rulebot.chaos.generator import draw
+from rulebot.chaos.invariants import judge
+from rulebot.chaos.runner import live_through
+from rulebot.chaos.scenario import Crash, Moment
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.command import Inquire
 from rulebot.model.event import BrokerStatus, ExecutionReport, Request
 from rulebot.model.order import Order, OrderStatus, Purpose, Side
 from rulebot.model.session import session_from
-from rulebot.run.chaos.draw import draw
-from rulebot.run.chaos.storm import Crash, Moment
-from rulebot.run.chaos.trial import live_through
-from rulebot.run.chaos.verdicts import judge
-from rulebot.run.desk import load_desk
-from rulebot.run.worlds import DEFAULT_DATE
 from tests.drawn_then import CHOICE
 from tests.e2e.worlds import spec_files
 

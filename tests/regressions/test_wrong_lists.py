@@ -13,19 +13,19 @@ from rulebot.adapters.clock import WallClock
 from rulebot.adapters.ib.contracts import ContractBook
 from rulebot.adapters.ib.link import IbLink
 from rulebot.adapters.ib.settings import IbSettings
+from rulebot.chaos.generator import draw
+from rulebot.chaos.invariants import judge
+from rulebot.chaos.runner import live_through
+from rulebot.chaos.scenario import Crash, Moment
+from rulebot.checks.journal.orders import final_is_final
+from rulebot.checks.journal.tape import tape_of
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.command import Inquire
 from rulebot.model.event import BrokerStatus, OrderReport, OrdersListed, Request
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.session import session_from
 from rulebot.record.record import Kind
-from rulebot.run.audit.orders import final_is_final
-from rulebot.run.audit.tape import tape_of
-from rulebot.run.chaos.draw import draw
-from rulebot.run.chaos.storm import Crash, Moment
-from rulebot.run.chaos.trial import live_through
-from rulebot.run.chaos.verdicts import judge
-from rulebot.run.desk import load_desk
-from rulebot.run.worlds import DEFAULT_DATE
 from tests.drawn_then import CHOICE
 from tests.e2e.worlds import spec_files
 

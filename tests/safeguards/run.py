@@ -6,7 +6,7 @@ from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 
-from rulebot.run.chaos.seeds import Asked, try_seed
+from rulebot.chaos.seeds import Asked, try_seed
 from tests.e2e.worlds import spec_files
 from tests.safeguards import table
 from tests.safeguards.table import Safeguard

@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import rulebot.adapters.ib
 import rulebot.run
-import rulebot.turn
+
+import rulebot.adapters.ib
+import rulebot.core
 
 Undo = list[tuple[Any, str, Any]]
 
 
 def load_all() -> None:
     """Import every module that may hold a function under its own name."""
-    for room in (rulebot.turn, rulebot.adapters.ib, rulebot.run):
+    for room in (rulebot.core, rulebot.adapters.ib, rulebot.run):
         for each in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
             importlib.import_module(each.name)
 

@@ -8,33 +8,31 @@ from typing import Any
 
 from rulebot.adapters.ib import trouble
 from rulebot.adapters.ib.link import IbLink
+from rulebot.core import account_shortfall as doubting
+from rulebot.core import bracket_orders as resting
+from rulebot.core import broken_combos as torn
+from rulebot.core import close_plan as closing
+from rulebot.core import closing_orders as pursuing
+from rulebot.core import connection as linking
+from rulebot.core import entry_rules as entering
+from rulebot.core import executions, reloading
+from rulebot.core import order_mismatch as mismatch
+from rulebot.core import order_status_requests as asking
+from rulebot.core import order_updates as reports
+from rulebot.core import price_ladder as following
+from rulebot.core import revived_orders as reviving
+from rulebot.core import session_start as daily
+from rulebot.core import state_builder as work
+from rulebot.core.program import Program
 from rulebot.decide import limits, opportunity
 from rulebot.fill.book import Booked
+from rulebot.live import loop
 from rulebot.model.broker_message import broker_message
 from rulebot.model.command import Submit
 from rulebot.model.event import ExecutionReport
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.order import price
-from rulebot.run import loop, resume
-from rulebot.turn import (
-    asking,
-    closing,
-    daily,
-    doubting,
-    entering,
-    executions,
-    following,
-    linking,
-    mismatch,
-    pursuing,
-    reloading,
-    reports,
-    resting,
-    reviving,
-    torn,
-    work,
-)
-from rulebot.turn.program import Program
+from rulebot.recovery import resume
 from tests.safeguards.swap import method, swapped
 
 Off = Callable[[], AbstractContextManager[None]]

@@ -16,10 +16,10 @@ from syrupy.assertion import SnapshotAssertion
 
 from rulebot.adapters.ib.greeting import Greeting
 from rulebot.cli.main import main
+from rulebot.promotion.admission import Asked, missing, refusal
+from rulebot.promotion.figures import Figures
+from rulebot.promotion.promotion import LiveStore, Promotion
 from rulebot.record.record import Kind, Record
-from rulebot.run.promotion.admission import Asked, missing, refusal
-from rulebot.run.promotion.figures import Figures
-from rulebot.run.promotion.promotion import LiveStore, Promotion
 from rulebot.spec.load import load_text
 from rulebot.spec.nouns.account import AccountDocument
 from rulebot.store.journal import SqlJournal

@@ -12,9 +12,9 @@ from syrupy.assertion import SnapshotAssertion
 
 from rulebot.cli.glance_text import glance_lines, happening_line
 from rulebot.cli.report import NextStore, report_lines
-from rulebot.run.diary import Diary
-from rulebot.run.glance import BotRow, Doing, Glance, glance
-from rulebot.run.outcome import BotOutcome, DayOutcome, Told, day_outcome
+from rulebot.narrate.day_report import BotOutcome, DayOutcome, Told, day_outcome
+from rulebot.narrate.run_log import Diary
+from rulebot.narrate.run_snapshot import BotRow, Doing, Glance, glance
 
 PROGRAM = day_program()
 

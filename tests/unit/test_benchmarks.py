@@ -15,7 +15,7 @@ from benchmarks.task import variants
 from benchmarks.ticks import day_of, make_ticks
 from benchmarks.workload import make_day
 from rulebot.adapters.sources import open_source
-from rulebot.run.desk import load_desk
+from rulebot.documents.load_bots import load_desk
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 PAGE = BENCHMARKS.parent / "docs" / "benchmarks.md"

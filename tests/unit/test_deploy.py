@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 from rulebot.cli.main import main
 from rulebot.cli.web import WHERE
-from rulebot.run.settings import PREFIX, Settings
+from rulebot.process.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

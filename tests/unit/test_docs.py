@@ -8,9 +8,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from rulebot.chaos.generator import chosen_kinds, labels_of
 from rulebot.cli.main import COMMANDS, main
-from rulebot.run.chaos.draw import chosen_kinds, labels_of
-from rulebot.run.settings import PREFIX, Settings
+from rulebot.process.settings import PREFIX, Settings
 from rulebot.spec.load import load_text
 
 ROOT = Path(__file__).parents[2]

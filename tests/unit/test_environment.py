@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from rulebot.run.doctor.finding import Level
-from rulebot.run.doctor.packages import NAME, Requirement, problem_with, python_and_packages, requirements
+from rulebot.doctor.finding import Level
+from rulebot.doctor.packages import NAME, Requirement, problem_with, python_and_packages, requirements
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,13 @@ import pytest
 
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.adapters.ib.world import ib_world
+from rulebot.chaos.virtual_loop import run_virtually
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import World
+from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.record.record import Kind, Record
-from rulebot.run.chaos.virtual_loop import run_virtually
-from rulebot.run.desk import load_desk
-from rulebot.run.start import Run, RunOptions, execute
-from rulebot.run.worlds import World
 from rulebot.store.queries import StoreReader
 from twsim.gateway.embed import RunningGateway, start_gateway
 from twsim.gateway.fault_plan import read_faults

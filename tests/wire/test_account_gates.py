@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from rulebot.cli.main import main
-from rulebot.run.desk import load_desk
-from rulebot.run.start import RunOptions, execute
-from rulebot.run.worlds import SimSettings, simulated
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import SimSettings, simulated
+from rulebot.live.start import RunOptions, execute
 from tests.wire.ib_fake_tws import fake_tws
 
 DAY = date(2026, 10, 21)

@@ -15,10 +15,10 @@ from click.testing import CliRunner
 from ib_async import Contract, LimitOrder
 from plain_client import plain_client
 
+from rulebot.capture import asking
+from rulebot.capture.chain import read_chain
+from rulebot.capture.market import captured
 from rulebot.cli.main import main
-from rulebot.run.given import asking
-from rulebot.run.given.chain import read_chain
-from rulebot.run.given.market import captured
 from twsim.gateway.embed import start_gateway
 from twsim.gateway.settings import GatewaySettings
 from twsim.market.given_market import GivenMarket

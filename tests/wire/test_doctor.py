@@ -18,19 +18,19 @@ from ib_session import gateway, run
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.adapters.ib.world import ib_world
 from rulebot.cli.main import main
+from rulebot.doctor.account import account
+from rulebot.doctor.examine import Wanted, connected, examine
+from rulebot.doctor.finding import Finding, Group, Level, exit_code
+from rulebot.doctor.probe.asking import Probe
+from rulebot.doctor.probe.cases import CASES
+from rulebot.doctor.probe.tape import Tape
+from rulebot.doctor.texts import EMPTY
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import World
 from rulebot.model.errors import InvariantError
 from rulebot.model.facts import EventCalendar
 from rulebot.ports import Batch
-from rulebot.run.desk import load_desk
-from rulebot.run.doctor.account import account
-from rulebot.run.doctor.examine import Wanted, connected, examine
-from rulebot.run.doctor.finding import Finding, Group, Level, exit_code
-from rulebot.run.doctor.probe.asking import Probe
-from rulebot.run.doctor.probe.cases import CASES
-from rulebot.run.doctor.probe.tape import Tape
-from rulebot.run.doctor.texts import EMPTY
-from rulebot.run.looking.visit import Visit
-from rulebot.run.worlds import World
+from rulebot.preview.read_only_session import Visit
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from twsim.exchange.exchange import SimExchange

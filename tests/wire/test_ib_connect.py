@@ -16,6 +16,7 @@ from rulebot.adapters.ib.greet import greeting
 from rulebot.adapters.ib.greeting import Greeting
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.adapters.ib.world import IbWorld, ib_world
+from rulebot.chaos.virtual_loop import run_virtually
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.errors import BrokerError
 from rulebot.model.event import (
@@ -34,7 +35,6 @@ from rulebot.model.event import (
     PositionReport,
 )
 from rulebot.model.order import Side
-from rulebot.run.chaos.virtual_loop import run_virtually
 
 EXECUTION = (
     "11|-1|41|9|SPY|OPT|20251219|650.0|P|100|CBOE|USD|SPY   251219P00650000|SPY|{exec_id}|20251124 10:00:00 US/Eastern|"

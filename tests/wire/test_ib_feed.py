@@ -19,7 +19,7 @@ from rulebot.model.facts import Dividend, Listing
 from rulebot.model.market import Extra
 from rulebot.model.order import Side
 from rulebot.model.session import Session, exchange_date, session_before, session_on
-from rulebot.run.looking.streams import Stream, seen_on
+from rulebot.preview.subscriptions import Stream, seen_on
 
 
 def test_underlyings_and_options_stream_into_the_board() -> None:

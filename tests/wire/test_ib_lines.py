@@ -4,9 +4,9 @@ import pytest
 from ib_fake_tws import fake_tws
 from ib_session import connected, gateway, run
 
+from rulebot.live.environments import attached
 from rulebot.model.contract import Underlying
-from rulebot.run.settings import load_settings
-from rulebot.run.worlds import attached
+from rulebot.process.settings import load_settings
 
 
 def test_the_line_limit_keeps_the_most_important_and_names_the_rest() -> None:

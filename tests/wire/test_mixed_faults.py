@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from raw_client import DAY, Message, RawClient, con_id, contract, order, run
 
-from rulebot.run.chaos.draw import PARAMETERS
+from rulebot.chaos.generator import PARAMETERS
 from twsim.gateway.embed import RunningGateway, start_gateway
 from twsim.gateway.fault_kinds import CONNECT, KINDS, STANDING
 from twsim.gateway.fault_plan import read_faults

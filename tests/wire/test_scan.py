@@ -13,16 +13,16 @@ from tally import PLACES_ORDER, tallied
 
 from rulebot.adapters.ib.settings import LINES, MESSAGE_LIMIT, IbSettings
 from rulebot.adapters.ib.world import ib_world
+from rulebot.documents.load_bots import load_desk
+from rulebot.live.environments import World
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import BrokerError
 from rulebot.model.facts import EventCalendar
-from rulebot.run.desk import load_desk
-from rulebot.run.looking.visit import FEW_LINES
-from rulebot.run.scan.measures import widened
-from rulebot.run.scan.row import Scan, ScanRow
-from rulebot.run.scan.scan import CLIENT_ID, Wanted, allowed_lines, scan, scanned
-from rulebot.run.settings import Settings
-from rulebot.run.worlds import World
+from rulebot.preview.read_only_session import FEW_LINES
+from rulebot.process.settings import Settings
+from rulebot.scan.measures import widened
+from rulebot.scan.scan import CLIENT_ID, Wanted, allowed_lines, scan, scanned
+from rulebot.scan.scan_row import Scan, ScanRow
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from twsim.gateway.embed import RunningGateway

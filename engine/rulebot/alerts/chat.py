@@ -21,8 +21,8 @@ from rulebot.model.errors import RulebotError, StoreError, own_failure
 from rulebot.model.event import Request
 from rulebot.model.money import dollars
 from rulebot.model.session import exchange_date
-from rulebot.run.asked import trading_of
-from rulebot.run.inbox import post
+from rulebot.operator.request_inbox import post
+from rulebot.recovery.operator_state import trading_of
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from rulebot.alerts.alert import Alert, Grade
+from rulebot.live.pre_open_check import BEFORE
 from rulebot.model.delivery import ASSIGNED, DELIVERING
 from rulebot.model.halt import Shut
 from rulebot.model.kept import end_of_row
@@ -14,14 +15,12 @@ from rulebot.model.money import signed_dollars
 from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED, FLATTENED, LIQUIDATED
 from rulebot.model.session import EXCHANGE_ZONE, Session, exchange_date, session_after, session_from
 from rulebot.model.values import dataclass
-from rulebot.record.codec import utc_text, utc_time
-from rulebot.record.record import TAKEN_BACK, Json, Kind, Record
-from rulebot.run.before_open import BEFORE
-from rulebot.run.columns import one_line, price
-from rulebot.run.happening import asked_words
-from rulebot.run.kept import kept_lines, read_kept
-from rulebot.run.position_text import shares_moved
-from rulebot.run.trade_text import (
+from rulebot.narrate.event_text import asked_words
+from rulebot.narrate.explain_day import parts_told
+from rulebot.narrate.position_text import shares_moved
+from rulebot.narrate.target_kept import kept_lines, read_kept
+from rulebot.narrate.text_table import one_line, price
+from rulebot.narrate.trade_text import (
     error_text,
     holding_of,
     is_opened,
@@ -31,7 +30,8 @@ from rulebot.run.trade_text import (
     provisional_text,
     structure_of,
 )
-from rulebot.run.why_day import parts_told
+from rulebot.record.codec import utc_text, utc_time
+from rulebot.record.record import TAKEN_BACK, Json, Kind, Record
 from rulebot.store.broker_time import by_broker
 from rulebot.store.queries import PutBack, Row, Run, StoreReader
 

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from rulebot.alerts.alert import FOR_PEOPLE, Grade
 from rulebot.model.errors import SpecError, StoreError, unread
 from rulebot.model.values import dataclass
-from rulebot.run.redaction import redacted
-from rulebot.run.settings import read_toml
+from rulebot.process.redaction import redacted
+from rulebot.process.settings import read_toml
 from rulebot.spec.suggest import did_you_mean
 from rulebot.store.secret import is_open_to_others
 

@@ -13,7 +13,7 @@ from rulebot.alerts.alert import Grade
 from rulebot.alerts.people import Person
 from rulebot.alerts.post import NotSentError, post
 from rulebot.model.errors import SpecError
-from rulebot.run.redaction import redacted
+from rulebot.process.redaction import redacted
 
 _LOG = logging.getLogger("apprise")
 _LOG.propagate = False

@@ -101,7 +101,7 @@ def sender_to(people: "People") -> "Sender":
         from rulebot.alerts.send import Sender
     except ModuleNotFoundError as error:
         raise MisuseError(NEEDS, HELP) from error
-    from rulebot.run.redaction import keep_address_secret
+    from rulebot.process.redaction import keep_address_secret
 
     for person in people.people:
         keep_address_secret(person.url)

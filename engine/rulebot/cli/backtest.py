@@ -32,10 +32,10 @@ from rulebot.model.counted import counted
 from rulebot.model.errors import MisuseError, StoreError
 
 if TYPE_CHECKING:
-    from rulebot.run.backtest.results import Results
-    from rulebot.run.backtest.run import BacktestOptions, Told
-    from rulebot.run.backtest.sampling import Sampling
-    from rulebot.run.desk import Desk
+    from rulebot.backtest.results import Results
+    from rulebot.backtest.run import BacktestOptions, Told
+    from rulebot.backtest.sampling import Sampling
+    from rulebot.documents.load_bots import Desk
 
     Backtests = Sequence[tuple[Path, Mapping[str, Any]]]
     """The files of some backtests, and what came of each."""
@@ -125,15 +125,15 @@ def backtest(specs: tuple[str, ...], **options: Any) -> None:
     """
     import logging
 
-    from rulebot.run.backtest.document import text_of
-    from rulebot.run.backtest.results import read_results
-    from rulebot.run.backtest.run import run_backtest
+    from rulebot.backtest.document import text_of
+    from rulebot.backtest.results import read_results
+    from rulebot.backtest.run import run_backtest
     from rulebot.store.latest import remember_store
 
     _check(specs, options)
     earlier = _earlier(options["compared"])  # hours before the report is written
     if not specs:
-        from rulebot.run.backtest.report.page import comparison_page
+        from rulebot.backtest.report.page import comparison_page
 
         write_file(options["out"], comparison_page(_by_name(earlier)))
         if options["form"] == "text":
@@ -189,8 +189,8 @@ def _check(specs: tuple[str, ...], options: dict[str, Any]) -> None:
 
 def _earlier(files: tuple[Path, ...]) -> "Backtests":
     """Return earlier backtests, each a store or a JSON result. Raises: MisuseError, StoreError."""
-    from rulebot.run.backtest.document import document, read_document
-    from rulebot.run.backtest.results import read_results
+    from rulebot.backtest.document import document, read_document
+    from rulebot.backtest.results import read_results
 
     return [
         (file, read_document(file) if file.suffix == ".json" else document(read_results(file, str(file))))
@@ -206,9 +206,9 @@ def _by_name(found: "Backtests") -> dict[str, Any]:
 
 def _write_report(results: "Results", store: Path, earlier: "Backtests", out: Path) -> None:
     """Write the report of a backtest, set beside earlier ones where there are any."""
-    from rulebot.run.backtest.document import document
-    from rulebot.run.backtest.report.page import report_page
-    from rulebot.run.backtest.report.whys import whys_of
+    from rulebot.backtest.document import document
+    from rulebot.backtest.report.page import report_page
+    from rulebot.backtest.report.whys import whys_of
 
     own = document(results)
     beside = _by_name([(store, own), *earlier]) if earlier else {}
@@ -217,9 +217,9 @@ def _write_report(results: "Results", store: Path, earlier: "Backtests", out: Pa
 
 def _check_look_ahead(desk: "Desk", asked: "BacktestOptions") -> None:
     """Say whether anything changed before the instants whose future was garbled. Raises: click's Exit when it did."""
+    from rulebot.backtest.look_ahead import check_look_ahead
+    from rulebot.backtest.run import walks_of
     from rulebot.model.session import EXCHANGE_ZONE
-    from rulebot.run.backtest.look_ahead import check_look_ahead
-    from rulebot.run.backtest.run import walks_of
 
     found = check_look_ahead(walks_of(desk, asked), asked.opens(), asked.first, asked.last)
     say(f" {counted(found.draws, 'instant')} drawn, {counted(found.records, 'record')} before compared")
@@ -247,7 +247,7 @@ def _show(results: "Results") -> None:
 def load(specs: tuple[str, ...], settings: tuple[str, ...], account: Path | None) -> "Desk":
     """Return the compiled bots. Raises: click's Exit for problems in them."""
     from rulebot.cli.validate import parse_settings, show_problems
-    from rulebot.run.desk import ProblemsError, check_overrides, load_desk
+    from rulebot.documents.load_bots import ProblemsError, check_overrides, load_desk
 
     overrides = parse_settings(settings)
     try:
@@ -263,7 +263,7 @@ def options_of(options: dict[str, Any]) -> "BacktestOptions":
     """Return the options. Raises: MisuseError, StoreError."""
     from rulebot.adapters.clock import WallClock
     from rulebot.adapters.sources import open_source, written
-    from rulebot.run.backtest.run import BacktestOptions
+    from rulebot.backtest.run import BacktestOptions
 
     opens = partial(open_source, options["data"])
     first, last = session_range(opens(), options["data"], options["first"], options["last"])
@@ -288,7 +288,7 @@ def options_of(options: dict[str, Any]) -> "BacktestOptions":
 
 
 def _sampling(place: str | None) -> "Sampling | None":
-    from rulebot.run.backtest.sampling import sampling
+    from rulebot.backtest.sampling import sampling
 
     return None if place is None else sampling(place)
 

@@ -3,16 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
-from rulebot.cli.data_text import finding_lines, named
-from rulebot.cli.width import table
-from rulebot.model.counted import counted
-from rulebot.model.money import dollars
-from rulebot.run.backtest.alarmed import SHOWN
-from rulebot.run.backtest.figures import figure_words
-from rulebot.run.backtest.funnel import Funnel
-from rulebot.run.backtest.known_bias import bias_words
-from rulebot.run.backtest.lived import Trade
-from rulebot.run.backtest.results import (
+from rulebot.backtest.alarms import SHOWN
+from rulebot.backtest.entry_funnel import Funnel
+from rulebot.backtest.known_bias import bias_words
+from rulebot.backtest.performance_figures import figure_words
+from rulebot.backtest.result_rows import Trade
+from rulebot.backtest.results import (
     Results,
     Sums,
     brought_words,
@@ -23,9 +19,13 @@ from rulebot.run.backtest.results import (
     undivided_words,
     unfilled_words,
 )
-from rulebot.run.columns import aligned, price, signed
-from rulebot.run.in_shares import InShares, in_shares_lines
-from rulebot.run.kept import kept_lines
+from rulebot.cli.data_text import finding_lines, named
+from rulebot.cli.width import table
+from rulebot.model.counted import counted
+from rulebot.model.money import dollars
+from rulebot.narrate.share_pnl import InShares, in_shares_lines
+from rulebot.narrate.target_kept import kept_lines
+from rulebot.narrate.text_table import aligned, price, signed
 
 SHOWN_RULES = 8
 _RIGHT = frozenset(range(1, 9))

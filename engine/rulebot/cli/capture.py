@@ -17,7 +17,7 @@ from rulebot.model.errors import MisuseError, StoreError
 from rulebot.store.place import shown_path
 
 if TYPE_CHECKING:
-    from rulebot.run.given.chain import Chain
+    from rulebot.capture.chain import Chain
 
 _OF_A_GATEWAY = ("trading_class", "expiries", "within", "settings")
 
@@ -104,11 +104,11 @@ def _check(options: Mapping[str, Any]) -> None:
 
 
 def _recorded(options: Mapping[str, Any]) -> "list[Chain]":
+    from rulebot.capture.captured import chains_at
+    from rulebot.capture.market import files_of
+    from rulebot.capture.recorded import read_day
     from rulebot.model.session import at_exchange_time, session_from
-    from rulebot.run.given.captured import chains_at
-    from rulebot.run.given.market import files_of
-    from rulebot.run.given.recorded import read_day
-    from rulebot.run.looking.visit import INTO_THE_DAY
+    from rulebot.preview.read_only_session import INTO_THE_DAY
 
     recorded = read_day(files_of(options["what"], options["store"]), 1)
     day, clock = recorded.day.day, options["clock"]
@@ -117,8 +117,8 @@ def _recorded(options: Mapping[str, Any]) -> "list[Chain]":
 
 
 def _asked(options: Mapping[str, Any]) -> "Chain":
+    from rulebot.capture.asking import Asked, asked_chain
     from rulebot.cli.run import gateway_address
-    from rulebot.run.given.asking import Asked, asked_chain
     from rulebot.store.folders import data_folder
 
     host, port = gateway_address(options["address"])
@@ -139,7 +139,7 @@ def _asked(options: Mapping[str, Any]) -> "Chain":
 
 
 def _write(chain: "Chain", folder: Path) -> Path:
-    from rulebot.run.given.chain import chain_text
+    from rulebot.capture.chain import chain_text
     from rulebot.spec.whole_file import write_whole
 
     file = folder / chain.file_name

@@ -19,7 +19,7 @@ from rulebot.model.counted import counted
 if TYPE_CHECKING:
     from collections import Counter
 
-    from rulebot.run.chaos.seeds import Asked, Smallest, Tally, Tried, Workers
+    from rulebot.chaos.seeds import Asked, Smallest, Tally, Tried, Workers
 
 SHOWN = 3
 """Seeds that are shown of each invariant that is broken."""
@@ -59,10 +59,10 @@ def chaos(
     Exit code: 0 when all invariants held for all seeds, 1 when one was broken or SPECS have problems, 2 for misuse, 3
     when files cannot be read or written.
     """
+    from rulebot.chaos.generator import chosen_kinds
+    from rulebot.chaos.seeds import Asked, Tally, workers, worth_shrinking
     from rulebot.cli.validate import parse_settings, show_problems
-    from rulebot.run.chaos.draw import chosen_kinds
-    from rulebot.run.chaos.seeds import Asked, Tally, workers, worth_shrinking
-    from rulebot.run.desk import ProblemsError, check_overrides
+    from rulebot.documents.load_bots import ProblemsError, check_overrides
 
     settings = parse_settings(overrides)
     asked = Asked(
@@ -125,9 +125,9 @@ def _progress(text: str) -> None:
 def _lines(tally: "Tally", kinds: Sequence[str], bots: Sequence[str], again: str, seconds: float) -> Iterator[str]:
     from collections import Counter
 
-    from rulebot.run.chaos.draw import labels_of
-    from rulebot.run.chaos.verdicts import INVARIANTS
-    from rulebot.run.chaos.while_open import WHILE_OPEN
+    from rulebot.chaos.faults_while_open import WHILE_OPEN
+    from rulebot.chaos.generator import labels_of
+    from rulebot.chaos.invariants import INVARIANTS
 
     smallest = {each.seed: each for each in tally.smallest}
     count = len(tally.tried)
@@ -203,7 +203,7 @@ def _command(asked: "Asked", kinds: str | None, overrides: Sequence[str]) -> str
 
 
 def _document(tally: "Tally", asked: "Asked", bots: Sequence[str]) -> dict[str, Any]:
-    from rulebot.run.chaos.verdicts import INVARIANTS
+    from rulebot.chaos.invariants import INVARIANTS
 
     return {
         "holds": tally.holds,

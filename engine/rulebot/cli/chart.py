@@ -15,7 +15,7 @@ from rulebot.store.latest import chosen_store, naming
 from rulebot.store.place import Place
 
 if TYPE_CHECKING:
-    from rulebot.run.chart.chart import Chart
+    from rulebot.chart.chart import Chart
 
 
 @click.command("chart", short_help="Draw a bot's decisions, also for TradingView.")
@@ -42,7 +42,7 @@ def chart(
     path = chosen_store(store)
     found = _gathered(path, bot, day, trade)
     if form in ("pine", "svg") and found.is_empty:
-        from rulebot.run.chart.svg import summary
+        from rulebot.chart.svg import summary
 
         raise MisuseError(f"there is nothing to draw: {summary(found)}", "no price was kept, and nothing was decided")
     if form == "pine":
@@ -50,7 +50,7 @@ def chart(
     elif symbol is not None:
         raise MisuseError("--symbol says whose chart a Pine script is for: it needs --format pine")
     elif form == "svg":
-        from rulebot.run.chart.svg import chart_svg
+        from rulebot.chart.svg import chart_svg
 
         say(chart_svg(found, is_alone=True))
     elif form == "json":
@@ -61,7 +61,7 @@ def chart(
 
 def _gathered(path: Place, bot: str | None, day: date | None, trade: int | None) -> "Chart":
     """Return the chart. Raises: MisuseError, StoreError."""
-    from rulebot.run.chart.gather import chart_of_day, chart_of_trade
+    from rulebot.chart.chart_data import chart_of_day, chart_of_trade
     from rulebot.store.broker_time import by_broker
     from rulebot.store.queries import StoreReader
 
@@ -85,7 +85,7 @@ def _gathered(path: Place, bot: str | None, day: date | None, trade: int | None)
 
 
 def _script(found: "Chart", symbol: str | None) -> str:
-    from rulebot.run.chart.pine import pine_script
+    from rulebot.chart.pine import pine_script
 
     known = [name for name, _ in found.lines]
     if symbol is not None and symbol not in known:
@@ -94,7 +94,7 @@ def _script(found: "Chart", symbol: str | None) -> str:
 
 
 def _show(found: "Chart", trade: int | None, named_store: str) -> None:
-    from rulebot.run.chart.svg import mark_words, summary
+    from rulebot.chart.svg import mark_words, summary
 
     echo(summary(found))
     for mark in found.marks:

@@ -17,11 +17,11 @@ def close_all(store: Place, bot: str = "") -> None:
     It connects where the store's last run did, as the client whose orders are at work: another one cannot cancel them.
     The texts that govern open positions are in the store.
     """
+    from rulebot.documents.load_bots import NO_BOTS
+    from rulebot.live.environments import attached
+    from rulebot.live.start import RunOptions
     from rulebot.model.event import Request
-    from rulebot.run.desk import NO_BOTS
-    from rulebot.run.inbox import post
-    from rulebot.run.start import RunOptions
-    from rulebot.run.worlds import attached
+    from rulebot.operator.request_inbox import post
     from rulebot.store.folders import accounts_folder
     from rulebot.store.queries import StoreReader
 
@@ -66,7 +66,7 @@ def close_all(store: Place, bot: str = "") -> None:
 
 def _clients_at_work(reader: "StoreReader") -> set[int]:
     """Return the client ids under which orders of a store may be at work."""
-    from rulebot.run.resume import resume_from
+    from rulebot.recovery.resume import resume_from
 
     if (at := reader.last_at()) is None:
         return set()

@@ -8,11 +8,11 @@ from rulebot.cli.stores import check_bot, print_json
 from rulebot.cli.width import echo, terminal_width
 from rulebot.model.counted import counted
 from rulebot.model.errors import MisuseError
-from rulebot.run.columns import aligned, signed
+from rulebot.narrate.text_table import aligned, signed
 from rulebot.store.place import Place, shown_path
 
 if TYPE_CHECKING:
-    from rulebot.run.observe.compare import Compared, Side
+    from rulebot.compare.shadow_comparison import Compared, Side
 
 _ROWS = (
     ("entries", "entries"),
@@ -42,7 +42,7 @@ _POINTS = ("entry_to_mid", "exit_to_mid")
 def show_compared(path: Place, bot: str | None, sessions: int | None, form: str) -> None:
     """Print how each bot of a store compares with its shadow. Raises: MisuseError when it has none, StoreError."""
     from rulebot.cli.shadow import shadow_store
-    from rulebot.run.observe.compare import compare
+    from rulebot.compare.shadow_comparison import compare
     from rulebot.store.open import is_there
     from rulebot.store.queries import StoreReader
 

@@ -31,7 +31,7 @@ LATER = "no engine runs on {}: the next one does so before anything else"
 
 def _leave(request: Request, bot: str, store: Place | None, said: str) -> None:
     """Leave a request for the engine of a store, or for the next one, and say so."""
-    from rulebot.run.inbox import post
+    from rulebot.operator.request_inbox import post
     from rulebot.store.latest import engine_store
 
     found = engine_store(store)
@@ -48,7 +48,7 @@ def _leave(request: Request, bot: str, store: Place | None, said: str) -> None:
 def _adoptions(bot: str, found: Place) -> list[str]:
     """Return what becomes of positions that the account holds otherwise than the books; none of a damaged store."""
     from rulebot.model.errors import StoreError
-    from rulebot.run.asking import adoptions
+    from rulebot.operator.requests import adoptions
 
     try:
         return [*adoptions(found, bot)]
@@ -59,8 +59,8 @@ def _adoptions(bot: str, found: Place) -> list[str]:
 def _tell_undone(request: Request, bot: str, found: Place) -> None:
     """Say which positions are not closed all the same, and of an engine without a broker that it can do nothing yet."""
     from rulebot.model.errors import StoreError
-    from rulebot.run.asking import held_back
-    from rulebot.run.connected import connected
+    from rulebot.operator.requests import held_back
+    from rulebot.process.broker_status import connected
     from rulebot.store.queries import StoreReader
 
     try:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from rulebot.backtest.report.findings import gravest_first
 from rulebot.model.counted import counted
-from rulebot.run.backtest.report.findings import gravest_first
 
 SHOWN_FINDINGS = 20
 

@@ -14,9 +14,9 @@ from rulebot.cli.say import say
 from rulebot.model.counted import counted
 
 if TYPE_CHECKING:
+    from rulebot.compare.git_revisions import Text
     from rulebot.review.change.behaviour import Days
     from rulebot.review.change.difference import Difference
-    from rulebot.run.revisions import Text
     from rulebot.spec.load import Loaded
 
     Tries = Callable[[str, Sequence[Text]], tuple[Sequence[Days], Sequence[str]]]
@@ -94,7 +94,7 @@ def diff(
         configure(what, is_install=install_git, is_uninstall=uninstall_git, is_sure=yes)
         return
     if len(what) == 1 and Path(what[0]).exists():
-        from rulebot.run.revisions import kept_of
+        from rulebot.compare.git_revisions import kept_of
 
         what = (kept_of(what[0]), *what)
     if len(what) != 2:
@@ -112,8 +112,8 @@ def diff(
 
 
 def _compared(old: str, new: str, *, seeds: int | None, days: str | None, is_all: bool) -> "tuple[Difference, ...]":
+    from rulebot.compare.git_revisions import texts_of
     from rulebot.review.change.documents import compare
-    from rulebot.run.revisions import texts_of
 
     texts = texts_of(old, new)
     sides = [[_read(text) for text in side] for side in texts]
@@ -147,7 +147,7 @@ def _by_name(texts: "Sequence[Text]", side: "Sequence[Loaded]") -> "dict[str, Te
 
 
 def _simulated(seeds: int | None) -> "Tries":
-    from rulebot.run.behaviour import simulate
+    from rulebot.compare.spec_comparison import simulate
 
     assert seeds is not None
 
@@ -163,9 +163,9 @@ def _past(days: str) -> "Tries":
     from datetime import date
 
     from rulebot.adapters.sources import open_source
+    from rulebot.compare.spec_comparison import relive
     from rulebot.model.errors import MisuseError, StoreError
-    from rulebot.run.behaviour import relive
-    from rulebot.run.replay.tapes import tapes_of
+    from rulebot.replay.recordings import tapes_of
     from rulebot.store.latest import run_store
 
     if days.isdigit() and not int(days):

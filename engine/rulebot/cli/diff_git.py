@@ -80,7 +80,7 @@ def _lines(sides: list[tuple[str, bytes | None]], why: str) -> str:
 
 def configure(what: tuple[str, ...], *, is_install: bool, is_uninstall: bool, is_sure: bool) -> None:
     """Say what is to be written, ask, and write it."""
-    from rulebot.run.git_setup import ATTRIBUTES, driver_command, install, setup_of, uninstall
+    from rulebot.compare.git_setup import ATTRIBUTES, driver_command, install, setup_of, uninstall
 
     if what or (is_install and is_uninstall):
         raise click.UsageError("--install-git and --uninstall-git stand alone")

@@ -15,8 +15,8 @@ from rulebot.cli.width import hung
 from rulebot.model.errors import MisuseError
 
 if TYPE_CHECKING:
-    from rulebot.run.doctor.examine import Wanted
-    from rulebot.run.doctor.finding import Finding
+    from rulebot.doctor.examine import Wanted
+    from rulebot.doctor.finding import Finding
 
 _COLOURS = {"ok": "green", "warning": "yellow", "fault": "red", "not checked": "bright_black"}
 
@@ -66,7 +66,7 @@ def doctor(**options: Any) -> None:
     wanted = _wanted(options)
     logging.basicConfig(level=logging.CRITICAL, force=True)
     found = asyncio.run(_collect(wanted, options["form"]))
-    from rulebot.run.doctor.finding import exit_code
+    from rulebot.doctor.finding import exit_code
 
     if options["form"] == "json":
         print_json(document(found))
@@ -78,7 +78,7 @@ def doctor(**options: Any) -> None:
 def _wanted(options: dict[str, Any]) -> "Wanted":
     from rulebot.cli.run import gateway_address
     from rulebot.cli.validate import parse_settings
-    from rulebot.run.doctor.examine import Wanted
+    from rulebot.doctor.examine import Wanted
     from rulebot.store.folders import data_folder
 
     is_live = options["live"]
@@ -128,7 +128,7 @@ def _record(options: dict[str, Any]) -> Path | None:
 
 async def _collect(wanted: "Wanted", form: str) -> "list[Finding]":
     """Return all findings; for eyes each group is shown as soon as it is complete."""
-    from rulebot.run.doctor.examine import examine
+    from rulebot.doctor.examine import examine
 
     found: list[Finding] = []
     group: list[Finding] = []
@@ -177,7 +177,7 @@ def _counts(found: "list[Finding]") -> dict[str, int]:
 
 def document(found: "list[Finding]") -> dict[str, Any]:
     """Return the findings for machines, sorted by group and name; of one name they keep their order."""
-    from rulebot.run.doctor.finding import exit_code
+    from rulebot.doctor.finding import exit_code
 
     rows = [
         {

@@ -33,9 +33,9 @@ def enter(bot: str, symbol: str, alternative: str, scan: int | None, yes: bool, 
     """
     from rulebot.model.errors import MisuseError
     from rulebot.model.event import Request
-    from rulebot.run import asking_words
-    from rulebot.run.asking import leave
-    from rulebot.run.named_row import check_world, kept_scan, named_of
+    from rulebot.narrate import asking_words
+    from rulebot.operator.requests import leave
+    from rulebot.operator.scan_row_entry import check_world, kept_scan, named_of
     from rulebot.store.latest import engine_store
     from rulebot.store.queries import StoreReader
     from rulebot.store.scans import scans_file
@@ -62,7 +62,7 @@ def enter(bot: str, symbol: str, alternative: str, scan: int | None, yes: bool, 
 def _row(head: Mapping[str, Any], bot: str, symbol: str, alternative: str) -> Mapping[str, Any]:
     """Return the best row of a bot and symbol in a scan, of an alternative if one is named. Raises: MisuseError."""
     from rulebot.model.errors import MisuseError
-    from rulebot.run.named_row import SCAN_AGAIN, rows_of_bot
+    from rulebot.operator.scan_row_entry import SCAN_AGAIN, rows_of_bot
     from rulebot.store.scans import scans_file
 
     rows = rows_of_bot(scans_file(), head, bot, symbol)
@@ -78,8 +78,8 @@ def _row(head: Mapping[str, Any], bot: str, symbol: str, alternative: str) -> Ma
 def _words(bot: str, row: Mapping[str, Any], head: Mapping[str, Any]) -> str:
     """Return what is to be entered, as it was when it was scanned, in one sentence a line."""
     from rulebot.model.session import EXCHANGE_ZONE
+    from rulebot.narrate import asking_words
     from rulebot.record.codec import utc_time
-    from rulebot.run import asking_words
 
     name = asking_words.structure_name(row["symbol"], row["structure"], [row["expiry"] or ""])
     price, at = row["price"], utc_time(head["at"]).astimezone(EXCHANGE_ZONE)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from rulebot.calendars.calendars import import_calendar, import_feed, load_calendar
 from rulebot.cli.clock import DAY
 from rulebot.cli.say import say
 from rulebot.cli.width import echo
@@ -14,7 +15,6 @@ from rulebot.model.errors import RulebotError, SpecError
 from rulebot.model.events import events_between, expiry_warnings, lacks_time
 from rulebot.model.facts import EventCalendar, EventDay, Moment
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.run.calendars import import_calendar, import_feed, load_calendar
 from rulebot.spec.text import MAX_BYTES
 from rulebot.store.folders import data_folder
 

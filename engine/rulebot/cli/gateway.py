@@ -18,7 +18,7 @@ from rulebot.store.place import Place
 from twsim.gateway.settings import DEFAULT_PORT, TWS_PORTS
 
 if TYPE_CHECKING:
-    from rulebot.run.given.market import Given
+    from rulebot.capture.market import Given
 
 
 def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
@@ -229,7 +229,7 @@ def _given(ctx: click.Context, data_seconds: int) -> "Given | None":
         if is_typed(name):
             other = "date" if name == "day" else name
             raise MisuseError(f"{flag} is the market of its own day: leave --{other} out")
-    from rulebot.run.given.market import captured, recorded
+    from rulebot.capture.market import captured, recorded
 
     return captured(chains) if chains else recorded(recording, store, data_seconds)
 

@@ -9,7 +9,7 @@ from rulebot.cli.say import say
 from rulebot.model.counted import counted
 
 if TYPE_CHECKING:
-    from rulebot.run.given.market import Given
+    from rulebot.capture.market import Given
     from twsim.gateway.embed import RunningGateway
     from twsim.gateway.settings import GatewaySettings
 

@@ -8,8 +8,8 @@ from rich.text import Text
 from rulebot.cli.say import harmless
 from rulebot.model.money import ZERO, signed_dollars
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.run.glance import BotRow, Doing, Glance
-from rulebot.run.happening import Happening, Tone
+from rulebot.narrate.event_text import Happening, Tone
+from rulebot.narrate.run_snapshot import BotRow, Doing, Glance
 
 WIDE = 130
 """Columns from which what a bot waits for stands beside it, not below."""

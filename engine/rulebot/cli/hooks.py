@@ -82,7 +82,7 @@ def hooks_send(name: str, says: str, store: Place | None) -> None:
     """
     import re
 
-    from rulebot.run.inbox import post_hook
+    from rulebot.operator.request_inbox import post_hook
     from rulebot.store.latest import engine_store
     from rulebot.store.open import is_in_use
 
@@ -105,9 +105,9 @@ def hooks_send(name: str, says: str, store: Place | None) -> None:
 
 def _asked_for(store: Place) -> set[str] | None:
     """Return the names of hooks that bots of a store ask for, as they ran last; None where that is not known."""
+    from rulebot.documents.load_bots import compile_text
     from rulebot.model.errors import StoreError
-    from rulebot.run.desk import compile_text
-    from rulebot.run.resume import spec_texts
+    from rulebot.recovery.resume import spec_texts
     from rulebot.store.queries import StoreReader
 
     try:

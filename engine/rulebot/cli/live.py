@@ -15,11 +15,11 @@ from rulebot.model.session import exchange_date, session_from
 
 if TYPE_CHECKING:
     from rulebot.adapters.ib.greeting import Greeting
-    from rulebot.run.desk import Desk
-    from rulebot.run.heartbeat import Heartbeat
-    from rulebot.run.settings import Settings
-    from rulebot.run.start import RunOptions
-    from rulebot.run.worlds import World
+    from rulebot.documents.load_bots import Desk
+    from rulebot.live.environments import World
+    from rulebot.live.start import RunOptions
+    from rulebot.process.heartbeat import Heartbeat
+    from rulebot.process.settings import Settings
     from rulebot.store.place import Place
 
 SIMULATED = "(a simulated gateway plays this account: no real money)"
@@ -32,8 +32,8 @@ def live_world(
 
     options: `yes_i_mean`, `exits_only`, `logs` and `wait_for_gateway` of the command.
     """
-    from rulebot.run.start import RunOptions
-    from rulebot.run.worlds import attached
+    from rulebot.live.environments import attached
+    from rulebot.live.start import RunOptions
     from rulebot.store.folders import accounts_folder
 
     patient = heartbeat if options["wait_for_gateway"] else None
@@ -68,8 +68,8 @@ def admitted(
     patient: is told of the waiting of a service, for as long as no gateway answers; None does not wait.
     Raises: NotAdmittedError that names everything that is missing.
     """
-    from rulebot.run.promotion.admission import Asked, missing, refusal
-    from rulebot.run.promotion.promotion import LiveStore, read_live_store
+    from rulebot.promotion.admission import Asked, missing, refusal
+    from rulebot.promotion.promotion import LiveStore, read_live_store
 
     port, offered, unreachable = asyncio.run(_offered(settings) if patient is None else _awaited(settings, patient))
     rules = None if desk.account is None else desk.account.live
@@ -101,9 +101,9 @@ def admitted(
 async def _awaited(settings: "Settings", heartbeat: "Heartbeat") -> "tuple[int, Greeting, str]":
     """Return the same once a gateway answers."""
     from rulebot.adapters.ib.greet import greeting
-    from rulebot.run.connecting import patiently
-    from rulebot.run.unwatched import told_when_unwatched
-    from rulebot.run.worlds import LIVE_PORTS, listening_port
+    from rulebot.live.environments import LIVE_PORTS, listening_port
+    from rulebot.narrate.unmonitored_alert import told_when_unwatched
+    from rulebot.process.reconnect_backoff import patiently
 
     async def ask() -> "tuple[int, Greeting, str]":
         port = settings.live_port or await listening_port(settings.host, LIVE_PORTS)
@@ -117,7 +117,7 @@ async def _awaited(settings: "Settings", heartbeat: "Heartbeat") -> "tuple[int, 
 async def _offered(settings: "Settings") -> "tuple[int | None, Greeting | None, str]":
     """Return the port, what the gateway says there, and why nothing does."""
     from rulebot.adapters.ib.greet import greeting
-    from rulebot.run.worlds import LIVE_PORTS, listening_port
+    from rulebot.live.environments import LIVE_PORTS, listening_port
 
     port = settings.live_port
     try:
@@ -137,7 +137,7 @@ def _is_terminal() -> bool:
 
 
 def _confirm(account: str, desk: "Desk", store: "Place", *, is_simulated: bool) -> None:
-    from rulebot.run.promotion.admission import NotAdmittedError
+    from rulebot.promotion.admission import NotAdmittedError
 
     money = SIMULATED if is_simulated else "with real money"
     if desk.bots:

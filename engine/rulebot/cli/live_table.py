@@ -10,8 +10,8 @@ from rich.text import Text
 
 from rulebot.cli.glance_text import glance_lines, happening_line
 from rulebot.cli.say import harmless
-from rulebot.run.glance import Glance
-from rulebot.run.happening import Happening
+from rulebot.narrate.event_text import Happening
+from rulebot.narrate.run_snapshot import Glance
 
 EVERY = 0.125
 """Real seconds between two drawings at the least."""

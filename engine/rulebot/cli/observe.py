@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rulebot.run.start import RunOptions
-    from rulebot.run.worlds import World
+    from rulebot.live.environments import World
+    from rulebot.live.start import RunOptions
     from rulebot.store.place import Place
 
 DEFAULT_FILLS = "natural"
@@ -15,7 +15,7 @@ DEFAULT_FILLS = "natural"
 
 def check_store(store: "Place", *, observes: bool) -> None:
     """Refuse a store of the other sort of runs. Raises: StoreError."""
-    from rulebot.run.promotion.promotion import refuse_live_store, refuse_traded_store
+    from rulebot.promotion.promotion import refuse_live_store, refuse_traded_store
 
     (refuse_traded_store if observes else refuse_live_store)(store)
 
@@ -24,8 +24,8 @@ def observed_world(
     world: "AbstractAsyncContextManager[World]", options: "RunOptions", fills: str | None
 ) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
     """Return a world in which nothing is sent, and the options that say so. Raises: MisuseError."""
-    from rulebot.run.backtest.fills import fill_model
-    from rulebot.run.observe.world import observing
+    from rulebot.backtest.fills import fill_model
+    from rulebot.live.shadow_environment import observing
     from rulebot.store.queries import OBSERVE
 
     model = fill_model(fills or DEFAULT_FILLS)

@@ -11,8 +11,8 @@ from rulebot.store.place import Place
 
 if TYPE_CHECKING:
     from rulebot.alerts.teller import Teller, Telling
-    from rulebot.run.happening import Happening
-    from rulebot.run.start import Run
+    from rulebot.live.start import Run
+    from rulebot.narrate.event_text import Happening
     from rulebot.web.live import Live
     from rulebot.web.server import Server
 
@@ -30,8 +30,8 @@ class Page:
         teller: "Callable[[Place], Teller] | None" = None,
         check_up: Sequence[str] = (),
     ) -> None:
-        from rulebot.run.heartbeat import Heartbeat
-        from rulebot.run.systemd import Systemd
+        from rulebot.process.heartbeat import Heartbeat
+        from rulebot.process.systemd import Systemd
 
         self.heartbeat = Heartbeat(Systemd())
         self._where, self._teller, self._check_up = where, teller, check_up
@@ -59,7 +59,7 @@ class Page:
 
     def started(self, run: "Run") -> None:
         """Show a run on the page of its store."""
-        from rulebot.run.vitals import Vitals
+        from rulebot.live.health_metrics import Vitals
 
         vitals = Vitals(run)
         self.opened(run.options.store)
@@ -68,8 +68,8 @@ class Page:
         self._live.show(run, run.first)
         self._watching.append(asyncio.ensure_future(vitals.watch()))
         if self._check_up:
-            from rulebot.run.before_open import check_mornings
-            from rulebot.run.start import note_alarm
+            from rulebot.live.pre_open_check import check_mornings
+            from rulebot.live.start import note_alarm
 
             self._watching.append(
                 asyncio.ensure_future(check_mornings(self._check_up, lambda words: note_alarm(run, words)))

@@ -14,7 +14,7 @@ from rulebot.model.errors import MisuseError, StoreError
 
 if TYPE_CHECKING:
     from rulebot.adapters.history.day import Source
-    from rulebot.run.backtest.fills import FillModel
+    from rulebot.backtest.fills import FillModel
 
 FIRST, LAST = date(1980, 1, 1), date(2100, 1, 1)
 MOST_CASH = Decimal(10**12)
@@ -42,14 +42,14 @@ def asked_fills(text: str, *, recorded: bool = False) -> "FillModel":
 
     recorded: what a recording answered can be asked for, too. Raises: MisuseError, StoreError.
     """
-    from rulebot.run.backtest.fills import RECORDED, WORDS, fill_model
+    from rulebot.backtest.fills import RECORDED, WORDS, fill_model
 
     if recorded and text == RECORDED.name:
         return RECORDED
     kind, _, store = text.partition(":")
     if kind != "from" or not store:
         return fill_model(text, (*WORDS, "from:STORE", *([RECORDED.name] if recorded else [])))
-    from rulebot.run.backtest.calibrate import calibrated
+    from rulebot.backtest.fill_calibration import calibrated
     from rulebot.store.open import is_there
     from rulebot.store.place import place_of
 

@@ -13,15 +13,15 @@ from rulebot.cli.width import echo
 from rulebot.model.counted import counted
 from rulebot.model.errors import MisuseError
 from rulebot.model.money import dollars, signed_dollars
-from rulebot.run.columns import aligned
+from rulebot.narrate.text_table import aligned
 from rulebot.store.folders import data_folder
 from rulebot.store.latest import run_store
 from rulebot.store.place import Place, shown_path
 
 if TYPE_CHECKING:
-    from rulebot.run.desk import SpecText
-    from rulebot.run.promotion.assess import Assessment, Evidence
-    from rulebot.run.promotion.sessions import BotSession
+    from rulebot.documents.load_bots import SpecText
+    from rulebot.promotion.assess import Assessment, Evidence
+    from rulebot.promotion.sessions import BotSession
     from rulebot.spec.load import Loaded
     from rulebot.spec.nouns.account import AccountDocument
 
@@ -56,9 +56,9 @@ def promote(
     account, and is kept in the store of live runs; a changed spec needs a new one. Exit code 1 when any falls short.
     """
     from rulebot.cli.validate import parse_settings
-    from rulebot.run.promotion.assess import assess, promotion, read_evidence
-    from rulebot.run.promotion.promotion import keep
-    from rulebot.run.settings import folder_of, read_settings
+    from rulebot.process.settings import folder_of, read_settings
+    from rulebot.promotion.assess import assess, promotion, read_evidence
+    from rulebot.promotion.promotion import keep
 
     path = run_store(store)
     evidence = read_evidence(path, simulated=sim)
@@ -88,7 +88,7 @@ def _texts(
     bots: tuple[str, ...], evidence: "Evidence", overrides: dict[str, str], account: Path | None
 ) -> "list[SpecText]":
     """Return what is meant: the text a bot of the store ran under last, else the specs of a file or folder."""
-    from rulebot.run.desk import check_overrides, load_desk
+    from rulebot.documents.load_bots import check_overrides, load_desk
 
     ran = evidence.paper.last_texts
     found = {name: ran[name] for name in bots if name in ran}
@@ -104,7 +104,7 @@ def _texts(
 
 def _judge(named: Path | None, specs: "list[Path]") -> "Loaded":
     """Return the account document that says what is demanded. Raises: MisuseError without one."""
-    from rulebot.run.desk import account_beside
+    from rulebot.documents.load_bots import account_beside
 
     found = account_beside(named, specs)
     if found is None or found.account is None:
@@ -181,7 +181,7 @@ def _beside(found: "Assessment") -> Iterator[str]:
 
 
 def _outcome(found: "Assessment", document: "AccountDocument", kept_in: Place) -> str:
-    from rulebot.run.promotion.promotion import good_until
+    from rulebot.promotion.promotion import good_until
 
     assert document.live is not None
     if not found.is_met:

@@ -28,17 +28,25 @@ def reload(store: Place | None) -> None:
     runs.
     """
     from rulebot.cli.validate import show_problems
+    from rulebot.core.reloading import changes_between
+    from rulebot.documents.load_bots import ProblemsError
+    from rulebot.documents.parameter_overrides import TAKEN_BACK, kept_in, left_out_words
+    from rulebot.documents.reload_specs import (
+        LiveRun,
+        digests_of,
+        limit_words,
+        refuse_account,
+        reread,
+        sources_of,
+        told_limits,
+    )
     from rulebot.model.errors import StoreError
     from rulebot.model.event import Request
-    from rulebot.run.desk import ProblemsError
-    from rulebot.run.inbox import post
-    from rulebot.run.overrides import TAKEN_BACK, kept_in, left_out_words
-    from rulebot.run.reread import LiveRun, digests_of, limit_words, refuse_account, reread, sources_of, told_limits
+    from rulebot.operator.request_inbox import post
     from rulebot.spec.diagnostic import headline
     from rulebot.store.latest import engine_store
     from rulebot.store.open import is_in_use
     from rulebot.store.queries import OBSERVE, StoreReader
-    from rulebot.turn.reloading import changes_between
 
     found = engine_store(store)
     if not is_in_use(found):

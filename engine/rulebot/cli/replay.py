@@ -32,9 +32,9 @@ from rulebot.store.place import Place, shown_path
 
 if TYPE_CHECKING:
     from rulebot.adapters.recorded.recording import Recording
-    from rulebot.run.happening import Happening
-    from rulebot.run.replay.replay import Replayed
-    from rulebot.run.revisions import Text
+    from rulebot.compare.git_revisions import Text
+    from rulebot.narrate.event_text import Happening
+    from rulebot.replay.replay import Replayed
     from rulebot.spec.spec import Spec
 
 ELSEWHERE = 100
@@ -126,7 +126,7 @@ def _split(words: Sequence[str]) -> tuple[str, Sequence[str]]:
 
 
 def _folder(what: str, store: Place | None) -> Path:
-    from rulebot.run.replay.tapes import recorded_beside
+    from rulebot.replay.recordings import recorded_beside
 
     return Path() if what.endswith(".tape") else recorded_beside(run_store(store))
 
@@ -136,7 +136,7 @@ def _folder(what: str, store: Place | None) -> Path:
 
 def _compare(what: str, folder: Path, *, verify: bool, step: bool, is_json: bool) -> None:
     from rulebot.adapters.recorded.recording import open_recording
-    from rulebot.run.replay.tapes import EMPTY, listed, meant
+    from rulebot.replay.recordings import EMPTY, listed, meant
 
     empty: list[Path] = []
     if verify and not what:
@@ -176,7 +176,7 @@ def _replayed(recording: "Recording", *, step: bool) -> "tuple[Replayed, float]"
     import time as real
 
     from rulebot.model.collector import seldom_collected
-    from rulebot.run.replay.replay import replay as live_through
+    from rulebot.replay.replay import replay as live_through
 
     began = real.perf_counter()
     with seldom_collected():
@@ -191,7 +191,7 @@ class _Stepper:
     """Shows what each turn led to; on a terminal it waits for a key, and q ends it."""
 
     def __init__(self) -> None:
-        from rulebot.run.replay.retelling import Retelling
+        from rulebot.replay.replay_text import Retelling
 
         self.retelling = Retelling()
         self.is_over = False
@@ -222,13 +222,13 @@ def _show(lines: "Sequence[Happening]") -> None:
 def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) -> None:
     from rulebot.adapters.recorded.recording import open_recording
     from rulebot.cli.diff import refuse_problems
+    from rulebot.compare.git_revisions import Text, side_of
+    from rulebot.compare.spec_comparison import relive_each, whole
+    from rulebot.narrate.text_table import clock
+    from rulebot.replay.recordings import meant
+    from rulebot.replay.spec_versions import known_texts, reigns, set_alike
     from rulebot.review.change.behaviour import behaviour_lines, flaw_lines
     from rulebot.review.change.document import days_document
-    from rulebot.run.behaviour import relive_each, whole
-    from rulebot.run.columns import clock
-    from rulebot.run.replay.tapes import meant
-    from rulebot.run.replay.texts import known_texts, reigns, set_alike
-    from rulebot.run.revisions import Text, side_of
     from rulebot.spec.load import load_text
 
     files = meant(what, folder)
@@ -293,8 +293,8 @@ def _spec_of(text: "Text") -> "Spec":
 
 def _drift(what: str, folder: Path, *, is_json: bool) -> None:
     from rulebot.adapters.recorded.recording import open_recording
-    from rulebot.run.replay.drift import compared
-    from rulebot.run.replay.tapes import meant
+    from rulebot.replay.drift import compared
+    from rulebot.replay.recordings import meant
 
     files = meant(what, folder)
     found = []
@@ -323,7 +323,7 @@ def _say_begun(day: date, words: str) -> None:
 
 def _as_test(what: str, folder: Path, given: dict[str, Any]) -> None:
     from rulebot.cli.replay_as_test import as_test
-    from rulebot.run.replay.tapes import meant
+    from rulebot.replay.recordings import meant
 
     if given["form"] == "json":
         raise MisuseError("a test is YAML: --format json does not go with --as-test")
@@ -331,9 +331,9 @@ def _as_test(what: str, folder: Path, given: dict[str, Any]) -> None:
 
 
 def _at(what: str, folder: Path, clock: time, *, is_json: bool) -> None:
-    from rulebot.run.replay.moment import instant_of, known_until, lived_until
-    from rulebot.run.replay.tapes import meant
-    from rulebot.run.replay.view import view_document, view_lines
+    from rulebot.replay.bot_view import view_document, view_lines
+    from rulebot.replay.instant import instant_of, known_until, lived_until
+    from rulebot.replay.recordings import meant
 
     files = meant(what, folder)
     at = instant_of(files, clock)
@@ -343,8 +343,8 @@ def _at(what: str, folder: Path, clock: time, *, is_json: bool) -> None:
         print_json(view_document(found, at, stands))
         return
     from rulebot.cli.glance_text import glance_lines
-    from rulebot.run.columns import clock as why_clock
-    from rulebot.run.glance import glance
+    from rulebot.narrate.run_snapshot import glance
+    from rulebot.narrate.text_table import clock as why_clock
 
     shown = glance(found.program, found.state, stands, stands - timedelta(days=1), None)
     width = max(terminal_width() or ELSEWHERE, LEAST)
@@ -359,8 +359,8 @@ def _at(what: str, folder: Path, clock: time, *, is_json: bool) -> None:
 
 
 def _export(what: str, folder: Path, target: Path, *, is_json: bool) -> None:
-    from rulebot.run.replay.export import export
-    from rulebot.run.replay.tapes import meant
+    from rulebot.replay.export import export
+    from rulebot.replay.recordings import meant
 
     written = export(meant(what, folder), target)
     if is_json:
@@ -373,7 +373,7 @@ def _export(what: str, folder: Path, target: Path, *, is_json: bool) -> None:
 
 
 def _list(folder: Path, *, is_json: bool) -> None:
-    from rulebot.run.replay.tapes import listed
+    from rulebot.replay.recordings import listed
 
     known = listed(folder)
     if is_json:
@@ -386,7 +386,7 @@ def _list(folder: Path, *, is_json: bool) -> None:
 
 
 def _trim(folder: Path, days: int, *, is_json: bool) -> None:
-    from rulebot.run.replay.trim import trimmed
+    from rulebot.replay.prune import trimmed
 
     gone = list(trimmed(folder, days))
     for tape in gone:

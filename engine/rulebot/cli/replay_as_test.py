@@ -17,8 +17,8 @@ from rulebot.store.place import shown_path
 
 if TYPE_CHECKING:
     from rulebot.adapters.recorded.recording import Recording
-    from rulebot.run.desk import SpecText
-    from rulebot.run.replay.texts import Reign
+    from rulebot.documents.load_bots import SpecText
+    from rulebot.replay.spec_versions import Reign
 
 FAILED = 1
 
@@ -26,10 +26,10 @@ FAILED = 1
 def as_test(files: Sequence[Path], clock: time, bot: str, out: Path | None) -> None:
     """Print the test, or write it. Raises: RulebotError; click's Exit when its market does not lead to the same."""
     from rulebot.adapters.recorded.recording import open_recording
-    from rulebot.run.replay.as_test import seen_day
-    from rulebot.run.replay.as_test_text import written
-    from rulebot.run.replay.moment import instant_of, recording_at
-    from rulebot.run.replay.texts import known_texts, reigns
+    from rulebot.replay.as_test import seen_day
+    from rulebot.replay.as_test_text import written
+    from rulebot.replay.instant import instant_of, recording_at
+    from rulebot.replay.spec_versions import known_texts, reigns
 
     at = instant_of(files, clock).replace(second=0)
     recording = recording_at(files, at)
@@ -59,7 +59,7 @@ def as_test(files: Sequence[Path], clock: time, bot: str, out: Path | None) -> N
 
 def _not_there(bot: str, at: datetime, recordings: "Sequence[Recording]") -> MisuseError:
     """Return that the run of a moment had no such bot, or none at all; another run of the day may have had it."""
-    from rulebot.run.columns import clock
+    from rulebot.narrate.text_table import clock
 
     day, ran = recordings[-1].day, sorted({name for each in recordings for name in each.head["specs"]})
     if bot in ran:
@@ -72,7 +72,7 @@ def _not_there(bot: str, at: datetime, recordings: "Sequence[Recording]") -> Mis
 
 def _text_at(known: "Sequence[Reign]", name: str, at: datetime) -> "SpecText":
     """Return the text that a bot had at a moment. Raises: MisuseError when it did not run then."""
-    from rulebot.run.columns import clock
+    from rulebot.narrate.text_table import clock
 
     reign = ([each for each in known if each.since <= at] or known)[-1 if known[0].since <= at else 0]
     if name in reign.texts:

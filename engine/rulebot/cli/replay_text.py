@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rulebot.adapters.recorded.recording import Recording
-    from rulebot.run.replay.drift import AtNatural, Compared, Drift
-    from rulebot.run.replay.replay import Difference, Replayed
-    from rulebot.run.replay.tapes import Tape
+    from rulebot.replay.drift import AtNatural, Compared, Drift
+    from rulebot.replay.recordings import Tape
+    from rulebot.replay.replay import Difference, Replayed
 
 BYTES = 1 << 20
 
 
 def replay_document(recording: "Recording", found: "Replayed", seconds: float) -> dict[str, Any]:
-    from rulebot.run.release import code_digest, release
+    from rulebot.process.version import code_digest, release
 
     differs = found.difference
     return {
@@ -42,7 +42,7 @@ def replay_document(recording: "Recording", found: "Replayed", seconds: float) -
 
 
 def replay_lines(told: dict[str, Any], differs: "Difference | None", *, short: bool) -> Iterator[str]:
-    from rulebot.run.columns import clock
+    from rulebot.narrate.text_table import clock
 
     counts = f"{told['decisions']} records of {told['turns']} turns"
     until = clock(datetime.fromisoformat(told["until"]))
@@ -147,7 +147,7 @@ def tape_document(tape: "Tape") -> dict[str, Any]:
 
 
 def tape_line(tape: "Tape") -> str:
-    from rulebot.run.columns import clock
+    from rulebot.narrate.text_table import clock
 
     size = f"{tape.size / BYTES:.1f} MB"
     if tape.first is None or tape.last is None:
@@ -175,8 +175,8 @@ def named_problem(file: "Path", problem: str) -> str:
 
 def drift_lines(compared: "Compared") -> Iterator[str]:
     """Yield each trade: what was done, what the spec would have done, and what was recorded where they part."""
-    from rulebot.run.columns import clock
-    from rulebot.run.replay.drift import by_fills, total
+    from rulebot.narrate.text_table import clock
+    from rulebot.replay.drift import by_fills, total
 
     day, found = compared.day, compared.trades
     if compared.since is not None:
@@ -201,7 +201,7 @@ def drift_lines(compared: "Compared") -> Iterator[str]:
 
 
 def _trade_lines(each: "Drift") -> Iterator[str]:
-    from rulebot.run.replay.drift import What
+    from rulebot.replay.drift import What
 
     is_same = each.what in (What.SAME, What.UNFILLED) or each.done == each.would
     yield f"   done     {each.done}{_made(each.made)}"

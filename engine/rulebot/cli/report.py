@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from rulebot.model.counted import counted
 from rulebot.model.money import ZERO, signed_dollars
-from rulebot.run.columns import aligned
-from rulebot.run.kept import kept_lines
-from rulebot.run.outcome import BotOutcome, DayOutcome, Told
-from rulebot.run.trade_text import provisional_text
+from rulebot.narrate.day_report import BotOutcome, DayOutcome, Told
+from rulebot.narrate.target_kept import kept_lines
+from rulebot.narrate.text_table import aligned
+from rulebot.narrate.trade_text import provisional_text
 
 NARROW = 100
 """Columns below which a bot's lines stand under its name."""

@@ -27,15 +27,15 @@ from rulebot.model.errors import MisuseError, RulebotError
 from rulebot.store.place import Place, beside
 
 if TYPE_CHECKING:
+    from rulebot.chaos.crash_point_environment import Struck
     from rulebot.cli.page import Page
     from rulebot.cli.screen import Screen
     from rulebot.cli.shadow import Shadow
-    from rulebot.run.chaos.struck import Struck
-    from rulebot.run.desk import Desk
-    from rulebot.run.heartbeat import Heartbeat
-    from rulebot.run.settings import Settings
-    from rulebot.run.start import Run, RunOptions
-    from rulebot.run.worlds import World
+    from rulebot.documents.load_bots import Desk
+    from rulebot.live.environments import World
+    from rulebot.live.start import Run, RunOptions
+    from rulebot.process.heartbeat import Heartbeat
+    from rulebot.process.settings import Settings
     from rulebot.store.journal import SqlJournal
 
 
@@ -158,13 +158,13 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     if options["sim"] and options.get("gateway_port") is not None:
         options["address"] = f"127.0.0.1:{options['gateway_port']}"
     from rulebot.cli.validate import parse_settings, show_problems
-    from rulebot.run.desk import NO_BOTS, ProblemsError, check_live_data, check_overrides, load_desk
-    from rulebot.run.heartbeat import Heartbeat
-    from rulebot.run.overrides import parameters_of
-    from rulebot.run.removed import without_removed
-    from rulebot.run.replay.tapes import tapes_of
-    from rulebot.run.reread import is_named
-    from rulebot.run.systemd import Systemd
+    from rulebot.documents.load_bots import NO_BOTS, ProblemsError, check_live_data, check_overrides, load_desk
+    from rulebot.documents.parameter_overrides import parameters_of
+    from rulebot.documents.reload_specs import is_named
+    from rulebot.live.removed_specs import without_removed
+    from rulebot.process.heartbeat import Heartbeat
+    from rulebot.process.systemd import Systemd
+    from rulebot.replay.recordings import tapes_of
     from rulebot.store.folders import data_folder
     from rulebot.store.secret import hook_secret
 
@@ -190,11 +190,11 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     if options["exits_only"]:
         desk = replace(NO_BOTS, account=desk.account, account_text=desk.account_text)
     elif store is not None:
-        from rulebot.run.overrides import with_kept
+        from rulebot.documents.parameter_overrides import with_kept
 
         desk = with_kept(desk, store)
     if options["sim"] and not options["address"] and options["recording"] is None:
-        from rulebot.run.sim_symbols import check_sim_symbols
+        from rulebot.live.simulated_symbols import check_sim_symbols
 
         check_sim_symbols(desk.bots.values())
     struck = _struck(options)
@@ -242,7 +242,7 @@ def _struck(options: Mapping[str, Any]) -> "Struck | None":
         return None
     if not options["sim"]:
         raise MisuseError("RULEBOT_CRASH ends an engine in its work: a simulated market alone takes that", "add --sim")
-    from rulebot.run.chaos.struck import Struck
+    from rulebot.chaos.crash_point_environment import Struck
 
     return Struck(words)
 
@@ -254,7 +254,7 @@ def _compares(options: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _settings(options: Mapping[str, Any], desk: "Desk", specs: Sequence[str | Path]) -> "Settings":
-    from rulebot.run.settings import folder_of, read_settings
+    from rulebot.process.settings import folder_of, read_settings
     from rulebot.store.folders import data_folder
 
     host, port = gateway_address(options["address"])
@@ -305,9 +305,9 @@ def _paper_world(
     options: Mapping[str, Any], settings: "Settings", waiting: "Callable[[str], None] | None", sessions: int | None
 ) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
     """Return the world of a paper account or a simulated market; where a run observes, nothing can be sent in it."""
-    from rulebot.run.given.market import recorded
-    from rulebot.run.start import RunOptions
-    from rulebot.run.worlds import DEFAULT_DATE, DEFAULT_SEED, SimSettings, attached, simulated
+    from rulebot.capture.market import recorded
+    from rulebot.live.environments import DEFAULT_DATE, DEFAULT_SEED, SimSettings, attached, simulated
+    from rulebot.live.start import RunOptions
     from rulebot.store.folders import accounts_folder, data_folder, new_sim_store
     from rulebot.store.open import is_in_use
 
@@ -430,7 +430,7 @@ async def _run(
     struck: "Struck | None",
     shadow: "Shadow | None",
 ) -> None:
-    from rulebot.run.start import execute, open_journal
+    from rulebot.live.start import execute, open_journal
     from rulebot.store.latest import remember_engine
 
     stopper = Stopper(screen)

@@ -22,8 +22,8 @@ from rulebot.cli.typed import is_typed
 from rulebot.model.errors import MisuseError
 
 if TYPE_CHECKING:
-    from rulebot.run.scan.row import Scan, ScanRow
-    from rulebot.run.scan.scan import Wanted
+    from rulebot.scan.scan import Wanted
+    from rulebot.scan.scan_row import Scan, ScanRow
 
 SHOWN_SCANS = 20
 """Earlier scans, or rows of a symbol, that are shown unless --top says otherwise."""
@@ -98,10 +98,10 @@ def scan(**options: Any) -> None:
         _show_history(options)
         return
     from rulebot.cli.validate import show_problems
-    from rulebot.run.desk import ProblemsError
-    from rulebot.run.scan.delayed import scan_delayed
-    from rulebot.run.scan.row import document, head
-    from rulebot.run.scan.scan import scan as look_at
+    from rulebot.documents.load_bots import ProblemsError
+    from rulebot.scan.delayed import scan_delayed
+    from rulebot.scan.scan import scan as look_at
+    from rulebot.scan.scan_row import document, head
     from rulebot.store.scans import keep, scans_file
 
     wanted = _wanted(options)
@@ -122,7 +122,7 @@ def scan(**options: Any) -> None:
 def _wanted(options: Mapping[str, Any]) -> "Wanted":
     from rulebot.cli.run import gateway_address
     from rulebot.cli.validate import parse_settings
-    from rulebot.run.scan.scan import Wanted
+    from rulebot.scan.scan import Wanted
     from rulebot.store.folders import data_folder
 
     if not options["specs"]:
@@ -155,9 +155,9 @@ def _wanted(options: Mapping[str, Any]) -> "Wanted":
 
 
 def _recorded(wanted: "Wanted", options: Mapping[str, Any]) -> "Scan":
-    from rulebot.run.replay.moment import instant_of
-    from rulebot.run.replay.tapes import meant, recorded_beside
-    from rulebot.run.scan.recorded import scan_recorded
+    from rulebot.replay.instant import instant_of
+    from rulebot.replay.recordings import meant, recorded_beside
+    from rulebot.scan.recorded import scan_recorded
     from rulebot.store.latest import run_store
 
     what = options["recording"]
@@ -179,7 +179,7 @@ def _show(found: "Scan", options: Mapping[str, Any]) -> None:
     from rulebot.cli.scan_text import next_lines, scan_lines
     from rulebot.cli.stores import print_json
     from rulebot.cli.width import echo, terminal_width
-    from rulebot.run.scan.row import COLUMNS, document, head
+    from rulebot.scan.scan_row import COLUMNS, document, head
 
     rows = _chosen(found, options)
     if options["form"] == "json":

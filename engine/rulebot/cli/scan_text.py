@@ -11,11 +11,11 @@ from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.evaluate.wording import shown
 from rulebot.model.counted import counted
 from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.narrate.position_text import price
+from rulebot.narrate.text_table import aligned
+from rulebot.preview.delayed_data import MARK, WORLD
 from rulebot.record.codec import utc_time
-from rulebot.run.columns import aligned
-from rulebot.run.looking.delayed import MARK, WORLD
-from rulebot.run.position_text import price
-from rulebot.run.scan.row import Scan, ScanRow
+from rulebot.scan.scan_row import Scan, ScanRow
 
 _HEADS = (
     *("dte", "price", "delta", "gamma", "theta", "vega", "iv", "rank", "pctl"),

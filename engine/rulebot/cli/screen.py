@@ -23,15 +23,15 @@ from rulebot.model.errors import StoreError
 from rulebot.model.events import expiry_warnings
 from rulebot.model.money import dollars
 from rulebot.model.session import EXCHANGE_ZONE, exchange_date, session_after, session_from
+from rulebot.narrate.event_text import Happening, Tone, happening
+from rulebot.narrate.run_log import Diary
+from rulebot.narrate.run_snapshot import glance
+from rulebot.process.log_file import ENGINE, LogConsole, LogFile, takes_terminal, write_logs
+from rulebot.process.redaction import keep_secret, redacted
+from rulebot.process.version import release
 from rulebot.record.record import Kind, Record
-from rulebot.run.asked import kept_out, named_in, reason_of
-from rulebot.run.diary import Diary
-from rulebot.run.glance import glance
-from rulebot.run.happening import Happening, Tone, happening
-from rulebot.run.log_file import ENGINE, LogConsole, LogFile, takes_terminal, write_logs
-from rulebot.run.observe.telling import observed, title
-from rulebot.run.redaction import keep_secret, redacted
-from rulebot.run.release import release
+from rulebot.recovery.operator_state import kept_out, named_in, reason_of
+from rulebot.shadow.shadow_text import observed, title
 from rulebot.spec.diagnostic import headline
 from rulebot.store.latest import naming, naming_as_of_now
 from rulebot.store.patient import PatientJournal
@@ -41,8 +41,8 @@ from rulebot.store.secret import database_password
 
 if TYPE_CHECKING:
     from rulebot.cli.page import Page
-    from rulebot.run.desk import Desk
-    from rulebot.run.start import Run, RunOptions
+    from rulebot.documents.load_bots import Desk
+    from rulebot.live.start import Run, RunOptions
 
 EVENTS = logging.getLogger("rulebot.events")
 """What happens, line by line, for the program's own log: an alarm is a warning there."""

@@ -15,11 +15,11 @@ from rulebot.model.errors import MisuseError, RulebotError
 
 if TYPE_CHECKING:
     from rulebot.cli.screen import Screen
-    from rulebot.run.desk import Desk
-    from rulebot.run.diary import Diary
-    from rulebot.run.happening import Happening
-    from rulebot.run.start import Run, RunOptions
-    from rulebot.run.worlds import World
+    from rulebot.documents.load_bots import Desk
+    from rulebot.live.environments import World
+    from rulebot.live.start import Run, RunOptions
+    from rulebot.narrate.event_text import Happening
+    from rulebot.narrate.run_log import Diary
     from rulebot.store.place import Place
 
 ENDING = "~shadow"
@@ -48,10 +48,10 @@ class Shadow:
     """
 
     def __init__(self, desk: "Desk", beside: "Desk", options: "RunOptions", fills: str | None) -> None:
-        from rulebot.run.backtest.fills import fill_model
-        from rulebot.run.observe.relay import Relay
-        from rulebot.run.promotion.promotion import refuse_traded_store
-        from rulebot.run.replay.tapes import tapes_of
+        from rulebot.backtest.fills import fill_model
+        from rulebot.live.shadow_connection import Relay
+        from rulebot.promotion.promotion import refuse_traded_store
+        from rulebot.replay.recordings import tapes_of
         from rulebot.store.queries import OBSERVE
 
         if alone := sorted(set(desk.bots) - set(beside.bots)):
@@ -90,7 +90,7 @@ class Shadow:
     def start(self, run: "Run", screen: "Screen") -> None:
         """Begin, once the engine that trades is connected."""
         from rulebot.adapters.recorded.recorder import Recorder
-        from rulebot.run.start import execute, note_alarm
+        from rulebot.live.start import execute, note_alarm
 
         self._screen = screen
         tape = run.loop.tape
@@ -111,8 +111,8 @@ class Shadow:
         self._task.add_done_callback(ended)
 
     def _started(self, run: "Run") -> None:
-        from rulebot.run.diary import Diary
-        from rulebot.run.observe.telling import observed, title
+        from rulebot.narrate.run_log import Diary
+        from rulebot.shadow.shadow_text import observed, title
 
         self._run, self._diary = run, Diary(run.first, observed)
         run.loop.recorded.append(self._diary.write)
@@ -157,6 +157,6 @@ def named(told: "Happening") -> "Happening":
 
 
 def _own_heartbeat() -> Any:
-    from rulebot.run.heartbeat import Heartbeat
+    from rulebot.process.heartbeat import Heartbeat
 
     return Heartbeat()

@@ -8,22 +8,22 @@ import click
 
 from rulebot.cli.stores import other_version_words, print_json, shows_store
 from rulebot.cli.width import echo, table, terminal_width
+from rulebot.core.state import Standing, State
+from rulebot.documents.recorded_bots import bot_of
 from rulebot.model.money import ZERO
+from rulebot.narrate.day_pnl import open_as_marked, owed_today, realized_today
+from rulebot.narrate.delayed_data import late_told
+from rulebot.narrate.growth_text import grown_of
+from rulebot.narrate.target_kept import ExitKept, kept_lines, read_kept
+from rulebot.narrate.text_table import aligned, one_line, price, signed
+from rulebot.narrate.trade_text import bare_text, error_text, holding_of, provisional_text
+from rulebot.process.broker_status import connected
 from rulebot.record.record import Record
-from rulebot.run.asked import TO_BE_CLOSED, kept_out, named_in, reason_of, standing_of, trading_of
-from rulebot.run.columns import aligned, one_line, price, signed
-from rulebot.run.connected import connected
-from rulebot.run.growth_text import grown_of
-from rulebot.run.kept import ExitKept, kept_lines, read_kept
-from rulebot.run.late import late_told
-from rulebot.run.resume import resume_from
-from rulebot.run.run_texts import bot_of
-from rulebot.run.today import open_as_marked, owed_today, realized_today
-from rulebot.run.trade_text import bare_text, error_text, holding_of, provisional_text
+from rulebot.recovery.operator_state import TO_BE_CLOSED, kept_out, named_in, reason_of, standing_of, trading_of
+from rulebot.recovery.resume import resume_from
 from rulebot.store.latest import shown_store
 from rulebot.store.place import Place, shown_path
 from rulebot.store.queries import Row, Run, StoreReader
-from rulebot.turn.state import Standing, State
 
 _TARGET = "target"
 _RESTING = (_TARGET, "stop", "protect")

@@ -10,7 +10,7 @@ from rulebot.store.place import Place
 
 if TYPE_CHECKING:
     from rulebot.cli.screen import Screen
-    from rulebot.run.start import Run
+    from rulebot.live.start import Run
 
 HEED_EVERY = 1.0
 """Real seconds between two looks for a stop while no gateway lets us in."""
@@ -76,8 +76,8 @@ class Stopper:
 
     def ask(self) -> None:
         """Ask the engine to end; a second time, or before it is connected, end it."""
+        from rulebot.live.loop import STOPPED
         from rulebot.model.event import Request
-        from rulebot.run.loop import STOPPED
 
         assert self._task is not None
         at_once = self.was_asked or self.run is None or self.run.is_over or not self.run.loop.state.is_linked

@@ -20,7 +20,7 @@ from rulebot.store.place import Place, shown_path
 from rulebot.store.queries import StoreReader
 
 if TYPE_CHECKING:
-    from rulebot.run.audit.audit import Verdict
+    from rulebot.checks.journal.audit import Verdict
 
 MOST = 100_000
 """Dollars that nothing a fill says can come to."""
@@ -53,7 +53,7 @@ def store() -> None:
 @click.pass_context
 def audit(ctx: click.Context, store: Place | None, form: str) -> None:
     """Check that everything that must always be true was true; exit code 1 and the places where it was not."""
-    from rulebot.run.audit.audit import audit_store
+    from rulebot.checks.journal.audit import audit_store
 
     path = chosen_store(store)
     found = audit_store(path)
@@ -160,7 +160,7 @@ def correct_fill(
     trade takes the place of that; and one of what a position on hold holds by the books, and the account no more.
     Nothing that was recorded before is changed.
     """
-    from rulebot.run.correct import correct
+    from rulebot.statement.correct_fill import correct
 
     at, place = datetime.now(UTC), run_store(named)
     said = correct(
@@ -199,7 +199,7 @@ def tie_store(ctx: click.Context, statement: Path, store: Place | None, form: st
     that the query needs. Exit code: 0 when all ties to the cent, 1 when something does not.
     """
     from rulebot.cli.tie_text import tie_document, tie_lines
-    from rulebot.run.tie.check import tie_file
+    from rulebot.statement.reconcile_file import tie_file
 
     path = run_store(store)
     with StoreReader(path) as reader:

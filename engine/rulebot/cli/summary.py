@@ -13,11 +13,11 @@ from rulebot.cli.width import echo, terminal_width
 from rulebot.model.counted import counted
 from rulebot.model.errors import MisuseError
 from rulebot.model.money import dollars
-from rulebot.run.columns import aligned, signed
-from rulebot.run.in_shares import InShares, in_shares_lines, read_in_shares
-from rulebot.run.kept import kept_lines, read_kept
-from rulebot.run.periods import Period
-from rulebot.run.trade_text import error_text
+from rulebot.narrate.periods import Period
+from rulebot.narrate.share_pnl import InShares, in_shares_lines, read_in_shares
+from rulebot.narrate.target_kept import kept_lines, read_kept
+from rulebot.narrate.text_table import aligned, signed
+from rulebot.narrate.trade_text import error_text
 from rulebot.store.latest import chosen_store
 from rulebot.store.place import Place, shown_path
 from rulebot.store.queries import StoreReader
@@ -79,7 +79,7 @@ def summary(
     if span is not None:
         _by_period(path, bot, span, account, form)
         return
-    from rulebot.run.compared import compared_words, last_compared
+    from rulebot.narrate.drift_summary import compared_words, last_compared
 
     with StoreReader(path) as reader:
         known, mark = reader.bots(), reader.run().mark
@@ -170,8 +170,8 @@ def _say_store(path: Place, mark: str) -> None:
 
 
 def _by_period(path: Place, bot: str | None, span: str, account: Path | None, form: str) -> None:
-    from rulebot.run.desk import account_beside
-    from rulebot.run.periods import periods
+    from rulebot.documents.load_bots import account_beside
+    from rulebot.narrate.periods import periods
 
     loaded = None if account is None else account_beside(account, ())
     document = None if loaded is None else loaded.account

@@ -26,14 +26,14 @@ from rulebot.model.errors import MisuseError, StoreError
 
 if TYPE_CHECKING:
     from rulebot.cli.sweep_text import Data
-    from rulebot.run.desk import Desk
-    from rulebot.run.sweep.compiling import Terms
-    from rulebot.run.sweep.places import Runs
-    from rulebot.run.sweep.search import Search
-    from rulebot.run.sweep.statistics import Forward
-    from rulebot.run.sweep.sweep import Kept, Told
-    from rulebot.run.sweep.variant import Variant
-    from rulebot.run.sweep.vary import Axis, Point
+    from rulebot.documents.load_bots import Desk
+    from rulebot.sweep.compiling import Terms
+    from rulebot.sweep.executors import Runs
+    from rulebot.sweep.parameters import Axis, Point
+    from rulebot.sweep.search import Search
+    from rulebot.sweep.statistics import Forward
+    from rulebot.sweep.sweep import Kept, Told
+    from rulebot.sweep.variant import Variant
 
 SORTED = ("sharpe", "net", "expectancy", "win_rate", "max_drawdown")
 GOALS = SORTED[:-1]
@@ -103,11 +103,11 @@ def sweep(spec: str, **options: Any) -> None:
     from rulebot.adapters.clock import WallClock
     from rulebot.adapters.sources import from_anywhere
     from rulebot.cli.backtest import load
-    from rulebot.run.sweep.cluster import on_cluster, same_as_here
-    from rulebot.run.sweep.places import in_processes
-    from rulebot.run.sweep.statistics import stretches
-    from rulebot.run.sweep.sweep import Kept
-    from rulebot.run.sweep.vary import axis
+    from rulebot.sweep.cluster import on_cluster, same_as_here
+    from rulebot.sweep.executors import in_processes
+    from rulebot.sweep.parameters import axis
+    from rulebot.sweep.statistics import stretches
+    from rulebot.sweep.sweep import Kept
 
     logging.getLogger("rulebot").setLevel(logging.ERROR)
     axes = [axis(text) for text in options["varied"]]
@@ -164,7 +164,7 @@ def sweep(spec: str, **options: Any) -> None:
 
 def _search(options: Mapping[str, Any]) -> "Search | None":
     """Return what --bayes asks for. Raises: MisuseError for what does not go with it, StoreError without Optuna."""
-    from rulebot.run.sweep.search import BATCH, MOST_TRIALS, Search, require_optuna
+    from rulebot.sweep.search import BATCH, MOST_TRIALS, Search, require_optuna
 
     if options["trials"] is None:
         for name, word in (("goal", "--for"), ("batch", "--batch")):
@@ -192,9 +192,9 @@ def _finder(
     from functools import partial
 
     from rulebot.model.performance import LEAST_SESSIONS
-    from rulebot.run.sweep.sweep import search_for
-    from rulebot.run.sweep.sweep import sweep as run_sweep
-    from rulebot.run.sweep.vary import drawn, grid
+    from rulebot.sweep.parameters import drawn, grid
+    from rulebot.sweep.sweep import search_for
+    from rulebot.sweep.sweep import sweep as run_sweep
 
     text_of = _texts(desk, axes)
     if search is None:
@@ -221,8 +221,8 @@ def _terms(desk: "Desk", options: Mapping[str, Any]) -> "Terms":
     from functools import partial
 
     from rulebot.adapters.sources import open_source
-    from rulebot.run.calendars import load_calendar
-    from rulebot.run.sweep.compiling import Terms
+    from rulebot.calendars.calendars import load_calendar
+    from rulebot.sweep.compiling import Terms
 
     opens = partial(open_source, options["data"])
     first, last = session_range(opens(), options["data"], options["first"], options["last"])
@@ -247,8 +247,8 @@ def _texts(desk: "Desk", axes: "Sequence[Axis]") -> "Callable[[Point], str]":
 
     Raises: MisuseError for places and values that do not go together, or that the spec has not.
     """
-    from rulebot.run.sweep.vary import check_axes, with_values
     from rulebot.spec.load import load_text
+    from rulebot.sweep.parameters import check_axes, with_values
 
     (bot,) = desk.texts
     source = load_text(bot.text, bot.file).source
@@ -264,11 +264,11 @@ def _about(
     from hashlib import sha256
 
     from rulebot.adapters.sources import written
-    from rulebot.run.calendars import imported_states
-    from rulebot.run.release import code_digest, release
-    from rulebot.run.sweep.compiling import reads_events
-    from rulebot.run.sweep.sweep import FILES
+    from rulebot.calendars.calendars import imported_states
+    from rulebot.process.version import code_digest, release
     from rulebot.store.folders import data_folder
+    from rulebot.sweep.compiling import reads_events
+    from rulebot.sweep.sweep import FILES
 
     (bot,) = desk.texts
     named = {name: options[name] for name in ("data", "cash", "lines", "count", "seed")}
@@ -300,7 +300,7 @@ def _stretch(text: str | None) -> tuple[int, int] | None:
 
 def _walk(found: "Sequence[Variant]", chosen: int, tried: int, purged: int | None) -> "Forward | None":
     """Return the walk, None where no variant could be run. Raises: MisuseError when no stretch fits."""
-    from rulebot.run.sweep.statistics import stretches, walk_forward
+    from rulebot.sweep.statistics import stretches, walk_forward
 
     fine = [each for each in found if not each.problem]
     if not fine:
@@ -319,8 +319,8 @@ def _walk(found: "Sequence[Variant]", chosen: int, tried: int, purged: int | Non
 
 
 def _data(spec: Path, terms: "Terms") -> "Data":
+    from rulebot.backtest.results import span_words
     from rulebot.cli.sweep_text import Data
-    from rulebot.run.backtest.results import span_words
 
     source = terms.opens()
     settings = {"from": terms.first, "to": terms.last}
@@ -363,10 +363,10 @@ def _write_page(
     from rulebot.adapters.history.finding import data_of
     from rulebot.cli.past_options import write_file
     from rulebot.cli.sweep_text import ordered
-    from rulebot.run.sweep.page import sweep_page
-    from rulebot.run.sweep.statistics import expected_best_of, merit
-    from rulebot.run.sweep.sweep import findings_of
-    from rulebot.run.sweep.variant import not_run_lines
+    from rulebot.sweep.page import sweep_page
+    from rulebot.sweep.statistics import expected_best_of, merit
+    from rulebot.sweep.sweep import findings_of
+    from rulebot.sweep.variant import not_run_lines
 
     best = ordered(found, options["sort"])
     by_chance = expected_best_of(each.profits for each in best)

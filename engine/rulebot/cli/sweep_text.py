@@ -11,10 +11,11 @@ from rulebot.cli.data_text import finding_lines, named
 from rulebot.cli.width import table
 from rulebot.model.counted import counted
 from rulebot.model.money import dollars
-from rulebot.run.columns import aligned, signed
-from rulebot.run.sweep.statistics import Forward, expected_best_of, merit
-from rulebot.run.sweep.sweep import findings_of
-from rulebot.run.sweep.variant import (
+from rulebot.narrate.text_table import aligned, signed
+from rulebot.sweep.parameters import Axis, Point
+from rulebot.sweep.statistics import Forward, expected_best_of, merit
+from rulebot.sweep.sweep import findings_of
+from rulebot.sweep.variant import (
     CELLS,
     FALLING,
     Variant,
@@ -28,7 +29,6 @@ from rulebot.run.sweep.variant import (
     strained_lines,
     turned,
 )
-from rulebot.run.sweep.vary import Axis, Point
 
 _FIGURES = ("trades", "won", "net", "average", "drawdown", "Sharpe", "deflated")
 _STRAINED = "strained"

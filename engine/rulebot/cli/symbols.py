@@ -12,13 +12,13 @@ from rulebot.cli.options import settings_option
 from rulebot.cli.paths import SPECS
 from rulebot.cli.say import say
 from rulebot.model.counted import counted
-from rulebot.run.columns import aligned
+from rulebot.narrate.text_table import aligned
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
+    from rulebot.live.environments import World
     from rulebot.model.facts import SymbolFacts
-    from rulebot.run.worlds import World
 
 NOT_ALL_FINE = 1
 
@@ -51,9 +51,9 @@ def symbols(
     failed.
     """
     from rulebot.cli.validate import show_problems
+    from rulebot.documents.load_bots import ProblemsError
     from rulebot.model.errors import MisuseError
-    from rulebot.run.desk import ProblemsError
-    from rulebot.run.symbols import ask_symbols, symbols_in
+    from rulebot.scan.symbols import ask_symbols, symbols_in
     from rulebot.spec.files import find_files
 
     if sim and (address or client_id is not None):
@@ -69,7 +69,7 @@ def symbols(
     found = asyncio.run(ask_symbols(_world(address, client_id, settings, sim=sim), named))
     troubled = _show(found, form)
     if refresh:
-        from rulebot.run.symbols import refresh_universes
+        from rulebot.scan.symbols import refresh_universes
 
         for file, gone in refresh_universes(files, found):
             say(f"{file}: removed {', '.join(gone)}", err=True)
@@ -81,9 +81,9 @@ def _world(
     address: str | None, client_id: int | None, file: Path | None, *, sim: bool
 ) -> "AbstractAsyncContextManager[World]":
     from rulebot.cli.run import gateway_address
-    from rulebot.run.settings import read_settings
-    from rulebot.run.symbols import CLIENT_ID
-    from rulebot.run.worlds import SimSettings, attached, simulated
+    from rulebot.live.environments import SimSettings, attached, simulated
+    from rulebot.process.settings import read_settings
+    from rulebot.scan.symbols import CLIENT_ID
     from rulebot.store.folders import data_folder
 
     number = CLIENT_ID if client_id is None else client_id
@@ -97,7 +97,7 @@ def _world(
 def _show(found: "tuple[SymbolFacts, ...]", form: str) -> int:
     """Print what the broker has, and return how many symbols bots cannot trade."""
     from rulebot.cli.stores import print_json
-    from rulebot.run.symbols import trouble_with
+    from rulebot.scan.symbols import trouble_with
 
     troubles = {facts.symbol: trouble for facts in found if (trouble := trouble_with(facts))}
     if form == "json":

@@ -14,9 +14,9 @@ from rulebot.model.collector import no_collection
 from rulebot.model.errors import StoreError
 
 if TYPE_CHECKING:
-    from rulebot.run.trial.coverage import Covered
-    from rulebot.run.trial.files import TrialFile
-    from rulebot.run.trial.run import Result
+    from rulebot.spec_tests.coverage import Covered
+    from rulebot.spec_tests.files import TrialFile
+    from rulebot.spec_tests.run import Result
 
 FAILED = 1
 
@@ -43,7 +43,7 @@ def test(paths: tuple[str, ...], part: str, coverage: bool, floor: int | None, j
     Exit code: 0 when all pass, 1 when one fails, a document has errors or coverage is below the floor, 2 when PATH
     names no test, 3 when a file cannot be read or written.
     """
-    from rulebot.run.trial.coverage import covered
+    from rulebot.spec_tests.coverage import covered
 
     if floor is not None and not coverage:
         raise click.UsageError("--floor goes with --coverage")
@@ -68,7 +68,7 @@ def _run(files: "Sequence[TrialFile]", part: str, form: str) -> "tuple[dict[str,
     from time import perf_counter
 
     from rulebot.cli.test_text import result_lines
-    from rulebot.run.trial.run import run_trial
+    from rulebot.spec_tests.run import run_trial
 
     began = perf_counter()
     results: dict[str, list[Result]] = {}
@@ -100,7 +100,7 @@ def _show(results: "Mapping[str, Sequence[Result]]", found: "Sequence[Covered]",
 def _files(paths: tuple[str, ...], form: str) -> "tuple[TrialFile, ...]":
     """Return the documents; with errors in one of them none is run. Raises: click's Exit."""
     from rulebot.cli.validate import show_problems
-    from rulebot.run.trial.files import trial_files
+    from rulebot.spec_tests.files import trial_files
 
     with no_collection():
         files = trial_files(paths)

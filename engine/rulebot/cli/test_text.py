@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
 from rulebot.model.counted import counted
+from rulebot.narrate.explain_text import condition_document, place_lines
+from rulebot.narrate.text_table import clock
 from rulebot.record.explain import ENTRY_PLACES, Moment, selection_at, state_at, story
 from rulebot.record.record import Record
-from rulebot.run.columns import clock
-from rulebot.run.why_text import condition_document, place_lines
 
 if TYPE_CHECKING:
-    from rulebot.run.trial.coverage import Covered
-    from rulebot.run.trial.expect import Miss
-    from rulebot.run.trial.run import Result
+    from rulebot.spec_tests.coverage import Covered
+    from rulebot.spec_tests.expect import Miss
+    from rulebot.spec_tests.run import Result
 
 _INDENT = " " * 10
 _REASONS_SHOWN = 4

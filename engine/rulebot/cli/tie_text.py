@@ -5,9 +5,9 @@ from typing import Any
 
 from rulebot.model.counted import counted
 from rulebot.model.printable import printable
-from rulebot.run.tie.finding import Difference, amount, dealt
-from rulebot.run.tie.statement import Event, Told
-from rulebot.run.tie.tie import Sum, Tie
+from rulebot.statement.difference import Difference, amount, dealt
+from rulebot.statement.reconcile import Sum, Tie
+from rulebot.statement.statement import Event, Told
 
 
 def tie_lines(found: Tie) -> Iterator[str]:

@@ -18,7 +18,7 @@ from rulebot.cli.top_keys import QUIT, Focus, Question, after_key, present
 from rulebot.cli.top_text import Seen, top_lines
 from rulebot.model.errors import RulebotError, StoreError
 from rulebot.model.event import Request
-from rulebot.run.asking import leave
+from rulebot.operator.requests import leave
 from rulebot.store.latest import shown_store
 from rulebot.store.place import Place, shown_path
 from rulebot.store.queries import StoreReader

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rulebot.model.event import Request
 from rulebot.model.values import dataclass
-from rulebot.run import asking_words as words
+from rulebot.narrate import asking_words as words
 from rulebot.web.picture import BotLine, Picture, PositionLine
 
 QUIT = "q"

@@ -7,7 +7,7 @@ from rich.text import Text
 from rulebot.cli.glance_text import cut, fitted
 from rulebot.cli.top_keys import Row
 from rulebot.model.money import dollars
-from rulebot.run.columns import aligned, signed
+from rulebot.narrate.text_table import aligned, signed
 from rulebot.web.greek_totals import GREEKS
 from rulebot.web.picture import BotLine, OrderLine, Picture, PositionLine, Told
 

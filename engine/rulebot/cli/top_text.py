@@ -10,7 +10,7 @@ from rulebot.cli.top_keys import KEYS, Focus, Row, rows_of
 from rulebot.cli.top_tables import alarm_lines, bot_table, order_lines, position_table
 from rulebot.model.money import dollars
 from rulebot.model.values import dataclass
-from rulebot.run.columns import signed
+from rulebot.narrate.text_table import signed
 from rulebot.web.picture import Picture, Told
 
 _LONG_FOOT = (

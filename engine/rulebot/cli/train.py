@@ -17,9 +17,9 @@ from rulebot.cli.width import echo
 from rulebot.model.errors import MisuseError, RulebotError, StoreError
 
 if TYPE_CHECKING:
-    from rulebot.run.desk import Desk
-    from rulebot.run.learn.samples import Samples
-    from rulebot.run.learn.train import Asked
+    from rulebot.documents.load_bots import Desk
+    from rulebot.train.samples import Samples
+    from rulebot.train.train import Asked
 
 
 _OF_SESSIONS = {"first": "--from", "last": "--to", "fills": "--fills", "lines": "--lines", "workers": "--workers"}
@@ -105,11 +105,11 @@ def train(spec: str, **options: Any) -> None:
     from rulebot.cli.past_options import write_file
     from rulebot.cli.train_text import report_lines
     from rulebot.model.learned import digest_of
-    from rulebot.run.learn.fit import library
-    from rulebot.run.learn.report import figures
-    from rulebot.run.learn.samples import table_of
-    from rulebot.run.learn.train import train as trained
-    from rulebot.run.learn.write import text_of_model
+    from rulebot.train.fit import library
+    from rulebot.train.report import figures
+    from rulebot.train.samples import table_of
+    from rulebot.train.train import train as trained
+    from rulebot.train.write import text_of_model
 
     asked, out = _asked(options), options["out"]
     if out is not None and out.suffix != ".json":
@@ -179,7 +179,7 @@ def _show_condition(out: Path, spec: Path, place: str, sha256: str, rate: float)
 
 def _asked(options: dict[str, Any]) -> "Asked":
     """Return how to train. Raises: MisuseError."""
-    from rulebot.run.learn.train import Asked
+    from rulebot.train.train import Asked
 
     return Asked(
         above=_above(options["target"]),
@@ -217,7 +217,7 @@ def _samples(desk: "Desk", options: dict[str, Any]) -> "tuple[Samples, str]":
     """
     from tempfile import TemporaryDirectory
 
-    from rulebot.run.learn.samples import only, read_samples
+    from rulebot.train.samples import only, read_samples
 
     ((name, digest),) = desk.digests.items()
     named = list(dict.fromkeys(each.strip() for each in (options["features"] or "").split(",") if each.strip()))
@@ -253,10 +253,10 @@ def _of_minutes(desk: "Desk", named: list[str], options: dict[str, Any]) -> "tup
     from functools import partial
 
     from rulebot.adapters.sources import open_source
+    from rulebot.backtest.sampling import sampling
+    from rulebot.calendars.calendars import load_calendar
     from rulebot.cli.past_options import asked_fills, cores, session_range, sessions_bar
-    from rulebot.run.backtest.sampling import sampling
-    from rulebot.run.calendars import load_calendar
-    from rulebot.run.learn.minutes import Asked, sampled
+    from rulebot.train.minutes import Asked, sampled
 
     if options["data"] is None or options["store"] is not None:
         raise MisuseError("--minutes makes its trades from --data alone", "leave --store out")
@@ -280,9 +280,9 @@ def _of_minutes(desk: "Desk", named: list[str], options: dict[str, Any]) -> "tup
 
 def _backtest(desk: "Desk", store: Path, named: list[str], options: dict[str, Any]) -> None:
     """Run the bot over past sessions, its features noted."""
+    from rulebot.backtest.run import run_backtest
+    from rulebot.backtest.sampling import sampling
     from rulebot.cli.backtest import options_of, progress
-    from rulebot.run.backtest.run import run_backtest
-    from rulebot.run.backtest.sampling import sampling
 
     wanted = sampling(options["place"], named)
     usual = {"cash": "1000000", "resume": False}
@@ -318,7 +318,7 @@ def _origin(
     import numpy
 
     from rulebot.compile.lint.models import UNDERLYING
-    from rulebot.run.release import release
+    from rulebot.process.version import release
 
     ((name, digest),) = desk.digests.items()
     head = {

@@ -5,8 +5,8 @@ from typing import Any
 
 from rulebot.cli.data_text import named
 from rulebot.model.counted import counted
-from rulebot.run.columns import aligned
-from rulebot.run.learn.report import Report
+from rulebot.narrate.text_table import aligned
+from rulebot.train.report import Report
 
 SHOWN_WEIGHTS = 12
 

@@ -168,7 +168,7 @@ def _outside(day: date) -> "Outside":
 
 
 def _calendars() -> "EventCalendar":
-    from rulebot.run.calendars import load_ends
+    from rulebot.calendars.calendars import load_ends
 
     return load_ends()
 

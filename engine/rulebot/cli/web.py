@@ -18,7 +18,7 @@ from rulebot.store.place import Place, shown_path
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rulebot.run.settings import Settings
+    from rulebot.process.settings import Settings
     from rulebot.web.listener import Listener
     from rulebot.web.live import Live
     from rulebot.web.server import Bind, Server
@@ -106,7 +106,7 @@ def web(store: Place | None, **where: Any) -> None:
 
     Exit code: 0 after Ctrl+C, 2 for misuse, 3 when the store cannot be read or the port is taken.
     """
-    from rulebot.run.settings import read_settings
+    from rulebot.process.settings import read_settings
     from rulebot.store.folders import data_folder
     from rulebot.store.latest import chosen_store
     from rulebot.store.queries import StoreReader
@@ -126,7 +126,7 @@ def web(store: Place | None, **where: Any) -> None:
 
 def _begin_log(settings: "Settings") -> None:
     """Write what the page logs to its file, and to the console if that is set. It is served without the file, too."""
-    from rulebot.run.log_file import PAGE, LogConsole, LogFile, write_logs
+    from rulebot.process.log_file import PAGE, LogConsole, LogFile, write_logs
 
     limits = settings.log_limits
     handlers: list[logging.Handler] = [LogConsole(limits)] if limits.on_console else []
@@ -168,7 +168,7 @@ def serve_store(
     claimed: the socket that has its port already.
     """
     from rulebot.adapters.clock import WallClock
-    from rulebot.run.redaction import keep_secret
+    from rulebot.process.redaction import keep_secret
     from rulebot.store.folders import data_folder
     from rulebot.store.secret import hook_secret
 

@@ -10,13 +10,8 @@ from rulebot.cli.clock import CLOCK, SESSION_DAY, clock_of
 from rulebot.cli.stores import check_bot, print_json, reads_store
 from rulebot.cli.width import echo
 from rulebot.model.session import at_exchange_time, is_session
-from rulebot.record.doing import doing_at
-from rulebot.record.explain import history, left_within, of_symbol, selection_at, state_at
-from rulebot.record.record import Kind, Record
-from rulebot.run.columns import clock as clock_text
-from rulebot.run.replay.tapes import tapes_of, tapes_of_day
-from rulebot.run.why_day import why_day
-from rulebot.run.why_text import (
+from rulebot.narrate.explain_day import why_day
+from rulebot.narrate.explain_text import (
     condition_document,
     instant_document,
     instant_lines,
@@ -25,6 +20,11 @@ from rulebot.run.why_text import (
     story_document,
     story_lines,
 )
+from rulebot.narrate.text_table import clock as clock_text
+from rulebot.record.doing import doing_at
+from rulebot.record.explain import history, left_within, of_symbol, selection_at, state_at
+from rulebot.record.record import Kind, Record
+from rulebot.replay.recordings import tapes_of, tapes_of_day
 from rulebot.spec.suggest import did_you_mean
 from rulebot.store.broker_time import by_broker
 from rulebot.store.latest import chosen_store, naming, run_store

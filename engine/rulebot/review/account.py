@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 
+from rulebot.core.program import USUAL_BAND
 from rulebot.decide.account_rules import ends_of, measures_of
 from rulebot.model.session import DayTime
 from rulebot.review import amounts
 from rulebot.review.explanation import Explanation, Line, Section
 from rulebot.spec.nouns.account import AccountDocument, Backing, Between, Demand, LiveRules, Shown
 from rulebot.spec.nouns.condition import Amount, Condition, Group, GroupKind, MeasureTest, Op, Unit
-from rulebot.turn.program import USUAL_BAND
 
 
 def explain_account(document: AccountDocument) -> Explanation:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from rulebot.compile.plan import Again, EntryPlan, Rule
 from rulebot.compile.timing import windows_of
+from rulebot.core.program import CompiledBot
 from rulebot.decide.opportunity import Span, spans
 from rulebot.evaluate.phrases import Cast, listed
 from rulebot.model.session import Anchor, DayTime, Session
@@ -15,7 +16,6 @@ from rulebot.review.explanation import Line, Section, sentence_line
 from rulebot.review.sentences import outline
 from rulebot.review.subject import Subject
 from rulebot.spec.nouns.entry import Window
-from rulebot.turn.program import CompiledBot
 
 
 def enters(subject: Subject) -> Section:

@@ -4,6 +4,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from rulebot.compile.plan import Plan
+from rulebot.core.price_limits import risk_floor, size_floor, stated_floor
+from rulebot.core.structure_selection import counted, opening_commission, opening_parts, price_legs, show_candidate
 from rulebot.evaluate.rules import compile_expected_move, compile_rule
 from rulebot.evaluate.select import Selection, select
 from rulebot.evaluate.snapshot import View
@@ -23,8 +25,6 @@ from rulebot.review.amounts import FULL_DAY, clock, money, plain
 from rulebot.review.market import deviation, example_view
 from rulebot.spec.nouns.condition import Unit
 from rulebot.spec.nouns.order import Start
-from rulebot.turn.bounds import risk_floor, size_floor, stated_floor
-from rulebot.turn.choosing import counted, opening_commission, opening_parts, price_legs, show_candidate
 
 ACCOUNT = Decimal(100_000)
 """Dollars that the account of the example is worth."""

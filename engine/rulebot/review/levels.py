@@ -18,6 +18,8 @@ from rulebot.compile.plan import (
     Quantity,
 )
 from rulebot.compile.reads import calls_of
+from rulebot.core.protective_stops import stop_price
+from rulebot.core.resting_order import resting_net
 from rulebot.evaluate.rules import compile_rule
 from rulebot.fill.exit_level import level_net
 from rulebot.fill.pnl import held, leg_views
@@ -31,8 +33,6 @@ from rulebot.order.price import ticks_of
 from rulebot.review import amounts
 from rulebot.review.example import Example
 from rulebot.review.market import example_view
-from rulebot.turn.protecting import stop_price
-from rulebot.turn.rests_at import resting_net
 
 AT_ONCE = "true as soon as the position is open"
 _MEASURES = ("profit", "loss", "cost", "value")

@@ -5,6 +5,7 @@ from decimal import Decimal
 from rulebot.compile.orders import exit_order_of
 from rulebot.compile.plan import Order, Plan
 from rulebot.compile.priced import judged_by_price
+from rulebot.core.close_plan import UNWIND_LADDER
 from rulebot.evaluate.phrases import listed
 from rulebot.model.counted import counted
 from rulebot.review import amounts
@@ -13,7 +14,6 @@ from rulebot.review.explanation import Line, Section, sentence_line
 from rulebot.review.subject import Subject
 from rulebot.review.worst import is_fixed
 from rulebot.spec.nouns.order import Start, Then
-from rulebot.turn.closing import UNWIND_LADDER
 
 _ENDS_OF_ENTRIES = (Then.CANCEL, Then.UNWIND)
 

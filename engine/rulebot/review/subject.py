@@ -2,12 +2,12 @@
 
 from rulebot.compile.plan import ExitPlan, Plan
 from rulebot.compile.variants import variants
+from rulebot.core.program import CompiledBot, compile_bot
 from rulebot.evaluate.phrases import Cast, cast_of
 from rulebot.model.values import dataclass
 from rulebot.review.example import Example, example_of
 from rulebot.review.spoken import spoken
 from rulebot.spec.spec import Spec
-from rulebot.turn.program import CompiledBot, compile_bot
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,17 +11,17 @@ from typing import Any
 
 from fastapi import HTTPException
 
+from rulebot.core.state import Named
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.event import Request
+from rulebot.operator.request_inbox import NoEngineError, post
+from rulebot.operator.requests import LEFT_UNSEEN, UnknownNameError, leave
+from rulebot.operator.scan_row_entry import check_world, document_of, named_of
 from rulebot.record.record import Kind
-from rulebot.run.asking import LEFT_UNSEEN, UnknownNameError, leave
-from rulebot.run.inbox import NoEngineError, post
-from rulebot.run.named_row import check_world, document_of, named_of
 from rulebot.store.open import is_in_use
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
 from rulebot.store.requests import waiting_requests
-from rulebot.turn.state import Named
 from rulebot.web.answers import Asked, ChangedError, NobodyError
 from rulebot.web.entries import entries_by_now
 from rulebot.web.kept_rows import kept_row

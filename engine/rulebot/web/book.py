@@ -6,12 +6,12 @@ from datetime import date, datetime
 from itertools import accumulate, groupby
 from typing import Any
 
+from rulebot.documents.recorded_bots import bot_of
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.run.asked import trading_of
-from rulebot.run.heartbeat import Stage
-from rulebot.run.periods import period_of
-from rulebot.run.run_texts import bot_of
-from rulebot.run.trade_text import bare_text, closing, holding_of, structure_of
+from rulebot.narrate.periods import period_of
+from rulebot.narrate.trade_text import bare_text, closing, holding_of, structure_of
+from rulebot.process.heartbeat import Stage
+from rulebot.recovery.operator_state import trading_of
 from rulebot.store.finance.sheet import as_text
 from rulebot.store.queries import Row, Run, StoreReader
 from rulebot.web.answers import (

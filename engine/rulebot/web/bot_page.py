@@ -5,17 +5,17 @@ from functools import lru_cache
 from typing import Any
 
 from rulebot.adapters.clock import WallClock
+from rulebot.chart.chart_data import chart_of_day
+from rulebot.chart.svg import chart_svg, mark_words
 from rulebot.compile.build import build_plan
+from rulebot.documents.parameter_overrides import kept_in
 from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.narrate.explain_day import why_day
+from rulebot.narrate.explain_text import story_lines
 from rulebot.record.record import Kind
 from rulebot.review.explain import explain_bot
 from rulebot.review.state_svg import state_svg
 from rulebot.review.text import text_of
-from rulebot.run.chart.gather import chart_of_day
-from rulebot.run.chart.svg import chart_svg, mark_words
-from rulebot.run.overrides import kept_in
-from rulebot.run.why_day import why_day
-from rulebot.run.why_text import story_lines
 from rulebot.spec.load import load_text
 from rulebot.store.broker_time import by_broker
 from rulebot.store.place import Place

@@ -3,19 +3,19 @@
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
+from rulebot.core.program import CompiledBot
+from rulebot.documents.recorded_bots import bot_of
 from rulebot.model.event import Request
 from rulebot.model.kept import end_of
 from rulebot.model.position import Position
 from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.narrate.growth_text import Grown, grown_of
+from rulebot.narrate.position_text import is_left, left_text
+from rulebot.narrate.text_table import one_line
+from rulebot.narrate.trade_text import structure_of
 from rulebot.record.explain import ENTRY_PLACES, Condition, state_at
 from rulebot.record.record import Kind, Record
-from rulebot.run.columns import one_line
-from rulebot.run.growth_text import Grown, grown_of
-from rulebot.run.position_text import is_left, left_text
-from rulebot.run.run_texts import bot_of
-from rulebot.run.trade_text import structure_of
 from rulebot.store.queries import Row, Run, StoreReader
-from rulebot.turn.program import CompiledBot
 from rulebot.web.known import Known, next_window
 from rulebot.web.picture import BotLine, PositionLine, clock_text
 

@@ -8,11 +8,11 @@ from fastapi import APIRouter, HTTPException, Path, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from rulebot.adapters.clock import WallClock
-from rulebot.run.chart.chart import Chart
-from rulebot.run.chart.gather import chart_of_day, chart_of_trade
-from rulebot.run.chart.pine import pine_script
-from rulebot.run.chart.svg import chart_svg, mark_words
-from rulebot.run.trade_text import error_text, left_at
+from rulebot.chart.chart import Chart
+from rulebot.chart.chart_data import chart_of_day, chart_of_trade
+from rulebot.chart.pine import pine_script
+from rulebot.chart.svg import chart_svg, mark_words
+from rulebot.narrate.trade_text import error_text, left_at
 from rulebot.store.broker_time import by_broker
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader

@@ -9,8 +9,8 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse
 
 from rulebot.model.session import EXCHANGE_ZONE, at_exchange_time
-from rulebot.run.compared import compared_words, last_compared
-from rulebot.run.replay.tapes import Tape, tapes_of
+from rulebot.narrate.drift_summary import compared_words, last_compared
+from rulebot.replay.recordings import Tape, tapes_of
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
 from rulebot.web.pages import TEMPLATES, day_of

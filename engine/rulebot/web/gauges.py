@@ -6,10 +6,10 @@ A figure that no bot has asked the broker for is not known, and is left empty.
 from functools import lru_cache
 
 from rulebot.compile.build import build_plan
+from rulebot.core.program import CompiledBot, Program, compile_bot
 from rulebot.evaluate.snapshot import View
 from rulebot.model.values import dataclass
 from rulebot.spec.load import load_text
-from rulebot.turn.program import CompiledBot, Program, compile_bot
 
 MOST = 3
 """Underlyings that are shown: those of bots on one of their own, in order of the specs."""

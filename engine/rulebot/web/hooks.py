@@ -22,7 +22,7 @@ from starlette.concurrency import run_in_threadpool
 
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.values import dataclass
-from rulebot.run.inbox import NoEngineError, post_hook
+from rulebot.operator.request_inbox import NoEngineError, post_hook
 from rulebot.store.place import Place
 from rulebot.web.access import HOOKS
 from rulebot.web.answers import NobodyError

@@ -2,7 +2,7 @@
 
 from fastapi import HTTPException
 
-from rulebot.run.named_row import NotKeptError, kept_scan, rows_of_bot
+from rulebot.operator.scan_row_entry import NotKeptError, kept_scan, rows_of_bot
 from rulebot.store.scans import Row, scans_file
 from rulebot.web.answers import HelpfulError
 

@@ -5,24 +5,24 @@ from contextlib import suppress
 from datetime import date, datetime
 from typing import Any
 
+from rulebot.core.pnl_at_exits import open_count
+from rulebot.core.program import AccountLimits, CompiledBot, Program
+from rulebot.core.state import State
 from rulebot.decide.bot_day import BotDay
 from rulebot.decide.opportunity import Span, is_spent
+from rulebot.documents.load_bots import compile_text
+from rulebot.documents.recorded_bots import bot_of
 from rulebot.model.errors import RulebotError
 from rulebot.model.max_loss import max_loss
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position
 from rulebot.model.session import exchange_date, session_after, session_from
 from rulebot.model.values import dataclass
+from rulebot.narrate.day_pnl import open_as_marked, realized_by, realized_today
 from rulebot.record.codec import decode
 from rulebot.record.record import Kind
-from rulebot.run.desk import compile_text
-from rulebot.run.resume import resume_from
-from rulebot.run.run_texts import bot_of
-from rulebot.run.today import open_as_marked, realized_by, realized_today
+from rulebot.recovery.resume import resume_from
 from rulebot.store.queries import Row, Run, StoreReader
-from rulebot.turn.levels import open_count
-from rulebot.turn.program import AccountLimits, CompiledBot, Program
-from rulebot.turn.state import State
 
 SESSIONS_AHEAD = 15
 """How far ahead the next entry window of a bot is looked for."""

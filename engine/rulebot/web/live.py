@@ -14,17 +14,17 @@ from datetime import date, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rulebot.core.state import Named
 from rulebot.model.errors import StoreError
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.values import dataclass
+from rulebot.narrate.event_text import Happening
+from rulebot.process.heartbeat import Heartbeat, Stage
 from rulebot.record.record import Kind
-from rulebot.run.asked import asked_of
-from rulebot.run.happening import Happening
-from rulebot.run.heartbeat import Heartbeat, Stage
-from rulebot.run.preview import Preview, preview_now
+from rulebot.recovery.operator_state import asked_of
+from rulebot.scan.entry_preview import Preview, preview_now
 from rulebot.store.place import Place
 from rulebot.store.queries import Row, StoreReader
-from rulebot.turn.state import Named
 from rulebot.web.alert_list import AlertList, shown_alerts
 from rulebot.web.entries import entries
 from rulebot.web.picture import Picture, Told
@@ -32,8 +32,8 @@ from rulebot.web.picture_of_run import picture_of_run
 from rulebot.web.picture_of_store import alarms_of, picture_of_store
 
 if TYPE_CHECKING:
-    from rulebot.run.start import Run
-    from rulebot.run.vitals import Vitals
+    from rulebot.live.health_metrics import Vitals
+    from rulebot.live.start import Run
 
 log = logging.getLogger(__name__)
 

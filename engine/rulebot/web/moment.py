@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from rulebot.core.program import CompiledBot
+from rulebot.core.rule_evaluation import first_missing
 from rulebot.evaluate.wording import describe
 from rulebot.model.contract import Underlying
 from rulebot.model.market import Board
 from rulebot.model.values import dataclass
-from rulebot.run.columns import one_line
-from rulebot.run.glance import glance
-from rulebot.run.replay.replay import Replayed
-from rulebot.run.replay.view import conditions, known_number
-from rulebot.turn.judging import first_missing
-from rulebot.turn.program import CompiledBot
+from rulebot.narrate.run_snapshot import glance
+from rulebot.narrate.text_table import one_line
+from rulebot.replay.bot_view import conditions, known_number
+from rulebot.replay.replay import Replayed
 from rulebot.web.picture import BotLine, OrderLine, PositionLine
 from rulebot.web.picture_of_run import bot_lines, order_lines, position_lines
 

@@ -17,9 +17,9 @@ from rulebot.compile.build import build_plan
 from rulebot.model.errors import StoreError
 from rulebot.model.event import Request
 from rulebot.model.values import dataclass
+from rulebot.operator.request_inbox import post
 from rulebot.review.change.documents import compare
 from rulebot.review.change.text import text_of
-from rulebot.run.inbox import post
 from rulebot.spec.diagnostic import Diagnostic
 from rulebot.spec.edit import EditError, NumberLine, edited, numbers_of, same_text
 from rulebot.spec.lineage import beside

@@ -18,10 +18,10 @@ from rulebot.model.errors import StoreError
 from rulebot.model.kept import end_of_row
 from rulebot.model.money import cents, dollars
 from rulebot.model.session import CalendarError, check_day
-from rulebot.run import asking_words
-from rulebot.run.columns import price
-from rulebot.run.periods import SPANS
-from rulebot.run.trade_text import closing, provisional_text, structure_of
+from rulebot.narrate import asking_words
+from rulebot.narrate.periods import SPANS
+from rulebot.narrate.text_table import price
+from rulebot.narrate.trade_text import closing, provisional_text, structure_of
 from rulebot.store.place import Place
 from rulebot.web.access import STAYS
 from rulebot.web.bot_page import bot_page

@@ -8,11 +8,11 @@ from typing import Any
 from fastapi import HTTPException
 
 from rulebot.compile.build import build_plan
+from rulebot.documents.parameter_overrides import kept_in, with_values
 from rulebot.model.event import Request
 from rulebot.model.values import dataclass
 from rulebot.review.change.documents import compare
 from rulebot.review.change.text import text_of
-from rulebot.run.overrides import kept_in, with_values
 from rulebot.spec.load import Loaded, load_text
 from rulebot.store.place import Place
 from rulebot.store.queries import Run, StoreReader

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.values import dataclass
-from rulebot.run.growth_text import Grown
-from rulebot.run.late import Late
+from rulebot.narrate.delayed_data import Late
+from rulebot.narrate.growth_text import Grown
 from rulebot.web.gauges import Gauge
 from rulebot.web.greek_totals import UNKNOWN, SymbolGreeks, added, in_dollars, spx_delta, totals
 

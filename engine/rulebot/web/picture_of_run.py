@@ -3,30 +3,30 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from rulebot.core.bracket_orders import RESTING
+from rulebot.core.pnl_at_exits import dollars_at, open_count
+from rulebot.core.program import Program
+from rulebot.core.state import State
+from rulebot.core.state_builder import Work
 from rulebot.fill.pnl import profit
 from rulebot.model.contract import Underlying
 from rulebot.model.max_loss import max_loss
 from rulebot.model.position import Position
 from rulebot.model.values import replace
-from rulebot.run.glance import BotRow, Glance, glance
-from rulebot.run.growth_text import Grown, grown_of
-from rulebot.run.late import late_now
-from rulebot.run.observe.telling import title
-from rulebot.run.position_text import close_price, exits_text, held_text, live_orders, order_price
-from rulebot.run.today import is_known_today, owed_today
-from rulebot.run.trade_text import closing
+from rulebot.narrate.day_pnl import is_known_today, owed_today
+from rulebot.narrate.delayed_data import late_now
+from rulebot.narrate.growth_text import Grown, grown_of
+from rulebot.narrate.position_text import close_price, exits_text, held_text, live_orders, order_price
+from rulebot.narrate.run_snapshot import BotRow, Glance, glance
+from rulebot.narrate.trade_text import closing
+from rulebot.shadow.shadow_text import title
 from rulebot.spec.nouns.exits import ExitKind
-from rulebot.turn.levels import dollars_at, open_count
-from rulebot.turn.program import Program
-from rulebot.turn.resting import RESTING
-from rulebot.turn.state import State
-from rulebot.turn.work import Work
 from rulebot.web.gauges import gauges
 from rulebot.web.greek_totals import greeks_of, with_beta
 from rulebot.web.picture import BotLine, OrderLine, Picture, PositionLine, clock_text, instant_text
 
 if TYPE_CHECKING:
-    from rulebot.run.start import Run
+    from rulebot.live.start import Run
 
 
 def picture_of_run(run: "Run", at: datetime) -> Picture:

@@ -4,20 +4,20 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from rulebot.core.bracket_orders import RESTING
+from rulebot.core.pnl_at_exits import dollars_at
 from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.narrate.day_pnl import owed_today
+from rulebot.narrate.delayed_data import late_told
+from rulebot.narrate.position_text import exits_text, held_text, live_orders
+from rulebot.narrate.text_table import price
+from rulebot.narrate.trade_text import closing, holding_of
+from rulebot.process.broker_status import connected
 from rulebot.record.record import Kind
-from rulebot.run.asked import standing_of, trading_of
-from rulebot.run.columns import price
-from rulebot.run.connected import connected
-from rulebot.run.late import late_told
-from rulebot.run.position_text import exits_text, held_text, live_orders
-from rulebot.run.today import owed_today
-from rulebot.run.trade_text import closing, holding_of
+from rulebot.recovery.operator_state import standing_of, trading_of
 from rulebot.spec.nouns.exits import ExitKind
 from rulebot.store.queries import OBSERVE, Row, Run, StoreReader
 from rulebot.store.upkeep import figures_of_another
-from rulebot.turn.levels import dollars_at
-from rulebot.turn.resting import RESTING
 from rulebot.web.bots_of_store import bot_lines
 from rulebot.web.greek_totals import SymbolGreeks, greeks_of_mark, with_beta
 from rulebot.web.known import Known, expiry_of, held_of, known

@@ -7,19 +7,19 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse
 
+from rulebot.core.state import Named
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.values import dataclass
+from rulebot.narrate import asking_words
+from rulebot.narrate.structure_view import ShownLeg, leg_document
+from rulebot.operator.scan_row_entry import named_of
 from rulebot.record.codec import utc_time
 from rulebot.review.payoff_svg import loss_words, payoff_svg, profit_words
-from rulebot.run import asking_words
-from rulebot.run.looking.shown import ShownLeg, leg_document
-from rulebot.run.named_row import named_of
-from rulebot.run.preview import Preview
+from rulebot.scan.entry_preview import Preview
 from rulebot.store.latest import engine_store, naming
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
 from rulebot.store.scans import Row
-from rulebot.turn.state import Named
 from rulebot.web.answers import HelpfulError
 from rulebot.web.entries import entries
 from rulebot.web.kept_rows import kept_row

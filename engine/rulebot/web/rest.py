@@ -12,7 +12,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BeforeValidator
 
 from rulebot.model.errors import RulebotError
-from rulebot.run.heartbeat import Stage
+from rulebot.process.heartbeat import Stage
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
 from rulebot.web import answers, book

@@ -25,10 +25,10 @@ from rulebot.model.collector import leave_at_end
 from rulebot.model.errors import RulebotError, StoreError, own_failure
 from rulebot.model.session import session_on
 from rulebot.model.values import dataclass
-from rulebot.run.happening import Happening
-from rulebot.run.replay.replay import Replayed, replay
-from rulebot.run.replay.retelling import Retelling
-from rulebot.run.replay.tapes import Tape, listed, sizes_of
+from rulebot.narrate.event_text import Happening
+from rulebot.replay.recordings import Tape, listed, sizes_of
+from rulebot.replay.replay import Replayed, replay
+from rulebot.replay.replay_text import Retelling
 from rulebot.web.moment import Moment, moment_of
 
 MINUTE = timedelta(minutes=1)

@@ -6,8 +6,8 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
 
-from rulebot.run.kept import kept_lines, read_kept
-from rulebot.run.periods import SPANS, period_of
+from rulebot.narrate.periods import SPANS, period_of
+from rulebot.narrate.target_kept import kept_lines, read_kept
 from rulebot.store.place import Place
 from rulebot.store.queries import Row, StoreReader
 from rulebot.web.book import is_between

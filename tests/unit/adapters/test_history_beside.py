@@ -18,6 +18,10 @@ from rulebot.adapters.history.chain import ChainSource
 from rulebot.adapters.history.daily import Daily
 from rulebot.adapters.history.day import OF_UNDERLYING, HistoryDay, Source
 from rulebot.adapters.history.write import write_day
+from rulebot.backtest.fills import NATURAL
+from rulebot.backtest.simulation import Walk
+from rulebot.calendars.calendars import shipped_dates
+from rulebot.documents.load_bots import load_desk
 from rulebot.model.contract import Underlying, product
 from rulebot.model.errors import StoreError
 from rulebot.model.event import HoursReport, OpeningMoveReport
@@ -25,10 +29,6 @@ from rulebot.model.events import event_calendar
 from rulebot.model.facts import Bar, Bars, Listing
 from rulebot.model.session import Hours
 from rulebot.record.record import Kind, Record
-from rulebot.run.backtest.fills import NATURAL
-from rulebot.run.backtest.walk import Walk
-from rulebot.run.calendars import shipped_dates
-from rulebot.run.desk import load_desk
 
 DAY = date(2026, 9, 1)
 OPEN = datetime(2026, 9, 1, 13, 30, tzinfo=UTC)

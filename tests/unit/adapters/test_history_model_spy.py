@@ -11,14 +11,14 @@ import pytest
 from rulebot.adapters.history.day import DailyBar, HistoryDay
 from rulebot.adapters.history.modelled.listing import expiries
 from rulebot.adapters.sources import open_source
+from rulebot.backtest.fills import fill_model
+from rulebot.backtest.results import read_results
+from rulebot.backtest.run import BacktestOptions, run_backtest
+from rulebot.calendars.calendars import load_calendar
 from rulebot.cli.backtest_text import result_lines
+from rulebot.documents.load_bots import load_desk
 from rulebot.model.contract import Option, Right
 from rulebot.model.errors import MisuseError, StoreError
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.backtest.results import read_results
-from rulebot.run.backtest.run import BacktestOptions, run_backtest
-from rulebot.run.calendars import load_calendar
-from rulebot.run.desk import load_desk
 
 DAILY = Path(__file__).parents[3] / "examples" / "data" / "daily"
 DAY = date(2018, 3, 14)

@@ -27,7 +27,7 @@ from rulebot.model.event import Event, LinkUp, ListingReport, MarketMoved, Order
 from rulebot.model.facts import Listing
 from rulebot.model.market import COLUMNS, Board
 from rulebot.record.record import Kind, Record
-from rulebot.run.replay.tapes import listed
+from rulebot.replay.recordings import listed
 
 START = datetime(2026, 10, 21, 13, 29, tzinfo=UTC)
 SPX, VIX = Underlying("SPX"), Underlying("VIX")

@@ -13,6 +13,8 @@ import pytest
 
 from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.adapters.recorded.source import RecordingSource
+from rulebot.backtest.historical_market import DayMarket
+from rulebot.backtest.session_close import settlement
 from rulebot.model.contract import Contract, Option, Right, Underlying
 from rulebot.model.errors import StoreError
 from rulebot.model.event import (
@@ -31,8 +33,6 @@ from rulebot.model.quotes import level_of, quote_problem
 from rulebot.model.session import session_from
 from rulebot.record.codec import line
 from rulebot.record.record import Json, Kind, Record
-from rulebot.run.backtest.ending import settlement
-from rulebot.run.backtest.market import DayMarket
 from tests.tape_file import rewrite
 
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)

@@ -8,10 +8,10 @@ import pytest
 
 from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.adapters.recorded.source import RecordingSource
+from rulebot.backtest.recorded.recorded_replies import cuts
 from rulebot.model.contract import Underlying
 from rulebot.model.event import MarketMoved
 from rulebot.model.market import Board
-from rulebot.run.backtest.recorded.told import cuts
 
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)
 DAY = date(2026, 10, 21)

@@ -1,8 +1,8 @@
 """What `rulebot chaos` says of seeds that break something."""
 
+from rulebot.chaos.generator import CHOICE
+from rulebot.chaos.seeds import Asked, Smallest, Tally, Tried, worth_shrinking
 from rulebot.cli.chaos import _command, _document, _lines
-from rulebot.run.chaos.draw import CHOICE
-from rulebot.run.chaos.seeds import Asked, Smallest, Tally, Tried, worth_shrinking
 
 PLAN = '# crash: after write 2\nfaults:\n  - kind: "cut"\n    at: "10:31:00"\n'
 

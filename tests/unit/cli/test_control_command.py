@@ -14,10 +14,10 @@ from hand_desk import Desk as TradingDesk
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.cli.main import main
 from rulebot.cli.screen import start_lines
+from rulebot.documents.load_bots import Desk
+from rulebot.live.start import RunOptions
 from rulebot.model.errors import BrokerError
 from rulebot.record.record import Json, Kind, Record
-from rulebot.run.desk import Desk
-from rulebot.run.start import RunOptions
 from rulebot.store.journal import SqlJournal
 from rulebot.store.latest import remember_engine
 from rulebot.store.open import open_store
@@ -155,7 +155,7 @@ def test_all_is_closed_as_the_client_whose_orders_rest(
         came.append(settings)
         raise BrokerError("nobody answers")
 
-    monkeypatch.setattr("rulebot.run.worlds.ib_world", seen)
+    monkeypatch.setattr("rulebot.live.environments.ib_world", seen)
     settings: dict[str, Json] = {"gateway": "127.0.0.1:4002", "client_id": client}
     desk = TradingDesk((text_of("seller", **SELLER),))
     started: dict[str, Json] = {"account": "DU1", "specs": {}, "install": "abc123", "settings": settings}

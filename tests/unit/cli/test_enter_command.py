@@ -12,9 +12,9 @@ from scan_rows import row, scan_of
 from store_day import small_day
 
 from rulebot.cli.main import main
-from rulebot.run.asking_words import structure_name
-from rulebot.run.looking.shown import ShownLeg
-from rulebot.run.scan.row import document, head
+from rulebot.narrate.asking_words import structure_name
+from rulebot.narrate.structure_view import ShownLeg
+from rulebot.scan.scan_row import document, head
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.requests import box_of

@@ -13,9 +13,9 @@ from store_day import at, condor, position
 from rulebot.cli.live import admitted
 from rulebot.cli.live_table import LiveTable
 from rulebot.cli.screen import OWN_CLOCK, closed_lines, framed, live_title, resumed_lines, warnings
+from rulebot.core.state import Standing, Trading
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.position import HoldReason
-from rulebot.turn.state import Standing, Trading
 
 REAL = "LIVE: REAL MONEY in account U1234567"
 PLAYED = "LIVE, SIMULATED: account U1234567 is played by a simulated gateway, no real money"
@@ -78,7 +78,7 @@ def test_who_confirms_an_account_reads_what_will_trade_it(
         return 4001, SimpleNamespace(is_simulated=False, told_at=datetime.fromisoformat("2026-11-30T14:00Z")), ""
 
     monkeypatch.setattr("rulebot.cli.live._offered", offered)
-    monkeypatch.setattr("rulebot.run.promotion.admission.missing", lambda asked: [])
+    monkeypatch.setattr("rulebot.promotion.admission.missing", lambda asked: [])
     monkeypatch.setattr("rulebot.cli.live._is_terminal", lambda: True)
     monkeypatch.setattr("click.prompt", lambda text, **options: " U1234567 ")
     rules = SimpleNamespace(live=SimpleNamespace(account="U1234567"))

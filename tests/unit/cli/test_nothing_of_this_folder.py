@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 from rulebot.cli.main import Commands, main
-from rulebot.run.processes import several
+from rulebot.process.processes import several
 
 
 def work(self, ctx):

@@ -11,7 +11,7 @@ from hand_desk import DAY, Desk, kept, text_of
 from rulebot.alerts.find import digest
 from rulebot.cli.main import main
 from rulebot.cli.report import days_lines
-from rulebot.run.outcome import day_outcome
+from rulebot.narrate.day_report import day_outcome
 from rulebot.store.queries import StoreReader
 
 UNTOLD = "provisional: the commission of 2 fills is not told yet"

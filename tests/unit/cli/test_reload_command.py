@@ -10,12 +10,12 @@ from hand_desk import text_of
 from store_day import at
 
 from rulebot.cli.main import main
+from rulebot.documents.load_bots import Sources
+from rulebot.documents.reload_specs import reread, told_sources
+from rulebot.promotion.figures import Figures
+from rulebot.promotion.promotion import Promotion
 from rulebot.record.codec import encode
 from rulebot.record.record import Json, Kind, Record
-from rulebot.run.desk import Sources
-from rulebot.run.promotion.figures import Figures
-from rulebot.run.promotion.promotion import Promotion
-from rulebot.run.reread import reread, told_sources
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 

@@ -9,8 +9,8 @@ import pytest
 from rulebot.cli.replay_text import compared_document, drift_lines, next_line, replay_lines
 from rulebot.record.codec import line
 from rulebot.record.record import Kind, Record
-from rulebot.run.replay.drift import Compared
-from rulebot.run.replay.replay import Difference
+from rulebot.replay.drift import Compared
+from rulebot.replay.replay import Difference
 
 TOLD: dict[str, Any] = {
     "file": "2026-10-22.tape",

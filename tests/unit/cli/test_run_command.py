@@ -9,7 +9,7 @@ from free_port import free_port
 
 from rulebot.cli.main import main
 from rulebot.cli.run import _paper_world
-from rulebot.run.settings import Settings
+from rulebot.process.settings import Settings
 from rulebot.store.open import open_store
 
 ROOT = Path(__file__).parents[3]

@@ -13,7 +13,7 @@ import pytest
 from rulebot.cli import stopper as stopping
 from rulebot.cli.stopper import Stopper
 from rulebot.model.event import Request
-from rulebot.run.inbox import clear_box, post
+from rulebot.operator.request_inbox import clear_box, post
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 

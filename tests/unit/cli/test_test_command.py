@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 
 from rulebot.cli.main import main
 from rulebot.compile.lifecycle import LIFECYCLE
-from rulebot.run.trial.coverage import CHAOS, WALKS, Covered
 from rulebot.spec.shipped import shipped
+from rulebot.spec_tests.coverage import CHAOS, WALKS, Covered
 
 FINE = """
   - name: a broken quote alone does nothing

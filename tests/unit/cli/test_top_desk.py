@@ -13,8 +13,8 @@ from rulebot.cli.top import Desk
 from rulebot.cli.top_keys import Focus, Question, after_key
 from rulebot.model.errors import StoreError
 from rulebot.model.event import Request
+from rulebot.narrate.asking_words import ACKNOWLEDGE_ALL
 from rulebot.record.record import Kind, Record
-from rulebot.run.asking_words import ACKNOWLEDGE_ALL
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.requests import box_of

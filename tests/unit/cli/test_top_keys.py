@@ -7,7 +7,7 @@ import pytest
 from rulebot.cli.terminal import keys_in
 from rulebot.cli.top_keys import KEYS, Focus, Question, Row, after_key, present, rows_of
 from rulebot.model.event import Request
-from rulebot.run import asking_words as words
+from rulebot.narrate import asking_words as words
 from rulebot.web.picture import BotLine, Picture, PositionLine
 
 

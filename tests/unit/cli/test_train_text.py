@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rulebot.cli.train import _own_models
 from rulebot.cli.train_text import report_lines
-from rulebot.run.desk import load_desk
-from rulebot.run.learn.report import KindFigures, Report
+from rulebot.documents.load_bots import load_desk
+from rulebot.train.report import KindFigures, Report
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 AT = datetime(2025, 1, 2, 15, 30, tzinfo=UTC)

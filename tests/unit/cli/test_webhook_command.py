@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rulebot.cli.main import main
+from rulebot.documents.load_bots import load_desk
+from rulebot.documents.reload_specs import told_specs
 from rulebot.model.event import HookCame
+from rulebot.operator.request_inbox import Inbox
 from rulebot.record.record import Kind, Record
-from rulebot.run.desk import load_desk
-from rulebot.run.inbox import Inbox
-from rulebot.run.reread import told_specs
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 

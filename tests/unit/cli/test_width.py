@@ -19,13 +19,13 @@ from rulebot.cli.status import _position_lines
 from rulebot.cli.summary import NOTHING, tables
 from rulebot.cli.sweep_text import sweep_lines
 from rulebot.cli.width import LEAST, echo, fitted, hung, prose_width, table, terminal_width
-from rulebot.run.scan.row import document
-from rulebot.run.sweep.sweep import variant_of
-from rulebot.run.sweep.variant import Variant
-from rulebot.run.sweep.vary import axis
+from rulebot.scan.scan_row import document
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.queries import OBSERVE
+from rulebot.sweep.parameters import axis
+from rulebot.sweep.sweep import variant_of
+from rulebot.sweep.variant import Variant
 
 SPECS = Path(__file__).parents[3] / "specs"
 

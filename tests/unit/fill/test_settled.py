@@ -11,7 +11,7 @@ from rulebot.model.delivery import counting_shares
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.values import replace
-from rulebot.run.position_text import exit_text
+from rulebot.narrate.position_text import exit_text
 
 DAY = date(2026, 11, 18)
 PUT, CALL = Right.PUT, Right.CALL

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rulebot.calendars.calendars import shipped_dates
 from rulebot.model.events import (
     KNOWN_UNTIL,
     PROJECTIONS,
@@ -19,7 +20,6 @@ from rulebot.model.events import (
 )
 from rulebot.model.facts import EventDay
 from rulebot.model.session import sessions
-from rulebot.run.calendars import shipped_dates
 
 MISSED = {
     "CPI": [date(2025, 10, 24)],  # late by the shutdown of 2025

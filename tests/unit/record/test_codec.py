@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from rulebot.core.state import AccountSeen
 from rulebot.decide.bot_day import BotDay
 from rulebot.model.contract import Contract, Option, Right, Underlying
 from rulebot.record.codec import (
@@ -21,7 +22,6 @@ from rulebot.record.codec import (
     utc_text,
 )
 from rulebot.record.record import Kind, Record
-from rulebot.turn.state import AccountSeen
 
 NOON = datetime(2026, 11, 18, 17, tzinfo=UTC)
 

@@ -2,11 +2,11 @@
 
 from store_day import WATCHER, at
 
+from rulebot.narrate.explain_day import WhyDay
+from rulebot.narrate.explain_text import instant_document, instant_lines, story_lines
 from rulebot.record.doing import doing_at
 from rulebot.record.explain import state_at, story
 from rulebot.record.record import Json, Kind, Record
-from rulebot.run.why_day import WhyDay
-from rulebot.run.why_text import instant_document, instant_lines, story_lines
 
 
 def decided(clock: str, what: str, reason: str = "", *values: Json, of: str = "") -> Record:

@@ -7,11 +7,11 @@ from hand_desk import Desk, clock, text_of
 from store_day import DAY, WATCHER, at, condor_records, verdict, watcher_records
 
 from rulebot.model.event import Request
+from rulebot.narrate.explain_day import WhyDay
+from rulebot.narrate.explain_text import instant_lines, rule_lines, story_lines
+from rulebot.narrate.trade_text import asked_at, with_parts
 from rulebot.record.explain import Span, history, left_within, of_symbol, outages, selection_at, state_at, story, total
 from rulebot.record.record import Json, Kind, Record
-from rulebot.run.trade_text import asked_at, with_parts
-from rulebot.run.why_day import WhyDay
-from rulebot.run.why_text import instant_lines, rule_lines, story_lines
 
 
 def decision(clock: str, what: str, reason: str = "") -> Record:

@@ -12,6 +12,7 @@ import pytest
 from hand_desk import Desk
 from store_day import at, entity, small_day
 
+from rulebot.core.state import AccountSeen, Nearest
 from rulebot.decide.bot_day import BotDay
 from rulebot.model.cause import Cause
 from rulebot.model.event import Request
@@ -21,8 +22,7 @@ from rulebot.model.texts import Reader
 from rulebot.record.codec import decode
 from rulebot.record.record import Kind, Record
 from rulebot.record.texts import NAMED, NAMES, TEXTS, hints_of, is_text, rotated, scrambled
-from rulebot.run.resume import RESUMED
-from rulebot.turn.state import AccountSeen, Nearest
+from rulebot.recovery.resume import RESUMED
 
 ENGINE = Path(__file__).parents[3] / "engine"
 PERSISTED = (Order, Position, BotDay, Nearest, AccountSeen)

@@ -7,13 +7,13 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from rulebot.calendars.calendars import shipped_dates
 from rulebot.cli.validate import problems_of
 from rulebot.compile.build import check, check_together
 from rulebot.compile.lint.look import Outside
 from rulebot.model.events import calendar_ends
 from rulebot.model.session import half_days
 from rulebot.review.code_pages import CODES, Page, document, page_of, pages
-from rulebot.run.calendars import shipped_dates
 from rulebot.spec.diagnostic import Diagnostic, not_accepted
 from rulebot.spec.load import Loaded, load
 from rulebot.spec.walk import read_source

@@ -9,14 +9,14 @@ import pytest
 from hand_desk import Desk, put, text_of
 
 from rulebot.cli.validate import problems_in
+from rulebot.core.program import BUILT_IN
+from rulebot.documents.load_bots import load_desk
 from rulebot.model.errors import RulebotError
 from rulebot.model.event import AccountReport
 from rulebot.model.facts import Account
-from rulebot.run.desk import load_desk
 from rulebot.spec.files import find_files
 from rulebot.spec.nouns.account import Backing
 from rulebot.spec.shipped import shipped
-from rulebot.turn.program import BUILT_IN
 
 ACCOUNT = "rulebot_account: 1\nabout: x\naccount: DU1234567\nrisk: {max_open: 1}\n"
 DAY = date(2026, 11, 18)

@@ -6,14 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from rulebot.chaos.crash_points import Fate, MortalJournal
+from rulebot.chaos.leftovers_check import Remains
+from rulebot.chaos.operator_actions import ACTS, CLOCK, OF_STORE, Act, Acts
+from rulebot.chaos.scenario import Storm, yaml_of
+from rulebot.live.start import RunOptions
 from rulebot.model.errors import StoreError
 from rulebot.model.event import Request
 from rulebot.record.record import Kind, Record
-from rulebot.run.chaos.acts import ACTS, CLOCK, OF_STORE, Act, Acts
-from rulebot.run.chaos.fate import Fate, MortalJournal
-from rulebot.run.chaos.remains import Remains
-from rulebot.run.chaos.storm import Storm, yaml_of
-from rulebot.run.start import RunOptions
 
 NOON = datetime(2026, 10, 21, 16, 0, tzinfo=UTC)
 

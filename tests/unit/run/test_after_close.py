@@ -14,12 +14,12 @@ import pytest
 
 from rulebot.adapters.recorded.file import Frame, TapeWriter, micros
 from rulebot.adapters.recorded.recorder import Recorder
+from rulebot.live import daily_drift_report as after_close
+from rulebot.live.daily_drift_report import AfterClose
 from rulebot.model.market import Board
+from rulebot.narrate.drift_summary import compared_words, last_compared, summed, unexplained
+from rulebot.process.heartbeat import Heartbeat
 from rulebot.record.record import Kind, Record
-from rulebot.run import after_close
-from rulebot.run.after_close import AfterClose
-from rulebot.run.compared import compared_words, last_compared, summed, unexplained
-from rulebot.run.heartbeat import Heartbeat
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader

@@ -6,12 +6,12 @@ from decimal import Decimal
 import pytest
 from engine_day import BOT, FLAT, ID, LEG, PUT, at
 
+from rulebot.checks.against_ledger.books import UNDERLYINGS, compare_books, fills_that_differ
+from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.delivered import deliveries_that_differ
 from rulebot.model.contract import LOT, Right, share
 from rulebot.model.position import PositionLeg
 from rulebot.record.record import Json, Kind, Record
-from rulebot.run.aftermath.books import UNDERLYINGS, compare_books, fills_that_differ
-from rulebot.run.aftermath.day import Day
-from rulebot.run.aftermath.delivered import deliveries_that_differ
 from twsim.exchange.ledger import LedgerTotals, Row
 
 STOCK = PositionLeg(

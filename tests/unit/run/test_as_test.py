@@ -14,17 +14,17 @@ from rulebot.model.black import delta, price, years_until
 from rulebot.model.contract import Option, Right
 from rulebot.model.market import Board
 from rulebot.model.session import session_on
-from rulebot.run.replay.as_test import DaySeen
-from rulebot.run.replay.as_test_market import MINUTE, Watch
-from rulebot.run.replay.as_test_smile import By, SmileSeen, seen_smile
-from rulebot.run.replay.as_test_text import _expected
-from rulebot.run.replay.as_test_volatility import OptionSeen, fitted, of_opening_move
-from rulebot.run.replay.replay import Replayed
-from rulebot.run.replay.series_text import MOST, told_series
-from rulebot.run.trial.market import LEAST, Market
-from rulebot.run.trial.outcome import Outcome
+from rulebot.replay.as_test import DaySeen
+from rulebot.replay.as_test_market import MINUTE, Watch
+from rulebot.replay.as_test_smile import By, SmileSeen, seen_smile
+from rulebot.replay.as_test_text import _expected
+from rulebot.replay.as_test_volatility import OptionSeen, fitted, of_opening_move
+from rulebot.replay.replay import Replayed
+from rulebot.replay.series_text import MOST, told_series
 from rulebot.spec.load import load_text
 from rulebot.spec.series import series
+from rulebot.spec_tests.market import LEAST, Market
+from rulebot.spec_tests.outcome import Outcome
 from tests.store_day import position
 
 DAY = date(2026, 10, 21)

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 from engine_day import FLAT, ID, PUT, at, order
 
+from rulebot.checks.against_ledger.at_once import entries_at_once, exits_at_once
+from rulebot.checks.against_ledger.day import Day
 from rulebot.model.order import Order, OrderStatus, Purpose
-from rulebot.run.aftermath.at_once import entries_at_once, exits_at_once
-from rulebot.run.aftermath.day import Day
 from twsim.exchange.ledger import LedgerTotals, Row
 
 NOTHING = LedgerTotals(Decimal(0), Decimal(0), {}, {}, {}, {})

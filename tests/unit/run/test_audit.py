@@ -22,11 +22,11 @@ from engine_day import (
     sound_day,
 )
 
+from rulebot.checks.journal.audit import INVARIANTS, SHOWN, audit
+from rulebot.documents.load_bots import SpecText, compile_text, load_desk
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.session import session_from
 from rulebot.record.record import COMPUTER_AHEAD, Json, Kind, Record
-from rulebot.run.audit.audit import INVARIANTS, SHOWN, audit
-from rulebot.run.desk import SpecText, compile_text, load_desk
 from rulebot.spec.shipped import shipped
 
 Days = list[Record]

@@ -11,17 +11,17 @@ import pytest
 from past_days import PastDays
 from plain_specs import ASSIGNED, WITH_SHARES
 
+from rulebot.backtest.average_costs import costs_on_record
+from rulebot.backtest.fills import fill_model
+from rulebot.backtest.run import BacktestOptions, run_backtest
+from rulebot.backtest.simulated_broker import average_cost
+from rulebot.calendars.calendars import shipped_dates
+from rulebot.documents.load_bots import load_desk
 from rulebot.model.contract import Underlying
 from rulebot.model.events import event_calendar
 from rulebot.model.position import Position
 from rulebot.record.codec import decode
 from rulebot.record.record import Json, Kind
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.backtest.run import BacktestOptions, run_backtest
-from rulebot.run.calendars import shipped_dates
-from rulebot.run.costs_on_record import costs_on_record
-from rulebot.run.desk import load_desk
-from rulebot.run.pretend_broker import average_cost
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from test_backtest_results import trade
 
-from rulebot.run.backtest.figures import Figures, figure_words, figures_of
-from rulebot.run.backtest.lived import Day, Trade
+from rulebot.backtest.performance_figures import Figures, figure_words, figures_of
+from rulebot.backtest.result_rows import Day, Trade
 
 DAY = "2026-09-01"
 

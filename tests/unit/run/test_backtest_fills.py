@@ -10,6 +10,10 @@ import numpy as np
 import pytest
 
 from rulebot.adapters.history.blackscholes import black, normal
+from rulebot.backtest.black_columns import greeks, volatilities
+from rulebot.backtest.broker import BacktestBroker
+from rulebot.backtest.fills import fill_model
+from rulebot.backtest.simulated_broker import Working
 from rulebot.cli.past_options import asked_fills
 from rulebot.model.black import delta, implied_volatility, sensitivities
 from rulebot.model.command import Submit
@@ -21,10 +25,6 @@ from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side
 from rulebot.model.session import session_on
 from rulebot.order.draft import parts_of
 from rulebot.order.price import NetQuote
-from rulebot.run.backtest.black_columns import greeks, volatilities
-from rulebot.run.backtest.broker import BacktestBroker
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.pretend_broker import Working
 
 DAY = date(2026, 9, 1)
 

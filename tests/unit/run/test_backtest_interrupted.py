@@ -13,19 +13,19 @@ from plain_specs import random_spec
 from rolling_specs import rolling_spec
 
 from rulebot.adapters.history.day import HistoryDay
+from rulebot.backtest.fills import fill_model
+from rulebot.backtest.results import Results, read_results
+from rulebot.backtest.run import BacktestOptions, run_backtest
+from rulebot.calendars.calendars import shipped_dates
+from rulebot.core.entry_rate_limit import MOST, WITHIN
+from rulebot.documents.load_bots import Desk, load_desk
 from rulebot.model.contract import Option, Right
 from rulebot.model.errors import InvariantError, MisuseError
 from rulebot.model.events import Published, event_calendar
 from rulebot.model.facts import EventCalendar, EventDay
 from rulebot.record.record import Kind, Record
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.backtest.results import Results, read_results
-from rulebot.run.backtest.run import BacktestOptions, run_backtest
-from rulebot.run.calendars import shipped_dates
-from rulebot.run.desk import Desk, load_desk
 from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
-from rulebot.turn.runaway import MOST, WITHIN
 
 FIRST, LAST = date(2026, 9, 1), date(2026, 9, 10)
 SPREAD = """rulebot: 1
@@ -252,7 +252,7 @@ def test_sessions_that_are_apart_have_room_for_the_orders_of_many_bots(
         numbers = {each.at.date(): int(str(each.data["number"])) for each in reversed(reader.records((Kind.ORDER,)))}
     most_of_a_bot = MOST * (timedelta(hours=6, minutes=30) // WITHIN)
     assert numbers[date(2026, 9, 2)] - numbers[FIRST] >= 50 * most_of_a_bot
-    monkeypatch.setattr("rulebot.run.backtest.run.NUMBERS", 1)
+    monkeypatch.setattr("rulebot.backtest.run.NUMBERS", 1)
     with pytest.raises(InvariantError, match="2026-09-01: more than 1 orders, whose numbers are those of the next"):
         run(desk, tmp_path / "c.db", source)
 

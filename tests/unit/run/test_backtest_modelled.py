@@ -13,15 +13,15 @@ from rulebot.adapters.history.day import DailyBar, Finding, HistoryDay, Source
 from rulebot.adapters.history.modelled.chain import ModelledChain
 from rulebot.adapters.history.modelled.day import ModelledDay
 from rulebot.adapters.sources import open_source
+from rulebot.backtest.fills import fill_model
+from rulebot.backtest.look_ahead import check_look_ahead
+from rulebot.backtest.simulation import Walk
+from rulebot.calendars.calendars import shipped_dates
+from rulebot.core.program import Program
+from rulebot.documents.load_bots import load_desk
 from rulebot.model.contract import Option
 from rulebot.model.events import event_calendar
 from rulebot.record.record import Kind, Record
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.backtest.look_ahead import check_look_ahead
-from rulebot.run.backtest.walk import Walk
-from rulebot.run.calendars import shipped_dates
-from rulebot.run.desk import load_desk
-from rulebot.turn.program import Program
 
 ROOT = Path(__file__).parents[3]
 DATA = f"model:{ROOT / 'examples' / 'data' / 'daily'}?dte=0..40"

@@ -14,15 +14,15 @@ from past_days import PastDays
 from test_backtest_walk import CONDOR, FIRST, LAST, desk_of, walk
 
 from rulebot.adapters.history.day import DailyBar, HistoryDay
+from rulebot.backtest.fills import fill_model
+from rulebot.backtest.historical_feed import KEPT, HistoryFeed
+from rulebot.backtest.look_ahead import check_look_ahead
+from rulebot.backtest.session_independence import is_independent
 from rulebot.model.event import BarsReport, Event
 from rulebot.model.market import Board
 from rulebot.model.session import session_after, session_on
 from rulebot.record.record import Kind, Record
-from rulebot.run.backtest.feed import KEPT, HistoryFeed
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.backtest.independence import is_independent
-from rulebot.run.backtest.look_ahead import check_look_ahead
-from rulebot.run.sweep.arrays.suits import unsuited
+from rulebot.sweep.vectorized.eligibility import unsuited
 
 EARLIER = date(2026, 7, 1)
 ALL = ("parkinson", "yang_zhang", "intraday")

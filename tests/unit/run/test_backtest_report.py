@@ -10,16 +10,16 @@ import pytest
 
 from rulebot.adapters.history.day import Finding, Severity
 from rulebot.adapters.history.finding import data_of, left_out
+from rulebot.backtest.document import FORMAT, read_document
+from rulebot.backtest.report.charts import calendar, curves, falls, histogram
+from rulebot.backtest.report.page import comparison_page, falls_of, report_page
+from rulebot.backtest.report.scale import plain_money, scale_of, steps
+from rulebot.backtest.report.style import STYLE
+from rulebot.backtest.report.tables import months
+from rulebot.backtest.results import regime, ruined_words
 from rulebot.cli.data_text import finding_lines
+from rulebot.compare.spec_comparison import flaws_of
 from rulebot.model.errors import MisuseError
-from rulebot.run.backtest.document import FORMAT, read_document
-from rulebot.run.backtest.report.charts import calendar, curves, falls, histogram
-from rulebot.run.backtest.report.page import comparison_page, falls_of, report_page
-from rulebot.run.backtest.report.scale import plain_money, scale_of, steps
-from rulebot.run.backtest.report.style import STYLE
-from rulebot.run.backtest.report.tables import months
-from rulebot.run.backtest.results import regime, ruined_words
-from rulebot.run.behaviour import flaws_of
 
 _VOID = {"meta"}
 SPANS = (("2026-09-01", "2026-09-02"), ("2026-09-01", "2026-09-02", "2026-09-03"))

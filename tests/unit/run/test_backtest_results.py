@@ -10,13 +10,13 @@ import pytest
 from hand_desk import bot_of, text_of
 from store_day import CONDOR, DAY, at, small_day
 
+from rulebot.backtest.entry_funnel import LATER, Funnel, Stopped, funnels
+from rulebot.backtest.report.whys import whys_of
+from rulebot.backtest.result_rows import Day, Trade
+from rulebot.backtest.results import Results, by_regime, choosing_freely, drawdowns, read_results, sums
 from rulebot.cli.backtest_text import SHOWN_RULES, result_lines
+from rulebot.narrate.explain_day import parts_told
 from rulebot.record.record import Kind, Record
-from rulebot.run.backtest.funnel import LATER, Funnel, Stopped, funnels
-from rulebot.run.backtest.lived import Day, Trade
-from rulebot.run.backtest.report.whys import whys_of
-from rulebot.run.backtest.results import Results, by_regime, choosing_freely, drawdowns, read_results, sums
-from rulebot.run.why_day import parts_told
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader

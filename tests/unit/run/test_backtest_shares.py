@@ -12,21 +12,21 @@ import pytest
 from past_days import PastDays
 
 from rulebot.adapters.history.day import Columns, DailyBar
+from rulebot.backtest.document import text_of
+from rulebot.backtest.fills import RECORDED, fill_model
+from rulebot.backtest.notes import HELD
+from rulebot.backtest.report.page import report_page
+from rulebot.backtest.results import Results, of_sessions, read_results
+from rulebot.backtest.run import BacktestOptions, run_backtest
+from rulebot.calendars.calendars import shipped_dates
 from rulebot.cli.backtest_text import result_lines
+from rulebot.documents.load_bots import load_desk
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.events import event_calendar
 from rulebot.record.record import Kind
-from rulebot.run.backtest.document import text_of
-from rulebot.run.backtest.fills import RECORDED, fill_model
-from rulebot.run.backtest.notes import HELD
-from rulebot.run.backtest.report.page import report_page
-from rulebot.run.backtest.results import Results, of_sessions, read_results
-from rulebot.run.backtest.run import BacktestOptions, run_backtest
-from rulebot.run.calendars import shipped_dates
-from rulebot.run.desk import load_desk
-from rulebot.run.sweep.compiling import Terms
-from rulebot.run.sweep.evaluate import evaluate
 from rulebot.store.queries import StoreReader
+from rulebot.sweep.compiling import Terms
+from rulebot.sweep.evaluate import evaluate
 
 FIRST, LAST = date(2026, 9, 1), date(2026, 9, 4)
 OVERWRITE = """

@@ -15,23 +15,23 @@ from both_ways import terms
 from past_days import PastDays
 
 from rulebot.adapters.history.day import Columns, DailyBar, HistoryDay
+from rulebot.backtest.fills import fill_model
+from rulebot.backtest.historical_feed import HistoryFeed
+from rulebot.backtest.look_ahead import check_look_ahead
+from rulebot.backtest.results import Results, read_results
+from rulebot.backtest.run import BacktestOptions, run_backtest, walks_of
+from rulebot.calendars.calendars import shipped_dates
 from rulebot.cli.sweep_text import Data, document_of, sweep_lines
 from rulebot.compile.series import DAY
+from rulebot.documents.load_bots import Desk, load_desk
 from rulebot.model.errors import StoreError
 from rulebot.model.events import event_calendar
 from rulebot.model.market import Board
 from rulebot.model.session import session_on
-from rulebot.run.backtest.feed import HistoryFeed
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.backtest.look_ahead import check_look_ahead
-from rulebot.run.backtest.results import Results, read_results
-from rulebot.run.backtest.run import BacktestOptions, run_backtest, walks_of
-from rulebot.run.calendars import shipped_dates
-from rulebot.run.desk import Desk, load_desk
-from rulebot.run.sweep.evaluate import evaluate
-from rulebot.run.sweep.page import sweep_page
-from rulebot.run.sweep.sweep import Kept
-from rulebot.run.sweep.vary import axis
+from rulebot.sweep.evaluate import evaluate
+from rulebot.sweep.page import sweep_page
+from rulebot.sweep.parameters import axis
+from rulebot.sweep.sweep import Kept
 
 FIRST, SPLIT, LAST = date(2026, 9, 1), date(2026, 9, 2), date(2026, 9, 4)
 PUT = """

@@ -8,8 +8,8 @@ import pytest
 from past_days import PastDays
 
 from rulebot.adapters.history.day import Columns, HistoryDay
+from rulebot.backtest.implied_surface import Surface
 from rulebot.model.session import session_on
-from rulebot.run.backtest.surface import Surface
 
 DAY = date(2026, 9, 1)
 HIGHER = 1.25

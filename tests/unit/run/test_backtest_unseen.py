@@ -14,21 +14,21 @@ from past_days import PastDays
 from benchmarks.engine_desk import compiled
 from benchmarks.task import Task
 from rulebot.adapters.history.day import HistoryDay, Severity
+from rulebot.backtest.fills import NATURAL
+from rulebot.backtest.historical_market import DayMarket
+from rulebot.backtest.missing_data import not_there, unseen_windows
+from rulebot.backtest.run import BacktestOptions, run_backtest
+from rulebot.backtest.shared_source import Shared
+from rulebot.backtest.simulation import CASH, DayDone, Walk
+from rulebot.calendars.calendars import shipped_dates
+from rulebot.compare.git_revisions import Text
+from rulebot.compare.spec_comparison import desk_of
+from rulebot.core.program import CompiledBot
 from rulebot.model.errors import StoreError
 from rulebot.model.events import event_calendar
 from rulebot.model.market import Board
 from rulebot.model.session import at_exchange_time, session_on
 from rulebot.record.record import Kind
-from rulebot.run.backtest.fills import NATURAL
-from rulebot.run.backtest.lacking import not_there, unseen_windows
-from rulebot.run.backtest.market import DayMarket
-from rulebot.run.backtest.run import BacktestOptions, run_backtest
-from rulebot.run.backtest.walk import CASH, DayDone, Walk
-from rulebot.run.behaviour import desk_of
-from rulebot.run.calendars import shipped_dates
-from rulebot.run.revisions import Text
-from rulebot.run.sweep.shared import Shared
-from rulebot.turn.program import CompiledBot
 
 DAY = date(2026, 9, 1)
 TOLD = "no quote stands while t_000 may enter (09:45 to 10:01): it sees nothing then"

@@ -25,7 +25,24 @@ from rulebot.adapters.history.day import DailyBar, Finding, HistoryDay, Source
 from rulebot.adapters.history.finding import told
 from rulebot.adapters.history.write import write_day
 from rulebot.adapters.sources import open_source, written
+from rulebot.backtest import historical_market as markets
+from rulebot.backtest import run as backtest
+from rulebot.backtest.document import text_of
+from rulebot.backtest.fill_calibration import calibrated
+from rulebot.backtest.fills import fill_model
+from rulebot.backtest.historical_feed import HistoryFeed
+from rulebot.backtest.look_ahead import check_look_ahead, garbled
+from rulebot.backtest.report.page import report_page
+from rulebot.backtest.results import Results, read_results
+from rulebot.backtest.run import BacktestOptions, alone, run_backtest, walks_of
+from rulebot.backtest.sampling import sampling
+from rulebot.backtest.session_independence import is_independent, what_is_carried
+from rulebot.backtest.simulation import DayDone, Walk
+from rulebot.calendars.calendars import shipped_dates
+from rulebot.chart.chart_data import chart_of_day
+from rulebot.checks.journal.audit import audit_store
 from rulebot.cli.backtest_text import result_lines
+from rulebot.documents.load_bots import Desk, load_desk
 from rulebot.model.contract import Right, Underlying, product
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.event import OpeningMoveReport
@@ -34,26 +51,9 @@ from rulebot.model.facts import Bar, Bars, EventCalendar, Listing
 from rulebot.model.market import Board
 from rulebot.model.money import Rounding, dollars
 from rulebot.model.session import EXCHANGE_ZONE, Session, at_exchange_time, exchange_date, session_before, session_on
+from rulebot.narrate.explain_day import parts_told
+from rulebot.narrate.share_pnl import InShares, read_in_shares
 from rulebot.record.record import Kind, Record
-from rulebot.run.audit.audit import audit_store
-from rulebot.run.backtest import market as markets
-from rulebot.run.backtest import run as backtest
-from rulebot.run.backtest.calibrate import calibrated
-from rulebot.run.backtest.document import text_of
-from rulebot.run.backtest.feed import HistoryFeed
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.backtest.independence import is_independent, what_is_carried
-from rulebot.run.backtest.look_ahead import check_look_ahead, garbled
-from rulebot.run.backtest.report.page import report_page
-from rulebot.run.backtest.results import Results, read_results
-from rulebot.run.backtest.run import BacktestOptions, alone, run_backtest, walks_of
-from rulebot.run.backtest.sampling import sampling
-from rulebot.run.backtest.walk import DayDone, Walk
-from rulebot.run.calendars import shipped_dates
-from rulebot.run.chart.gather import chart_of_day
-from rulebot.run.desk import Desk, load_desk
-from rulebot.run.in_shares import InShares, read_in_shares
-from rulebot.run.why_day import parts_told
 from rulebot.spec.nouns.account import AccountDocument
 from rulebot.store.queries import StoreReader
 
@@ -353,7 +353,7 @@ def test_a_store_is_not_gone_on_with_by_other_code(tmp_path: Path, monkeypatch: 
     """Of two checkouts of one version the sessions of both stood in one result."""
     desk, source, store = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25), tmp_path / "x.db"
     run(desk, store, source, last=FIRST)
-    monkeypatch.setattr("rulebot.run.backtest.run.code_digest", lambda: "another")
+    monkeypatch.setattr("rulebot.backtest.run.code_digest", lambda: "another")
     with pytest.raises(MisuseError, match=r"other options: the code of rulebot is another one$"):
         run(desk, store, source, resumes=True)
 

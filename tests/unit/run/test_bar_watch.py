@@ -6,12 +6,12 @@ from datetime import date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+from rulebot.core.program import AccountLimits, Program
+from rulebot.live.bars import BarWatch
 from rulebot.model.errors import BrokerError
 from rulebot.model.event import BarsReport
 from rulebot.model.facts import Bar, Bars, Facts
 from rulebot.model.session import Session, session_on
-from rulebot.run.bars import BarWatch
-from rulebot.turn.program import AccountLimits, Program
 
 
 def session() -> Session:

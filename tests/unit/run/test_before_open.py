@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from rulebot.run import before_open
-from rulebot.run.before_open import check_mornings, found_wrong, next_check
+from rulebot.live import pre_open_check as before_open
+from rulebot.live.pre_open_check import check_mornings, found_wrong, next_check
 
 
 def command(code: str) -> list[str]:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from rulebot.calendars import calendar_file
+from rulebot.calendars.calendar_codes import CODES
+from rulebot.calendars.calendar_file import read_calendar
 from rulebot.model.events import lacks_time
 from rulebot.model.facts import EventDay, Moment
-from rulebot.run import calendar_file, settings
-from rulebot.run.calendar_file import read_calendar
-from rulebot.run.codes import CODES
+from rulebot.process import settings
 
 GOOD: dict[str, object] = {
     "rulebot_calendar": 1,

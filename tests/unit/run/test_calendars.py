@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from rulebot.model.errors import MisuseError, SpecError, StoreError
-from rulebot.model.events import months_without
-from rulebot.run.calendars import (
+from rulebot.calendars.calendars import (
     calendar_folder,
     import_calendar,
     imported_dates,
     load_calendar,
     shipped_dates,
 )
+from rulebot.model.errors import MisuseError, SpecError, StoreError
+from rulebot.model.events import months_without
 from rulebot.store.folders import data_folder
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rulebot.capture.captured import chains_at, standing_day
+from rulebot.capture.chain import NO_ACCOUNT, Chain, chain_text, read_chain
+from rulebot.capture.market import captured
+from rulebot.capture.recorded import Recorded
 from rulebot.model.contract import Option, Right
 from rulebot.model.errors import MisuseError, SpecError, StoreError
 from rulebot.model.facts import Account, Listing
-from rulebot.run.given.captured import chains_at, standing_day
-from rulebot.run.given.chain import NO_ACCOUNT, Chain, chain_text, read_chain
-from rulebot.run.given.market import captured
-from rulebot.run.given.recorded import Recorded
 from twsim.market.given_market import GivenMarket
 
 AT = datetime(2026, 10, 21, 14, 30, 3, tzinfo=UTC)

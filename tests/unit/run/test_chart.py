@@ -15,15 +15,15 @@ from click.testing import CliRunner
 from hand_desk import Desk, clock, text_of
 from store_day import CONDOR, DAY, SELLER, WATCHER, at, entity, position, small_day
 
+from rulebot.chart.chart import Chart, Mark, MarkKind
+from rulebot.chart.chart_data import MOST_POINTS, chart_of_day, chart_of_trade
+from rulebot.chart.pine import pine_script
+from rulebot.chart.svg import chart_svg, mark_words, summary
 from rulebot.cli.main import main
+from rulebot.documents.load_bots import load_desk
 from rulebot.model.errors import RulebotError
+from rulebot.narrate.minute_prices import PriceNotes
 from rulebot.record.record import Json, Kind, Record
-from rulebot.run.chart.chart import Chart, Mark, MarkKind
-from rulebot.run.chart.gather import MOST_POINTS, chart_of_day, chart_of_trade
-from rulebot.run.chart.pine import pine_script
-from rulebot.run.chart.svg import chart_svg, mark_words, summary
-from rulebot.run.desk import load_desk
-from rulebot.run.price_notes import PriceNotes
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader

@@ -2,8 +2,8 @@
 
 from hand_desk import Desk, put, text_of
 
-from rulebot.run.position_text import ending_text, exits_text
-from rulebot.run.trade_text import closing, closing_text
+from rulebot.narrate.position_text import ending_text, exits_text
+from rulebot.narrate.trade_text import closing, closing_text
 from rulebot.web.pages import TEMPLATES
 from rulebot.web.picture_of_run import _position_line
 

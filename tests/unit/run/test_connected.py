@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from rulebot.cli.main import main
+from rulebot.process import broker_status as looked
+from rulebot.process.broker_status import connected
 from rulebot.record.record import Json, Kind, Record
-from rulebot.run import connected as looked
-from rulebot.run.connected import connected
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from hand_desk import DAY, SELLER, Desk, kept, text_of
 
 from rulebot.alerts.find import find
+from rulebot.checks.journal.audit import audit_store
 from rulebot.cli.store import store as command
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import MisuseError
@@ -21,10 +22,9 @@ from rulebot.model.session import session_after, session_from
 from rulebot.model.values import replace
 from rulebot.record.codec import decode, encode
 from rulebot.record.record import Kind, Record
-from rulebot.run.audit.audit import audit_store
-from rulebot.run.correct import correct
-from rulebot.run.correct_ending import find_ending, traded
-from rulebot.run.observe.memory import delivered_shares
+from rulebot.shadow.restore import delivered_shares
+from rulebot.statement.correct_ending import find_ending, traded
+from rulebot.statement.correct_fill import correct
 from rulebot.store.export import export_sheets
 from rulebot.store.finance.books import positions_of
 from rulebot.store.journal import SqlJournal

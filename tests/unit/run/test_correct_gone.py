@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hand_desk import Desk, bot_of, kept, text_of
 
+from rulebot.checks.journal.audit import audit_store
 from rulebot.model.contract import Option, Underlying, share
 from rulebot.model.errors import MisuseError
 from rulebot.model.event import ExecutionReport, PositionReport
@@ -15,8 +16,7 @@ from rulebot.model.position import Position
 from rulebot.model.session import session_after
 from rulebot.record.codec import decode
 from rulebot.record.record import Kind, Record
-from rulebot.run.audit.audit import audit_store
-from rulebot.run.correct import correct
+from rulebot.statement.correct_fill import correct
 from rulebot.store.queries import StoreReader
 
 SPY = Underlying("SPY")

@@ -8,6 +8,8 @@ import pytest
 from click.testing import CliRunner
 from hand_desk import DAY, SELLER, Desk, kept, put, text_of
 
+from rulebot.checks.journal.books import folded
+from rulebot.checks.journal.tape import tape_of
 from rulebot.cli.why import why
 from rulebot.model.errors import MisuseError
 from rulebot.model.event import MarketMoved
@@ -17,9 +19,7 @@ from rulebot.model.session import session_after
 from rulebot.model.values import replace
 from rulebot.record.codec import decode
 from rulebot.record.record import Kind
-from rulebot.run.audit.books import folded
-from rulebot.run.audit.tape import tape_of
-from rulebot.run.correct import correct
+from rulebot.statement.correct_fill import correct
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader

@@ -6,11 +6,11 @@ from decimal import Decimal
 
 from engine_day import FLAT, ID, LEG, PUT, order
 
+from rulebot.checks.against_ledger.covered import calls_without_shares
+from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.exposure import uncovered_shorts
 from rulebot.model.contract import Right
 from rulebot.model.order import OrderLeg, Purpose, Side
-from rulebot.run.aftermath.covered import calls_without_shares
-from rulebot.run.aftermath.day import Day
-from rulebot.run.aftermath.exposure import uncovered_shorts
 from twsim.exchange.ledger import LedgerTotals, Row
 
 CALL = replace(PUT, right=Right.CALL)

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from rulebot.process.crash_loop import is_crash_loop
 from rulebot.record.record import Kind, Record
-from rulebot.run.crash_loop import is_crash_loop
 
 NOW = datetime(2026, 11, 18, 15, 0, tzinfo=UTC)
 START, END = Kind.RUN_STARTED, Kind.RUN_ENDED

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from rulebot.backtest.document import read_document
+from rulebot.calendars.calendar_file import read_calendar
+from rulebot.capture.chain import read_chain
 from rulebot.model.errors import RulebotError
-from rulebot.run.backtest.document import read_document
-from rulebot.run.calendar_file import read_calendar
-from rulebot.run.given.chain import read_chain
 from twsim.exchange.ledger import read_ledger
 from twsim.exchange.start_book import load_positions
 from twsim.gateway.fault_plan import load_faults

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from rulebot.core.handle_event import begin, turn
+from rulebot.core.state import State
+from rulebot.documents.load_bots import Desk, check_live_data, load_desk
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import MisuseError
 from rulebot.model.event import DataTrouble
@@ -13,9 +16,6 @@ from rulebot.model.facts import EventCalendar, Facts
 from rulebot.model.market import Board
 from rulebot.model.session import session_on
 from rulebot.record.record import Kind
-from rulebot.run.desk import Desk, check_live_data, load_desk
-from rulebot.turn.state import State
-from rulebot.turn.turn import begin, turn
 
 TEXT = """rulebot: 1
 name: NAME

@@ -19,18 +19,18 @@ from cboe_file import Reply, bytes_of, document, serving
 from click.testing import CliRunner
 
 import rulebot.adapters.cboe.fetch as fetch_module
-import rulebot.run.doctor.examine as examine_module
-import rulebot.run.scan.delayed as delayed_module
+import rulebot.doctor.examine as examine_module
+import rulebot.scan.delayed as delayed_module
 from rulebot.adapters.cboe.fetch import VARIABLE, fetch, place
 from rulebot.adapters.cboe.parse import DelayedChain, DelayedDataError, parse
 from rulebot.adapters.clock import WallClock
 from rulebot.cli.main import main
+from rulebot.documents.load_bots import load_desk
 from rulebot.evaluate.listings import is_monthly
 from rulebot.model.contract import Option, Right, Underlying, product
 from rulebot.model.errors import MisuseError
 from rulebot.model.facts import EventCalendar
-from rulebot.run.desk import load_desk
-from rulebot.run.looking.delayed import WORLD, DelayedSight, read_delayed, symbols_of
+from rulebot.preview.delayed_data import WORLD, DelayedSight, read_delayed, symbols_of
 from rulebot.store.finance.contract import occ_symbol
 from rulebot.store.scans import rows_of, scans, scans_file
 
@@ -321,7 +321,7 @@ def at_cboe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[st
     monkeypatch.setenv("RULEBOT_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(delayed_module, "WallClock", Fixed)
     monkeypatch.setattr(examine_module, "WallClock", Fixed)
-    monkeypatch.setattr("rulebot.run.looking.delayed.PAUSE", 0.0)
+    monkeypatch.setattr("rulebot.preview.delayed_data.PAUSE", 0.0)
     with serving(lambda name: answers.get(name, (404, {}, b""))) as (address, _):
         monkeypatch.setenv(VARIABLE, address)
         yield answers
@@ -417,7 +417,7 @@ def test_the_engine_has_no_way_to_it() -> None:
         if "adapters.cboe" in path.read_text(encoding="utf-8")
     }
     assert {name for name in named if not name.startswith("engine/rulebot/adapters/cboe/")} == {
-        "engine/rulebot/run/looking/delayed.py",
-        "engine/rulebot/run/scan/delayed.py",
-        "engine/rulebot/run/doctor/delayed.py",
+        "engine/rulebot/preview/delayed_data.py",
+        "engine/rulebot/scan/delayed.py",
+        "engine/rulebot/doctor/delayed.py",
     }

@@ -4,8 +4,8 @@ import pickle
 import shutil
 from pathlib import Path
 
-from rulebot.run.behaviour import desk_of, whole
-from rulebot.run.revisions import side_of
+from rulebot.compare.git_revisions import side_of
+from rulebot.compare.spec_comparison import desk_of, whole
 from rulebot.spec.shipped import shipped
 
 

@@ -12,20 +12,20 @@ from places import drop_triggers, run
 from store_day import at
 
 from rulebot.cli.doctor import document, summary
+from rulebot.doctor.clocks import hours, judged
+from rulebot.doctor.configured import found_settings
+from rulebot.doctor.dates import events_ahead, found_calendar, sessions_ahead
+from rulebot.doctor.disk import privacy, room
+from rulebot.doctor.finding import Finding, Group, Level, exit_code, fault, fine, outage, unchecked, warning
+from rulebot.doctor.hooks import hooks_received
+from rulebot.doctor.packages import Requirement, problem_with, python_and_packages, requirements
+from rulebot.doctor.records import integrity
+from rulebot.doctor.texts import found_desk, found_for_exits
+from rulebot.documents.load_bots import load_desk
 from rulebot.model.errors import BrokerError
 from rulebot.model.events import Published, event_calendar
+from rulebot.preview.running_engine import is_held
 from rulebot.record.record import Json, Kind, Record
-from rulebot.run.desk import load_desk
-from rulebot.run.doctor.clocks import hours, judged
-from rulebot.run.doctor.configured import found_settings
-from rulebot.run.doctor.dates import events_ahead, found_calendar, sessions_ahead
-from rulebot.run.doctor.disk import privacy, room
-from rulebot.run.doctor.finding import Finding, Group, Level, exit_code, fault, fine, outage, unchecked, warning
-from rulebot.run.doctor.hooks import hooks_received
-from rulebot.run.doctor.packages import Requirement, problem_with, python_and_packages, requirements
-from rulebot.run.doctor.records import integrity
-from rulebot.run.doctor.texts import found_desk, found_for_exits
-from rulebot.run.looking.neighbour import is_held
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.place import Place, place_of
@@ -90,7 +90,7 @@ def test_an_extra_is_a_fault_only_where_the_settings_need_it(monkeypatch: pytest
     asked = ["click>=8", "no-such-driver>=1; extra == 'postgres'"]
     monkeypatch.setattr("importlib.metadata.requires", lambda name: asked)
     monkeypatch.setattr("importlib.metadata.version", {"rulebot": "0.1.0", "click": "8.3"}.__getitem__)
-    monkeypatch.setattr("rulebot.run.doctor.packages.problem_with", lambda each: "missing" if each.extra else "")
+    monkeypatch.setattr("rulebot.doctor.packages.problem_with", lambda each: "missing" if each.extra else "")
     server = place_of("postgresql://desk@localhost/bots")
     assert levels(python_and_packages(None))["extra postgres"] is Level.OK
     told = {each.name: each for each in python_and_packages(server)}["extra postgres"]

@@ -6,17 +6,17 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import cast
 
+from rulebot.core.program import Program
+from rulebot.core.state import State
 from rulebot.model.contract import Option, Right
 from rulebot.model.market import Board
 from rulebot.model.order import OrderStatus
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import session_on
-from rulebot.run.replay.causes import Told, Tries
-from rulebot.run.replay.drift import AtNatural, Drift, What, _as_left, _judged, _trades, by_fills, total
-from rulebot.run.replay.reasons import Known, of_fills
-from rulebot.run.replay.walks import Stood, Walked
-from rulebot.turn.program import Program
-from rulebot.turn.state import State
+from rulebot.replay.difference_reasons import Known, of_fills
+from rulebot.replay.drift import AtNatural, Drift, What, _as_left, _judged, _trades, by_fills, total
+from rulebot.replay.recorded_causes import Told, Tries
+from rulebot.replay.reruns import Stood, Walked
 
 DAY = date(2026, 10, 21)
 OPTION = Option("SPX", "SPXW", DAY, Decimal(5900), Right.PUT)

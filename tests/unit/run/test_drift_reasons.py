@@ -8,15 +8,15 @@ from typing import Any, cast
 import pytest
 
 from rulebot.cli.replay_text import drift_lines
+from rulebot.core.program import Program
+from rulebot.core.state import State
 from rulebot.model.market import Board
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.values import replace
-from rulebot.run.replay.causes import Line, Said, Told, Tries
-from rulebot.run.replay.drift import Compared, What, _not_entered
-from rulebot.run.replay.reasons import Known, came_to_nothing, lacking, never_tried, reasons, unseen_at_natural
-from rulebot.run.replay.walks import Lack, Walked
-from rulebot.turn.program import Program
-from rulebot.turn.state import State
+from rulebot.replay.difference_reasons import Known, came_to_nothing, lacking, never_tried, reasons, unseen_at_natural
+from rulebot.replay.drift import Compared, What, _not_entered
+from rulebot.replay.recorded_causes import Line, Said, Told, Tries
+from rulebot.replay.reruns import Lack, Walked
 from tests.store_day import condor, position
 
 AT = datetime(2026, 10, 21, 15, 30, tzinfo=UTC)

@@ -7,8 +7,7 @@ from random import Random
 
 import pytest
 
-from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.run.chaos.documents import (
+from rulebot.chaos.documents import (
     DRAWN,
     EXTENDED,
     EXTENDED_BROKEN,
@@ -22,7 +21,7 @@ from rulebot.run.chaos.documents import (
     of_account,
     with_limits,
 )
-from rulebot.run.chaos.edits import (
+from rulebot.chaos.spec_edits import (
     AWAY,
     BREAKS,
     BROKEN,
@@ -36,8 +35,9 @@ from rulebot.run.chaos.edits import (
     edited,
     places,
 )
-from rulebot.run.chaos.versions import Versions
-from rulebot.run.desk import Desk, load_desk
+from rulebot.chaos.spec_files import Versions
+from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.spec.load import load_text
 from rulebot.spec.shipped import shipped
 
@@ -255,7 +255,7 @@ def test_a_bot_whose_parent_nobody_can_read_is_put_back(breaks: str, desk: Desk,
 def test_what_nobody_can_run_and_is_taken_all_the_same_is_seen(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rulebot.run.chaos.versions.reread", lambda sources: desk)
+    monkeypatch.setattr("rulebot.chaos.spec_files.reread", lambda sources: desk)
     for change in (spoiled(LIMITS_BROKEN, "half"), spoiled(EXTENDED_BROKEN, GONE, LITE), spoiled(BROKEN, TWIN, LITE)):
         files = Versions(desk, (change,), tmp_path)
         files.desk(TEN)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from rulebot.live import start
+from rulebot.live.daily_drift_report import AFTER_CLOSE
+from rulebot.live.start import end_of
 from rulebot.model.session import session_from
-from rulebot.run import start
-from rulebot.run.after_close import AFTER_CLOSE
-from rulebot.run.start import end_of
 
 FRIDAY = date(2026, 10, 23)
 CLOSE = datetime(2026, 10, 23, 20, tzinfo=UTC)

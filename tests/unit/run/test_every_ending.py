@@ -30,6 +30,9 @@ from click.testing import CliRunner
 from paper_days import BOT, FIRST, at, entity, session, spec_text
 
 from rulebot.alerts.find import digest
+from rulebot.backtest.results import read_results
+from rulebot.chart.chart_data import chart_of_day
+from rulebot.checks.journal.tape import tape_of
 from rulebot.cli.main import main
 from rulebot.decide.bot_day import BotDay
 from rulebot.fill.apply import add_commission, book, settled
@@ -39,15 +42,12 @@ from rulebot.model.contract import Option, Right
 from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.values import replace
+from rulebot.narrate.day_report import day_outcome
+from rulebot.narrate.periods import periods
+from rulebot.promotion.figures import figures
+from rulebot.promotion.paper import Key, closed_trades, read_paper
+from rulebot.promotion.sessions import judge
 from rulebot.record.record import Json, Kind, Record
-from rulebot.run.audit.tape import tape_of
-from rulebot.run.backtest.results import read_results
-from rulebot.run.chart.gather import chart_of_day
-from rulebot.run.outcome import day_outcome
-from rulebot.run.periods import periods
-from rulebot.run.promotion.figures import figures
-from rulebot.run.promotion.paper import Key, closed_trades, read_paper
-from rulebot.run.promotion.sessions import judge
 from rulebot.store.finance.lots import lots_of
 from rulebot.store.journal import SqlJournal
 from rulebot.store.jsonlines import LineMaker

@@ -17,8 +17,8 @@ from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.event import BarsReport, ClosesReport, ImpliedReport, MarketMoved
 from rulebot.model.facts import Bar, Bars
 from rulebot.model.market import Board
-from rulebot.run.replay.export import export
-from rulebot.run.replay.tapes import meant
+from rulebot.replay.export import export
+from rulebot.replay.recordings import meant
 
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)
 DAY = date(2026, 10, 21)

@@ -7,12 +7,12 @@ from decimal import Decimal
 import pytest
 from engine_day import BOT, FLAT, ID, LEG, PUT, at, entity, fill, order
 
+from rulebot.checks.against_ledger.books import fills_that_differ
+from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.exposure import closed_too_much, closed_what_was_gone, uncovered_shorts
 from rulebot.model.contract import LOT, Right, share
 from rulebot.model.order import OrderLeg, OrderStatus, Purpose, Side
 from rulebot.record.record import Kind, Record
-from rulebot.run.aftermath.books import fills_that_differ
-from rulebot.run.aftermath.day import Day
-from rulebot.run.aftermath.exposure import closed_too_much, closed_what_was_gone, uncovered_shorts
 from twsim.exchange.ledger import LedgerTotals, Row
 
 LONG = replace(PUT, strike=Decimal(580), con_id=12)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from rulebot.model.errors import MisuseError, RulebotError
-from rulebot.run.tie import xml
-from rulebot.run.tie.flex import read_flex
-from rulebot.run.tie.statement import Statement, Told
+from rulebot.statement import safe_xml as xml
+from rulebot.statement.flex_query import read_flex
+from rulebot.statement.statement import Statement, Told
 
 TRADE = {
     "accountId": "U1",

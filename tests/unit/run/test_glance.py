@@ -8,19 +8,19 @@ import pytest
 from run_day import day_program, day_state
 from store_day import CONDOR, DAY, SELLER, WATCHER, at
 
+from rulebot.compare.spec_comparison import tried_day
+from rulebot.core.pnl_at_exits import dollars_at
+from rulebot.core.state import BotState, Standing, State, Trading
 from rulebot.decide.bot_day import BotDay
 from rulebot.model.halt import Halt, Shut
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.position import HoldReason
 from rulebot.model.session import session_on
-from rulebot.run.behaviour import tried_day
-from rulebot.run.columns import one_line
-from rulebot.run.glance import Doing, Glance, glance, progress
-from rulebot.run.outcome import day_outcome
-from rulebot.run.position_text import exits_text
+from rulebot.narrate.day_report import day_outcome
+from rulebot.narrate.position_text import exits_text
+from rulebot.narrate.run_snapshot import Doing, Glance, glance, progress
+from rulebot.narrate.text_table import one_line
 from rulebot.spec.nouns.exits import ExitKind
-from rulebot.turn.levels import dollars_at
-from rulebot.turn.state import BotState, Standing, State, Trading
 
 PROGRAM = day_program()
 

@@ -9,17 +9,17 @@ from typing import Any, cast
 import pytest
 from hand_desk import bot_of
 
+from rulebot.chaos.result import Aftermath
+from rulebot.chaos.spec_edits import edited
+from rulebot.chaos.spec_files import Told
+from rulebot.chaos.spec_version_check import governed
+from rulebot.core.program import CompiledBot
 from rulebot.model.contract import Option, Right
 from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
 from rulebot.model.position import Position
 from rulebot.record.codec import encode
 from rulebot.record.record import Kind, Record
-from rulebot.run.chaos.aftermath import Aftermath
-from rulebot.run.chaos.edits import edited
-from rulebot.run.chaos.governed import governed
-from rulebot.run.chaos.versions import Told
 from rulebot.spec.shipped import shipped
-from rulebot.turn.program import CompiledBot
 
 BOT, ID = "put_lite", "reload-1"
 NOON = datetime(2026, 10, 21, 16, 0, tzinfo=UTC)

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from past_days import PastDays
 
+from rulebot.backtest.fills import fill_model
+from rulebot.backtest.session_independence import what_is_carried
+from rulebot.backtest.simulation import Walk
+from rulebot.calendars.calendars import shipped_dates
+from rulebot.documents.load_bots import load_desk
 from rulebot.model.events import event_calendar
 from rulebot.record.record import Kind
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.backtest.independence import what_is_carried
-from rulebot.run.backtest.walk import Walk
-from rulebot.run.calendars import shipped_dates
-from rulebot.run.desk import load_desk
 
 TEXT = """rulebot: 1
 name: grower

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from rulebot.decide.bot_day import BotDay
-from rulebot.run.growth_text import grown_of
+from rulebot.narrate.growth_text import grown_of
 from rulebot.spec.spec import Growth
 
 TEXT = "abc"

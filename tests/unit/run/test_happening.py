@@ -6,15 +6,15 @@ from decimal import Decimal
 import pytest
 from store_day import CONDOR, DAY, at, condor, entity, position
 
+from rulebot.core.state import State
 from rulebot.model.broker_message import broker_message
 from rulebot.model.contract import Option, Right
 from rulebot.model.market import Board
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.position import PositionLeg
 from rulebot.model.session import session_from
+from rulebot.narrate.event_text import happening, retold
 from rulebot.record.record import Json, Kind, Record
-from rulebot.run.happening import happening, retold
-from rulebot.turn.state import State
 
 
 def test_an_entry_is_told_when_it_is_sent_and_not_when_the_broker_says_more_of_it() -> None:

@@ -8,9 +8,9 @@ from hand_desk import CONDOR, Desk, kept, put, text_of
 
 from rulebot.cli.status import status
 from rulebot.model.order import Order, OrderStatus
-from rulebot.run.glance import glance
-from rulebot.run.happening import happening
-from rulebot.run.position_text import entry_text
+from rulebot.narrate.event_text import happening
+from rulebot.narrate.position_text import entry_text
+from rulebot.narrate.run_snapshot import glance
 from rulebot.web.picture_of_run import position_lines
 
 STRIKES = "5935/5945p"

@@ -8,8 +8,8 @@ from pathlib import Path
 from hand_desk import Desk, text_of
 
 from rulebot.model.contract import Underlying
+from rulebot.narrate.delayed_data import Late, late_now, late_told
 from rulebot.record.record import DATA_TROUBLE, LATE, Json, Kind, Record
-from rulebot.run.late import Late, late_now, late_told
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader

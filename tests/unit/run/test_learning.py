@@ -8,12 +8,12 @@ import pytest
 
 from rulebot.model.errors import SpecError
 from rulebot.model.learned import Kind, LearnedModel, digest_of, model_of
-from rulebot.run.learn.fit import fitted
-from rulebot.run.learn.folds import walk_forward
-from rulebot.run.learn.report import Report, figures
-from rulebot.run.learn.samples import Sample, Samples
-from rulebot.run.learn.train import Asked, _area_error, _forecast, _weights, train
-from rulebot.run.learn.write import text_of_model
+from rulebot.train.fit import fitted
+from rulebot.train.folds import walk_forward
+from rulebot.train.report import Report, figures
+from rulebot.train.samples import Sample, Samples
+from rulebot.train.train import Asked, _area_error, _forecast, _weights, train
+from rulebot.train.write import text_of_model
 
 START = datetime(2025, 1, 2, 15, 30, tzinfo=UTC)
 DAY = timedelta(days=1)

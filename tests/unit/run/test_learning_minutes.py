@@ -11,17 +11,17 @@ from past_days import PastDays, fallen
 from plain_specs import ASSIGNED
 
 from rulebot.adapters.history.day import HistoryDay
+from rulebot.backtest.fills import fill_model
+from rulebot.backtest.results import read_results
+from rulebot.backtest.run import BacktestOptions, run_backtest
+from rulebot.backtest.sampling import sampling
+from rulebot.core.program import CompiledBot
+from rulebot.documents.load_bots import Desk, load_desk
 from rulebot.model.events import event_calendar
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.backtest.results import read_results
-from rulebot.run.backtest.run import BacktestOptions, run_backtest
-from rulebot.run.backtest.sampling import sampling
-from rulebot.run.desk import Desk, load_desk
-from rulebot.run.learn.minutes import Asked, at_minute, minutes_of, of_days, sampled
-from rulebot.run.learn.samples import read_samples
-from rulebot.turn.program import CompiledBot
+from rulebot.train.minutes import Asked, at_minute, minutes_of, of_days, sampled
+from rulebot.train.samples import read_samples
 
 SPEC = """rulebot: 1
 name: overnight

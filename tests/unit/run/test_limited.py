@@ -9,24 +9,24 @@ from typing import Any, cast
 
 import pytest
 
+from rulebot.chaos.limits_check import documents_taken_up, entries_and_refusals
+from rulebot.chaos.result import Aftermath
+from rulebot.chaos.spec_files import Read, Told
 from rulebot.compile.plan import DayBounds
+from rulebot.core.program import AccountLimits
 from rulebot.decide.bot_day import BotDay
 from rulebot.decide.limits import account_day_problem
+from rulebot.documents.load_bots import NO_BOTS, load_desk
+from rulebot.live.start import UNLIMITED
 from rulebot.model.contract import Option, Right
 from rulebot.model.halt import Halt
 from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
 from rulebot.model.position import Position, PositionLeg
 from rulebot.record.codec import encode
 from rulebot.record.record import NO_LIMITS_TOLD, Json, Kind, Record
-from rulebot.run.chaos.aftermath import Aftermath
-from rulebot.run.chaos.limited import documents_taken_up, entries_and_refusals
-from rulebot.run.chaos.versions import Read, Told
-from rulebot.run.desk import NO_BOTS, load_desk
-from rulebot.run.start import UNLIMITED
 from rulebot.spec.nouns.account import Backing
 from rulebot.spec.nouns.condition import Amount, Unit
 from rulebot.spec.shipped import shipped
-from rulebot.turn.program import AccountLimits
 
 BOT, ID = "put_lite", "reload-1"
 NOON = datetime(2026, 10, 21, 16, 0, tzinfo=UTC)

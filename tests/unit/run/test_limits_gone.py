@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from rulebot.live import start
 from rulebot.record.record import Json, Kind, Record
-from rulebot.run import start
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 

@@ -16,11 +16,11 @@ from rich.console import Console
 
 from rulebot.cli.screen import Screen, ScreenHandler, begin_log, note
 from rulebot.model.errors import MisuseError, StoreError
-from rulebot.run import log_file
-from rulebot.run.happening import Happening, Tone
-from rulebot.run.log_file import LogConsole, LogFile, LogLimits, write_logs
-from rulebot.run.redaction import keep_address_secret, keep_environment_secret, keep_secret, redacted
-from rulebot.run.settings import load_settings
+from rulebot.narrate.event_text import Happening, Tone
+from rulebot.process import log_file
+from rulebot.process.log_file import LogConsole, LogFile, LogLimits, write_logs
+from rulebot.process.redaction import keep_address_secret, keep_environment_secret, keep_secret, redacted
+from rulebot.process.settings import load_settings
 
 log = logging.getLogger("rulebot.test")
 
@@ -266,7 +266,7 @@ def test_words_stay_as_they_are(text: str) -> None:
 
 
 def test_what_is_known_as_a_secret_is_left_out_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rulebot.run.redaction._known", set())
+    monkeypatch.setattr("rulebot.process.redaction._known", set())
     keep_secret("a-token-of-the-page")
     keep_secret("abc")  # too short: it would blot out words
     environ = {"TWS_PASSWORD": "pass word 1", "HOME": "/home/someone", "DB_PASSWORD_FILE": "/run/secrets/db"}
@@ -291,7 +291,7 @@ def test_what_is_known_as_a_secret_is_left_out_wherever_it_stands(monkeypatch: p
 def test_the_address_of_a_person_is_left_out_and_its_secret_parts(
     monkeypatch: pytest.MonkeyPatch, address: str, text: str, shown: str
 ) -> None:
-    monkeypatch.setattr("rulebot.run.redaction._known", set())
+    monkeypatch.setattr("rulebot.process.redaction._known", set())
     keep_address_secret(address)
     assert redacted(f"{address} failed: {text}") == f"... failed: {shown}"
 

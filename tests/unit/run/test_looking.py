@@ -7,16 +7,16 @@ from types import SimpleNamespace
 import pytest
 from hand_desk import DAY, Desk, put, text_of
 
+from rulebot.core.rule_evaluation import first_missing
+from rulebot.core.state_builder import Work
+from rulebot.core.universe_requirements import judge_offer
+from rulebot.doctor.legs import told_legs
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import Underlying
 from rulebot.model.facts import Listing
-from rulebot.run.doctor.legs import told_legs
-from rulebot.run.looking.candidate import Candidate, judge
-from rulebot.run.scan.holding import holding
-from rulebot.run.scan.measuring import Measured, Measuring
-from rulebot.turn.judging import first_missing
-from rulebot.turn.offering import judge_offer
-from rulebot.turn.work import Work
+from rulebot.preview.candidate import Candidate, judge
+from rulebot.scan.first_failure import holding
+from rulebot.scan.measure_structure import Measured, Measuring
 
 LEGS = """
   expiry: {dte: 0}

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from rulebot.adapters.sources import open_source
+from rulebot.backtest.fills import fill_model
+from rulebot.backtest.simulation import Walk
+from rulebot.calendars.calendars import shipped_dates
+from rulebot.documents.load_bots import load_desk
 from rulebot.model.events import event_calendar
 from rulebot.record.record import Kind, Record
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.backtest.walk import Walk
-from rulebot.run.calendars import shipped_dates
-from rulebot.run.desk import load_desk
 
 ROOT = Path(__file__).parents[3]
 DATA = f"model:{ROOT / 'examples' / 'data' / 'daily'}?dte=0&step=5"

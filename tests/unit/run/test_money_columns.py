@@ -6,6 +6,8 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from rulebot.backtest.fills import FillModel, fill_model
+from rulebot.backtest.simulated_broker import margin_of
 from rulebot.model.commission import EDGES, estimate, fees_per_contract, most_to_deal, per_contract
 from rulebot.model.contract import Option, Right, product
 from rulebot.model.money import CENT, ZERO, Rounding
@@ -13,14 +15,12 @@ from rulebot.model.payoff import least_payoff
 from rulebot.model.values import replace
 from rulebot.order.ladder import Bound, start_net
 from rulebot.order.price import NetQuote, Part, limit_net, surely_lost_below, ticks_of
-from rulebot.run.backtest.fills import FillModel, fill_model
-from rulebot.run.pretend_broker import margin_of
-from rulebot.run.sweep.arrays.entry_order import EntryOrder, Look, Met
-from rulebot.run.sweep.arrays.ladder_columns import Orders
-from rulebot.run.sweep.arrays.money_columns import UNIT, Grid, Quotes, four_digits, least_payoffs, margins
-from rulebot.run.sweep.arrays.money_columns import surely_lost_below as columns_below
-from rulebot.run.sweep.arrays.working import SLACK, Fill, Outcome, Quoted, Unclear, Unfilled, work_exit
 from rulebot.spec.nouns.order import Order, Start, Then
+from rulebot.sweep.vectorized.entry_order import EntryOrder, Look, Met
+from rulebot.sweep.vectorized.exit_orders import SLACK, Fill, Outcome, Quoted, Unclear, Unfilled, work_exit
+from rulebot.sweep.vectorized.ladder_columns import Orders
+from rulebot.sweep.vectorized.money_columns import UNIT, Grid, Quotes, four_digits, least_payoffs, margins
+from rulebot.sweep.vectorized.money_columns import surely_lost_below as columns_below
 
 COUNT = 120
 FLOWS = {1: (1,), 2: (-1, 1), 4: (1, -1, 1, -1)}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rulebot.run.calendars import import_calendar, import_feed, load_calendar
+from rulebot.calendars.calendars import import_calendar, import_feed, load_calendar
 
 MONDAY, TUESDAY, WEDNESDAY = "2026-11-23", "2026-11-24", "2026-11-25"
 

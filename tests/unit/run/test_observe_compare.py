@@ -11,14 +11,14 @@ import pytest
 from past_days import PastDays, fallen
 from plain_specs import ASSIGNED
 
+from rulebot.backtest.fills import fill_model
+from rulebot.backtest.run import BacktestOptions, run_backtest
 from rulebot.cli.compare import _lines
+from rulebot.compare.shadow_comparison import compare
+from rulebot.documents.load_bots import load_desk
 from rulebot.model.events import event_calendar
 from rulebot.model.session import exchange_date
 from rulebot.record.record import Kind, Record
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.backtest.run import BacktestOptions, run_backtest
-from rulebot.run.desk import load_desk
-from rulebot.run.observe.compare import compare
 from rulebot.store.queries import StoreReader
 
 BOT, POSITION = "swing", "swing-1"

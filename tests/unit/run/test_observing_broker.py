@@ -8,6 +8,8 @@ from decimal import Decimal
 
 import pytest
 
+from rulebot.backtest.fills import NATURAL
+from rulebot.core.state import State
 from rulebot.fill.book import Booked
 from rulebot.model.contract import Contract, Option, Right, Underlying
 from rulebot.model.event import (
@@ -27,11 +29,9 @@ from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import session_on
 from rulebot.ports import Batch
 from rulebot.record.record import Kind, Record
-from rulebot.run.backtest.fills import NATURAL
-from rulebot.run.observe.broker import ObservingBroker
-from rulebot.run.observe.link import ObservingLink
-from rulebot.run.observe.memory import Memory, delivered_shares
-from rulebot.turn.state import State
+from rulebot.shadow.broker import ObservingBroker
+from rulebot.shadow.link import ObservingLink
+from rulebot.shadow.restore import Memory, delivered_shares
 
 DAY = date(2026, 10, 21)
 SESSION = session_on(DAY)

@@ -12,10 +12,10 @@ from store_day import entity
 from rulebot.model.errors import MisuseError
 from rulebot.model.event import Request
 from rulebot.model.position import FLATTENED, Position
+from rulebot.operator.request_inbox import NoEngineError
+from rulebot.operator.requests import UnknownNameError, leave
 from rulebot.record.codec import decode
 from rulebot.record.record import Kind, Record
-from rulebot.run.asking import UnknownNameError, leave
-from rulebot.run.inbox import NoEngineError
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader

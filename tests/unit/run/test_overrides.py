@@ -10,13 +10,13 @@ from store_day import at
 from test_reloader import Engine, forget_listings, played
 
 from rulebot.cli.main import main
+from rulebot.doctor.texts import found_desk, with_set
+from rulebot.documents.load_bots import check_overrides, load_desk
+from rulebot.documents.parameter_overrides import kept_in, parameters_of, with_kept, with_values
+from rulebot.documents.reload_specs import told_sources, told_specs
 from rulebot.model.errors import MisuseError
 from rulebot.model.event import OperatorRequest, Request
 from rulebot.record.record import Kind, Record
-from rulebot.run.desk import check_overrides, load_desk
-from rulebot.run.doctor.texts import found_desk, with_set
-from rulebot.run.overrides import kept_in, parameters_of, with_kept, with_values
-from rulebot.run.reread import told_sources, told_specs
 from rulebot.spec.parameters import of_bot
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store

@@ -6,12 +6,12 @@ from decimal import Decimal
 import pytest
 from hand_desk import SELLER, Desk, text_of
 
+from rulebot.backtest.broker import commissions_of
+from rulebot.core.price_limits import _commission
+from rulebot.core.state_builder import Work
 from rulebot.model.commission import estimate
 from rulebot.model.contract import Option, Right
 from rulebot.model.event import BrokerStatus
-from rulebot.run.backtest.broker import commissions_of
-from rulebot.turn.bounds import _commission
-from rulebot.turn.work import Work
 
 PUT = Option("SPY", "SPY", date(2026, 10, 21), Decimal(500), Right.PUT)
 

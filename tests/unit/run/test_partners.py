@@ -7,11 +7,11 @@ from typing import cast
 
 import pytest
 
+from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.findings import without_partner
 from rulebot.model.contract import Option, Right
 from rulebot.model.position import Position, PositionLeg
 from rulebot.record.record import Json, Kind, Record
-from rulebot.run.aftermath.day import Day
-from rulebot.run.aftermath.findings import without_partner
 
 DAY = date(2026, 11, 18)
 AT = datetime(2026, 11, 18, 15, 0, tzinfo=UTC)

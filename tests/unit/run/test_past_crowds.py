@@ -18,16 +18,16 @@ from passed_by import difference, odd
 from past_days import PastDays, beside_another
 from plain_specs import random_spec
 
+from rulebot.backtest.fills import fill_model
+from rulebot.backtest.simulation import Walk
+from rulebot.chaos.limits_check import entries_and_refusals
+from rulebot.chaos.result import Aftermath
+from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.documents.reload_specs import told_limits
 from rulebot.model.contract import Contract, Option
 from rulebot.record.record import Kind, Record
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.backtest.walk import Walk
-from rulebot.run.chaos.aftermath import Aftermath
-from rulebot.run.chaos.limited import entries_and_refusals
-from rulebot.run.desk import Desk, load_desk
-from rulebot.run.reread import told_limits
-from rulebot.run.sweep.evaluate import live_through
-from rulebot.run.sweep.variant import whole
+from rulebot.sweep.evaluate import live_through
+from rulebot.sweep.variant import whole
 
 SOURCES = (
     partial(PastDays, strikes=30, expiries=2),

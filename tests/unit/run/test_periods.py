@@ -13,8 +13,8 @@ from paper_days import position as put_of
 from store_day import at, entity, position, small_day
 
 from rulebot.cli.main import main
+from rulebot.narrate.periods import period_of, periods
 from rulebot.record.record import Json, Kind, Record
-from rulebot.run.periods import period_of, periods
 from rulebot.spec.nouns.account import Demand, Shown
 from rulebot.spec.nouns.condition import Op
 from rulebot.store.journal import SqlJournal

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from hand_desk import DAY, Desk, bot_of, clock, text_of
 
+from rulebot.backtest.load_session_data import NOTHING_KNOWN, Lacking, prepare
+from rulebot.core.program import AccountLimits, Program
 from rulebot.model.errors import UnavailableError
 from rulebot.model.event import BarsReport, ClosesReport, Event, HoursReport, ImpliedReport, OpeningMoveReport
 from rulebot.model.facts import Bar, Bars, Facts, Listing
 from rulebot.model.session import Hours, Session, as_told, session_after, session_from, session_on
-from rulebot.run.prepare import NOTHING_KNOWN, Lacking, prepare
-from rulebot.turn.program import AccountLimits, Program
 
 
 class Answers:

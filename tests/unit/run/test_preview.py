@@ -6,11 +6,11 @@ from decimal import Decimal
 import pytest
 from hand_desk import DAY, SECTIONS, Desk, text_of
 
+from rulebot.core.program import AccountLimits
+from rulebot.core.state import Named
 from rulebot.model.contract import Option, Right
 from rulebot.model.event import Request
-from rulebot.run.preview import OF_A_UNIVERSE, Preview, preview_now
-from rulebot.turn.program import AccountLimits
-from rulebot.turn.state import Named
+from rulebot.scan.entry_preview import OF_A_UNIVERSE, Preview, preview_now
 
 ONCE = '{window: {from: "12:00", to: "13:00"}, per_day: 1}'
 LATER = '{window: {from: "12:00", to: "13:00"}, when: [{vix: {above: 90}}]}'

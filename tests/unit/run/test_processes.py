@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from rulebot.run.processes import several
+from rulebot.process.processes import several
 
 KILLED = """
 import os, signal, time
-from rulebot.run.processes import several
+from rulebot.process.processes import several
 with several(1) as pool:
     pool.submit(os.getpid).result()
     pool.submit(time.sleep, 90)
@@ -34,7 +34,7 @@ def test_an_interrupt_waits_for_no_work() -> None:
 
 MAPPED = """
 import time
-from rulebot.run.processes import several
+from rulebot.process.processes import several
 with several(2) as pool:
     pool.submit(int).result()
     done = pool.map(time.sleep, [0.0, *[90] * 30])
@@ -62,7 +62,7 @@ BEGINNING = """
 import time
 from functools import partial
 from multiprocessing import get_context
-from rulebot.run.processes import several
+from rulebot.process.processes import several
 def shared():
     with several(2, partial(repr, get_context("spawn").Value("q", 0))) as pool:
         pool.map(time.sleep, [90] * 2)

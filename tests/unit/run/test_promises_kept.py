@@ -8,7 +8,7 @@ from paper_days import BOT, FIRST, at, entity, position, session
 
 from rulebot.alerts.find import digest
 from rulebot.model.position import ExitTerms, Position
-from rulebot.run.kept import ExitKept, kept_by_exit, kept_lines, kept_words, read_kept
+from rulebot.narrate.target_kept import ExitKept, kept_by_exit, kept_lines, kept_words, read_kept
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from paper_days import BOT, FIRST, alarm, at, days, entity, halt, position, put, request, session, spec_text, together
 
+from rulebot.checks.journal.audit import audit_tape
+from rulebot.checks.journal.tape import tape_of
 from rulebot.compile.build import build_plan
 from rulebot.model.event import Request
 from rulebot.model.performance import sharpe
 from rulebot.model.position import HoldReason
+from rulebot.promotion.figures import Figures, compare, figures
+from rulebot.promotion.paper import Key, Paper, Span, closed_trades, read_paper
+from rulebot.promotion.promotion import Promotion, good_until, keep, read_live_store
+from rulebot.promotion.sessions import BotSession, audit_faults, judge
 from rulebot.record.record import BY_HAND, HOURS, NEAREST, Json, Kind, Record
-from rulebot.run.audit.audit import audit_tape
-from rulebot.run.audit.tape import tape_of
-from rulebot.run.promotion.figures import Figures, compare, figures
-from rulebot.run.promotion.paper import Key, Paper, Span, closed_trades, read_paper
-from rulebot.run.promotion.promotion import Promotion, good_until, keep, read_live_store
-from rulebot.run.promotion.sessions import BotSession, audit_faults, judge
 from rulebot.spec.load import load_text
 from rulebot.spec.nouns.account import Demand, Shown
 from rulebot.spec.nouns.condition import Op

@@ -12,17 +12,17 @@ from past_days import PastDays, beside_another
 from plain_specs import random_spec
 
 from rulebot.adapters.history.day import HistoryDay
+from rulebot.backtest.fills import fill_model
+from rulebot.backtest.held_position_arrays import made_texts, rounded_columns
+from rulebot.backtest.simulation import Walk
+from rulebot.calendars.calendars import shipped_dates
+from rulebot.core.program import AccountLimits
+from rulebot.core.rule_evaluation import rounded
+from rulebot.documents.load_bots import load_desk
 from rulebot.model.events import event_calendar
 from rulebot.model.money import CENT
 from rulebot.model.session import at_exchange_time
 from rulebot.record.record import Kind
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.backtest.held import made_texts, rounded_columns
-from rulebot.run.backtest.walk import Walk
-from rulebot.run.calendars import shipped_dates
-from rulebot.run.desk import load_desk
-from rulebot.turn.judging import rounded
-from rulebot.turn.program import AccountLimits
 
 LOOKS_ONCE = """rulebot: 1
 name: plain

@@ -9,11 +9,11 @@ import pytest
 from passed_by import FILLS, FIRST, both, difference, odd, program_of
 from past_days import PastDays
 
+from rulebot.backtest.fills import fill_model
+from rulebot.backtest.simulation import Walk
+from rulebot.calendars.calendars import shipped_dates
 from rulebot.model.events import event_calendar
 from rulebot.record.record import Kind
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.backtest.walk import Walk
-from rulebot.run.calendars import shipped_dates
 
 SELLS = """rulebot: 1
 name: plain

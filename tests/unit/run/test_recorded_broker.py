@@ -11,6 +11,12 @@ import pytest
 
 from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.adapters.recorded.recording import Recording
+from rulebot.backtest.broker import ACCOUNT
+from rulebot.backtest.fills import RECORDED
+from rulebot.backtest.recorded.board_mirror import Mirror
+from rulebot.backtest.recorded.broker import RecordedBroker
+from rulebot.backtest.recorded.followed_order import Followed
+from rulebot.backtest.recorded.recorded_replies import Script, Told, fact_of
 from rulebot.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.errors import StoreError
@@ -34,13 +40,7 @@ from rulebot.model.position import ESTIMATED, LIQUIDATED
 from rulebot.model.session import session_on
 from rulebot.record.codec import encode
 from rulebot.record.record import Kind, Record
-from rulebot.run.backtest.broker import ACCOUNT
-from rulebot.run.backtest.fills import RECORDED
-from rulebot.run.backtest.recorded.broker import RecordedBroker
-from rulebot.run.backtest.recorded.followed import Followed
-from rulebot.run.backtest.recorded.mirror import Mirror
-from rulebot.run.backtest.recorded.told import Script, Told, fact_of
-from rulebot.run.replay.walks import _told_first
+from rulebot.replay.reruns import _told_first
 
 DAY = date(2026, 10, 21)
 START = datetime(2026, 10, 21, 14, 30, tzinfo=UTC)

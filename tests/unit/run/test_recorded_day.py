@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rulebot.adapters.recorded.recorder import Recorder
+from rulebot.capture.recorded import recorded_day, streamed
 from rulebot.model.contract import Option, Right, Underlying, product
 from rulebot.model.errors import StoreError
 from rulebot.model.event import (
@@ -23,7 +24,6 @@ from rulebot.model.event import (
 from rulebot.model.facts import Bar, Bars, Listing
 from rulebot.model.market import Board
 from rulebot.model.money import TickRule
-from rulebot.run.given.recorded import recorded_day, streamed
 from tests.tape_file import rewrite
 from twsim.exchange.tick_rules import tick_rule
 from twsim.market.given_market import GivenMarket

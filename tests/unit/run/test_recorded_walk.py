@@ -13,6 +13,12 @@ from hand_desk import SELLER, Desk, text_of
 from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.adapters.recorded.recording import Recording, open_recording
 from rulebot.adapters.recorded.source import RecordingSource
+from rulebot.backtest.fills import NATURAL, RECORDED, FillModel
+from rulebot.backtest.recorded.simulation import RecordedWalk
+from rulebot.backtest.session_close import empty_day
+from rulebot.backtest.simulation import CASH, DayDone, Walk
+from rulebot.calendars.calendars import shipped_dates
+from rulebot.documents.load_bots import load_desk
 from rulebot.model.contract import Underlying
 from rulebot.model.event import AccountReport, Event, ExecutionReport, LinkUp, MarketMoved, OrdersListed
 from rulebot.model.events import event_calendar
@@ -23,13 +29,7 @@ from rulebot.model.position import CLOSED_BY_HAND
 from rulebot.model.session import session_from
 from rulebot.record.codec import line
 from rulebot.record.record import Json, Kind, Record
-from rulebot.run.backtest.ending import empty_day
-from rulebot.run.backtest.fills import NATURAL, RECORDED, FillModel
-from rulebot.run.backtest.recorded.walk import RecordedWalk
-from rulebot.run.backtest.walk import CASH, DayDone, Walk
-from rulebot.run.calendars import shipped_dates
-from rulebot.run.desk import load_desk
-from rulebot.run.replay.walks import Stood, Walked, answered, at_natural
+from rulebot.replay.reruns import Stood, Walked, answered, at_natural
 from rulebot.spec.shipped import shipped
 
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)

@@ -13,22 +13,30 @@ import pytest
 from hand_desk import DAY, text_of
 from hand_desk import Desk as HandDesk
 
+from rulebot.core.handle_event import turn
+from rulebot.core.program import Program
+from rulebot.documents.load_bots import Sources, load_desk
+from rulebot.documents.reload_specs import (
+    LiveRun,
+    limit_words,
+    refuse_account,
+    reread,
+    sources_of,
+    told_limits,
+    told_sources,
+)
+from rulebot.live.loop import Loop
+from rulebot.live.reload import ASK_AGAIN, WAITS_LONG, Reloader
 from rulebot.model.errors import BrokerError, MisuseError, RulebotError, SpecError, StoreError, UnavailableError
 from rulebot.model.event import OperatorRequest, Request
 from rulebot.model.facts import Listing
 from rulebot.model.session import Session, session_after
+from rulebot.narrate.event_text import happening
+from rulebot.operator.request_inbox import clear_box, post
 from rulebot.record.record import Kind, Record
-from rulebot.run.desk import Sources, load_desk
-from rulebot.run.happening import happening
-from rulebot.run.inbox import clear_box, post
-from rulebot.run.loop import Loop
-from rulebot.run.reload import ASK_AGAIN, WAITS_LONG, Reloader
-from rulebot.run.reread import LiveRun, limit_words, refuse_account, reread, sources_of, told_limits, told_sources
-from rulebot.run.resume import resume
+from rulebot.recovery.resume import resume
 from rulebot.store.requests import folder_of
 from rulebot.store.sqlite import hold_store
-from rulebot.turn.program import Program
-from rulebot.turn.turn import turn
 
 LATER = '{window: {from: "11:30", to: "13:00"}}'
 ACCOUNT = "rulebot_account: 1\nabout: Limits of a test.\naccount: DU1234567\nrisk: {max_open: 3, daily_loss: $500}\n"

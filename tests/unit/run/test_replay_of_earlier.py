@@ -7,7 +7,7 @@ from hand_desk import Desk
 
 from rulebot.record.codec import line
 from rulebot.record.record import ACCOUNT_SEEN, Kind, Record
-from rulebot.run.replay.replay import as_told_then, without_kept
+from rulebot.replay.replay import as_told_then, without_kept
 
 
 def told() -> Record:

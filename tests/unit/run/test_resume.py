@@ -7,6 +7,8 @@ from decimal import Decimal
 import pytest
 from hand_desk import SELLER, Desk, call, put, text_of
 
+from rulebot.core.handle_event import begin
+from rulebot.core.state import State, Trading
 from rulebot.model.event import CommissionReport, ListingReport, MarketMoved, OpeningMoveReport, Request
 from rulebot.model.facts import EventCalendar
 from rulebot.model.market import Board
@@ -15,9 +17,7 @@ from rulebot.model.position import HoldReason, Position
 from rulebot.model.session import at_exchange_time, session_after
 from rulebot.record.codec import decode, encode
 from rulebot.record.record import Kind, Record
-from rulebot.run.resume import Resumed, resume
-from rulebot.turn.state import State, Trading
-from rulebot.turn.turn import begin
+from rulebot.recovery.resume import Resumed, resume
 
 FAR, FREE = SELLER["legs"], "{undefined_risk: allow}"
 SOLD = {key: SELLER[key] for key in ("underlying", "entry", "order")}

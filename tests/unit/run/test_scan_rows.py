@@ -8,6 +8,8 @@ import pytest
 from scan_rows import row, scan_of
 
 from rulebot.cli.scan_text import next_lines, scan_lines, trade_text, value_text
+from rulebot.core.program import CompiledBot
+from rulebot.documents.load_bots import load_desk
 from rulebot.evaluate.evaluation import Verdict
 from rulebot.evaluate.reading import AtLeast, Unknown
 from rulebot.evaluate.select import Selection
@@ -16,15 +18,13 @@ from rulebot.model.contract import Option, Right
 from rulebot.model.errors import MisuseError
 from rulebot.model.session import at_exchange_time, session_from
 from rulebot.order.price import NetQuote
-from rulebot.run.desk import load_desk
-from rulebot.run.looking.candidate import Candidate, Judged
-from rulebot.run.scan.holding import holding
-from rulebot.run.scan.measures import MEASURES, calls, widened
-from rulebot.run.scan.measuring import Measured
-from rulebot.run.scan.ranking import rows_of
-from rulebot.run.scan.row import ScanRow
-from rulebot.run.scan.scan import hours_notes
-from rulebot.turn.program import CompiledBot
+from rulebot.preview.candidate import Candidate, Judged
+from rulebot.scan.first_failure import holding
+from rulebot.scan.measure_structure import Measured
+from rulebot.scan.measures import MEASURES, calls, widened
+from rulebot.scan.ranking import rows_of
+from rulebot.scan.scan import hours_notes
+from rulebot.scan.scan_row import ScanRow
 
 ROOT = Path(__file__).parents[3]
 

@@ -7,7 +7,7 @@ import pytest
 
 from rulebot.cli.stores import STORE
 from rulebot.model.errors import MisuseError, SpecError, StoreError
-from rulebot.run.settings import Settings, folder_of, load_settings, read_settings
+from rulebot.process.settings import Settings, folder_of, load_settings, read_settings
 from rulebot.store.place import beside, place_of
 
 DATA = Path("data")

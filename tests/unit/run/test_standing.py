@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from rulebot.core.state import State
+from rulebot.documents.load_bots import Desk, load_desk
 from rulebot.model.market import Board
 from rulebot.model.session import session_from
 from rulebot.record.codec import CodecError
-from rulebot.run.desk import Desk, load_desk
-from rulebot.run.replay.head import beginning, told_standing
-from rulebot.turn.state import State
+from rulebot.replay.recording_header import beginning, told_standing
 
 FILE = Path(__file__).parents[3] / "examples" / "parameters_and_let.yaml"
 NOON = datetime(2026, 11, 18, 17, tzinfo=UTC)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hand_desk import SELLER, Desk, order_report, put, text_of
 
+from rulebot.live.loop import STOP_PATIENCE, STOPPED, Loop
 from rulebot.model.event import BrokerStatus, MarketMoved, OperatorRequest, Request
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.ports import Batch
-from rulebot.run.loop import STOP_PATIENCE, STOPPED, Loop
 
 BUSY, QUIET = timedelta(milliseconds=5), timedelta(seconds=0.25)
 

@@ -11,21 +11,21 @@ from typing import Any
 
 import pytest
 
+from rulebot.chaos.crash_points import CrashedError, Fate, MortalJournal
+from rulebot.chaos.documents import DOCUMENTS
+from rulebot.chaos.faults_while_open import NOT_ELSEWHERE, WHILE_OPEN, with_acts_beside
+from rulebot.chaos.generator import CHOICE, CRASHES, EVES, NEED_TIME, NOT_DRAWN, SELLS_SHARES, chosen_kinds, draw
+from rulebot.chaos.operator_actions import ACTS, CLOCK, OF_STORE
+from rulebot.chaos.runner import MOST_LIVES, _Trial
+from rulebot.chaos.scenario import Crash, Moment, Storm, yaml_of
+from rulebot.chaos.shrink import shrink
+from rulebot.chaos.size_check import larger_text, sized
+from rulebot.chaos.spec_edits import RELOADS
+from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.live.start import RunOptions
 from rulebot.model.errors import MisuseError
 from rulebot.model.session import session_from
 from rulebot.record.record import Kind, Record
-from rulebot.run.chaos.acts import ACTS, CLOCK, OF_STORE
-from rulebot.run.chaos.documents import DOCUMENTS
-from rulebot.run.chaos.draw import CHOICE, CRASHES, EVES, NEED_TIME, NOT_DRAWN, SELLS_SHARES, chosen_kinds, draw
-from rulebot.run.chaos.edits import RELOADS
-from rulebot.run.chaos.fate import CrashedError, Fate, MortalJournal
-from rulebot.run.chaos.shrink import shrink
-from rulebot.run.chaos.sized import larger_text, sized
-from rulebot.run.chaos.storm import Crash, Moment, Storm, yaml_of
-from rulebot.run.chaos.trial import MOST_LIVES, _Trial
-from rulebot.run.chaos.while_open import NOT_ELSEWHERE, WHILE_OPEN, with_acts_beside
-from rulebot.run.desk import Desk, load_desk
-from rulebot.run.start import RunOptions
 from rulebot.spec.shipped import shipped
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store

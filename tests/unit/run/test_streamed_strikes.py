@@ -6,9 +6,9 @@ import pytest
 from both_ways import calendar, terms
 from past_days import PastDays
 
+from rulebot.backtest.simulation import Walk
 from rulebot.record.record import Kind
-from rulebot.run.backtest.walk import Walk
-from rulebot.run.sweep.compiling import program_of
+from rulebot.sweep.compiling import program_of
 
 MOVED = """rulebot: 1
 name: plain

@@ -20,21 +20,24 @@ from plain_specs import ASSIGNED
 
 from rulebot.adapters.history.day import DailyBar, HistoryDay
 from rulebot.adapters.history.finding import told
+from rulebot.backtest.fills import fill_model
+from rulebot.backtest.results import read_results
+from rulebot.backtest.run import BacktestOptions, run_backtest
+from rulebot.calendars.calendars import shipped_dates
 from rulebot.cli.sweep_text import sweep_lines
+from rulebot.documents.load_bots import load_desk
 from rulebot.model.errors import MisuseError
 from rulebot.model.events import event_calendar
 from rulebot.model.performance import sharpe
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.backtest.results import read_results
-from rulebot.run.backtest.run import BacktestOptions, run_backtest
-from rulebot.run.calendars import shipped_dates
-from rulebot.run.desk import load_desk
-from rulebot.run.sweep import places
-from rulebot.run.sweep.compiling import Terms, Way
-from rulebot.run.sweep.evaluate import Passed, Span, evaluate, live_through
-from rulebot.run.sweep.page import sweep_page
-from rulebot.run.sweep.places import here, in_processes
-from rulebot.run.sweep.statistics import (
+from rulebot.spec.load import load_text
+from rulebot.sweep import executors as places
+from rulebot.sweep.compiling import Terms, Way
+from rulebot.sweep.evaluate import Passed, Span, evaluate, live_through
+from rulebot.sweep.executors import here, in_processes
+from rulebot.sweep.page import sweep_page
+from rulebot.sweep.parameters import axis, check_axes, drawn, grid, place_of, with_values
+from rulebot.sweep.partition import BY_ARRAYS, BY_TURNS, Task, shape_of, spans_of, tasks
+from rulebot.sweep.statistics import (
     Forward,
     deflated,
     expected_best,
@@ -43,11 +46,8 @@ from rulebot.run.sweep.statistics import (
     stretches,
     walk_forward,
 )
-from rulebot.run.sweep.sweep import Kept, sweep
-from rulebot.run.sweep.tasks import BY_ARRAYS, BY_TURNS, Task, shape_of, spans_of, tasks
-from rulebot.run.sweep.variant import Part, Trade, Variant, whole
-from rulebot.run.sweep.vary import axis, check_axes, drawn, grid, place_of, with_values
-from rulebot.spec.load import load_text
+from rulebot.sweep.sweep import Kept, sweep
+from rulebot.sweep.variant import Part, Trade, Variant, whole
 
 SPECS = Path(__file__).parents[3] / "specs"
 DTE0 = (SPECS / "dte0_condor.yaml").read_text(encoding="utf-8")

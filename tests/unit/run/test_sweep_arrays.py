@@ -13,23 +13,23 @@ from past_days import Leaps, PastDays, crossed
 from plain_specs import alike_specs, random_spec
 
 from rulebot.adapters.history.day import HistoryDay
+from rulebot.backtest.fills import NATURAL, RECORDED
+from rulebot.backtest.historical_feed import HistoryFeed
+from rulebot.backtest.shared_source import Shared
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import InvariantError
 from rulebot.model.market import COLUMNS, Board
 from rulebot.model.session import session_on
-from rulebot.run.backtest.feed import HistoryFeed
-from rulebot.run.backtest.fills import NATURAL, RECORDED
-from rulebot.run.sweep import evaluate as evaluating
-from rulebot.run.sweep.arrays import groups
-from rulebot.run.sweep.arrays.bot import ArrayBot, Numbers
-from rulebot.run.sweep.arrays.day import ArrayDay
-from rulebot.run.sweep.arrays.entry_order import EntryOrder
-from rulebot.run.sweep.arrays.lived import ArraySession, Lived
-from rulebot.run.sweep.arrays.suits import unsuited
-from rulebot.run.sweep.compiling import program_of
-from rulebot.run.sweep.evaluate import evaluate, live_through
-from rulebot.run.sweep.shared import Shared
-from rulebot.run.sweep.variant import Variant, turned
+from rulebot.sweep import evaluate as evaluating
+from rulebot.sweep.compiling import program_of
+from rulebot.sweep.evaluate import evaluate, live_through
+from rulebot.sweep.variant import Variant, turned
+from rulebot.sweep.vectorized import groups
+from rulebot.sweep.vectorized.eligibility import unsuited
+from rulebot.sweep.vectorized.entry_order import EntryOrder
+from rulebot.sweep.vectorized.session import ArraySession, Lived
+from rulebot.sweep.vectorized.session_arrays import ArrayDay
+from rulebot.sweep.vectorized.variant_plan import ArrayBot, Numbers
 
 
 def compare(seeds: range, days: int, source: PastDays, fills: str) -> int:

@@ -14,20 +14,20 @@ from past_days import Leaps, PastDays, crossed, with_spy
 from plain_specs import calm_spec
 
 from rulebot.adapters.history.day import DailyBar, HistoryDay
+from rulebot.backtest.fills import NATURAL
+from rulebot.backtest.historical_market import DayMarket
+from rulebot.backtest.shared_source import Shared
+from rulebot.backtest.simulation import Walk
+from rulebot.core.program import Program
 from rulebot.model.contract import Contract
 from rulebot.model.session import session_on
 from rulebot.record.record import Kind, Record
-from rulebot.run.backtest.fills import NATURAL
-from rulebot.run.backtest.market import DayMarket
-from rulebot.run.backtest.walk import Walk
-from rulebot.run.sweep.arrays import groups
-from rulebot.run.sweep.arrays.at_money import AtMoney
-from rulebot.run.sweep.arrays.bot import ArrayBot, Numbers
-from rulebot.run.sweep.arrays.conditions import Conditions
-from rulebot.run.sweep.arrays.day import ArrayDay
-from rulebot.run.sweep.compiling import program_of
-from rulebot.run.sweep.shared import Shared
-from rulebot.turn.program import Program
+from rulebot.sweep.compiling import program_of
+from rulebot.sweep.vectorized import groups
+from rulebot.sweep.vectorized.atm_options import AtMoney
+from rulebot.sweep.vectorized.conditions import Conditions
+from rulebot.sweep.vectorized.session_arrays import ArrayDay
+from rulebot.sweep.vectorized.variant_plan import ArrayBot, Numbers
 
 LADDER = "mid, step: 0.10, wait: 25s, tries: 12"
 STRANGLE = """rulebot: 1

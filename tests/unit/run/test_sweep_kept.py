@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from rulebot.model.errors import MisuseError, StoreError
-from rulebot.run.sweep.sweep import Kept, variant_of
-from rulebot.run.sweep.variant import Variant
+from rulebot.sweep.sweep import Kept, variant_of
+from rulebot.sweep.variant import Variant
 
 ABOUT = {"a": 1}
 EVERY = [Variant(number=number, point=(f"{number}",), profits=(1.5, -2.0), trades=1) for number in range(3)]

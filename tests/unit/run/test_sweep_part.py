@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from rulebot.adapters.history.finding import told
-from rulebot.run.sweep.variant import Part, Trade
+from rulebot.sweep.variant import Part, Trade
 
 DAY, LATER = date(2026, 9, 1), date(2026, 9, 18)
 TRADED = Part(

@@ -10,16 +10,16 @@ from random import Random
 import pytest
 from past_days import PastDays
 
+from rulebot.backtest.fills import fill_model
 from rulebot.model.events import event_calendar
-from rulebot.run.backtest.fills import fill_model
-from rulebot.run.sweep.compiling import Terms
-from rulebot.run.sweep.evaluate import Asked, Passed
-from rulebot.run.sweep.places import Runs
-from rulebot.run.sweep.search import Search, _drawn, _space, _study, next_batch
-from rulebot.run.sweep.sweep import Kept, search_for
-from rulebot.run.sweep.tasks import Task
-from rulebot.run.sweep.variant import Part, Trade, Variant, whole
-from rulebot.run.sweep.vary import Axis, Point, axis
+from rulebot.sweep.compiling import Terms
+from rulebot.sweep.evaluate import Asked, Passed
+from rulebot.sweep.executors import Runs
+from rulebot.sweep.parameters import Axis, Point, axis
+from rulebot.sweep.partition import Task
+from rulebot.sweep.search import Search, _drawn, _space, _study, next_batch
+from rulebot.sweep.sweep import Kept, search_for
+from rulebot.sweep.variant import Part, Trade, Variant, whole
 
 pytest.importorskip("optuna")
 

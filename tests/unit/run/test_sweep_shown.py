@@ -11,11 +11,11 @@ from random import Random
 import pytest
 
 from rulebot.cli.sweep_text import Data, document_of, ordered, sweep_lines
-from rulebot.run.sweep import statistics
-from rulebot.run.sweep.page import sweep_page
-from rulebot.run.sweep.statistics import deflated, expected_best, ratio, stretches, walk_forward
-from rulebot.run.sweep.variant import Variant, apart_lines, not_run_lines
-from rulebot.run.sweep.vary import axis
+from rulebot.sweep import statistics
+from rulebot.sweep.page import sweep_page
+from rulebot.sweep.parameters import axis
+from rulebot.sweep.statistics import deflated, expected_best, ratio, stretches, walk_forward
+from rulebot.sweep.variant import Variant, apart_lines, not_run_lines
 
 
 def test_a_map_of_drawdowns_shows_the_deepest_as_the_worst() -> None:

@@ -6,9 +6,9 @@ from typing import cast
 
 import pytest
 
+from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.findings import taken_over_without_end
 from rulebot.record.record import Kind, Record
-from rulebot.run.aftermath.day import Day
-from rulebot.run.aftermath.findings import taken_over_without_end
 
 BEGAN = datetime(2026, 10, 21, 14, 0, tzinfo=UTC)
 

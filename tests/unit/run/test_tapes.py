@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from rulebot.adapters.recorded.file import TapeWriter
 from rulebot.cli.main import main
 from rulebot.model.errors import StoreError
-from rulebot.run.replay.tapes import EMPTY, listed, meant, sizes_of
+from rulebot.replay.recordings import EMPTY, listed, meant, sizes_of
 
 DAY = "2026-10-21.tape"
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from store_day import DAY, at, put
 
-from rulebot.run.tie.finding import Difference, What
-from rulebot.run.tie.statement import Contract, Event, Statement, Told
-from rulebot.run.tie.tie import Orders, Tie, tie
+from rulebot.statement.difference import Difference, What
+from rulebot.statement.reconcile import Orders, Tie, tie
+from rulebot.statement.statement import Contract, Event, Statement, Told
 from rulebot.store.finance.books import Books, Ending, Fill, Held, base_of
 from rulebot.store.finance.contract import occ_symbol
 

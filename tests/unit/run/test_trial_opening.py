@@ -5,8 +5,8 @@ from time import perf_counter
 
 import pytest
 
-from rulebot.run.trial.files import trial_files
-from rulebot.run.trial.run import run_trial
+from rulebot.spec_tests.files import trial_files
+from rulebot.spec_tests.run import run_trial
 
 PUTS = """
 underlying: SPX

@@ -11,8 +11,8 @@ from rulebot.evaluate.measure_realised import rv
 from rulebot.evaluate.reading import Context, Unknown
 from rulebot.evaluate.snapshot import View
 from rulebot.model.facts import Facts
-from rulebot.run.trial.past import PastBars
 from rulebot.spec.nouns.legs import DteRule
+from rulebot.spec_tests.past import PastBars
 
 
 def volatility(past: PastBars, estimator: str, window: int, count: int = 0) -> object:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hand_desk import CONDOR, Desk, put, text_of
 
+from rulebot.chaos.protection_check import unprotected_too_long
+from rulebot.core import exit_rules as leaving
 from rulebot.record.record import Kind, Record
-from rulebot.run.chaos.unprotected import unprotected_too_long
-from rulebot.turn import leaving
 
 
 def said_of(desk: Desk, records: Sequence[Record]) -> list[str]:

@@ -8,9 +8,9 @@ import pytest
 from store_day import at
 
 from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.narrate import unmonitored_alert as unwatched
+from rulebot.narrate.unmonitored_alert import told_when_unwatched
 from rulebot.record.record import Kind, Record
-from rulebot.run import unwatched
-from rulebot.run.unwatched import told_when_unwatched
 from rulebot.store.queries import StoreReader
 
 

@@ -8,15 +8,15 @@ from typing import Any, cast
 import pytest
 from hand_desk import Desk, clock
 
+from rulebot.live import start
+from rulebot.live.loop import Loop
+from rulebot.live.start import _closed_after
 from rulebot.model.cause import Cause, cause_text
 from rulebot.model.errors import StoreError, UnwrittenError
 from rulebot.model.event import MarketMoved
 from rulebot.model.order import Order, OrderStatus
 from rulebot.ports import Batch
 from rulebot.record.record import Kind, Record
-from rulebot.run import start
-from rulebot.run.loop import Loop
-from rulebot.run.start import _closed_after
 
 FULL = "the store a.db cannot grow: the disk is full"
 

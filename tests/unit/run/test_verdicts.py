@@ -9,18 +9,18 @@ from typing import cast
 
 import pytest
 
+from rulebot.chaos.crash_points import Points
+from rulebot.chaos.invariants import CHECKS
+from rulebot.chaos.result import Aftermath
+from rulebot.chaos.scenario import Storm
+from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.outside import Outside
+from rulebot.documents.load_bots import Desk, load_desk
 from rulebot.model.contract import Option, Right
 from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
 from rulebot.model.position import Position, PositionLeg
 from rulebot.record.codec import encode
 from rulebot.record.record import FILLS_OWED, Json, Kind, Record
-from rulebot.run.aftermath.day import Day
-from rulebot.run.aftermath.outside import Outside
-from rulebot.run.chaos.aftermath import Aftermath
-from rulebot.run.chaos.fate import Points
-from rulebot.run.chaos.storm import Storm
-from rulebot.run.chaos.verdicts import CHECKS
-from rulebot.run.desk import Desk, load_desk
 from rulebot.spec.shipped import shipped
 from twsim.exchange.ledger import LedgerTotals
 

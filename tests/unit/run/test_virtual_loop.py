@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rulebot.run.chaos.virtual_loop import LATE, StuckError, VirtualLoop, run_virtually, virtual_loop
+from rulebot.chaos.virtual_loop import LATE, StuckError, VirtualLoop, run_virtually, virtual_loop
 
 
 def run(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:

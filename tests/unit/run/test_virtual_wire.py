@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from rulebot.run.chaos.virtual_loop import VirtualLoop, run_virtually
-from rulebot.run.chaos.virtual_wire import HIGH_WATER, WINDOW
+from rulebot.chaos.virtual_loop import VirtualLoop, run_virtually
+from rulebot.chaos.virtual_wire import HIGH_WATER, WINDOW
 
 
 async def settle() -> None:

@@ -4,11 +4,11 @@ import asyncio
 import subprocess
 import sys
 
-from rulebot.run.watchdog import ENDED_AFTER, EVERY, TOLD_AFTER, Pulse, watched
+from rulebot.process.watchdog import ENDED_AFTER, EVERY, TOLD_AFTER, Pulse, watched
 
 BLOCKED = """
 import asyncio, time
-from rulebot.run import watchdog
+from rulebot.process import watchdog
 watchdog.EVERY, watchdog.TOLD_AFTER, watchdog.ENDED_AFTER = 0.02, 5.0, 0.2
 
 async def main():

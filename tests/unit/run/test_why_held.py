@@ -9,13 +9,13 @@ import pytest
 from both_ways import calendar, terms
 from past_days import PastDays
 
-from rulebot.run.backtest.walk import Walk
-from rulebot.run.sweep.compiling import program_of
-from rulebot.run.why_day import why_day
-from rulebot.run.why_text import story_document, story_lines
+from rulebot.backtest.simulation import Walk
+from rulebot.narrate.explain_day import why_day
+from rulebot.narrate.explain_text import story_document, story_lines
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
+from rulebot.sweep.compiling import program_of
 
 HALVING = """rulebot: 1
 name: halving

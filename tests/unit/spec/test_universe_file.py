@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rulebot.run.desk import compile_text, load_desk
-from rulebot.run.reread import reread
+from rulebot.documents.load_bots import compile_text, load_desk
+from rulebot.documents.reload_specs import reread
 from rulebot.spec.kind import Kind
 from rulebot.spec.layout.format import formatted
 from rulebot.spec.load import Loaded, load_document, load_text

@@ -7,8 +7,8 @@ from store_day import at, small_day
 
 from rulebot.alerts.alert import Grade
 from rulebot.alerts.find import find
+from rulebot.process.broker_status import connected
 from rulebot.record.record import COMPUTER_AHEAD, Kind, Record
-from rulebot.run.connected import connected
 from rulebot.store.broker_time import by_broker
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store

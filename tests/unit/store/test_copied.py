@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from store_day import at, condor_records
 
+from rulebot.live.start import RunOptions, open_journal
 from rulebot.model.errors import LockedStoreError, StoreError, UnwrittenError
 from rulebot.record.record import Kind, Record
-from rulebot.run.start import RunOptions, open_journal
 from rulebot.store import lease
 from rulebot.store.copied import CopiedJournal
 from rulebot.store.emergency import places

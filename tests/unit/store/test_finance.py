@@ -17,8 +17,8 @@ from rulebot.model.errors import StoreError
 from rulebot.model.money import ZERO
 from rulebot.model.unseen import UNSEEN
 from rulebot.record.record import Kind, Record
-from rulebot.run.tie.finding import What
-from rulebot.run.tie.flex import EVENT_FIELDS, TRADE_FIELDS
+from rulebot.statement.difference import What
+from rulebot.statement.flex_query import EVENT_FIELDS, TRADE_FIELDS
 from rulebot.store.export import _write, exact, export_sheets
 from rulebot.store.finance.books import Books, Ending, Fill, Held, books_of, positions_of
 from rulebot.store.finance.contract import is_section_1256, occ_symbol, security_type

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rulebot.alerts.outbox import Outbox
-from rulebot.run.log_file import LogFile, LogLimits
+from rulebot.process.log_file import LogFile, LogLimits
 from rulebot.store.account_lock import hold_account
 from rulebot.store.folders import accounts_folder, give_to_owner, make_folder, new_sim_store
 from rulebot.store.latest import remember_store

@@ -15,11 +15,12 @@ from places import records_of, rows, run, session_of
 from postgres_server import PostgresServer
 from store_day import at, small_day
 
+from rulebot.core.state import Standing, Trading
 from rulebot.model.errors import StoreError
 from rulebot.model.event import Request
+from rulebot.operator.request_inbox import Inbox, clear_box, post
 from rulebot.record.record import Kind, Record
-from rulebot.run.inbox import Inbox, clear_box, post
-from rulebot.run.resume import resume_from
+from rulebot.recovery.resume import resume_from
 from rulebot.store import postgres
 from rulebot.store.dialect import POSTGRES, SQLITE
 from rulebot.store.journal import SqlJournal
@@ -31,7 +32,6 @@ from rulebot.store.requests import box_of
 from rulebot.store.tables import SCHEMA_VERSION
 from rulebot.store.upkeep import RESTORED, back_up, differing_tables, opened_journal, restore
 from rulebot.store.views import NAMES
-from rulebot.turn.state import Standing, Trading
 
 pytestmark = pytest.mark.postgres
 
@@ -271,7 +271,7 @@ def test_what_speaks_with_a_server_is_loaded_for_one_only(tmp_path: Path) -> Non
     program = f"""
 import sys
 from pathlib import Path
-import rulebot.run.start, rulebot.store.queries
+import rulebot.live.start, rulebot.store.queries
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 SqlJournal(open_store(Path({str(tmp_path / "a.db")!r}))).close()

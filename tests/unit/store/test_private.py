@@ -10,8 +10,8 @@ import pytest
 from store_day import at, small_day
 
 from rulebot.adapters.recorded.file import TapeWriter
+from rulebot.doctor.disk import readable
 from rulebot.model.errors import LockedStoreError
-from rulebot.run.doctor.disk import readable
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.requests import box_of

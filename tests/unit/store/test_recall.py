@@ -8,6 +8,9 @@ import pytest
 from engine_day import at, sound_day
 from places import run
 
+from rulebot.checks.journal.audit import audit_store
+from rulebot.checks.journal.starts import differing_starts
+from rulebot.core.state import AccountSeen
 from rulebot.decide.bot_day import BotDay
 from rulebot.model.contract import Option, Right, Underlying, product
 from rulebot.model.event import ExecutionReport
@@ -16,13 +19,10 @@ from rulebot.model.market import Board
 from rulebot.model.money import TickRule
 from rulebot.record.codec import encode, utc_text
 from rulebot.record.record import ACCOUNT_SEEN, EXECUTION, SURPLUS, TICKS, Json, Kind, Record
-from rulebot.run.audit.audit import audit_store
-from rulebot.run.audit.starts import differing_starts
-from rulebot.run.resume import Resumed, resume
+from rulebot.recovery.resume import Resumed, resume
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.place import Place
-from rulebot.turn.state import AccountSeen
 
 NOON = at("12:00")
 

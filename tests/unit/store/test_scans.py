@@ -8,7 +8,7 @@ import pytest
 from scan_rows import kept, row, scan_of
 
 from rulebot.model.errors import StoreError
-from rulebot.run.scan.row import COLUMNS, DETAILS, document, head
+from rulebot.scan.scan_row import COLUMNS, DETAILS, document, head
 from rulebot.store import scans as scans_module
 from rulebot.store.scans import OF_A_ROW, OF_A_SCAN, keep, rows_about, rows_of, scans
 

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from places import drop_triggers, rows, run
 
+from rulebot.core.state import Standing, State, Trading
 from rulebot.model.errors import StoreError
 from rulebot.model.event import Request
+from rulebot.operator.request_inbox import post
 from rulebot.record.codec import NEWER, CodecError
 from rulebot.record.record import NAMED_ABOVE, Json, Kind, Record
-from rulebot.run.inbox import post
-from rulebot.run.resume import resume_from
+from rulebot.recovery.resume import resume_from
 from rulebot.store.export import export_sheets
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
@@ -27,7 +28,6 @@ from rulebot.store.queries import PutBack, StoreReader
 from rulebot.store.recall import certain
 from rulebot.store.requests import box_of
 from rulebot.store.upkeep import RESTORED, back_up, check_sound, differing_tables, has_tables_of_another, restore
-from rulebot.turn.state import Standing, State, Trading
 
 NOW = datetime(2026, 11, 19, 12, 0, tzinfo=UTC)
 

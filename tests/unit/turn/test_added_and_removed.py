@@ -7,13 +7,13 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, bot_of, put, text_of
 
+from rulebot.core.program import AccountLimits
+from rulebot.core.reloading import changes_between, reload
 from rulebot.model.event import Request
 from rulebot.model.halt import Halt
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.session import session_after
 from rulebot.record.record import Kind
-from rulebot.turn.program import AccountLimits
-from rulebot.turn.reloading import changes_between, reload
 
 LATER = text_of("later", entry='{window: {from: "11:30", to: "13:00"}}')
 PATIENT = "{start: mid, step: 0.05, wait: 10s, tries: 3, then: cancel}"

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, call, clock, put, text_of
 
+from rulebot.core.state import AccountSeen
 from rulebot.model.contract import Underlying, share
 from rulebot.model.event import AccountReport, LinkDown, ListingReport, PositionReport
 from rulebot.model.facts import Account, Listing
@@ -16,7 +17,6 @@ from rulebot.model.position import Position
 from rulebot.model.session import session_after
 from rulebot.record.codec import encode
 from rulebot.record.record import ACCOUNT_SEEN, NAMED_ABOVE, Json, Kind, Record
-from rulebot.turn.state import AccountSeen
 
 SPY, QQQ = Underlying("SPY"), Underlying("QQQ")
 SHORT = {

@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, put, text_of
 
+from rulebot.core.program import AccountLimits
 from rulebot.model.halt import Halt
 from rulebot.model.order import Order, Purpose
-from rulebot.turn.program import AccountLimits
 
 RISK = "{max_loss_per_trade: $2000}"
 LATE = '\n  - time: "15:45"\n'

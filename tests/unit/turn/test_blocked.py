@@ -5,12 +5,12 @@ from datetime import timedelta
 
 from hand_desk import Desk, clock, put
 
+from rulebot.core.entry_obstacles import Blocked, without_numbers
+from rulebot.narrate.explain_day import WhyDay
+from rulebot.narrate.explain_text import story_lines
 from rulebot.record.explain import Blocked as Told
 from rulebot.record.explain import story
 from rulebot.record.record import Kind
-from rulebot.run.why_day import WhyDay
-from rulebot.run.why_text import story_lines
-from rulebot.turn.blocked import Blocked, without_numbers
 
 NOON = clock("12:00")
 

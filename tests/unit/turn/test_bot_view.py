@@ -4,9 +4,9 @@ from datetime import date
 
 from hand_desk import Desk, clock, put, text_of
 
+from rulebot.core.state_builder import Work
 from rulebot.evaluate.snapshot import BotView
 from rulebot.model.event import MarketMoved
-from rulebot.turn.work import Work
 
 EXITS = '\n  - time: "15:45"\n  - name: half\n    target: {profit: 50%}\n'
 

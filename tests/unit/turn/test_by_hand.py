@@ -3,12 +3,12 @@
 import pytest
 from hand_desk import SELLER, Desk, put, text_of
 
+from rulebot.core.state import Standing, after_request
 from rulebot.model.event import Request
 from rulebot.model.order import OrderStatus, Purpose
+from rulebot.narrate.asking_words import START_ALL
 from rulebot.record.record import Kind
-from rulebot.run.asked import standing_of
-from rulebot.run.asking_words import START_ALL
-from rulebot.turn.state import Standing, after_request
+from rulebot.recovery.operator_state import standing_of
 
 LATER = '{window: {from: "12:00", to: "13:00"}, when: [{vix: {above: 90}}]}'
 

@@ -9,12 +9,12 @@ import pytest
 from hand_desk import CONDOR, SELLER, Desk, call, put, text_of
 
 from rulebot.compile.build import build_plan
+from rulebot.core.program import AccountLimits
 from rulebot.model.event import AccountWarning, BrokerStatus, ClocksApart, ExecutionReport, Request
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.session import session_after
 from rulebot.record.record import Kind
 from rulebot.spec.load import load_text
-from rulebot.turn.program import AccountLimits
 
 CALLS = """
   expiry: {dte: 0}

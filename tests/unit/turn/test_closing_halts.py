@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from hand_desk import Desk, bot_of, put, text_of
 
+from rulebot.core.reloading import changes_between, reload
 from rulebot.model.event import Request
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.record.record import Kind
-from rulebot.turn.reloading import changes_between, reload
 
 CLOSING = "{max_loss_per_trade: $2000, halt_when: [{vix: {above: 30}, close: all}, {name: nervous, vix: {above: 20}}]}"
 NAME = "halt.vix"

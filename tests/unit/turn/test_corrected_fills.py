@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from hand_desk import Desk, kept, text_of
 
+from rulebot.chart.chart_data import _parts
 from rulebot.model.event import BrokerStatus, ExecutionReport
-from rulebot.run.chart.gather import _parts
-from rulebot.run.outcome import day_outcome
-from rulebot.run.why_day import why_day
-from rulebot.run.why_text import story_document, story_lines
+from rulebot.narrate.day_report import day_outcome
+from rulebot.narrate.explain_day import why_day
+from rulebot.narrate.explain_text import story_document, story_lines
 from rulebot.store.queries import StoreReader
 
 DAY = date(2026, 11, 18)

@@ -6,14 +6,14 @@ import pytest
 from hand_desk import DAY, Desk, call, text_of
 
 from rulebot.compile.plan import Overwrite
+from rulebot.core.covered_calls import most_within
+from rulebot.core.program import AccountLimits
 from rulebot.model.contract import Underlying, share
 from rulebot.model.cover import Shares
 from rulebot.model.event import PositionReport
 from rulebot.model.order import OrderStatus
 from rulebot.record.record import Kind
 from rulebot.spec.nouns.condition import Amount, Unit
-from rulebot.turn.covering import most_within
-from rulebot.turn.program import AccountLimits
 
 SPY = Underlying("SPY")
 CALLS = {

@@ -8,14 +8,14 @@ from math import nan
 import pytest
 from hand_desk import CONDOR, Desk, call, put, text_of
 
+from rulebot.core.pnl_at_exits import dollars_at
 from rulebot.model.contract import Option
 from rulebot.model.event import BrokerStatus, MarketMoved
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.quotes import quote_problem
+from rulebot.narrate.position_text import exits_text
 from rulebot.record.record import Kind
-from rulebot.run.position_text import exits_text
 from rulebot.spec.nouns.exits import ExitKind
-from rulebot.turn.levels import dollars_at
 from rulebot.web.picture_of_run import position_lines
 
 ENDING = '\n  - time: "15:45"\n    order: market\n'

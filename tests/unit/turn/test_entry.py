@@ -5,14 +5,14 @@ from decimal import Decimal
 import pytest
 from hand_desk import HALF_DAY, Desk, clock, put, text_of
 
+from rulebot.core.entry_rate_limit import MOST
+from rulebot.core.program import AccountLimits
 from rulebot.model.contract import Underlying
 from rulebot.model.event import BrokerStatus, MarketMoved
 from rulebot.model.order import OrderStatus, Purpose, Side
+from rulebot.narrate.event_text import happening
 from rulebot.record.record import Kind
-from rulebot.run.happening import happening
-from rulebot.run.replay.causes import Tries
-from rulebot.turn.program import AccountLimits
-from rulebot.turn.runaway import MOST
+from rulebot.replay.recorded_causes import Tries
 
 AGAIN = """
   window: {from: "10:00", to: "11:00"}

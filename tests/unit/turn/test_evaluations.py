@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from hand_desk import DAY, Desk, text_of
 
+from rulebot.core.program import CompiledBot, CompiledRule
 from rulebot.evaluate.evaluation import Verdict
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import Contract, Underlying
 from rulebot.model.event import MarketMoved
-from rulebot.turn.program import CompiledBot, CompiledRule
 
 LATER = text_of("later", entry='\n  window: {from: "12:00", to: "13:00"}\n  when:\n    - vix: {between: [12, 22]}\n')
 

@@ -2,9 +2,9 @@
 
 from hand_desk import SELLER, Desk, text_of
 
+from rulebot.core.state import Standing, Trading, after_request
 from rulebot.model.event import Request
 from rulebot.model.order import OrderStatus, Purpose
-from rulebot.turn.state import Standing, Trading, after_request
 
 
 def closing(desk: Desk) -> list[str]:

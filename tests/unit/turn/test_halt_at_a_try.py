@@ -6,10 +6,10 @@ from math import nan
 import pytest
 from hand_desk import NO_LIMITS, Desk, put, text_of
 
+from rulebot.checks.journal.audit import audit
+from rulebot.core.program import AccountLimits
 from rulebot.model.order import Purpose
 from rulebot.record.record import Kind
-from rulebot.run.audit.audit import audit
-from rulebot.turn.program import AccountLimits
 
 AGAIN = '{window: {from: "10:00", to: "13:00"}, per_day: 3, max_open: 3, again: {after: [filled], wait: 10m}}'
 EXITS = '\n  - time: "15:45"\n'

@@ -9,12 +9,12 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, call, clock, put, text_of
 
+from rulebot.backtest.load_session_data import prepare
 from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.watch import money_wish
 from rulebot.model.event import Event, ListingReport, OpeningMoveReport
 from rulebot.model.facts import Bars, Listing
 from rulebot.model.session import Session, session_on
-from rulebot.run.prepare import prepare
 
 HELD, LATER = date(2027, 2, 19), date(2027, 2, 26)
 NEXT = date(2026, 11, 19)

@@ -5,11 +5,11 @@ from datetime import date, datetime, timedelta
 
 from hand_desk import Desk, clock, text_of
 
+from rulebot.core.handle_event import begin
 from rulebot.model.event import HookCame, MarketMoved
 from rulebot.model.facts import EventCalendar
 from rulebot.record.record import Kind, Record
-from rulebot.run.resume import resume
-from rulebot.turn.turn import begin
+from rulebot.recovery.resume import resume
 
 ASKS = """
   window: {from: "10:00", to: "15:00"}

@@ -12,9 +12,9 @@ from hand_desk import DAY, HALF_DAY, SELLER, Desk, clock, kept, text_of
 from rulebot.model.contract import Option
 from rulebot.model.event import HoursReport, Request
 from rulebot.model.session import Hours, hours_of
+from rulebot.narrate.position_text import exits_text
 from rulebot.record.record import Kind
-from rulebot.run.position_text import exits_text
-from rulebot.run.resume import resume_from
+from rulebot.recovery.resume import resume_from
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 

@@ -4,10 +4,10 @@ import pytest
 from hand_desk import CONDOR, Desk, call, put, text_of
 from test_past_us import others
 
+from rulebot.core.lost_cover import LIQUIDATION, LOST_COVER, lost_cover
 from rulebot.model.contract import Option
 from rulebot.model.order import OrderType, Purpose
 from rulebot.model.position import Position
-from rulebot.turn.lost_cover import LIQUIDATION, LOST_COVER, lost_cover
 
 LATE = '\n  - time: "15:45"\n    order: market\n'
 RISK = "{max_loss_per_trade: $9000}"

@@ -6,12 +6,12 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, text_of
 
+from rulebot.core.program import AccountLimits
 from rulebot.model.command import AskMargin, Cancel
 from rulebot.model.event import AccountReport, MarginReport, OrderMessage, OrderUnsent
 from rulebot.model.facts import Account
 from rulebot.record.record import Kind
 from rulebot.spec.nouns.condition import Amount, Unit
-from rulebot.turn.program import AccountLimits
 
 CALLS = """
   expiry: {dte: 0}

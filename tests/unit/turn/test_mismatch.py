@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hand_desk import SECTIONS, SELLER, Desk, bot_of, text_of
 
+from rulebot.core.reloading import BotChange, reload
 from rulebot.model.event import BrokerStatus, OrderReport
 from rulebot.model.order import Order, OrderStatus, Purpose, Side
-from rulebot.turn.reloading import BotChange, reload
 
 WIDE = "{max_loss_per_trade: $9000}"
 

@@ -8,18 +8,18 @@ from math import nan
 import pytest
 from hand_desk import SELLER, Desk, put, text_of
 
+from rulebot.core.handle_event import begin
+from rulebot.core.program import BUILT_IN, AccountLimits
 from rulebot.model.command import AskMargin
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.event import AccountReport, MarginReport
 from rulebot.model.facts import Account, EventCalendar
 from rulebot.model.order import Purpose
 from rulebot.record.record import Kind
-from rulebot.run.resume import resume
+from rulebot.recovery.resume import resume
 from rulebot.spec.load import load_text
 from rulebot.spec.nouns.account import Backing, Between
 from rulebot.spec.nouns.condition import Amount, Unit
-from rulebot.turn.program import BUILT_IN, AccountLimits
-from rulebot.turn.turn import begin
 
 HALF = Amount(Decimal("0.5"), Unit.MULTIPLE, "net_liquidation")
 CALLS = """

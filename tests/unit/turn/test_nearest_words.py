@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from hand_desk import Desk, bot_of, clock, text_of
 
+from rulebot.core.state import LIMITS, Nearest
 from rulebot.record.record import Kind
-from rulebot.turn.state import LIMITS, Nearest
 
 HELD = "held the other way round: SPXW 2026-10-22 5940C by part_roll"
 

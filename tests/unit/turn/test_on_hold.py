@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from hand_desk import CONDOR, Desk, put, text_of
 
+from rulebot.core.exit_retry import SETBACKS
+from rulebot.core.lost_cover import LOST_COVER, uncovered
 from rulebot.model.event import Request
 from rulebot.model.order import OrderType, Purpose
 from rulebot.model.position import GOES_ON, UNIDENTIFIED, HoldReason
-from rulebot.turn.caution import SETBACKS
-from rulebot.turn.lost_cover import LOST_COVER, uncovered
 
 NAKED = "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {delta: 0.10}}\n"
 ANY_LOSS = "{undefined_risk: allow}"

@@ -10,16 +10,16 @@ from hand_desk import CONDOR, Desk, call, kept, put, text_of
 
 from rulebot.alerts.find import digest
 from rulebot.cli.main import main
+from rulebot.core.pnl_at_exits import dollars_at
 from rulebot.model.event import BrokerStatus, Request
 from rulebot.model.max_loss import max_loss
 from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.narrate.day_report import day_outcome
+from rulebot.narrate.event_text import happening
+from rulebot.narrate.position_text import exits_text
 from rulebot.record.record import Kind
-from rulebot.run.happening import happening
-from rulebot.run.outcome import day_outcome
-from rulebot.run.position_text import exits_text
 from rulebot.spec.nouns.exits import ExitKind
 from rulebot.store.queries import StoreReader
-from rulebot.turn.levels import dollars_at
 
 RISK = "{max_loss_per_trade: $20000}"
 SETTLES = "\n  - stop: {cost: 2x credit}\n    close: 50%\n  - at_expiry: settle\n"

@@ -8,14 +8,14 @@ from hand_desk import CONDOR, Desk, call, kept, put, text_of
 from test_part_closing import ENDING, closed_at, settle_stops, told_by
 
 from rulebot.alerts.find import digest
+from rulebot.chart.chart_data import chart_of_day
 from rulebot.model.order import OrderStatus, Purpose
+from rulebot.narrate.event_text import happening
+from rulebot.narrate.explain_day import WhyDay, parts_told
+from rulebot.narrate.explain_text import story_lines
+from rulebot.narrate.position_text import ending_text
 from rulebot.record.explain import story
 from rulebot.record.record import Kind
-from rulebot.run.chart.gather import chart_of_day
-from rulebot.run.happening import happening
-from rulebot.run.position_text import ending_text
-from rulebot.run.why_day import WhyDay, parts_told
-from rulebot.run.why_text import story_lines
 from rulebot.store.queries import StoreReader
 
 LEANING = """

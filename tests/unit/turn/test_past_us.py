@@ -19,12 +19,12 @@ from rulebot.model.facts import EventCalendar
 from rulebot.model.market import Board
 from rulebot.model.order import Purpose
 from rulebot.model.session import session_after
+from rulebot.narrate.day_report import day_outcome
+from rulebot.narrate.explain_day import why_day
+from rulebot.narrate.explain_text import story_lines
+from rulebot.narrate.position_text import exit_text
 from rulebot.record.record import Kind
-from rulebot.run.outcome import day_outcome
-from rulebot.run.position_text import exit_text
-from rulebot.run.resume import resume
-from rulebot.run.why_day import why_day
-from rulebot.run.why_text import story_lines
+from rulebot.recovery.resume import resume
 from rulebot.store.queries import StoreReader
 from rulebot.web.book import positions
 from rulebot.web.picture_of_store import picture_of_store

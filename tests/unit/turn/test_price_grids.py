@@ -8,13 +8,13 @@ from typing import cast
 import pytest
 from hand_desk import SELLER, Desk, put, text_of
 
+from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.findings import off_tick
 from rulebot.model.event import ListingReport
 from rulebot.model.money import TickRule
 from rulebot.model.order import Order, Purpose
 from rulebot.record.record import TICKS, Kind, Record
-from rulebot.run.aftermath.day import Day
-from rulebot.run.aftermath.findings import off_tick
-from rulebot.run.resume import resume
+from rulebot.recovery.resume import resume
 
 OUTSIDE = TickRule(((Decimal(0), Decimal("0.05")), (Decimal(3), Decimal("0.10"))))
 """That of a class outside of the penny interval program."""

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from hand_desk import SELLER, Desk, text_of
 
+from rulebot.core.day_pnl import keep_structures, structure
+from rulebot.core.state_builder import Work
 from rulebot.model.session import session_after
-from rulebot.turn.profit import keep_structures, structure
-from rulebot.turn.work import Work
 
 
 def test_what_rules_see_of_a_position_is_made_anew_with_the_position_alone() -> None:

@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 from hand_desk import SELLER, Desk, text_of
 
+from rulebot.core.program import AccountLimits
 from rulebot.model.command import AskMargin
 from rulebot.spec.nouns.condition import Amount, Unit
-from rulebot.turn.program import AccountLimits
 
 TWICE = """
   expiry: {dte: {nearest: 90}}

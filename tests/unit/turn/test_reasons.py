@@ -2,8 +2,8 @@
 
 from hand_desk import Desk
 
+from rulebot.core.state import Standing, Trading, after_request
 from rulebot.model.event import OperatorRequest, Request
-from rulebot.turn.state import Standing, Trading, after_request
 
 WHY = "3 starts in 10 minutes"
 

@@ -4,8 +4,8 @@ from math import nan
 
 from hand_desk import CONDOR, Desk, put, text_of
 
+from rulebot.core.reloading import not_quiet
 from rulebot.model.order import Purpose
-from rulebot.turn.reloading import not_quiet
 
 LATER = text_of("later", entry='{window: {from: "10:30", to: "15:00"}}')
 

@@ -6,19 +6,19 @@ from dataclasses import replace
 import pytest
 from hand_desk import SELLER, Desk, bot_of, clock, put, text_of
 
+from rulebot.checks.journal.rules import unknown_is_never_true
+from rulebot.checks.journal.tape import tape_of
+from rulebot.core.handle_event import begin
+from rulebot.core.program import AccountLimits, Program
+from rulebot.core.reloading import changes_between, have_other_limits, not_quiet, reload
 from rulebot.model.contract import Underlying
 from rulebot.model.event import ReloadWaits, Request
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.session import session_after
+from rulebot.narrate.day_report import day_outcome
+from rulebot.narrate.run_snapshot import glance
 from rulebot.record.record import Kind, Record
-from rulebot.run.audit.rules import unknown_is_never_true
-from rulebot.run.audit.tape import tape_of
-from rulebot.run.glance import glance
-from rulebot.run.outcome import day_outcome
-from rulebot.run.resume import resume
-from rulebot.turn.program import AccountLimits, Program
-from rulebot.turn.reloading import changes_between, have_other_limits, not_quiet, reload
-from rulebot.turn.turn import begin
+from rulebot.recovery.resume import resume
 
 LATER = '{window: {from: "11:30", to: "13:00"}, per_day: 2, max_open: 3, again: {after: [filled, unfilled], wait: 10m}}'
 TWO_A_DAY = (

@@ -7,12 +7,12 @@ from decimal import Decimal
 import pytest
 from hand_desk import SELLER, Desk, put, text_of
 
+from rulebot.core.pnl_at_exits import dollars_at
 from rulebot.model.event import BrokerStatus, CommissionReport
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
 from rulebot.model.session import session_after
 from rulebot.record.record import Kind
 from rulebot.spec.nouns.exits import ExitKind
-from rulebot.turn.levels import dollars_at
 
 SHORT = put(586, "SPY", date(2027, 2, 19))
 RESTING_TILL = """

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from hand_desk import CONDOR, DAY, Desk, kept, put, text_of
 
+from rulebot.checks.journal.starts import differing_starts
+from rulebot.core.reversed_longs import is_buy_back, reversed_shorts
 from rulebot.model.contract import Option
 from rulebot.model.order import Order, OrderType, Purpose, Side
 from rulebot.model.position import Position, PositionLeg
-from rulebot.run.audit.starts import differing_starts
-from rulebot.turn.reversed import is_buy_back, reversed_shorts
 
 LONG = "\n  expiry: {dte: 0}\n  long_put: {buy: put, strike: {delta: 0.10}}\n"
 REVERSAL = """

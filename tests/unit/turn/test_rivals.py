@@ -9,7 +9,7 @@ from hand_desk import Desk, text_of
 from rulebot.model.event import BrokerStatus, OrderReport, OrdersListed, Request
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.record.record import Kind
-from rulebot.run.resume import resume
+from rulebot.recovery.resume import resume
 
 AGAIN = '{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m}}'
 HELP = "nothing is entered until 'rulebot resume'; exits go on"

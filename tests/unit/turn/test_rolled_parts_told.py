@@ -6,11 +6,11 @@ from hand_desk import call, kept
 from test_rolling_parts import UNTESTED, held, positions, rolls, spot
 
 from rulebot.alerts.find import digest
+from rulebot.chart.chart_data import chart_of_trade
+from rulebot.narrate.day_report import day_outcome
+from rulebot.narrate.event_text import happening
+from rulebot.narrate.position_text import exits_text
 from rulebot.record.record import Kind
-from rulebot.run.chart.gather import chart_of_trade
-from rulebot.run.happening import happening
-from rulebot.run.outcome import day_outcome
-from rulebot.run.position_text import exits_text
 from rulebot.store.queries import StoreReader
 from rulebot.web.picture_of_run import position_lines
 

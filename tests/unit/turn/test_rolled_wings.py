@@ -9,10 +9,10 @@ from test_rolling import LONG, NEW_LONG, NEW_SHORT, SHORT, both, frighten, held,
 from test_rolling_parts import LATER, LONG_PUT, SHORT_PUT, positions, spot
 from test_rolling_parts import held as condor
 
+from rulebot.core.program import AccountLimits
 from rulebot.model.contract import Option
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.record.record import Kind
-from rulebot.turn.program import AccountLimits
 
 SIDE = """
   - name: tested_call

@@ -8,6 +8,7 @@ from math import nan
 import pytest
 from hand_desk import DAY, NO_LIMITS, SELLER, Desk, clock, put, text_of
 
+from rulebot.core.program import AccountLimits
 from rulebot.decide.bot_day import BotDay
 from rulebot.model.cause import Cause, cause_text
 from rulebot.model.contract import Option
@@ -19,7 +20,6 @@ from rulebot.model.session import Hours
 from rulebot.record.codec import decode, encode
 from rulebot.record.record import Kind
 from rulebot.spec.nouns.condition import Amount, Unit
-from rulebot.turn.program import AccountLimits
 
 LATER = date(2027, 2, 19)
 SHORT, LONG = put(5945), put(5935)
@@ -430,7 +430,7 @@ def test_in_a_pause_else_close_closes() -> None:
 
 def test_a_bot_that_opens_again_and_again_is_halted_before_it_rolls(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = held()
-    monkeypatch.setattr("rulebot.turn.runaway.MOST", 1)
+    monkeypatch.setattr("rulebot.core.entry_rate_limit.MOST", 1)
     frighten(desk)
     assert (rolls(desk), desk.position.state) == ([], "open")
     assert desk.state.bots["spread"].day.halted == "1 opening orders within 10 minutes"

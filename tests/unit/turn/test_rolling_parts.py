@@ -6,13 +6,13 @@ from decimal import Decimal
 import pytest
 from hand_desk import CONDOR, Desk, call, put, text_of
 
+from rulebot.core.program import AccountLimits
 from rulebot.model.contract import Option
 from rulebot.model.event import Request
 from rulebot.model.order import Order, Purpose, Side
 from rulebot.model.position import Position
 from rulebot.record.codec import decode, encode
 from rulebot.record.record import Kind
-from rulebot.turn.program import AccountLimits
 
 LATER = date(2027, 2, 19)
 UNBOUND = "{undefined_risk: allow}"

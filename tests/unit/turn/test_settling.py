@@ -7,17 +7,17 @@ from math import nan
 import pytest
 from hand_desk import Desk, clock, put, text_of
 
+from rulebot.checks.journal.books import folded
+from rulebot.checks.journal.exits import never_more_than_held
+from rulebot.checks.journal.tape import tape_of
 from rulebot.model.contract import Option, Underlying, share
 from rulebot.model.event import ListingReport, PositionReport
 from rulebot.model.order import Purpose
 from rulebot.model.session import session_after, session_from
 from rulebot.model.values import replace
+from rulebot.narrate.day_report import day_outcome
+from rulebot.narrate.event_text import happening
 from rulebot.record.record import Kind
-from rulebot.run.audit.books import folded
-from rulebot.run.audit.exits import never_more_than_held
-from rulebot.run.audit.tape import tape_of
-from rulebot.run.happening import happening
-from rulebot.run.outcome import day_outcome
 
 
 def of_the_morning() -> Desk:

@@ -7,14 +7,14 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, call, text_of
 
+from rulebot.core.close_plan import UNWIND
+from rulebot.core.program import AccountLimits
 from rulebot.model.contract import Option, Underlying, share
 from rulebot.model.event import BrokerStatus, MarketMoved, PositionReport
 from rulebot.model.order import Side
 from rulebot.model.session import session_after
 from rulebot.record.record import Kind
 from rulebot.spec.nouns.condition import Amount, Unit
-from rulebot.turn.closing import UNWIND
-from rulebot.turn.program import AccountLimits
 
 SPY = Underlying("SPY")
 STOCK = share("SPY")
@@ -158,7 +158,7 @@ def test_shares_that_somebody_holds_beside_are_no_doubt_and_not_ours() -> None:
 
 
 def desk_shares(desk: Desk):  # type: ignore[no-untyped-def]
-    from rulebot.turn.work import Work
+    from rulebot.core.state_builder import Work
 
     return Work(desk.program, desk.state, desk.now).shares_of("SPY")
 

@@ -3,9 +3,9 @@
 from hand_desk import text_of
 
 from rulebot.compile.build import build_plan
+from rulebot.core.program import CompiledBot, compile_bot
 from rulebot.model.pool import Pool
 from rulebot.spec.load import load_text
-from rulebot.turn.program import CompiledBot, compile_bot
 
 
 def compiled(text: str, pool: Pool) -> CompiledBot:

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from hand_desk import SELLER, Desk, clock, text_of
 
+from rulebot.core.position_marks import is_mark_due
 from rulebot.record.record import Kind
-from rulebot.turn.marking import is_mark_due
 
 
 def minutes_of(desk: Desk) -> list[str]:

@@ -7,9 +7,9 @@ from datetime import date, timedelta
 import pytest
 from hand_desk import CONDOR, SECTIONS, SELLER, Desk, bot_of, call, put, text_of
 
+from rulebot.core.reloading import changes_between, reload
 from rulebot.model.contract import Option
 from rulebot.record.record import Kind
-from rulebot.turn.reloading import changes_between, reload
 
 EXPIRY = date(2027, 2, 19)
 

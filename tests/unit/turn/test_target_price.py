@@ -9,8 +9,8 @@ from hand_desk import kept as stored
 
 from rulebot.model.kept import kept_of
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose
+from rulebot.narrate.event_text import happening
 from rulebot.record.record import Kind
-from rulebot.run.happening import happening
 from rulebot.store.queries import StoreReader
 
 RISK = "{max_loss_per_trade: $20000}"

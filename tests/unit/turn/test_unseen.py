@@ -8,6 +8,8 @@ import pytest
 from hand_desk import DAY, SELLER, Desk, call, clock, kept, put, text_of
 from test_rolling import NEW_LONG, NEW_SHORT, both, frighten, held, rolls
 
+from rulebot.core.day_pnl import bot_today
+from rulebot.core.state_builder import Work
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.event import BrokerStatus, MarketMoved, OrdersListed, Request
 from rulebot.model.order import Order, OrderStatus, Purpose
@@ -16,8 +18,6 @@ from rulebot.model.session import session_after
 from rulebot.model.values import replace
 from rulebot.record.record import Kind
 from rulebot.store.queries import StoreReader
-from rulebot.turn.profit import bot_today
-from rulebot.turn.work import Work
 
 SPREAD = {
     "legs": """

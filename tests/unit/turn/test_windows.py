@@ -12,9 +12,9 @@ from rulebot.model.event import Request
 from rulebot.model.halt import Halt
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.session import session_on
+from rulebot.narrate.day_report import day_outcome
+from rulebot.narrate.run_snapshot import glance
 from rulebot.record.record import Kind
-from rulebot.run.glance import glance
-from rulebot.run.outcome import day_outcome
 
 THURSDAY, MONDAY = date(2026, 11, 19), date(2026, 11, 23)
 HALF_DAY = date(2026, 11, 27)

@@ -10,9 +10,9 @@ from hand_desk import SELLER, Desk, call, clock, put, text_of
 from rulebot.model.event import BrokerStatus, CommissionReport
 from rulebot.model.facts import EventCalendar
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Side
+from rulebot.narrate.trade_text import provisional_text
 from rulebot.record.record import Kind
-from rulebot.run.resume import resume
-from rulebot.run.trade_text import provisional_text
+from rulebot.recovery.resume import resume
 
 LEGS = text_of().partition("legs:")[2].partition("order:")[0]
 LADDER = "{start: mid, step: 0.05, wait: 10s, tries: 4, then: cancel}"

@@ -11,13 +11,13 @@ from scan_rows import row, scan_of
 from store_day import at, small_day
 from web_client import TOKEN, Client
 
+from rulebot.documents.load_bots import load_desk
+from rulebot.documents.reload_specs import told_specs
 from rulebot.model.event import OperatorRequest, Request
+from rulebot.narrate.structure_view import ShownLeg
+from rulebot.operator.request_inbox import Inbox
 from rulebot.record.record import Json, Kind, Record
-from rulebot.run.desk import load_desk
-from rulebot.run.inbox import Inbox
-from rulebot.run.looking.shown import ShownLeg
-from rulebot.run.reread import told_specs
-from rulebot.run.scan.row import document, head
+from rulebot.scan.scan_row import document, head
 from rulebot.spec.shipped import shipped
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store

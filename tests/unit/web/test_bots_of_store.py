@@ -14,16 +14,16 @@ from run_day import SPECS, day_program
 from store_day import CONDOR, DAY, SELLER, WATCHER, at, entity, position, small_day
 
 from rulebot.cli.main import main
+from rulebot.core.manual_entry import ASKED
 from rulebot.decide.bot_day import BotDay
+from rulebot.documents.load_bots import load_desk
 from rulebot.model.halt import Halt
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.record.record import DATA_TROUBLE, LATE, Json, Kind, Record
-from rulebot.run.desk import load_desk
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
-from rulebot.turn.by_hand import ASKED
 from rulebot.web import book
 from rulebot.web.known import next_window
 from rulebot.web.picture import BotLine, Picture

@@ -12,7 +12,7 @@ import pytest
 from promql import grouped_labels, matched_labels, metric_names
 from ruamel.yaml import YAML
 
-from rulebot.run.glance import Doing
+from rulebot.narrate.run_snapshot import Doing
 from rulebot.web.metrics.catalogue import METRICS, Kind, series
 from rulebot.web.metrics.of_store import LIVE, OVER
 

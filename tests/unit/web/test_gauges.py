@@ -3,7 +3,7 @@
 import pytest
 from hand_desk import Desk, text_of
 
-from rulebot.turn.work import Work
+from rulebot.core.state_builder import Work
 from rulebot.web.gauges import Gauge, gauges
 
 READS = '{window: {from: "10:00", to: "11:00"}, when: [{day_range: {below: 0.6x day_move}}]}'

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from web_client import TOKEN
 
 from rulebot.cli.main import main
-from rulebot.run.heartbeat import HUNG_AFTER, Heartbeat
+from rulebot.process.heartbeat import HUNG_AFTER, Heartbeat
 from rulebot.store.queries import StoreReader
 from rulebot.web.access import Access
 from rulebot.web.app import application

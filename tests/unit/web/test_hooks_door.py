@@ -15,8 +15,8 @@ from web_client import TOKEN, Answer, Client, Elapsed
 
 from rulebot.cli.web import WHERE_NAMES, serve_store
 from rulebot.model.event import HookCame
+from rulebot.operator.request_inbox import MOST_WAITING, Inbox, post_hook
 from rulebot.record.record import Kind, Record
-from rulebot.run.inbox import MOST_WAITING, Inbox, post_hook
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.requests import folder_of

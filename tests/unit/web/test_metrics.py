@@ -17,20 +17,20 @@ from run_day import day_program, day_state
 from store_day import CONDOR, SELLER, WATCHER, at, small_day
 from web_client import TOKEN, Answer, Client, Elapsed
 
+from rulebot.core.state import Doubt
+from rulebot.live import health_metrics as vitals_module
+from rulebot.live.health_metrics import LAG_BOUNDS, Spread, Vitals
+from rulebot.live.start import Run
 from rulebot.model.contract import Underlying
 from rulebot.model.facts import Account
 from rulebot.model.order import OrderStatus, Purpose
+from rulebot.narrate.day_pnl import today_of
+from rulebot.process.heartbeat import Heartbeat
 from rulebot.record.record import Kind as RecordKind
 from rulebot.record.record import Record
-from rulebot.run import vitals as vitals_module
-from rulebot.run.heartbeat import Heartbeat
-from rulebot.run.start import Run
-from rulebot.run.today import today_of
-from rulebot.run.vitals import LAG_BOUNDS, Spread, Vitals
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
-from rulebot.turn.state import Doubt
 from rulebot.web.access import Access
 from rulebot.web.app import application
 from rulebot.web.live import Live

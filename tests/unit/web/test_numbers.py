@@ -10,11 +10,11 @@ from conftest import served
 from store_day import at
 from web_client import Client
 
+from rulebot.documents.load_bots import load_desk
+from rulebot.documents.reload_specs import told_specs
 from rulebot.model.event import OperatorRequest, Request
+from rulebot.operator.request_inbox import Inbox
 from rulebot.record.record import Kind, Record
-from rulebot.run.desk import load_desk
-from rulebot.run.inbox import Inbox
-from rulebot.run.reread import told_specs
 from rulebot.spec.shipped import shipped
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store

@@ -21,8 +21,8 @@ from web_client import TOKEN, Client, Elapsed
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import StoreError
 from rulebot.model.money import dollars
+from rulebot.narrate.event_text import Happening, Tone
 from rulebot.record.record import Json, Kind
-from rulebot.run.happening import Happening, Tone
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader

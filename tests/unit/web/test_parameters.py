@@ -9,9 +9,9 @@ from conftest import served
 from store_day import at
 from web_client import Answer, Client
 
+from rulebot.documents.load_bots import load_desk
+from rulebot.documents.reload_specs import told_specs
 from rulebot.record.record import Json, Kind, Record
-from rulebot.run.desk import load_desk
-from rulebot.run.reread import told_specs
 from rulebot.spec.shipped import shipped
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store

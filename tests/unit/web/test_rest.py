@@ -18,17 +18,17 @@ from run_day import run_at
 from store_day import SELLER, at, small_day
 from web_client import TOKEN, Client
 
+from rulebot.core.state import Standing
+from rulebot.documents.load_bots import load_desk
+from rulebot.documents.reload_specs import told_specs
+from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.contract import Contract, Underlying
 from rulebot.model.session import at_exchange_time
 from rulebot.record.record import Json, Kind, Record
-from rulebot.run.desk import load_desk
-from rulebot.run.reread import told_specs
-from rulebot.run.worlds import DEFAULT_DATE
 from rulebot.spec.shipped import shipped
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
-from rulebot.turn.state import Standing
 from rulebot.web.answers import Trade
 from rulebot.web.book import added, columns_of, history, performance
 from rulebot.web.live import Live

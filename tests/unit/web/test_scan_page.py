@@ -8,7 +8,7 @@ import pytest
 from scan_rows import kept, row, scan_of
 from web_client import Client
 
-from rulebot.run.scan.row import COLUMNS, DETAILS, document, head
+from rulebot.scan.scan_row import COLUMNS, DETAILS, document, head
 from rulebot.store.scans import keep, scans_file
 from rulebot.web.scan_answers import ScanRowTold
 

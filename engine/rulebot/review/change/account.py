@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from decimal import Decimal
 from enum import Enum
 
+from rulebot.core.program import USUAL_BAND
 from rulebot.review.account import LIMITS, SHOWN, UNSAID, rule_words
 from rulebot.review.change.account_truth import truth_of
 from rulebot.review.change.difference import Change, Difference, Status
 from rulebot.review.change.rules import in_one_order, judge_holding
 from rulebot.spec.nouns.account import AccountDocument, Backing, Between, Demand, LiveRules, Shown
 from rulebot.spec.nouns.condition import Amount, Op
-from rulebot.turn.program import USUAL_BAND
 
 _NOT_SET = "not limited"
 

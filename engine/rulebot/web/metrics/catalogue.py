@@ -7,8 +7,8 @@ purposes and states of orders, and underlyings that are streamed: there are neve
 from collections.abc import Iterable, Mapping
 from enum import Enum
 
+from rulebot.live.health_metrics import Spread
 from rulebot.model.values import dataclass
-from rulebot.run.vitals import Spread
 
 
 class Kind(Enum):

@@ -10,18 +10,18 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from rulebot.core.protective_stops import GUARDING, guarded
+from rulebot.core.state import State
+from rulebot.live.health_metrics import Vitals
+from rulebot.live.start import Run
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import BrokerError
 from rulebot.model.market import Board
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.position import Position
 from rulebot.model.session import exchange_date, session_from
-from rulebot.run.glance import Doing
-from rulebot.run.start import Run
-from rulebot.run.today import open_of, realized_of, today_of
-from rulebot.run.vitals import Vitals
-from rulebot.turn.protecting import GUARDING, guarded
-from rulebot.turn.state import State
+from rulebot.narrate.day_pnl import open_of, realized_of, today_of
+from rulebot.narrate.run_snapshot import Doing
 from rulebot.web.metrics.catalogue import Sample
 from rulebot.web.picture import Picture
 

@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from itertools import product
 
+from rulebot.live.health_metrics import Spread
 from rulebot.model.order import OrderStatus
-from rulebot.run.asked import trading_of
-from rulebot.run.release import release
-from rulebot.run.vitals import Spread
+from rulebot.process.version import release
+from rulebot.recovery.operator_state import trading_of
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
 from rulebot.store.tally import Known, OrderTally, Tally

@@ -1,0 +1,334 @@
+"""The feed of a backtest: the board of a past session, and slow facts as they were known on its morning.
+
+Bars within sessions are those that a broker told, where a source has them, and else made of the levels of its instants:
+each from those in it and the one at its end.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from itertools import islice
+from math import isnan
+
+import numpy as np
+
+from rulebot.adapters.history.daily import can_split, split_at_open
+from rulebot.adapters.history.day import DailyBar, HistoryDay, Source, ToldBars
+from rulebot.backtest.historical_market import DayMarket
+from rulebot.backtest.session_close import was_split
+from rulebot.compile.series import DAY, MOST_SESSIONS, Series
+from rulebot.evaluate.measure_bars import last_end
+from rulebot.model.contract import Contract
+from rulebot.model.errors import StoreError
+from rulebot.model.facts import Bar, Bars, Listing
+from rulebot.model.market import Board, Extras
+from rulebot.model.session import (
+    CalendarError,
+    Hours,
+    Session,
+    count_in_a_row,
+    session_before,
+    session_on,
+    sessions_before,
+)
+from rulebot.model.values import replace
+
+KEPT = MOST_SESSIONS + 20
+"""Sessions whose levels are remembered for bars that reach into earlier ones, the newest."""
+
+LOOKS_BACK = 10
+"""Sessions in which the last level of an underlying is looked for, to hold the first one of a later session against."""
+
+
+class Levels:
+    """The instants of one session, the level of each underlying at them, and the bars that have been made of these."""
+
+    def __init__(self, day: HistoryDay, session: Session) -> None:
+        self._times, self._levels, self._session = day.times, dict(day.levels), session
+        self.date = session.date
+        self._made: dict[Series, tuple[Bar, ...]] = {}
+        self._ends: dict[str, tuple[float, float] | None] = {}
+
+    def __contains__(self, symbol: str) -> bool:
+        """Say whether the session has levels of an underlying."""
+        return symbol in self._levels
+
+    def ends(self, symbol: str) -> tuple[float, float] | None:
+        """Return the first and the last level of an underlying within the session; None without any."""
+        if symbol not in self._ends:
+            opened, closed = self._session.open.timestamp(), self._session.close.timestamp()
+            column = self._levels[symbol][(self._times >= opened) & (self._times <= closed)]
+            seen = column[~np.isnan(column)]
+            self._ends[symbol] = (float(seen[0]), float(seen[-1])) if len(seen) else None
+        return self._ends[symbol]
+
+    def bars(self, symbol: str, seconds: int) -> tuple[Bar, ...]:
+        """Return the bars of the whole session; those without a level are not there."""
+        if (found := self._made.get((symbol, seconds))) is None:
+            found = self._made[symbol, seconds] = tuple(self._bars(symbol, seconds))
+        return found
+
+    def _bars(self, symbol: str, seconds: int) -> Iterator[Bar]:
+        column = self._levels.get(symbol)
+        if column is None:
+            return
+        opened, closed = self._session.open.timestamp(), self._session.close.timestamp()
+        starts = np.arange(opened, closed - seconds + 1, seconds)
+        firsts = np.searchsorted(self._times, starts).tolist()
+        lasts = np.searchsorted(self._times, starts + seconds + 1e-6).tolist()
+        for start, first, last in zip(starts.tolist(), firsts, lasts, strict=True):
+            seen = column[first:last]
+            seen = seen[~np.isnan(seen)]
+            if len(seen):
+                yield Bar(start, float(seen[0]), float(seen.max()), float(seen.min()), float(seen[-1]), 0.0, 0.0)
+
+
+class HistoryFeed:
+    """Market data of one session after the other (see `ports.Feed`); nothing that it answers lies after its session.
+
+    shows_others: of a session of which options were streamed for the bots that ran, all of these are on the board,
+    whoever asks for them. lacks: what was asked of a recorded session that nobody had asked for then.
+    """
+
+    def __init__(self, source: Source, board: Board, *, shows_others: bool = False) -> None:
+        self._source = source
+        self.board = board
+        self._shows_others = shows_others
+        self._past: dict[date, Levels | None] = {}
+        self.market: DayMarket | None = None
+        self.lacks: dict[str, None] = {}
+        self._levels: Levels
+        self._others: frozenset[str] = frozenset()
+
+    def begin(self, day: HistoryDay, session: Session) -> DayMarket:
+        """Go on with another session."""
+        self._levels = Levels(day, session)
+        self.lacks.clear()
+        self._keep(session.date, self._levels)
+        self._others = frozenset(symbol for symbol in day.levels if self._is_of_others(symbol, session))
+        previous = {}
+        for symbol in day.levels:
+            bars = self._finished(symbol, session, 1)
+            if bars and bars[-1].date == session_before(session.date).date:
+                previous[symbol] = float(bars[-1].close)
+        self.market = DayMarket(day, session, self.board, previous)
+        return self.market
+
+    def _is_of_others(self, symbol: str, session: Session) -> bool:
+        """Say whether daily bars of before a session are as of before a split that is made in it, or was before.
+
+        Bars that a vendor has adjusted are so on each session of before it. A broker's are not: it splits them, too.
+        """
+        bars = self._source.daily(symbol, session.date, 1) if can_split(symbol) else ()
+        ends = self._levels.ends(symbol) if bars else None
+        if ends is None or not self._is_split(symbol, bars[-1].date, bars[-1].close, session.date, ends):
+            return False
+        text = f"{symbol} is at {ends[0]:g} and its daily bar of {bars[-1].date} closes at {bars[-1].close:g}"
+        self.lacks[f"{text}, as after a split: what rules make of earlier daily bars is unknown"] = None
+        return True
+
+    def is_of_its_bars(self, symbol: str) -> bool:
+        """Say whether this session's levels are of the scale of its daily bars, as far as there are both."""
+        if self.market is None:
+            return True
+        if symbol in self._others:
+            return False
+        ends, day = self._levels.ends(symbol) if symbol in self._levels else None, self._levels.date
+        return ends is None or self._bar(symbol, day) is None or self._fits(symbol, day, ends)
+
+    def _is_split(self, symbol: str, since: date, before: float, on: date, ends: tuple[float, float]) -> bool:
+        """Say whether the last level of one session and the first one of a later one are apart as by a split.
+
+        Not where daily bars that fit both tell none: a fall may look like a split. ends: first and last of the later.
+        """
+        if split_at_open(before, ends[0]) is None:
+            return False
+        have_bars = self._fits(symbol, since, (before, before)) and self._fits(symbol, on, ends)
+        return not have_bars or self._source.was_split(symbol, since, on)
+
+    def _fits(self, symbol: str, day: date, ends: tuple[float, float]) -> bool:
+        """Say whether there is a daily bar of a session that goes with its first level, a bare close with its last."""
+        bar = self._bar(symbol, day)
+        return bar is not None and not bar.is_far(ends[1] if bar.low == bar.high else ends[0])
+
+    def _bar(self, symbol: str, day: date) -> DailyBar | None:
+        bars = self._source.daily(symbol, day + timedelta(days=1), 1)
+        return bars[-1] if bars and bars[-1].date == day else None
+
+    def is_split(self, symbol: str) -> bool:
+        """Say whether this session's levels of shares are those of after a split, beside the last ones before it."""
+        if symbol not in self._levels or not can_split(symbol):
+            return False
+        for earlier in islice(sessions_before(self._today().date), LOOKS_BACK):
+            levels = self._levels_of(earlier)
+            if levels is not None and symbol in levels and levels.ends(symbol) is not None:
+                return self._is_split_between(symbol, levels, self._levels)
+        return False
+
+    def _is_split_between(self, symbol: str, earlier: Levels, later: Levels) -> bool:
+        """Say whether levels of one session and those of a later one are apart as by a split."""
+        before, after = earlier.ends(symbol), later.ends(symbol) if symbol in later else None
+        if before is None or after is None or not can_split(symbol):
+            return False
+        return self._is_split(symbol, earlier.date, before[1], later.date, after)
+
+    def _finished(self, symbol: str, session: Session, count: int) -> Sequence[DailyBar]:
+        """Return daily bars of sessions before one, of the same shares."""
+        return () if symbol in self._others else self._source.daily(symbol, session.date, count)
+
+    def _keep(self, day: date, levels: Levels | None) -> None:
+        self._past[day] = levels
+        if len(self._past) > KEPT:
+            del self._past[min(self._past)]
+
+    def watch(self, contracts: Sequence[Contract], extras: Extras = frozenset()) -> None:
+        """Stream exactly these, and what `shows_others` has beside them; all that the source has of each is brought.
+
+        An engine finds strikes by what it has seen on its way, which is what was streamed for it and others then.
+        """
+        assert self.market is not None
+        day = self.market.day
+        others = day.options if self._shows_others and day.ran is not None else ()
+        self.market.watch([*contracts, *others])
+
+    # ------------------------------------------------------------ slow facts
+
+    async def listing(self, symbol: str, trading_class: str) -> Listing:
+        """Return the expiries of a class as a broker told them, else those that the session has, if any."""
+        assert self.market is not None
+        if (told := self._told_listing(symbol, trading_class)) is not None:
+            return Listing(symbol, trading_class, told.expiries)
+        self._lacks_listing(f"what is listed of {_called(symbol, trading_class)}")
+        return Listing(symbol, trading_class, tuple(self.market.day.expiries(symbol, trading_class)))
+
+    async def strikes(self, listing: Listing, expiry: date) -> Listing:
+        """Return the listing with the strikes of an expiry, and the price grid that a broker told."""
+        assert self.market is not None
+        told = self._told_listing(listing.symbol, listing.trading_class)
+        if told is not None and expiry in told.strikes:
+            found = told.strikes[expiry]
+        else:
+            found = tuple(self.market.day.strikes(listing.symbol, listing.trading_class, expiry))
+            self._lacks_listing(
+                f"which strikes are listed of {_called(listing.symbol, listing.trading_class)} {expiry}"
+            )
+        ticks = None if told is None else told.ticks
+        return replace(listing, strikes={**listing.strikes, expiry: found}, ticks=ticks)
+
+    def _told_listing(self, symbol: str, trading_class: str) -> Listing | None:
+        assert self.market is not None
+        return (self.market.day.listings or {}).get((symbol, trading_class))
+
+    def _lacks_listing(self, what: str) -> None:
+        assert self.market is not None
+        if self.market.day.listings is not None:
+            self.lacks[f"{what} is not recorded: taken for it is what was streamed"] = None
+
+    async def closes(self, symbol: str, sessions: int) -> tuple[float, ...]:
+        """Return daily closes of the sessions before this one, back to the first of which there is none."""
+        bars = self._finished(symbol, self._today(), sessions)
+        known = count_in_a_row([bar.date for bar in bars], self._today().date)
+        return tuple(float(bar.close) for bar in bars[len(bars) - known :])
+
+    async def implied(self, symbol: str, sessions: int) -> tuple[float, ...]:
+        """Return volatilities of sessions before this one."""
+        return tuple(map(float, self._source.implied(symbol, self._today().date, sessions)))
+
+    async def hours(self, symbol: str, session: Session) -> Hours | None:
+        """Return nothing: what a broker told of them is heard when it was told."""
+        return None
+
+    async def opening_move(self, listing: Listing, expiry: date, session: Session) -> float | None:
+        """Return nothing: the engine is there before the open, and measures it itself."""
+        return None
+
+    async def bars(self, symbol: str, seconds: int, count: int, session: Session) -> Bars:
+        """Return finished bars up to where time stands."""
+        assert self.market is not None
+        place = self.market.place
+        now = float(self.market.day.times[place]) if place >= 0 else session.open.timestamp()
+        return self.bars_until(symbol, seconds, count, now)
+
+    def bars_until(self, symbol: str, seconds: int, count: int, now: float) -> Bars:
+        """Return the bars that have ended by `now` (epoch seconds), with so many of the sessions before."""
+        session = self._today()
+        if seconds == DAY:
+            return Bars(now, tuple(self._days(symbol, session, count)))
+        today, begun = self._levels.bars(symbol, seconds), last_end(session, seconds, now) - seconds
+        ended = today[: bisect_right(today, begun, key=lambda bar: bar.at)]
+        return Bars(now, (*self._before(session, symbol, seconds, count), *ended))
+
+    # ------------------------------------------------------------ what a broker told
+
+    def is_told(self, series: Series) -> bool:
+        """Say whether a broker told bars of this series in this session."""
+        return series in self.told()
+
+    def told_at(self) -> list[float]:
+        """Return the instants at which bars, expected moves of the open and hours became known, epoch seconds."""
+        assert self.market is not None
+        facts = (each.at.timestamp() for each in self.market.day.facts())
+        return [*(at for told in self.told().values() for at, _ in told), *facts]
+
+    def told_by(self, series: Series, now: float) -> tuple[float, Bars] | None:
+        """Return what was told last of a series by `now` (epoch seconds), and when; None before the first time."""
+        told = self.told()[series]
+        count = bisect_right(told, now, key=lambda each: each[0])
+        return told[count - 1] if count else None
+
+    def told(self) -> Mapping[Series, ToldBars]:
+        assert self.market is not None
+        return self.market.day.bars or {}
+
+    def _days(self, symbol: str, session: Session, count: int) -> list[Bar]:
+        found = []
+        for each in self._finished(symbol, session, count):
+            opened = session_on(each.date)
+            if opened is not None:
+                first = 0.0 if isnan(each.open) else each.open  # as a broker tells none: no price, and not the close
+                first, high, low, last = (float(price) for price in (first, each.high, each.low, each.close))
+                found.append(Bar(opened.open.timestamp(), first, high, low, last, 0.0, 0.0))
+        return found
+
+    def _before(self, session: Session, symbol: str, seconds: int, count: int) -> tuple[Bar, ...]:
+        """Return so many bars of sessions before one, none of before a split: those are of other shares."""
+        found: list[Bar] = []
+        earlier, last = session, None
+        later = self._levels
+        while len(found) < count:
+            try:
+                earlier = session_before(earlier.date)
+            except CalendarError:
+                break
+            last = last or earlier.date
+            levels = self._levels_of(earlier)
+            if levels is None or symbol not in levels:
+                break
+            if was_split(symbol, earlier.date, last, self._source):
+                break
+            if self._is_split_between(symbol, levels, later):
+                break
+            later = levels
+            found = [*levels.bars(symbol, seconds), *found]
+        return tuple(found[-count:]) if count else ()
+
+    def _levels_of(self, session: Session) -> Levels | None:
+        day = session.date
+        if day not in self._past:
+            try:
+                has_it = day in self._source.dates(day, day)
+                found = self._source.day(day) if has_it else None
+            except StoreError:
+                found = None
+            levels = None if found is None else Levels(found, session)
+            self._keep(day, levels)
+            return levels
+        return self._past[day]
+
+    def _today(self) -> Session:
+        assert self.market is not None
+        return self.market.session
+
+
+def _called(symbol: str, trading_class: str) -> str:
+    return symbol if symbol == trading_class else f"{symbol} {trading_class}"

@@ -1,0 +1,331 @@
+"""The market of one past session on the engine's board: what is watched, instant by instant, never anything later.
+
+Between two instants of sparse data (a quote a minute, say) the last ones stand for a while, as a quiet feed that lives
+does; of dense data (`is_dense`) a quiet row grows old as live.
+"""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from math import nan
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rulebot.adapters.history.daily import IMPLIED_BY
+from rulebot.adapters.history.day import Columns, HistoryDay, Places, is_unknown
+from rulebot.adapters.history.sessions import spacing_of, stands_for
+from rulebot.backtest.implied_surface import GREEKS, surface_of
+from rulebot.model.contract import Contract, Option, Right, Underlying
+from rulebot.model.market import Board
+from rulebot.model.quotes import FEED_SILENCE, usual_age
+from rulebot.model.session import Session
+
+SHARE_SPREAD = 0.02
+"""Dollars between bid and ask of a share, of which sources of options bring the level alone."""
+AHEAD = 16
+"""Instants whose quotes are gathered at once at most; the board has those of one."""
+_QUOTE = ("bid", "ask", "bid_size", "ask_size")
+_TOLD = (*_QUOTE, "volume", "open_interest")
+_STAMPS = ("quote_at", "last_at", "model_at")
+_OF_A_DAY = (*_TOLD, "call_volume", "put_volume", "last", "open", "high", "low", *GREEKS, *_STAMPS)
+_STAMPED = ("bid", "ask", "delta")
+"""What is always gathered: by them is told what has a quote, and greeks."""
+
+
+class DayMarket:
+    """One session's columns, and where in them time stands: `place` is that of the last instant, -1 before the first.
+
+    quoted: instants with quotes of their own. spacing: usual seconds between two of these. previous: closes of the
+    session before, by symbol.
+    """
+
+    def __init__(self, day: HistoryDay, session: Session, board: Board, previous: dict[str, float]) -> None:
+        self.day = day
+        self.session = session
+        self.board = board
+        self.previous = previous
+        self.place = -1
+        self.is_behind = False
+        times = day.times
+        self._quoted_at = times if day.quoted_at is None else day.quoted_at
+        self.quoted = times if day.quoted_at is None else np.unique(day.quoted_at[~np.isnan(day.quoted_at)])
+        self.spacing = spacing_of(self.quoted)
+        self.is_dense = self.spacing <= FEED_SILENCE
+        self.stands_for = stands_for(self.spacing)
+        self._columns = day.places()
+        self._names: tuple[str, ...] = ()
+        self._times: list[float] = times.tolist()
+        self._ranges = {symbol: ranges(times, level, session) for symbol, level in day.levels.items()}
+        self._known = {symbol: known_places(level) for symbol, level in day.levels.items()}
+        self._stand = {symbol: stands_for(spacing_of(times[~np.isnan(level)])) for symbol, level in day.levels.items()}
+        is_counted = day.told is None and _is_running(day.volume)
+        self._counts = {symbol: self._traded(symbol) for symbol in day.levels} if is_counted else {}
+        self._source: Mapping[str, Columns] | None = None
+        self._whole: dict[str, Columns] = {}
+        self._given, self._places = self._holding(np.empty(0, dtype=np.intp))
+        is_modelled = any(name not in self._given for name in GREEKS)
+        self._surface = surface_of(day, session) if is_modelled else None
+        self.follow()
+
+    @property
+    def given(self) -> Mapping[str, Columns]:
+        """What is known of options, by column, with what was computed for those that are watched."""
+        return with_sizes({**self._given, **self._of_instants(self.day.columns())})
+
+    def column(self, option: Option) -> int | None:
+        """Return the place of an option's columns, None where the session has none of it."""
+        return self._columns.get(option)
+
+    def given_of(self, options: Sequence[Option]) -> Mapping[str, Columns]:
+        """Return what is known of those of these options that the session has, by column, instants x options."""
+        places = np.array([at for each in options if (at := self.column(each)) is not None], dtype=np.intp)
+        computed = {} if self._surface is None else self._surface.columns
+        given, found = self._holding(places)
+        shown = {name: column[:, places] for name, column in computed.items()}
+        return with_sizes(shown | {name: column[:, found] for name, column in given.items()})
+
+    # ------------------------------------------------------------ what is watched
+
+    def watch(self, contracts: Sequence[Contract]) -> None:
+        """Stream exactly these from now on; what is new has no quote before the next `write` or `refresh`."""
+        self.board.hold(contracts)
+        self.follow()
+
+    def follow(self) -> None:
+        """Find the columns of what the board holds."""
+        rows: list[int] = []
+        places: list[int] = []
+        self._levels: list[tuple[int, Underlying]] = []
+        self._shares: list[tuple[int, Option]] = []
+        for each, row in self.board.rows.items():
+            if isinstance(each, Underlying):
+                self._levels.append((row, each))
+            elif (place := self._columns.get(each)) is not None:
+                rows.append(row)
+                places.append(place)
+            elif each.is_share:
+                self._shares.append((row, each))
+        self._rows = np.array(rows, dtype=np.intp)
+        self._given, self._places = self._holding(np.array(places, dtype=np.intp))
+        if self._surface is not None:
+            self._surface.make(places)
+            self._given = {**self._surface.columns, **self._given}
+        self._told = {n: column for n, column in self._given.items() if n in _STAMPED or not is_unknown(column)}
+        self._gathered, self._since, self._ahead = np.empty((0, 0, 0)), 0, 1
+
+    def _holding(self, places: Places) -> tuple[dict[str, Columns], Places]:
+        """Return columns that hold the options at these places, instants x options, and where each is in them."""
+        columns, found = self.day.holding(places)
+        if columns is not self._source:
+            self._source, self._whole = columns, self._of_instants(columns)
+        return self._whole, found
+
+    def _of_instants(self, columns: Mapping[str, Columns]) -> dict[str, Columns]:
+        """Return columns of the source, instants x options; of a volume for the whole day none: it is not known."""
+        found = {}
+        for name in (*_TOLD, *GREEKS):
+            if name in columns and (name != "volume" or _is_running(columns[name])):
+                column = columns[name]
+                shape = (len(self._times), column.shape[-1])
+                found[name] = column if column.ndim == 2 else np.broadcast_to(column, shape)
+        return found
+
+    # ------------------------------------------------------------ time
+
+    def write(self, place: int) -> tuple[int, ...]:
+        """Go to an instant and write what is known then; return the rows that are told."""
+        self.place, self.is_behind = place, False
+        return self._write_all()
+
+    def skip(self, place: int) -> None:
+        """Go to an instant that nobody reads: the board follows with the next `write` or `refresh`."""
+        self.place, self.is_behind = place, True
+
+    def refresh(self) -> tuple[int, ...]:
+        """Write what stands once more: for rows that have just been asked for."""
+        self.is_behind = False
+        return self._write_all() if self.place >= 0 else ()
+
+    def forget(self) -> None:
+        """Begin the day: nothing of the session before stands on the board but its closes."""
+        board = self.board
+        board.halted.clear()
+        rows = list(board.rows.values())
+        for name in _OF_A_DAY if rows else ():
+            np.frombuffer(getattr(board, name))[rows] = nan
+        for row, contract in self._levels:
+            board.previous_close[row] = self.previous.get(contract.symbol, nan)
+
+    def stands(self, now: float) -> bool:
+        """Say whether the quotes of the last instant still stand."""
+        return self.place >= 0 and now - self._times[self.place] <= self.stands_for
+
+    def breathe(self, now: float) -> None:
+        """Let the feed live on while the last quotes and levels stand; dense data speaks for itself."""
+        if self.is_dense or not self.stands(now):
+            return
+        board = self.board
+        board.alive_at = now
+        for row, contract in self._levels:
+            known = self._last_known(contract.symbol)
+            if known >= 0 and not self._has_grown_old(known):
+                told = self._times[known]
+                board.last_at[row] = now if now - told <= self._stand[contract.symbol] else told
+        for row, _ in self._shares:
+            board.quote_at[row] = now
+
+    # ------------------------------------------------------------ writing
+
+    def _write_all(self) -> tuple[int, ...]:
+        board, place = self.board, self.place
+        at = self._times[place]
+        board.alive_at = at
+        if self.day.halts:
+            board.halted = self._halted(at)
+        told = self.write_levels()
+        for row, share in self._shares:
+            level = self._level(share.symbol, place)
+            board.bid[row], board.ask[row] = level - SHARE_SPREAD / 2, level + SHARE_SPREAD / 2
+            board.bid_size[row] = board.ask_size[row] = nan
+            board.quote_at[row] = at if level == level else nan
+            told.append(row)
+        told += self._write_options(place)
+        return tuple(told)
+
+    def _halted(self, at: float) -> set[int]:
+        """Return the rows in which trading is halted at an instant."""
+        count = bisect_right(self.day.halts, at, key=lambda each: each[0])
+        halted = self.day.halts[count - 1][1] if count else ()
+        return {row for each in halted if (row := self.board.rows.get(each)) is not None}
+
+    def write_levels(self) -> list[int]:
+        """Write the last levels that are known at this instant; return the rows of those that it brings."""
+        return [row for row, contract in self._levels if self._write_level(row, contract.symbol)]
+
+    def _write_level(self, row: int, symbol: str) -> bool:
+        board, place = self.board, self._last_known(symbol)
+        board.previous_close[row] = self.previous.get(symbol, nan)
+        if place < 0:
+            return False
+        aged = usual_age(board.contracts[row]) if self._has_grown_old(place) else 0.0
+        board.last[row], board.last_at[row] = self._level(symbol, place), self._times[place] - aged
+        _, opened, high, low = self._ranges[symbol]
+        board.open[row], board.high[row], board.low[row] = opened[place], high[place], low[place]
+        if symbol in self._counts:
+            calls, puts = self._counts[symbol]
+            board.call_volume[row], board.put_volume[row] = calls[place], puts[place]
+        if self.day.told is not None:
+            for name, column in self.day.told.get(symbol, {}).items():
+                getattr(board, name)[row] = column[place]
+        elif symbol in IMPLIED_BY and (shown := self._last_known(IMPLIED_BY[symbol])) >= 0:
+            board.iv[row], board.model_at[row] = self._level(IMPLIED_BY[symbol], shown) / 100.0, self._times[shown]
+        return place == self.place
+
+    def _last_known(self, symbol: str) -> int:
+        """Return the last instant by now that has a level, -1 without one."""
+        return self._known[symbol][self.place] if symbol in self._known and self.place >= 0 else -1
+
+    def _has_grown_old(self, place: int) -> bool:
+        """Say whether a level that was known last at an instant was too old for rules at the present one.
+
+        A broker's levels stand in each instant until they are; of other data nobody knows.
+        """
+        return self.day.told is not None and place < self.place
+
+    def _level(self, symbol: str, place: int) -> float:
+        ranges = self._ranges.get(symbol)
+        return nan if ranges is None else ranges[0][place]
+
+    def _write_options(self, place: int) -> list[int]:
+        rows, board = self._rows, self.board
+        if not len(rows):
+            return []
+        if not 0 <= place - self._since < self._gathered.shape[1]:
+            self._gathered, self._since = self._gather(place), place
+        stamp, *now = self._gathered[:, place - self._since]
+        for name, values in zip(self._names, now, strict=True):
+            np.frombuffer(getattr(board, name))[rows] = values
+        if self.is_dense and place and not self._begins_anew(place):
+            told = self._moved(place) | np.isnan(np.frombuffer(board.quote_at)[rows])
+            rows, stamp = rows[told], stamp[told]
+        np.frombuffer(board.quote_at)[rows] = stamp
+        brought: list[int] = rows.tolist()
+        return brought
+
+    def _begins_anew(self, place: int) -> bool:
+        """Say whether nothing was told for so long before an instant that all is asked for, and told, once more."""
+        return self._times[place] - self._times[place - 1] > FEED_SILENCE
+
+    def _gather(self, place: int) -> Columns:
+        """Return what some instants from a place on say of the options that are followed.
+
+        Shape: (the stamp of the quotes, the columns of the source, the stamp of the model) x instants x options.
+        Columns without any number are left: rows are nan since they are there, and since the day began.
+        """
+        self._ahead = min(2 * self._ahead, AHEAD)  # few after a change of lines: another may follow
+        span = slice(place, place + self._ahead)
+        given = with_sizes({name: column[span].take(self._places, axis=1) for name, column in self._told.items()})
+        self._names = (*given, "model_at")
+        at = self._quoted_at[span, None]
+        quoted, modelled = (np.where(np.isnan(given[name]), nan, at) for name in ("ask", "delta"))
+        return np.array((quoted, *given.values(), modelled))
+
+    def _moved(self, place: int) -> NDArray[np.bool_]:
+        """Return which quotes differ from those of the instant before, be it in their sizes alone."""
+        found = np.zeros(len(self._places), dtype=bool)
+        for name in (each for each in _QUOTE if each in self._given):
+            before, now = self._given[name][place - 1 : place + 1].take(self._places, axis=1)
+            found |= ~((now == before) | (np.isnan(now) & np.isnan(before)))
+        return found
+
+    def _traded(self, symbol: str) -> tuple[Columns, Columns]:
+        """Return the running volume of all calls and of all puts on an underlying.
+
+        An option without a row at an instant has traded what it had before; nan while nobody told of any.
+        """
+        return self._traded_of(symbol, Right.CALL), self._traded_of(symbol, Right.PUT)
+
+    def _traded_of(self, symbol: str, right: Right) -> Columns:
+        volume = self.day.volume
+        assert volume is not None
+        places = [n for n, each in enumerate(self.day.options) if each.symbol == symbol and each.right is right]
+        so_far = np.fmax.accumulate(volume[:, places], axis=0)
+        found: Columns = np.where(np.isnan(so_far).all(axis=1), nan, np.nansum(so_far, axis=1))
+        return found
+
+
+def with_sizes(given: dict[str, Columns]) -> dict[str, Columns]:
+    """Return columns with sizes of bids where the source has none: 0 where there is an ask alone, else not known.
+
+    So nobody bids there, as the broker says it by a bid of that size; it is not that a bid has yet to come.
+    """
+    if "bid_size" in given or not {"bid", "ask"} <= given.keys():
+        return given
+    is_unwanted = np.isnan(given["bid"]) & ~np.isnan(given["ask"])
+    return {**given, "bid_size": np.where(is_unwanted, 0.0, nan)}
+
+
+def _is_running(volume: Columns | None) -> bool:
+    """Say whether a volume is told instant by instant: one for the whole day is not known before its end."""
+    return volume is not None and volume.ndim == 2 and not is_unknown(volume)
+
+
+def known_places(level: Columns) -> "array[int]":
+    """Return of each instant the last one by then that has a level, -1 before the first. Shape: (T,)."""
+    places = np.maximum.accumulate(np.where(np.isnan(level), -1, np.arange(len(level), dtype=np.int64)))
+    return array("q", places.tobytes())
+
+
+def ranges(times: Columns, level: Columns, session: Session) -> list["array[float]"]:
+    """Return the level of an underlying, and open, high and low of the session so far; nan before it opens.
+
+    Shape: four of (T,), as floats of Python, of which most are never asked for.
+    """
+    seen = np.where(times >= session.open.timestamp(), level, np.nan)
+    known = np.flatnonzero(~np.isnan(seen))
+    opened = np.full(len(seen), np.nan)
+    if len(known):
+        opened[known[0] :] = seen[known[0]]
+    columns = (level, opened, np.fmax.accumulate(seen), np.fmin.accumulate(seen))
+    return [array("d", column.tobytes()) for column in columns]

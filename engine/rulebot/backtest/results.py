@@ -1,0 +1,421 @@
+"""What came of a backtest, read from its store: trades, the account by day, sums, and what the data lacked.
+
+Formulas: `model/performance.py` for the Sharpe ratio (of the account's change by session), win rate and expectancy.
+Profit factor: dollars won by dollars lost. Drawdown: how far the account stood below its best so far at the end of a
+session. Profit of a trade is net of commissions; shares that were assigned count in the account by their price, not in
+a trade, of which `worth` says how far its strikes were from the market.
+"""
+
+import shlex
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from rulebot.backtest import entry_funnel as funnel
+from rulebot.backtest.alarms import alarms_of
+from rulebot.backtest.entry_funnel import Funnel
+from rulebot.backtest.fills import NATURAL, RECORDED
+from rulebot.backtest.known_bias import KnownBias, known_bias
+from rulebot.backtest.notes import FINDING, HELD, NO_DATA, REGIME
+from rulebot.backtest.performance_figures import Figures, figures_of
+from rulebot.backtest.result_rows import MARGIN_TOOK_ALL, NOT_CARRIED, Day, Trade
+from rulebot.backtest.scheduler import SETTLES
+from rulebot.documents.load_bots import compile_text
+from rulebot.model.counted import counted
+from rulebot.model.errors import StoreError
+from rulebot.model.kept import end_of_row
+from rulebot.model.money import ZERO, cents
+from rulebot.model.performance import below_best, expectancy, sharpe, sharpe_error, win_rate
+from rulebot.model.session import exchange_date, session_after, session_from
+from rulebot.model.values import dataclass
+from rulebot.narrate.periods import Period, periods
+from rulebot.narrate.share_pnl import InShares, read_in_shares
+from rulebot.narrate.target_kept import ExitKept, read_kept
+from rulebot.narrate.trade_text import asked_for, is_entered, is_opened, left_at, parts_closed, structure_of
+from rulebot.record.record import Kind, Record
+from rulebot.recovery.resume import spec_texts
+from rulebot.spec.nouns.account import Demand
+from rulebot.store.place import Place
+from rulebot.store.queries import Row, StoreReader
+
+VIX_EDGES = (12.0, 15.0, 20.0, 25.0, 35.0)
+"""Between which a session's first VIX is told apart."""
+_KINDS = (*funnel.KINDS, Kind.ACCOUNT, Kind.ALARM, Kind.RUN_STARTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """What a row of closed trades adds up to. None where there is none to be told."""
+
+    trades: int
+    wins: int
+    win_rate: float | None
+    net: Decimal
+    commissions: Decimal
+    expectancy: Decimal | None
+    best: Decimal | None
+    worst: Decimal | None
+    profit_factor: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """All of it. settings: what the backtest was asked to do. findings: rows of what was wrong with the data.
+
+    kept: what each exit kept of what it promised. holds_shares: shares were held, or owed, over a night. bias: that of
+    modelled prices, None of quotes.
+    """
+
+    settings: Mapping[str, Any]
+    version: str
+    digests: Mapping[str, str]
+    days: tuple[Day, ...]
+    trades: tuple[Trade, ...]
+    all: Sums
+    by_bot: Mapping[str, Sums]
+    by_reason: Mapping[str, Sums]
+    kept: tuple[ExitKept, ...]
+    by_vix: Mapping[str, Sums]
+    by_hour: Mapping[str, Sums]
+    profit: Decimal
+    max_drawdown: Decimal
+    figures: Figures
+    sharpe: float | None
+    sharpe_error: float | None
+    holds_shares: bool
+    months: tuple[Period, ...]
+    funnels: tuple[Funnel, ...]
+    alarms: Mapping[str, int]
+    findings: tuple[Mapping[str, Any], ...]
+    bias: KnownBias | None
+    shown: str
+
+
+def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> Results:
+    """Return the results of a store; `shown` is its name for people. Raises: StoreError when it holds no backtest.
+
+    expected: what the account document demands of a record, which each month is compared with.
+    """
+    with StoreReader(store) as reader:
+        records = reader.records(_KINDS)
+        trades, orders = reader.view("trades"), _by_position(reader.view("orders"))
+        bots, in_shares = reader.bots(), {each.position: each for each in read_in_shares(reader)}
+        kept = tuple(read_kept(reader))
+        unseen = {exchange_date(record.at) for record in records if _is_fact(record, NO_DATA)}
+        months = periods(reader, "month", expected=expected, unseen=unseen)
+    started = next((record for record in reversed(records) if record.kind is Kind.RUN_STARTED), None)
+    settings: Any = None if started is None else started.data.get("settings")
+    if started is None or not settings or settings.get("mode") != "backtest":
+        raise StoreError(f"{shown} holds no backtest", "'rulebot summary' sums up what a run has traded")
+    vix = _vix(records)
+    found = tuple(
+        _trade(row, orders.get(row["position"], ()), vix, shown, in_shares.get(str(row["position"])))
+        for row in trades
+        if is_opened(row)
+    )
+    closed = [trade for trade in found if trade.left is not None]
+    days = _days(records, settings, vix, found, unseen)
+    profits = of_sessions(days)
+    entered = {name: frozenset(_day_of(each.entered) for each in found if each.bot == name) for name in bots}
+    specs: Any = started.data["specs"]
+    return Results(
+        settings=settings,
+        version=str(started.data["version"]),
+        digests={name: each["digest"] for name, each in specs.items()},
+        days=days,
+        trades=found,
+        all=sums(closed),
+        by_bot={name: sums([each for each in closed if each.bot == name]) for name in bots},
+        by_reason=_grouped(closed, lambda trade: trade.exits),
+        kept=kept,
+        by_vix=by_regime(closed),
+        by_hour=_grouped(closed, lambda trade: trade.entered[11:13] + ":00"),
+        profit=sum((day.profit for day in days), ZERO),
+        max_drawdown=max((fall for _, fall in drawdowns(days)), default=ZERO),
+        figures=figures_of(found, days),
+        sharpe=sharpe(profits),
+        sharpe_error=sharpe_error(profits),
+        holds_shares=_holds_shares(records, days),
+        months=months,
+        funnels=funnel.funnels(records, bots, entered, choosing_freely(records, specs)),
+        alarms=alarms_of(records),
+        findings=tuple(_finding(record) for record in records if _is_fact(record, FINDING)),
+        bias=known_bias(row for row in trades if is_opened(row)) if settings.get("is_modelled") else None,
+        shown=shown,
+    )
+
+
+def span_words(settings: Mapping[str, Any], days: Sequence[date]) -> str:
+    """Return what to say where sessions were asked for before the first that the data has, or after the last."""
+    first, last = (date.fromisoformat(str(settings[name])) for name in ("from", "to"))
+    if not days or not (session_from(first).date < days[0] or session_after(days[-1]).date <= last):
+        return ""
+    return f"the data is of {days[0]} to {days[-1]} alone" if len(days) > 1 else f"the data is of {days[0]} alone"
+
+
+def brought_words(settings: Mapping[str, Any]) -> str:
+    """Return what to say of the shares that the account began with, "" of none."""
+    shares = ", ".join(f"{count:,} {symbol}" for symbol, count in settings.get("shares", {}).items())
+    return f"began with shares: {shares}; what they made is in the account alone" if shares else ""
+
+
+def undivided_words(*, holds_shares: bool) -> str:
+    """Return what to say of dividends, "" where no shares were held over a night."""
+    return "shares were held over nights: dividends on them are not counted" if holds_shares else ""
+
+
+def unfilled_words(tried: int, entered: int, fills: str) -> str:
+    """Return what to say of a bot that sent entries of which none filled at natural prices, "" of another."""
+    if not tried or entered or fills != NATURAL.name:
+        return ""
+    return "none of its orders filled: natural fills want what the other side asks; --fills mid or mid+PART want less"
+
+
+def ruined_words(equities: Mapping[str, Decimal | float]) -> str:
+    """Return what to say where the account was worth less than nothing at the end of sessions, "" where it never was.
+
+    equities: by day.
+    """
+    below = [day for day, equity in equities.items() if equity < 0]
+    if not below:
+        return ""
+    when = f"on {below[0]}" if len(below) == 1 else f"at the end of {len(below)} sessions, first on {below[0]}"
+    return f"the account was below zero {when}: no broker would have let these bots go on"
+
+
+def strained_words(days: Sequence[str]) -> str:
+    """Return what to say of sessions in which what was held left the account nothing free, "" where there is none."""
+    if not days:
+        return ""
+    when = f"on {days[0]}" if len(days) == 1 else f"in {len(days)} sessions, first on {days[0]}"
+    return f"{MARGIN_TOOK_ALL} {when}: {NOT_CARRIED}"
+
+
+def sums(trades: Sequence[Trade]) -> Sums:
+    """Return what closed trades add up to."""
+    made = [trade.net for trade in trades]
+    won, lost = sum((each for each in made if each > 0), ZERO), -sum((each for each in made if each < 0), ZERO)
+    rate, mean = win_rate(made), expectancy(made)
+    return Sums(
+        trades=len(made),
+        wins=sum(each > 0 for each in made),
+        win_rate=None if rate is None else round(float(rate), 6),
+        net=sum(made, ZERO),
+        commissions=sum((trade.commissions for trade in trades), ZERO),
+        expectancy=None if mean is None else cents(mean),
+        best=max(made, default=None),
+        worst=min(made, default=None),
+        profit_factor=round(float(won / lost), 6) if lost else None,
+    )
+
+
+def of_sessions(days: Iterable[Day]) -> list[Decimal]:
+    """Return what each session with data has changed; what one without changed counts in the next one that has some.
+
+    So a sweep counts, too. Behind the last one with data it counts there.
+    """
+    found, before = [], ZERO
+    for day in days:
+        before += day.profit
+        if day.has_data:
+            found.append(before)
+            before = ZERO
+    if found:
+        found[-1] += before
+    return found
+
+
+def sessions_words(have_data: Sequence[bool], source: str) -> str:
+    """Return how many sessions there were, of which data. have_data: of each whether it had some."""
+    words = f"{counted(sum(have_data), 'session')} of {source}"
+    if lacks := len(have_data) - sum(have_data):
+        words += f", and {lacks} without data, for what was held"
+    return words
+
+
+def drawdowns(days: Sequence[Day]) -> list[tuple[date, Decimal]]:
+    """Return how far the account stood below its best so far at the end of each session, its start included."""
+    began = [day.equity - day.profit for day in days[:1]]
+    fallen = below_best([*began, *(day.equity for day in days)])
+    return [(day.date, fall) for day, fall in zip(days, fallen[1:], strict=True)]
+
+
+def regime(vix: float | None) -> str:
+    """Return between which edges a VIX lies, in words."""
+    if vix is None:
+        return "VIX unknown"
+    below = [edge for edge in VIX_EDGES if vix >= edge]
+    above = [edge for edge in VIX_EDGES if vix < edge]
+    if not below:
+        return f"VIX below {above[0]:.0f}"
+    return f"VIX {below[-1]:.0f} to {above[0]:.0f}" if above else f"VIX from {below[-1]:.0f}"
+
+
+REGIMES = (regime(0.0), *map(regime, VIX_EDGES), regime(None))
+"""What `regime` returns, from the lowest VIX to the highest, and last where it is not known."""
+
+
+def by_regime(trades: Iterable[Trade]) -> dict[str, Sums]:
+    """Return what the trades of each regime add up to, the lowest VIX first."""
+    found = _grouped(trades, lambda trade: regime(trade.vix))
+    return {name: found[name] for name in REGIMES if name in found}
+
+
+def _grouped(trades: Iterable[Trade], name: Callable[[Trade], str]) -> dict[str, Sums]:
+    found: dict[str, list[Trade]] = {}
+    for trade in trades:
+        found.setdefault(name(trade), []).append(trade)
+    return {key: sums(found[key]) for key in sorted(found)}
+
+
+# ---------------------------------------------------------------- read from records
+
+
+def choosing_freely(records: Iterable[Record], specs: Mapping[str, Any]) -> frozenset[str]:
+    """Return the bots that have an alternative of `choose` without conditions: it is taken where no other one is."""
+    choosing = {each.bot for each in records if each.kind is Kind.VERDICT and each.data["place"] == funnel.CHOICE}
+    found = set()
+    for text in spec_texts({name: told for name, told in specs.items() if name in choosing}):
+        with suppress(StoreError):  # of a version that read it otherwise
+            bot = compile_text(text)
+            shapes = (bot, *(member.bot for member in bot.members))
+            found |= {text.name for shape in shapes if any(not choice.when for choice in shape.choices)}
+    return frozenset(found)
+
+
+def _is_fact(record: Record, what: str) -> bool:
+    return record.kind is Kind.FACTS and record.data["what"] == what
+
+
+def _holds_shares(records: Iterable[Record], days: Sequence[Day]) -> bool:
+    """Say whether shares were held at the end of a session that another one follows."""
+    held = (record for record in records if _is_fact(record, HELD) and record.data["value"])
+    return any(exchange_date(record.at) < days[-1].date for record in held)
+
+
+def _vix(records: Iterable[Record]) -> dict[date, float]:
+    return {
+        exchange_date(record.at): float(str(record.data["value"]))
+        for record in records
+        if _is_fact(record, "open") and record.data["symbol"] == REGIME
+    }
+
+
+def _by_position(orders: Iterable[Row]) -> Mapping[str, Sequence[Row]]:
+    found: dict[str, list[Row]] = {}
+    for each in orders:
+        found.setdefault(str(each["position"]), []).append(each)
+    return found
+
+
+def _trade(row: Row, orders: Sequence[Row], vix: Mapping[date, float], shown: str, in_shares: InShares | None) -> Trade:
+    entered = str(row["entry_time"])
+    day, is_closed = _day_of(entered), row["exit_time"] is not None and row["final_pnl"] is not None
+    filled, mid = row["entry_price"], row["entry_mid"]
+    return Trade(
+        name=str(row["position"]),
+        bot=str(row["strategy_id"]),
+        symbol=str(row["symbol"]),
+        structure=structure_of(row),
+        quantity=int(row["quantity"]),
+        asked=max(asked_for(row, orders), int(row["quantity"])),
+        entered=entered,
+        left=left_at(row, orders) if is_closed else None,
+        entry=filled,
+        exit=row["exit_price"] if is_closed else None,
+        given=None if filled is None or mid is None or not is_entered(orders) else round(float(mid) - float(filled), 4),
+        parts=tuple(dict.fromkeys(str(each["exit"]) for each in parts_closed(row, orders, ()))),
+        reason=end_of_row(row) if is_closed else "open",
+        commissions=_money(row["commissions"]),
+        net=_money(row["final_pnl"]) if is_closed else ZERO,
+        vix=vix.get(day),
+        in_shares=in_shares is not None,
+        worth=None if in_shares is None else in_shares.worth,
+        why=f"rulebot why {row['strategy_id']} --date {day} --at {entered[11:19]} --store {shlex.quote(shown)}",
+    )
+
+
+def _days(
+    records: Iterable[Record],
+    settings: Mapping[str, Any],
+    vix: Mapping[date, float],
+    trades: Sequence[Trade],
+    unseen: Collection[date],
+) -> tuple[Day, ...]:
+    """Return the sessions of the account. Where they are apart, each began with the same; what they made adds up.
+
+    unseen: those without data.
+    """
+    every = list(records)
+    is_recorded = settings["fills"] == RECORDED.name
+    started, ended = _worths(every, is_recorded=is_recorded)
+    strained = frozenset() if is_recorded else strained_days(every)
+    order = dict.fromkeys(exchange_date(record.at) for record in every if record.kind is Kind.SESSION)
+    equity = cash = Decimal(str(settings["cash"]))
+    if is_recorded:
+        equity = next((started[day] for day in order if day in started), cash)
+    found = []
+    for day in order:
+        before = equity
+        if settings["sessions_apart"]:
+            equity += ended[day] - started.get(day, cash) if day in ended else ZERO
+        else:
+            equity = ended.get(day, equity)
+        found.append(
+            Day(
+                date=day,
+                equity=equity,
+                profit=equity - before,
+                vix=vix.get(day),
+                opened=sum(_day_of(trade.entered) == day for trade in trades),
+                closed=sum(trade.left is not None and _day_of(trade.left) == day for trade in trades),
+                has_data=day not in unseen,
+                is_strained=day in strained,
+            )
+        )
+    return tuple(found)
+
+
+def _worths(records: Iterable[Record], *, is_recorded: bool) -> tuple[dict[date, Decimal], dict[date, Decimal]]:
+    """Return what the account was worth when each session began, and when it was over.
+
+    A recorded account is told as it was, with all that others held and did in it. Of that the cash counts with which it
+    began; what its bots have made of it is told when a session is settled.
+    """
+    started: dict[date, Decimal] = {}
+    ended: dict[date, Decimal] = {}
+    for record in records:
+        if record.kind is not Kind.ACCOUNT or record.data.get("net_liquidation") is None:
+            continue
+        day, worth = exchange_date(record.at), Decimal(str(record.data["net_liquidation"]))
+        settled = session_from(day).close + SETTLES
+        if not is_recorded or record.at == settled:
+            ended[day] = worth
+        if not is_recorded:
+            started.setdefault(day, worth)
+        elif record.at < settled and record.data.get("cash") is not None:
+            started.setdefault(day, Decimal(str(record.data["cash"])))
+    return started, ended
+
+
+def strained_days(records: Iterable[Record]) -> frozenset[date]:
+    """Return the sessions in which the account once had nothing to buy with: its margin was all it had, or more."""
+    told = (record for record in records if record.kind is Kind.ACCOUNT)
+    powers = ((exchange_date(record.at), record.data.get("buying_power")) for record in told)
+    return frozenset(day for day, power in powers if power is not None and not Decimal(str(power)))
+
+
+def _finding(record: Record) -> Mapping[str, Any]:
+    names = ("file", "row", "severity", "text")
+    return {"date": exchange_date(record.at), "count": record.data["value"], **{n: record.data[n] for n in names}}
+
+
+def _day_of(text: str) -> date:
+    return date.fromisoformat(text[:10])
+
+
+def _money(amount: Any) -> Decimal:
+    """Return dollars as the store has them: recorded commissions have parts of cents, which add up."""
+    return Decimal(f"{float(amount or 0.0):.6f}")

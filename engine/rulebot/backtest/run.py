@@ -1,0 +1,377 @@
+"""One backtest from its options to a store: sessions lived through here or side by side, recorded in their order.
+
+A session's records are written in one piece, so a backtest that is interrupted has whole sessions, and can go on. Which
+way it is done, in one process or in several, changes nothing of what is recorded.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import field, replace
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+
+from rulebot.adapters.history import finding
+from rulebot.adapters.history.day import Finding, Source
+from rulebot.adapters.history.missing import day_of_name
+from rulebot.adapters.recorded.source import RecordingSource
+from rulebot.backtest.broker import ACCOUNT
+from rulebot.backtest.fills import NATURAL, RECORDED, FillModel
+from rulebot.backtest.initial_shares import check_brought
+from rulebot.backtest.missing_data import gaps_of
+from rulebot.backtest.notes import FINDING
+from rulebot.backtest.recorded.simulation import RecordedWalk
+from rulebot.backtest.resume import continued
+from rulebot.backtest.sampling import Sampler, Sampling, streaming
+from rulebot.backtest.session_independence import is_independent
+from rulebot.backtest.simulation import CASH, DayDone, Walk
+from rulebot.calendars.calendars import event_digests, load_calendar
+from rulebot.core.program import Program
+from rulebot.documents.load_bots import Desk
+from rulebot.documents.reload_specs import told_limits, told_sources, told_specs
+from rulebot.model.collector import seldom_collected
+from rulebot.model.errors import InvariantError, MisuseError, StoreError
+from rulebot.model.facts import EventCalendar
+from rulebot.model.session import at_exchange_time, session_from
+from rulebot.model.values import dataclass
+from rulebot.process.processes import TRIED, is_sooner, several
+from rulebot.process.version import code_digest, release
+from rulebot.record.record import Json, Kind, Record
+from rulebot.store.journal import SqlJournal
+from rulebot.store.open import is_there, open_store
+from rulebot.store.queries import StoreReader
+
+INSTALL = "bt"
+LAG = timedelta(days=36_500)
+"""Records wait until a session is over: nothing leaves for a broker that could be lost."""
+NUMBERS = 100_000
+"""Orders that a session may have, where sessions are apart and have numbers of their own; a bot may send a thousand."""
+_SAME = ("data", "from", "fills", "cash", "shares", "lines", "features", "place")
+"""Settings of a backtest with which it is gone on alone."""
+_FIRST = date(2000, 1, 1).toordinal()
+
+Opens = Callable[[], Source]
+Told = Callable[[DayDone, int, int], None]
+
+
+def _no_files(last: date) -> Mapping[str, Sequence[int]]:
+    """Return nothing: nobody says what the data is made of."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BacktestOptions:
+    """What a backtest was asked to do. opens: the source, opened anew in each process. workers: processes at most.
+
+    elapsed: seconds that count up, by which other processes begin once that saves time; None: they begin at once.
+    sampling: which features of entries are noted beside, None: none. files: of each file that sessions up to a day are
+    made of, by its path, what tells whether it is another one now. shares: those of each symbol that the account begins
+    with, paid for out of `cash`.
+    """
+
+    opens: Opens
+    data: str
+    first: date
+    last: date
+    store: Path
+    fills: FillModel = NATURAL
+    cash: Decimal = CASH
+    lines: int = 90
+    workers: int = 1
+    elapsed: Callable[[], float] | None = None
+    resumes: bool = False
+    calendar: Callable[[], EventCalendar] = field(default=load_calendar)
+    sampling: Sampling | None = None
+    files: Callable[[date], Mapping[str, Sequence[int]]] = field(default=_no_files)
+    shares: tuple[tuple[str, int], ...] = ()
+
+
+def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
+    """Live through all sessions and keep what was recorded in the store; `told` is shown each session and the count.
+
+    Raises: MisuseError for a store that is there or that does not fit, StoreError.
+    """
+    if options.fills == RECORDED and options.shares:
+        text = "--shares goes with fills of a model: with --fills recorded the account is the recorded one"
+        raise MisuseError(text, "leave --fills out")
+    source = options.opens()
+    if options.fills == RECORDED and not isinstance(source, RecordingSource):
+        raise MisuseError(f"{source.name} has no recorded fills", "--fills recorded needs --data tapes:FOLDER")
+    program = _program(desk, options)
+    started = _start_record(desk, program, source, options)
+    first = _goes_on_at(options, started)
+    if first != options.first and options.fills == RECORDED and not is_independent(program):
+        raise MisuseError(
+            "--resume cannot know which orders of the recording are followed over a night", "begin in another --store"
+        )
+    days = source.dates(first, options.last)
+    if not days and not source.dates(options.first, options.last):
+        raise MisuseError(f"{source.name} has no session from {options.first} to {options.last}")
+    if first == options.first and days:
+        check_brought(source, dict(options.shares), options.cash, days[0])
+    known, anew = _known_findings(options.store), tuple(_written_anew(options, first))
+    with closing(SqlJournal(open_store(options.store), lag=LAG)) as journal, seldom_collected():
+        ended = _begin(first)
+        lacks = gaps_of(tuple(program.bots.values()), source, options.first, options.last)
+        gaps = [_found(ended, gap) for gap in (*lacks, *anew)]
+        of_before = {finding for _, finding in known}
+        news = [each for each in gaps if _of_finding(each) not in of_before]
+        journal.append([replace(started, at=ended), *news], durable=True)
+        for done in _sessions(desk, program, source, options, first, journal):
+            found = [_found(_begin(done.date), finding) for finding in done.findings]
+            records = [*(each for each in found if (each.at, _of_finding(each)) not in known), *done.records]
+            journal.append(records, durable=False)
+            ended = max((record.at for record in done.records), default=ended)
+            told(done, bisect_right(days, done.date), len(days))  # of those without data some are lived through, too
+        journal.append(
+            [Record(ended, Kind.RUN_ENDED, data={"reason": "the last session", "is_clean": True})], durable=True
+        )
+
+
+def walks_of(desk: Desk, options: BacktestOptions) -> Callable[[Source], Walk]:
+    """Return what makes the walk of this backtest over a source. Raises: MisuseError."""
+    program = _program(desk, options)
+    return lambda source: _walk(program, source, options)
+
+
+def _program(desk: Desk, options: BacktestOptions) -> Program:
+    program = desk.program(INSTALL, {}, options.lines)
+    return program if options.sampling is None else streaming(program, options.sampling)
+
+
+def _walk(program: Program, source: Source, options: BacktestOptions) -> Walk:
+    sampler = None if options.sampling is None else Sampler(program, options.sampling)
+    if isinstance(source, RecordingSource) and options.fills == RECORDED:
+        return RecordedWalk(program, source, options.calendar(), options.fills, options.cash, sampler=sampler)
+    brought = dict(options.shares)
+    return Walk(program, source, options.calendar(), options.fills, options.cash, sampler=sampler, brought=brought)
+
+
+def _sessions(
+    desk: Desk, program: Program, source: Source, options: BacktestOptions, first: date, journal: SqlJournal
+) -> Iterator[DayDone]:
+    if first > options.last:
+        return
+    if is_independent(program, options.shares):
+        yield from _apart(desk, program, source, options, first)
+        return
+    walk = _walk(program, source, options)
+    if first != options.first:
+        continued(walk, journal, first, options.last)
+    yield from walk.through(first, options.last)
+
+
+# ---------------------------------------------------------------- sessions apart from each other
+
+
+def _apart(desk: Desk, program: Program, source: Source, options: BacktestOptions, first: date) -> Iterator[DayDone]:
+    days = source.dates(first, options.last)
+    workers = min(options.workers, len(days))
+    at_once = workers > 1 and options.elapsed is None
+    lived = 0 if at_once else (yield from _lived_here(_walk(program, source, options), days, workers, options.elapsed))
+    if lived < len(days):
+        yield from _shared_out(desk, options, days[lived:])
+
+
+def _lived_here(
+    walk: Walk, days: Sequence[date], workers: int, elapsed: Callable[[], float] | None
+) -> Generator[DayDone, None, int]:
+    """Yield sessions lived through in this process, until several would be done sooner; return how many there were."""
+    since = 0.0
+    for lived, day in enumerate(days):
+        if elapsed is not None and workers > 1:
+            if lived == 1:
+                since = elapsed()
+            elif lived >= TRIED and is_sooner((elapsed() - since) / (lived - 1) * (len(days) - lived), workers):
+                return lived
+        yield from alone(walk, day)
+    return len(days)
+
+
+def _shared_out(desk: Desk, options: BacktestOptions, days: Sequence[date]) -> Iterator[DayDone]:
+    made = partial(_begin_worker, desk.packed(), options.calendar(), replace(options, elapsed=None))
+    workers = min(options.workers, len(days))
+    with several(workers, made) as pool:
+        for done in pool.map(_in_worker, days, chunksize=max(1, min(20, len(days) // (4 * workers)))):
+            yield from done
+
+
+def alone(walk: Walk, day: date) -> Iterator[DayDone]:
+    """Yield one session, lived through as if there had been none before it; numbers and ids are its own.
+
+    Raises: InvariantError where it has more orders than numbers.
+    """
+    first = (day.toordinal() - _FIRST) * NUMBERS + 1
+    walk.renew(first)
+    yield from walk.through(day, day)
+    if walk.state is not None and walk.state.next_number > first + NUMBERS:
+        raise InvariantError(f"{day}: more than {NUMBERS:,} orders, whose numbers are those of the next session")
+
+
+_worker: list[Walk] = []
+"""The walk of a process that lives sessions through for another one."""
+
+
+def _begin_worker(packed: Desk, calendar: EventCalendar, options: BacktestOptions) -> None:
+    options = replace(options, calendar=lambda: calendar)
+    _worker[:] = [_walk(_program(packed.unpacked(), options), options.opens(), options)]
+
+
+def _in_worker(day: date) -> list[DayDone]:
+    return list(alone(_worker[0], day))
+
+
+# ---------------------------------------------------------------- the store
+
+
+def _begin(day: date) -> datetime:
+    return at_exchange_time(day, time())
+
+
+def _found(at: datetime, finding: Finding) -> Record:
+    data: dict[str, Json] = {
+        "symbol": "",
+        "what": FINDING,
+        "value": finding.count,
+        "file": finding.file,
+        "row": finding.row,
+        "severity": finding.severity.value,
+        "text": finding.text,
+    }
+    return Record(at, Kind.FACTS, data=data)
+
+
+def _of_finding(record: Record) -> tuple[Json, ...]:
+    return tuple(record.data[name] for name in ("file", "row", "severity", "text", "value"))
+
+
+def _known_findings(store: Path) -> frozenset[tuple[datetime, tuple[Json, ...]]]:
+    """Return what is told already of a backtest that is gone on with: it is told once, whenever it was ended."""
+    if not is_there(store):
+        return frozenset()
+    with StoreReader(store) as reader:
+        told = [each for each in reader.records((Kind.FACTS,)) if each.data["what"] == FINDING]
+    return frozenset((each.at, _of_finding(each)) for each in told)
+
+
+def _written_anew(options: BacktestOptions, first: date) -> Iterator[Finding]:
+    """Return the files that sessions before one came of and that are others now: those sessions stay as they are."""
+    if first == options.first or not is_there(options.store):
+        return
+    with StoreReader(options.store) as reader:
+        begun = reader.records((Kind.RUN_STARTED,))[-1].data
+    before, until = begun.get("files"), begun.get("files_until")
+    if not isinstance(before, dict) or not isinstance(until, str):
+        return
+    now, earlier = options.files(date.fromisoformat(until)), options.files(first - timedelta(days=1))
+    for file, state in before.items():
+        day = day_of_name(Path(file).name)
+        is_earlier = file in earlier or day is None or day < first  # that of many days may be named after a later one
+        if now.get(file) != state and is_earlier:
+            text = f"it has changed or grown since: sessions before {first} came of it as it was, and stay so"
+            yield finding.told(file, 0, text)
+
+
+def _start_record(desk: Desk, program: Program, source: Source, options: BacktestOptions) -> Record:
+    settings: dict[str, Json] = {
+        "mode": "backtest",
+        "data": options.data,
+        "source": source.name,
+        "is_modelled": source.is_modelled,
+        "from": options.first.isoformat(),
+        "to": options.last.isoformat(),
+        "fills": options.fills.name,
+        "cash": str(options.cash),
+        "lines": options.lines,
+        "sessions_apart": is_independent(program, options.shares),
+    }
+    if options.shares:
+        settings["shares"] = dict(options.shares)
+    if options.sampling is not None:
+        settings |= {"features": [*options.sampling.features], "place": options.sampling.place}
+    until = (*source.dates(options.first, options.last)[-1:], options.last)[0]
+    data: dict[str, Json] = {
+        "version": release(),
+        "code": code_digest(),
+        "specs": told_specs(desk),
+        "sources": told_sources(desk),
+        "limits": told_limits(desk),
+        "events": {**_event_digests(program, options.calendar)},
+        "settings": settings,
+        "account": ACCOUNT,
+        "install": INSTALL,
+        "epoch": 1,
+        "session": session_from(options.first).date.isoformat(),
+        "lockstep": True,
+        "simulated": True,
+        "files": {file: [*state] for file, state in options.files(until).items()},
+        "files_until": until.isoformat(),
+    }
+    return Record(_begin(options.first), Kind.RUN_STARTED, data=data)
+
+
+def _event_digests(program: Program, calendar: Callable[[], EventCalendar]) -> dict[str, str]:
+    """Return what tells whether an event that a bot asks for has other dates now, by its name."""
+    names = {name for bot in program.bots.values() for name in bot.plan.needs.events}
+    return event_digests(calendar(), names) if names else {}
+
+
+def _goes_on_at(options: BacktestOptions, started: Record) -> date:
+    """Return the first session that is not in the store yet. Raises: MisuseError, StoreError."""
+    if not is_there(options.store):
+        return options.first
+    if not options.resumes:
+        raise MisuseError(
+            f"{options.store} is there already",
+            "another --store begins anew; --resume goes on with a backtest that was interrupted",
+        )
+    with StoreReader(options.store) as reader:
+        if reader.last_at() is None:  # ended before it wrote anything
+            return options.first
+        before = reader.records((Kind.RUN_STARTED,))
+        lived = reader.records((Kind.SESSION,))
+    if not before:
+        raise StoreError(f"{options.store} holds no backtest")
+    _check_same(before[0], started, options.store)
+    if not lived:
+        return options.first
+    return date.fromisoformat(str(lived[-1].data["date"])) + timedelta(days=1)
+
+
+def _check_same(before: Record, now: Record, store: Path) -> None:
+    """Refuse to go on with what was begun otherwise. Raises: MisuseError."""
+    was, asked = _what_counts(before), _what_counts(now)
+    differ = [name for name in asked if was.get(name) != asked[name]]
+    if differ:
+        told = ", ".join(_told_apart(name, was.get(name), asked[name]) for name in differ)
+        raise MisuseError(f"{store} was begun with other options: {told}", "begin again in another --store")
+
+
+def _told_apart(name: str, was: object, now: object) -> str:
+    """Return how an option differs; of the texts of bots by the first letters of their digests."""
+    if name == "code":
+        return "the code of rulebot is another one"
+    if not isinstance(was, dict) or not isinstance(now, dict):
+        return f"{name} {was}, now {now}"
+    differ = [each for each in {**was, **now} if was.get(each) != now.get(each)]
+    if name == "events":
+        return f"other dates of {', '.join(differ)} were known"
+    return ", ".join(f"{each} {_short(was.get(each))}, now {_short(now.get(each))}" for each in differ)
+
+
+def _short(value: object) -> str:
+    return "none" if value is None else str(value)[:8]
+
+
+def _what_counts(record: Record) -> dict[str, object]:
+    settings, specs = record.data.get("settings"), record.data.get("specs")
+    assert isinstance(specs, dict)
+    if not isinstance(settings, dict) or settings.get("mode") != "backtest":
+        raise MisuseError("this store was written by a run, not by a backtest", "name another --store")
+    told = {name: settings.get(name) for name in _SAME}
+    digests = {name: text["digest"] for name, text in specs.items() if isinstance(text, dict)}
+    program = {name: record.data.get(name) for name in ("version", "code")}
+    others = {name: record.data.get(name) or {} for name in ("limits", "events")}
+    return {**told, **program, "specs": digests, **others}

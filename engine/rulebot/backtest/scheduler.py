@@ -1,0 +1,133 @@
+"""When an engine in the past is woken: by the data, by the clock, and by itself, unless it could do nothing then."""
+
+from collections import deque
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from rulebot.adapters.history.day import Columns
+from rulebot.backtest.load_session_data import read_today
+from rulebot.core.bracket_orders import RESTING
+from rulebot.core.program import CompiledBot, Program
+from rulebot.core.settlement import OPENED_AFTER
+from rulebot.core.state import HALTS, NEVER, BotState, State, position_of
+from rulebot.core.state_builder import Work
+from rulebot.core.subscriptions import may_enter
+from rulebot.model.position import count_trades
+from rulebot.model.session import Session
+
+SETTLES = timedelta(minutes=5)
+"""After the close, when the account no longer has what has expired."""
+ENDS = SETTLES + timedelta(minutes=1)
+AM_SETTLES = OPENED_AFTER
+"""After the open, when options that settle at opening prints leave the account."""
+BARS_LAG = timedelta(seconds=5)
+"""How long after its end a bar is told, as live."""
+LOOKS_AGAIN = timedelta(seconds=10)
+"""A wake that is nearer than this has a reason of its own."""
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+Instant = tuple[datetime, int]
+"""When something happens by itself, and its place in the data, -1 of the clock alone."""
+Agenda = deque[Instant]
+
+
+def agenda_of(
+    program: Program,
+    session: Session,
+    times: Columns,
+    now: datetime,
+    *,
+    settles: bool = True,
+    told: Iterable[float] = (),
+) -> Agenda:
+    """Return when something happens by itself: instants of the data with their places, clock times with -1.
+
+    settles: something held may settle at the opening prints; without it they need no instant beside one of the data.
+    told: when a broker told bars, epoch seconds.
+    """
+    begins, ends = now.timestamp(), (session.close + ENDS).timestamp()
+    places = np.flatnonzero((times >= begins) & (times <= ends))
+    since = np.rint(times[places] * 1e6).astype("m8[us]").tolist()  # in a third of the time of a `timedelta` of each
+    data = [(_EPOCH + each, place) for each, place in zip(since, places.tolist(), strict=True)]
+    clock = {session.open, session.close, session.close + SETTLES, session.close + ENDS}
+    if settles or not any(at == session.open + AM_SETTLES for at, _ in data):
+        clock.add(session.open + AM_SETTLES)
+    for bot in program.texts:
+        clock.update(bot.instants(session))
+    for _, seconds in read_today(program.texts):
+        ended = np.arange(session.open.timestamp() + seconds, session.close.timestamp() + 1, seconds)
+        clock.update(datetime.fromtimestamp(at, UTC) + BARS_LAG for at in ended.tolist())
+    clock.update(datetime.fromtimestamp(at, UTC) for at in told if at <= ends)
+    return deque(sorted([*data, *((at, -1) for at in clock if at > now)]))
+
+
+def only_looks_again(program: Program, state: State, now: datetime, step_at: datetime) -> bool:
+    """Say whether the engine, due at `step_at`, is woken only to look at the same market again, every 15 seconds."""
+    if step_at < now + LOOKS_AGAIN or state.indexed != state.board.version or not only_rests(state):
+        return False
+    positions = [state.positions[name] for name in state.active]
+    if any(each.state != "open" or each.retry_at is not None or each.unprotected_since for each in positions):
+        return False
+    for name, bot in program.bots.items():
+        of_bot, entry = state.bots[name], bot.plan.entry
+        if any(position in state.active for position, _ in of_bot.unknown_since):
+            return False
+        if (entry.every is not None or entry.again) and _has_a_clock(Work(program, state, now), bot, of_bot):
+            return False
+        if any(each.count and _is_judged(state, of_bot, place) for (place, _), each in of_bot.confirming.items()):
+            return False
+    return True
+
+
+def _has_a_clock(work: Work, bot: CompiledBot, of_bot: BotState) -> bool:
+    """Say whether an entry may come at a time of its own, of `every` or `again`: not while all are open that may be."""
+    name = bot.plan.name
+    if not may_enter(work, name):
+        return False
+    if bot.members or of_bot.is_watching or of_bot.by_hand:
+        return True
+    return count_trades(work.positions_of(name)) < bot.plan.entry.max_open
+
+
+def only_rests(state: State) -> bool:
+    """Say whether all orders that may still fill rest at the broker, who has them as they should be."""
+    if state.absent or state.risen or state.twins:
+        return False
+    orders = (state.orders[ref] for ref in state.live)
+    return all(each.purpose in RESTING and each.is_working and each.attempt_until is None for each in orders)
+
+
+def spells_of(program: Program, state: State, now: datetime) -> list[datetime]:
+    """Return when exits may next change by how long a position has been held, of each that they look at so."""
+    held = (state.positions[name] for name in state.active)
+    found = (program.governing(each).next_spell(each.opened_at, now) for each in held if each.opened_at is not None)
+    return [due for due in found if due is not None]
+
+
+def _is_judged(state: State, bot: BotState, place: str) -> bool:
+    """Say whether rules in this place are judged now: of an entry that is watched for, of a halt, of what is held."""
+    position = position_of(place)
+    if place == HALTS:
+        return not bot.day.halt
+    return position in state.active if position else bot.is_watching
+
+
+def idle_until(state: State, session: Session, now: datetime) -> datetime | None:
+    """Return until when a turn could do nothing but ask the broker of what is over; None while one could do more.
+
+    So it is while nothing is held and no order works, for bots whose day is done or whose window is far. What is
+    streamed, and who is looked at by the clock, the state itself says; while the open's move may come, what it is read
+    from is chosen every few seconds.
+    """
+    if state.active or state.live or state.doubts or state.uncovered or state.indexed != state.board.version:
+        return None
+    if state.watch_at is None:
+        return None
+    if any(row in state.dependents for row in state.board.rows.values()):
+        return None
+    choosing = state.watch_at - LOOKS_AGAIN  # before that what is streamed has been chosen
+    until = min(choosing, session.close, min(state.wakes.values(), default=NEVER))
+    return until if until > now else None

@@ -1,0 +1,1 @@
+"""Event calendars: the shipped files, and those of a person."""

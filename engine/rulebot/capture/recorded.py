@@ -1,0 +1,216 @@
+"""A recorded day as a market: what was streamed, when, and what was told of listings and of the past.
+
+What was streamed of a contract counts while it was streamed and was live; before, afterwards and where data was delayed
+or frozen nothing is known. The first quote of a contract was standing when it was asked for, so it counts from the move
+of the market before that.
+"""
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from rulebot.adapters.recorded.file import read_head
+from rulebot.adapters.recorded.recording import Heard, Moved, Step, play
+from rulebot.capture.contracts import classes, instruments, listed_options, told_grids
+from rulebot.capture.past import Past
+from rulebot.model.contract import Contract, Underlying
+from rulebot.model.errors import StoreError
+from rulebot.model.facts import Account
+from rulebot.model.market import Board
+from rulebot.model.session import session_on
+from twsim.market.given import Column, GivenDay
+
+_NAMES = {Column.MODEL: "model_price"}
+NAMES = tuple(_NAMES.get(each, each.name.lower()) for each in Column)
+"""The columns of a board in the order of `Column`."""
+_NOTHING = [float("nan")] * len(Column)
+_LONGEST_WAIT = 10.0
+"""Seconds within which the first quote of a contract is taken for one that stood when it was asked for."""
+BEFORE_OPEN = timedelta(minutes=1)
+"""How long before the open the gateway's moves of the market begin."""
+
+
+@dataclass(slots=True)
+class _Story:
+    """Entries so far, by contract; `step` takes what a recording has next."""
+
+    opened: float
+    data_seconds: int
+    contracts: dict[Contract, int] = field(default_factory=dict)
+    at: "array[float]" = field(default_factory=lambda: array("d"))
+    places: "array[int]" = field(default_factory=lambda: array("q"))
+    values: "array[float]" = field(default_factory=lambda: array("d"))
+    halts: list[tuple[float, frozenset[str]]] = field(default_factory=list)
+    latest: dict[int, float] = field(default_factory=dict)
+
+    def add(self, at: float, contract: Contract, values: list[float]) -> None:
+        """Note what a contract has from an instant on, but never before its last entry."""
+        place = self.contracts.setdefault(contract, len(self.contracts))
+        at = max(at, self.latest.get(place, at))
+        self.latest[place] = at
+        self.at.append(at)
+        self.places.append(place)
+        self.values.extend(values)
+
+    def moved_before(self, at: float) -> float:
+        """Return the last instant up to `at` at which the gateway moves its market."""
+        return at - (at - self.opened) % self.data_seconds
+
+
+class _Watcher:
+    """Follows the board of one file, and tells the story what is new on it."""
+
+    def __init__(self, story: _Story, board: Board) -> None:
+        self._story = story
+        self._board = board
+        self._columns = [getattr(board, name) for name in NAMES]
+        self._known: dict[Contract, int] = {}
+        self._asked: dict[Contract, float] = {}
+        self._version = -1
+        self._frozen, self._halted = board.frozen, board.halted
+        self._before = 0.0
+
+    def see(self, step: Step) -> None:
+        """Take a step; the board is as it was then."""
+        at = step.at.timestamp()
+        touched: set[int] = set(step.rows) if isinstance(step, Moved) else set()
+        if self._board.version != self._version:
+            self._lines_changed(at)
+        if self._board.frozen is not self._frozen:
+            touched |= {row for row in self._frozen ^ self._board.frozen if row < len(self._board.contracts)}
+            self._frozen = self._board.frozen
+        if self._board.halted is not self._halted:
+            self._note_halts(at)
+        for row in sorted(touched):
+            if (contract := self._board.contracts[row]) is not None:
+                self._note(at, row, contract)
+        self._before = at
+
+    def end(self) -> None:
+        """Note that nothing is known after the last step."""
+        for contract in self._known:
+            self._story.add(self._before + self._story.data_seconds, contract, _NOTHING)
+
+    def _lines_changed(self, at: float) -> None:
+        """Note which contracts are streamed no more, and which were asked for by the turn before."""
+        rows = self._board.rows
+        for contract in self._known:
+            if contract not in rows:
+                self._story.add(at, contract, _NOTHING)
+        asked = self._before if self._before else at
+        self._asked = {
+            each: self._asked.get(each, asked) for each in rows if each not in self._known or each in self._asked
+        }
+        self._known = dict(rows)
+        self._version = self._board.version
+
+    def _note(self, at: float, row: int, contract: Contract) -> None:
+        if row in self._frozen:
+            self._story.add(at, contract, _NOTHING)
+            return
+        values = [column[row] for column in self._columns]
+        asked = self._asked.get(contract)
+        if asked is not None and any(value == value for value in values):
+            del self._asked[contract]
+            if at - asked <= _LONGEST_WAIT:
+                at = self._story.moved_before(asked)
+        self._story.add(at, contract, values)
+
+    def _note_halts(self, at: float) -> None:
+        self._halted = self._board.halted
+        halted = (self._board.contracts[row] for row in self._halted if row < len(self._board.contracts))
+        self._story.halts.append((at, frozenset(each.symbol for each in halted if each is not None)))
+
+
+class Recorded(NamedTuple):
+    """A recorded day, and what was told of the account on it."""
+
+    day: GivenDay
+    accounts: tuple[tuple[datetime, Account], ...]
+
+
+def recorded_day(files: Sequence[Path], data_seconds: int) -> GivenDay:
+    """Return the day of these recordings as a market; see `read_day`."""
+    return read_day(files, data_seconds).day
+
+
+def read_day(files: Sequence[Path], data_seconds: int) -> Recorded:
+    """Return what these recordings tell, which are of one day and follow each other.
+
+    data_seconds: between two moves of the market at the gateway. Raises: StoreError when one cannot be read, is of
+    another day or overlaps another, or when nothing was streamed.
+    """
+    day = _day(files)
+    session = session_on(day)
+    if session is None:
+        raise StoreError(f"the exchange was closed on {day}, the day of {files[0]}")
+    story = _Story((session.open - BEFORE_OPEN).timestamp(), data_seconds)
+    past = Past(day)
+    until: datetime | None = None
+    for file in files:
+        board = Board()
+        watcher = _Watcher(story, board)
+        for step in _in_order(file, board, until):
+            until = step.at
+            watcher.see(step)
+            if isinstance(step, Heard):
+                past.take(step.event)
+        watcher.end()
+    if not story.at:
+        raise StoreError(f"{files[0]} has no market data: nothing was streamed", "name a recording that has some")
+    return Recorded(_made(story, past), tuple(past.accounts))
+
+
+def _day(files: Sequence[Path]) -> date:
+    days = {str(read_head(file)["day"]) for file in files}
+    if len(days) > 1:
+        raise StoreError(f"these recordings are of several days: {', '.join(sorted(days))}", "name one day")
+    return date.fromisoformat(days.pop())
+
+
+def _in_order(file: Path, board: Board, until: datetime | None) -> Iterator[Step]:
+    for number, step in enumerate(play((file,), board)):
+        if not number and until is not None and step.at < until:
+            raise StoreError(
+                f"{file} begins before the recording in front of it ends: they are of two runs side by side",
+                "name the file of one of them",
+            )
+        yield step
+
+
+def _made(story: _Story, past: Past) -> GivenDay:
+    listings = list(past.listings.values())
+    symbols = {*(each.symbol for each in listings), *past.closes, *(symbol for symbol, _ in past.bars), *past.values}
+    others: list[Contract] = [Underlying(symbol) for symbol in symbols]
+    others += listed_options(listings)
+    known = instruments([*story.contracts, *others], told_grids(listings))
+    place_of = {contract: place for place, contract in enumerate(known)}
+    rows = np.array([place_of[contract] for contract in story.contracts], dtype=np.int64)
+    at = np.array(story.at)
+    order = np.argsort(at, kind="stable")
+    return GivenDay(
+        day=past.day,
+        contracts=tuple(known.values()),
+        at=at[order],
+        rows=rows[np.array(story.places, dtype=np.int64)[order]],
+        values=np.frombuffer(story.values).reshape(-1, len(Column))[order],
+        classes=classes(listings, known),
+        halts=tuple(story.halts),
+        daily=past.daily(),
+        implied=past.implied(),
+        intraday=past.intraday(),
+        openings=past.openings(),
+    )
+
+
+def streamed(day: GivenDay) -> tuple[int, int]:
+    """Return how many underlyings and options have data on a day."""
+    has_some = ~np.isnan(day.values).all(axis=1)
+    quoted = [day.contracts[row] for row in np.unique(day.rows[has_some]).tolist()]
+    options = sum(each.is_option for each in quoted)
+    return len(quoted) - options, options

@@ -1,0 +1,407 @@
+"""Judge what a trial left by the invariants, by number: from the store's journal and the broker's ledger alone."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from rulebot.chaos.limits_check import documents_taken_up, entries_and_refusals
+from rulebot.chaos.protection_check import unprotected_too_long
+from rulebot.chaos.result import Aftermath
+from rulebot.chaos.spec_version_check import governed
+from rulebot.checks.against_ledger.at_once import entries_at_once, exits_at_once
+from rulebot.checks.against_ledger.books import PREFIX, base_of, compare_books, fills_that_differ
+from rulebot.checks.against_ledger.covered import calls_without_shares
+from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.delivered import deliveries_that_differ
+from rulebot.checks.against_ledger.exposure import closed_too_much, closed_what_was_gone, uncovered_shorts
+from rulebot.checks.against_ledger.findings import (
+    goes_on_after_kill,
+    grids_told,
+    left_to_a_person,
+    not_numbers,
+    off_tick,
+    taken_over_without_end,
+    without_partner,
+)
+from rulebot.checks.against_ledger.outside import (
+    at_work_otherwise,
+    more_than_cap,
+    outlived,
+    told_of,
+    twice_at_broker,
+    unknown_to_broker,
+    unknown_to_store,
+)
+from rulebot.checks.journal.audit import INVARIANTS as AUDITED
+from rulebot.checks.journal.audit import audit
+from rulebot.checks.journal.tape import Finding
+from rulebot.compile.size import loss_budget
+from rulebot.core.close_plan import leaves_to_expire, planned_exit
+from rulebot.core.exit_rules import DAILY_LOSS
+from rulebot.core.lost_resting_orders import NEVER_AGAIN
+from rulebot.core.program import CompiledBot
+from rulebot.core.protective_stops import stop_price
+from rulebot.core.resting_order import rest_of
+from rulebot.documents.load_bots import Desk
+from rulebot.model.event import BrokerStatus
+from rulebot.model.facts import Grids
+from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.model.position import Position
+from rulebot.model.session import Session, exchange_date, session_from, trades_no_more
+from rulebot.model.values import dataclass
+from rulebot.record.record import Kind, Record
+from rulebot.recovery.operator_state import standing_of
+
+PATIENCE = timedelta(minutes=1)
+"""How long an order may be neither at work nor over in the quiet without anything being done about it."""
+_NEVER = datetime.max.replace(tzinfo=UTC)
+RESTING = (Purpose.TARGET, Purpose.STOP, Purpose.PROTECT)
+SHOWN = 3
+"""Offences that are kept of one invariant and trial."""
+
+Check = Callable[[Aftermath, Desk], Iterable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """What must hold of every trial: its number, its sentence, and what looks besides the audit."""
+
+    number: int
+    says: str
+    check: Check
+
+
+def judge(aftermath: Aftermath, desk: Desk) -> Mapping[int, tuple[str, ...]]:
+    """Return the first offences against each invariant that does not hold, by its number."""
+    day = aftermath.day
+    audited = audit(enumerate(day.records, 1), broken=day.broken, tables=aftermath.tables, starts=aftermath.starts)
+    said = {
+        each.number: [f"{one.at:%H:%M:%S} {one.text}" if one.at else one.text for one in each.first] for each in audited
+    }
+    found = {}
+    for each in INVARIANTS:
+        offences = [*said.get(each.number, []), *islice(each.check(aftermath, desk), SHOWN)]
+        if offences:
+            found[each.number] = tuple(offences[:SHOWN])
+    return found
+
+
+def _line(finding: Finding) -> str:
+    return finding.text if finding.at is None else f"{finding.at:%H:%M:%S} UTC, {finding.text}"
+
+
+# ---------------------------------------------------------------- what looks
+
+
+def _nothing(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+    return ()
+
+
+def _entries(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+    return entries_at_once(aftermath.day, aftermath.outside.rows)
+
+
+def _exits(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+    return exits_at_once(aftermath.day, aftermath.outside.rows)
+
+
+def _identities(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
+    rows, orders = aftermath.outside.rows, aftermath.day.orders
+    yield from twice_at_broker(rows)
+    unheard = {str(row["order_ref"]) for row in aftermath.unheard if row["kind"] == "order"}
+    if aftermath.lives > 1:  # a refusal that was told to an engine which had died is told to no other one
+        refused = (row for row in rows if row["kind"] == "order" and row["status"] == BrokerStatus.INACTIVE.value)
+        unheard |= {str(row["order_ref"]) for row in refused}
+    yield from unknown_to_store(orders, rows, unheard)
+
+
+def _books(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+    day, rows = aftermath.day, aftermath.outside.rows
+    untold = *aftermath.untold, *(row for row in aftermath.unheard if row["kind"] == "commission")
+    return (*compare_books(day, untold, rows, _unheard(aftermath)), *deliveries_that_differ(day, rows))
+
+
+def _executions(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+    return fills_that_differ(aftermath.day, aftermath.outside.rows, _unheard(aftermath))
+
+
+def _unheard(aftermath: Aftermath) -> set[str]:
+    return {base_of(row["exec_id"]) for row in aftermath.unheard if row["kind"] == "execution"}
+
+
+def _covered(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+    allowed = [name for name, bot in desk.bots.items() if bot.plan.risk.undefined_risk]
+    by_shares = [name for name, bot in desk.bots.items() if bot.plan.overwrite is not None]
+    day, rows = aftermath.day, aftermath.outside.rows
+    return (*uncovered_shorts(day, rows, allowed, by_shares), *calls_without_shares(day, rows, by_shares))
+
+
+def _reduced(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+    rows = aftermath.outside.rows
+    return (*closed_too_much(aftermath.day, rows), *closed_what_was_gone(aftermath.day, rows))
+
+
+def _killed(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+    return goes_on_after_kill(aftermath.day)
+
+
+def _in_session(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
+    """Return orders that the broker first heard of outside the session; what is to rest may wait there for an open."""
+    orders = aftermath.day.orders
+    seen = {ref for ref, order in orders.items() if order.purpose in RESTING}
+    for row in aftermath.outside.rows:
+        ref = str(row.get("order_ref", ""))
+        if row["kind"] != "order" or not ref.startswith(PREFIX) or ref in seen:
+            continue
+        seen.add(ref)
+        at = datetime.fromisoformat(str(row["at"]))
+        session = session_from(exchange_date(at))
+        if not session.is_on(at):
+            yield f"{ref} reached the broker at {at:%H:%M:%S} UTC, outside the session"
+
+
+def _as_asked(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
+    caps = {name: bot.plan.entry.per_day for name, bot in desk.bots.items()}
+    yield from more_than_cap(aftermath.day, aftermath.outside.rows, caps)
+    yield from _too_large(aftermath, desk)
+    yield from _too_many_open(aftermath, desk)
+    yield from entries_and_refusals(aftermath, desk)
+    yield from off_tick(aftermath.day)
+    yield from not_numbers(aftermath.day)
+
+
+def _too_large(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
+    """Return positions of more structures than their text allows, or whose worst case is more than may be lost.
+
+    How many calls shares allow is judged by the shares. What the broker filled worse than an order's limit may cost
+    more than anybody could have asked for: of that a person was told.
+    """
+    day = aftermath.day
+    told, corrected = told_of(day), _corrected(day)
+    for position in day.positions.values():
+        bot = aftermath.governing(position, desk)
+        if bot is None or bot.plan.digest != position.digest:
+            continue
+        if bot.plan.overwrite is None and position.quantity > bot.plan.quantity:
+            yield f"{position.id} is for {position.quantity} structures, at most {bot.plan.quantity} are asked for"
+        budget, limit = loss_budget(bot.plan), bot.plan.risk.max_loss_per_trade
+        if position.id in told:
+            continue
+        risk = None if position.max_risk is None else position.max_risk * position.quantity
+        if budget is not None and (risk is None or risk > budget):
+            yield f"{position.id} could lose more than ${budget:,}, which its quantity counts by"
+        is_entered = not position.rolled_from and position.id not in corrected
+        if is_entered and limit is not None and risk is not None and risk > limit:
+            yield f"{position.id} could lose ${risk:,.2f}, max_loss_per_trade is ${limit:,}"
+
+
+def _corrected(day: Day) -> set[str]:
+    """Return positions of which the broker has told a trade otherwise than first."""
+    fills = [record for record in day.records if record.kind is Kind.FILL]
+    times = Counter((record.position, base_of(record.data["exec_id"])) for record in fills)
+    return {position for (position, _), count in times.items() if count > 1}
+
+
+def _too_many_open(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
+    """Return which bot, or all together, had more trades open at once than may be, and nobody was told of one.
+
+    Where the account document changes, more may be open than the one of now allows: then entries are judged by it.
+    """
+    day = aftermath.day
+    told = {day.positions[name].entered_as for name in told_of(day) if name in day.positions}
+    trades: dict[str, list[Position]] = defaultdict(list)
+    for position in day.positions.values():
+        if position.opened_at is not None and position.entered_as not in told:
+            trades[position.entered_as].append(position)
+    caps = [(name, bot.plan.entry.max_open) for name, bot in desk.bots.items()]
+    together = None if aftermath.reads else desk.limits().max_open
+    for name, most in (*caps, ("", together)):
+        spans = [_span(each) for each in trades.values() if name in ("", each[0].bot)]
+        count = max((sum(one[0] <= begins < one[1] for one in spans) for begins, _ in spans), default=0)
+        if most is not None and count > most:
+            yield f"{count} trades of {name or 'all bots'} were open at once, max_open is {most}"
+
+
+def _span(trade: Iterable[Position]) -> tuple[datetime, datetime]:
+    """Return from when to when something of a trade was open."""
+    spans = [(each.opened_at or _NEVER, each.closed_at or _NEVER) for each in trade]
+    return min(opened for opened, _ in spans), max(closed for _, closed in spans)
+
+
+def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
+    """Return what is not as it should be once everything has been quiet for a while."""
+    day, outside = aftermath.day, aftermath.outside
+    unsettled = (order for order in day.orders.values() if _is_unsettled(order, outside.last))
+    yield from (f"{order.ref} ends {order.status.value}" for order in unsettled)
+    yield from unknown_to_broker(day.orders, outside)
+    yield from at_work_otherwise(day, outside)
+    told, grids = told_of(day), grids_told(day)
+    for position in day.positions.values():
+        if position.is_let_be:
+            continue
+        live = [order for order in day.orders.values() if order.is_of(position.id) and order.status.is_live]
+        bot = aftermath.governing(position, desk)
+        is_left = position.waits_for_expiry if bot is None else leaves_to_expire(position, bot.of(position))
+        is_between = position.state in ("entering", "exiting") and not is_left
+        is_told = position.id in told
+        if is_between and not live and not is_told and not _is_due(position, outside.last):
+            yield f"{position.id} of {position.bot} ends {position.state} without an order"
+        if position.state == "closed" and not position.is_flat and not is_told:
+            yield f"{position.id} of {position.bot} ends closed and holds something"
+        is_watched = position.suspended or position.is_lost or position.rearmed >= NEVER_AGAIN
+        if position.state == "open" and not is_watched:
+            yield from _unprotected(position, live, bot)
+            yield from _without_stop(position, live, bot, outside.last)
+            yield from () if is_told else _priced_otherwise(position, live, bot, grids)
+        if position.state == "open" and not position.common.is_flat:
+            yield from _overdue(position, bot, day, outside.last)
+    excused = {name for name in told if name not in day.positions or day.positions[name].state != "open"}
+    excused |= left_to_a_person(day)
+    excused |= {each.id for each in day.positions.values() if each.closed_by_others or each.missed}
+    yield from _held_otherwise(day, outside.last)
+    yield from taken_over_without_end(day)
+    yield from (each for each in without_partner(day) if each.partition(" ")[0] not in excused)
+    if aftermath.storm.ends_with_day:
+        yield from outlived(day, outside)
+
+
+def _held_otherwise(day: Day, now: datetime) -> Iterator[str]:
+    """Return contracts of which the engine acts on more or less than both its books and the account hold.
+
+    Where positions hold both sides of one, or no exit acts, nobody can say. What is there again of a position on hold
+    may be somebody's own, until a person resumes.
+    """
+    session = session_from(exchange_date(now))
+    books, acted, unclear, again = Counter[int](), Counter[int](), set[int](), Counter[int]()
+    for position in day.positions.values():
+        for leg, common in zip(position.legs, position.common.legs, strict=True):
+            con_id = leg.option.con_id
+            books[con_id] += leg.signed_held
+            acted[con_id] += common.signed_held
+            again[con_id] += position.absent(leg.name) if position.hold else 0
+            if leg.held and (position.is_let_be or books[con_id] * leg.sign < 0 or leg.option.is_share):
+                unclear.add(con_id)
+            if trades_no_more(leg.option.expiry, session, now):
+                unclear.add(con_id)
+    for con_id, count in books.items():
+        held = int(day.ledger.positions.get(con_id, 0))
+        both = min(abs(count), abs(held)) * (1 if count > 0 else -1) if count * held > 0 else 0
+        least = max(abs(both) - again[con_id], 0)
+        if con_id not in unclear and not (least <= abs(acted[con_id]) <= abs(both)):
+            yield f"the engine acts on {acted[con_id]} of contract {con_id}; it holds {count}, the account {held}"
+
+
+def _is_unsettled(order: Order, now: datetime) -> bool:
+    if order.status is OrderStatus.CANCELLING:
+        return now - order.changed_at > PATIENCE
+    return order.status in (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.UNKNOWN)
+
+
+def _is_due(position: Position, now: datetime) -> bool:
+    """Say whether the next try of an entry or exit is still to come."""
+    return position.retry_at is not None and position.retry_at + timedelta(seconds=5) >= now
+
+
+def _unprotected(position: Position, live: list[Order], bot: CompiledBot | None) -> Iterator[str]:
+    """Return an open position whose resting exits do not all rest at the broker, for all that it holds."""
+    exits = () if bot is None else bot.of(position).resting
+    wanted = sum(rest_of(position, each) is not None for each in exits)
+    resting = [order for order in live if order.purpose in (Purpose.TARGET, Purpose.STOP)]
+    if len(resting) < wanted:
+        yield f"{position.id} of {position.bot} is open with {len(resting)} of {wanted} resting orders"
+    held = {leg.name: leg.held for leg in position.common.legs}
+    for order in resting:
+        count = min(held[leg.name] // leg.ratio for leg in order.legs)
+        if order.remaining != count:
+            yield f"{order.ref} rests for {order.remaining}, {position.id} holds {count}"
+
+
+def _without_stop(position: Position, live: list[Order], bot: CompiledBot | None, now: datetime) -> Iterator[str]:
+    """Return short legs of an open position that are to have a stop at the broker, and have none of their size."""
+    plan = None if bot is None else bot.of(position).plan.risk.protect
+    if plan is None:
+        return
+    session = session_from(exchange_date(now))
+    for leg in position.common.legs:
+        is_short = leg.sign < 0 and leg.held > 0 and not trades_no_more(leg.option.expiry, session, now)
+        if not is_short or not plan.covers(leg.name) or stop_price(position, leg, plan) is None:
+            continue
+        stops = [order for order in live if order.purpose is Purpose.PROTECT and order.legs[0].name == leg.name]
+        if (stopped := sum(order.remaining for order in stops)) != leg.held:
+            yield f"{position.id} of {position.bot} holds {leg.held} of {leg.name} and has stops for {stopped}"
+
+
+def _priced_otherwise(position: Position, live: list[Order], bot: CompiledBot | None, grids: Grids) -> Iterator[str]:
+    """Return resting orders of an open position at another price than its spec makes of all its fills."""
+    if bot is None:
+        return
+    bot, legs = bot.of(position), {leg.name: leg for leg in position.legs}
+    protect = bot.plan.risk.protect
+    for order in (each for each in live if each.purpose in RESTING and each.is_working):
+        leg, price = legs[order.legs[0].name], None
+        planned = planned_exit(bot, order.reason)
+        if planned is not None:
+            rest = rest_of(position, planned, grids)
+            price = None if rest is None else rest.price
+        elif order.purpose is Purpose.PROTECT and protect is not None:
+            price = stop_price(position, leg, protect, grids)
+        if price not in (None, order.terms.price):
+            yield f"{order.ref} of {position.id} rests at {order.terms.price}, and {price} is asked for"
+
+
+def _overdue(position: Position, bot: CompiledBot | None, day: Day, now: datetime) -> Iterator[str]:
+    """Return an open position that the clock, or a person, wants closed: an engine was there, and has not begun."""
+    session = session_from(exchange_date(now))
+    if bot is None or position.waits_for_expiry or not session.is_on(now):
+        return
+    starts = [record.at for record in day.records if record.kind in (Kind.RUN_STARTED, Kind.LINK)]
+    there = now - PATIENCE
+    if there < max([session.open, *starts[-1:]]):
+        return
+    closes = bot.of(position).latest_entry(session)
+    if closes < session.close and closes <= there:
+        yield f"{position.id} of {position.bot} is open, its time to be closed was {closes:%H:%M:%S} UTC"
+    asked = [record for record in day.records if record.kind is Kind.OPERATOR]
+    if asked and asked[-1].at <= there and standing_of(asked).must_close(position.bot, position.id):
+        yield f"{position.id} of {position.bot} is open, and a person has asked for it to be closed"
+    if any(record.at <= there for record in _closing_days(day, position, session)):
+        yield f"{position.id} of {position.bot} is open, and the loss of the day closes everything"
+
+
+def _closing_days(day: Day, position: Position, session: Session) -> list[Record]:
+    """Return the records of a bot's day from which on its loss, or that of the account, closes what it has open."""
+    days = [record for record in day.records if record.kind is Kind.BOT_DAY and record.bot == position.bot]
+    today = [record for record in days if record.data["date"] == session.date.isoformat()]
+    return [record for record in today if record.data.get("closing") == DAILY_LOSS]
+
+
+def _governed(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+    return (*governed(aftermath), *documents_taken_up(aftermath, desk))
+
+
+def _troubles(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+    return aftermath.troubles
+
+
+CHECKS: Mapping[int, tuple[str, Check]] = {
+    1: ("a bot has at most one live entry order", _entries),
+    2: ("a ref is one order, here and at the broker, and reaches it once", _identities),
+    4: ("books equal the broker's ledger to the cent", _books),
+    6: ("every execution of the broker is in the books, once", _executions),
+    7: ("no short leg is ever without its long one, or the shares that cover it", _covered),
+    8: ("exits never close more than is held", _reduced),
+    9: ("working exits never exceed the position", _exits),
+    10: ("after kill or pause nothing enters, after a kill nothing goes on to", _killed),
+    11: ("nothing is sent outside the session, entries keep to their window", _in_session),
+    13: ("orders are of the size, number and price that is allowed", _as_asked),
+    18: ("a position is entered and left by one text, that of its time", _governed),
+    23: ("when faults are over, nothing stays unknown, between two states, unprotected or overdue", _settled),
+    26: ("no engine fails by itself", _troubles),
+    27: ("no short leg stands without protection longer than its spec allows", unprotected_too_long),
+}
+_SAYS = {each.number: each.says for each in AUDITED} | {number: says for number, (says, _) in CHECKS.items()}
+INVARIANTS = tuple(
+    Invariant(number, says, CHECKS[number][1] if number in CHECKS else _nothing)
+    for number, says in sorted(_SAYS.items())
+)

@@ -1,0 +1,247 @@
+"""Try many seeds in as many processes as there are cores, and shrink the first ones that fail."""
+
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import field
+from functools import partial
+from itertools import islice, zip_longest
+from pathlib import Path
+
+from rulebot.chaos.faults_while_open import with_acts_beside
+from rulebot.chaos.generator import draw, labels_of
+from rulebot.chaos.invariants import judge
+from rulebot.chaos.result import Aftermath
+from rulebot.chaos.runner import live_through
+from rulebot.chaos.scenario import Storm, yaml_of
+from rulebot.chaos.shrink import shrink
+from rulebot.chaos.size_check import sized
+from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.model.values import dataclass
+from rulebot.process.processes import several
+
+SHRUNK = 5
+"""Failing seeds that are shrunk, at most: the first one of each set of invariants."""
+
+Violations = Mapping[int, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What to try: specs, overrides of their parameters, the account document, kinds of faults, and which hours.
+
+    scrambles: each seed is lived through once more, with every text for people scrambled between two starts.
+    """
+
+    specs: tuple[str, ...]
+    overrides: Mapping[str, str]
+    kinds: tuple[str, ...]
+    account: Path | None = None
+    whole_day: bool = False
+    overnight: bool = False
+    scrambles: bool = False
+
+    def storm(self, seed: int, desk: Desk) -> Storm:
+        """Return the trial of a seed."""
+        storm = draw(seed, desk, self.kinds, whole_day=self.whole_day, overnight=self.overnight)
+        return with_acts_beside(storm, self.kinds)
+
+    def desk(self) -> Desk:
+        """Return the bots, compiled. Raises: SpecError, MisuseError, StoreError."""
+        return load_desk(self.specs, self.overrides, self.account)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """What came of one seed. fired: how often each kind did something; fired_open: while a position was open. opened:
+    bots that opened a position. reworded: what the broker got otherwise once texts for people were scrambled, None
+    where that was not asked for. Units: `seconds` are real.
+    """
+
+    seed: int
+    violations: Violations
+    fired: Mapping[str, int]
+    starts: int
+    orders: int
+    fills: int
+    trace: str
+    seconds: float
+    drawn: str
+    opened: frozenset[str] = frozenset()
+    fired_open: Mapping[str, int] = field(default_factory=dict)
+    reworded: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Smallest:
+    """The smallest trial of a seed that still breaks one of the same invariants: as YAML, and what it breaks."""
+
+    seed: int
+    plan: str
+    violations: Violations
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What came of all seeds, in their order."""
+
+    tried: tuple[Tried, ...] = ()
+    smallest: tuple[Smallest, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """True when every invariant held for every seed, and no text for people made a difference."""
+        return not any(each.violations or each.reworded for each in self.tried)
+
+    @property
+    def fired(self) -> Counter[str]:
+        """How often each kind did something."""
+        found: Counter[str] = Counter()
+        for each in self.tried:
+            found.update(each.fired)
+        return found
+
+    @property
+    def fired_open(self) -> Counter[str]:
+        """How often each kind did something while a position was open."""
+        found: Counter[str] = Counter()
+        for each in self.tried:
+            found.update(each.fired_open)
+        return found
+
+    def never_fired(self, kinds: Sequence[str]) -> list[str]:
+        """Return what could have fired of these kinds and never did."""
+        fired = self.fired
+        return [each for each in labels_of(kinds) if not fired[each]]
+
+    def never_opened(self, bots: Iterable[str]) -> list[str]:
+        """Return which of these bots opened no position in any seed: of them nothing was tried but their start."""
+        opened = frozenset[str]().union(*(each.opened for each in self.tried))
+        return [bot for bot in bots if bot not in opened]
+
+    def breakers(self, number: int) -> list[Tried]:
+        """Return the seeds that broke an invariant."""
+        return [each for each in self.tried if number in each.violations]
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Processes that each know the desk; `one` runs in this process."""
+
+    asked: Asked
+    pool: ProcessPoolExecutor | None = field(default=None)
+
+    def tries(self, seeds: Sequence[int]) -> Iterator[Tried]:
+        """Yield what came of each seed, in order."""
+        if self.pool is None:
+            desk = self.asked.desk()
+            yield from (try_seed(seed, self.asked, desk) for seed in seeds)
+        else:
+            yield from self.pool.map(_try, seeds)
+
+    def smallest(self, seeds: Sequence[int]) -> Iterator[Smallest]:
+        """Yield each of these failing seeds shrunk, in order."""
+        if self.pool is None:
+            desk = self.asked.desk()
+            yield from (shrink_seed(seed, self.asked, desk) for seed in seeds)
+        else:
+            yield from self.pool.map(_shrink, seeds)
+
+
+@contextmanager
+def workers(asked: Asked, seeds: int) -> Iterator[Workers]:
+    """Yield as many processes as there are cores, or none for a single seed; what they leave on the disk goes, too."""
+    count = min(os.cpu_count() or 1, seeds)
+    if count == 1:
+        yield Workers(asked)
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="rulebot-chaos-", ignore_cleanup_errors=True) as folder,
+        several(count, partial(_begin, asked, folder), "fewer cores take less memory") as pool,
+    ):
+        yield Workers(asked, pool)
+
+
+def worth_shrinking(tried: Sequence[Tried]) -> list[int]:
+    """Return the first seed of each set of invariants that was broken."""
+    first: dict[frozenset[int], int] = {}
+    for each in tried:
+        if each.violations:
+            first.setdefault(frozenset(each.violations), each.seed)
+    return sorted(first.values())[:SHRUNK]
+
+
+# ---------------------------------------------------------------- one seed
+
+
+def try_seed(seed: int, asked: Asked, desk: Desk) -> Tried:
+    """Draw a seed's trial, live through it and judge it."""
+    return try_storm(asked.storm(seed, desk), desk, scrambles=asked.scrambles)
+
+
+def try_storm(storm: Storm, desk: Desk, *, scrambles: bool = False) -> Tried:
+    """Live through a trial in a folder that is gone afterwards, and judge it.
+
+    scrambles: live through it once more with every text for people scrambled between two starts, and compare.
+    """
+    began, desk = time.perf_counter(), sized(desk, storm.quantity)
+    with tempfile.TemporaryDirectory(prefix="rulebot-chaos-", ignore_cleanup_errors=True) as folder:
+        left = live_through(storm, desk, Path(folder))
+        violations = judge(left, desk)
+    reworded = _reworded(storm, desk, left) if scrambles else None
+    return Tried(
+        seed=storm.seed,
+        violations=violations,
+        fired=dict(left.kinds_fired),
+        fired_open=dict(left.kinds_fired_open),
+        starts=left.lives,
+        orders=len(left.day.orders),
+        fills=left.fills,
+        trace=left.trace,
+        seconds=time.perf_counter() - began,
+        drawn=yaml_of(storm),
+        opened=frozenset(left.day.entered),
+        reworded=reworded,
+    )
+
+
+def _reworded(storm: Storm, desk: Desk, left: Aftermath) -> tuple[str, ...]:
+    """Return what the broker got otherwise in a trial whose texts for people were scrambled between two starts."""
+    with tempfile.TemporaryDirectory(prefix="rulebot-chaos-", ignore_cleanup_errors=True) as folder:
+        again = live_through(storm, desk, Path(folder), scrambles=True)
+    pairs = zip_longest(left.outside.rows, again.outside.rows)
+    found = (f"the broker got {now}, and {was} before" for was, now in pairs if was != now)
+    return tuple(islice(found, 1))
+
+
+def shrink_seed(seed: int, asked: Asked, desk: Desk) -> Smallest:
+    """Return the smallest trial of a failing seed."""
+    storm = asked.storm(seed, desk)
+    broken = set(try_storm(storm, desk).violations)
+    found = shrink(storm, lambda smaller: bool(broken & set(try_storm(smaller, desk).violations)))
+    return Smallest(seed, yaml_of(found), try_storm(found, desk).violations)
+
+
+# ---------------------------------------------------------------- inside a worker
+
+_KNOWN: list[tuple[Asked, Desk]] = []
+"""What this process tries; set once, when it begins."""
+
+
+def _begin(asked: Asked, folder: str) -> None:
+    tempfile.tempdir = folder
+    _KNOWN.append((asked, asked.desk()))
+
+
+def _try(seed: int) -> Tried:
+    asked, desk = _KNOWN[0]
+    return try_seed(seed, asked, desk)
+
+
+def _shrink(seed: int) -> Smallest:
+    asked, desk = _KNOWN[0]
+    return shrink_seed(seed, asked, desk)

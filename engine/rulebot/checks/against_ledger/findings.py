@@ -1,0 +1,254 @@
+"""What must hold of every day, by its store alone: functions over a `Day`, each returning what is wrong in words."""
+
+import math
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Iterator
+from datetime import timedelta
+from decimal import Decimal
+
+from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.others import left_to_go_on
+from rulebot.checks.journal.audit import audit
+from rulebot.core.state import Standing, Trading
+from rulebot.fill.book import BY_OTHERS
+from rulebot.model.contract import product
+from rulebot.model.money import Rounding, TickRule
+from rulebot.model.order import Order, Purpose
+from rulebot.model.position import Position, PositionLeg
+from rulebot.order.price import option_ticks
+from rulebot.record.codec import decode
+from rulebot.record.record import FILLS_OWED, TICKS, Json, Kind, Record
+from rulebot.recovery.operator_state import after_record
+
+OFTEN, SOON = 8, timedelta(minutes=2)
+"""How often in how short a time one exit takes over from another at least, where they do so without end."""
+
+
+def offences(day: Day) -> dict[int, str]:
+    """Return what the audit finds in a day's journal: the first offence by the invariant's number."""
+    found = audit(enumerate(day.records, 1), broken=day.broken)
+    return {each.number: str(each.first[0]) for each in found if not each.holds}
+
+
+def broken_chain(day: Day) -> list[str]:
+    """Return where the hash chain of the store breaks, nothing when it is whole."""
+    return [] if day.broken is None else [f"record {day.broken.seq}: {day.broken.why}"]
+
+
+def not_numbers(day: Day) -> list[str]:
+    """Return the records that hold a number which is none."""
+    found = (record for record in day.records if _has_not_a_number(dict(record.data)))
+    return [f"a number that is none in {record.kind.value} of {record.bot}" for record in found]
+
+
+def _has_not_a_number(value: Json) -> bool:
+    if isinstance(value, dict):
+        return any(_has_not_a_number(each) for each in value.values())
+    if isinstance(value, list):
+        return any(_has_not_a_number(each) for each in value)
+    if isinstance(value, str):
+        return value.lower() in ("nan", "inf", "-inf", "infinity")
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def off_tick(day: Day) -> list[str]:
+    """Return the orders that were ever priced off their grid as it was known then, or at none that the broker takes."""
+    found: list[str] = []
+    told: dict[str, TickRule] = {}
+    seen: set[tuple[str, Decimal]] = set()
+    for record in day.records:
+        told.update(_grid_told(record))
+        if record.kind is not Kind.ORDER:
+            continue
+        order = decode(Order, dict(record.data))
+        price = order.terms.price
+        if price is None or (order.ref, price) in seen:
+            continue
+        seen.add((order.ref, price))
+        option = order.legs[0].option
+        ticks = product(option.symbol).combo_ticks if order.is_combo else option_ticks(option, told)
+        if ticks.round(price, Rounding.NEAREST) != price or (not order.is_combo and price <= 0):
+            found.append(f"{order.ref} of {order.bot} stands at {price}")
+    return found
+
+
+def grids_told(day: Day) -> dict[str, TickRule]:
+    """Return the price grids of options as the broker has told them, by trading class, the latest of each."""
+    return {name: grid for record in day.records for name, grid in _grid_told(record).items()}
+
+
+def _grid_told(record: Record) -> dict[str, TickRule]:
+    """Return the price grid a record tells, under its trading class; nothing of any other record."""
+    if record.kind is not Kind.FACTS or record.data.get("what") != TICKS:
+        return {}
+    return {str(record.data["trading_class"]): decode(TickRule, record.data["value"])}
+
+
+def unfinished(day: Day) -> list[str]:
+    """Return positions that end their last day between two states."""
+    return [f"{p.id} ends {p.state}" for p in day.positions.values() if p.state in ("entering", "exiting")]
+
+
+def goes_on_after_kill(day: Day) -> list[str]:
+    """Return orders that may open something and, after a kill of all, have gone on to another try, or work on."""
+    standing, tries = Standing(), dict[str, int]()
+    found: dict[str, None] = {}
+    for record in day.records:
+        if record.kind is Kind.OPERATOR:
+            standing = after_record(standing, record)
+        if record.kind is not Kind.ORDER:
+            continue
+        order = decode(Order, dict(record.data))
+        is_next = tries.get(order.ref, order.attempt) != order.attempt and order.is_working
+        tries[order.ref] = order.attempt
+        if is_next and order.may_open and standing.trading is not Trading.ACTIVE:
+            found[f"{order.ref} of {order.bot} has gone on to another try after a kill"] = None
+    if standing.trading is not Trading.ACTIVE:
+        left = (order for order in day.orders.values() if order.may_open and order.is_working)
+        found |= {f"{order.ref} of {order.bot} works on after a kill": None for order in left}
+    return list(found)
+
+
+def taken_over_without_end(day: Day) -> list[str]:
+    """Return positions of which exits took over from each other again and again, so that none could close anything.
+
+    `OFTEN` within `SOON` none has reason to. With each fill that closes something, or that the exchange takes back, it
+    begins anew.
+    """
+    acted: dict[str, deque[Record]] = {}
+    found: dict[str, None] = {}
+    for record in day.records:
+        if record.kind is Kind.FILL and record.data["purpose"] != Purpose.ENTRY.value:
+            acted.pop(record.position, None)
+        if record.kind is not Kind.DECISION or record.data["what"] != "exit":
+            continue
+        last = acted.setdefault(record.position, deque(maxlen=OFTEN))
+        if last and last[-1].data["reason"] == record.data["reason"]:
+            last.clear()
+        last.append(record)
+        if len(last) == OFTEN and record.at - last[0].at <= SOON:
+            reasons = " and ".join(sorted({str(each.data["reason"]) for each in last}))
+            found[f"{record.position}: {reasons} take over from each other"] = None
+    return list(found)
+
+
+def without_partner(day: Day) -> list[str]:
+    """Return positions that end with a leg beyond what whole structures of their open legs hold.
+
+    A side that an exit has closed is none of them, also where the broker has closed it beyond what was held, or has
+    taken back what opened it, or both what opened and what closed it, nor one of which it has rolled a part, nor a long
+    leg that it, or a roll of some structures, has left: nobody bids for it, and it may expire. A short leg whose long
+    one is gone is, unless others have closed that and a person has let the exits go on.
+    """
+    gone, exited = left_to_go_on(day), _exited(day)
+    rolled = {order.position for order in day.orders.values() if order.into and order.has_fills}
+    left = _left_by_rolls(day)
+    return [
+        f"{position.id} holds {leg.name} without its partner"
+        for position in day.positions.values()
+        if not position.waits_for_expiry and not position.hold
+        for leg in position.legs
+        if leg.held - left[position.id, leg.name]
+        > _structures(position, leg, gone, exited, is_rolled=position.id in rolled) * leg.ratio
+        or _is_naked(position, leg, gone)
+    ]
+
+
+def _left_by_rolls(day: Day) -> Counter[tuple[str, str]]:
+    """Return the contracts of long legs, by position and leg, that orders which rolled the others have left."""
+    left: Counter[tuple[str, str]] = Counter()
+    for order in day.orders.values():
+        if not order.into or not order.has_fills or order.position not in day.positions:
+            continue
+        new, closed = ({leg.name for leg in order.legs if leg.opens is opens} for opens in (True, False))
+        for leg in day.positions[order.position].legs:
+            if leg.sign > 0 and leg.name in new - closed:
+                left[order.position, leg.name] += order.filled * leg.ratio
+    return left
+
+
+def left_to_a_person(day: Day) -> set[str]:
+    """Return positions of which the broker owes the fills of some legs to the end, and a person was asked to look.
+
+    Nothing that stands in them without its partner may be closed: the partner has filled, as the broker says. What was
+    sent for one after that alarm was not left to anybody.
+    """
+    asked = {
+        record.position: record.at
+        for record in day.records
+        if record.kind is Kind.ALARM and str(record.data.get("key") or "").split(" ")[0] == FILLS_OWED
+    }
+    orders = day.orders.values()
+    owed = {each.position for each in orders if each.opens(each.position) and each.reported > each.filled}
+    acted = {name for each in orders for name in each.positions if name in asked and each.prepared_at >= asked[name]}
+    return owed & set(asked) - acted
+
+
+def _exited(day: Day) -> set[tuple[str, str]]:
+    """Return the legs, with their positions, of which an exit of the spec was told to have closed something, and those
+    beside them that it found nothing of: of the same right, where nothing of that is held.
+    """
+    others = (Purpose.ENTRY.value, Purpose.UNWIND.value, BY_OTHERS)
+    fills = (record for record in day.records if record.kind is Kind.FILL and record.data["purpose"] not in others)
+    found = {(record.position, str(record.data["leg"])) for record in fills}
+    for position in day.positions.values():
+        held = {leg.option.right for leg in position.legs if leg.held > 0}
+        closed = {leg.option.right for leg in position.legs if (position.id, leg.name) in found} - held
+        found |= {(position.id, leg.name) for leg in position.legs if leg.option.right in closed}
+    return found
+
+
+def _structures(
+    position: Position,
+    leg: PositionLeg,
+    gone: Counter[tuple[str, str]],
+    exited: Collection[tuple[str, str]],
+    *,
+    is_rolled: bool,
+) -> int:
+    """Return how many whole structures stand with a leg: where exits have rolled, those of its own side.
+
+    Legs of which nothing is held any more, or less than that, do not count. gone: by position and leg, what others have
+    closed and what stands so by a person's will. exited: legs that exits have closed, whatever was taken back since.
+    """
+    legs = position.legs
+    if is_rolled and len({each.opened / each.ratio for each in legs}) == 1:
+        legs = tuple(each for each in legs if each.option.right is leg.option.right)
+    standing = [each for each in legs if each.held > 0 or not (each.opened or (position.id, each.name) in exited)]
+    counts = ((each, each.held + gone[position.id, each.name]) for each in standing)
+    return max(min((count // each.ratio for each, count in counts), default=0), 0)
+
+
+def _is_naked(position: Position, short: PositionLeg, gone: Counter[tuple[str, str]]) -> bool:
+    """Say whether a short leg is held whose long one, of the same right, is not, and is missing by no person's will."""
+    partners = [leg for leg in position.legs if leg.sign > 0 and leg.option.right is short.option.right]
+    wanted = max((gone[position.id, leg.name] // leg.ratio for leg in partners), default=0)
+    is_alone = bool(partners) and not any(leg.held > 0 for leg in partners)
+    return short.sign < 0 and is_alone and short.held > wanted * short.ratio
+
+
+def unprotected(day: Day, bot: str) -> list[str]:
+    """Return instants at which an open position of `bot` had neither both orders at the broker nor the engine's watch.
+
+    Looked at whenever the clock moves: what one instant records belongs together.
+    """
+    found = []
+    positions: dict[str, Position] = {}
+    orders: dict[str, Order] = {}
+    for record, following in zip(day.records, (*day.records[1:], None), strict=True):
+        if record.bot == bot and record.kind is Kind.POSITION:
+            positions[record.position] = decode(Position, dict(record.data))
+        elif record.bot == bot and record.kind is Kind.ORDER:
+            order = decode(Order, dict(record.data))
+            orders[order.ref] = order
+        if following is not None and following.at == record.at:
+            continue
+        found += [f"{record.at} {name}" for name in _bare(positions.values(), orders.values())]
+    return found
+
+
+def _bare(positions: Iterable[Position], orders: Iterable[Order]) -> Iterator[str]:
+    live = Counter(o.position for o in orders if o.status.is_live and o.purpose in (Purpose.TARGET, Purpose.STOP))
+    for position in positions:
+        if position.state == "open" and not position.suspended and live[position.id] != 2:
+            yield position.id

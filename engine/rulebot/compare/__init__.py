@@ -1,0 +1,1 @@
+"""Two versions of a spec, or a bot and its shadow, side by side."""

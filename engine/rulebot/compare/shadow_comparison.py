@@ -1,0 +1,432 @@
+"""A bot and its shadow side by side: what each came to, which decisions differed, and by which rule first."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import groupby, zip_longest
+from operator import itemgetter
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from rulebot.model.kept import end_of_row
+from rulebot.model.money import ZERO
+from rulebot.model.session import EXCHANGE_ZONE, exchange_date, session_on
+from rulebot.model.values import dataclass
+from rulebot.narrate.share_pnl import read_in_shares
+from rulebot.narrate.text_table import clock
+from rulebot.narrate.trade_text import is_entered, is_opened, left_at, structure_of
+from rulebot.record.explain import ENTRY_PLACES, Condition, selection_at, state_at, story
+from rulebot.record.record import GRID, Kind, Record
+from rulebot.store.queries import Row, StoreReader
+
+MONTH = 21
+"""Sessions of a month."""
+SAME = timedelta(minutes=1)
+"""Decisions of one kind that are no further apart are the same one."""
+_NEVER = datetime(9000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """What one of the two came to in the sessions. Money in dollars.
+
+    entry_to_mid, exit_to_mid: price points by which fills were better than the mid, on average; None without any. What
+    was rolled into is not in entry_to_mid: a part of its price was that of what the same order closed.
+    entered_alone: trades that are open, or were left in the sessions, and were entered in one that the other side did
+    not live through, so that it could not have them; they count in nothing else.
+    owed, estimated, in_shares: closed trades whose commissions are not all told yet, with a price that nobody has told,
+    and that ended in shares; beside_market: the part of `net` that those shares made, None while their settlement price
+    is not known.
+    month: what a month of MONTH sessions makes at the average of these.
+    """
+
+    entries: int
+    unfilled: int
+    closed: int
+    wins: int
+    owed: int
+    estimated: int
+    in_shares: int
+    still_open: int
+    entered_alone: int
+    entry_to_mid: float | None
+    exit_to_mid: float | None
+    commissions: float
+    net: float
+    beside_market: float | None
+    average: float | None
+    month: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One decision that the two took otherwise, New York time. rule: the first that differed; why: what it said."""
+
+    date: date
+    clock: str
+    what: str
+    live: str
+    shadow: str
+    rule: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Texts:
+    """Sessions in a row in which each side ran one text: their digests; of several in one session, the one by one."""
+
+    first: date
+    last: date
+    live: tuple[str, ...]
+    shadow: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """A bot and its shadow over the sessions that both lived through. is_same_text: the two run one text.
+
+    texts: what each side ran, more than one where a text was changed in between; fills: by which models the shadow's
+    orders filled. Of several the sums are of all of them.
+    """
+
+    bot: str
+    sessions: tuple[date, ...]
+    is_same_text: bool
+    texts: tuple[Texts, ...]
+    fills: tuple[str, ...]
+    live: Side
+    shadow: Side
+    differences: tuple[Difference, ...]
+
+
+def compare(live: StoreReader, shadow: StoreReader, bots: Iterable[str], sessions: int | None) -> tuple[Compared, ...]:
+    """Return the comparison of these bots over the last so many sessions in which each ran on both sides, None: all."""
+    lived = _sessions(live) & _sessions(shadow)
+    return tuple(_compared(live, shadow, bot, lived, sessions) for bot in bots)
+
+
+def _sessions(reader: StoreReader) -> set[date]:
+    """Return the sessions that a side lived through."""
+    return {day for each in reader.records((Kind.SESSION,)) if (day := _begun(each)) is not None}
+
+
+def _begun(record: Record) -> date | None:
+    """Return the session that a record says has begun, None for a run that begins after its close."""
+    day = date.fromisoformat(str(record.data["date"]))
+    session = session_on(day)
+    return day if session is not None and record.at < session.close else None
+
+
+def _fills(reader: StoreReader, days: Collection[date]) -> tuple[str, ...]:
+    """Return the models by which orders filled in these sessions, in the order in which they came."""
+    found: dict[str, None] = {}
+    model = ""
+    for record in reader.records((Kind.RUN_STARTED, Kind.SESSION)):
+        if record.kind is Kind.RUN_STARTED:
+            settings: Any = record.data.get("settings") or {}
+            model = str(settings.get("fills") or "")
+        elif model and _begun(record) in days:
+            found[model] = None
+    return tuple(found)
+
+
+def _compared(
+    live: StoreReader, shadow: StoreReader, bot: str, lived: Collection[date], sessions: int | None
+) -> Compared:
+    digests = (_digests(live, bot), _digests(shadow, bot))
+    both = sorted(day for day in lived if all(any(ran.get(day, ())) for ran in digests))
+    days = tuple(both if sessions is None else both[-sessions:])
+    of_live, of_shadow = (each.view("trades", strategy_id=bot) for each in (live, shadow))
+    told = [(day, _Day(live, bot, day, of_live), _Day(shadow, bot, day, of_shadow)) for day in days]
+    texts = _texts(days, *digests)
+    found = [each for day, one, other in told for each in _differences(day, one, other)]
+    return Compared(
+        bot=bot,
+        sessions=days,
+        is_same_text=bool(texts) and all(each.live == each.shadow for each in texts),
+        texts=texts,
+        fills=_fills(shadow, days),
+        live=_side(_Apart.of(live, bot), of_live, [own for _, own, _ in told], days, both),
+        shadow=_side(_Apart.of(shadow, bot), of_shadow, [own for _, _, own in told], days, both),
+        differences=tuple(sorted(found, key=lambda each: (each.date, each.clock))),
+    )
+
+
+def _digests(reader: StoreReader, bot: str) -> dict[date, tuple[str, ...]]:
+    """Return the digests of the texts that a bot ran in each session, one after the other; none from its close on."""
+    found: dict[date, tuple[str, ...]] = {}
+    digest, day = "", None
+    for record in reader.records((Kind.RUN_STARTED, Kind.RELOAD, Kind.SESSION)):
+        specs: Any = record.data.get("specs")
+        if record.kind is Kind.RUN_STARTED:
+            day = None
+        elif record.kind is Kind.SESSION:
+            day = date.fromisoformat(str(record.data["date"]))
+        if specs is not None:
+            digest = str((specs.get(bot) or {}).get("digest") or "")
+        if day is not None and (session := session_on(day)) is not None and record.at >= session.close:
+            day = None
+        if day is not None and digest not in found.get(day, ())[-1:]:
+            found[day] = (*found.get(day, ()), digest)
+    return found
+
+
+def _texts(
+    days: Iterable[date], live: Mapping[date, tuple[str, ...]], shadow: Mapping[date, tuple[str, ...]]
+) -> tuple[Texts, ...]:
+    """Return which texts each side ran, the sessions in a row with the same ones together."""
+    by_day = ((day, (live.get(day, ()), shadow.get(day, ()))) for day in days)
+    stretches = [(ran, [day for day, _ in row]) for ran, row in groupby(by_day, itemgetter(1))]
+    return tuple(Texts(first=row[0], last=row[-1], live=ran[0], shadow=ran[1]) for ran, row in stretches)
+
+
+class _Day:
+    """One session of one side: its records, and the trades that were opened in it."""
+
+    def __init__(self, reader: StoreReader, bot: str, day: date, trades: Sequence[Row]) -> None:
+        self._reader, self._bot = reader, bot
+        self._told: dict[date, Sequence[Record]] = {day: reader.day(bot, day)}
+        self.records = self._told[day]
+        own = [row for row in trades if str(row["entry_time"] or "")[:10] == day.isoformat() and is_opened(row)]
+        self.trades = sorted(own, key=lambda row: str(row["entry_time"]))
+        self.unfilled = self.decided("unfilled")
+
+    def left_at(self, trade: Row) -> str | None:
+        """Return when a trade was left, New York time; None while it is open."""
+        return left_at(trade, self._reader.view("orders", position=trade["position"]))
+
+    def entry_to_mid(self, trade: Row) -> float | None:
+        """Return how much better than the mid a trade was entered, None where nobody knows, or it was rolled into."""
+        orders = self._reader.view("orders", position=trade["position"])
+        return _less(trade["entry_price"], trade["entry_mid"]) if is_entered(orders) else None
+
+    def told_on(self, day: date) -> Sequence[Record]:
+        """Return the records of this session, or of a later one on which a trade of it was left."""
+        if day not in self._told:
+            self._told[day] = self._reader.day(self._bot, day)
+        return self._told[day]
+
+    def decided(self, what: str) -> list[Record]:
+        """Return the decisions of a kind."""
+        return _decisions(self.records, what)
+
+
+def _decisions(records: Iterable[Record], *what: str) -> list[Record]:
+    return [each for each in records if each.kind is Kind.DECISION and each.data.get("what") in what]
+
+
+def _last(records: Iterable[Record], *what: str) -> Record | None:
+    return next(reversed(_decisions(records, *what)), None)
+
+
+# ---------------------------------------------------------------- what each came to
+
+
+class _Apart(NamedTuple):
+    """Positions of which profits do not say all: see `Side`. worths: of those that ended in shares."""
+
+    owed: Collection[str]
+    estimated: Collection[str]
+    worths: Mapping[str, Decimal | None]
+
+    @classmethod
+    def of(cls, reader: StoreReader, bot: str) -> "_Apart":
+        """Return those of a bot."""
+        worths = {each.position: each.worth for each in read_in_shares(reader, bot)}
+        return cls(reader.owed(), reader.estimated(bot), worths)
+
+    def beside_market(self, names: Iterable[str]) -> float | None:
+        """Return what the shares of these made of their profit, None where the price of one is not known."""
+        known = [self.worths[name] for name in names if name in self.worths]
+        return None if None in known else float(sum((each for each in known if each is not None), ZERO))
+
+
+def _side(
+    apart: _Apart, trades: Sequence[Row], days: Sequence[_Day], dates: Sequence[date], both: Collection[date]
+) -> Side:
+    """Return what one side came to. both: the sessions of both sides; a trade of another one has no counterpart.
+
+    What was left between two of the sessions, while one side ran alone, is closed; what is left after the last of them
+    is open still.
+    """
+    within, shared = ({day.isoformat() for day in each} for each in (dates, both))
+    opened = [row for day in days for row in day.trades]
+    of_both = [row for row in trades if _entered_on(row) in shared]
+    closed = [row for row in of_both if row["status"] == "CLOSED" and min(within) <= _left_on(row) <= max(within)]
+    still = [row for row in of_both if row["status"] == "OPEN" or _left_on(row) > max(within)]
+    others = (row for row in trades if _entered_on(row) not in shared)
+    alone = [row for row in others if row["status"] == "OPEN" or _left_on(row) in within]
+    made = [float(row["final_pnl"]) for row in closed if row["final_pnl"] is not None]
+    net = sum(made, 0.0)
+    names = [str(row["position"]) for row in closed]
+    return Side(
+        entries=len(opened),
+        unfilled=sum(len(day.unfilled) for day in days),
+        closed=len(closed),
+        wins=sum(each > 0 for each in made),
+        owed=sum(name in apart.owed for name in names),
+        estimated=sum(name in apart.estimated for name in names),
+        in_shares=sum(name in apart.worths for name in names),
+        still_open=len(still),
+        entered_alone=len(alone),
+        entry_to_mid=_mean(day.entry_to_mid(row) for day in days for row in day.trades),
+        exit_to_mid=_mean(_less(row["expected_exit_price"], row["exit_price"]) for row in closed),
+        commissions=round(sum((float(row["commissions"] or 0.0) for row in closed), 0.0), 2),
+        net=round(net, 2),
+        beside_market=apart.beside_market(names),
+        average=round(net / len(closed), 2) if closed else None,
+        month=round(net / len(dates) * MONTH, 2) if dates else 0.0,
+    )
+
+
+def _entered_on(row: Row) -> str:
+    return str(row["entry_time"] or "")[:10]
+
+
+def _left_on(row: Row) -> str:
+    return str(row["exit_time"] or "")[:10]
+
+
+def _less(price: float | None, mid: float | None) -> float | None:
+    return None if price is None or mid is None else price - mid
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(fmean(known), 4) if known else None
+
+
+# ---------------------------------------------------------------- what differed
+
+
+def _differences(day: date, live: _Day, shadow: _Day) -> Iterable[Difference]:
+    for one, other in zip_longest(live.trades, shadow.trades):
+        if one is None or other is None:
+            yield _entered_alone(day, live, shadow, one, other)
+            continue
+        if (found := _entered_apart(day, live, shadow, one, other)) is not None:
+            yield found
+        if structure_of(one) != structure_of(other):
+            yield _other_legs(day, live, shadow, one, other)
+        if (found := _left_apart(live, shadow, one, other)) is not None:
+            yield found
+
+
+def _entered_alone(day: date, live: _Day, shadow: _Day, one: Row | None, other: Row | None) -> Difference:
+    """Return that one of the two has a trade more, and what held the other one back."""
+    trade, is_live = (one, True) if one is not None else (other, False)
+    assert trade is not None
+    of_trade, without = (live, shadow) if is_live else (shadow, live)
+    at = _entered_at(of_trade, trade)
+    rule, why = _held_back(without, at)
+    words = structure_of(trade)
+    return _difference(day, at, "entry", (words, "none") if is_live else ("none", words), rule, why)
+
+
+def _entered_apart(day: date, live: _Day, shadow: _Day, one: Row, other: Row) -> Difference | None:
+    first, second = _entered_at(live, one), _entered_at(shadow, other)
+    if abs(first - second) <= SAME:
+        return None
+    rule, why = _held_back(shadow if first < second else live, min(first, second))
+    return _difference(day, min(first, second), "entry", (clock(first), clock(second)), rule, why)
+
+
+def _entered_at(day: _Day, trade: Row) -> datetime:
+    """Return when the entry was decided that led to a trade."""
+    filled = _instant(trade["entry_time"])
+    return max((each.at for each in day.decided("enter") if each.at <= filled + SAME), default=filled)
+
+
+def _held_back(day: _Day, at: datetime) -> tuple[str, str]:
+    """Return the first rule that did not hold at an instant, in the order of the spec, or what else it said by then."""
+    past = [each for each in day.records if each.at <= at]
+    if past and (halted := story(past).halted):
+        return "", f"halted: {halted}"
+    last = _last(past, *GRID)
+    if last is not None and last.data["what"] == "stop watching":
+        return "", str(last.data.get("reason"))
+    for condition in state_at(past, at, ENTRY_PLACES).conditions:
+        if condition.truth is not True:
+            return condition.name, _words(condition, at)
+    past = [each for each in day.records if each.at <= at + SAME]
+    if not past:
+        return "", "it did not run, or judged nothing"
+    entered = _last(past, "enter")
+    if entered is not None:
+        past = past[past.index(entered) :]
+        for unfilled in day.unfilled:
+            if unfilled.position == entered.position:
+                return "order", f"not filled: {unfilled.data.get('reason')}"
+    seen = story(past)
+    if words := seen.skipped or next((text for _, text in reversed(seen.refused)), ""):
+        return "", words
+    return "", "it was not watching then: its window, its count of entries, or a position that was open"
+
+
+def _other_legs(day: date, live: _Day, shadow: _Day, one: Row, other: Row) -> Difference:
+    """Return that the two chose other contracts: the first leg that differs, and how each was asked for."""
+    at = _entered_at(live, one)
+    chosen = [_legs(live, at), _legs(shadow, _entered_at(shadow, other))]
+    rule, why = "", "the same rules, chosen at other quotes"
+    for name in chosen[0] | chosen[1]:
+        first, second = (each.get(name, {}) for each in chosen)
+        if first.get("found") != second.get("found"):
+            rule, asked = name, (str(first.get("asked")), str(second.get("asked")))
+            why = asked[0] if asked[0] == asked[1] else f"{asked[0]}; the shadow {asked[1]}"
+            break
+    return _difference(day, at, "legs", (structure_of(one), structure_of(other)), rule, why)
+
+
+def _legs(day: _Day, at: datetime) -> dict[str, Mapping[str, Any]]:
+    selection = selection_at(day.records, at)
+    legs: Any = None if selection is None else selection.data.get("legs")
+    return {str(leg["name"]): leg for leg in legs or ()}
+
+
+def _left_apart(live: _Day, shadow: _Day, one: Row, other: Row) -> Difference | None:
+    """Return that the two were left by another exit or at another time; what the later one's same rule said then."""
+    ways = [_left(live, one), _left(shadow, other)]
+    if ways[0] == ways[1] or (ways[0][1] == ways[1][1] and abs(ways[0][0] - ways[1][0]) <= SAME):
+        return None
+    place = 0 if ways[0][0] <= ways[1][0] else 1
+    at, name = ways[place]
+    day = exchange_date(at)
+    words = [f"{name} {_when(at, day)}" if name else "open" for at, name in ways]
+    later, trade = ((shadow, other), (live, one))[place]
+    conditions = state_at(later.told_on(day), at).conditions
+    found = next((each for each in conditions if each.rule == name and each.position == trade["position"]), None)
+    who = ("the shadow's", "the live one's")[place]
+    why = f"{who} had none such then" if found is None else f"{who}: {_words(found, at)}"
+    return _difference(day, at, "exit", (words[0], words[1]), name, why)
+
+
+def _when(at: datetime, day: date) -> str:
+    """Return the clock of an instant, behind its date when it is of another day."""
+    return clock(at) if exchange_date(at) == day else f"{exchange_date(at):%m-%d} {clock(at)}"
+
+
+def _left(day: _Day, trade: Row) -> tuple[datetime, str]:
+    """Return when it was decided to leave a trade, and by what; of one that is open the end of time."""
+    left = day.left_at(trade)
+    if left is None:
+        return _NEVER, ""
+    filled = _instant(left)
+    records = day.told_on(exchange_date(filled))
+    decided = [each for each in _decisions(records, "exit") if each.position == trade["position"]]
+    return decided[-1].at if decided else filled, end_of_row(trade)
+
+
+def _difference(day: date, at: datetime, what: str, sides: tuple[str, str], rule: str, why: str) -> Difference:
+    return Difference(date=day, clock=clock(at), what=what, live=sides[0], shadow=sides[1], rule=rule, why=why)
+
+
+def _words(condition: Condition, at: datetime) -> str:
+    """Return what a rule said; a verdict is recorded when it changes, so its value may be of an earlier instant."""
+    said = "unknown" if condition.truth is None else condition.value
+    words = " ".join(part for part in (said, condition.bound, condition.note) if part)
+    since = condition.since
+    return words if since is None or at - since <= SAME else f"{words} (so since {clock(since)})"
+
+
+def _instant(text: object) -> datetime:
+    return datetime.fromisoformat(str(text)).replace(tzinfo=EXCHANGE_ZONE)

@@ -1,0 +1,258 @@
+"""Two texts of a bot on the same days: what each would have done.
+
+Each simulated day is a run of its own in virtual time, on a store that is gone afterwards; the days are shared among as
+many processes as there are cores. Past sessions are walked through one after the other, of many the first text here and
+each other one in a process beside this.
+"""
+
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+from rulebot.adapters.history.day import Finding, Source
+from rulebot.adapters.history.finding import data_of
+from rulebot.adapters.sources import open_source
+from rulebot.backtest.fills import NATURAL
+from rulebot.backtest.report.findings import gravest_first
+from rulebot.backtest.session_close import made_by
+from rulebot.backtest.shared_source import Shared
+from rulebot.backtest.simulation import CASH, Walk
+from rulebot.calendars.calendars import load_calendar
+from rulebot.chaos.virtual_loop import run_virtually
+from rulebot.compare.git_revisions import Text
+from rulebot.compile.build import build_plan
+from rulebot.core.program import compile_bot
+from rulebot.core.state import State
+from rulebot.documents.load_bots import Desk, SpecText
+from rulebot.live.environments import SimSettings, simulated
+from rulebot.live.start import Run, RunOptions, execute
+from rulebot.model.errors import StoreError
+from rulebot.model.facts import EventCalendar
+from rulebot.model.money import ZERO
+from rulebot.model.position import Position
+from rulebot.model.session import sessions
+from rulebot.model.values import dataclass
+from rulebot.narrate.day_report import day_outcome, made_today
+from rulebot.narrate.position_text import ending_text, entry_text, is_left, left_text
+from rulebot.process.processes import several
+from rulebot.review.change.behaviour import STILL_OPEN, Trade, TriedDay
+from rulebot.review.change.documents import read_document
+from rulebot.spec.load import load_text
+from rulebot.spec.resolved import governing_text
+
+LINES = 90
+MANY = 60
+"""Sessions from which on another process is begun for each text."""
+WITHOUT_DATA = "there is no data of it, and nothing was held"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One text on one day."""
+
+    text: Text
+    seed: int
+
+
+def simulate(texts: Sequence[Text], seeds: int) -> tuple[tuple[TriedDay, ...], ...]:
+    """Return what each text did on the days of seeds 1 to `seeds`. Raises: RulebotError when a run fails."""
+    tasks = [Task(text, seed) for text in map(whole, texts) for seed in range(1, seeds + 1)]
+    processes = min(os.cpu_count() or 1, len(tasks))
+    with several(processes, help=None) as pool:
+        days = list(pool.map(live_through, tasks))
+    return tuple(tuple(days[at : at + seeds]) for at in range(0, len(days), seeds))
+
+
+@dataclass(frozen=True, slots=True)
+class PastTask:
+    """One text, with parameters that were set, on past sessions; `data` is what `--data` of a backtest names."""
+
+    text: Text
+    data: str
+    days: tuple[date, ...]
+    overrides: tuple[tuple[str, str], ...] = ()
+
+
+class Side(NamedTuple):
+    """The days of one text, without those that were refused, and what was wrong."""
+
+    days: tuple[TriedDay, ...]
+    flaws: tuple[Finding, ...]
+
+
+class Relived(NamedTuple):
+    """What each text did on the sessions that could be lived through, and in words what was wrong with the data."""
+
+    sides: tuple[tuple[TriedDay, ...], ...]
+    flaws: tuple[str, ...]
+
+
+def relive(
+    texts: Sequence[Text], data: str, days: Sequence[date], overrides: Sequence[Mapping[str, str]] = ()
+) -> Relived:
+    """Return what each text would have done on these sessions; `overrides` of each, none where that is empty.
+
+    Raises: RulebotError, also when not one of them could be lived through.
+    """
+    return relive_each([texts], data, days, [overrides or [{}] * len(texts)])[0]
+
+
+def relive_each(
+    bots: Sequence[Sequence[Text]], data: str, days: Sequence[date], overrides: Sequence[Sequence[Mapping[str, str]]]
+) -> list[Relived]:
+    """Return the same of several bots, each with texts of its own, on sessions that are read once. Raises: likewise."""
+    tasks = [
+        [PastTask(whole(text), data, tuple(days), tuple(given.items())) for text, given in zip(*each, strict=True)]
+        for each in zip(bots, overrides, strict=True)
+    ]
+    sides = iter(_relive([*chain.from_iterable(tasks)]))
+    return [_relived([next(sides) for _ in each]) for each in tasks]
+
+
+def _relived(sides: Sequence[Side]) -> Relived:
+    flaws = flaws_of([side.flaws for side in sides])
+    if not all(side.days for side in sides):
+        raise StoreError("no session could be lived through", flaws[0] if flaws else None)
+    return Relived(aligned([side.days for side in sides]), flaws)
+
+
+def _relive(tasks: Sequence[PastTask]) -> list[Side]:
+    """Walk each text through its sessions; to begin a process takes a second, in which many are lived through."""
+    beside = min(os.cpu_count() or 1, len(tasks)) - 1
+    if not beside or len(tasks[0].days) < MANY:
+        return relived_together(tasks)
+    with several(beside, help=None) as pool:
+        others = [pool.submit(relived, task) for task in tasks[1:]]
+        return [relived(tasks[0]), *(each.result() for each in others)]
+
+
+def flaws_of(sides: Iterable[Iterable[Finding]]) -> tuple[str, ...]:
+    """Return what was wrong in words, what refused a day first; what comes again day by day is told once.
+
+    What several texts met in the same data counts as often as the one of them that met it most.
+    """
+    met: Counter[Finding] = Counter()
+    for side in sides:
+        met |= Counter(side)
+    return tuple(alike.line for alike in gravest_first(map(data_of, met.elements())))
+
+
+def relived(task: PastTask) -> Side:
+    """Walk one text through past sessions."""
+    return relived_together([task])[0]
+
+
+def relived_together(tasks: Sequence[PastTask]) -> list[Side]:
+    """Walk texts through the same past sessions, each of which is read once."""
+    source, days = Shared(open_source(tasks[0].data)), tasks[0].days
+    calendar = load_calendar()
+    walkers = [_Walker(task, source, calendar) for task in tasks]
+    for session in sessions(days[0], days[-1]):
+        for walker in walkers:
+            walker.lives_through(session.date)
+    return [Side(tuple(walker.days), tuple(walker.flaws)) for walker in walkers]
+
+
+class _Walker:
+    """One text on its way through past sessions: its days so far, and what was wrong."""
+
+    def __init__(self, task: PastTask, source: Source, calendar: EventCalendar) -> None:
+        desk = desk_of(task.text, dict(task.overrides))
+        (self._bot,) = desk.bots
+        self._walk = Walk(desk.program("past", {}, LINES), source, calendar, NATURAL, CASH)
+        self.days: list[TriedDay] = []
+        self.flaws: list[Finding] = []
+        self._before: dict[str, Decimal] = {}
+        """What each position had made by the end of the last session."""
+
+    def lives_through(self, day: date) -> None:
+        """Go on with a session, if there is something of it, or something is held."""
+        walk = self._walk
+        for done in walk.through(day, day):
+            self.flaws += done.findings
+            if done.records and walk.state is not None:
+                made = _made(walk, self._before)
+                today = {position: now - self._before.get(position, ZERO) for position, now in made.items()}
+                self.days.append(tried_day(walk.state, self._bot, 0, day, today))
+                self._before = made
+
+
+def _made(walk: Walk, before: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """Return what each position has made since it began, as the account counts it at the end of a session."""
+    assert walk.state is not None
+    found = {name: made_by(position, walk.marks) for name, position in walk.state.positions.items()}
+    return {name: before.get(name, ZERO) if made is None else made for name, made in found.items()}
+
+
+def aligned(sides: Sequence[Sequence[TriedDay]]) -> tuple[tuple[TriedDay, ...], ...]:
+    """Return the sides with the same days: without data a session is lived through by whoever holds something alone."""
+    found = [{day.day: day for day in side} for side in sides]
+    dates = sorted({day for side in found for day in side if day is not None})
+    return tuple(tuple(side.get(day, TriedDay(0, (), WITHOUT_DATA, day)) for day in dates) for side in found)
+
+
+def whole(text: Text) -> Text:
+    """Return a sound text that extends nothing, and so says the same in another process."""
+    source = read_document(text.content, text.label, text.beside).source
+    return Text(text.label, governing_text(source).encode())
+
+
+def live_through(task: Task) -> TriedDay:
+    """Run one text through one day."""
+    desk = desk_of(task.text)
+    (name,) = desk.bots
+    with tempfile.TemporaryDirectory(prefix="rulebot-diff-", ignore_cleanup_errors=True) as folder:
+        options = RunOptions(store=Path(folder) / "day.db", logs=None, sessions=1, install=f"s{task.seed}")
+        world = simulated(SimSettings(seed=task.seed), 1)
+        run: Run = run_virtually(lambda loop: execute(desk, options, world, lambda run: None, lambda run, at: None))
+    return tried_day(run.loop.state, name, task.seed)
+
+
+def desk_of(text: Text, overrides: Mapping[str, str] | None = None) -> Desk:
+    """Return the one bot of a sound text as a desk; limits over all bots are not part of what is compared."""
+    loaded = (
+        load_text(text.content.decode(), f"{text.label} ", dict(overrides))  # its file may be called anything
+        if overrides
+        else read_document(text.content, text.label)
+    )
+    spec = loaded.spec
+    assert spec is not None
+    plan, _ = build_plan(spec, loaded.source)
+    assert plan is not None
+    return Desk(
+        {plan.name: compile_bot(plan)},
+        (SpecText(plan.name, plan.digest, text.label, loaded.source.text, {}),),
+        None,
+        (),
+    )
+
+
+def tried_day(
+    state: State, bot: str, seed: int, day: date | None = None, today: Mapping[str, Decimal] | None = None
+) -> TriedDay:
+    """Return what a bot did on a day. today: what each position has made in it, None: as the engine saw it last."""
+    own = [each for each in state.positions.values() if each.bot == bot and each.opened_at is not None]
+    made = {each.id: made_today(state, each, None) or ZERO if today is None else today[each.id] for each in own}
+    trades = tuple(_trade(state, each, made[each.id]) for each in own)
+    if trades:
+        return TriedDay(seed, trades, day=day)
+    (outcome,) = day_outcome(state, None).bots
+    return TriedDay(seed, (), "; ".join(part for line in outcome.lines for part in line.parts), day)
+
+
+def _trade(state: State, position: Position, made: Decimal) -> Trade:
+    is_over, is_carried = position.state == "closed", position.session < state.session.date
+    since = f"held since {position.session}, " if is_carried else ""
+    return Trade(
+        f"{since}{entry_text(position)}" + (f", {ending_text(state, position)}" if is_over else ""),
+        position.exit_reason if is_over else "",
+        made,
+        is_carried,
+        left_text(position) if is_left(state, position) else STILL_OPEN,
+    )

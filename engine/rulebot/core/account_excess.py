@@ -1,0 +1,100 @@
+"""What the account holds beyond our books of the options that our bots trade: a person is told, once.
+
+It may be somebody's own, and keeps out only what would be netted with it. It may also be what a store that was put
+back does not know, or what another engine has opened: then nobody watches it. With a connection our fills come first.
+In a run they may be told after the account has shown what they made, so it counts once it has stayed for a while. A
+start knows what was told in its session.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from rulebot.core.account_shortfall import our_books
+from rulebot.core.bracket_orders import option_has_expired
+from rulebot.core.state import State, Surplus
+from rulebot.core.state_builder import Work
+from rulebot.model.contract import Option
+from rulebot.model.money import ZERO
+from rulebot.record.codec import encode
+from rulebot.record.record import SURPLUS, Json, Kind
+
+STAYS = timedelta(minutes=2)
+"""How long it must have been there: fills that were missed are asked for within a minute."""
+NAMED = 8
+"""How many options an alarm names."""
+
+
+def note_surplus(work: Work, ours: Mapping[Option, int] | None = None) -> None:
+    """Compare what the account holds with our books; what is put on hold, or told as closed twice, is told there.
+
+    ours: our books, where they are at hand.
+    """
+    known = work.state.surplus
+    found = {}
+    for option, contracts in _beyond(work, our_books(work) if ours is None else ours).items():
+        before = known.get(option, Surplus(0, work.at, 0))
+        if before.contracts != contracts:
+            before = before._replace(contracts=contracts, since=work.at)
+        found[option] = before._replace(told=contracts) if option in work.state.doubts else before
+    if found != known:
+        work.state = work.state._replace(surplus=found)
+
+
+def tell_surplus(work: Work, stays: timedelta = STAYS) -> None:
+    """Tell a person what the account has held beyond our books for so long, and was not told yet."""
+    if not is_untold(work.state):
+        return
+    note_surplus(work)
+    known = work.state.surplus
+    lasting = {x: each.contracts for x, each in known.items() if each.is_untold and work.at - each.since >= stays}
+    due = {x: lasting[x] for x in sorted(lasting, key=str) if not _may_be_filled(work, x, lasting[x])}
+    if due:
+        told = {option: known[option]._replace(told=contracts) for option, contracts in due.items()}
+        work.state = work.state._replace(surplus={**known, **told})
+        named = ", ".join(f"{contracts:+d} {option}" for option, contracts in list(due.items())[:NAMED])
+        more = f" and {len(due) - NAMED} more" if len(due) > NAMED else ""
+        text = f"the account holds {named}{more} that no position of ours explains"
+        words = f"{text}: nobody watches it, unless it is your own"
+        beyond: dict[str, Json] = {SURPLUS: [[encode(option), contracts] for option, contracts in due.items()]}
+        work.record(Kind.ALARM, text=words, **beyond)
+
+
+def is_untold(state: State) -> bool:
+    """Say whether the account may hold something beyond our books that nobody was told of."""
+    return bool(state.surplus) and any(each.is_untold for each in state.surplus.values())
+
+
+def _beyond(work: Work, ours: Mapping[Option, int]) -> dict[Option, int]:
+    """Return how many contracts the account holds beyond our books of what our bots deal in, - short."""
+    found = {}
+    for option, held in work.state.holdings.items():
+        if isinstance(option, Option) and not option.is_share:
+            beyond = _more(int(held), ours.get(option, 0))
+            if beyond and not option_has_expired(work, option):
+                found[option] = beyond
+    classes = _classes(work) if found else ()
+    return {option: beyond for option, beyond in found.items() if option.trading_class in classes} if found else {}
+
+
+def held_beyond(work: Work, option: Option) -> int:
+    """Return how many contracts of one option the account holds beyond our books, - short."""
+    held = int(work.state.holdings.get(option, ZERO))
+    return _more(held, our_books(work).get(option, 0)) if held else 0
+
+
+def _more(held: int, ours: int) -> int:
+    return held - ours if (held - ours) * held > 0 else 0
+
+
+def _classes(work: Work) -> set[str]:
+    """Return the trading classes of the options that our bots trade, or hold."""
+    chains = (chain for text in work.program.texts for chain in text.plan.needs.chains)
+    return {trading_class for _, trading_class, _ in chains} | {leg.option.trading_class for leg in work.held_legs()}
+
+
+def _may_be_filled(work: Work, option: Option, contracts: int) -> bool:
+    """Say whether an order that may still fill deals in an option on that side: its fill may not be told yet."""
+    orders = work.all_live_orders()
+    return any(
+        order.side_of(leg).sign * contracts > 0 for order in orders for leg in order.legs if leg.option == option
+    )

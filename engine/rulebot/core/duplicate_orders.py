@@ -1,0 +1,132 @@
+"""Second orders that work at the broker under one reference of ours, until they are gone.
+
+A change that is sent while the broker's own connection fails may come there as a new order, with a permanent id of its
+own, beside the one that was to be changed: both have our reference and our id, and a cancel of that id ends one of them
+(users of nautilus_trader have met it, its issue 4564; faults.md row 11). So both are taken back, with what was sent to
+close the position meanwhile. Until the second one is told to be over, with all that it has filled, or two lists of open
+orders on end lack it, no order that closes is over: beside what may still fill nothing else is sent.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from rulebot.core.bracket_orders import cancel
+from rulebot.core.close_plan import CLOSING
+from rulebot.core.order_mismatch import distrust
+from rulebot.core.state import Twin
+from rulebot.core.state_builder import Work
+from rulebot.model.cause import Cause
+from rulebot.model.command import Cancel
+from rulebot.model.event import BrokerStatus, ExecutionReport, OrderReport
+from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.model.values import replace
+
+PATIENCE = timedelta(minutes=1)
+"""How long a second order is taken back again and again until a person is told to do it."""
+_WORKS = (BrokerStatus.PRE_SUBMITTED, BrokerStatus.SUBMITTED)
+_OVER = (BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED, BrokerStatus.INACTIVE)
+
+
+def recalled(orders: Iterable[Order]) -> dict[str, Twin]:
+    """Return the second orders that an engine before this one knew of, by the orders that wait for their end."""
+    found = {}
+    for order in orders:
+        if order.status.is_live and order.cause is Cause.SECOND_UNDER_ID:
+            found[order.ref] = Twin(order.changed_at, order.changed_at)
+        elif order.status.is_live and order.cause is Cause.SECOND_OF:
+            found[order.about] = Twin(order.changed_at, order.changed_at)
+    return found
+
+
+def is_second(work: Work, order: Order, event: OrderReport) -> bool:
+    """Say whether a report is of a second order under our reference, whose end is not that of ours.
+
+    One that works is taken back, and ours with it where both have one id.
+    """
+    if not _is_of_second(order, event):
+        return False
+    if event.status in _OVER:
+        _ended(work, order, event)
+    elif event.status in _WORKS:
+        _take_back(work, order, event)
+    return True
+
+
+def _ended(work: Work, order: Order, event: OrderReport) -> None:
+    """Forget a second order that is over; one whose executions are still to come is left to the lists."""
+    is_filled = event.status is BrokerStatus.FILLED or bool(event.filled)
+    if is_filled and order.filled < order.quantity:
+        _note(work, order.ref)
+    else:
+        forget(work, order.ref)
+
+
+def _note(work: Work, ref: str) -> None:
+    known = work.twins.get(ref)
+    work.put_twin(ref, Twin(work.at if known is None else known.since, work.at))
+
+
+def _take_back(work: Work, order: Order, event: OrderReport) -> None:
+    _note(work, order.ref)
+    both = f"two orders work at the broker as {order.ref}, with permanent ids {order.perm_id} and {event.perm_id}"
+    is_ours = bool(event.order_id) and event.client_id == work.state.client_id
+    is_one_id = is_ours and event.order_id == order.order_id and order.status.is_live
+    if is_ours:
+        text = "both are taken back" if is_one_id else "the second is taken back"
+    else:
+        text = "the second is of another client: a person must cancel it"
+    distrust(work, work.positions[order.position], f"{both}: {text}")
+    if is_one_id:
+        cancel(work, work.orders[order.ref], Cause.SECOND_UNDER_ID)
+    for other in work.live_orders(order.position):
+        if order.purpose is not Purpose.ENTRY and other.purpose in CLOSING and other.ref != order.ref:
+            cancel(work, other, Cause.SECOND_OF, order.ref)
+    if is_ours:
+        work.commands.append(Cancel(replace(order, order_id=event.order_id, perm_id=event.perm_id)))
+
+
+def check_owner(work: Work, order: Order, event: ExecutionReport) -> None:
+    """Take an order back for which a second one under its reference has filled: beside that it would deal too much."""
+    if _is_of_second(order, event) and order.ended is None and order.filled:
+        text = f"a second order at the broker has filled as {order.ref}: ours is taken back"
+        work.alarm(order.bot, text, order.position)
+        cancel(work, order, Cause.SECOND_FILLED)
+
+
+def _is_of_second(order: Order, event: OrderReport | ExecutionReport) -> bool:
+    return bool(event.perm_id and order.perm_id) and event.perm_id != order.perm_id
+
+
+def waits_for_twin(work: Work, order: Order) -> bool:
+    """Say whether an order that closes is not over yet, since a second one may still close the same."""
+    is_done = order.ended is OrderStatus.FILLED or order.filled >= order.quantity
+    if not work.twins or is_done or order.purpose is Purpose.ENTRY:
+        return False
+    closing = (each for each in map(work.orders.get, work.twins) if each and each.purpose is not Purpose.ENTRY)
+    return any(each.position == order.position for each in closing)
+
+
+def forget(work: Work, ref: str) -> None:
+    """Note that no second order works under a reference any more."""
+    if ref in work.twins:
+        work.put_twin(ref, None)
+
+
+def gone(work: Work, listed: frozenset[str], *, first_list: bool) -> list[str]:
+    """Forget the second orders that two complete lists of open orders lack; return under which references they were.
+
+    first_list: it came with a connection. One that is listed for a minute is left to a person.
+    """
+    since = work.state.down_at if first_list else work.asked_at
+    found = []
+    for ref, twin in sorted(work.twins.items()):
+        if ref not in listed or (since is not None and twin.told_at < since):
+            if twin.is_missed:
+                forget(work, ref)
+                found.append(ref)
+            else:
+                work.put_twin(ref, twin._replace(is_missed=True))
+        elif work.at - twin.since >= PATIENCE and (order := work.orders.get(ref)) is not None:
+            text = f"a second order works as {ref} and is not taken back: a person must cancel it in TWS"
+            work.alarm(order.bot, text, order.position)
+    return found

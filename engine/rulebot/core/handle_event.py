@@ -1,0 +1,539 @@
+"""`turn(program, state, event)`: one event in; a new state, records and commands out.
+
+Pure: no clock, no I/O, no chance.
+
+A quote that nobody waits for changes nothing and costs next to nothing. Otherwise, in order: what the broker reported;
+what expired before the session; orders that are due a step; exits; closing orders; halts; entries; what to stream.
+Exits come before entries, so that an entry rule that cannot be judged never holds up an exit.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from rulebot.core import account_excess as surplus
+from rulebot.core import account_shortfall as doubting
+from rulebot.core import corporate_actions as adjusted
+from rulebot.core import covered_calls as covering
+from rulebot.core import early_assignment as assigned
+from rulebot.core import external_closes as past_us
+from rulebot.core import position_marks as marking
+from rulebot.core import session_start as daily
+from rulebot.core import settlement as settling
+from rulebot.core import subscriptions as watching
+from rulebot.core.account_snapshot import note_change
+from rulebot.core.bars import take_bars, take_implied
+from rulebot.core.bracket_orders import cancel, cancel_entries, option_has_expired, place_resting
+from rulebot.core.broken_combos import step_torn
+from rulebot.core.closing_orders import protect_the_rest, pursue
+from rulebot.core.connection import clocks_apart, link_down, link_up, tell_unwatched, unwatched_at
+from rulebot.core.day_pnl import keep_structures
+from rulebot.core.dividends import warn_of_dividends
+from rulebot.core.entry_blocks import waits_for_reload
+from rulebot.core.entry_ended import next_opening
+from rulebot.core.entry_orders import entry_due
+from rulebot.core.entry_rules import note_blocked, step_entry
+from rulebot.core.executions import on_commission, on_execution
+from rulebot.core.exit_retry import go_on
+from rulebot.core.exit_rules import step_exits
+from rulebot.core.hooks import hook_came
+from rulebot.core.hours import hours_told
+from rulebot.core.manual_entry import ask_entry, step_by_hand
+from rulebot.core.margin import on_margin, take_refusal, take_unasked
+from rulebot.core.order_status_requests import orders_listed, step_asking
+from rulebot.core.order_updates import on_message, on_order, order_unsent
+from rulebot.core.price_ladder import follow
+from rulebot.core.program import CompiledBot, Program
+from rulebot.core.protective_stops import note_restored, place_protection
+from rulebot.core.reloading import reload_waits
+from rulebot.core.reversed_longs import find_reversed
+from rulebot.core.self_crossing import put_back
+from rulebot.core.settlement_correction import ending_corrected
+from rulebot.core.state import NEVER, Named, Standing, State, after_request
+from rulebot.core.state_builder import Turn, Work
+from rulebot.core.store_outage import store_reported, withdraw_openings
+from rulebot.core.tick_sizes import told_grids
+from rulebot.core.universe_ranking import step_universe
+from rulebot.model.cause import Cause
+from rulebot.model.contract import Option, Underlying, share
+from rulebot.model.event import (
+    AccountReport,
+    AccountWarning,
+    BarsReport,
+    ClocksApart,
+    ClosesReport,
+    CommissionReport,
+    DataTrouble,
+    DividendReport,
+    EndingCorrected,
+    Event,
+    ExecutionReport,
+    GonePriced,
+    HookCame,
+    HoursReport,
+    ImpliedReport,
+    LinkDown,
+    LinkUp,
+    ListingReport,
+    MarginReport,
+    MarketMoved,
+    OpeningMoveReport,
+    OperatorRequest,
+    OrderMessage,
+    OrderReport,
+    OrdersListed,
+    OrderUnsent,
+    PositionReport,
+    ReloadWaits,
+    Request,
+    StoreReport,
+)
+from rulebot.model.halt import Halt
+from rulebot.model.money import ZERO
+from rulebot.model.position import Position
+from rulebot.model.values import replace
+from rulebot.record.codec import encode
+from rulebot.record.record import DATA_TROUBLE, LATE, OPENING_MOVE, Json, Kind
+
+"""Why what may open something is taken back when a run ends so."""
+UNLINKED_AGAIN = timedelta(seconds=1)
+"""While the broker is lost what is due stays due; to be asked again at once would leave no time to listen."""
+
+
+def turn(program: Program, state: State, event: Event) -> Turn:
+    """Return what one event leads to. Raises: InvariantError when what can never be was found."""
+    if type(event) is MarketMoved:
+        is_idle = event.at < state.wake_at and state.dependents.keys().isdisjoint(event.rows)
+        if is_idle and state.indexed == state.board.version:
+            return Turn(state, (), ())
+        return _market(program, state, event)
+    work = Work(program, state, event.at)
+    changes = _HANDLERS[type(event)](work, event) or {}
+    return work.finish(step_at=event.at, wake_at=event.at, **changes)
+
+
+def begin(program: Program, state: State, at: datetime) -> Turn:
+    """Return the first turn of a run: today on record, every bot with its day (as it was before a restart)."""
+    work = Work(program, state, at)
+    doubting.drop_settled(work)
+    changes = daily.open_day(work, state.session, resumed=True)
+    return work.finish(step_at=at, wake_at=at, **changes)
+
+
+def withdraw(program: Program, state: State, at: datetime) -> Turn:
+    """Return the last turn of a run whose store took no more: what works to open something is asked back, or again."""
+    work = Work(program, state, at)
+    withdraw_openings(work)
+    return work.finish()
+
+
+# ---------------------------------------------------------------- time and quotes
+
+
+def _market(program: Program, state: State, event: MarketMoved) -> Turn:
+    at = event.at
+    dependents = state.dependents
+    moved = dependents.keys() & event.rows
+    touched = set().union(*map(dependents.__getitem__, moved))
+    work = Work(program, state, at)
+    changes: dict[str, Any] = {}
+    coming = daily.roll_due(state.session, at)
+    if coming is not None:
+        changes = daily.open_day(work, coming)
+        work.state = state._replace(**changes)
+    names = (touched & work.bots.keys()) | {name for name, wake_at in work.wakes.items() if wake_at <= at}
+    if names:
+        _clear_wakes(work, names)
+    is_quiet = not names and at < state.step_at and work.indexed == state.board.version
+    if work.state.is_linked:
+        if not is_quiet or at < state.session.open + daily.OPENING_MINUTES:
+            settling.settle_earlier(work)
+            _step(work, names, changes)
+        _by_the_clock(work, changes, moved=bool(event.rows))
+    step_at = watching.next_step(work) if not is_quiet or work.indexed != state.board.version else state.step_at
+    if work.indexed != state.board.version:
+        if work.indexed < 0:  # what is wished for may differ, and not only what is streamed of it
+            changes["aims"] = None
+            changes["watch_at"] = watching.sooner(changes.get("watch_at", state.watch_at), at + datetime.resolution)
+        changes |= _indexed(work)
+    elif "facts" in changes or (not is_quiet and state.step_at <= work.state.session.open <= at):
+        changes |= _indexed(work)  # the open's move has come, or is waited for from now on
+    elif moved and not touched and at >= state.session.open + daily.OPENING_MINUTES:
+        changes |= _indexed(work)  # it has not come, and is waited for no more
+    wake_at = min(step_at, changes.get("watch_at", state.watch_at) or NEVER)
+    if work.active:
+        wake_at = min(wake_at, changes.get("mark_at", state.mark_at) or NEVER)
+    if not work.state.is_linked:
+        changes |= tell_unwatched(work)
+        wake_at = max(min(wake_at, unwatched_at(state)), at + UNLINKED_AGAIN)
+    return work.finish(step_at=step_at, wake_at=wake_at, **changes)
+
+
+def _clear_wakes(work: Work, names: set[str]) -> None:
+    """Forget when these bots were to be judged next: they are judged now, and say anew when they must be again."""
+    for name in names:
+        state = work.bots[name]
+        if state.agenda and state.agenda[0] <= work.at:
+            state = replace(state, agenda=tuple(at for at in state.agenda if at > work.at))
+            work.set_bot(name, state)
+            work.indexed = -1
+        work.set_wake(name, state.agenda[0] if state.agenda else NEVER)
+
+
+def _step(work: Work, names: set[str], changes: dict[str, Any]) -> None:
+    state = work.state
+    facts = daily.note_opening_moves(work)
+    if facts is not state.facts:
+        changes["facts"] = facts
+        work.state = state._replace(facts=facts)
+    blocked = _halts_first(work, names)
+    for order in work.all_live_orders():
+        follow(work, work.orders[order.ref])
+    step_asking(work)
+    for position in work.active_positions():
+        if position.bot in names and position.state in ("entering", "open", "exiting"):
+            step_exits(work, position)
+    for position in work.stirring_positions():
+        step_torn(work, work.positions[position.id])
+        _retry(work, work.positions[position.id])
+    for name in names:
+        if name in work.bots and work.bots[name].day.halt is Halt.MISMATCH:
+            find_reversed(work, name)
+    if names:
+        _halt_and_enter(work, [(name, bot) for name, bot in work.program.bots.items() if name in names], blocked)
+    put_back(work)
+
+
+def _halts_first(work: Work, names: set[str]) -> dict[str, str]:
+    """Judge the halts of bots that are entering, or whose exits roll, before their next tries and these exits: a halt
+    that comes with the same quotes is not to find an order to open something sent, or changed to a price that fills
+    sooner. Return why entries of each are blocked.
+    """
+    stirring, live = work.stirring_positions(), work.all_live_orders()
+    if not (names or stirring or live):
+        return {}
+    entering = {position.bot for position in stirring if position.state == "entering"}
+    entering |= {order.bot for order in live if order.may_open}
+    if entering:
+        daily.halt_by_account(work)
+    bots = {name: bot for name in names if (bot := work.program.bots.get(name)) is not None}
+    opening = sorted(name for name, bot in bots.items() if bot.rolls or name in entering)
+    return {name: daily.step_halts(work, bots[name]) for name in opening}
+
+
+def _retry(work: Work, position: Position) -> None:
+    if position.state == "exiting":
+        pursue(work, position)
+        protect_the_rest(work, work.positions[position.id])
+        note_restored(work, work.positions[position.id])
+    elif entry_due(position, work.at) and not work.has_live_entry(position.id):
+        next_opening(work, position)
+    elif position.state == "open" and not position.suspended:
+        place_resting(work, position)
+        place_protection(work, work.positions[position.id])
+        note_restored(work, work.positions[position.id])
+
+
+def _halt_and_enter(work: Work, bots: list[tuple[str, CompiledBot]], known: dict[str, str]) -> None:
+    """Judge the halts of all these bots, then their entries. known: of those whose halts were judged in this turn."""
+    daily.halt_by_account(work)
+    halts = {name: known[name] if name in known else daily.step_halts(work, bot) for name, bot in bots}
+    blocked = {name: reason or waits_for_reload(work, name) for name, reason in halts.items()}
+    if work.state.is_stopping:
+        return
+    for name, bot in bots:
+        if work.bots[name].by_hand is not None:
+            step_by_hand(work, bot, blocked[name])
+        elif blocked[name]:
+            note_blocked(work, bot, blocked[name])
+        else:
+            (step_universe if bot.members else step_entry)(work, bot)
+
+
+def _by_the_clock(work: Work, changes: dict[str, Any], *, moved: bool) -> None:
+    state = work.state
+    session = state.session
+    in_hours = session.is_on(work.at)
+    if in_hours and (state.mark_at is None or (work.active and work.at >= state.mark_at)):
+        since = marking.held_since(work.active_positions())
+        is_due = marking.is_mark_due(state.mark_at, work.at, since)
+        if is_due:
+            marking.mark_positions(work)
+            warn_of_dividends(work)
+        changes["mark_at"] = marking.next_mark(state.mark_at, work.at, is_due=is_due)
+    if not in_hours and state.mark_at is not None and work.at >= state.mark_at:
+        changes["mark_at"] = None
+    if (closing := settling.keep_closing(work)) is not state.closing:
+        changes["closing"] = closing
+        work.state = work.state._replace(closing=closing)
+    watch_at = state.watch_at
+    if work.indexed < 0 or state.aims is None or state.doubts or state.uncovered or surplus.is_untold(state):
+        changes["watch_at"] = watch_at = watching.sooner(watch_at, work.at)
+    if state.doubts:
+        doubting.fit_orders(work)
+    if watching.is_due(watch_at, work.at, moved=moved):
+        changes |= watching.step_watch(work)
+        if work.indexed < 0:
+            changes |= _indexed(work)
+        settling.settle_missed(work)
+        settling.price_shares(work)
+        doubting.step_doubts(work, assigned.book_assigned(work))
+        surplus.tell_surplus(work)
+        past_us.book_past_us(work)
+        changes["doubts"] = work.state.doubts
+        changes["uncovered"] = covering.step_uncovered(work)
+
+
+def _indexed(work: Work) -> dict[str, Any]:
+    """Return what is found by the rows of the board as it is now."""
+    keep_structures(work)
+    return {"dependents": watching.index_rows(work)}
+
+
+# ---------------------------------------------------------------- slow facts
+
+
+def _on_account(work: Work, event: AccountReport) -> dict[str, Any]:
+    cashes = assigned.note_cash(work.state.cashes, event.account.cash, event.at)
+    work.state = work.state._replace(cashes=cashes)
+    facts = work.state.facts
+    if facts.account != event.account:
+        account = event.account
+        work.record(
+            Kind.ACCOUNT,
+            net_liquidation=None if account.net_liquidation is None else str(account.net_liquidation),
+            cash=None if account.cash is None else str(account.cash),
+            buying_power=None if account.buying_power is None else str(account.buying_power),
+            available_funds=None if account.available_funds is None else str(account.available_funds),
+            maintenance_margin=None if account.maintenance_margin is None else str(account.maintenance_margin),
+        )
+    return {"facts": replace(facts, account=event.account)}
+
+
+def _on_listing(work: Work, event: ListingReport) -> dict[str, Any]:
+    facts = work.state.facts
+    key = (event.listing.symbol, event.listing.trading_class)
+    strikes = sum(len(found) for found in event.listing.strikes.values())
+    work.record(Kind.FACTS, symbol=key[0], what=f"listing {key[1]}", value=strikes)
+    work.indexed = -1
+    facts = replace(facts, listings={**facts.listings, key: event.listing}, ticks=told_grids(work, event.listing))
+    return {"facts": facts, "aims": None}
+
+
+def _on_closes(work: Work, event: ClosesReport) -> dict[str, Any]:
+    facts = work.state.facts
+    work.record(Kind.FACTS, symbol=event.symbol, what="closes", value=len(event.closes))
+    return {"facts": replace(facts, closes={**facts.closes, event.symbol: event.closes})}
+
+
+def _on_opening_move(work: Work, event: OpeningMoveReport) -> dict[str, Any]:
+    facts = work.state.facts
+    if (event.symbol, event.expiry) in facts.opening_moves:
+        return {}  # fixed for the day, however it was learned first
+    moves = {**facts.opening_moves, (event.symbol, event.expiry): event.points}
+    work.record(Kind.FACTS, symbol=event.symbol, what=OPENING_MOVE, value=event.points, expiry=event.expiry.isoformat())
+    return {"facts": replace(facts, opening_moves=moves)}
+
+
+def _on_dividend(work: Work, event: DividendReport) -> dict[str, Any]:
+    facts = work.state.facts
+    if facts.dividends.get(event.symbol) == event.dividend:
+        return {}
+    told = event.dividend
+    work.record(
+        Kind.FACTS, symbol=event.symbol, what="dividend", value=str(told.amount), ex_date=told.ex_date.isoformat()
+    )
+    return {"facts": replace(facts, dividends={**facts.dividends, event.symbol: told})}
+
+
+def _on_trouble(work: Work, event: DataTrouble) -> None:
+    traders = work.program.on_late_data(event.symbol) if event.is_late else ()
+    late: dict[str, Json] = {LATE: list(traders)} if event.is_late else {}
+    work.record(Kind.FACTS, symbol=event.symbol, what=DATA_TROUBLE, value=event.text, **late)
+    for name in traders:
+        text = f"{event.symbol or 'market data'} comes 10 to 15 minutes late, and {name} trades on it: delayed_data"
+        work.alarm(name, text, key=f"late {event.symbol}")
+
+
+def _on_warning(work: Work, event: AccountWarning) -> None:
+    work.alarm("", f"the broker warns of the account: {event.text}")
+
+
+def _on_message(work: Work, event: OrderMessage) -> None:
+    if not take_refusal(work, event):
+        on_message(work, event)
+
+
+def _on_unsent(work: Work, event: OrderUnsent) -> None:
+    if not take_unasked(work, event):
+        order_unsent(work, event)
+
+
+def _on_position(work: Work, event: PositionReport) -> dict[str, Any] | None:
+    before = work.state
+    if isinstance(event.contract, Underlying):
+        adjusted.note_split(work, event.contract.symbol, event.quantity, event.average_cost)
+        assigned.note_shares(work, event.contract.symbol, event.quantity)
+    else:
+        adjusted.note_options(work, event.contract, event.quantity)
+    last = work.state.holdings.get(event.contract, ZERO)
+    holdings = {**work.state.holdings, event.contract: event.quantity}
+    work.state = work.state._replace(holdings=holdings)
+    is_gone = work.state.is_ready and not event.quantity  # at a start executions of others are still to be told
+    if is_gone and isinstance(event.contract, Option) and option_has_expired(work, event.contract):
+        settling.settle(work, event.contract, last)
+    changes: dict[str, Any] | None = None
+    if isinstance(event.contract, Underlying):
+        holdings = {**holdings, share(event.contract.symbol): event.quantity}
+        costs = {**work.state.costs, event.contract.symbol: event.average_cost}
+        work.state = work.state._replace(holdings=holdings, costs=costs)
+        changes = {"uncovered": covering.shares_changed(work, event.contract.symbol)}
+    doubting.note_numbers(work, [event.contract])
+    ours = doubting.our_books(work)
+    doubting.count_told(
+        work, [event.contract] if isinstance(event.contract, Option) else [share(event.contract.symbol)]
+    )
+    doubting.doubt_anew(work, ours, has_fallen=abs(event.quantity) < abs(last))
+    if work.state.is_ready:  # else when all is listed, and what still works
+        doubting.fit_orders(work)
+    surplus.note_surplus(work, ours)
+    note_change(work, before)
+    return changes
+
+
+# ---------------------------------------------------------------- people
+
+
+def _on_operator(work: Work, event: OperatorRequest) -> dict[str, Any]:
+    if event.id in work.state.requests:
+        return {}
+    changes: dict[str, Any] = {"requests": work.state.requests | {event.id}}
+    told: dict[str, Json] = {}
+    if event.request is Request.RESUME and not event.bot and work.rivals:
+        told["accepted"] = [*sorted(work.rivals)]
+        changes["accepted"] = work.state.accepted | work.rivals
+        work.rivals = frozenset()
+    if event.reason:
+        told["reason"] = event.reason
+    if event.legs:
+        told |= {"legs": {name: encode(option) for name, option in event.legs}, "alternative": event.alternative}
+    bot, closes = event.bot, _closes(work, event)
+    if closes:
+        told["closes"] = [*closes]
+    if event.request in (Request.CLOSE, Request.KEEP):
+        told["position"] = event.position
+        bot = bot or (work.positions[event.position].bot if event.position in work.positions else "")
+    work.record(Kind.OPERATOR, bot, "", id=event.id, request=event.request.value, bot=bot, **told)
+    changes["standing"] = after_request(
+        work.state.standing, event.request, event.bot, event.position, event.reason, closes
+    )
+    if event.request is Request.CLOSE:
+        changes["standing"] = _close_too(work, event, bot, changes["standing"])
+        _close_one(work, event.position)
+    elif event.request is Request.KEEP:
+        _keep_one(work, event.position)
+    elif event.request is Request.ENTER:
+        ask_entry(work, event.bot, Named(event.legs, event.alternative) if event.legs else None)
+        changes["watch_at"] = work.at
+    elif event.request is Request.RESUME:
+        _end_halts(work, event.bot)
+    elif event.request in (Request.KILL, Request.FLATTEN):
+        cancel_entries(work, event.bot, Cause.KILLED)
+        for name in work.bots if event.request is Request.FLATTEN else ():
+            if event.bot in ("", name):
+                work.set_wake(name, work.at)
+    elif event.request is Request.STOP:
+        changes["is_stopping"] = True
+        cancel_entries(work, event.bot, Cause.STOPPING)
+    return changes
+
+
+def _close_too(work: Work, event: OperatorRequest, bot: str, standing: Standing) -> Standing:
+    """Have what a position is being rolled into closed, too: the order that rolls may fill before it is taken back."""
+    for order in work.live_orders(event.position):
+        if order.into and order.position == event.position:
+            told: dict[str, Json] = {"position": order.into}
+            work.record(Kind.OPERATOR, bot, "", id=event.id, request=event.request.value, bot=bot, **told)
+            standing = after_request(standing, event.request, event.bot, order.into)
+    return standing
+
+
+def _closes(work: Work, event: OperatorRequest) -> list[str]:
+    """Return what is there and is closed by name from now on.
+
+    As bots may enter again that is what was asked to be closed, with what it is being rolled into, for the order that
+    rolls may fill before it is taken back; as all is closed what was kept until now.
+    """
+    standing = work.state.standing
+    held = [each for each in work.positions.values() if event.bot in ("", each.bot) and each.state != "closed"]
+    if event.request is Request.FLATTEN:
+        return sorted(each.id for each in held if each.id in standing.kept)
+    if event.request is not Request.RESUME:
+        return []
+    found = {each.id for each in held if standing.must_close(each.bot, each.id)}
+    rolled = {order.into for name in found for order in work.live_orders(name) if order.into}
+    return sorted(found | rolled)
+
+
+def _keep_one(work: Work, name: str) -> None:
+    """Leave a position to its exits again, unless it is being closed already: an exit goes on until it is done."""
+    position = work.positions.get(name)
+    if position is None or position.state == "closed":
+        return
+    if position.is_flattening:
+        work.alarm(position.bot, f"{name} is being closed already, as was asked: that goes on", name, again=True)
+    work.set_wake(position.bot, work.at)
+
+
+def _close_one(work: Work, name: str) -> None:
+    """Take back what would still open a position, and have it looked at; that it must be closed stands."""
+    position = work.positions.get(name)
+    if position is None:
+        return
+    for order in work.live_orders(name):
+        if order.opens(name):
+            cancel(work, order, Cause.CLOSED_BY_OPERATOR)
+    work.set_wake(position.bot, work.at)
+
+
+def _end_halts(work: Work, bot: str) -> None:
+    """An operator lets bots enter again today, whatever had halted them; what is still so halts them anew."""
+    for name, state in list(work.bots.items()):
+        if bot in ("", name) and state.day.halt:
+            work.put_day(replace(state.day, halt=None, halted="", halt_rule="", closing="", closing_text=""))
+            work.set_wake(name, work.at)
+    past_us.adopt(work, bot)
+    go_on(work, bot)
+
+
+Handler = Callable[[Work, Any], dict[str, Any] | None]
+
+_HANDLERS: dict[type, Handler] = {
+    OrderReport: on_order,
+    OrderMessage: _on_message,
+    OrderUnsent: _on_unsent,
+    ExecutionReport: on_execution,
+    CommissionReport: on_commission,
+    PositionReport: _on_position,
+    AccountReport: _on_account,
+    ListingReport: _on_listing,
+    ClosesReport: _on_closes,
+    BarsReport: take_bars,
+    ImpliedReport: take_implied,
+    DividendReport: _on_dividend,
+    DataTrouble: _on_trouble,
+    OpeningMoveReport: _on_opening_move,
+    HoursReport: hours_told,
+    OrdersListed: orders_listed,
+    MarginReport: on_margin,
+    LinkUp: link_up,
+    LinkDown: link_down,
+    ClocksApart: clocks_apart,
+    AccountWarning: _on_warning,
+    OperatorRequest: _on_operator,
+    EndingCorrected: ending_corrected,
+    GonePriced: past_us.gone_priced,
+    HookCame: hook_came,
+    ReloadWaits: reload_waits,
+    StoreReport: store_reported,
+}

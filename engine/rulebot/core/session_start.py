@@ -1,0 +1,415 @@
+"""What goes by the clock: a new trading day, halts, the open's expected move, snapshots of open positions."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from rulebot.core.account_snapshot import note_seen
+from rulebot.core.bracket_orders import cancel_entries
+from rulebot.core.day_pnl import account_today, bot_today, structure, unvalued
+from rulebot.core.entry_blocks import shut_today
+from rulebot.core.exit_retry import begin_session, remind
+from rulebot.core.hooks import expiries, of_day
+from rulebot.core.near_misses import end_watch
+from rulebot.core.program import CompiledBot
+from rulebot.core.rule_evaluation import confirmed, first_missing, judge_all, wake
+from rulebot.core.state import HALTS, NOTHING, BotState, Nearest, Reading
+from rulebot.core.state_builder import Work
+from rulebot.decide.bot_day import BotDay
+from rulebot.decide.compliance import with_row
+from rulebot.decide.limits import account_day_problem, day_problem
+from rulebot.decide.opportunity import at_hand, in_window
+from rulebot.evaluate.snapshot import LegView
+from rulebot.evaluate.strike_target import ExpectedMove
+from rulebot.evaluate.wording import describe
+from rulebot.fill.book import Booked
+from rulebot.model.cause import Cause
+from rulebot.model.contract import Option
+from rulebot.model.facts import Facts
+from rulebot.model.halt import OF_ACCOUNT, Halt, Shut
+from rulebot.model.money import ZERO
+from rulebot.model.order import FILLS_KEPT, Purpose
+from rulebot.model.position import Position
+from rulebot.model.session import Session, at_exchange_time, exchange_date, session_from
+from rulebot.model.texts import Name, Text
+from rulebot.model.values import replace
+from rulebot.record.record import OPENING_MOVE, Kind
+from rulebot.spec.nouns.exits import HALT
+
+DAILY_LOSS = "daily_loss"
+LIQUIDATES = "the broker liquidates in this account"
+"""Why all bots are halted, those that are added later on the same day too."""
+UNVALUED_GRACE = timedelta(seconds=30)
+"""How long a position may be without a sound quote before a person is told that daily_loss does not see it."""
+OPENING_MINUTES = timedelta(minutes=5)
+"""The expected move of the open is taken at the first sound instant, not later than this."""
+
+
+# ---------------------------------------------------------------- a new day
+
+
+def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str, Any]:
+    """Begin a trading day; return the changed fields of the state.
+
+    `resumed`: the day may have begun before a restart; what positions were worth when it did is in the bases, and the
+    snapshots may be of today. What no record has, a restart would not know: it is no base.
+    """
+    _note_session(work, session)
+    working = {name for order in work.all_live_orders() for name in order.positions}
+    gone = {name for name, p in work.positions.items() if is_over(p, session) and name not in working}
+    bases = {
+        name: (NOTHING if resumed else work.snapshots).get(name, work.bases.get(name, ZERO))
+        for name, position in work.positions.items()
+        if name not in gone and position.session != session.date
+    }
+    positions = {name: found for name, found in work.positions.items() if name not in gone}
+    orders = {ref: o for ref, o in work.orders.items() if o.status.is_live or positions.keys() >= {*o.positions}}
+    work.start_day(positions, orders, still_booked(work.booked, positions, session))
+    work.bases = bases
+    begin_session(work, session)
+    if work.state.is_ready and not resumed:
+        note_seen(work)
+    for name, found in list(work.bots.items()):
+        if not _is_run(work, name, found, session):
+            _leave_out(work, name, found, session)
+    for name in _at_hand(work):
+        previous = work.bots.get(name)
+        kept = previous.day if previous is not None and previous.day.date == session.date else None
+        day = kept or fresh_day(work, name, session)
+        hand_entered = "" if previous is None else previous.hand_entered
+        is_named = previous is not None and previous.is_named
+        begun = BotState(day=day, agenda=agenda_of(work, name, session), hand_entered=hand_entered, is_named=is_named)
+        if resumed and previous is not None:
+            nearest = _still_nearest(work, name, previous)
+            begun = replace(
+                begun,
+                grid_since=previous.grid_since,
+                nearest=nearest,
+                alarmed=previous.alarmed,
+                blocked=previous.blocked,
+            )
+        work.set_bot(name, begun)
+        work.set_wake(name, work.at)
+        work.put_day(day)
+    if not resumed:
+        remind(work)
+    return {
+        "session": session,
+        "facts": _of_day(work, session),
+        "hook_ids": work.state.hook_ids if resumed else frozenset(),
+        "watch_at": None,
+        "is_short_told": False,
+        "mark_at": None,
+        "closing": work.state.closing if resumed else NOTHING,
+    }
+
+
+def _still_nearest(work: Work, name: str, previous: BotState) -> Nearest | None:
+    """Return what came nearest today before a restart, of the text that runs now alone."""
+    bot, nearest = work.bot(name), previous.nearest
+    return nearest if bot is not None and nearest is not None and nearest.digest == bot.plan.digest else None
+
+
+def go_on_in(work: Work, session: Session) -> dict[str, Any]:
+    """Go on with the day that is on, in a session of other length; return the changed fields of the state."""
+    _note_session(work, session)
+    for name in _at_hand(work):
+        work.set_bot(name, replace(work.bots[name], agenda=agenda_of(work, name, session)))
+        work.set_wake(name, work.at)
+    return {"session": session, "watch_at": None}
+
+
+def _note_session(work: Work, session: Session) -> None:
+    work.record(
+        Kind.SESSION,
+        date=session.date.isoformat(),
+        open=session.open.isoformat(),
+        close=session.close.isoformat(),
+        half=session.is_half,
+    )
+
+
+def _at_hand(work: Work) -> tuple[str, ...]:
+    """Return the bots that run, and those that do not and still have positions."""
+    others = {position.bot for position in work.positions.values()} - work.program.bots.keys()
+    return (*work.program.bots, *sorted(others))
+
+
+def _of_day(work: Work, session: Session) -> Facts:
+    """Return the facts that are still so: what ended with the session before is asked for anew on another day."""
+    facts = replace(work.state.facts, hooks=of_day(work.state.facts.hooks, session))
+    if session.date == work.state.session.date:
+        return facts
+    return replace(facts, closes={}, implied={}, opening_moves={}, hours={})
+
+
+def fresh_day(work: Work, name: str, session: Session) -> BotDay:
+    """Return the day of a bot that begins it: halted while others are for what is the whole account's."""
+    days = [state.day for state in work.bots.values() if state.day.date == session.date]
+    halted = next((day for day in days if day.halt in OF_ACCOUNT), None)
+    previous, bot = work.bots.get(name), work.program.bots.get(name)
+    week = _opened_this_week(previous, session)
+    day = BotDay(bot=name, date=session.date, week=week)
+    if bot is not None and bot.plan.growth is not None:
+        day = with_row(day, None if previous is None else previous.day, bot.plan.digest)
+    return day if halted is None or halted.halt is None else day.halted_for(halted.halt, halted.halted)
+
+
+def _opened_this_week(previous: BotState | None, session: Session) -> int:
+    """Return how many positions a bot has opened on earlier days of the week that this session is in."""
+    if previous is None or not is_same_week(previous.day.date, session.date):
+        return 0
+    return previous.day.week + previous.day.opened
+
+
+def is_same_week(day: date, other: date) -> bool:
+    """Say whether two days are of one week, Monday to Sunday."""
+    return day.isocalendar()[:2] == other.isocalendar()[:2]
+
+
+def _is_run(work: Work, name: str, state: BotState, session: Session) -> bool:
+    """Say whether a bot runs, holds something or has traded on the day that begins."""
+    holds = any(position.bot == name for position in work.positions.values())
+    return name in work.program.bots or holds or state.day.date == session.date
+
+
+def _leave_out(work: Work, name: str, state: BotState, session: Session) -> None:
+    """Forget a bot that runs no more, but for what it has opened in this week: that counts should it be added again."""
+    work.drop_bot(name)
+    if week := _opened_this_week(state, session):
+        work.set_bot(name, BotState(day=BotDay(bot=name, date=session.date, week=week), is_gone=True))
+
+
+def agenda_of(work: Work, name: str, session: Session) -> tuple[datetime, ...]:
+    """Return when a bot must be looked at by the clock: by its text, and by those its positions were opened under."""
+    texts = work.texts_of(name)
+    found = {at for text in texts for at in text.instants(session)}
+    return tuple(sorted(found | expiries(work.state.facts.hooks, texts, work.at)))
+
+
+def day_at_hand(work: Work, bot: CompiledBot) -> BotDay:
+    """Return the day of a bot in the window that is on or comes next."""
+    name, found = bot.plan.name, bot.windows(work.state.session)
+    day, number = work.bots[name].day, at_hand(found, work.at) if len(found) > 1 else 0
+    day = day.in_symbols() if bot.members else day.in_one(bot.plan.underlyings[0])
+    start, end = span = found[number]
+    is_shut = start >= end  # by an early close that may be taken back: what was used up of it stays so
+    if day.window == number and (is_shut or day.window_from is None or (day.window_from, day.window_to) == span):
+        return day
+    used = day.window_from, day.window_to
+    if day.window_to is not None and used != span and used in found:
+        start = max(start, day.window_to)  # by an early close it may have begun within the one before
+    entries = (order for order in work.orders.values() if order.bot == name and order.purpose is Purpose.ENTRY)
+    sent = {order.position for order in entries if start <= order.prepared_at < end}
+    return in_window(day, number, (start, end), len(sent))
+
+
+def is_over(position: Position, session: Session) -> bool:
+    """Say whether a position was closed before this session's day."""
+    if position.state != "closed" or position.closed_at is None:
+        return False
+    return session_from(exchange_date(position.closed_at)).date < session.date
+
+
+def still_booked(booked: Mapping[str, Booked], positions: Collection[str], session: Session) -> dict[str, Booked]:
+    """Return the executions that may still be told again or corrected as a day begins: those of the positions at hand,
+    and those that are not too old.
+    """
+    since = at_exchange_time(session.date, time()) - FILLS_KEPT
+    return {
+        base: each
+        for base, each in booked.items()
+        if each.position in positions or each.dealt_at is None or each.dealt_at >= since
+    }
+
+
+def roll_due(session: Session, at: datetime) -> Session | None:
+    """Return the session that has come, when the present one is behind us."""
+    if at <= session.close or at - session.close < timedelta(hours=4):
+        return None
+    coming = session_from(exchange_date(at))
+    return coming if coming.date != session.date else None
+
+
+# ---------------------------------------------------------------- halts
+
+
+def step_halts(work: Work, bot: CompiledBot) -> str:
+    """Judge what halts the bot for the day; return why entries are blocked while it cannot be judged."""
+    name = bot.plan.name
+    state = work.bots[name]
+    session = work.state.session
+    if state.day.halt or not session.is_on(work.at):
+        return ""
+    bounds = bot.plan.risk.day
+    if bounds.loss is not None or work.program.limits.daily_loss is not None:
+        _note_unvalued(work, name)
+    if bounds.are_set and (reason := day_problem(bot_today(work, name), bounds)):
+        halt(work, name, reason.halt, reason.text)
+        if bounds.closes and reason.halt is Halt.DAY_LOSS:
+            _close_by_loss(work, name)
+        return ""
+    if not bot.halts:
+        return ""
+    view = work.view()
+    readings = judge_all(work, name, HALTS, bot.halts, view)
+    truths = [confirmed(work, name, HALTS, reading, view) for reading in readings]
+    if True in truths:
+        _halt_by(work, bot, [reading for reading, truth in zip(readings, truths, strict=True) if truth])
+        return ""
+    unknown = readings[truths.index(None)] if None in truths else None
+    if unknown is None:
+        return ""
+    return shut_today(work, bot) or f"halt condition {unknown.rule.name} unknown: {first_missing(unknown.verdict)}"
+
+
+def halts_at_a_try(work: Work, name: str) -> str:
+    """Return why a further try of an entry is not made, by what halts its bot as it is judged now; "" when it is."""
+    bot = work.program.bots.get(name)
+    reason = "" if bot is None else step_halts(work, bot)
+    day = work.bots[name].day if name in work.bots else None
+    return f"halted: {day.halted}" if day is not None and day.halt else reason
+
+
+def _halt_by(work: Work, bot: CompiledBot, true: Sequence[Reading]) -> None:
+    """Halt a bot for the first of these conditions that closes what is open, else for the first."""
+    exits = {planned.name for planned in bot.plan.exits}
+    found = next((reading for reading in true if HALT + reading.rule.name in exits), true[0])
+    rule, closing = found.rule, HALT + found.rule.name
+    words = f"{rule.name} {describe(rule, found.verdict)}"
+    name = bot.plan.name
+    if closing in exits:
+        work.put_day(replace(work.bots[name].day, closing=closing, closing_text=bot.plan.digest))
+    halt(work, name, Halt.CONDITION, words, rule.name)
+
+
+def halt_by_account(work: Work) -> None:
+    """Halt all bots for the day when together they have lost what the account may lose in a session, or made enough.
+
+    Also those that run no more and have something of today: they may be added again.
+    """
+    limits, session = work.program.limits, work.state.session
+    if not limits.bounds_a_day or not session.is_on(work.at):
+        return
+    going = [name for name, state in work.bots.items() if not (state.is_gone or state.day.halt)]
+    held = _left_open(work) if limits.at_daily_loss else []
+    if not going and not held and not any(order.may_open for order in work.all_live_orders()):
+        return
+    if reason := account_day_problem(account_today(work), limits.day):
+        cancel_entries(work, "", Cause.ACCOUNT_LIMIT, reason.text)
+        for name in going:
+            halt(work, name, reason.halt, reason.text)
+        for name in held if reason.halt is Halt.ACCOUNT_LOSS else ():
+            _close_by_loss(work, name)
+
+
+def _close_by_loss(work: Work, name: str) -> None:
+    """Have all that a bot has open closed, under whatever text, in the next turn (`at_daily_loss: {close: all}`)."""
+    work.put_day(replace(work.bots[name].day, closing=DAILY_LOSS, closing_text=""))
+    wake(work, name, 0.0)
+
+
+def _left_open(work: Work) -> list[str]:
+    """Return the bots that have something open or on its way, and that no loss of the day closes yet."""
+    names = dict.fromkeys(position.bot for position in work.active_positions())
+    return [name for name in names if work.bots[name].day.closing != DAILY_LOSS]
+
+
+def _note_unvalued(work: Work, name: str) -> None:
+    """Say when a loss of the day has been judged for a while on what a position was last known to be worth."""
+    state = work.bots[name]
+    now = {(position, DAILY_LOSS) for position in unvalued(work, name)}
+    since = {key: at for key, at in state.unknown_since.items() if key[1] != DAILY_LOSS or key in now}
+    since.update({key: work.at for key in now if key not in since})
+    if since != state.unknown_since:
+        work.set_bot(name, replace(state, unknown_since=since))
+    for key in sorted(now):
+        left = (since[key] + UNVALUED_GRACE - work.at).total_seconds()
+        if left > 0:
+            wake(work, name, left)
+            continue
+        text = f"daily_loss counts what {key[0]} was last known to be worth: its quotes are not sound"
+        work.alarm(name, text, key[0])
+
+
+def halt(work: Work, name: str, why: Halt, reason: Text, rule: Name = "") -> None:
+    """Let a bot enter nothing more today, and take back what it is entering; what is open goes on under its exits.
+
+    rule: the condition that is the cause.
+    """
+    state = work.bots[name]
+    work.put_day(state.day.halted_for(why, reason, rule))
+    work.record(Kind.DECISION, name, what="halt", reason=reason, values=[], halt=why.value, rule=rule)
+    cancel_entries(work, name, Cause.HALTED, reason)
+    work.set_bot(name, replace(work.bots[name], since=work.at))
+    if work.bots[name].is_watching:
+        work.set_bot(name, replace(work.bots[name], is_watching=False, grid_since=None))
+        end_watch(work, name, Shut.HALTED, f"halted: {reason}")
+
+
+# ---------------------------------------------------------------- the open's expected move
+
+
+def note_opening_moves(work: Work) -> Facts:
+    """Return the facts with the expected move of the open, as soon as it is sound in the first minutes.
+
+    It is that of the expiries that may be entered today, and of those that are held and whose exits read it.
+    """
+    facts, session = work.state.facts, work.state.session
+    if not session.open <= work.at < session.open + OPENING_MINUTES:
+        return facts
+    view = None
+    for name, bot, symbol, expiry, legs in _opening_moves(work):
+        if (symbol, expiry) not in facts.opening_moves:
+            view = view or work.view()  # one for all: the straddle of an expiry is read once
+            view.legs = legs
+            facts = _noted(work, facts, name, symbol, expiry, bot.opening_move(view, symbol))
+    return facts
+
+
+def awaited_opening_moves(work: Work) -> frozenset[str]:
+    """Return the symbols of which an expected move of the open is not known yet, and may come now."""
+    opened = work.state.session.open
+    if not opened <= work.at < opened + OPENING_MINUTES:
+        return frozenset()
+    known = work.state.facts.opening_moves
+    return frozenset(symbol for _, _, symbol, expiry, _ in _opening_moves(work) if (symbol, expiry) not in known)
+
+
+def _opening_moves(work: Work) -> Iterator[tuple[str, CompiledBot, str, date, tuple[LegView, ...]]]:
+    """Yield the bot, its text, the symbol, the expiry and the legs held of each that is read.
+
+    Bots that are compiled together have one reader for the same expiry of the same class: the first of them stands for
+    all.
+    """
+    facts, session = work.state.facts, work.state.session
+    texts = ((name, each) for name, bot in work.program.bots.items() for each in bot.expiries())
+    seen: set[tuple[ExpectedMove, str]] = set()
+    for name, bot in texts:
+        for symbol in bot.plan.needs.opening_move:
+            if (bot.opening_move, symbol) in seen:
+                continue
+            seen.add((bot.opening_move, symbol))
+            expiry = bot.legs_expiry(facts, session, symbol)
+            if expiry is not None:
+                yield name, bot, symbol, expiry, ()
+    for position in work.active_positions():
+        bot = work.governing(position)
+        for symbol in sorted(bot.exit_moves):
+            legs = structure(work, position).legs
+            expiry = min((leg.option.expiry for leg in legs if _is_option_of(leg.option, symbol)), default=None)
+            if expiry is not None:
+                yield position.bot, bot, symbol, expiry, legs
+
+
+def _is_option_of(option: Option, symbol: str) -> bool:
+    return option.symbol == symbol and not option.is_share
+
+
+def _noted(work: Work, facts: Facts, bot: str, symbol: str, expiry: date, points: float | None) -> Facts:
+    """Return the facts with the expected move of the open of an expiry, once it is known."""
+    if points is None:
+        return facts
+    points = round(points, 4)
+    work.record(Kind.FACTS, bot, symbol=symbol, what=OPENING_MOVE, value=points, expiry=expiry.isoformat())
+    return replace(facts, opening_moves={**facts.opening_moves, (symbol, expiry): points})

@@ -1,0 +1,458 @@
+"""One turn in the making: starts from a State, ends as a new State with its records and commands.
+
+Nothing outside a turn ever sees a Work. Entities that changed are recorded whole, once, at the end of the turn; other
+records keep the order in which things happened.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from hashlib import blake2b
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from rulebot.core.program import CompiledBot, Program
+from rulebot.core.share_coverage import account_shares
+from rulebot.core.state import NOTHING, PLACES, BotState, Reading, State, Structure, Twin
+from rulebot.decide.bot_day import BotDay
+from rulebot.decide.machine import can, next_state
+from rulebot.evaluate.snapshot import BotView, LegView, View
+from rulebot.fill.book import Booked
+from rulebot.fill.exit_level import ended_by
+from rulebot.model.command import Command, Inquire, Submit
+from rulebot.model.contract import Option
+from rulebot.model.cover import Shares
+from rulebot.model.order import Order, OrderStatus
+from rulebot.model.position import Position, PositionLeg
+from rulebot.model.texts import Name, Text
+from rulebot.model.values import replace
+from rulebot.record.codec import encode
+from rulebot.record.record import BASE, Json, Kind, Record
+
+_OWN_FROM = PLACES["bots"]
+_OWN_NAMES = State._fields[_OWN_FROM:]
+"""Fields of the state that a turn has of its own while it is made: its last ones."""
+_OWN = attrgetter(*_OWN_NAMES)
+
+
+class Turn(NamedTuple):
+    """What one event led to. Records are written before any command leaves."""
+
+    state: State
+    records: tuple[Record, ...]
+    commands: tuple[Command, ...]
+
+
+class Work:
+    """The scratch of one turn. Its tables are the state's own until they change: then they are copied, once."""
+
+    __slots__ = (
+        *_OWN_NAMES, "program", "state", "at", "now", "records", "commands", "_own", "_readings",
+        "_dirty_orders", "_dirty_positions", "_dirty_days", "told_ends",
+    )  # fmt: skip
+
+    def __init__(self, program: Program, state: State, at: datetime) -> None:
+        self.program = program
+        self.state = state
+        self.at = at
+        self.now = at.timestamp()
+        self.bots: Mapping[str, BotState] = state.bots
+        self.positions: Mapping[str, Position] = state.positions
+        self.structures: Mapping[str, Structure] = state.structures
+        self.orders: Mapping[str, Order] = state.orders
+        self.by_id: Mapping[int, str] = state.by_id
+        self.booked: Mapping[str, Booked] = state.booked
+        self.live, self.active, self.stirring = state.live, state.active, state.stirring
+        self.expires = state.expires
+        self.next_number = state.next_number
+        self.next_order_id = state.next_order_id
+        self.sent = state.sent
+        self.wakes: Mapping[str, datetime] = state.wakes
+        self.records: list[Record] = []
+        self.commands: list[Command] = []
+        self.indexed = state.indexed
+        self.bases: Mapping[str, Decimal] = state.bases
+        self.marks: Mapping[str, Decimal] = state.marks
+        self.snapshots: Mapping[str, Decimal] = state.snapshots
+        self.asked_at = state.asked_at
+        self.absent, self.risen, self.unarrived = state.absent, state.risen, state.unarrived
+        self.early: Mapping[str, int] = state.early
+        self.twins: Mapping[str, Twin] = state.twins
+        self.rivals = state.rivals
+        self._own: set[str] = set()
+        self._readings: dict[str, dict[tuple[str, str], Reading]] = {}
+        self._dirty_orders: dict[str, None] = {}
+        self._dirty_positions: dict[str, None] = {}
+        self._dirty_days: dict[str, None] = {}
+        self.told_ends: set[str] = set()
+
+    # ------------------------------------------------------------ reading
+
+    def view(self, entering: str = "") -> View:
+        """Return a fresh snapshot of this instant. entering: the position whose own calls are to need no shares yet."""
+        state, shares = self.state, partial(self.shares_of, aside=entering)
+        view = View(now=self.now, session=state.session, board=state.board, facts=state.facts, shares_of=shares)
+        view.bot_view = self.bot_view
+        return view
+
+    def legs_seen(self, position: Position) -> tuple[LegView, ...]:
+        """Return all legs of a position as rules see those of a structure, held or not."""
+        rows = self.state.board.rows
+        return tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.sign, x.ratio, x.group) for x in position.legs)
+
+    def shares_of(self, symbol: str, aside: str = "") -> Shares | None:
+        """Return the account's shares of an underlying, with those that calls need; None while not in step.
+
+        aside: a position that is left out.
+        """
+        counted = (position for position in self.positions.values() if position.id != aside)
+        return account_shares(self.state, counted, self.is_opening, self.at, symbol)
+
+    def held_legs(self) -> list[PositionLeg]:
+        """Return the legs that any position holds: a closed one, too, where the broker closed more than was held."""
+        return [leg for position in self.positions.values() for leg in position.legs if leg.held]
+
+    def first_expiry(self) -> date:
+        """Return the first day on which something that is held trades last, the end of all days without any."""
+        if self.expires is None:
+            self.expires = min((leg.option.expiry for leg in self.held_legs()), default=date.max)
+        return self.expires
+
+    def is_opening(self, position: Position) -> bool:
+        """Say whether an entry of this position is under way."""
+        return position.state == "entering" or self.has_live_entry(position.id)
+
+    def bot_view(self, name: str) -> BotView | None:
+        """Return what the rules of any bot may know of this one, None when it is not run."""
+        if name not in self.bots:
+            return None
+        active = self.positions_of(name)
+        works = any(order.bot == name for order in self.all_live_orders())
+        ended = (each for each in self.positions.values() if each.bot == name and each.state == "closed")
+        session = self.state.session
+        today = [
+            each for each in ended if each.opened_at is not None and each.closed_at and each.closed_at >= session.open
+        ]
+        last = max(today, key=lambda each: each.closed_at or self.at, default=None)
+        return BotView(any(not each.is_flat for each in active), works, "" if last is None else self._exit_of(last))
+
+    def _exit_of(self, position: Position) -> str:
+        """Return the exit that ended a position, by the name its text gives it: one that judges parts has one name."""
+        return ended_by(self.governing(position).plan, position)
+
+    def bot(self, name: str) -> CompiledBot | None:
+        """Return the current text of a bot, None when it is no longer run."""
+        return self.program.bots.get(name)
+
+    def governing(self, position: Position) -> CompiledBot:
+        """Return the text that governs a position."""
+        return self.program.governing(position)
+
+    def texts_of(self, name: str) -> list[CompiledBot]:
+        """Return the texts that a bot goes by: those its positions were opened under, and its own."""
+        texts = [self.governing(position) for position in self.positions_of(name)]
+        current = self.bot(name)
+        return texts if current is None else [*texts, current]
+
+    def readings_of(self, bot: str) -> dict[tuple[str, str], Reading]:
+        """Return the bot's last readings, to be changed in this turn."""
+        if (found := self._readings.get(bot)) is None:
+            found = self._readings[bot] = dict(self.bots[bot].readings)
+        return found
+
+    def orders_of(self, position: str) -> list[Order]:
+        """Return the orders of a position, oldest first."""
+        return [order for order in self.orders.values() if order.is_of(position)]
+
+    def all_live_orders(self) -> list[Order]:
+        """Return all orders that may still fill, oldest first."""
+        return [self.orders[ref] for ref in self.live] if self.live else []
+
+    def active_positions(self) -> list[Position]:
+        """Return all positions that are not closed, oldest first."""
+        return [self.positions[name] for name in self.active] if self.active else []
+
+    def stirring_positions(self) -> list[Position]:
+        """Return those that may need something although nothing moved that they read, oldest first."""
+        if self.stirring is None:
+            self.stirring = tuple(position.id for position in self.active_positions() if self._stirs(position))
+        return [self.positions[name] for name in self.stirring] if self.stirring else []
+
+    def _stirs(self, position: Position) -> bool:
+        is_between = position.state != "open" or position.retry_at is not None or position.is_uneven
+        return is_between or self.governing(position).rests
+
+    def live_orders(self, position: str) -> list[Order]:
+        """Return those of a position's orders that may still fill."""
+        return [order for order in self.all_live_orders() if order.is_of(position)]
+
+    def has_live_entry(self, position: str) -> bool:
+        """Say whether an order that opens the position may still fill."""
+        return any(order.opens(position) for order in self.all_live_orders())
+
+    def blocked_for(self, bot: str) -> frozenset[Option]:
+        """Return contracts in which the broker has refused the bot's side today (orders of others work there)."""
+        return self.bots[bot].blocked
+
+    def is_doubted(self, position: Position) -> bool:
+        """Say whether the account holds less than our books of something that the position holds."""
+        return bool(self.state.doubts) and any(map(self.is_lacking, position.legs))
+
+    def is_unsure(self, position: Position) -> bool:
+        """Say whether the account lacks something of a position, and it is too soon to act on that."""
+        if not self.state.doubts:
+            return False
+        known = {each.leg for each in position.missed}
+        return any(leg.name not in known and self.is_lacking(leg) for leg in position.legs)
+
+    def is_lacking(self, leg: PositionLeg) -> bool:
+        """Say whether the account holds less than our books of a contract, on the side on which a leg holds it."""
+        doubt = self.state.doubts.get(leg.option)
+        return doubt is not None and leg.signed_held * doubt.side > 0
+
+    def is_about_to_enter(self, bot: str) -> bool:
+        """Say whether the bot waits only for resting orders to be taken back before it enters."""
+        return self.bots[bot].is_clearing and not self.state.is_stopping
+
+    def positions_of(self, bot: str) -> list[Position]:
+        """Return the bot's positions that are not closed, oldest first."""
+        return [found for found in self.active_positions() if found.bot == bot]
+
+    # ------------------------------------------------------------ writing
+
+    def record(self, kind: Kind, bot: str = "", position: str = "", /, **data: Json) -> None:
+        """Add a happening."""
+        self.records.append(Record(self.at, kind, bot, position, data))
+
+    def alarm(
+        self, bot: str, text: Text, position: str = "", *, again: bool = False, key: Name = "", tells: Name = ""
+    ) -> None:
+        """Record something a person should know, once a session for the same key about the same position.
+
+        again: also if it was. key: what it is about; "" makes one of the text. tells: the order whose end it tells.
+        """
+        key = key or key_of(text)
+        state = self.bots.get(bot)
+        if state is not None:
+            known = alarm_key(position, key)
+            if known in state.alarmed and not again:
+                return
+            self.set_bot(bot, replace(state, alarmed=state.alarmed | {known}))
+            if state.day.row_of and not state.day.breach:
+                self.put_day(replace(state.day, breach=True))
+        if tells:
+            self.told_ends.add(tells)
+        self.record(Kind.ALARM, bot, position, text=text, key=key)
+
+    def alarm_of_price(self, bot: str, text: str, position: str) -> None:
+        """Alarm that a price is missing, unless nothing is streamed yet: then the connection has only just come."""
+        if self.state.streamed:
+            self.alarm(bot, text, position)
+
+    def put_order(self, order: Order) -> Order:
+        """Keep a new value of an order."""
+        order = replace(order, changed_at=self.at)
+        is_new = order.ref not in self.orders
+        self._table("orders")[order.ref] = order
+        if order.order_id and self.by_id.get(order.order_id) != order.ref:
+            self._table("by_id")[order.order_id] = order.ref
+        if order.status.is_live is not (order.ref in self.live):
+            self.live = (*self.live, order.ref) if is_new else live_refs(self.orders)
+        self._dirty_orders[order.ref] = None
+        return order
+
+    def put_position(self, position: Position) -> Position:
+        """Keep a new value of a position."""
+        is_new = position.id not in self.positions
+        self._table("positions")[position.id] = position
+        if position.id in self.structures:
+            del self._table("structures")[position.id]
+        if (position.state != "closed") is not (position.id in self.active):
+            self.active = (*self.active, position.id) if is_new else active_ids(self.positions)
+        self._dirty_positions[position.id] = None
+        self.indexed, self.stirring, self.expires = -1, None, None
+        return position
+
+    def put_day(self, day: BotDay) -> None:
+        """Keep a new value of a bot's day, from the first use of a window on with when that begins and ends."""
+        if day.is_used and day.window_from is None and (bot := self.program.bots.get(day.bot)) is not None:
+            found = bot.windows(self.state.session)
+            if day.window < len(found):
+                day = replace(day, window_from=found[day.window][0], window_to=found[day.window][1])
+        if day.bot in self.bots:
+            self.set_bot(day.bot, replace(self.bots[day.bot], day=day))
+            self.indexed = -1
+            self._dirty_days[day.bot] = None
+
+    def move(self, position: Position, trigger: str) -> Position:
+        """Move a position along its lifecycle. Raises: InvariantError."""
+        lifecycle = self.governing(position).plan.lifecycle
+        state = next_state(lifecycle, position.state, trigger)
+        if state == position.state:
+            return self.put_position(position)
+        self.record(
+            Kind.DECISION, position.bot, position.id, what="state", reason=trigger, values=[position.state, state]
+        )
+        closed_at = self.at if state == "closed" else None
+        return self.put_position(replace(position, state=state, closed_at=closed_at))
+
+    def may(self, position: Position, trigger: str) -> bool:
+        """Say whether the lifecycle has that row."""
+        return can(self.governing(position).plan.lifecycle, position.state, trigger)
+
+    def set_bot(self, name: str, state: BotState) -> None:
+        """Keep a new value of a bot's state."""
+        self._table("bots")[name] = state
+
+    def drop_bot(self, name: str) -> None:
+        """Forget a bot that runs no more and holds nothing."""
+        self._table("bots").pop(name)
+        self._table("wakes").pop(name, None)
+
+    def set_wake(self, name: str, at: datetime) -> None:
+        """Keep when a bot must be judged next even if nothing moves."""
+        self._table("wakes")[name] = at
+
+    def put_structures(self, structures: Mapping[str, Structure]) -> None:
+        """Keep what rules see of these positions, of each until it changes."""
+        self.structures = structures
+        self._own.discard("structures")
+
+    def put_booked(self, base: str, booked: Booked) -> None:
+        """Keep an execution as it was booked."""
+        self._table("booked")[base] = booked
+
+    def put_mark(self, position: str, made: Decimal, *, is_recorded: bool) -> None:
+        """Keep the last known profit of a position."""
+        for table in ("marks", "snapshots") if is_recorded else ("marks",):
+            self._table(table)[position] = made
+
+    def count_early(self, ref: str, change: int) -> None:
+        """Keep one more, or one less, cancel of an order that left too early for its answer to say anything."""
+        table = self._table("early")
+        table[ref] = table.get(ref, 0) + change
+
+    def put_twin(self, ref: str, twin: Twin | None) -> None:
+        """Keep what is known of a second order under a reference, None once there is none."""
+        table = self._table("twins")
+        if twin is None:
+            del table[ref]
+        else:
+            table[ref] = twin
+
+    def put_base(self, position: str, made: Decimal) -> None:
+        """Keep what a position had made when the session began, which is learned only now."""
+        self._table("bases")[position] = made
+        self.record(Kind.FACTS, self.positions[position].bot, position, symbol="", what=BASE, value=str(made))
+
+    def start_day(
+        self, positions: Mapping[str, Position], orders: Mapping[str, Order], booked: Mapping[str, Booked]
+    ) -> None:
+        """Keep only these positions, orders and executions from earlier days, and of the rest what is of them."""
+        self.positions, self.orders, self.booked, self.early = positions, orders, booked, NOTHING
+        self.by_id = {number: ref for number, ref in self.by_id.items() if ref in orders}
+        self.marks = self.snapshots = {name: made for name, made in self.snapshots.items() if name in positions}
+        self._own -= {"positions", "orders", "booked", "early", "by_id", "marks", "snapshots"}
+        self.live, self.active, self.stirring, self.expires = live_refs(orders), active_ids(positions), None, None
+
+    def _table(self, name: str) -> Any:
+        """Return a table to be changed in this turn: a copy of the state's, made at its first change."""
+        if name not in self._own:
+            self._own.add(name)
+            setattr(self, name, dict(getattr(self, name)))
+        return getattr(self, name)
+
+    def take_numbers(self) -> tuple[int, int]:
+        """Return the next intent number and the next order id."""
+        number, order_id = self.next_number, self.next_order_id
+        self.next_number += 1
+        self.next_order_id += 1
+        return number, order_id
+
+    def send(self, order: Order) -> Order:
+        """Record an intent as leaving, and ask for it to be sent, once."""
+        order = self.put_order(
+            replace(order, status=OrderStatus.SENDING, sent_at=self.at, client_id=self.state.client_id)
+        )
+        self.sent = (*(at for at in self.sent if self.at - at < timedelta(minutes=1)), self.at)
+        self.commands.append(Submit(order))
+        return order
+
+    def ask_broker(self) -> None:
+        """Ask what the broker has, once an instant."""
+        if self.asked_at != self.at:
+            self.asked_at = self.at
+            self.commands.append(Inquire())
+
+    def ref(self, number: int) -> str:
+        """Return the orderRef of an intent."""
+        return f"rb:{self.program.install}:{number:06d}"
+
+    # ------------------------------------------------------------ the end
+
+    def entities(self) -> list[Record]:
+        """Return the records of the entities that changed."""
+        orders = map(self.orders.__getitem__, self._dirty_orders)
+        positions = map(self.positions.__getitem__, self._dirty_positions)
+        return [
+            *[self._entity(Kind.ORDER, order.bot, order.position, order) for order in orders],
+            *[self._entity(Kind.POSITION, position.bot, position.id, position) for position in positions],
+            *[self._entity(Kind.BOT_DAY, name, "", self.bots[name].day) for name in self._dirty_days],
+        ]
+
+    def _entity(self, kind: Kind, bot: str, position: str, value: object) -> Record:
+        data = encode(value)
+        assert isinstance(data, dict)
+        return Record(self.at, kind, bot, position, data)
+
+    def _wake_readers(self) -> bool:
+        """Have bots judged that read the state of a bot whose orders or positions have changed; say whether any do."""
+        read = {name: bot.plan.needs.bots for name, bot in self.program.bots.items() if bot.plan.needs.bots}
+        if not read:
+            return False
+        moved = {self.positions[name].bot for name in self._dirty_positions if name in self.positions}
+        moved |= {self.orders[ref].bot for ref in self._dirty_orders if ref in self.orders}
+        readers = [name for name, others in read.items() if name in self.bots and others & moved - {name}]
+        for name in readers:
+            self.set_wake(name, self.at)
+        return bool(readers)
+
+    def finish(self, **changes: Any) -> Turn:
+        """Return the turn; `changes` are further fields of the new state."""
+        for name, readings in self._readings.items():
+            self.set_bot(name, replace(self.bots[name], readings=readings))
+        is_changed = self._dirty_orders or self._dirty_positions or self._dirty_days
+        if is_changed and self._wake_readers():
+            changes |= {"step_at": self.at, "wake_at": self.at}
+        fields = [*self.state[:_OWN_FROM], *_OWN(self)]
+        for name, value in changes.items():
+            fields[PLACES[name]] = value
+        records = (*self.records, *self.entities()) if is_changed else tuple(self.records)
+        return Turn(State._make(fields), records, tuple(self.commands))
+
+
+def key_of(text: Text) -> Name:
+    """Return the key of an alarm that has none of its own: it stays so whatever becomes of the text."""
+    return blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def alarm_key(position: Name, key: Name) -> Name:
+    """Return by what an alarm of a bot is known to have been raised."""
+    return f"{position}: {key}"
+
+
+def is_of_alarm(key: str) -> bool:
+    """Say whether a key is that of an alarm: others, of what was skipped or chosen, begin with a word and a space."""
+    position, colon, _ = key.partition(": ")
+    return bool(colon) and " " not in position
+
+
+def live_refs(orders: Mapping[str, Order]) -> tuple[str, ...]:
+    """Return the refs of those orders that may still fill, oldest first."""
+    return tuple(ref for ref, order in orders.items() if order.status.is_live)
+
+
+def active_ids(positions: Mapping[str, Position]) -> tuple[str, ...]:
+    """Return the ids of those positions that are not closed, oldest first."""
+    return tuple(name for name, position in positions.items() if position.state != "closed")

@@ -1,0 +1,36 @@
+"""A store that takes no records for a while: nothing is opened, exits go on."""
+
+from typing import Any
+
+from rulebot.core.bracket_orders import ask_back, cancel_entries
+from rulebot.core.rule_evaluation import wake
+from rulebot.core.state_builder import Work
+from rulebot.decide.limits import UNRECORDED
+from rulebot.model.cause import Cause
+from rulebot.model.event import StoreReport
+from rulebot.model.order import OrderStatus
+from rulebot.record.record import Kind
+
+
+def withdraw_openings(work: Work) -> None:
+    """Cancel every order at work that opens something, also one whose cancel got no answer yet."""
+    for order in work.all_live_orders():
+        if order.may_open and order.status is OrderStatus.CANCELLING:
+            ask_back(work, order)
+    cancel_entries(work, "", Cause.STORE_FULL)
+
+
+def store_reported(work: Work, event: StoreReport) -> dict[str, Any]:
+    """Enter nothing while the store takes no records, and tell both changes."""
+    if event.takes_records is work.state.takes_records:
+        return {}
+    if event.takes_records:
+        text = "the store takes records again: those that waited are written, entries go on"
+    else:
+        text = f"{event.text}; entries are refused ({UNRECORDED}), exits go on and their records wait"
+    work.record(Kind.ALARM, text=text)
+    if not event.takes_records and work.state.is_linked:
+        withdraw_openings(work)
+    for name in work.bots:
+        wake(work, name, 0.0)
+    return {"takes_records": event.takes_records}

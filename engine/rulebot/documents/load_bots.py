@@ -1,0 +1,340 @@
+"""From spec files to the program that runs: everything is validated and compiled before anything connects."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import field, replace
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+
+from rulebot.compile.build import build_plan, check
+from rulebot.compile.plan import Plan
+from rulebot.core.program import BUILT_IN, USUAL_BAND, AccountLimits, CompiledBot, Program, compile_bot
+from rulebot.model.errors import MisuseError, SpecError, StoreError
+from rulebot.model.pool import Pool
+from rulebot.model.values import dataclass
+from rulebot.spec.diagnostic import Diagnostic, headline, in_file_order, not_accepted, render
+from rulebot.spec.files import beside_specs, find_files
+from rulebot.spec.load import Loaded, load_document, load_text
+from rulebot.spec.nouns.account import AccountDocument
+from rulebot.spec.nouns.condition import Amount, Condition, Unit
+from rulebot.spec.parameters import of_bot
+from rulebot.spec.resolved import governing_text, is_alone
+
+
+class ProblemsError(SpecError):
+    """Documents that cannot be run, by their errors; `found` are all problems by file, of the fine ones none."""
+
+    def __init__(self, found: Mapping[str, tuple[Diagnostic, ...]]) -> None:
+        every = (each for problems in found.values() for each in problems)
+        super().__init__("\n".join(render(each) for each in every if each.is_error))
+        self.found = found
+
+
+@dataclass(frozen=True, slots=True)
+class SpecText:
+    """The text of one bot as it runs: what a restart needs to govern open positions by it."""
+
+    name: str
+    digest: str
+    file: str
+    text: str
+    overrides: Mapping[str, str]
+
+
+BUILT_IN_CAP = "RB377"
+"""The warning that an account document lifts."""
+ACCOUNT_FILE = "account.yaml"
+"""The account document's name where it lies in or beside the folders of the specs and is not named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a desk was read from, so that it can be read again: the paths as they were given, seen from `folder`."""
+
+    paths: tuple[str, ...]
+    overrides: Mapping[str, str]
+    account: Path | None
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """All bots of a run, compiled, with the texts they came from and the account document if there is one.
+
+    sources: None for a desk that was not read from files. kept: what operators have set, by `BOT.NAME`, also for bots
+    and parameters that are not here. left_out: what of it does not fit its bot's text, and why not. account_text,
+    account_file: of the account document, "" without one.
+    """
+
+    bots: Mapping[str, CompiledBot]
+    texts: tuple[SpecText, ...]
+    account: AccountDocument | None
+    warnings: tuple[Diagnostic, ...]
+    sources: Sources | None = None
+    kept: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    account_text: str = ""
+    account_file: str = ""
+
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """The digest of each bot's text."""
+        return {text.name: text.digest for text in self.texts}
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of the bots' texts."""
+        return tuple(Path(text.file) for text in self.texts)
+
+    @property
+    def require(self) -> tuple[Condition, ...]:
+        """The conditions of the account document besides its limits."""
+        return () if self.account is None else self.account.require
+
+    def limits(self) -> AccountLimits:
+        """Return what all bots together may do."""
+        account = self.account
+        if account is None:
+            return BUILT_IN
+        return AccountLimits(
+            daily_loss=account.daily_loss,
+            at_daily_loss=account.at_daily_loss,
+            daily_profit=account.daily_profit,
+            max_open=account.max_open,
+            orders_per_minute=account.orders_per_minute,
+            entries_per_day=account.entries_per_day,
+            worst_case=account.worst_case,
+            margin=account.margin,
+            net_delta=account.net_delta,
+            net_gamma=account.net_gamma,
+            net_theta=account.net_theta,
+            net_vega=account.net_vega,
+            cash_secured_puts=account.cash_secured_puts,
+            max_contracts_per_order=account.max_contracts_per_order,
+            max_notional_per_order=_in(Unit.DOLLARS, account.max_notional_per_order),
+            max_notional_times=_in(Unit.MULTIPLE, account.max_notional_per_order),
+            price_band=account.price_band or USUAL_BAND,
+            heeds_day_trades=not account.pattern_day_trading,
+        )
+
+    def program(self, install: str, pinned: Mapping[str, CompiledBot], line_limit: int) -> Program:
+        """Return the program of this run."""
+        return Program(
+            bots=self.bots,
+            pinned=pinned,
+            limits=self.limits(),
+            install=install,
+            line_limit=line_limit,
+            require=self.require,
+        )
+
+    def succeeding(self, old: Program, changed: Collection[str]) -> Program:
+        """Return the program that follows `old` when these bots change; earlier texts govern what they opened."""
+        bots = {name: bot if name in changed else old.bots[name] for name, bot in self.bots.items()}
+        pinned = {**old.pinned, **{bot.plan.digest: bot for bot in old.bots.values()}}
+        return replace(old, bots=bots, pinned=pinned, limits=self.limits(), require=self.require)
+
+    def packed(self) -> "Desk":
+        """Return it without compiled bots, for another process: what is edited meanwhile changes nothing there."""
+        return replace(self, bots={}, warnings=())
+
+    def unpacked(self) -> "Desk":
+        """Return it with its bots compiled from its texts. Raises: StoreError."""
+        return replace(self, bots={text.name: compile_text(text) for text in self.texts})
+
+
+NO_BOTS = Desk({}, (), None, ())
+"""That of an engine which only closes, or of which nothing could be read."""
+
+
+def load_desk(
+    paths: Iterable[str], overrides: Mapping[str, str], account_file: Path | None, kept: Mapping[str, str] | None = None
+) -> Desk:
+    """Read and compile every bot under `paths`, and the account document.
+
+    The account document is `account_file`, else `account.yaml` in or beside the folders of the specs, if it is there.
+    kept: what operators have set, by `BOT.NAME`, wherever `overrides` say nothing; what of it does not fit is left out.
+    Raises: SpecError with every problem; MisuseError when nothing is to be run, or an override fits no bot.
+    """
+    paths = tuple(paths)
+    files = find_files(paths)
+    if not files:
+        raise MisuseError("no spec was named", "name files or folders, such as specs/*.yaml")
+    kept = dict(kept or {})
+    left_out: dict[str, str] = {}
+    loaded = [_load(Path(file), overrides, kept, left_out) for file in files]
+    of_bots = [each for each in loaded if each.spec is not None]
+    _refuse_problems(loaded)
+    if not of_bots:
+        raise MisuseError("none of these files is a bot", "a bot's document has the key 'rulebot: 1'")
+    _refuse_same_names(of_bots)
+    account = _account(loaded, account_file, files)
+    bots: dict[str, CompiledBot] = {}
+    pool = Pool()
+    texts: list[SpecText] = []
+    warnings: list[Diagnostic] = []
+    for each in of_bots:
+        assert each.spec is not None
+        plan, problems = build_plan(each.spec, each.source)
+        warnings += not_accepted((*each.diagnostics, *problems), each.spec.accept)
+        if plan is None:
+            raise SpecError("\n".join(render(problem) for problem in problems if problem.is_error))
+        used = {p.name: p.text for p in each.spec.parameters if p.overridden}
+        bots[plan.name] = compile_bot(plan, pool)
+        texts.append(_text(plan, each, used))
+    sources = Sources(paths, dict(overrides), account_file, Path.cwd())
+    found = Desk(bots, tuple(texts), None, tuple(warnings), sources, kept, left_out)
+    if account is None:
+        return found
+    said = account.source
+    lifted = tuple(each for each in warnings if each.code != BUILT_IN_CAP)
+    return replace(found, warnings=lifted, account=account.account, account_text=said.text, account_file=said.file)
+
+
+def _text(plan: Plan, loaded: Loaded, used: Mapping[str, str]) -> SpecText:
+    """Return the text that governs what a bot opens. Of one that takes from other files it is the whole, as of now."""
+    text = SpecText(plan.name, plan.digest, loaded.source.file, governing_text(loaded.source), used)
+    if not is_alone(loaded.source):
+        try:
+            compile_text(text)
+        except StoreError as error:
+            raise SpecError(
+                f"{text.file} and what it takes from other files cannot be kept as one text", "write it out"
+            ) from error
+    return text
+
+
+def compile_text(text: SpecText) -> CompiledBot:
+    """Compile a text that an earlier run kept. Raises: StoreError when this version cannot read it any more."""
+    return _compiled(text.name, text.digest, text.file, text.text, tuple(sorted(text.overrides.items())))
+
+
+@lru_cache(maxsize=256)
+def _compiled(name: str, digest: str, file: str, text: str, overrides: tuple[tuple[str, str], ...]) -> CompiledBot:
+    loaded = load_text(text, file, dict(overrides))
+    plan = None if loaded.spec is None else build_plan(loaded.spec, with_warnings=False)[0]
+    if plan is None or plan.digest != digest:
+        raise StoreError(
+            f"the text that governs open positions of {name} cannot be compiled by this version",
+            "finish those positions with the version that opened them",
+        )
+    return compile_bot(plan)
+
+
+def _load(file: Path, overrides: Mapping[str, str], kept: Mapping[str, str], left_out: dict[str, str]) -> Loaded:
+    """Return a document with its parameters set; into `left_out` goes what is kept and does not fit, by `BOT.NAME`."""
+    try:
+        loaded = load_document(file)
+        names = set() if loaded.spec is None else {p.name for p in loaded.spec.parameters}
+        bot = "" if loaded.spec is None else loaded.spec.name
+        used = {name: text for name, text in of_bot(overrides, bot).items() if name in names}
+        more = {name: text for name, text in of_bot(kept, bot).items() if name in names - used.keys()}
+
+        def with_these(values: Mapping[str, str]) -> Loaded:
+            return load_document(file, {**values, **used}) if values or used else loaded
+
+        found = with_these(more)
+        if not more or not _first_error(found):
+            return found
+        fitting, left = _fitting(more, with_these)
+        left_out.update({f"{bot}.{name}": why for name, why in left.items()})
+        return with_these(fitting)
+    except OSError as error:
+        raise StoreError(f"{error.filename or file} cannot be read: {error.strerror}") from error
+
+
+def _fitting(
+    kept: Mapping[str, str], load: Callable[[Mapping[str, str]], Loaded]
+) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Return as much of what is kept as fits a document together, and by name why the rest does not."""
+    fitting: dict[str, str] = {}
+    while True:
+        left = {name: _first_error(load({**fitting, name: text})) for name, text in kept.items() if name not in fitting}
+        name = next((name for name, why in left.items() if not why), None)
+        if name is None:
+            return fitting, left
+        fitting[name] = kept[name]
+
+
+def _first_error(loaded: Loaded) -> str:
+    return next((headline(each) for each in _problems(loaded) if each.is_error), "")
+
+
+def _refuse_problems(loaded: list[Loaded]) -> None:
+    found = {each.source.file: _problems(each) for each in loaded}
+    if any(problem.is_error for problems in found.values() for problem in problems):
+        raise ProblemsError(found)
+
+
+def _problems(loaded: Loaded) -> tuple[Diagnostic, ...]:
+    if loaded.spec is None:
+        return in_file_order(loaded.diagnostics)
+    return in_file_order(not_accepted((*loaded.diagnostics, *check(loaded)), loaded.spec.accept))
+
+
+def _refuse_same_names(found: list[Loaded]) -> None:
+    seen: dict[str, str] = {}
+    for each in found:
+        assert each.spec is not None
+        name = each.spec.name
+        if name in seen:
+            raise SpecError(f"two documents are the bot '{name}': {seen[name]} and {each.source.file}")
+        seen[name] = each.source.file
+
+
+def account_of(text: str) -> AccountDocument | None:
+    """Return the account document that a text is, None for "". Raises: StoreError when this version cannot read it."""
+    if not text:
+        return None
+    if (found := load_text(text, "account.yaml", {}).account) is None:
+        raise StoreError("the account document that was kept cannot be read by this version")
+    return found
+
+
+def _account(loaded: list[Loaded], named: Path | None, specs: Sequence[Path]) -> Loaded | None:
+    found = [each for each in loaded if each.account is not None]
+    if named is not None or not found:
+        return account_beside(named, specs)
+    if len(found) > 1:
+        raise SpecError("two account documents were named; one account is traded at a time")
+    return found[0]
+
+
+def account_beside(named: Path | None, specs: Sequence[Path]) -> Loaded | None:
+    """Return the account document that is named, else the one beside or in the folders of specs; None without one.
+
+    Raises: SpecError with every problem, NoSuchFiles when two lie beside them.
+    """
+    file = named or beside_specs(specs, ACCOUNT_FILE, or_among=True)
+    if named is None and not file.is_file():
+        return None
+    document = _load(file, {}, {}, {})
+    _refuse_problems([document])
+    if document.account is None:
+        raise SpecError(f"{document.source.file} is no account document: it lacks the key 'rulebot_account: 1'")
+    return document
+
+
+def check_live_data(desk: Desk) -> None:
+    """Refuse real money on delayed data. Raises: MisuseError."""
+    late = sorted(name for name, bot in desk.bots.items() if bot.plan.risk.delayed_data)
+    if late:
+        raise MisuseError(
+            f"{', '.join(late)} may trade on delayed data ('delayed_data: allow'), and this account holds real money",
+            "delayed data is for paper accounts: remove the key, or subscribe to live data",
+        )
+
+
+def check_overrides(desk: Desk, overrides: Mapping[str, str]) -> None:
+    """Refuse a `--set` that no bot has a parameter for. Raises: MisuseError."""
+    known = {name for bot in desk.bots.values() for name in bot.plan.parameters}
+    known |= {f"{bot.plan.name}.{name}" for bot in desk.bots.values() for name in bot.plan.parameters}
+    for name in overrides:
+        if name not in known:
+            listed = ", ".join(sorted(each for each in known if "." not in each)) or "none of these bots has any"
+            raise MisuseError(f"no bot has a parameter '{name}'", f"parameters: {listed}")
+
+
+def _in(unit: Unit, bound: Amount | None) -> Decimal | None:
+    """Return a bound that is written in this unit, None of another one."""
+    return bound.value if bound is not None and bound.unit is unit else None

@@ -1,0 +1,233 @@
+"""The worlds the engine can run in: which link, feed, broker and journal are plugged together.
+
+No other file asks which world it is in.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+from rulebot.adapters.ib.settings import WHOLE, IbSettings, Share
+from rulebot.adapters.ib.trouble import nothing_listens
+from rulebot.adapters.ib.world import IbWorld, ib_world
+from rulebot.model.errors import MisuseError
+from rulebot.model.values import dataclass
+from rulebot.ports import Broker, Feed, Link
+from rulebot.process.reconnect_backoff import patiently
+from rulebot.shadow.broker import ObservingBroker
+from rulebot.shadow.link import ObservingLink
+from twsim.gateway.embed import RunningGateway, check_start, market_of, start_gateway
+from twsim.gateway.settings import GatewaySettings
+from twsim.market.given import GivenDay
+from twsim.market.given_market import GivenMarket
+from twsim.seams import Market
+
+DEFAULT_DATE = date(2026, 10, 21)
+DEFAULT_SEED = 7
+PROBE_SECONDS = 2.0
+GENEROUS = 120.0
+"""Real seconds a simulated gateway may take to answer on a slow machine before we give up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimSettings:
+    """The embedded simulated gateway. `speed` None is as fast as it goes; `given` is a market instead of the model."""
+
+    first_day: date = DEFAULT_DATE
+    days: int = 1
+    seed: int = DEFAULT_SEED
+    speed: float | None = None
+    market: str | None = None
+    data_seconds: int = 5
+    cash: Decimal = Decimal(1_000_000)
+    positions: Path | None = None
+    shares: tuple[tuple[str, int], ...] = ()
+    ledger: Path | None = None
+    given: GivenDay | None = None
+    sends_orders: bool = True
+    share: Share = WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """What stands in for the ports of an engine that sends nothing (`observe/`)."""
+
+    link: ObservingLink
+    feed: Feed
+    broker: ObservingBroker
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A connected-to-be world, the gateway inside it when there is one, and what stands in for its ports if any does.
+
+    relayed: link and feed of an engine that has a shadow (`observe/relay.py`).
+    The engine's three ports are `link`, `feed` and `broker`; `ib` is for who looks at the connection.
+    """
+
+    ib: IbWorld
+    gateway: RunningGateway | None
+    observer: Observer | None = None
+    relayed: tuple[Link, Feed] | None = None
+
+    @property
+    def link(self) -> Link:
+        """The engine's Link."""
+        if self.observer is not None:
+            return self.observer.link
+        return self.ib.link if self.relayed is None else self.relayed[0]
+
+    @property
+    def feed(self) -> Feed:
+        """The engine's Feed."""
+        if self.observer is not None:
+            return self.observer.feed
+        return self.ib.feed if self.relayed is None else self.relayed[1]
+
+    @property
+    def broker(self) -> Broker:
+        """The engine's Broker: the only way by which an order can leave."""
+        return self.ib.broker if self.observer is None else self.observer.broker
+
+
+def simulated(settings: SimSettings, client_id: int) -> AbstractAsyncContextManager[World]:
+    """Return a world of our own: a gateway in the loop that enters it, in lockstep.
+
+    What it is to play is read at once, so that a file that is wrong is refused before anything is made of the run.
+    Raises: MisuseError; and where it is entered BrokerError.
+    """
+    wanted = GatewaySettings(
+        first_day=settings.first_day,
+        days=settings.days,
+        port=0,
+        seed=settings.seed,
+        speed=settings.speed,
+        data_seconds=settings.data_seconds,
+        cash=settings.cash,
+        market_file=settings.market,
+        positions_file=settings.positions,
+        shares=settings.shares,
+        store_file=settings.ledger,
+        holders=1,
+    )
+    try:
+        market = market_of(wanted) if settings.given is None else GivenMarket(settings.given)
+        check_start(wanted, market)
+    except ValueError as error:
+        raise _misused(error) from error
+    # more lines than a user has come with booster packs
+    wanted = replace(wanted, max_lines=max(wanted.max_lines, settings.share.lines))
+    return _standing(wanted, market, client_id, settings)
+
+
+def _misused(error: ValueError) -> MisuseError:
+    return MisuseError(f"the simulated market cannot be set up: {error}")
+
+
+@asynccontextmanager
+async def _standing(
+    wanted: GatewaySettings, market: Market, client_id: int, settings: SimSettings
+) -> AsyncIterator[World]:
+    try:
+        gateway = await start_gateway(wanted, market=market)
+    except ValueError as error:
+        raise _misused(error) from error
+    client = replace(
+        patient(gateway.port, client_id),
+        sends_orders=settings.sends_orders,
+        max_lines=settings.share.lines,
+        messages_per_second=settings.share.messages,
+        max_requests=settings.share.requests,
+    )
+    ib = ib_world(client)
+    try:
+        yield World(ib, gateway)
+    finally:
+        await ib.link.close()
+        await gateway.stop()
+
+
+def patient(port: int, client_id: int) -> IbSettings:
+    """Return settings of a client in lockstep that gives a gateway in its own process time."""
+    return IbSettings(
+        port=port,
+        client_id=client_id,
+        lockstep=True,
+        connect_seconds=GENEROUS,
+        request_seconds=GENEROUS,
+        history_seconds=GENEROUS,
+    )
+
+
+PAPER_PORTS = (4002, 7497)
+"""Where IB Gateway and TWS listen for API clients of a paper login, unless told otherwise."""
+LIVE_PORTS = (4001, 7496)
+"""The same of a login with real money."""
+
+
+async def listening_port(host: str, ports: tuple[int, ...] = PAPER_PORTS) -> int:
+    """Return the first of these ports at which something listens. Raises: BrokerError when nothing does."""
+    for port in ports:
+        try:
+            _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), PROBE_SECONDS)
+        except (OSError, TimeoutError):
+            continue
+        writer.close()
+        return port
+    raise nothing_listens(f"{host}:{' or '.join(str(port) for port in ports)}")
+
+
+async def found_port(host: str, ports: tuple[int, ...], waiting: Callable[[str], None] | None) -> int:
+    """Return the same; where somebody is told of the waiting, wait for it. Raises: BrokerError where nobody is."""
+    if waiting is None:
+        return await listening_port(host, ports)
+    return await patiently(lambda: listening_port(host, ports), host, waiting)
+
+
+@asynccontextmanager
+async def attached(
+    host: str,
+    port: int | None,
+    client_id: int,
+    account: str,
+    *,
+    lockstep: bool,
+    among: str = "",
+    live: bool = False,
+    sends_orders: bool = True,
+    share: Share = WHOLE,
+    waiting: Callable[[str], None] | None = None,
+) -> AsyncIterator[World]:
+    """Yield a world behind a gateway that runs elsewhere: IB's, or `rulebot gateway` with `lockstep`.
+
+    among: which account to take where none must be the one, and there are several.
+    It is a paper account, with `live` never one; where no orders are sent, either. `port` None takes the first of their
+    usual ports at which something listens; a service waits until one does, and `waiting` is told so.
+    """
+    ports = LIVE_PORTS if live else PAPER_PORTS
+    if port is None:
+        port = await found_port(host, ports if sends_orders else PAPER_PORTS + LIVE_PORTS, waiting)
+    settings = IbSettings(
+        host=host,
+        port=port,
+        client_id=client_id,
+        account=account,
+        among=among,
+        paper=not live if sends_orders else None,
+        sends_orders=sends_orders,
+        lockstep=lockstep,
+        max_lines=share.lines,
+        messages_per_second=share.messages,
+        max_requests=share.requests,
+        request_seconds=share.answer_seconds,
+        history_seconds=2 * share.answer_seconds,
+    )
+    ib = ib_world(settings)
+    try:
+        yield World(ib, None)
+    finally:
+        await ib.link.close()

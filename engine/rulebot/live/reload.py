@@ -1,0 +1,293 @@
+"""`rulebot reload` in the engine: the files of the run are read again and taken up at a quiet point.
+
+A request makes a plan of what changes, or is refused and nothing has changed. The plan waits until none of its bots has
+an order in flight or a position between two states; what it waits for is on record. What new bots need to know is asked
+for meanwhile, beside the loop, so that nothing that is open waits for it (in lockstep at once: time stands still). What
+the broker does not have refuses the plan. Until it is taken up its bots enter nothing.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+
+from rulebot.backtest.load_session_data import prepare
+from rulebot.core.program import Program
+from rulebot.core.reloading import (
+    BotChange,
+    Change,
+    changes_between,
+    have_other_limits,
+    not_quiet,
+    reload,
+    told_changes,
+)
+from rulebot.documents.load_bots import Desk, SpecText, check_live_data, check_overrides
+from rulebot.documents.parameter_overrides import left_out_words, refuse_flagged, with_values
+from rulebot.documents.reload_specs import (
+    LiveRun,
+    limit_words,
+    refuse_account,
+    reread,
+    told_desk,
+    told_limits,
+    told_specs,
+)
+from rulebot.live.loop import Loop
+from rulebot.model.errors import BrokerError, RulebotError, SpecError, UnavailableError
+from rulebot.model.event import Event, HookCame, OperatorRequest, ReloadWaits, Request
+from rulebot.model.facts import Facts
+from rulebot.operator.request_inbox import Asked
+from rulebot.record.record import Json, Kind, Record
+
+ASK_AGAIN = timedelta(minutes=1)
+"""How long after the broker could not answer it is asked again."""
+WAITS_LONG = timedelta(minutes=5)
+"""How long after it was asked for a plan may wait before a person is told."""
+_ANSWERS = "the broker's answers on what the new specs read"
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is to be taken up. is_set: also since an operator has set parameters.
+
+    asked_at: when it was asked for; is_told: that it waits for long.
+    asking: the question for the facts that it needs; facts: the answer, None until it is here, good for the `session`
+    in which it was asked.
+    """
+
+    desk: Desk
+    program: Program
+    changes: tuple[BotChange, ...]
+    limits: tuple[str, ...]
+    asked_at: datetime
+    is_set: bool = False
+    is_told: bool = False
+    waits: str = ""
+    asking: "asyncio.Task[list[Event]] | None" = None
+    ask_at: datetime | None = None
+    facts: list[Event] | None = None
+    session: date | None = None
+
+    @property
+    def bots(self) -> frozenset[str]:
+        """The bots that must be at rest, and enter nothing meanwhile: all, "", when the limits over them change."""
+        return frozenset(("",)) if self.limits else frozenset(each.bot for each in self.changes)
+
+
+@dataclass(slots=True)
+class Reloader:
+    """Stands between the inbox and the loop: takes what asks for a reload, and acts between two batches.
+
+    desk: what runs now. any_account: as `refuse_account` has it. live: of a run with real money; its bots must be
+    promoted. texts: by digest, all that have run or governed positions.
+    """
+
+    desk: Desk
+    loop: Loop
+    inbox: Callable[[datetime], Sequence[Asked]]
+    account: str = ""
+    any_account: bool = False
+    live: LiveRun | None = None
+    plan: Plan | None = None
+    texts: dict[str, SpecText] = field(default_factory=dict)
+    _seen: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.texts |= {text.digest: text for text in self.desk.texts}
+
+    def read(self, at: datetime) -> Sequence[Asked]:
+        """Return what else was asked for; a reload is planned here."""
+        found: list[Asked] = []
+        for request in self.inbox(at):
+            if isinstance(request, HookCame) or request.request not in (Request.RELOAD, Request.SET):
+                found.append(request)
+            elif request.id not in self._seen:
+                self._seen.add(request.id)
+                self._ask(request)
+        return found
+
+    async def step(self, at: datetime) -> None:
+        """Take up what is planned, if now is a quiet point; else let its bots enter nothing. Raises: StoreError."""
+        if self.plan is not None and not self.loop.state.is_stopping:
+            await self._try(self.plan, at)
+        waiting = frozenset() if self.plan is None else self.plan.bots
+        if waiting != self.loop.state.reloading:
+            self.loop.hear(ReloadWaits(at, waiting))
+
+    async def _try(self, plan: Plan, at: datetime) -> None:
+        try:
+            waits = not_quiet(self.loop.program, self.loop.state, self._concerned(plan)) or await self._missing(
+                plan, at
+            )
+        except UnavailableError as error:
+            self._refuse(plan, at, error)
+            return
+        if not waits:
+            self._take_up(plan, at)
+            return
+        if waits != plan.waits:
+            plan.waits = waits
+            self._note(at, "waits", reason=waits)
+        if not plan.is_told and at - plan.asked_at >= WAITS_LONG:
+            plan.is_told = True
+            text = f"a reload has waited five minutes for {waits}: what it touches enters nothing until it is taken up"
+            self.loop.note(Record(at, Kind.ALARM, data={"text": text}))
+
+    def _refuse(self, plan: Plan, at: datetime, error: UnavailableError) -> None:
+        """Give a plan up for what the broker does not have: asked again it would say the same."""
+        self.plan = None
+        reason = f"{', '.join(_readers(plan, error.symbol))} cannot run: {error.whole}"
+        self._note(at, "refused", reason=reason)
+        text = f"a reload is refused, and nothing of it is taken up: {reason}"
+        self.loop.note(Record(at, Kind.ALARM, data={"text": text}))
+
+    def close(self) -> None:
+        """Give up what is still asked for."""
+        self._drop()
+
+    # ------------------------------------------------------------ asking
+
+    def _ask(self, request: OperatorRequest) -> None:
+        try:
+            plan = self._planned(request)
+        except RulebotError as error:
+            self._note(request.at, "refused", id=request.id, reason=error.message, **_set(request))
+            if self.plan is not None:
+                self.plan.waits = ""  # said anew: it goes on waiting
+            return
+        self._drop()
+        if not plan.changes and not plan.limits:
+            self.desk = replace(self.desk, kept=plan.desk.kept, left_out=plan.desk.left_out)
+            self._note(request.at, "nothing", id=request.id, **_set(request), **_kept(plan))
+            return
+        self.plan = plan
+        changes: Json = told_changes(plan.changes)
+        limits: Json = list(plan.limits)
+        self._note(request.at, "asked", id=request.id, changes=changes, limit_changes=limits, **_set(request))
+
+    def _planned(self, request: OperatorRequest) -> Plan:
+        """Return what the files, and what an operator sets, would change, if anything. Raises: RulebotError."""
+        if self.desk.sources is None:
+            raise BrokerError("this engine runs no specs: it only closes")
+        refuse_flagged(self.desk.sources.overrides, request.bot, request.values)
+        waiting = self.plan if self.plan is not None and self.plan.is_set else None
+        before = (waiting or self).desk
+        kept = with_values(before.kept, request.bot, request.values)
+        desk = reread(self.desk.sources, kept)
+        if request.request is Request.SET:
+            known = before.left_out.keys() - {f"{request.bot}.{name}" for name, _ in request.values}
+            if lost := left_out_words(desk, known):
+                raise SpecError("; ".join(lost))
+        check_overrides(desk, {f"{request.bot}.{name}": text for name, text in request.values if text})
+        if self.live is not None:
+            check_live_data(desk)
+        refuse_account(
+            desk,
+            self.account,
+            self.loop.state.session.date,
+            running=self.desk.digests,
+            had_limits=self.desk.account is not None,
+            any_account=self.any_account,
+            live=self.live,
+        )
+        changes = changes_between(self.desk.digests, desk.digests)
+        limits = limit_words(told_limits(self.desk), told_limits(desk))
+        program = desk.succeeding(self.loop.program, {each.bot for each in changes})
+        is_set = request.request is Request.SET or waiting is not None
+        return Plan(replace(desk, bots=program.bots), program, changes, limits, request.at, is_set)
+
+    def _concerned(self, plan: Plan) -> Iterable[str]:
+        return self.loop.state.bots if "" in plan.bots else plan.bots
+
+    # ------------------------------------------------------------ what new bots need to know
+
+    async def _missing(self, plan: Plan, at: datetime) -> str:
+        """Return what is not known yet of what the new texts read, "" when all is. Raises: UnavailableError."""
+        today = self.loop.state.session.date
+        if plan.facts is not None and plan.session == today:
+            return ""
+        if plan.asking is None and (plan.ask_at is None or at >= plan.ask_at):
+            plan.asking = asyncio.ensure_future(self._facts(plan, at))
+            plan.facts, plan.session = None, today
+        if plan.asking is not None and self.loop.link.is_lockstep:
+            await asyncio.wait((plan.asking,))
+        if plan.asking is None or not plan.asking.done():
+            return plan.waits or _ANSWERS
+        asked, plan.asking = plan.asking, None
+        try:
+            plan.facts = asked.result()
+        except UnavailableError:
+            raise
+        except BrokerError as error:
+            plan.ask_at = at + ASK_AGAIN
+            return f"the broker's answers: {error.message}"
+        return "" if plan.session == today else _ANSWERS
+
+    async def _facts(self, plan: Plan, at: datetime) -> list[Event]:
+        state = self.loop.state
+        asking = replace(plan.program, bots={name: plan.program.bots[name] for name in _renewed(plan)})
+        known: Facts = state.facts
+        return [event async for event in prepare(asking, self.loop.feed, state.session, at, known)]
+
+    # ------------------------------------------------------------ the change
+
+    def _take_up(self, plan: Plan, at: datetime) -> None:
+        self.plan = None
+        is_other = have_other_limits(self.loop.program, plan.program)
+        result = reload(plan.program, self.loop.state, at, plan.changes, has_other_limits=is_other)
+        applied = self._record(
+            at,
+            "applied",
+            changes=told_changes(plan.changes),
+            limit_changes=list(plan.limits),
+            specs=told_specs(plan.desk),
+            limits=told_limits(plan.desk),
+            **_kept(plan),
+        )
+        lost = left_out_words(plan.desk, self.desk.left_out)
+        facts = [replace(event, at=at) for event in plan.facts or ()]
+        self.loop.exchange(plan.program, result, facts, applied, told_desk(plan.desk))
+        self.desk = plan.desk
+        self.texts |= {text.digest: text for text in plan.desk.texts}
+        for words in lost:
+            self.loop.note(Record(at, Kind.ALARM, data={"text": f"a value is left out since the reload: {words}"}))
+
+    def _drop(self) -> None:
+        asking = None if self.plan is None else self.plan.asking
+        self.plan = None
+        if asking is None:
+            return
+        if not asking.done():
+            asking.cancel()
+        elif not asking.cancelled():
+            asking.exception()  # heard, so that asyncio does not say that nobody did
+
+    def _note(self, at: datetime, what: str, **data: Json) -> None:
+        self.loop.note(self._record(at, what, **data))
+
+    @staticmethod
+    def _record(at: datetime, what: str, **data: Json) -> Record:
+        return Record(at, Kind.RELOAD, data={"what": what, **data})
+
+
+def _renewed(plan: Plan) -> list[str]:
+    return [each.bot for each in plan.changes if each.change is not Change.REMOVED]
+
+
+def _readers(plan: Plan, symbol: str) -> list[str]:
+    """Return which bots of a plan read a symbol."""
+    needs = {name: plan.program.bots[name].plan.needs for name in _renewed(plan)}
+    return [name for name, found in needs.items() if symbol in (*found.symbols, *found.indices)]
+
+
+def _kept(plan: Plan) -> dict[str, Json]:
+    """Return what operators have set from now on, as a record keeps it, nothing when no operator sets anything."""
+    return {"kept": dict(plan.desk.kept)} if plan.is_set else {}
+
+
+def _set(request: OperatorRequest) -> dict[str, Json]:
+    """Return what an operator sets, or has changed in a file, as a record keeps it."""
+    if request.edits:
+        return {"edited": {"bot": request.bot, "numbers": dict(request.edits), "by": request.by}}
+    return {"bot": request.bot, "values": dict(request.values)} if request.request is Request.SET else {}

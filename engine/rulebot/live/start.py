@@ -1,0 +1,421 @@
+"""One run from the command to its end: store, world, state, loop, and what stays behind."""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from rulebot.adapters.clock import WallClock
+from rulebot.adapters.recorded.recorder import Recorder
+from rulebot.calendars.calendars import load_calendar
+from rulebot.core.state import State
+from rulebot.documents.load_bots import Desk, compile_text
+from rulebot.documents.reload_specs import LiveRun, told_limits, told_sources, told_specs
+from rulebot.live.daily_drift_report import AFTER_CLOSE, AfterClose
+from rulebot.live.environments import World
+from rulebot.live.loop import INBOX_EVERY, RESTS, STOPPED, Loop
+from rulebot.live.reload import Reloader
+from rulebot.model.collector import seldom_collected
+from rulebot.model.errors import BrokerError, FullStoreError, LockedStoreError, RulebotError, StoreError, UnwrittenError
+from rulebot.model.event import Request
+from rulebot.model.session import Session, session_after, session_from
+from rulebot.narrate.minute_prices import PriceNotes
+from rulebot.narrate.unmonitored_alert import count_open, told_when_unwatched
+from rulebot.operator.request_inbox import Inbox, clear_box
+from rulebot.ports import Batch, Link, NoTape
+from rulebot.process.crash_loop import REASON, TELLING, WITHIN, WORDS, is_crash_loop
+from rulebot.process.heartbeat import Heartbeat
+from rulebot.process.log_file import LogLimits
+from rulebot.process.reconnect_backoff import first_batch, first_of_run
+from rulebot.process.store_guard import Guard
+from rulebot.process.version import release
+from rulebot.process.watchdog import watched
+from rulebot.record.record import NO_LIMITS_TOLD, Json, Kind, Record
+from rulebot.recovery.resume import Resumed, resume_from
+from rulebot.replay.recording_header import tape_folder, told_head, told_standing
+from rulebot.shadow.restore import read_memory
+from rulebot.store.account_lock import hold_account
+from rulebot.store.copied import copied_journal
+from rulebot.store.journal import SqlJournal
+from rulebot.store.patience import PATIENCE, Patience
+from rulebot.store.patient import PatientJournal
+from rulebot.store.place import Place
+from rulebot.store.queries import StoreReader
+from rulebot.store.upkeep import opened_journal
+
+log = logging.getLogger("rulebot.run")
+
+UNLIMITED = (
+    "the limits over all bots are off: the last run on this store had an account document, and this one has none. "
+    "If that is not meant, put it back and start again"
+)
+LOCK_PATIENCE = 600.0
+"""Seconds that a start waits for a store which another program has locked."""
+LAYOUT_PATIENCE = 2.0
+"""Seconds that a run which is stopped waits for its recording to be laid out smaller."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What a run was asked to do. `sessions` None goes on until somebody stops it; `until_flat` ends it when nothing
+    that can be closed is open any more. accounts: the folder of the locks of accounts, None where accounts are made up.
+    tapes: the folder in which each run makes a folder for its recordings, None for no recording. taped_first: the
+    recorder of another engine on the same board, whose turns come before ours.
+    inbox_every: how often requests of people are looked for while nothing moves. rests: the same where the gateway's
+    clock stands for us, in its time. waits_for_gateway: as a service does,
+    however long no gateway lets us in. takes_hooks: web hooks can come, since a secret for them is set.
+    log: limits of the program's own log. compares: the command that compares a recording with its specs, or none.
+    patience: how long the run goes on with a store that takes no records.
+    """
+
+    store: Place
+    logs: Path | None
+    sessions: int | None
+    line_limit: int = 90
+    install: str = ""
+    until_flat: bool = False
+    accounts: Path | None = None
+    tapes: Path | None = None
+    taped_first: Recorder | None = None
+    inbox_every: timedelta = INBOX_EVERY
+    rests: timedelta = RESTS
+    waits_for_gateway: bool = False
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
+    takes_hooks: bool = False
+    settings: Mapping[str, Json] = field(default_factory=dict)
+    log: LogLimits = field(default_factory=LogLimits)
+    compares: Sequence[str] = ()
+    patience: Patience = PATIENCE
+
+
+@dataclass(slots=True, repr=False)
+class Run:
+    """A run that can be watched: the loop, its desk and its store, when it ends (None: not by itself), if it has.
+
+    It is not shown by its fields: when `asyncio.run` ends it prints what its coroutine has returned.
+    """
+
+    desk: Desk
+    options: RunOptions
+    world: World
+    loop: Loop
+    inbox: Inbox
+    first: datetime
+    last: datetime | None
+    resumed: Resumed
+    reloader: Reloader
+    is_over: bool = False
+    says: Callable[[str], None] = lambda words: None
+
+
+Watcher = Callable[[Run, datetime], None]
+
+
+def open_journal(options: RunOptions) -> SqlJournal:
+    """Return the journal of a run; of a store that takes no records, a copy while something is open.
+
+    Raises: StoreError.
+    """
+    try:
+        return opened_journal(options.store, WallClock().now(), options.logs)
+    except (LockedStoreError, FullStoreError) as error:
+        copied = copied_journal(options.store, error, options.logs)
+        if copied is None:
+            raise
+        return copied
+
+
+async def execute(
+    desk: Desk,
+    options: RunOptions,
+    world: AbstractAsyncContextManager[World],
+    started: Callable[[Run], None],
+    watcher: Watcher,
+    opens: Callable[[RunOptions], SqlJournal] = open_journal,
+) -> Run:
+    """Run the bots of `desk` in `world` until their end; `started` is told once we are connected.
+
+    opens: returns the journal to write. Raises: StoreError, BrokerError; the journal is closed in any case, with the
+    reason why the run ended.
+    """
+    journal = await _opened(options, opens)
+    heartbeat = options.heartbeat
+    heartbeat.waits("")
+    waiting = heartbeat.waits if options.waits_for_gateway else None
+    with _closed_after(journal):
+        clear_box(options.store)
+        async with heartbeat.attended(), AsyncExitStack() as stack:
+            async with _told_when_unwatched(options, journal):
+                opened = await stack.enter_async_context(world)
+                if opened.observer is not None:
+                    opened.observer.link.recalls = partial(read_memory, journal)
+                first = await _first(options, opened.link, waiting)
+            with hold_account(opened.ib.link.account, options.store, options.accounts):
+                run = _assemble(desk, options, opened, journal, first.at, watcher)
+                heartbeat.runs()
+                started(run)
+                log.info("rulebot %s runs %s on %s", release(), ", ".join(desk.bots) or "no bots", options.store)
+                is_real = options.accounts is not None
+                async with watched(lambda words: note_alarm(run, words), is_on=is_real, silence=heartbeat.silence):
+                    await _drive(run, first, journal)
+            heartbeat.ended(run.loop.reason)
+            return run
+
+
+async def _opened(options: RunOptions, opens: Callable[[RunOptions], SqlJournal]) -> PatientJournal:
+    """Open the journal; wait for a store that another program has locked. Raises: StoreError after ten minutes."""
+    until = time.monotonic() + LOCK_PATIENCE
+    is_told, is_real = False, options.accounts is not None
+    while True:
+        try:
+            inner = opens(options)
+            return PatientJournal(inner, options.store, holds_reserve=is_real, patience=options.patience)
+        except (LockedStoreError, UnwrittenError) as error:
+            if time.monotonic() >= until:
+                raise
+            if not is_told:
+                log.warning("%s; tried again every few seconds, and exits act once it is free", error.whole)
+            is_told = True
+        await asyncio.sleep(1.0)
+
+
+async def _first(options: RunOptions, link: Link, waiting: Callable[[str], None] | None) -> Batch:
+    """Connect for the first time. Raises: BrokerError."""
+    name = options.install or str(options.store)
+    if waiting is not None or link.is_lockstep:
+        return await first_batch(link, name, waiting)
+    return await first_of_run(link, name, is_held=count_open(options.store) > 0, waiting=options.heartbeat.waits)
+
+
+@contextmanager
+def _closed_after(journal: PatientJournal) -> Iterator[None]:
+    """Close the journal in any case; one that takes no more has said so, and what was done about it is not hidden."""
+    unsaid: AbstractContextManager[object] = nullcontext()
+    try:
+        yield
+    except UnwrittenError:
+        unsaid = suppress(StoreError)
+        raise
+    finally:
+        with unsaid:
+            journal.close()
+
+
+def _told_when_unwatched(options: RunOptions, journal: PatientJournal) -> AbstractAsyncContextManager[None]:
+    """Return what tells a person when a start waits long with positions open; where time is made up, nothing does."""
+    if options.accounts is None:
+        return nullcontext()
+    return told_when_unwatched(options.store, lambda record: journal.append([record], durable=True))
+
+
+def note_alarm(run: Run, words: str) -> None:
+    """Record an alarm of the whole run between two batches."""
+    with suppress(StoreError):  # the loop meets it too, and ends
+        run.loop.note(Record(run.loop.at or run.first, Kind.ALARM, data={"text": words}))
+
+
+async def _drive(run: Run, first: Batch, journal: PatientJournal) -> None:
+    is_clean = is_unwritten = False
+    is_lockstep = run.world.ib.link.is_lockstep
+    days = AfterClose(run.loop, run.first, run.options.compares, run.says, is_lockstep=is_lockstep)
+    days.begin()
+    try:
+        with seldom_collected():
+            await run.loop.run(first, lambda at: _is_over(run, at))
+        is_clean = True
+    except RulebotError as error:
+        run.loop.reason, is_unwritten = error.message, isinstance(error, UnwrittenError)
+        raise
+    finally:
+        run.is_over = True
+        days.end()
+        run.reloader.close()
+        run.inbox.close()
+        run.loop.tape.end()
+        try:
+            if is_clean and run.loop.reason != STOPPED:
+                await _kept(run)
+                await days.finish()
+        finally:
+            run.loop.tape.close(LAYOUT_PATIENCE)
+            with suppress(UnwrittenError) if is_unwritten else nullcontext():  # what has ended the run is told, once
+                _note_end(run, journal, is_clean=is_clean or run.loop.reason == STOPPED)
+
+
+async def _kept(run: Run) -> None:
+    """Wait until the recording is laid out, while the process shows that it is well: of a long day it takes minutes."""
+    begun, is_said = time.monotonic(), False
+    while not run.loop.tape.is_kept:
+        run.loop.heartbeat.beat()
+        if not is_said and time.monotonic() - begun >= LAYOUT_PATIENCE:
+            run.says(" the recording of the day is laid out smaller: Ctrl+C ends it")
+            is_said = True
+        await asyncio.sleep(0.05)
+
+
+def _assemble(
+    desk: Desk, options: RunOptions, world: World, journal: PatientJournal, at: datetime, watcher: Watcher
+) -> Run:
+    recalled = journal.recall(at)
+    resumed = resume_from(recalled, at, world.feed.board, load_calendar(), takes_hooks=options.takes_hooks)
+    if world.observer is None:
+        _check_account(options, recalled.records, resumed.state, world.ib.link.account)
+    pinned = {text.digest: compile_text(text) for text in resumed.texts}
+    install = resumed.install or options.install or secrets.token_hex(3)
+    prices = PriceNotes()
+    link = world.ib.link
+    clock = asyncio.get_running_loop().time
+    inbox = Inbox(options.store, clock, is_simulated=link.is_lockstep, ahead=lambda: link.computer_ahead)
+    program = desk.program(install, pinned, options.line_limit)
+    tape: Recorder | NoTape = NoTape()
+    if options.tapes is not None:
+        head = told_head(desk, recalled, program, resumed.state, at, release())
+        tape = Recorder(
+            tape_folder(options.tapes, at),
+            head,
+            resumed.state.board,
+            lambda words: note_alarm(run, words),
+            lambda now: told_standing(reloader.desk, reloader.texts, loop.program, loop.state, now, release()),
+            options.taped_first,
+        )
+    loop = Loop(
+        program=program,
+        state=resumed.state,
+        link=world.link,
+        feed=world.feed,
+        broker=world.broker,
+        journal=journal,
+        inbox=inbox.read,
+        watcher=lambda _, now: _watched(run, prices, watcher, now),
+        guard=Guard(journal.check_held).look,
+        inbox_every=options.inbox_every,
+        rests=options.rests,
+        is_patient=options.waits_for_gateway,
+        heartbeat=options.heartbeat,
+        tape=tape,
+    )
+    reloader = Reloader(
+        desk,
+        loop,
+        inbox.read,
+        account=world.ib.link.account,
+        any_account=world.ib.link.is_lockstep or world.observer is not None,
+        live=LiveRun(options.store, world.ib.link.is_simulated) if options.settings.get("mode") == "live" else None,
+        texts={text.digest: text for text in resumed.texts},
+    )
+    loop.inbox, loop.between = reloader.read, reloader.step
+    session = session_from(resumed.state.session.date)
+    last = None if options.sessions is None else end_of(session, options.sessions, at)
+    run = Run(desk, options, world, loop, inbox, at, last, resumed, reloader)
+    if world.observer is not None:
+        world.observer.broker.tells = loop.note
+        hears = world.observer.broker.hears
+        loop.recorded.append(lambda records: hears(records, loop.state.positions))
+    _guard(run, journal)
+    _tell_unlimited(run, journal)
+    journal.append([_start_record(run, journal.epoch)], durable=True)
+    return run
+
+
+def _check_account(options: RunOptions, records: Sequence[Record], state: State, account: str) -> None:
+    """Raise BrokerError when what is open in the store is of another account: it would be taken for gone."""
+    started = [record for record in records if record.kind is Kind.RUN_STARTED]
+    before = str(started[-1].data["account"]) if started else account
+    if before != account and (state.active or state.live):
+        raise BrokerError(
+            f"{options.store} has open positions or orders of account {before}, and the gateway has account {account}",
+            "log in with the user of that account, or give this one a store of its own (--store)",
+        )
+
+
+def _watched(run: Run, prices: PriceNotes, watcher: Watcher, at: datetime) -> None:
+    """End a batch: keep the prices of its minute, then show it."""
+    if (found := prices.due(run.loop.program, run.loop.state, at)) is not None:
+        run.loop.note(found)
+    watcher(run, at)
+
+
+def _guard(run: Run, journal: PatientJournal) -> None:
+    """Let a run that follows several dead ones only reduce. In lockstep time is not ours, and crashes are made."""
+    if run.world.ib.link.is_lockstep or not is_crash_loop(journal.read(TELLING, run.first - WITHIN), run.first):
+        return
+    log.warning(WORDS)
+    journal.append([Record(run.first, Kind.ALARM, data={"text": WORDS})], durable=True)
+    run.inbox.ask(Request.KILL, REASON)
+
+
+def _tell_unlimited(run: Run, journal: PatientJournal) -> None:
+    """Tell that the last run had limits over all bots and this one has none: a reload refuses that, a start may not."""
+    if run.desk.account is not None or not run.desk.bots:
+        return
+    with StoreReader(run.options.store) as reader:
+        before = reader.last_limits()
+    if before is not None:
+        log.warning(UNLIMITED)
+        journal.append([Record(run.first, Kind.ALARM, data={"text": UNLIMITED, "key": NO_LIMITS_TOLD})], durable=True)
+
+
+def _is_over(run: Run, at: datetime) -> str:
+    """Return why a run is over, "" while it is not."""
+    if run.last is not None and at >= run.last:
+        return "the end of the last session"
+    if run.world.ib.link.is_at_end:
+        return "the gateway has no session any more: one with a larger --days has"
+    state = run.loop.state
+    standing = state.standing
+    if not run.options.until_flat or not standing.flattening or not state.is_ready:
+        return ""
+    if any(standing.is_flattening(state.orders[ref].bot) for ref in state.live):
+        return ""
+    positions = (state.positions[name] for name in state.active)
+    closable = (position for position in positions if standing.is_flattening(position.bot))
+    if any(not position.is_flat and not position.is_let_be and not position.waits_for_expiry for position in closable):
+        return ""
+    return "all that can be closed is closed"
+
+
+def end_of(session: Session, sessions: int, at: datetime) -> datetime:
+    """Return when the last of so many sessions is over, of which the present one is the first unless it is over."""
+    is_over = at >= session.close + AFTER_CLOSE
+    for _ in range(sessions if is_over else sessions - 1):
+        session = session_after(session.date)
+    return session.close + AFTER_CLOSE
+
+
+def _start_record(run: Run, epoch: int) -> Record:
+    data: dict[str, Json] = {
+        "version": release(),
+        "specs": told_specs(run.desk),
+        "sources": told_sources(run.desk),
+        "limits": told_limits(run.desk),
+        "settings": dict(run.options.settings),
+        "account": run.world.ib.link.account,
+        "install": run.loop.program.install,
+        "epoch": epoch,
+        "session": run.loop.state.session.date.isoformat(),
+        "lockstep": run.world.ib.link.is_lockstep,
+        "simulated": run.world.ib.link.is_simulated,
+    }
+    return Record(run.first, Kind.RUN_STARTED, data=data)
+
+
+def _note_end(run: Run, journal: PatientJournal, *, is_clean: bool) -> None:
+    at = run.loop.at or run.first
+    reason = run.loop.reason or "an error"
+    log.info("the run ended: %s", reason)
+    data: dict[str, Json] = {"reason": reason, "is_clean": is_clean, "is_linked": run.loop.state.is_ready}
+    ended = Record(at, Kind.RUN_ENDED, data=data)
+    journal.append([*run.loop.unwritten, ended], durable=True)

@@ -1,0 +1,1 @@
+"""Sentences for people about a run: status, reports, explanations, alarms."""

@@ -1,0 +1,225 @@
+"""What came of a run: for each day, what every bot did and why, or why it did nothing and what came nearest.
+
+Pure: made from the last state of each session, so that what is shown is what was recorded.
+"""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+
+from rulebot.core.close_plan import CLOSING
+from rulebot.core.entry_ended import why_over
+from rulebot.core.state import BotState, State
+from rulebot.model.halt import Shut
+from rulebot.model.kept import end_of
+from rulebot.model.money import ZERO, dollars, signed_dollars
+from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.model.position import CLOSED_BY_HAND, Position
+from rulebot.model.session import EXCHANGE_ZONE, exchange_date
+from rulebot.model.values import dataclass
+from rulebot.narrate.day_pnl import open_of, owed_today, realized_today, since_the_open, today_of
+from rulebot.narrate.position_text import (
+    closed_by_others,
+    closed_parts,
+    ending_text,
+    entry_text,
+    hold_text,
+    live_orders,
+    opening_orders,
+    order_price,
+    part_text,
+    resting_text,
+    unprotected_text,
+)
+from rulebot.narrate.run_snapshot import waits_text
+from rulebot.narrate.target_kept import ExitKept, kept_by_exit
+from rulebot.narrate.text_table import one_line
+from rulebot.narrate.trade_text import OTHERS, provisional_text
+from rulebot.spec.trial import ENDINGS
+
+SHOWN_OLD = 5
+"""Positions opened on earlier days that are told one by one; the others are counted."""
+_ENDINGS = (CLOSED_BY_HAND, *ENDINGS)
+"""What ends a position without an exit, and is named by the words of how it ended; an exit may be called `sold`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One line about a bot. `profit` is today's, None where nothing is owned; `parts` are joined by ", "."""
+
+    profit: Decimal | None
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotOutcome:
+    """One bot on one day."""
+
+    bot: str
+    profit: Decimal
+    traded: bool
+    lines: tuple[Told, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayOutcome:
+    """One session. Units: dollars; `exits` counts positions closed, `rejects` orders that the broker refused.
+
+    owed: fills whose commission is not told yet. kept: what the exits that closed positions kept of what they promised.
+    """
+
+    date: date
+    bots: tuple[BotOutcome, ...]
+    realized: Decimal
+    open_profit: Decimal
+    entries: int
+    exits: int
+    rejects: int
+    owed: int = 0
+    kept: tuple[ExitKept, ...] = ()
+
+    @property
+    def profit(self) -> Decimal:
+        """Realised and open."""
+        return self.realized + self.open_profit
+
+
+def day_outcome(state: State, at: datetime | None) -> DayOutcome:
+    """Return what one day came to. `at` None takes the last recorded marks: the board has moved on."""
+    profits = {name: made_today(state, position, at) for name, position in state.positions.items()}
+    alive = (position for position in state.positions.values() if position.state != "closed")
+    traded = [position for position in state.positions.values() if position.opened_at is not None]
+    return DayOutcome(
+        date=state.session.date,
+        bots=tuple(_bot(state, name, bot, profits) for name, bot in state.present.items()),
+        realized=realized_today(state),
+        open_profit=sum((open_of(state, each, profits[each.id]) for each in alive), ZERO),
+        entries=sum(bot.day.entries for bot in state.bots.values()),
+        exits=sum(position.state == "closed" for position in traded),
+        rejects=sum(order.status is OrderStatus.REFUSED for order in state.orders.values()),
+        owed=owed_today(state),
+        kept=tuple(kept_by_exit((each for each in traded if each.state == "closed"), {})),
+    )
+
+
+def made_today(state: State, position: Position, at: datetime | None) -> Decimal | None:
+    """Return what a position has made since its session began; `at` None takes the last recorded mark."""
+    if position.opened_at is None:
+        return None
+    if at is not None or position.is_flat:
+        return today_of(state, position, at or state.session.close)
+    return since_the_open(state, position.id, state.marks.get(position.id))
+
+
+# ---------------------------------------------------------------- one bot
+
+
+def _bot(state: State, name: str, bot: BotState, profits: dict[str, Decimal | None]) -> BotOutcome:
+    own = [p for p in state.positions.values() if p.bot == name and p.opened_at is not None]
+    total = sum((profits[p.id] or ZERO for p in own), ZERO)
+    if not own:
+        return BotOutcome(bot=name, profit=total, traded=False, lines=(Told(None, _why_nothing(state, name, bot)),))
+    fresh = [p for p in own if p.session == state.session.date or p.state == "closed"]
+    old = [p for p in own if p not in fresh]
+    shown = [*fresh, *old[-SHOWN_OLD:]]
+    lines = [Told(profits[p.id], (*_position(state, p), *_of_shares(p))) for p in shown]
+    if rest := old[:-SHOWN_OLD]:
+        earlier = sum((profits[p.id] or ZERO for p in rest), ZERO)
+        lines.append(Told(earlier, (f"{len(rest)} more {'is' if len(rest) == 1 else 'are'} open since earlier days",)))
+    if bot.day.halt:
+        lines.append(Told(None, (f"halted: {one_line(bot.day.halted)}",)))
+    return BotOutcome(bot=name, profit=total, traded=True, lines=tuple(lines))
+
+
+def _position(state: State, position: Position) -> Iterator[str]:
+    yield f"{entry_text(position)} {_clock(position.opened_at, state)}"
+    parts = closed_parts(state, position)
+    yield from (f"{part_text(part, position)} {_clock(part.changed_at, state)}: {part.reason}" for part in parts)
+    yield from (f"{words} by {OTHERS}" for words in closed_by_others(state, position))
+    if position.state == "closed":
+        how, reason = ending_text(state, position), end_of(position)
+        is_said = reason in _ENDINGS and how.startswith(reason.replace("_", " "))
+        why = "" if is_said else f": {reason}"
+        yield f"{how} {_clock(left_at(state, position), state)}{why}"
+    else:
+        yield "open" if position.state == "open" else f"{position.exit_reason or 'its entry'} at work"
+        yield _protection(state, position)
+    yield f"commissions {dollars(position.commissions)}{provisional_text(position.owed)}"
+
+
+def _of_shares(position: Position) -> Iterator[str]:
+    """Yield which part of the profit the shares made, of a trade that ended in shares."""
+    if position.unpriced:
+        yield "its shares are not counted yet: their settlement price is not known"
+    elif position.is_in_shares:
+        yield f"its shares made {signed_dollars(position.shares_profit)} of that, at the settlement price"
+
+
+def left_at(state: State, position: Position) -> datetime | None:
+    """Return when a closed position was bought back or sold by the exit that ended it; when it settled, if none did."""
+    dealt = [
+        order.changed_at
+        for order in state.orders.values()
+        if order.is_of(position.id) and not order.opens(position.id) and order.has_fills
+        if order.reason == position.exit_reason
+    ]
+    told = max(dealt, default=position.closed_at)
+    return told if told is None or position.closed_at is None else min(told, position.closed_at)
+
+
+def _protection(state: State, position: Position) -> str:
+    """Return what stands at the broker for an open position, or that nothing does."""
+    resting = _resting_words(state, position)
+    working = [*live_orders(state, position, *CLOSING), *opening_orders(state, position)]
+    if bare := unprotected_text(position):
+        return f"{bare}; {resting} at the broker" if resting else bare
+    if position.let_be:
+        return hold_text(position) + (f"; {resting} at the broker" if resting else "")
+    if resting:
+        return f"{resting} at the broker"
+    if working:
+        return f"{_order_words(working[0])} works at the broker"
+    return "nothing rests at the broker: its exits act only while rulebot runs"
+
+
+def _resting_words(state: State, position: Position) -> str:
+    """Return what rests for a position, with its verb, "" when nothing does."""
+    *others, last = resting_text(state, position).split(", ")
+    if others:
+        return f"{', '.join(others)} and {last} rest"
+    return f"{last} rests" if last else ""
+
+
+def _order_words(order: Order) -> str:
+    return f"{'an entry' if order.purpose is Purpose.ENTRY else order.reason} {order_price(order)}"
+
+
+def _why_nothing(state: State, name: str, bot: BotState) -> tuple[str, ...]:
+    day, nearest = bot.day, bot.nearest
+    of_bot = [order for order in state.orders.values() if order.bot == name and order.purpose is Purpose.ENTRY]
+    if working := [order for order in of_bot if order.status.is_live]:
+        return (f"{_order_words(working[0])} works at the broker",)
+    halted = (f"halted: {one_line(day.halted)}",) if day.halt else ()
+    if day.entries:
+        count = "its entry was not filled" if day.entries == 1 else f"{day.entries} entries were not filled, the last"
+        last = max(of_bot, key=lambda order: order.number, default=None)
+        why = "" if last is None else f": {one_line(why_over(last, asked=False))}"
+        return (f"{count}{why}", *halted)
+    if halted and not day.was_over:
+        return halted
+    if day.decided:
+        return (f"decided once: {one_line(day.decided)}", *halted)
+    if nearest is not None:
+        clock = nearest.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
+        return (f"{clock} came nearest: {one_line(nearest.words)}", *halted)
+    waited = "waited for " if bot.waits and bot.shut is Shut.AHEAD else ""
+    waits = "" if halted else waits_text(bot)
+    return (waited + one_line(waits or day.skipped or "nothing was judged"), *halted)
+
+
+def _clock(at: datetime | None, state: State) -> str:
+    """Return New York clock time, with the date when it was another day."""
+    if at is None:
+        return "at an unknown time"
+    same = exchange_date(at) == state.session.date
+    return at.astimezone(EXCHANGE_ZONE).strftime("%H:%M" if same else "%m-%d %H:%M")

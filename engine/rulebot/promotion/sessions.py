@@ -1,0 +1,239 @@
+"""A bot's sessions on paper, judged: was each whole, did the bot do as its plan says, and what did it make.
+
+A session is **compliant** when it was whole and nothing is held against it. It is **left out** when the bot could do
+nothing in it by its plan, the engine was not there for all that it could have done, a condition was unknown in all of
+its windows, or something that an entry needs whenever it was judged, a person held the bot back, or the broker has not
+told all commissions: it neither counts nor ends a row of compliant ones. Anything else is held against it, and ends the
+row.
+What is made and lost counts in any case, except by what a person had the bot enter.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from rulebot.checks.journal.audit import Verdict
+from rulebot.checks.journal.tape import Tape
+from rulebot.core.program import CompiledBot
+from rulebot.core.protective_stops import UNPROTECTED
+from rulebot.decide.opportunity import shut
+from rulebot.documents.load_bots import compile_text
+from rulebot.model.counted import counted
+from rulebot.model.errors import RulebotError
+from rulebot.model.money import ZERO, dollars
+from rulebot.model.position import BY_A_PERSON, Position
+from rulebot.model.session import EXCHANGE_ZONE, Session, exchange_date, session_on
+from rulebot.model.values import dataclass
+from rulebot.promotion.paper import Key, Paper, Span, key_of
+
+PATIENCE = timedelta(minutes=5)
+"""How long the engine, or its connection, may be away within a session that is whole, all together."""
+AT_FIRST = timedelta(minutes=1)
+"""Within which of a window's start its first look comes."""
+Audited = Mapping[tuple[str, date | None], Sequence[str]]
+"""What an audit found, by bot ("": all) and session (None: all)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotSession:
+    """One session of a bot under one text. missed: why it is left out. faults: what is held against it."""
+
+    date: date
+    profit: Decimal
+    closed: int
+    missed: str = ""
+    faults: tuple[str, ...] = ()
+
+    @property
+    def is_compliant(self) -> bool:
+        """True for a whole session with nothing against it."""
+        return not self.missed and not self.faults
+
+
+def audit_faults(tape: Tape, verdicts: Iterable[Verdict]) -> Audited:
+    """Return what an audit found where."""
+    bots = {entry.seq: entry.record.bot for entry in tape.entries}
+    found: dict[tuple[str, date | None], list[str]] = {}
+    for verdict in verdicts:
+        for each in verdict.first:
+            day = None if each.at is None else exchange_date(each.at)
+            text = f"audit, number {verdict.number}: {each.text}"
+            found.setdefault((bots.get(each.seq, ""), day), []).append(text)
+    return found
+
+
+def judge(
+    paper: Paper,
+    key: Key,
+    audited: Audited,
+    account_loss: Decimal | None = None,
+) -> tuple[BotSession, ...]:
+    """Return the sessions of a bot under one text, in order.
+
+    account_loss: the account's `daily_loss` as it is now; the one in force then holds, too.
+    """
+    bot = _compiled(paper, key)
+    return tuple(_session(paper, key, bot, day, audited, account_loss) for day in days_of(paper, key))
+
+
+def days_of(paper: Paper, key: Key) -> list[date]:
+    """Return the sessions in which a bot ran under a text, or a position of it made or lost anything."""
+    days = {day for id, day in paper.profits if key_of(paper.positions[id]) == key}
+    ran = paper.up.get(key, ())
+    days |= {day for day, each in paper.sessions.items() if any(span.meets(each.open, each.close) for span in ran)}
+    return sorted(days)
+
+
+def _session(
+    paper: Paper,
+    key: Key,
+    bot: CompiledBot | None,
+    day: date,
+    audited: Audited,
+    account_loss: Decimal | None,
+) -> BotSession:
+    session = paper.sessions.get(day) or session_on(day)
+    own = [position for position in paper.positions.values() if _was_held(position, key, day)]
+    faults = [
+        *(text for of in (key.bot, "") for on in (day, None) for text in audited.get((of, on), ())),
+        *paper.said.get((key.bot, day), ()),
+        *_by_hand(paper, own, day),
+        *_limits(paper, own, bot, day, account_loss),
+    ]
+    missed = "no session of the exchange" if session is None else _missed(paper, key, bot, session, own)
+    return BotSession(
+        date=day,
+        profit=paper.profit(key, day),
+        closed=sum(_ended(position, day) and not paper.is_by_hand(position) for position in own),
+        missed=missed,
+        faults=tuple(dict.fromkeys(faults)),
+    )
+
+
+def _was_held(position: Position, key: Key, day: date) -> bool:
+    is_over = position.closed_at is not None and exchange_date(position.closed_at) < day
+    return key_of(position) == key and position.session <= day and not is_over
+
+
+def _ended(position: Position, day: date) -> bool:
+    if position.state != "closed" or position.closed_at is None or not position.is_begun:
+        return False
+    return exchange_date(position.closed_at) == day
+
+
+# ---------------------------------------------------------------- what is held against a session
+
+
+def _by_hand(paper: Paper, own: Sequence[Position], day: date) -> Iterator[str]:
+    contracts = {str(leg.option) for position in own for leg in position.legs}
+    yield from (f"by hand: {text}" for contract, text in paper.outside.get(day, ()) if contract in contracts)
+    for position in own:
+        if _ended(position, day) and position.exit_reason in BY_A_PERSON:
+            yield f"{position.id} was closed by hand"
+        elif _ended(position, day) and not position.is_flat:
+            yield f"{position.id} is over, and something of it is still held"
+
+
+def _limits(
+    paper: Paper, own: Sequence[Position], bot: CompiledBot | None, day: date, account_loss: Decimal | None
+) -> Iterator[str]:
+    limit = None if bot is None else bot.plan.risk.max_loss_per_trade
+    for position in own:
+        if not _ended(position, day):
+            continue
+        if limit is not None and -position.gross > limit:
+            yield f"{position.id} lost {dollars(-position.gross)}, max_loss_per_trade is {dollars(limit)}"
+        if position.exit_reason == UNPROTECTED:
+            yield f"{position.id} stood without protection for longer than max_unprotected"
+    together = sum((made for (_, on), made in paper.profits.items() if on == day), ZERO)
+    lost = f"all bots together lost {dollars(-together)}, the account's daily_loss"
+    bounds = (("is", account_loss), ("was then", paper.daily_loss(day)))
+    told = [f"{lost} {word} {dollars(most)}" for word, most in bounds if most is not None and -together >= most]
+    yield from told[:1]
+
+
+# ---------------------------------------------------------------- whether it was whole
+
+
+def _missed(paper: Paper, key: Key, bot: CompiledBot | None, session: Session, own: Sequence[Position]) -> str:
+    if bot is not None and (barred := bot.barred_by(paper.shut.get(session.date, ()))):
+        return f"by the broker's hours there was no trading in {', '.join(barred)}"
+    start = session.open
+    is_held = any(position.session < session.date and position.is_begun for position in own)
+    if bot is not None and not is_held:
+        windows = bot.windows(session)
+        if idle := shut(bot.plan.entry, session, windows):
+            return f"there was nothing to do: {idle}"
+        start = max(min(begin for begin, end in windows if begin < end), session.open)
+    if away := _away(paper.up.get(key, ()), start, session.close):
+        return f"not running, or not connected, {away}"
+    if any(span.meets(start, session.close) for span in paper.barred.get(key.bot, ())):
+        return "a person held the bot back (pause or kill)"
+    if blind := _unknown(paper, key.bot, bot, session):
+        return blind
+    owed = [f"{counted(position.owed, 'fill')} of {position.id}" for position in own if position.owed > 0]
+    return f"not to be judged yet: the commission of {' and of '.join(owed)} is not told" if owed else ""
+
+
+def _unknown(paper: Paper, name: str, bot: CompiledBot | None, session: Session) -> str:
+    """Say which condition could not be decided in all of the time in which it might have entered, "" when none."""
+    windows = [(session.open, session.close)] if bot is None else bot.windows(session)
+    spans = [(start, min(end, session.close)) for start, end in windows if start < end]
+    if not spans:
+        return ""
+    start, end = min(spans)[0], max(end for _, end in spans)
+    found = (rule for rule, span in paper.unknown.get(name, ()) if span.start <= start + AT_FIRST and span.end >= end)
+    rule = next(found, "")
+    if not rule and bot is not None and (rule := _undecided(paper, bot, start, end)):
+        return f"nothing could be entered: {rule} was unknown whenever an alternative was to be chosen"
+    if rule:
+        return f"nothing could be entered: {rule} was unknown from {_clock(start)} to {_clock(end)}"
+    key = name, session.date
+    if key in paper.decided or not (lacked := paper.lacked.get(key, "")):
+        return ""
+    return f"nothing could be entered: something was unknown whenever it was judged, first {lacked}"
+
+
+def _undecided(paper: Paper, bot: CompiledBot, start: datetime, end: datetime) -> str:
+    """Return what ended the choice of an alternative, being unknown, each time that it was made; "" without any."""
+    known = {look.at: look.truths for look in paper.looks.get(bot.plan.name, ()) if start <= look.at < end}
+    ends = [_ends_choice(bot, truths) for truths in known.values()]
+    return ends[0] if ends and all(ends) else ""
+
+
+def _ends_choice(bot: CompiledBot, truths: Mapping[str, bool | None]) -> str:
+    """Return the condition that ends a choice since it is unknown: of the first alternative that is not false."""
+    for choice in bot.choices:
+        found = {compiled.rule.name: truths.get(compiled.rule.name) for compiled in choice.when}
+        if False not in found.values():
+            return next((name for name, truth in found.items() if truth is None), "")
+    return ""
+
+
+def _away(spans: Iterable[Span], start: datetime, end: datetime) -> str:
+    """Say when nobody was there between two instants, "" when all gaps within them are short, and so together."""
+    at, gone = start, timedelta(0)
+    for span in (*sorted(each for each in spans if each.meets(start, end)), Span(end, end)):
+        gap = Span(at, min(span.start, end))
+        if gap.end > gap.start:
+            gone += gap.end - gap.start
+            lasted = f"from {_clock(gap.start)} to {_clock(gap.end)}"
+            if gap.start == start or gap.end == end or gap.end - gap.start > PATIENCE:
+                return lasted
+            if gone > PATIENCE:
+                return f"for {gone.total_seconds() / 60:.0f} minutes in all, the last time {lasted}"
+        at = max(at, span.end)
+    return ""
+
+
+def _clock(at: datetime) -> str:
+    return at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
+
+
+def _compiled(paper: Paper, key: Key) -> CompiledBot | None:
+    """Return a bot as it ran, None when this version cannot compile its text: then its window is the session."""
+    text = paper.texts.get(key.digest)
+    try:
+        return None if text is None else compile_text(text)
+    except RulebotError:
+        return None

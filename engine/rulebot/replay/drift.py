@@ -1,0 +1,415 @@
+"""What was done on a recorded day beside what the texts would have done on its market, and why they differ.
+
+The second is a walk of the same texts, under the same limits and from where the engine stood, through the recorded
+market (`walks.py`), in which an order that the recording knows gets the answers of then. So fills and refusals make no
+difference; what people did, lost connections, and whatever the engine did otherwise than its texts say do. What was
+recorded meanwhile is the cause.
+
+A third one is the same walk with every order filled at natural, as most backtests do it. It is set beside the second,
+from which it differs in nothing but fills: what those have brought, and where they led a bot elsewhere.
+
+A difference is explained when its cause is known: prices alone, what an operator or the broker said, what the bot said
+itself and not in the walk, what the recording lacks, or a trade before it that already differs.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Set
+from dataclasses import replace
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+
+from rulebot.adapters.recorded.recording import Recording
+from rulebot.backtest.simulation import BEFORE_OPEN
+from rulebot.core.close_plan import CLOSING
+from rulebot.core.program import Program
+from rulebot.core.state import State
+from rulebot.model.money import ZERO
+from rulebot.model.order import Purpose
+from rulebot.model.position import Position
+from rulebot.model.session import Session, exchange_date, session_on
+from rulebot.model.values import dataclass
+from rulebot.narrate.day_pnl import today_of
+from rulebot.narrate.day_report import left_at
+from rulebot.narrate.position_text import (
+    closed_parts,
+    ending_text,
+    entry_text,
+    live_orders,
+    opened_count,
+    part_text,
+    structure,
+)
+from rulebot.narrate.text_table import clock
+from rulebot.record.codec import utc_time
+from rulebot.replay.difference_reasons import (
+    SOON,
+    Known,
+    apart,
+    came_to_nothing,
+    lacking,
+    never_tried,
+    of_fills,
+    reasons,
+    unseen_at_natural,
+)
+from rulebot.replay.recorded_causes import MOST, Told
+from rulebot.replay.replay import Replayed, replay
+from rulebot.replay.reruns import Stood, Walked, answered, at_natural
+from rulebot.replay.trade_matching import Trio, together
+
+_NONE = "no trade"
+_UNKNOWN = "not known"
+
+
+class What(Enum):
+    """How a trade was done beside what the text says."""
+
+    SAME = "as the spec says"
+    PRICE = "at another price"
+    ENTRY = "entered at another time"
+    LEGS = "other legs"
+    QUANTITY = "another quantity"
+    EXIT = "left otherwise"
+    MISSED = "not done"
+    BESIDES = "done besides"
+    UNFILLED = "not filled"
+    CUT = "after the end of the recording"
+
+
+_HARMLESS = (What.SAME, What.PRICE, What.UNFILLED, What.CUT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtNatural:
+    """The same trade with all orders filled at natural, in words, and its dollars. causes: how that comes to differ.
+
+    differs: by more than prices. is_known: the recording has all that it held; else nobody knows what it made, or how
+    it would have ended.
+    """
+
+    would: str
+    would_make: Decimal | None
+    differs: bool
+    is_known: bool = True
+    causes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """One trade: what was done and what the text would have done, in words; dollars of each, None where there is none.
+
+    causes: what was recorded around the instant at which they part. is_explained: one of them is known to be the cause.
+    is_known: the recording has all that the text would have held. position: as it was done, "" where it was not.
+    natural: None where nobody can say: of a part of a day, and of bots that wait for web hooks.
+    """
+
+    bot: str
+    what: What
+    at: datetime
+    done: str
+    would: str
+    made: Decimal | None
+    would_make: Decimal | None
+    position: str = ""
+    natural: AtNatural | None = None
+    causes: tuple[str, ...] = ()
+    is_explained: bool = True
+    is_known: bool = True
+
+    @property
+    def differs(self) -> bool:
+        """Say whether what was done differs from what the text says, by more than prices."""
+        return self.what not in _HARMLESS
+
+    @property
+    def is_whole(self) -> bool:
+        """Say whether the recording has all that either walk held."""
+        return self.is_known and (self.natural is None or self.natural.is_known)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """A day: its trades, by bot and time, and bots whose entries came to none.
+
+    since, until: when its recording began and ended, if the session was open.
+    is_other: at `until` this engine decided otherwise than the one that recorded it, and was followed no further.
+    """
+
+    day: date
+    since: datetime | None
+    until: datetime | None
+    trades: tuple[Drift, ...]
+    is_other: bool = False
+
+
+class _Watcher:
+    """Sees a replay: what happened in it, and where the engine stood when the last day began."""
+
+    def __init__(self, begins: datetime) -> None:
+        self.told, self.begins = Told(), begins
+        self.stood: tuple[datetime, State, Program, int] | None = None
+
+    def see(self, found: Replayed, at: datetime) -> bool:
+        """Take what is new."""
+        if self.stood is None or self.stood[0] < self.begins:
+            self.stood = at, found.state, found.program, len(found.records)
+        return self.told.see(found, at)
+
+
+def compared(recording: Recording, told: Callable[[str], None] = lambda words: None) -> Compared:
+    """Return what a recording's last day comes to beside its texts; `told` hears what is begun, each takes a while.
+
+    Raises: StoreError, CodecError.
+    """
+    session = session_on(recording.day)
+    if session is None:
+        return Compared(day=recording.day, since=None, until=None, trades=())
+    watcher = _Watcher(session.open - BEFORE_OPEN)
+    told("living through it again")
+    found = replay(recording, watcher=watcher.see)
+    began = utc_time(recording.head["at"])
+    since = began if began - session.open > SOON else None
+    until = found.at if found.at < session.close else None
+    is_other = found.difference is not None
+    if watcher.stood is None:
+        return Compared(day=recording.day, since=since, until=until, trades=(), is_other=is_other)
+    at, state, program, count = watcher.stood
+    stood = Stood(at=at, state=state, program=program, records=found.records[count:])
+    told("walking through it with the answers of then")
+    walked = answered(recording, stood)
+    natural = None
+    if since is None and until is None:
+        told("walking through it at natural")
+        natural = at_natural(recording, stood)
+    known = Known(told=watcher.told, walked=walked, since=since, until=until)
+    trades = list(_trades(session, found.state, stood, known, natural))
+    trades += _not_entered(session.date, found.state, program, known, natural, {each.bot for each in trades})
+    trades.sort(key=lambda each: each.bot)
+    return Compared(day=recording.day, since=since, until=until, trades=tuple(trades), is_other=is_other)
+
+
+def drifts(recording: Recording) -> tuple[Drift, ...]:
+    """Return each trade of a recording's last day, by bot and time. Raises: StoreError, CodecError."""
+    return compared(recording).trades
+
+
+def total(found: Iterable[Drift]) -> Decimal:
+    """Return by how many dollars what was done differs from what the texts would have made, as far as it is known."""
+    known = [each for each in found if each.is_known]
+    return sum(((each.made or ZERO) - (each.would_make or ZERO) for each in known), ZERO)
+
+
+def by_fills(found: Iterable[Drift]) -> Decimal:
+    """Return by how many dollars the fills of then were better than natural ones, as far as anybody can say."""
+    known = [(each.would_make, each.natural.would_make) for each in found if each.natural and each.is_whole]
+    return sum(((then or ZERO) - (natural or ZERO) for then, natural in known), ZERO)
+
+
+# ---------------------------------------------------------------- trade by trade
+
+
+def _trades(session: Session, done: State, stood: Stood, known: Known, natural: Walked | None) -> Iterator[Drift]:
+    close, would = session.close, known.walked.state or done
+    seen = known.until or close
+    over = {name for name, each in stood.state.positions.items() if each.closed_at is not None}
+    states = done, would, None if natural is None else natural.state
+    differing: set[str] = set()
+    held_on: set[str] = set()
+    for found in together(session.date, *states):
+        by_one = len({each.exit_reason for each in (found.done, found.would) if each is not None}) == 1
+        sides = zip(states, found[1:], strict=True)
+        trio = Trio(found.bot, *(_as_left(state, each, by_one=by_one) for state, each in sides))
+        beside = None
+        if natural is not None and not _hears_hooks(stood.program, trio.bot):
+            beside = _known_beside(trio, _at_natural(trio, close, known.walked, natural), held_on)
+        if trio.done is None and trio.would is None and beside is None:
+            continue
+        if trio.done is not None and trio.done.id in over:
+            continue  # it was another run's: nothing of it is in this recording
+        what, at = _judged(trio.done, trio.would, close, trio.could, known.until)
+        made = _made(done, trio.done, seen)
+        lacks = "" if trio.would is None or what is What.SAME else lacking(trio.would, known.walked)
+        is_known = not lacks and what is not What.CUT
+        trade = Drift(
+            bot=trio.bot,
+            what=what,
+            at=at,
+            done=_words(done, trio.done),
+            would=_words(would, trio.would, lacks),
+            made=made,
+            would_make=made if what is What.SAME else _made(would, trio.would, seen) if is_known else None,
+            position="" if trio.done is None else trio.done.id,
+            natural=beside,
+            is_known=is_known,
+        )
+        if what is not What.SAME:
+            trade = _with_causes(trade, trio, known, is_after=trio.bot in differing)
+        if trade.differs:
+            differing.add(trio.bot)
+        yield trade
+
+
+def _not_entered(
+    day: date, done: State, program: Program, known: Known, natural: Walked | None, traded: Set[str]
+) -> Iterator[Drift]:
+    """Yield of each bot that set out to enter, and is not among those that traded, what came of it."""
+    for bot, tries in known.told.tries.entries.items():
+        since = next((at for at in tries if exchange_date(at) == day), None)
+        if since is None or bot in traded:
+            continue
+        entries = (each for each in done.orders.values() if each.bot == bot and each.purpose is Purpose.ENTRY)
+        beside = None
+        if natural is not None and not _hears_hooks(program, bot):
+            never, unseen = never_tried(bot, known.walked, natural), unseen_at_natural(bot, known.told, natural)
+            beside = AtNatural(
+                would=_UNKNOWN if unseen else _NONE,
+                would_make=None,
+                differs=False,
+                is_known=not (never or unseen),
+                causes=_few(filter(None, (never, unseen))),
+            )
+        yield Drift(
+            bot=bot,
+            what=What.CUT if any(each.status.is_live for each in entries) else What.UNFILLED,
+            at=since,
+            done=_NONE,
+            would=_NONE,
+            made=None,
+            would_make=None,
+            natural=beside,
+            causes=_few(came_to_nothing(bot, known.told, since)),
+        )
+
+
+def _as_left(state: State | None, position: Position | None, *, by_one: bool = False) -> Position | None:
+    """Return a closed position as of its last closing order: what that left over may have expired hours later.
+
+    by_one: the same exit left it as done and in the walk; then one whose wings are still held counts as closed, too.
+    """
+    if state is None or position is None:
+        return position
+    if position.state == "closed" or (by_one and _has_left_wings(state, position)):
+        return replace(position, closed_at=left_at(state, position))
+    return position
+
+
+def _has_left_wings(state: State, position: Position) -> bool:
+    """Say whether an exit has closed all that was sold, and works no more: what was bought beside it may expire."""
+    signs = {leg.sign for leg in position.legs}
+    held = {leg.sign for leg in position.legs if leg.held}
+    return position.state == "exiting" and held == {1} < signs and not live_orders(state, position, *CLOSING)
+
+
+def _hears_hooks(program: Program, bot: str) -> bool:
+    """Say whether a bot waits for what other programs say: a walk at natural prices hears nothing of it."""
+    found = program.bots.get(bot)
+    return found is not None and bool(found.plan.needs.hooks)
+
+
+def _with_causes(trade: Drift, trio: Trio, known: Known, *, is_after: bool) -> Drift:
+    near = [f"{clock(each.at)} {each.text}" for each in known.told.around(trade.bot, trade.at)]
+    if not trade.differs:
+        return replace(trade, causes=_few(near))
+    why = ["a trade of this bot before it differs"] if is_after else []
+    why += reasons(trade.bot, trade.at, trio.done, trio.would, known)
+    left = known.walked.left.get(trade.bot)
+    parts = [] if left is None else [f"{clock(left[0])} here they part: {left[1]}"]
+    return replace(trade, causes=_few([*why, *parts, *near]), is_explained=bool(why))
+
+
+def _few(causes: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(causes))[:MOST]
+
+
+def _at_natural(trio: Trio, close: datetime, walked: Walked, natural: Walked) -> AtNatural | None:
+    """Return a trade at natural beside the same text's with the fills of then; None where neither makes one."""
+    bot, _, would, could = trio
+    if would is None and could is None:
+        return None
+    what = _judged(would, could, close)[0]
+    lacks = never_tried(bot, walked, natural) if could is None else lacking(could, natural)
+    differs = what not in _HARMLESS and not (lacks and (could is None or what is What.EXIT))
+    causes = of_fills(bot, would, could, walked, natural) if what not in _HARMLESS else ()
+    return AtNatural(
+        would=_words(natural.state, could, lacks),
+        would_make=None if lacks else _made(natural.state, could, close),
+        differs=differs,
+        is_known=not lacks,
+        causes=_few(filter(None, (lacks, *causes))),
+    )
+
+
+def _known_beside(trio: Trio, beside: AtNatural | None, held_on: set[str]) -> AtNatural | None:
+    """Return a trade at natural, unknown where it would have been rolled from one that is: that was held on, unseen.
+
+    held_on: those that are unknown so far, by name; this one is put to them.
+    """
+    sides = [each for each in trio[1:] if each is not None]
+    if beside is not None and beside.is_known and any(each.rolled_from in held_on for each in sides):
+        beside = replace(beside, would_make=None, is_known=False)
+    if beside is not None and not beside.is_known:
+        held_on |= {each.id for each in sides}
+    return beside
+
+
+def _judged(
+    done: Position | None,
+    would: Position | None,
+    close: datetime,
+    could: Position | None = None,
+    until: datetime | None = None,
+) -> tuple[What, datetime]:
+    """Return how two trades differ first, and when. Where there is neither, fills alone kept a third from being one.
+
+    Two that are both held to the end, one of them on its way out, differ there. until: when the recording ended, if the
+    session was open: what one does after it is not known of the other.
+    """
+    if done is None or would is None:
+        alone = done or would or could
+        assert alone is not None
+        assert alone.opened_at is not None
+        if done is not None:
+            return What.BESIDES, alone.opened_at
+        is_cut = until is not None and alone.opened_at >= until
+        return What.UNFILLED if would is None else What.CUT if is_cut else What.MISSED, alone.opened_at
+    assert done.opened_at is not None
+    assert would.opened_at is not None
+    first = min(done.opened_at, would.opened_at)
+    if apart(done.opened_at, would.opened_at):
+        return What.ENTRY, first
+    if structure(done) != structure(would):
+        return What.LEGS, first
+    is_filling = until is not None and done.state == "entering"
+    if opened_count(done) != opened_count(would) and not is_filling:
+        return What.QUANTITY, first
+    if done.exit_reason != would.exit_reason or apart(*(_ended_by(each, close) for each in (done, would))):
+        at = min((at for at in (done.closed_at, would.closed_at) if at is not None), default=close)
+        if until is None or at < until:
+            return What.EXIT, at
+        return (What.SAME if done.entry_price == would.entry_price else What.PRICE), first
+    return (What.SAME if done.net == would.net else What.PRICE), first
+
+
+def _ended_by(position: Position, close: datetime) -> datetime | None:
+    """Return when a position ended, at the latest with the session: it has expired then, whenever that is told."""
+    return None if position.closed_at is None else min(position.closed_at, close)
+
+
+def _made(state: State | None, position: Position | None, at: datetime) -> Decimal | None:
+    """Return what a trade has made; `at`: while it was still seen, for afterwards its last mark alone is known."""
+    return None if state is None or position is None else today_of(state, position, at)
+
+
+def _words(state: State | None, position: Position | None, lacks: str = "") -> str:
+    if state is None or position is None:
+        return _NONE
+    assert position.opened_at is not None
+    parts = [
+        f"{clock(part.changed_at)} {part_text(part, position)}: {part.reason}" for part in closed_parts(state, position)
+    ]
+    entered = "; ".join([f"{clock(position.opened_at)} {entry_text(position)}", *parts])
+    if lacks:
+        return f"{entered}; held on"
+    if position.state != "closed" or position.closed_at is None:
+        return f"{entered}; open"
+    return f"{entered}; {clock(position.closed_at)} {ending_text(state, position)}: {position.exit_reason}"

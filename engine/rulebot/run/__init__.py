@@ -1,1 +1,0 @@
-"""The only loop, start-up as crash recovery, and the wiring of the worlds."""

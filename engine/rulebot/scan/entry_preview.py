@@ -1,0 +1,211 @@
+"""What a bot would trade now if somebody had it enter by hand: its legs, their price, and what would keep it out.
+
+Nothing is sent and nothing is kept: the request is put through `turn` on the engine's present state, and what comes of
+it is thrown away. So the limits of a preview are those of the entry itself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import field, replace
+from datetime import datetime
+from typing import NamedTuple
+
+from rulebot.core.handle_event import turn
+from rulebot.core.manual_entry import ASKED
+from rulebot.core.named_structure import bot_of_named, unfit
+from rulebot.core.program import Program
+from rulebot.core.rule_evaluation import rounded
+from rulebot.core.state import Named, State
+from rulebot.core.state_builder import Turn, Work
+from rulebot.evaluate.snapshot import View
+from rulebot.model.command import AskMargin, Submit
+from rulebot.model.event import MarketMoved, OperatorRequest, Request
+from rulebot.model.order import Purpose
+from rulebot.model.values import dataclass
+from rulebot.narrate.structure_view import ShownLeg, payoff_at_expiry, shown_legs, structure_of_legs
+from rulebot.narrate.text_table import one_line
+from rulebot.order.ladder import limited_at
+from rulebot.preview.candidate import Candidate, Judged, judge
+from rulebot.record.record import Kind, Record
+from rulebot.review.payoff import Payoff
+
+ENGINE = "the engine"
+OF_A_UNIVERSE = "nobody can have it enter by hand: it chooses among its symbols by its conditions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """One structure as it would be entered. `at` is the instant of its quotes.
+
+    source: who saw it, in words; is_delayed: its quotes are minutes old. lacking: why there are no legs, or no price.
+    answer: what an entry by hand would come to; would_send: whether an order would leave, None where only an engine
+    could say, or it once the quotes are there that it asks for first.
+    conditions: what the spec asks, in words, with true, false or None for unknown; a person's entry passes over `when`.
+
+    Units: price (what its order would start from, at market natural), mid and natural per share of one structure, + is
+    received; commission in dollars of opening all of it, of one structure where no count of it fits.
+    """
+
+    bot: str
+    at: datetime
+    source: str
+    symbol: str = ""
+    alternative: str = ""
+    legs: tuple[ShownLeg, ...] = ()
+    quantity: int = 0
+    price: float | None = None
+    mid: float | None = None
+    natural: float | None = None
+    commission: float | None = None
+    levels: Mapping[str, float] = field(default_factory=dict)
+    covered: bool = False
+    is_delayed: bool = False
+    lacking: str = ""
+    conditions: tuple[tuple[str, bool | None], ...] = ()
+    answer: str = ""
+    would_send: bool | None = None
+
+    @property
+    def structure(self) -> str:
+        """The legs in a few letters, "" without any."""
+        return structure_of_legs(self.legs) if self.legs else ""
+
+    @property
+    def payoff(self) -> Payoff | None:
+        """What all of it makes at expiry, None where nobody can say; of one structure where no count of it fits."""
+        if not self.legs or self.price is None:
+            return None
+        count, paid = max(self.quantity, 1), self.commission or 0.0
+        return payoff_at_expiry(self.legs, count, self.price, paid, self.levels, covered=self.covered)
+
+
+class _Outcome(NamedTuple):
+    """What an entry by hand would come to."""
+
+    words: str
+    sends: bool | None = False
+
+
+class _Now:
+    """The market as a running engine sees it."""
+
+    def __init__(self, program: Program, state: State, at: datetime) -> None:
+        self._work = Work(program, state, at)
+
+    def work(self) -> Work:
+        return self._work
+
+    def view(self) -> View:
+        return self._work.view()
+
+
+def preview_now(
+    program: Program, state: State, at: datetime, name: str, symbol: str = "", named: Named | None = None
+) -> Preview | None:
+    """Return what a bot of an engine would enter now; None for a bot that it does not run.
+
+    symbol: of a bot with a universe, which of its symbols is meant. named: the structure, where it is not the bot's
+    choice; then its own symbol counts. The engine's own thread asks this, between two batches: quotes are written in
+    place.
+    """
+    bot = program.bots.get(name)
+    if bot is None:
+        return None
+    now = _Now(program, state, at)
+    if named is not None and (reason := unfit(now.work(), bot, named)):
+        return Preview(bot=name, at=at, source=ENGINE, lacking=reason, answer=reason, would_send=False)
+    taken = None if named is None else bot_of_named(bot, named)
+    structures = [each for each in bot.structures() if each.symbol in ("", symbol)] if taken is None else [taken]
+    found = [Candidate(each, bot, named=named) for each in structures]
+    views = {each.bot.key: judge(now, each) for each in found}
+    if not found:
+        lacking = f"{symbol} is not in its universe" if symbol else "it chooses among its symbols"
+        return Preview(bot=name, at=at, source=ENGINE, lacking=lacking, answer=OF_A_UNIVERSE, would_send=False)
+    chosen = next((each for each in found if False not in [one.verdict.truth for one in each.asked]), found[0])
+    view, selection, quote = views[chosen.bot.key], chosen.selection, chosen.quote
+    is_chosen_by_it = bool(bot.members) and named is None
+    outcome = _Outcome(OF_A_UNIVERSE) if is_chosen_by_it else _outcome(program, state, at, name, named)
+    is_chosen = selection is not None and selection.is_complete
+    levels = {each: level for each in chosen.bot.plan.underlyings if (level := view.level(each)) is not None}
+    return Preview(
+        bot=name,
+        at=at,
+        source=ENGINE,
+        symbol=chosen.bot.symbol or "/".join(chosen.bot.plan.underlyings),
+        alternative=chosen.bot.alternative,
+        legs=shown_legs(selection, view.board) if selection is not None and is_chosen else (),
+        quantity=view.quantity,
+        price=view.start_price if quote is None else limited_at(chosen.bot.plan.order, view.start_price, quote),
+        mid=None if quote is None else rounded(quote.mid),
+        natural=None if quote is None else rounded(quote.natural),
+        commission=view.commission if is_chosen else None,
+        levels=levels,
+        covered=chosen.bot.plan.overwrite is not None,
+        lacking=_lacking(chosen),
+        conditions=_conditions(chosen),
+        answer=outcome.words,
+        would_send=outcome.sends,
+    )
+
+
+def _lacking(candidate: Candidate) -> str:
+    selection = candidate.selection
+    if selection is None:
+        return "nothing was chosen"
+    unpriced = "" if candidate.quote is None else candidate.quote.missing
+    return selection.missing or selection.refused or unpriced or candidate.refused
+
+
+def _conditions(candidate: Candidate) -> tuple[tuple[str, bool | None], ...]:
+    asked = (*candidate.when, *candidate.require)
+    halting = ((f"no halt: {each.words}", _opposite(each)) for each in candidate.halts)
+    return (*((each.words, each.verdict.truth) for each in asked), *halting)
+
+
+def _opposite(judged: Judged) -> bool | None:
+    truth = judged.verdict.truth
+    return None if truth is None else not truth
+
+
+def _outcome(program: Program, state: State, at: datetime, name: str, named: Named | None = None) -> _Outcome:
+    """Ask for the entry on a copy of the state, which is thrown away, and say what came of it."""
+    if not state.is_linked:
+        return _Outcome("the broker is not connected")
+    program = _alone(program, name)
+    wanted = named or Named(())
+    request = OperatorRequest(at, f"preview {name} {at.isoformat()}", Request.ENTER, name)
+    asked = turn(program, state, replace(request, legs=wanted.legs, alternative=wanted.alternative))
+    judged = turn(program, asked.state, MarketMoved(at, ()))
+    asks_quotes = any(option not in state.board.rows for _, option in wanted.legs)
+    return _said(name, asked, judged, asks_quotes=asks_quotes)
+
+
+def _alone(program: Program, name: str) -> Program:
+    """Return a program of this bot and those that its rules look at; the others' texts govern what they hold.
+
+    So an engine of many bots spends on a preview what one of them costs.
+    """
+    texts = {bot.plan.digest: bot for bot in program.bots.values()}
+    seen = {name, *program.bots[name].plan.needs.bots}
+    return replace(
+        program,
+        bots={each: bot for each, bot in program.bots.items() if each in seen},
+        pinned={**program.pinned, **texts},
+    )
+
+
+def _said(name: str, asked: Turn, judged: Turn, *, asks_quotes: bool) -> _Outcome:
+    """Return what came of a request. asks_quotes: contracts that it names are not streamed before it is sent."""
+    for command in judged.commands:
+        if isinstance(command, Submit) and command.order.bot == name and command.order.purpose is Purpose.ENTRY:
+            return _Outcome("nothing stands in its way", sends=True)
+        if isinstance(command, AskMargin) and command.order.bot == name:
+            words = "no limit known here stands in its way; the broker is asked first what margin it needs"
+            return _Outcome(words, sends=True)
+    reasons = [_refusal(record) for record in (*asked.records, *judged.records) if record.bot == name]
+    refused = next((reason for reason in reversed(reasons) if reason), "")
+    return _Outcome(one_line(refused or judged.state.bots[name].waits), None if asks_quotes and not refused else False)
+
+
+def _refusal(record: Record) -> str:
+    is_refusal = record.kind is Kind.DECISION and record.data.get("what") == "skip"
+    return str(record.data.get("reason") or "").removeprefix(ASKED) if is_refusal else ""

@@ -1,0 +1,216 @@
+"""The broker of an observing engine: it takes every order, and answers with fills of a model at the board's quotes.
+
+It holds no connection, so there is nothing by which an order could leave. How orders fill, what they cost and what they
+need as margin is as in a backtest (`backtest/broker.py`), so that both say the same of the same quotes.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from rulebot.backtest.broker import BacktestBroker, paid_so_far
+from rulebot.backtest.scheduler import AM_SETTLES, SETTLES
+from rulebot.backtest.simulated_broker import Working, expired
+from rulebot.fill.apply import leg_of
+from rulebot.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
+from rulebot.model.contract import Contract, Option, Underlying
+from rulebot.model.cover import delivers
+from rulebot.model.delivery import DELIVERING
+from rulebot.model.event import BrokerStatus, CommissionReport, Event, ExecutionReport
+from rulebot.model.order import Order, OrderStatus, Purpose, Side, TimeInForce
+from rulebot.model.position import Position
+from rulebot.model.session import Session, exchange_date, session_before
+from rulebot.model.structure import strike_of, structure_text
+from rulebot.narrate.position_text import order_price
+from rulebot.narrate.text_table import price
+from rulebot.order.draft import net_price, parts_of
+from rulebot.order.price import net_quote
+from rulebot.record.record import Json, Kind, Record
+from rulebot.shadow.restore import Memory
+
+WOULD_ENTER = "would enter"
+"""What the decision is called that stands for an entry that was not sent."""
+
+
+@dataclass
+class ObservingBroker(BacktestBroker):
+    """The Broker port without a broker: what it answers waits in `answers` for the link to hand on.
+
+    tells: is given the decision that stands for an entry that is not sent. owed: options that have expired while nobody
+    looked, and may still move shares.
+    """
+
+    answers: list[Event] = field(default_factory=list, kw_only=True)
+    tells: Callable[[Record], None] = field(default=lambda _: None, kw_only=True)
+    unpaid: tuple[tuple[str, Decimal], ...] = field(default=(), kw_only=True)
+    owed: set[Option] = field(default_factory=set, kw_only=True)
+    now: datetime = field(kw_only=True)
+
+    # ------------------------------------------------------------ the port
+
+    def submit(self, order: Order) -> None:
+        """Take a new order; an entry is told as one that would have been sent."""
+        if order.purpose is Purpose.ENTRY:
+            self.tells(self._would_enter(order))
+        self._answer(Submit(order))
+
+    def replace(self, order: Order) -> None:
+        """Take new terms of an order that works."""
+        self._answer(Replace(order))
+
+    def cancel(self, order: Order) -> None:
+        """Take an order back."""
+        self._answer(Cancel(order))
+
+    def ask_margin(self, order: Order) -> None:
+        """Answer what margin the order would need."""
+        self._answer(AskMargin(order))
+
+    def inquire(self) -> None:
+        """Answer which orders are at work."""
+        self._answer(Inquire())
+
+    def _answer(self, command: Command) -> None:
+        self.answers += self.take(command, self.now)
+
+    def _would_enter(self, order: Order) -> Record:
+        """Return the decision that stands for an entry: its limit, mid and natural at this moment, + received."""
+        quote = net_quote(parts_of(order.legs, order.side), self.board, self.now.timestamp())
+        limit = None if order.limit_price is None else str(net_price(order.limit_price, order.side))
+        mid, natural = _seen(quote.mid, order), _seen(quote.natural, order)
+        text = f"{_deal(order)} {order_price(order)} (mid {mid}, natural {natural})"
+        data: dict[str, Json] = {"what": WOULD_ENTER, "reason": text, "values": [limit, quote.mid, quote.natural]}
+        return Record(self.now, Kind.DECISION, order.bot, order.position, data=data)
+
+    # ------------------------------------------------------------ what differs from a backtest
+
+    def _execution(
+        self, order: Order, option: Option, count: int, price: Decimal, commission: Decimal, is_buy: bool, at: datetime
+    ) -> Iterator[Event]:
+        """Yield an execution under an id that says which one of the order it is: told again, it is the same one."""
+        place = next(number for number, leg in enumerate(order.legs) if leg.option == option)
+        found = self.working.get(order.ref)
+        filled = order.quantity if found is None else found.filled
+        name = f"observed.{order.number:06d}.{filled}.{place}.01"
+        for event in super()._execution(order, option, count, price, commission, is_buy, at):
+            yield _named(event, name)
+
+    # ------------------------------------------------------------ the clock
+
+    def step(self, session: Session, at: datetime) -> Iterator[Event]:
+        """Yield what has happened up to an instant: fills, the end of the day's orders, what has expired."""
+        self.session, self.now = session, at
+        yield from self.fill(at)
+        if at >= session.close:
+            yield from self.end_of_day(at)
+        for option in sorted(self._gone(session, at), key=str):
+            if option.expiry < session.date and delivers(option):
+                self.owed.add(option)
+                yield from self.holds(option, 0, at)
+            else:
+                yield from self.expire((option,), at)
+
+    def due_at(self, at: datetime) -> datetime | None:
+        """Return when something may happen by itself next in this session, None when nothing does."""
+        session = self.session
+        clock = (session.open + AM_SETTLES, session.close, session.close + SETTLES)
+        found = [self.next_at(at), *(each for each in clock if each > at)]
+        return min((each for each in found if each is not None), default=None)
+
+    def _gone(self, session: Session, at: datetime) -> list[Option]:
+        """Return the options that an account no longer has: five minutes after the close, or after opening prints."""
+        until = session.date if at >= session.close + SETTLES else session.date - timedelta(days=1)
+        last = session_before(session.date).date
+        waits = at < session.open + AM_SETTLES
+        found = expired(self.holdings, until)
+        return [
+            each
+            for each in found
+            if not each.settles_at_open or each.expiry < last or (each.expiry == last and not waits)
+        ]
+
+    # ------------------------------------------------------------ memory
+
+    def remember(self, memory: Memory, session: Session, at: datetime) -> None:
+        """Know again what the store says: what is held, and the orders at work. The store is the account."""
+        self.session, self.now = session, at
+        state = memory.state
+        self.holdings = {Underlying(symbol): count for symbol, count in memory.delivered.items()}
+        for leg in (leg for position in state.positions.values() for leg in position.legs if leg.held):
+            self._hold(leg.option, leg.signed_held)
+        for ref in state.live:
+            if state.orders[ref].status is not OrderStatus.PREPARED:
+                self._work_on(state.orders[ref], at)
+        self.paid = paid_so_far(state)
+        self.costs = dict(memory.costs)
+        gone = self._gone(session, at)
+        for option in gone:  # the engine settles by itself what went while nobody looked
+            self.holdings.pop(option)
+        self.owed.update(filter(delivers, gone))
+        self.unpaid = memory.unpaid
+
+    def hears(self, records: Iterable[Record], positions: Mapping[str, Position]) -> None:
+        """Move the shares of what has expired while nobody looked, as the engine settles it: it asks for the close.
+
+        positions: as they stood before.
+        """
+        for record in records if self.owed else ():
+            if record.kind is Kind.SETTLEMENT and record.data["how"] in DELIVERING:
+                leg = leg_of(positions[record.position], str(record.data["leg"]))
+                if leg.option in self.owed:
+                    count = leg.sign * int(str(record.data["quantity"]))
+                    self.answers += self._delivered(leg.option, count, self.now)
+
+    def _hold(self, option: Option, count: int) -> None:
+        held: Contract = Underlying(option.symbol) if option.is_share else option
+        self.holdings[held] = self.holdings.get(held, 0) + count
+
+    def _work_on(self, order: Order, at: datetime) -> None:
+        """Let an order work again; executions of a part of its legs are told again with the rest."""
+        for leg, count in zip(order.legs, order.counts, strict=True):
+            if over := count - order.filled * leg.ratio:
+                self._hold(leg.option, -over * order.side_of(leg).sign)
+        self.working[order.ref] = Working(order, at, order.filled, is_resting=True, average=order.average_price)
+
+    def stands(self, at: datetime) -> Iterator[Event]:
+        """Yield what a broker tells at a connection: how orders stand, and commissions that were not heard."""
+        yield from (CommissionReport(at, exec_id, amount) for exec_id, amount in self.unpaid)
+        self.unpaid = ()
+        for found in list(self.working.values()):
+            order = found.order
+            if found.filled >= order.quantity:
+                del self.working[order.ref]
+                yield self.report(order, BrokerStatus.FILLED, found.filled, at)
+            elif order.status is OrderStatus.CANCELLING or self._has_ended(order, at):
+                yield from self.cancelled(order, at)
+            else:
+                yield self.report(order, BrokerStatus.SUBMITTED, found.filled, at)
+
+    def _has_ended(self, order: Order, at: datetime) -> bool:
+        """Say whether an order was for a day that is over."""
+        sent = exchange_date(order.sent_at or order.prepared_at)
+        return order.time_in_force is TimeInForce.DAY and (sent < self.session.date or at >= self.session.close)
+
+
+def _named(event: Event, exec_id: str) -> Event:
+    return replace(event, exec_id=exec_id) if isinstance(event, ExecutionReport | CommissionReport) else event
+
+
+def _deal(order: Order) -> str:
+    """Return `sell 2 x 5890/5900p 6035/6045c`; a combo is bought by the wire's rules, its price says what it is."""
+    verb = "sell" if _is_sold(order) else "buy"
+    count = f"{order.quantity} x " if order.quantity != 1 else ""
+    strikes = (strike_of(leg.option, leg.ratio, order.side_of(leg).sign) for leg in order.legs)
+    return f"{verb} {count}{structure_text(strikes)}"
+
+
+def _is_sold(order: Order) -> bool:
+    if not order.is_combo:
+        return order.side is Side.SELL
+    return order.limit_price is not None and order.limit_price < 0
+
+
+def _seen(net: float | None, order: Order) -> str:
+    """Return a net price (+ received) as the order has its own: what it is sold for, or what is paid."""
+    return "unknown" if net is None else price(net if _is_sold(order) else 0.0 - net)

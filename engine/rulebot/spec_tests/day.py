@@ -1,0 +1,311 @@
+"""One test, lived through: the production turn, minute by minute, with the market and the broker of the test.
+
+What the engine asks to be woken for it is woken for; in between a minute passes at once. Nothing reads a clock.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from rulebot.backtest.load_session_data import needed_bars, read_today
+from rulebot.backtest.simulated_broker import expired
+from rulebot.compile.plan import Rule
+from rulebot.compile.series import Series
+from rulebot.compile.trial_plans import PlannedTrial
+from rulebot.core.handle_event import begin, turn
+from rulebot.core.program import BUILT_IN, CompiledBot, Program, compile_bot
+from rulebot.core.state import BotState, State
+from rulebot.core.state_builder import Turn, Work
+from rulebot.evaluate.evaluation import Verdict
+from rulebot.evaluate.measure_bars import last_end
+from rulebot.fill.pnl import profit
+from rulebot.model.command import Submit, Watch
+from rulebot.model.contract import Underlying
+from rulebot.model.errors import InvariantError
+from rulebot.model.event import BarsReport, Event, HookCame, LinkDown, MarketMoved
+from rulebot.model.facts import EventCalendar, Facts, Hook
+from rulebot.model.market import Board
+from rulebot.model.order import Order
+from rulebot.model.position import Position
+from rulebot.model.session import Session, session_from
+from rulebot.record.record import Record
+from rulebot.spec.trial import Does, Opening, Trial
+from rulebot.spec_tests.broker import Broker
+from rulebot.spec_tests.first_facts import ACCOUNT, FirstFacts, first_facts
+from rulebot.spec_tests.market import Market
+from rulebot.spec_tests.opening import day_after_opening, open_position
+from rulebot.spec_tests.past import PastBars
+
+BEFORE_OPEN = timedelta(minutes=1)
+QUOTE_EVERY = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+SETTLES = timedelta(minutes=5)
+"""After the close, when the account no longer has what has expired."""
+ENDS = SETTLES + MINUTE
+SOON = timedelta(seconds=1)
+"""When an engine is asked again that is due at once, and when it hears of what it has just begun to stream."""
+LOOKS_AGAIN = timedelta(seconds=10)
+"""A wake that is nearer than this has a reason of its own."""
+WAKES_AT_MOST = 30_000
+"""Turns of one test; more means that the engine asks to be woken again and again."""
+
+
+class Observed(NamedTuple):
+    """What an entry condition said from an instant on."""
+
+    at: datetime
+    rule: Rule
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Lived:
+    """What came of one test: its records, the orders that were sent, when each quote stood, and the last state.
+
+    began_open: the position it began with. observed: verdicts of the entry conditions that the test asks about, whether
+    the engine judged them or not (a halt that cannot be judged keeps it from asking), whenever one changed.
+    """
+
+    session: Session
+    begins: datetime
+    ends: datetime
+    records: tuple[Record, ...]
+    sent: tuple[tuple[datetime, Order], ...]
+    quotes: tuple[datetime, ...]
+    state: State
+    began_open: Position | None
+    observed: tuple[Observed, ...]
+
+
+def begins_at(trial: Trial, session: Session) -> datetime:
+    """Return when a test begins: shortly before the open, or with its open position."""
+    return session.open - BEFORE_OPEN if trial.opening is None else trial.opening.at.on(session)
+
+
+def live_through(planned: PlannedTrial, calendar: EventCalendar, until: datetime) -> Lived:
+    """Live through a test up to an instant (at most to the settlement). Raises: SpecError, InvariantError."""
+    day = Day(planned.trial, compile_bot(planned.plan), calendar)
+    day.begin()
+    day.run(min(until, day.session.close + ENDS))
+    return Lived(
+        session=day.session,
+        begins=day.begins,
+        ends=day.now,
+        records=tuple(day.records),
+        sent=tuple(day.sent),
+        quotes=tuple(day.quote_times),
+        state=day.state,
+        began_open=day.position,
+        observed=tuple(day.observed),
+    )
+
+
+@dataclass
+class Day:
+    """The loop of one test: events go into the turn, its commands to the market and the broker, until all is quiet."""
+
+    trial: Trial
+    bot: CompiledBot
+    calendar: EventCalendar
+    records: list[Record] = field(default_factory=list)
+    told_until: dict[Series, float] = field(default_factory=dict)
+    sent: list[tuple[datetime, Order]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.session = session_from(self.trial.date)
+        self.begins = self.now = begins_at(self.trial, self.session)
+        self.board = Board()
+        self.market = Market(self.trial.market, self.session, self.board)
+        self.market.minute = self.market.minute_of(self.now)
+        self.past = PastBars(self.market, self.bot.plan.needs.realised)
+        self.broker = Broker(self.board, ACCOUNT.id, self.session, self.trial.broker, self.begins)
+        self.program = Program(
+            bots={self.bot.plan.name: self.bot}, pinned={}, limits=BUILT_IN, install="test", line_limit=1000
+        )
+        self.queue: deque[Event] = deque()
+        self.missed: list[Event] = []
+        self.fresh_at: datetime | None = None
+        asked = {name for each in self.trial.expect for name in each.because}
+        self.asked = [compiled for compiled in self.bot.when if compiled.rule.name in asked]
+        self.observed: list[Observed] = []
+        self.position: Position | None = None
+        sent = enumerate(self.trial.hooks or (), start=1)
+        self.hooks = deque(
+            sorted(((hook.at.on(self.session), at, hook) for at, hook in sent), key=lambda each: each[:2])
+        )
+        self.quote_times = [self.begins + QUOTE_EVERY * place for place in range(len(self.trial.market.quotes))]
+
+    # ------------------------------------------------------------ the beginning
+
+    def begin(self) -> None:
+        """Start the engine with what the test begins with."""
+        facts = first_facts(self.bot.plan, self.market, self.trial.opening)
+        hooks: Mapping[str, Hook] | None = None if self.trial.hooks is None else {}
+        state = State(session=self.session, board=self.board, facts=Facts(events=self.calendar, hooks=hooks))
+        for symbol, count in self.trial.shares.items():
+            held = Underlying(symbol)
+            self.broker.holdings[held] = count
+            self.broker.costs[held] = self.trial.costs.get(symbol, self.market.previous_close(symbol))
+        if self.trial.opening is not None:
+            state = self._with_position(state, self.trial.opening, facts)
+        self._took(begin(self.program, state, self.now))
+        self.queue.extend(facts.events(self.now))
+        self.queue.append(self.broker.link(self.now, 1))
+        self._settle()
+        self._tell_hooks()
+        self._tell_bars()
+
+    def _with_position(self, state: State, opening: Opening, facts: FirstFacts) -> State:
+        position = open_position(opening, self.bot, self.market, facts.known, self.trial.shares, self.now)
+        self.position = position
+        for leg in position.legs:
+            held = Underlying(leg.option.symbol) if leg.option.is_share else leg.option
+            self.broker.holdings[held] = self.broker.holdings.get(held, 0) + leg.signed_held
+        self.market.stream((leg.option for leg in position.legs), self.now)
+        self.market.breathe(self.now)
+        made = profit(position, self.board, self.now.timestamp())
+        is_old = position.session != self.session.date
+        return state._replace(
+            positions={position.id: position},
+            active=(position.id,),
+            bases={position.id: made} if is_old and made is not None else {},
+            bots={position.bot: BotState(day=day_after_opening(position, self.session))},
+        )
+
+    # ------------------------------------------------------------ the loop
+
+    def run(self, until: datetime) -> None:
+        """Let time pass up to an instant."""
+        agenda = self._agenda()
+        for _ in range(WAKES_AT_MOST):
+            coming = self._next(agenda)
+            if coming > until:
+                self.now = until
+                return
+            while agenda and agenda[0] <= coming:
+                agenda.popleft()
+            self.now = coming
+            self._step()
+        raise InvariantError(f"the engine asks to be woken again and again, now at {self.state.wake_at}")
+
+    def _agenda(self) -> deque[datetime]:
+        """Return when the market or the broker does something by itself."""
+        found = {*self.quote_times, *self.broker.instants(), *self.bot.instants(self.session)}
+        found.update(at for at, _, _ in self.hooks)
+        minute = self.session.open + MINUTE * max(self.market.minute, -1)
+        while (minute := minute + MINUTE) <= self.session.close + ENDS:
+            found.add(minute)
+        return deque(sorted(at for at in found if at >= self.begins))
+
+    def _next(self, agenda: deque[datetime]) -> datetime:
+        found = [agenda[0]] if agenda else [self.session.close + ENDS + MINUTE]
+        if self.state.is_linked and not self._only_looks_again():
+            found.append(self.state.step_at if self.state.step_at > self.now else self.now + SOON)
+        if self.fresh_at is not None:
+            found.append(self.fresh_at)
+        if (filled := self.broker.next_at(self.now)) is not None:
+            found.append(filled)
+        return min(found)
+
+    def _only_looks_again(self) -> bool:
+        """Say whether the engine is woken only to look at the same market again, as it does every 15 seconds."""
+        entry, state = self.bot.plan.entry, self.state.bots[self.bot.plan.name]
+        if self.state.step_at < self.now + LOOKS_AGAIN:
+            return False
+        if self.state.indexed != self.board.version or self.state.live or entry.every is not None or entry.again:
+            return False
+        moving = any(self.state.positions[name].state != "open" for name in self.state.active)
+        return not moving and not state.unknown_since and not any(each.count for each in state.confirming.values())
+
+    def _step(self) -> None:
+        self._tell_hooks()
+        rows = self._moved()
+        if self.fresh_at is not None and self.now >= self.fresh_at:
+            rows, self.fresh_at = tuple(self.board.rows.values()), None
+        if self._is_away():
+            return
+        self._tell_bars()
+        self._hear(MarketMoved(self.now, rows))
+        self.queue.extend(self.broker.fill(self.now))
+        if self.now >= self.session.close + SETTLES:
+            gone = expired(self.broker.holdings, self.session.date)
+            self.queue.extend(self.broker.expire(gone, self.now))
+        self._settle()
+        self._observe()
+
+    def _observe(self) -> None:
+        """Judge the entry conditions that the test asks about, while a window is open."""
+        start, end = self.bot.window(self.session, self.now)
+        if not self.asked or not start <= self.now < end:
+            return
+        view = Work(self.program, self.state, self.now).view()
+        said = {each.rule.name: each.verdict.truth for each in self.observed}
+        for compiled in self.asked:
+            verdict = compiled.judge(view)
+            if compiled.rule.name not in said or said[compiled.rule.name] is not verdict.truth:
+                self.observed.append(Observed(self.now, compiled.rule, verdict))
+
+    def _moved(self) -> tuple[int, ...]:
+        """Write what the market does now; return the rows that changed."""
+        rows: tuple[int, ...] = ()
+        if self.market.minute_of(self.now) != self.market.minute or self.now <= self.begins:
+            rows = self.market.move(self.now)
+        elif self.now < self.session.close:
+            self.market.breathe(self.now)
+        if self.position is not None and self.now in self.quote_times:
+            mark = self.trial.market.quotes[self.quote_times.index(self.now)]
+            rows = tuple(dict.fromkeys((*rows, *self.market.mark_at(mark, self.position.legs, self.now))))
+        return rows
+
+    def _tell_bars(self) -> None:
+        """Tell the engine of bars that have ended since it was last told; daily ones once."""
+        of_today = read_today((self.bot,))
+        for (symbol, seconds), count in needed_bars((self.bot,)).items():
+            now = self.now.timestamp()
+            ended = last_end(self.session, seconds, now) if (symbol, seconds) in of_today else 0.0
+            if self.told_until.get((symbol, seconds)) != ended:
+                self.told_until[symbol, seconds] = ended
+                self._hear(BarsReport(self.now, symbol, seconds, self.past.of(symbol, seconds, count, now)))
+
+    def _tell_hooks(self) -> None:
+        """Tell the engine of the web hooks that have come."""
+        while self.hooks and self.hooks[0][0] <= self.now:
+            came, number, hook = self.hooks.popleft()
+            self._hear(HookCame(at=self.now, id=f"hook-{number}", name=hook.name, says=hook.says, came=came))
+
+    def _is_away(self) -> bool:
+        """Say whether the connection is lost, and tell the engine when that changes."""
+        is_away = bool(self.broker.does(Does.DISCONNECTS, self.now))
+        if is_away:
+            if self.state.is_linked:
+                self._hear(LinkDown(self.now, "the test says so"))
+            self.missed.extend(self.broker.fill(self.now))
+        elif not self.state.is_linked:
+            self.queue.extend(replace(event, at=self.now) for event in self.missed)
+            self.missed.clear()
+            self._hear(self.broker.link(self.now, self.state.next_order_id))
+        return is_away
+
+    # ------------------------------------------------------------ one turn
+
+    def _hear(self, event: Event) -> None:
+        self.queue.append(event)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Hand everything that was told to the engine, and what the world answers, until nothing is left."""
+        while self.queue:
+            self._took(turn(self.program, self.state, self.queue.popleft()))
+
+    def _took(self, result: Turn) -> None:
+        self.state = result.state
+        self.records += result.records
+        for command in result.commands:
+            if isinstance(command, Watch):
+                self.market.stream(command.contracts, self.now)
+                self.fresh_at = self.now + SOON
+            elif isinstance(command, Submit):
+                self.sent.append((self.now, command.order))
+            self.queue.extend(self.broker.take(command, self.now))

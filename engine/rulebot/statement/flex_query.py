@@ -1,0 +1,286 @@
+"""An Activity Flex Query of Interactive Brokers, in XML, to a `Statement`.
+
+What is read: in the section Trades its executions, cancels and corrections (what the broker books itself, `BookTrade`,
+stands once more in the next section); Option Exercises, Assignments and Expirations; and, where the query leaves out
+IB Commission, the section Commission Details. A corrected trade is there three times: as it was, cancelled, and as it
+is, with commissions that add up.
+Source: IBKR Reporting Reference, Activity Flex Query: Trades, Option Exercises; files as people publish them.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass as mutable
+from dataclasses import field, replace
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from rulebot.model.errors import MisuseError
+from rulebot.model.money import ZERO
+from rulebot.model.printable import printable
+from rulebot.model.values import dataclass
+from rulebot.statement.safe_xml import read_elements
+from rulebot.statement.statement import Contract, Event, Statement, Told
+from rulebot.store.finance.books import base_of
+
+Attributes = Mapping[str, str]
+
+TRADE_FIELDS = {
+    "ibExecID": "IB Execution ID",
+    "orderReference": "Order Reference",
+    "conid": "Conid",
+    "symbol": "Symbol",
+    "tradeDate": "Trade Date",
+    "quantity": "Quantity",
+    "tradePrice": "TradePrice",
+    "proceeds": "Proceeds",
+    "transactionType": "Transaction Type",
+    "tradeID": "Trade ID",
+}
+EVENT_FIELDS = {
+    "transactionType": "Transaction Type",
+    "conid": "Conid",
+    "symbol": "Symbol",
+    "date": "Date",
+    "assetCategory": "Asset Class",
+    "quantity": "Quantity",
+    "tradePrice": "Trade Price",
+    "proceeds": "Proceeds",
+}
+_COMMISSION = "IB Commission"
+_CANCEL, _BOOKED = "TradeCancel", "BookTrade"
+_DATE = re.compile(r"(\d{4})(-?)(\d\d)\2(\d\d)", re.ASCII)
+_GROUPED = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d*)?", re.ASCII)
+"""A number with its thousands parted; any other comma is a decimal one, which no statement has."""
+_LONGEST_NUMBER = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """A line of the section Trades. commission: None when the query leaves it out; as signed there."""
+
+    told: Told
+    commission: Decimal | None
+    trade_id: str
+    cancels: str
+    """The trade id it takes back, "" when it does not."""
+
+
+@mutable(slots=True)
+class _Found:
+    """What was read of one account."""
+
+    periods: list[tuple[date, date]] = field(default_factory=list)
+    lines: list[_Line] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    details: dict[str, Decimal] = field(default_factory=dict)
+    has_trades: bool = False
+    has_events: bool = False
+
+
+def read_flex(path: Path, accounts: Iterable[str]) -> Statement:
+    """Return what a file says of the one account of `accounts` that is in it.
+
+    Raises: MisuseError when it is no such file, leaves out what is needed, or is of other accounts.
+    """
+    reader = _Reader(path)
+    read_elements(path, reader.begin)
+    if not reader.found:
+        raise MisuseError(f"{path} has no statement in it", "export an Activity Flex Query as XML")
+    known = sorted(set(accounts) & reader.found.keys())
+    if not known:
+        ours, theirs = ", ".join(sorted(set(accounts))) or "not known", printable(", ".join(sorted(reader.found)))
+        raise MisuseError(f"{path} is of the account {theirs}; the store's is {ours}")
+    if len(known) > 1:
+        raise MisuseError(f"{path} has {' and '.join(known)}, both of this store", "export one account in a file")
+    return reader.statement(known[0])
+
+
+class _Reader:
+    """Takes the elements of one file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.found: dict[str, _Found] = {}
+        self._now = _Found()
+        self._line = 0
+
+    def begin(self, around: tuple[str, ...], name: str, attributes: Attributes, line: int) -> None:
+        """Take an element."""
+        self._line = line
+        if not around:
+            self._root(name, attributes)
+        elif name == "FlexStatement":
+            self._statement(attributes)
+        elif name == "Trades":
+            self._now.has_trades = True
+        elif name == "OptionEAE":
+            self._now.has_events = True
+            if attributes:
+                self._now.events.append(self._event(attributes))
+        elif name == "Trade" and attributes.get("levelOfDetail", "EXECUTION") == "EXECUTION":
+            if attributes.get("transactionType") != _BOOKED:
+                self._now.lines.append(self._trade(attributes))
+        elif name == "UnbundledCommissionDetail":
+            paid = self._number(attributes, "totalCommission")
+            id = attributes.get("tradeID", "")
+            self._now.details[id] = self._now.details.get(id, ZERO) + paid
+
+    def _root(self, name: str, attributes: Attributes) -> None:
+        if name != "FlexQueryResponse":
+            raise self._error(f"this is no Flex statement: it begins with <{name}>")
+        if attributes.get("type", "AF") != "AF":
+            raise self._error(f"this is no Activity Flex Query: its type is {attributes['type']}, AF is read")
+
+    def _statement(self, attributes: Attributes) -> None:
+        self._need(attributes, {name: name for name in ("accountId", "fromDate", "toDate")}, "head")
+        self._now = self.found.setdefault(attributes["accountId"], _Found())
+        first, last = (self._day(attributes, name) for name in ("fromDate", "toDate"))
+        if last < first:
+            raise self._error(f"the statement ends on {last}, before it begins on {first}", "export it again")
+        self._now.periods.append((first, last))
+
+    def _trade(self, attributes: Attributes) -> _Line:
+        self._need(attributes, TRADE_FIELDS, "Trades")
+        is_cancel = attributes["transactionType"] == _CANCEL
+        has_net = bool(attributes.get("netCash"))
+        told = Told(
+            exec_id=attributes["ibExecID"],
+            order_id=self._whole(attributes, "ibOrderID"),
+            ref=attributes["orderReference"],
+            contract=self._contract(attributes),
+            day=self._day(attributes, "tradeDate"),
+            signed=self._number(attributes, "quantity"),
+            price=self._number(attributes, "tradePrice"),
+            proceeds=self._number(attributes, "proceeds"),
+            commission=ZERO,
+            net_cash=self._number(attributes, "netCash") if has_net else None,
+        )
+        paid = self._number(attributes, "ibCommission") if attributes.get("ibCommission") else None
+        cancels = attributes.get("origTradeID", "") if is_cancel else ""
+        if is_cancel and not cancels:
+            raise self._error("a cancelled trade does not say which", "add Orig Trade ID to the section Trades")
+        return _Line(told=told, commission=paid, trade_id=attributes["tradeID"], cancels=cancels)
+
+    def _event(self, attributes: Attributes) -> Event:
+        self._need(attributes, EVENT_FIELDS, "Option Exercises, Assignments and Expirations")
+        return Event(
+            contract=self._contract(attributes),
+            kind=attributes["transactionType"],
+            day=self._day(attributes, "date"),
+            signed=self._number(attributes, "quantity"),
+            price=self._number(attributes, "tradePrice"),
+            proceeds=self._number(attributes, "proceeds"),
+        )
+
+    def _contract(self, attributes: Attributes) -> Contract:
+        category = attributes.get("assetCategory", "")
+        return Contract(con_id=self._whole(attributes, "conid"), symbol=attributes["symbol"], category=category)
+
+    def _need(self, attributes: Attributes, fields: Mapping[str, str], section: str) -> None:
+        missing = [words for name, words in fields.items() if name not in attributes]
+        if missing:
+            raise self._error(f"{section}: it has no {', '.join(missing)}", "add the field to the query")
+
+    def _number(self, attributes: Attributes, name: str) -> Decimal:
+        text = attributes.get(name, "")
+        plain = text.replace(",", "") if _GROUPED.fullmatch(text) else text
+        try:
+            found = Decimal(plain) if len(plain) <= _LONGEST_NUMBER else Decimal("nan")
+        except InvalidOperation:
+            found = Decimal("nan")
+        if not found.is_finite():
+            raise self._error(f"{name} is a number, is '{text[:_LONGEST_NUMBER]}'")
+        return found
+
+    def _whole(self, attributes: Attributes, name: str) -> int:
+        text = attributes.get(name, "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) < _LONGEST_NUMBER else 0
+
+    def _day(self, attributes: Attributes, name: str) -> date:
+        text = attributes[name]
+        parts = _DATE.match(text)
+        try:
+            if parts is not None:
+                return date(int(parts[1]), int(parts[3]), int(parts[4]))
+        except ValueError:
+            pass
+        raise self._error(f"{name} is a date as 20261118, is '{text}'", "choose yyyyMMdd as the query's date format")
+
+    def _error(self, text: str, help: str | None = None) -> MisuseError:
+        return MisuseError(f"{self.path}:{self._line}: {printable(text)}", help)
+
+    def statement(self, account: str) -> Statement:
+        """Return what was read of an account."""
+        found = self.found[account]
+        if not found.has_trades:
+            raise MisuseError(f"{self.path} has no section Trades", "add it to the query, with executions")
+        trades, orphans = self._folded(found)
+        return Statement(
+            account=account,
+            periods=tuple(found.periods),
+            trades=tuple(trades),
+            orphans=tuple(orphans),
+            events=tuple(found.events),
+            has_events=found.has_events,
+            others=tuple(sorted(self.found.keys() - {account})),
+        )
+
+    def _folded(self, found: _Found) -> tuple[list[Told], list[Told]]:
+        """Return each execution once, as it stands, and cancels of what is not in the file."""
+        groups: dict[str, list[_Line]] = {}
+        by_trade: dict[str, str] = {}
+        for number, line in enumerate(found.lines):
+            if not line.cancels:
+                base = base_of(line.told.exec_id) or f"line {number}"
+                groups.setdefault(base, []).append(self._paid(line, found.details))
+                by_trade[line.trade_id] = base
+        cancels: dict[str, list[_Line]] = {}
+        orphans = []
+        for line in found.lines:
+            if line.cancels in by_trade:
+                cancels.setdefault(by_trade[line.cancels], []).append(line)
+            elif line.cancels:
+                orphans.append(line.told)
+        return [_standing(lines, cancels.get(base, ())) for base, lines in groups.items()], orphans
+
+    def _paid(self, line: _Line, details: Mapping[str, Decimal]) -> _Line:
+        """Return a line with its commission, from wherever the query has it."""
+        found = details.get(line.trade_id) if line.commission is None else line.commission
+        if found is None:
+            raise MisuseError(
+                f"{self.path}: {printable(line.told.exec_id)} has no {_COMMISSION}",
+                "add the field to the section Trades",
+            )
+        return replace(line, commission=found)
+
+
+def _standing(lines: list[_Line], cancels: Iterable[_Line]) -> Told:
+    """Return the execution that several lines of one id come to: the newest that is not taken back."""
+    by_id: dict[str, list[_Line]] = {}
+    for line in lines:
+        by_id.setdefault(line.told.exec_id, []).append(line)
+    distinct = [by_id[id][0] for id in sorted(by_id)]
+    back = list(cancels)
+    left = list(_not_taken_back(distinct, back))
+    newest = (left or distinct)[-1].told
+    gone = not left
+    commission = -sum((line.commission or ZERO for line in (*distinct, *back)), ZERO)
+    return replace(
+        newest,
+        signed=ZERO if gone else newest.signed,
+        proceeds=ZERO if gone else newest.proceeds,
+        commission=commission,
+        net_cash=newest.net_cash if len(distinct) == 1 and not back else None,
+        times=max(len(each) for each in by_id.values()),
+    )
+
+
+def _not_taken_back(lines: Iterable[_Line], cancels: Iterable[_Line]) -> Iterator[_Line]:
+    back = [(-line.told.signed, line.told.price) for line in cancels]
+    for line in lines:
+        terms = (line.told.signed, line.told.price)
+        if terms in back:
+            back.remove(terms)
+        else:
+            yield line

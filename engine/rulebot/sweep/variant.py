@@ -1,0 +1,253 @@
+"""What came of one variant of a bot, and its parts: some sessions each, whose sums it is."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
+from datetime import date
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from rulebot.adapters.history.day import Finding
+from rulebot.backtest.alarms import SHOWN, most_often
+from rulebot.backtest.result_rows import MARGIN_TOOK_ALL, NOT_CARRIED
+from rulebot.model.counted import counted
+from rulebot.model.money import ZERO, cents
+from rulebot.model.performance import drawdown, expectancy, sharpe, win_rate
+from rulebot.model.values import dataclass
+from rulebot.sweep.statistics import FEWEST, is_few
+
+FALLING = ("max_drawdown",)
+"""Figures of which less is better."""
+CELLS = 2500
+"""Cells up to which a page draws a map."""
+
+
+class Trade(NamedTuple):
+    """A closed trade: dollars after commissions, the sessions in which it was entered and left."""
+
+    net: Decimal
+    entered: date
+    left: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What came of a variant in some sessions that follow each other, the first of them asked for at `since`.
+
+    profits: the account's change by session. longest: sessions that its longest position, or the shares that came of
+    one, were held over, also one that is still open. still_open: positions that are open at the end. is_apart: false
+    where its sessions are not apart from each other: then it was not lived through, unless all sessions were asked for.
+    in_shares, alarms, by_turns, unclear, strained, sessions, findings: see `Variant`.
+    """
+
+    number: int
+    point: tuple[str, ...]
+    since: date
+    problem: str = ""
+    is_apart: bool = True
+    profits: tuple[Decimal, ...] = ()
+    trades: tuple[Trade, ...] = ()
+    longest: int = 0
+    still_open: int = 0
+    in_shares: int = 0
+    alarms: tuple[tuple[str, int], ...] = ()
+    by_arrays: int = 0
+    by_turns: str = ""
+    unclear: tuple[tuple[str, int], ...] = ()
+    strained: int = 0
+    sessions: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    def __getstate__(self) -> object:
+        """Return what is pickled: a row of numbers as one text, in a fifth of the time that they take one by one."""
+        told = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        nets, entered, left = zip(*self.trades, strict=True) if self.trades else ((), (), ())
+        return {**told, "profits": _text_of(self.profits), "trades": (_text_of(nets), _days(entered), _days(left))}
+
+    def __setstate__(self, told: dict[str, Any]) -> None:
+        """Become what was pickled."""
+        nets, entered, left = told["trades"]
+        days = (map(date.fromordinal, each) for each in (entered, left))
+        rows = {"profits": _read(told["profits"]), "trades": tuple(map(Trade, _read(nets), *days))}
+        for name, value in (told | rows).items():
+            object.__setattr__(self, name, value)
+
+
+def _text_of(row: Iterable[Decimal]) -> str:
+    return " ".join(map(str, row))
+
+
+def _read(text: str) -> tuple[Decimal, ...]:
+    return tuple(map(Decimal, text.split()))
+
+
+def _days(row: Iterable[date]) -> tuple[int, ...]:
+    return tuple(map(date.toordinal, row))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """What came of one variant: the account's change by session in dollars, and its closed trades' sums.
+
+    problem: why it could not be run; then nothing else is told. longest: sessions that its longest trade, or the
+    shares that came of one, were held over, also one that is still open. still_open: positions that are open at the
+    end, which count in `profits` by their mids and in no sum of trades. in_shares: trades that ended in shares, which
+    count in both at the settlement price; what they make later is in `profits` alone. alarms: what was raised, and how
+    often. by_arrays: sessions that were lived through by arrays, not turn by turn. strained: sessions in which the
+    margin of what was held took all that the account had. by_turns: why none of them can be; unclear: why others were
+    not, and how many sessions for each reason. sessions: their days, and findings: what was wrong with the data, as the
+    first variant of a task tells them for all, which read the same.
+    """
+
+    number: int
+    point: tuple[str, ...]
+    problem: str = ""
+    profits: tuple[float, ...] = ()
+    trades: int = 0
+    wins: int = 0
+    net: float = 0.0
+    expectancy: float | None = None
+    win_rate: float | None = None
+    max_drawdown: float = 0.0
+    sharpe: float | None = None
+    longest: int = 0
+    still_open: int = 0
+    in_shares: int = 0
+    alarms: tuple[tuple[str, int], ...] = ()
+    strained: int = 0
+    by_arrays: int = field(default=0, compare=False)
+    by_turns: str = field(default="", compare=False)
+    unclear: tuple[tuple[str, int], ...] = field(default=(), compare=False)
+    sessions: tuple[str, ...] = field(default=(), compare=False)
+    findings: tuple[Finding, ...] = field(default=(), compare=False)
+
+    def figure(self, name: str) -> float | None:
+        """Return a figure by which variants are compared, None where no trade has closed: doing nothing is no success.
+
+        The Sharpe ratio is of the account, which also counts what is still open.
+        """
+        value: float | None = getattr(self, name)
+        return value if self.trades or name == "sharpe" else None
+
+
+def whole(parts: Sequence[Part]) -> Variant:
+    """Return what came of a variant in all of its parts, which follow each other."""
+    first, findings = parts[0], tuple(dict.fromkeys(finding for each in parts for finding in each.findings))
+    if first.problem:
+        return Variant(number=first.number, point=first.point, problem=first.problem, findings=findings)
+    trades = [trade for each in parts for trade in each.trades]
+    profits = [profit for each in parts for profit in each.profits]
+    made = [trade.net for trade in trades]
+    rate, mean = win_rate(made), expectancy(made)
+    return Variant(
+        number=first.number,
+        point=first.point,
+        profits=tuple(map(float, profits)),
+        trades=len(made),
+        wins=sum(each > 0 for each in made),
+        net=float(sum(made, ZERO)),
+        expectancy=None if mean is None else float(cents(mean)),
+        win_rate=None if rate is None else round(float(rate), 6),
+        max_drawdown=float(drawdown(profits)),
+        sharpe=sharpe(profits),
+        longest=max(each.longest for each in parts),
+        still_open=sum(each.still_open for each in parts) if first.is_apart else parts[-1].still_open,
+        in_shares=sum(each.in_shares for each in parts),
+        alarms=tuple(_sums(each.alarms for each in parts).items()),
+        strained=sum(each.strained for each in parts),
+        by_arrays=sum(each.by_arrays for each in parts),
+        by_turns=first.by_turns,
+        unclear=tuple(_sums(each.unclear for each in parts).items()),
+        sessions=tuple(day for each in parts for day in each.sessions),
+        findings=findings,
+    )
+
+
+def in_map(value: float | None) -> str:
+    """Return a figure as a map shows it, a mean of dollars too: with two digits where it is below a hundred."""
+    if value is None:
+        return "-"
+    return f"{round(value, 2) + 0.0:.2f}" if abs(value) < 100.0 else f"{value:,.0f}"
+
+
+def map_words(cells: Collection[str]) -> str:
+    """Return what cells of a map without a figure mean, "" where each has one."""
+    told = (
+        ("-", "'-' was tried and has no figure, as where no trade has closed"),
+        ("", "an empty cell was not tried, or could not be run"),
+    )
+    return "; ".join(words for cell, words in told if cell in cells)
+
+
+def sessions_of(found: Iterable[Variant]) -> tuple[str, ...]:
+    """Return the days of the sessions that variants were lived through, as ISO says them."""
+    return tuple(sorted({day for each in found for day in each.sessions}))
+
+
+def apart_lines(found: Sequence[Variant]) -> Iterator[str]:
+    """Yield how many variants have what no net counts, and where it counts: open positions and shares held on.
+
+    That none of them ever traded is told, too.
+    """
+    every = counted(len(found), "variant")
+    if holding := sum(each.still_open > 0 for each in found):
+        words = f"{holding} of {every} {'holds' if holding == 1 else 'hold'} positions at the end"
+        yield f"{words}: by their mids in drawdown and Sharpe, and in no net"
+    if having := sum(each.in_shares > 0 for each in found):
+        words = f"{having} of {every} {'has' if having == 1 else 'have'} trades that ended in shares"
+        yield f"{words}: what the shares made after the settlement is in drawdown and Sharpe, and in no net"
+    if found and found[0].profits and not any(each.trades or each.still_open or each.in_shares for each in found):
+        yield "none of them ever traded: 'rulebot backtest' on these sessions says what kept the bot out"
+
+
+def strained_lines(found: Sequence[Variant]) -> Iterator[str]:
+    """Yield how many variants the account could not carry in some of their sessions, as `strained` of each has it."""
+    if strained := sum(each.strained > 0 for each in found):
+        every = counted(len(found), "variant")
+        words = f"{strained} of {every} {'has' if strained == 1 else 'have'} sessions that are strained"
+        yield f"{words}: {MARGIN_TOOK_ALL}, and {NOT_CARRIED}"
+
+
+def few_lines(found: Sequence[Variant]) -> Iterator[str]:
+    """Yield how many variants have too few trades for a deflated ratio, though they have a ratio."""
+    few = sum(each.sharpe is not None and is_few(each.profits, each.trades) for each in found)
+    if few:
+        words = f"{few} of {counted(len(found), 'variant')} closed fewer than {FEWEST} trades"
+        more = f"or made or lost something in fewer than {FEWEST} sessions"
+        yield f"{words}, {more}: too few for a deflated ratio, and for much else"
+
+
+def alarm_lines(found: Sequence[Variant]) -> Iterator[str]:
+    """Yield what variants were alarmed by, and how many of them each: their numbers may be wrong."""
+    alarmed = Counter(text for each in found for text, _ in each.alarms)
+    if not alarmed:
+        return
+    yield f"alarms in {sum(bool(each.alarms) for each in found)} of {counted(len(found), 'variant')}:"
+    told = most_often(alarmed)
+    yield from (f"  {counted(number, 'variant')}: {text}" for text, number in told[:SHOWN])
+    if len(told) > SHOWN:
+        yield f"  and {counted(len(told) - SHOWN, 'other kind')}, in --format json"
+
+
+def not_run_lines(found: Iterable[Variant]) -> Iterator[str]:
+    """Yield why variants could not be run, each reason once: of the first of them, and how many others there are."""
+    problems: dict[str, list[Variant]] = {}
+    for each in found:
+        if each.problem:
+            problems.setdefault(each.problem.split("\n")[0], []).append(each)
+    for words, (first, *alike) in problems.items():
+        more = f" and {counted(len(alike), 'other')}" if alike else ""
+        yield f"not run, as {', '.join(first.point)}{more}: {words}"
+
+
+def turned(found: Iterable[Variant]) -> Mapping[str, int]:
+    """Return why sessions went turn by turn where arrays were asked for, and how many did, the most frequent first."""
+    sums = _sums(((each.by_turns, len(each.profits)),) if each.by_turns else each.unclear for each in found)
+    return dict(sums.most_common())
+
+
+def _sums(parts: Iterable[Iterable[tuple[str, int]]]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for part in parts:
+        found.update(dict(part))
+    return found

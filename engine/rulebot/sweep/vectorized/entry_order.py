@@ -1,0 +1,125 @@
+"""An entry's order by arrays: the engine's ladder, try by try, while the market stands and when it moves on.
+
+At an instant of the data what rests at the broker fills first; then the next try that is due is priced, if what the
+order was sent for still holds.
+"""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from itertools import count
+from typing import NamedTuple, Protocol
+
+from rulebot.adapters.history.day import Columns
+from rulebot.backtest.fills import FillModel
+from rulebot.decide.limits import price_problem
+from rulebot.order.ladder import Bound, costs, is_past_zero, rung
+from rulebot.order.price import at_market
+from rulebot.spec.nouns.order import Order as Ladder
+from rulebot.spec.nouns.order import Start
+from rulebot.sweep.vectorized.exit_orders import (
+    ACKNOWLEDGED,
+    NO_PRICE,
+    NOT_QUOTED,
+    Outcome,
+    Quoted,
+    Unclear,
+    Unfilled,
+    filled,
+)
+
+
+class Look(NamedTuple):
+    """A moment at which an entry is judged: seconds after the open, and the instant of the data that stands then."""
+
+    at: float
+    place: int
+
+
+class Met(NamedTuple):
+    """What a try meets: the quotes of its legs, how far its net price may go, and how far from the mid it may lie."""
+
+    quoted: Quoted
+    bound: Bound
+    band: Decimal | None
+
+    def is_too_far(self, net: Decimal | None) -> bool:
+        """Say whether an order at a net price may not be sent, by its distance from the mid."""
+        return bool(price_problem(net, Decimal(f"{self.quoted.net.mid:.4f}"), self.band))
+
+
+TOO_FAR = Unclear("a try of its order lies too far from the mid, of which there is an alarm")
+WORKS_PAST = Unclear("its order works past the end of the window, a halt or another time of the spec")
+Meets = Callable[[int], Met | Unclear | None]
+"""What a try meets at an instant; None where what the order was sent for holds no longer."""
+
+
+class Instants(Protocol):
+    """The instants of a session, in seconds after the open."""
+
+    @property
+    def times(self) -> Columns: ...
+
+    def place_at(self, at: float) -> int:
+        """Return the instant that stands so many seconds after the open."""
+
+
+class EntryOrder(NamedTuple):
+    """An order as it is sent. until: seconds after the open before which nothing else can happen to it."""
+
+    day: Instants
+    look: Look
+    ladder: Ladder
+    quantity: int
+    fills: FillModel
+    until: float
+
+    def work(self, meets: Meets, quoted: Callable[[int], Quoted | None]) -> Outcome:
+        """Return what came of it. quoted: its legs at an instant, None where a quote is not whole or too small."""
+        ladder, limit = self.ladder, None
+        is_paid: bool | None = None
+        for attempt in count(1):
+            sent = self.look.at + (attempt - 1) * ladder.wait
+            if sent >= self.until:
+                return WORKS_PAST
+            met = meets(self.day.place_at(sent)) if attempt <= ladder.tries else None
+            if met is None:
+                return Unfilled(sent)
+            if isinstance(met, Unclear):
+                return met
+            before, limit = limit, None
+            if ladder.start is not Start.MARKET:
+                if is_paid is None and met.quoted.net.mid is not None:
+                    is_paid = costs(met.quoted.net.mid)
+                bound = met.bound._replace(is_paid=is_paid)
+                limit = rung(ladder, met.quoted.net, met.quoted.parts, attempt, bound)
+                if limit is None or is_past_zero(limit, met.quoted.parts):
+                    return NO_PRICE
+                if attempt > 1 and met.is_too_far(limit):
+                    return TOO_FAR
+            for at, is_resting in self._moments(sent, is_new=limit is None or limit != before):
+                if at >= self.until:
+                    return WORKS_PAST
+                now = quoted(self.day.place_at(at))
+                if now is None:
+                    return NOT_QUOTED
+                price = self._price(limit, now, is_resting=is_resting)
+                if price is not None:
+                    return filled(now, self.quantity, price, at - self.look.at, attempt)
+        raise AssertionError("a ladder ends")
+
+    def _moments(self, sent: float, *, is_new: bool) -> Iterator[tuple[float, bool]]:
+        """Yield when a try may fill before the next one, and whether the market comes to it then."""
+        first = sent + ACKNOWLEDGED if is_new else sent
+        if is_new:
+            yield first, False
+        times = self.day.times
+        place = self.day.place_at(first) + 1
+        while place < len(times) and times[place] <= sent + self.ladder.wait:
+            yield float(times[place]), True
+            place += 1
+
+    def _price(self, limit: Decimal | None, now: Quoted, *, is_resting: bool) -> Decimal | None:
+        if limit is not None:
+            return self.fills.of_limit(limit, now.parts, now.net, is_resting=is_resting)
+        assert now.net.natural is not None
+        return at_market(now.net.natural, now.parts)

@@ -1,0 +1,242 @@
+"""Which options a bot's legs are at an instant: by the engine's own chooser, each choice kept for others.
+
+`Picks.picked` works them out at all instants at once, for the plainest selectors, and says where that is clear.
+"""
+
+from collections.abc import Hashable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rulebot.adapters.history.day import Columns
+from rulebot.backtest.vectorized.rule_masks import HAIR
+from rulebot.compile.plan import LegPlan
+from rulebot.core.program import CompiledBot
+from rulebot.evaluate.listings import BAND
+from rulebot.evaluate.select import Selection
+from rulebot.evaluate.snapshot import LegView, View
+from rulebot.evaluate.strike_terms import OFFSETS
+from rulebot.evaluate.strikes import Chooser
+from rulebot.model.contract import Option, Right
+from rulebot.spec.nouns.legs import Bound, Round, StrikeBy
+from rulebot.sweep.vectorized.atm_options import AtMoney, enclosing
+from rulebot.sweep.vectorized.session_arrays import ArrayDay, OptionColumns
+
+NONE = -1
+"""In place of a column where there is no such option."""
+SAME = 2e-9
+"""Two values that differ by more are not the same for the engine, which rounds them to 9 digits."""
+NEAR = BAND - 1
+"""Strikes by which legs may have moved in an instant, so that those of now are streamed.
+
+One less than are streamed on each side: what is taken may lie one away from the guess, and a delta is chosen between
+two.
+"""
+
+
+class Picked(NamedTuple):
+    """The column of a leg's option at each instant; `is_clear` where the engine would choose no other."""
+
+    columns: OptionColumns
+    is_clear: NDArray[np.bool_]
+
+
+class Outward(NamedTuple):
+    """The options of a class and a right, and their absolute deltas at all instants.
+
+    From the outermost inward: of two that are as near the further out is meant.
+    deltas: infinite where one is not known. most, least: of those that are known. Shape: (C,), (C, T), (T,), (T,).
+    """
+
+    columns: OptionColumns
+    deltas: Columns
+    most: Columns
+    least: Columns
+
+
+class Picks:
+    """The choices of one session. A leg's key tells it from legs that are chosen otherwise."""
+
+    def __init__(self, day: ArrayDay, at_money: AtMoney) -> None:
+        self.day, self._at_money = day, at_money
+        self._chosen: dict[Hashable, int] = {}
+        self._picked: dict[Hashable, Picked | None] = {}
+        self._picked_together: dict[tuple[int, ...], tuple[Picked, ...] | None] = {}
+        self._beside: dict[Hashable, Picked] = {}
+        self._outward: dict[tuple[str, Right], Outward] = {}
+        self._asked_for: dict[Hashable, OptionColumns] = {}
+        self._selections: dict[Hashable, Selection] = {}
+
+    def at(
+        self, bot: CompiledBot, keys: tuple[int, ...], place: int, view: View, *, hidden: bool = False
+    ) -> Selection | None:
+        """Return the structure that a bot would choose at an instant, None where there is none.
+
+        hidden: the view lacks the strike nearest to spot.
+        """
+        picked = None if hidden else self.picked(bot.plan.legs, keys)
+        if picked is not None and all(each.is_clear[place] for each in picked):
+            columns = [int(each.columns[place]) for each in picked]
+        else:
+            columns = self._choose(bot, keys, place, view, hidden=hidden)
+        if NONE in columns or len(set(columns)) < len(columns):
+            return None
+        known = (keys, *columns)
+        if known not in self._selections:
+            self._selections[known] = self._selected(bot.plan.legs, columns, view)
+        return self._selections[known]
+
+    def _selected(self, legs: tuple[LegPlan, ...], columns: list[int], view: View) -> Selection:
+        options, rows = (self.day.options[column] for column in columns), view.board.rows
+        return Selection(
+            tuple(
+                LegView(leg.name, option, rows[option], leg.sign, leg.ratio, leg.group)
+                for leg, option in zip(legs, options, strict=True)
+            ),
+            (),
+        )
+
+    def _choose(self, bot: CompiledBot, keys: tuple[int, ...], place: int, view: View, *, hidden: bool) -> list[int]:
+        """Return what the engine's own chooser takes, leg by leg up to the first that it has no option for."""
+        plan = bot.plan
+        chosen: dict[str, Option] = {}
+        columns: list[int] = []
+        for leg, key in zip(plan.legs, keys, strict=True):
+            reference = chosen.get(leg.strike.reference or "")
+            known: Hashable = (key, reference) if _is_fixed(leg) else (key, reference, place, hidden)
+            if known not in self._chosen:
+                chooser = Chooser(leg, view, bot.expected_move, chosen, frozenset(), explain=False)
+                option = chooser.choose().option
+                self._chosen[known] = NONE if option is None else self.day.columns.get(option, NONE)
+            columns.append(self._chosen[known])
+            if columns[-1] == NONE:
+                break
+            chosen[leg.name] = self.day.options[columns[-1]]
+        return columns
+
+    def asks_near(self, legs: tuple[LegPlan, ...], place: int) -> bool:
+        """Say whether each delta that is asked for lies near where it lay an instant ago, whatever is made of it."""
+        for leg in legs:
+            if leg.strike.by is StrikeBy.DELTA:
+                now, then = self.day.ranks[self._asked(leg)[[place, place - 1]]]
+                if abs(now - then) > NEAR:
+                    return False
+        return True
+
+    def _asked(self, leg: LegPlan) -> OptionColumns:
+        key = (leg.trading_class, leg.right, leg.strike.target)
+        if key not in self._asked_for:
+            self._asked_for[key] = self._nearest(leg, self.day.sides[leg.trading_class, leg.right]).columns
+        return self._asked_for[key]
+
+    # ------------------------------------------------------------ at all instants
+
+    def picked(self, legs: tuple[LegPlan, ...], keys: tuple[int, ...]) -> tuple[Picked, ...] | None:
+        """Return the options of each leg at all instants, None where a selector is not plain."""
+        if keys not in self._picked_together:
+            self._picked_together[keys] = self._all_picked(legs, keys)
+        return self._picked_together[keys]
+
+    def _all_picked(self, legs: tuple[LegPlan, ...], keys: tuple[int, ...]) -> tuple[Picked, ...] | None:
+        found: dict[str, tuple[Hashable, Picked]] = {}
+        for leg, key in zip(legs, keys, strict=True):
+            reference = found.get(leg.strike.reference or "")
+            known = (key, None if reference is None else reference[0])
+            if known not in self._picked:
+                self._picked[known] = self._of_leg(leg, None if reference is None else reference[1])
+            picked = self._picked[known]
+            if picked is None:
+                return None
+            found[leg.name] = (known, picked)
+        return tuple(picked for _, picked in found.values())
+
+    def _of_leg(self, leg: LegPlan, reference: Picked | None) -> Picked | None:
+        side = self.day.sides.get((leg.trading_class, leg.right))
+        if not _is_plain(leg) or side is None or leg.strike.target is None or not self.day.is_even(leg.trading_class):
+            return None
+        if leg.strike.by is StrikeBy.DELTA:
+            return self._nearest(leg, side)
+        if leg.strike.by is StrikeBy.EXPECTED_MOVE:
+            return self._at_moves(leg, side)
+        if reference is None:
+            return None
+        beside = self._steps(leg, side)
+        columns = np.where(reference.columns >= 0, beside.columns[reference.columns], NONE)
+        return Picked(columns, reference.is_clear & beside.is_clear[reference.columns])
+
+    def _nearest(self, leg: LegPlan, side: OptionColumns) -> Picked:
+        """Return the options nearest to a delta; clear where it lies between known ones and no other is as near."""
+        outward, target = self._outward_of(leg, side), float(leg.strike.target or 0)
+        away = np.abs(outward.deltas - target)
+        nearest, places = away.argmin(axis=0), np.arange(away.shape[1])
+        least = away[nearest, places]
+        away[nearest, places] = np.inf
+        with np.errstate(invalid="ignore"):  # where nothing is known
+            is_clear = (away.min(axis=0) - least > SAME) & (outward.most >= target) & (outward.least <= target)
+        if leg.strike.within is not None:
+            is_clear[:] = False
+        return Picked(outward.columns[nearest], is_clear)
+
+    def _at_moves(self, leg: LegPlan, side: OptionColumns) -> Picked | None:
+        """Return the options nearest to so many expected moves from spot, as all strikes that are listed tell it."""
+        found = self._at_money.around(leg.symbol, leg.trading_class)
+        spot = self.day.level(leg.symbol)
+        if found is None or spot is None:
+            return None
+        sign = 1.0 if leg.right is Right.CALL else -1.0
+        wanted = spot + sign * float(leg.strike.target or 0) * found.move
+        is_known = ~np.isnan(wanted)
+        wanted = np.where(is_known, wanted, 0.0)
+        _, low, high, is_inside = enclosing(found.strikes, wanted)
+        below, beyond = wanted - found.strikes[low], found.strikes[high] - wanted
+        nearest = np.where(below < beyond, low, high)
+        is_clear = is_known & is_inside & (np.abs(below - beyond) > HAIR)
+        if leg.strike.within is not None:
+            is_clear[:] = False
+        return Picked(side[nearest], is_clear)
+
+    def _outward_of(self, leg: LegPlan, side: OptionColumns) -> Outward:
+        key = (leg.trading_class, leg.right)
+        if key not in self._outward:
+            columns = side[::-1] if leg.right is Right.CALL else side
+            deltas = np.abs(self.day.delta[columns])
+            most, least = np.fmax.reduce(deltas, axis=0), np.fmin.reduce(deltas, axis=0)
+            self._outward[key] = Outward(columns, np.where(np.isnan(deltas), np.inf, deltas), most, least)
+        return self._outward[key]
+
+    def _steps(self, leg: LegPlan, side: OptionColumns) -> Picked:
+        """Return by column the option so many points above or below it."""
+        assert leg.strike.target is not None
+        key = (leg.trading_class, leg.right, leg.strike.by, leg.strike.target)
+        if key not in self._beside:
+            sign = 1 if leg.strike.by is StrikeBy.ABOVE else -1
+            strikes, along = self.day.strikes, self.day.strikes[side]  # rising
+            wanted = strikes + sign * float(leg.strike.target)
+            place = np.searchsorted(along, wanted)
+            pair = np.clip((place - 1, place), 0, len(along) - 1)
+            beyond = (place - 1 < 0, place >= len(along))
+            away = np.where(sign * (along[pair] - strikes) > 0, np.abs(along[pair] - wanted), np.inf)
+            away[np.array(beyond)] = np.inf
+            further = 1 if leg.right is Right.CALL else 0  # of two that are as near the further out is meant
+            is_further = away[further] <= away[1 - further]
+            nearest = np.where(is_further, pair[further], pair[1 - further])
+            least = away.min(axis=0)
+            with np.errstate(invalid="ignore"):  # where there is none
+                is_one = away.max(axis=0) - least > SAME
+            self._beside[key] = Picked(np.where(np.isfinite(least), side[nearest], NONE), is_one)
+        return self._beside[key]
+
+
+def _is_fixed(leg: LegPlan) -> bool:
+    """Say whether a leg follows from the one that it refers to, whatever the market does."""
+    strike = leg.strike
+    return strike.by in (*OFFSETS, StrikeBy.AT_LEG) and strike.at_least_from_spot is None
+
+
+def _is_plain(leg: LegPlan) -> bool:
+    strike = leg.strike
+    bounds = (strike.multiple_of, strike.prefer_multiple_of, strike.at_least_from_spot, strike.not_below)
+    is_nearest = strike.bound is Bound.NEAREST and strike.round is Round.NEAREST and not strike.widths
+    is_one = strike.by in (StrikeBy.DELTA, StrikeBy.EXPECTED_MOVE, *OFFSETS)
+    return is_nearest and is_one and not any(each is not None for each in bounds)

@@ -1,0 +1,252 @@
+"""Samples of minutes: what an entry of the bot would have brought at each, whether or not its conditions let it enter.
+
+Each minute is a world of its own: a walk through the past with this bot alone, whose only window is that minute, and
+from which all that would keep it out is lifted: `entry.when`, caps, `risk.halt_when`, models. What makes the trade
+stays: legs and what else they require, order, exits, limits. Then the trade is followed to its end, on later days if
+need be. Its features are read at the order by the same closures as those of any entry. Such a trade was never decided:
+it is hypothetical, and neighbouring minutes have much of their outcome in common.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import field
+from datetime import date, datetime, time, timedelta
+from functools import partial
+from typing import Any
+
+from rulebot.adapters.history.day import Finding, Source
+from rulebot.adapters.history.finding import data_of
+from rulebot.backtest.fills import FillModel
+from rulebot.backtest.notes import FEATURES
+from rulebot.backtest.sampling import Sampler, Sampling, streaming
+from rulebot.backtest.shared_source import Shared
+from rulebot.backtest.simulation import CASH, Walk
+from rulebot.compile.plan import DayBounds
+from rulebot.compile.reads import calls_of
+from rulebot.core.program import AccountLimits, CompiledBot, Program, compile_bot
+from rulebot.documents.load_bots import Desk
+from rulebot.model.errors import MisuseError
+from rulebot.model.facts import EventCalendar
+from rulebot.model.money import ZERO
+from rulebot.model.position import Position
+from rulebot.model.session import EXCHANGE_ZONE, Anchor, DayTime, session_on
+from rulebot.model.values import dataclass
+from rulebot.narrate.position_text import opened_count
+from rulebot.process.processes import several
+from rulebot.record.record import Json, Kind, Record
+from rulebot.spec.nouns.entry import Window
+from rulebot.train.samples import Sample, Samples
+
+MINUTE = timedelta(minutes=1)
+INSTALL = "minutes"
+TASK = 10
+"""Sessions of one task at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Which minutes: every so many of each window. desk: `packed`, of one bot, which each process compiles."""
+
+    desk: Desk
+    opens: Callable[[], Source]
+    first: date
+    last: date
+    fills: FillModel
+    lines: int
+    every: int
+    sampling: Sampling
+    calendar: Callable[[], EventCalendar]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What came of the minutes: those that were tried, entered, and closed by the end of the data.
+
+    findings: what was wrong with the data of their sessions.
+    """
+
+    tried: int
+    entered: int
+    rows: tuple[Sample, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def words(self) -> str:
+        """All of it in a sentence."""
+        late = self.entered - len(self.rows)
+        more = f"; {late} were still open when the data ended" if late else ""
+        none = self.tried - self.entered
+        return (
+            f"{self.tried} minutes: {self.entered} entries, at {none} the legs were not there, did not fit what they "
+            f"require, or nobody filled them{more}"
+        )
+
+
+Told = Callable[[int, int], None]
+"""Is told how many sessions are done, and how many there are."""
+
+
+def sampled(asked: Asked, workers: int, told: Told) -> tuple[Samples, Found]:
+    """Return the samples of all minutes, in the order of their entries. Raises: MisuseError, StoreError."""
+    source = asked.opens()
+    days = source.dates(asked.first, asked.last)
+    if not days:
+        raise MisuseError(f"{source.name} has no session from {asked.first} to {asked.last}")
+    size = max(1, min(TASK, -(-len(days) // (2 * workers))))
+    tasks = [days[begin : begin + size] for begin in range(0, len(days), size)]
+    parts: list[Found] = []
+    done = 0
+    told(done, len(days))
+    for found, task in zip(_runs(asked, tasks, workers), tasks, strict=True):
+        parts.append(found)
+        done += len(task)
+        told(done, len(days))
+    rows = tuple(sorted((row for part in parts for row in part.rows), key=lambda row: row.entered))
+    flaws = dict.fromkeys([*source.gaps(asked.first, asked.last), *(each for part in parts for each in part.findings)])
+    tried, entered = sum(part.tried for part in parts), sum(part.entered for part in parts)
+    whole = Found(tried=tried, entered=entered, rows=rows, findings=tuple(flaws))
+    settings: dict[str, Json] = {
+        "source": source.name,
+        "is_modelled": source.is_modelled,
+        "fills": asked.fills.name,
+        "minutes": asked.every,
+    }
+    names, place = asked.sampling.features, asked.sampling.place
+    findings = tuple(map(data_of, flaws))
+    return Samples(names=names, place=place, rows=rows, settings=settings, every=asked.every, findings=findings), whole
+
+
+def _runs(asked: Asked, tasks: Sequence[Sequence[date]], workers: int) -> Iterator[Found]:
+    if workers <= 1 or len(tasks) < 2:
+        yield from map(partial(of_days, asked), tasks)
+        return
+    with several(min(workers, len(tasks))) as pool:
+        yield from pool.map(partial(of_days, asked), tasks)
+
+
+# ---------------------------------------------------------------- worlds of one minute each
+
+
+@dataclasses.dataclass(slots=True)
+class _World:
+    """One minute: its walk, from which day on it is still to be lived through, and what was noted at its entry.
+
+    parts: what was entered first, and what it was rolled into, as they stood last; nothing while nothing is entered.
+    """
+
+    walk: Walk
+    since: date
+    noted: dict[str, Record] = field(default_factory=dict)
+    parts: dict[str, Position] = field(default_factory=dict)
+    findings: dict[Finding, None] = dataclasses.field(default_factory=dict)
+
+    def live_through(self, day: date) -> None:
+        """Live through the sessions up to a day."""
+        for done in self.walk.through(self.since, day):
+            self.findings |= dict.fromkeys(done.findings)
+            for record in done.records:
+                if record.kind is Kind.FACTS and record.data["what"] == FEATURES:
+                    self.noted.setdefault(record.position, record)
+        self.since = day + timedelta(days=1)
+        self._keep_parts()
+
+    def _keep_parts(self) -> None:
+        """Keep how the trade stands: what is over the next session forgets."""
+        for each in () if self.walk.state is None else self.walk.state.positions.values():
+            first = next(iter(self.parts), each.id)
+            if each.opened_at is not None and each.entered_as == first:
+                self.parts[each.id] = each
+
+
+def of_days(asked: Asked, days: Sequence[date]) -> Found:
+    """Return what came of the minutes of some sessions, each trade followed to its end. Raises: MisuseError."""
+    (bot,) = asked.desk.unpacked().bots.values()
+    source, calendar, last = Shared(asked.opens()), asked.calendar(), days[-1]
+    programs: dict[time, Program] = {}
+    rows: list[Sample] = []
+    open_worlds: list[_World] = []
+    tried = entered = 0
+    for day in source.dates(days[0], asked.last):
+        if day > last and not open_worlds:
+            break
+        if not source.can_read(day):
+            continue
+        for at in minutes_of(bot, day, asked.every) if day <= last else ():
+            clock = at.astimezone(EXCHANGE_ZONE).time()
+            if clock not in programs:
+                programs[clock] = streaming(_program(at_minute(bot, clock), asked.lines), asked.sampling)
+            sampler = Sampler(programs[clock], asked.sampling)
+            walk = Walk(programs[clock], source, calendar, asked.fills, CASH, sampler=sampler)
+            open_worlds.append(_World(walk, day))
+            tried += 1
+        worlds, open_worlds = open_worlds, []
+        for world in worlds:
+            is_fresh = world.since == day and world.walk.state is None
+            world.live_through(day)
+            source.findings |= world.findings
+            if not world.parts:
+                continue
+            entered += is_fresh
+            if any(part.state != "closed" for part in world.parts.values()):
+                open_worlds.append(world)
+            else:
+                rows.append(_sample(world))
+    return Found(tried=tried, entered=entered, rows=tuple(rows), findings=tuple(source.findings))
+
+
+def minutes_of(bot: CompiledBot, day: date, every: int) -> Iterator[datetime]:
+    """Yield every so many minutes of each of the bot's windows of a session, from its start on."""
+    session = session_on(day)
+    if session is None:
+        return
+    for start, end in bot.windows(session):
+        at = start
+        while at < end:
+            if session.is_on(at):
+                yield at
+            at += every * MINUTE
+
+
+def at_minute(bot: CompiledBot, clock: time) -> CompiledBot:
+    """Return the bot that enters at this minute of the day, whatever its conditions say, and once."""
+    plan = bot.plan
+    offset = timedelta(hours=clock.hour, minutes=clock.minute, seconds=clock.second)
+    entry = dataclasses.replace(
+        plan.entry,
+        windows=(Window(start=DayTime(Anchor.CLOCK, offset), lasts=MINUTE.total_seconds()),),
+        days=(),
+        every=None,
+        once=False,
+        per_day=1,
+        per_week=None,
+        max_open=1,
+        again=None,
+        when=(),
+    )
+    risk = dataclasses.replace(plan.risk, halt_when=(), day=DayBounds())
+    require = tuple(rule for rule in plan.require if not any(each.measure == "model" for each in calls_of(rule.test)))
+    return compile_bot(dataclasses.replace(plan, entry=entry, risk=risk, require=require))
+
+
+def _program(bot: CompiledBot, lines: int) -> Program:
+    return Program(bots={bot.plan.name: bot}, pinned={}, limits=AccountLimits(), install=INSTALL, line_limit=lines)
+
+
+def _sample(world: _World) -> Sample:
+    """Return what came of a trade that is over, with all that it was rolled into."""
+    first, *_ = parts = [*world.parts.values()]
+    noted = world.noted[first.id]
+    values = tuple(None if each is None else float(each) for each in _list(noted.data["value"]))
+    net = sum((part.net for part in parts), ZERO)
+    return Sample(
+        entered=noted.at,
+        left=max(noted.at, *(part.closed_at for part in parts if part.closed_at is not None)),
+        values=values,
+        net=float(net) / opened_count(first),
+        in_shares=any(part.is_in_shares for part in parts),
+    )
+
+
+def _list(value: Json) -> Sequence[Any]:
+    assert isinstance(value, list)
+    return value
