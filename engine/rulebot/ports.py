@@ -2,7 +2,7 @@
 
 A world is a Link (time and what happened), a Feed (market data and slow facts), a Broker (orders) and a Journal; a Tape
 keeps what came in.
-`run/loop.py` is the only caller.
+`live/loop.py` is the only caller.
 """
 
 from collections.abc import Mapping, Sequence

@@ -23,7 +23,7 @@ from tests.e2e.worlds import run_days, spec_files
 ROOT = Path(__file__).parents[2]
 UNWIND_MARKET = Path(__file__).parent / "markets" / "second_leg_runs_away.yaml"
 UNWIND_EXAMPLE = FOLDER / "one_leg_after_the_other.yaml"
-MARKETS = tuple(sorted(file.stem for file in (ROOT / "engine" / "sim" / "scenarios").glob("*.yaml")))
+MARKETS = tuple(sorted(file.stem for file in (ROOT / "engine" / "twsim" / "scenarios").glob("*.yaml")))
 SEEDS = range(1, 21)
 AS_TYPED = 5
 """Seconds between the quotes of a day that `rulebot run --sim` lives through."""

@@ -317,7 +317,7 @@ async def run_trial(trial: Trial, folder: Path) -> Outcome:
     runner = Runner(trial, engine, gateway, ledger, random.Random(trial.seed))
     try:
         await runner.run()
-        day = read_day(rulebot.store, ledger.totals(), {})
+        day = read_day(engine.store, ledger.totals(), {})
         outside = Outside(ledger.rows, gateway.exchange.open_orders(), datetime.fromtimestamp(gateway.now, UTC))
     finally:
         engine.kill()

@@ -47,7 +47,7 @@ def test_ci_a_recording_replays_on_another_python(tmp_path: Path) -> None:
     needed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
     wanted = ("install", "-q", "--no-compile", "-c", str(constraints), *needed)
     subprocess.run([*pip, *wanted], check=True, capture_output=True)
-    environ = {**os.environ, "RULEBOT_DATA": str(tmp_path / "data"), "PYTHONPATH": str(ROOT)}
+    environ = {**os.environ, "RULEBOT_DATA": str(tmp_path / "data"), "PYTHONPATH": str(ROOT / "engine")}
     words = [str(home / "bin" / "python"), "-B", "-m", "rulebot.cli.main", "replay", str(tape)]
     done = subprocess.run(words, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

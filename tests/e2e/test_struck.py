@@ -53,7 +53,7 @@ def test_every_point_ends_the_process_and_loses_nothing(point: str, tmp_path: Pa
             assert await (await engine.start(1)).wait() == KILLED
             engine.environment = {}
             assert await (await engine.start(1)).wait() == 0
-            day = read_day(rulebot.store, ledger.totals(), {})
+            day = read_day(engine.store, ledger.totals(), {})
             now = datetime.fromtimestamp(gateway.now, UTC)
             findings = findings_of(day, Outside(ledger.rows, gateway.exchange.open_orders(), now))
         finally:

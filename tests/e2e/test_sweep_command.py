@@ -311,7 +311,7 @@ def test_what_is_kept_of_data_that_was_repaired_since_is_told(data: Path, tmp_pa
 def test_what_is_kept_of_other_calendars_is_told(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bot that is kept out by events entered on other days in the variants that came after."""
     monkeypatch.setenv("RULEBOT_DATA", str(tmp_path / "own"))
-    shipped = json.loads((ROOT / "engine" / "calendars" / "fomc.json").read_text(encoding="utf-8"))
+    shipped = json.loads((ROOT / "engine" / "rulebot" / "calendars" / "fomc.json").read_text(encoding="utf-8"))
     calendar = tmp_path / "own" / "calendars" / "fomc.json"
     calendar.parent.mkdir(parents=True)
     for spec, code in ((SPEC, 0), (SPEC.with_name("put_lite.yaml"), 2)):
@@ -338,7 +338,7 @@ def test_what_a_sweep_is_made_of_does_not_depend_on_where_it_runs(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker of a cluster opened a relative folder beside itself, and knew other dates of events."""
-    shipped = json.loads((ROOT / "engine" / "calendars" / "fomc.json").read_text(encoding="utf-8"))
+    shipped = json.loads((ROOT / "engine" / "rulebot" / "calendars" / "fomc.json").read_text(encoding="utf-8"))
     for name in ("here", "there"):
         calendar = tmp_path / name / "calendars" / "fomc.json"
         calendar.parent.mkdir(parents=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-PACKAGE = "engine"
+PACKAGE = "rulebot"
 COMMISSION = re.compile(rb"(59\x00\d+\x00([0-9a-f]{8}\.[^\x00]*)\x00)(\d\.\d+)\x00")
 """A commission report of a real execution: what comes before the amount, the execution, and the amount."""
 

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import rulebot.run
-
 import rulebot.adapters.ib
 import rulebot.core
+import rulebot.live
+import rulebot.recovery
 
 Undo = list[tuple[Any, str, Any]]
 
 
 def load_all() -> None:
     """Import every module that may hold a function under its own name."""
-    for room in (rulebot.core, rulebot.adapters.ib, rulebot.run):
+    for room in (rulebot.core, rulebot.adapters.ib, rulebot.live, rulebot.recovery):
         for each in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
             importlib.import_module(each.name)
 
@@ -31,7 +31,7 @@ def swapped(*pairs: tuple[Any, Any]) -> Iterator[None]:
         for old, new in pairs:
             found = len(undo)
             for name, module in list(sys.modules.items()):
-                if name.startswith("engine."):
+                if name.startswith("rulebot."):
                     _swap(module, old, new, undo)
             if len(undo) == found:
                 raise LookupError(f"no module holds {old!r}")

@@ -47,7 +47,7 @@ def calendar_folder(data: Path) -> Path:
 @cache
 def shipped_dates() -> tuple[Published, ...]:
     """Return the dates that came with this version."""
-    folder = files("engine") / "calendars"
+    folder = files("rulebot") / "calendars"
     return tuple(
         dates
         for name in SHIPPED

@@ -31,15 +31,8 @@ def reload(store: Place | None) -> None:
     from rulebot.core.reloading import changes_between
     from rulebot.documents.load_bots import ProblemsError
     from rulebot.documents.parameter_overrides import TAKEN_BACK, kept_in, left_out_words
-    from rulebot.documents.reload_specs import (
-        LiveRun,
-        digests_of,
-        limit_words,
-        refuse_account,
-        reread,
-        sources_of,
-        told_limits,
-    )
+    from rulebot.documents.reload_specs import digests_of, limit_words, reread, sources_of, told_limits
+    from rulebot.live.reload_limits import LiveRun, refuse_account
     from rulebot.model.errors import StoreError
     from rulebot.model.event import Request
     from rulebot.operator.request_inbox import post

@@ -436,7 +436,7 @@ class State(NamedTuple):
     dependents: Mapping[int, tuple[str, ...]] = NOTHING
     step_at: datetime = NEVER
     wake_at: datetime = NEVER
-    # what a turn has of its own while it is made (`turn/work.py`)
+    # what a turn has of its own while it is made (`core/state_builder.py`)
     bots: Mapping[str, BotState] = NOTHING
     positions: Mapping[str, Position] = NOTHING
     structures: Mapping[str, Structure] = NOTHING

@@ -40,7 +40,7 @@ WATCH_CLOSELY = timedelta(minutes=1)
 LEADS_ON = timedelta(seconds=30)
 """How long what is streamed anew may lead on to other strikes: quotes come in seconds, and greeks later than those."""
 MEMBERS_AHEAD = timedelta(minutes=10)
-"""The same of a universe, whose symbols may have to take turns (`turn/looking.py`)."""
+"""The same of a universe, whose symbols may have to take turns (`core/universe_subscriptions.py`)."""
 
 
 def next_watch(work: Work, *, is_moving: bool) -> datetime:

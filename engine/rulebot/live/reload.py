@@ -24,16 +24,9 @@ from rulebot.core.reloading import (
 )
 from rulebot.documents.load_bots import Desk, SpecText, check_live_data, check_overrides
 from rulebot.documents.parameter_overrides import left_out_words, refuse_flagged, with_values
-from rulebot.documents.reload_specs import (
-    LiveRun,
-    limit_words,
-    refuse_account,
-    reread,
-    told_desk,
-    told_limits,
-    told_specs,
-)
+from rulebot.documents.reload_specs import limit_words, reread, told_desk, told_limits, told_specs
 from rulebot.live.loop import Loop
+from rulebot.live.reload_limits import LiveRun, refuse_account
 from rulebot.model.errors import BrokerError, RulebotError, SpecError, UnavailableError
 from rulebot.model.event import Event, HookCame, OperatorRequest, ReloadWaits, Request
 from rulebot.model.facts import Facts

@@ -23,11 +23,12 @@ from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.calendars.calendars import load_calendar
 from rulebot.core.state import State
 from rulebot.documents.load_bots import Desk, compile_text
-from rulebot.documents.reload_specs import LiveRun, told_limits, told_sources, told_specs
+from rulebot.documents.reload_specs import told_limits, told_sources, told_specs
 from rulebot.live.daily_drift_report import AFTER_CLOSE, AfterClose
 from rulebot.live.environments import World
 from rulebot.live.loop import INBOX_EVERY, RESTS, STOPPED, Loop
 from rulebot.live.reload import Reloader
+from rulebot.live.reload_limits import LiveRun
 from rulebot.model.collector import seldom_collected
 from rulebot.model.errors import BrokerError, FullStoreError, LockedStoreError, RulebotError, StoreError, UnwrittenError
 from rulebot.model.event import Request

@@ -1,7 +1,7 @@
 """A model that was trained elsewhere, as plain numbers: features in, a probability out. Its file is JSON of our own.
 
 Nothing of it is code, and nothing is needed to judge by it but arithmetic: a weighted sum, or a sum of small trees, on
-a calibrated scale. `engine/rulebot/run/learn/` trains and writes such files; docs/learning.md has every key.
+a calibrated scale. `engine/rulebot/train/` trains and writes such files; docs/learning.md has every key.
 """
 
 import json

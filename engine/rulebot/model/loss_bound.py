@@ -18,7 +18,7 @@ What the bound rests on:
 2. A combo is bought back for no more than its exercise value can ever be. Limit orders of rulebot never go further
    (`order/price.py`, surely_lost_below), and exchanges do not trade vertical spreads, butterflies and boxes beyond
    their width at market (SR-CBOE-2015-107, 80 FR 77038). Beside a wing that nobody bids for a market order is sent as
-   a limit order at that price (`turn/closing.py`, is_beyond).
+   a limit order at that price (`core/close_plan.py`, is_beyond).
 3. A long option that outlives a short one, or that covers shares, brings its exercise value at least (`payoff.py`),
    less `shortfall`: the interest that a European option lacks, and the bid-ask spread, since no exchange holds such
    structures to their exercise value. What a market asks beyond that is not in the bound.

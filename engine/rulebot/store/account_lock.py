@@ -1,7 +1,7 @@
 """One engine per account on one machine: a lock named by the account, whichever store and gateway an engine uses.
 
 The system lets go of it when its process dies. Engines of other machines or other people of this one are not seen by
-it: those are told by the names of their orders (`turn/rivals.py`).
+it: those are told by the names of their orders (`core/other_engines.py`).
 """
 
 import logging

@@ -1,7 +1,7 @@
 """What a start needs of a journal, without reading all of it: what stands, and the last weeks.
 
 The projections say which positions and orders stand; their records, and only theirs, are read. The fold of these is the
-fold of the whole journal (`run/resume.py`), which a test holds it to.
+fold of the whole journal (`recovery/resume.py`), which a test holds it to.
 """
 
 import json

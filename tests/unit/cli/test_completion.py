@@ -70,7 +70,7 @@ def test_bash_itself(tmp_path: Path) -> None:
         "source <(_RULEBOT_COMPLETE=bash_source rulebot) || exit 0; COMP_WORDS=(rulebot val); COMP_CWORD=1; "
         '_rulebot_completion rulebot; echo "${COMPREPLY[@]}"'
     )
-    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT / "engine")}
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, env=environment)
     assert done.stdout == "validate\n", done.stderr
 

@@ -384,7 +384,7 @@ def test_without_git(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_git_diff_speaks_of_meaning(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3] / "engine"))
     assert rulebot("--install-git").exit_code == 2  # nobody is there to be asked
     assert not (clone / ".gitattributes").exists()
     told = rulebot("--install-git", "--yes")

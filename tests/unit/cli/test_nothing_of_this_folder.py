@@ -32,15 +32,15 @@ if __name__ == "__main__":
 """The program as its script starts it; the two ways in which it begins processes."""
 
 
-@pytest.mark.parametrize("module", ["pickle.py", "engine/__init__.py"])
+@pytest.mark.parametrize("module", ["pickle.py", "rulebot/__init__.py"])
 def test_processes_of_a_command_import_nothing_from_the_folder_it_works_in(module: str, tmp_path: Path) -> None:
-    """`rulebot diff --seeds` in a clone with a `pickle.py` ran it, the check-up before the open an `engine` folder."""
+    """`rulebot diff --seeds` in a clone with a `pickle.py` ran it, the check-up before the open a `rulebot`."""
     mark, script, folder = tmp_path / "mark", tmp_path / "bin" / "rulebot", tmp_path / "clone"
     for file, text in ((script, SHARES_WORK), (folder / module, LEAVES_A_MARK.format(mark=str(mark)))):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
-    environ["PYTHONPATH"] = str(ROOT)
+    environ["PYTHONPATH"] = str(ROOT / "engine")
     done = subprocess.run(
         [sys.executable, str(script)], cwd=folder, env=environ, capture_output=True, text=True, timeout=60, check=False
     )

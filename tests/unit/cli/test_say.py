@@ -12,7 +12,7 @@ from rich.text import Text
 from rulebot.cli.glance_text import cut
 from rulebot.cli.say import harmless
 
-ENGINE = Path(__file__).parents[3] / "engine"
+ENGINE = Path(__file__).parents[3] / "engine" / "rulebot"
 ECHOES = re.compile(r"click\.s?echo\w*\(")
 GONE = "\N{REPLACEMENT CHARACTER}"
 

@@ -14,11 +14,11 @@ from rulebot.spec.shipped import shipped
 
 DEFECTS = Path(__file__).parents[2] / "snapshot" / "defects"
 NOT_FOR_VALIDATE = ("sqlalchemy", "numpy", "ib_async", "rich", "asyncio", "transitions", "jsonschema")
-FOR_EVENTS = {"rulebot.run", "rulebot.calendars.calendars", "rulebot.calendars.calendar_file"} | {
+FOR_EVENTS = {"rulebot.calendars", "rulebot.calendars.calendars", "rulebot.calendars.calendar_file"} | {
     "rulebot.store",
     "rulebot.store.folders",
 }
-NOT_OURS = ("twsim", "rulebot.store", "rulebot.adapters", "rulebot.run")
+NOT_OURS = ("twsim", "rulebot.store", "rulebot.adapters", "rulebot.live", "rulebot.calendars", "rulebot.documents")
 
 
 def rulebot(*arguments: str) -> Result:

@@ -24,10 +24,17 @@ from rulebot.record.record import Kind, Record
 from rulebot.record.texts import NAMED, NAMES, TEXTS, hints_of, is_text, rotated, scrambled
 from rulebot.recovery.resume import RESUMED
 
-ENGINE = Path(__file__).parents[3] / "engine"
+ENGINE = Path(__file__).parents[3] / "engine" / "rulebot"
 PERSISTED = (Order, Position, BotDay, Nearest, AccountSeen)
-DECIDING = ("turn", "decide", "order", "fill")
-START_UP = ("run/resume.py", "run/start.py", "run/loop.py", "run/asked.py", "run/guard.py", "run/crash_loop.py")
+DECIDING = ("core", "decide", "order", "fill")
+START_UP = (
+    "recovery/resume.py",
+    "live/start.py",
+    "live/loop.py",
+    "recovery/operator_state.py",
+    "process/store_guard.py",
+    "process/crash_loop.py",
+)
 READING = frozenset(
     ("startswith", "endswith", "split", "rsplit", "partition", "rpartition", "removeprefix", "removesuffix", "find")
 )

@@ -16,17 +16,10 @@ from hand_desk import Desk as HandDesk
 from rulebot.core.handle_event import turn
 from rulebot.core.program import Program
 from rulebot.documents.load_bots import Sources, load_desk
-from rulebot.documents.reload_specs import (
-    LiveRun,
-    limit_words,
-    refuse_account,
-    reread,
-    sources_of,
-    told_limits,
-    told_sources,
-)
+from rulebot.documents.reload_specs import limit_words, reread, sources_of, told_limits, told_sources
 from rulebot.live.loop import Loop
 from rulebot.live.reload import ASK_AGAIN, WAITS_LONG, Reloader
+from rulebot.live.reload_limits import LiveRun, refuse_account
 from rulebot.model.errors import BrokerError, MisuseError, RulebotError, SpecError, StoreError, UnavailableError
 from rulebot.model.event import OperatorRequest, Request
 from rulebot.model.facts import Listing

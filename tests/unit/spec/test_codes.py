@@ -11,7 +11,7 @@ KNOWN = {**problem.CODES, **codes.CODES}
 
 
 def used(folder: str, *besides: str) -> set[str]:
-    files = [file for file in (ROOT / "engine" / folder).rglob("*.py") if file.name not in besides]
+    files = [file for file in (ROOT / "engine" / "rulebot" / folder).rglob("*.py") if file.name not in besides]
     return {code for file in files for code in re.findall(r'"(RB\d{3})"', file.read_text(encoding="utf-8"))}
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import engine
+import rulebot
 from rulebot.model.errors import StoreError
 from rulebot.spec.files import NoSuchFiles, beside_specs, find_files
 
@@ -177,7 +177,7 @@ def test_here_is_beside_what_a_wheel_brings(tmp_path: Path, monkeypatch: pytest.
     """`rulebot run --paper put_lite` passed over the limits and the settings of the folder it was called in."""
     (tmp_path / "account.yaml").touch()
     monkeypatch.chdir(tmp_path)
-    assert beside_specs([Path(engine.__file__).parent / "specs" / "put_lite.yaml"], "account.yaml") == Path(
+    assert beside_specs([Path(rulebot.__file__).parent / "specs" / "put_lite.yaml"], "account.yaml") == Path(
         "account.yaml"
     )
 

@@ -69,7 +69,7 @@ def test_what_nothing_follows_is_there_after_a_second_too(place: Place) -> None:
 def test_a_killed_engine_loses_no_durable_record(place: Place) -> None:
     program = f"""
         import os, signal, sys
-        sys.path[:0] = {[str(Path(__file__).parents[2]), str(Path(__file__).parents[3])]!r}
+        sys.path[:0] = {[str(Path(__file__).parents[2]), str(Path(__file__).parents[3] / "engine")]!r}
         from store_day import verdict
         from rulebot.record.record import Kind, Record
         from rulebot.store.journal import SqlJournal

@@ -1,6 +1,6 @@
 """A past session as columns, and where such sessions come from. Whatever the layout of a file, it ends as this.
 
-Only `run/backtest/` walks through a session, instant by instant; a source reads, checks and tells what it found, and
+Only `backtest/` walks through a session, instant by instant; a source reads, checks and tells what it found, and
 never fills a hole.
 """
 
@@ -99,7 +99,7 @@ class HistoryDay:
     Shape: `times` (T,) epoch seconds rising, of the instants at which something is known; `levels` and `quoted` columns
     (T,) for each underlying; bid, ask, iv, delta, gamma, vega, theta (T, C) in the order of `options`; volume and
     open_interest (T, C) or (C,). Units: those of the board (`model/market.py`). Missing is nan; None where the source
-    has no such column: `run/backtest/` then computes iv from the mid, and greeks from iv.
+    has no such column: `backtest/` then computes iv from the mid, and greeks from iv.
     quoted_at: of which instant the quotes are that stand at each, nan where none do; None where each has its own. So it
     is of levels that come oftener than quotes.
     told: columns (T,) named in OF_UNDERLYING, by underlying, as the broker told them; None where nobody did: then the

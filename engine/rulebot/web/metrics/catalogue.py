@@ -173,7 +173,7 @@ BOUNDS: Mapping[str, tuple[float, ...]] = {
     "rulebot_order_fill_seconds": (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600),
     "rulebot_order_ladder_steps": (1, 2, 3, 4, 5, 6, 8, 10, 15, 20),
 }
-"""Upper bounds of the buckets; those of the loop's lag are in `run/vitals.py`."""
+"""Upper bounds of the buckets; those of the loop's lag are in `live/health_metrics.py`."""
 
 
 def series(metrics: Iterable[Metric] = METRICS.values()) -> frozenset[str]:
