@@ -99,12 +99,17 @@ def _in_force(aftermath: Aftermath, desk: Desk) -> Iterator[tuple[Record, Json, 
     found: Json = None
     for record in aftermath.day.records:
         if record.kind is Kind.RUN_STARTED:
-            reads = [each.limits for each in aftermath.reads if each.at <= record.at]
-            asked = found = reads[-1] if aftermath.reads else told_limits(desk)
+            asked = found = _read_at_start(aftermath, record) if aftermath.reads else told_limits(desk)
         elif record.kind is Kind.RELOAD and not record.bot:
             asked = told[str(record.data["id"])] if record.data["what"] == "asked" else asked
             found = asked if record.data["what"] == "applied" else found
         yield record, asked, found
+
+
+def _read_at_start(aftermath: Aftermath, record: Record) -> Json:
+    """Return the limits that a start read: the last before it, the first where its clock was behind all."""
+    before = [each.limits for each in aftermath.reads if each.at <= record.at]
+    return before[-1] if before else aftermath.reads[0].limits
 
 
 def _limited(aftermath: Aftermath, desk: Desk) -> Iterator[tuple[Record, AccountLimits]]:

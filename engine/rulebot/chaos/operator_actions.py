@@ -154,6 +154,11 @@ class Acts:
             self._failed(act)
             raise
 
+    @property
+    def store_fails(self) -> bool:
+        """True while a store refuses what is written: a start waits for it, and the clock for the start."""
+        return self._left > 0
+
     def _failed(self, act: Act) -> None:
         self._excused = True
         self._left = self._left or act.times
