@@ -60,7 +60,8 @@ class Act:
 class Acts:
     """Does what is due to the engines of one trial. `done` has the kinds of what had an effect.
 
-    done_open: those of `done` that came while an engine had a position open.
+    done_open: those of `done` that came while an engine had a position open. refused: writes that the store refused; a
+    start waits for its store, and a clock for the start.
     """
 
     def __init__(self, acts: Sequence[Act]) -> None:
@@ -72,6 +73,7 @@ class Acts:
         self._failures = sorted((each for each in acts if each.kind in OF_STORE), key=lambda each: each.at)
         self._left = self._ends = 0
         self._excused = False
+        self.refused = 0
         self._again: list[OperatorRequest] = []
         self._count = 0
         self.done: list[str] = []
@@ -154,13 +156,9 @@ class Acts:
             self._failed(act)
             raise
 
-    @property
-    def store_fails(self) -> bool:
-        """True while a store refuses what is written: a start waits for it, and the clock for the start."""
-        return self._left > 0
-
     def _failed(self, act: Act) -> None:
         self._excused = True
+        self.refused += 1
         self._left = self._left or act.times
         if self._left == act.times:
             self._note(act.kind)

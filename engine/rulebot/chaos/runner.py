@@ -274,17 +274,17 @@ class _Trial:
 
     async def _watch(self, engine: "asyncio.Future[None]", gateway: RunningGateway) -> None:
         """Wait for the end of an engine; one that does nothing any more is ended. Raises: what the engine raises."""
-        seen = gateway.now
+        seen = gateway.now, self.acts.refused
         while not (await asyncio.wait((engine,), timeout=STALLED if self.fate.died is None else 1.0))[0]:
             if self.fate.died is not None:
                 engine.cancel()  # it took the first time for the end of what it waited for
             elif gateway.has_failed:
                 self._give_up("time stands still")
-            elif self.storm.lockstep and gateway.now == seen and not self.acts.store_fails:
+            elif self.storm.lockstep and (gateway.now, self.acts.refused) == seen:
                 self._give_up(f"an engine held the clock for {STALLED:.0f} s at {_now(gateway):%H:%M:%S} UTC")
             elif not self.storm.ends_with_day and _now(gateway) > self.storm.calm_at + TOO_LATE:
                 self._give_up(f"an engine was not back at {_now(gateway):%H:%M:%S} UTC")
-            seen = gateway.now
+            seen = gateway.now, self.acts.refused
         if self.fate.died is not None:
             if not engine.cancelled():
                 engine.exception()  # of a dead engine nothing counts
