@@ -13,7 +13,7 @@ from rulebot.documents.recorded_bots import bot_of
 from rulebot.model.money import ZERO
 from rulebot.narrate.day_pnl import open_as_marked, owed_today, realized_today
 from rulebot.narrate.delayed_data import late_told
-from rulebot.narrate.growth_text import grown_of
+from rulebot.narrate.growth_text import grown_by
 from rulebot.narrate.target_kept import ExitKept, kept_lines, read_kept
 from rulebot.narrate.text_table import aligned, one_line, price, signed
 from rulebot.narrate.trade_text import bare_text, error_text, holding_of, provisional_text
@@ -117,8 +117,8 @@ def _growing(run: Run, known: State | None) -> list[dict[str, Any]]:
     found = []
     for name, day in days.items():
         bot = bot_of(run, name) if name in run.specs else None
-        if bot is not None and bot.plan.growth is not None:
-            told = grown_of(bot.plan.growth, bot.plan.quantity, day, bot.plan.digest)
+        told = None if bot is None else grown_by(bot.plan, day)
+        if told is not None:
             found.append({"bot": name, **asdict(told), "words": told.words})
     return found
 

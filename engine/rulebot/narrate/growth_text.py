@@ -1,5 +1,6 @@
 """What a quantity that grows with compliant sessions stands at, in words and as numbers."""
 
+from rulebot.compile.plan import Plan
 from rulebot.decide.bot_day import BotDay
 from rulebot.decide.compliance import grown, has_breach, row_of
 from rulebot.model.counted import counted
@@ -29,6 +30,11 @@ class Grown:
             return f"{head}: this session has a breach, so the row begins again"
         row = f"{head}: {counted(self.compliant, 'compliant session')} in a row before this one"
         return row if self.next_after is None else f"{row}, {self.next_after} more make it {self.next_quantity}"
+
+
+def grown_by(plan: Plan, day: BotDay) -> Grown | None:
+    """Return what a bot enters on a day; None where its quantity does not grow."""
+    return None if plan.growth is None else grown_of(plan.growth, plan.quantity, day, plan.digest)
 
 
 def grown_of(growth: Growth, most: int, day: BotDay, digest: str) -> Grown:

@@ -59,9 +59,15 @@ def note_ours(connection: Connection) -> None:
 
 def last_owner_is_gone(connection: Connection) -> bool:
     """Say whether the process that took the lease last ran on this machine and has ended; False where nobody knows."""
-    held = connection.exec_driver_sql(_HELD).first() if inspect(connection).has_table(lease.name) else None
-    found = None if held is None else _OWNER.fullmatch(str(held[1]))
+    owner = _held_by(connection)
+    found = None if owner is None else _OWNER.fullmatch(owner)
     return found is not None and found[2] == _machine() and not _runs(int(found[1]))
+
+
+def _held_by(connection: Connection) -> str | None:
+    """Return the owner of the lease, None where there is none yet."""
+    held = connection.exec_driver_sql(_HELD).first() if inspect(connection).has_table(lease.name) else None
+    return None if held is None else str(held[1])
 
 
 def _runs(process: int) -> bool:
@@ -89,9 +95,9 @@ def _owner(code: str) -> str:
 
 def _code_of(connection: Connection) -> str:
     """Return by what code the tables were made last, "" when nothing says it; by ours where there are no records."""
-    held = connection.exec_driver_sql(_HELD).first() if inspect(connection).has_table(lease.name) else None
-    if held is not None:
-        return str(held[1]).rpartition(_CODE)[2] if _CODE in held[1] else ""
+    owner = _held_by(connection)
+    if owner is not None:
+        return owner.rpartition(_CODE)[2] if _CODE in owner else ""
     return _code() if connection.execute(select(journal.c.seq).limit(1)).first() is None else ""
 
 

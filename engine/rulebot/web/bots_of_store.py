@@ -9,7 +9,7 @@ from rulebot.model.event import Request
 from rulebot.model.kept import end_of
 from rulebot.model.position import Position
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.narrate.growth_text import Grown, grown_of
+from rulebot.narrate.growth_text import Grown, grown_by
 from rulebot.narrate.position_text import is_left, left_text
 from rulebot.narrate.text_table import one_line
 from rulebot.narrate.trade_text import structure_of
@@ -83,9 +83,7 @@ def _bot_line(
 def _grown(known: Known | None, bot: CompiledBot) -> Grown | None:
     """Return what a growing quantity stands at, None for one that does not grow, or of a bot without a day yet."""
     found = None if known is None else known.state.bots.get(bot.plan.name)
-    if found is None or bot.plan.growth is None:
-        return None
-    return grown_of(bot.plan.growth, bot.plan.quantity, found.day, bot.plan.digest)
+    return None if found is None else grown_by(bot.plan, found.day)
 
 
 def _not_held(reader: StoreReader, alive: Sequence[Position]) -> str:

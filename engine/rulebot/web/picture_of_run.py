@@ -15,7 +15,7 @@ from rulebot.model.position import Position
 from rulebot.model.values import replace
 from rulebot.narrate.day_pnl import is_known_today, owed_today
 from rulebot.narrate.delayed_data import late_now
-from rulebot.narrate.growth_text import Grown, grown_of
+from rulebot.narrate.growth_text import Grown, grown_by
 from rulebot.narrate.position_text import close_price, exits_text, held_text, live_orders, order_price
 from rulebot.narrate.run_snapshot import BotRow, Glance, glance
 from rulebot.narrate.trade_text import closing
@@ -106,9 +106,7 @@ def _has_universe(program: Program, bot: str) -> bool:
 def _grown(program: Program, state: State, name: str) -> Grown | None:
     """Return what a growing quantity stands at, None for one that does not grow."""
     bot, held = program.bots.get(name), state.bots.get(name)
-    if bot is None or held is None or bot.plan.growth is None:
-        return None
-    return grown_of(bot.plan.growth, bot.plan.quantity, held.day, bot.plan.digest)
+    return None if bot is None or held is None else grown_by(bot.plan, held.day)
 
 
 def _bot_line(row: BotRow, at: datetime, *, has_universe: bool, is_paused: bool) -> BotLine:
