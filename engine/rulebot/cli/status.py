@@ -189,7 +189,9 @@ def _lines(document: dict[str, Any]) -> list[str]:
         if one["unprotected"]
     ]
     lines += [f" {one['bot']} {one['position']}: {one['left']}" for one in document["errors"]]
-    lines += [f" {line}" for line in kept_lines([ExitKept(**one) for one in document["exits"]], is_named=True)]
+    lines += [
+        f" {line}" for line in kept_lines([ExitKept.from_document(one) for one in document["exits"]], is_named=True)
+    ]
     lines += [f" {one['bot']} {one['words']}" for one in document["growing"]]
     lines += [f" halted: {halt['bot']}: {halt['reason']}" for halt in document["halts"]]
     if reload := document["reload"]:

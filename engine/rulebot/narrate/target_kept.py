@@ -46,6 +46,14 @@ class ExitKept:
         told = {name: None if amount is None else float(amount) for name, amount in amounts.items()}
         return {"bot": self.bot, "exit": self.exit, "trades": self.trades, "missed": self.missed, **told}
 
+    @classmethod
+    def from_document(cls, told: Mapping[str, Any]) -> "ExitKept":
+        """Return it of plain data, whose floats become the Decimals they stand for: both are shown alike."""
+        exact: dict[str, Any] = {
+            name: Decimal(str(each)) if isinstance(each, float) else each for name, each in told.items()
+        }
+        return cls(**exact)
+
 
 class _Done(NamedTuple):
     """One closed trade: how its exit did, and its slippage in dollars per contract."""

@@ -79,3 +79,4 @@ def test_a_store_says_so(tmp_path: Path) -> None:
     assert told[-1] == f"{BOT} target 50 %: kept 50 %, slippage +$0.00 a contract, n 1"
     assert kept_words(found) == "target 50 %: kept 50 %, slippage +$0.00 a contract, n 1"
     assert ExitKept(**found.as_document()).kept_share == 0.5
+    assert ExitKept.from_document(found.as_document()) == found

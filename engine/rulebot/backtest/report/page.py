@@ -86,7 +86,9 @@ def _one(document: Document, whys: Mapping[str, str], beside: Mapping[str, Docum
         yield "<h2>By bot</h2>" + tables.groups("bot", document["by_bot"])
     if document["all"]["trades"]:
         yield "<h2>By exit</h2>" + tables.groups("exit", document["by_reason"])
-        for line in kept_lines([ExitKept(**each) for each in document["kept"]], is_named=len(document["by_bot"]) > 1):
+        for line in kept_lines(
+            [ExitKept.from_document(each) for each in document["kept"]], is_named=len(document["by_bot"]) > 1
+        ):
             yield f"<p>{escape(line)}</p>"
         yield "<h2>By VIX at the open</h2>" + tables.groups("VIX", document["by_vix"])
         yield "<h2>By hour of entry</h2>" + tables.groups("hour", document["by_hour"])
