@@ -13,6 +13,7 @@ from rulebot.core.covered_calls import cover_of
 from rulebot.core.day_pnl import account_today, bot_today, unvalued
 from rulebot.core.entry_blocks import not_trading, only_reduces
 from rulebot.core.exposure import as_one_trade, cash_cap, worst_case_cap
+from rulebot.core.legged_entry import legging_problem
 from rulebot.core.margin import margin_cap, margin_told
 from rulebot.core.net_greeks import exposure_with
 from rulebot.core.other_engines import rival_words
@@ -123,6 +124,7 @@ def entry_refusal(
             account_unvalued=unvalued(work),
             cover=cover_of(work, bot, selection, quantity),
             hit=hit_at_once(work, plan.risk.protect, selection, price),
+            legging="" if is_roll else legging_problem(work, bot, selection.legs, quantity),
         )
     )
 

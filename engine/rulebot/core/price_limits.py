@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from rulebot.compile.plan import Call, Compare, Constant, Op, ProtectPlan, Quantity, Rule, Truth
 from rulebot.compile.priced import parts_that_hold
+from rulebot.core.legged_entry import legging_floor, received
 from rulebot.core.program import CompiledBot, CompiledRule
 from rulebot.core.state_builder import Work
 from rulebot.decide.sizing import Priced, floor_of
@@ -34,18 +35,18 @@ def entry_bound(work: Work, bot: CompiledBot, position: Position, legs: tuple[Po
 
     That of all legs is per share of one structure, that of a single leg per share of one piece of it. When legs go one
     after the other the bound is the whole structure's; it binds the last of them, by what the ones before were filled
-    at.
+    at. Those are bound by what closing them again would lose.
     """
     others = [leg for leg in position.legs if leg.name not in {each.name for each in legs}]
-    if any(not leg.opened for leg in others):
-        return Bound()
+    opened = [leg for leg in others if leg.opened]
+    if len(opened) < len(others):
+        return Bound(legging_floor(work, bot, position, legs[0], opened))
     commission = _commission(position, work, leg_by_leg=bool(bot.plan.order.leg_by_leg))
     floor = _structure_floor(bot, position, work, commission)
     holds = holds_at(bot.priced, _entering(work, bot, position, commission), is_begun=position.is_begun)
     if len(legs) > 1:
         return Bound(floor, holds, None if position.entry_mid is None else costs(position.entry_mid))
-    got = sum((leg.entry_cash * leg.weight / (leg.opened * leg.option.multiplier) for leg in others), Decimal(0))
-    weight = legs[0].weight
+    got, weight = received(others), legs[0].weight
     of_piece = None if holds is None else lambda net: holds(got + net * weight)
     return Bound(None if floor is None else (floor - got) / weight, of_piece)
 

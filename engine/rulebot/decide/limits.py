@@ -78,7 +78,7 @@ class Proposal:
     positions of the bot, and of all, without a sound quote, so without a profit. cover: None unless shares are to cover
     its calls. hit: which of its protective stops would act as soon as it rests, in words. structures: of this
     entry; max_structures, is_built_in: of a run without an account document. notional_missing: why max_notional is
-    unknown.
+    unknown. legging: which legs of an entry in steps would lose too much if a later leg does not fill, in words.
     """
 
     at: datetime
@@ -125,6 +125,7 @@ class Proposal:
     account_unvalued: tuple[str, ...] = ()
     cover: Cover | None = None
     hit: str = ""
+    legging: str = ""
     unknown: str = ""
 
 
@@ -194,6 +195,10 @@ def worst_case_problem(worst: Decimal | None, limit: Decimal | None, undefined_r
     if limit is not None and worst > limit:
         return f"could lose {dollars(worst)}, max_loss_per_trade is {dollars(limit)}"
     return ""
+
+
+def _legging(proposal: Proposal) -> str:
+    return proposal.legging
 
 
 def _cover(proposal: Proposal) -> str:
@@ -383,6 +388,7 @@ CHECKS: tuple[Check, ...] = (
     _halted,
     _stopped,
     _worst_case,
+    _legging,
     _cover,
     _size,
     _price,

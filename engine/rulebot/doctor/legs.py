@@ -68,8 +68,8 @@ def _but(visit: Hours, candidate: Candidate) -> Iterator[str]:
     """Yield what keeps it from being entered at this instant."""
     if candidate.refused:
         yield f"but no count of it fits: {candidate.refused}"
-    if candidate.hit:
-        yield f"but {candidate.hit}"
+    for words in filter(None, (candidate.legging, candidate.hit)):
+        yield f"but {words}"
     for each in candidate.halts:
         if each.verdict.truth is True:
             yield f"but it halts for the day: {each.words}"

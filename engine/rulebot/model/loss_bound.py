@@ -23,6 +23,10 @@ What the bound rests on:
    less `shortfall`: the interest that a European option lacks, and the bid-ask spread, since no exchange holds such
    structures to their exercise value. What a market asks beyond that is not in the bound.
 
+4. Legs that are entered one by one all fill. Where a later one does not, those before it are closed again:
+   `core/legged_entry.py` holds their bid-ask spread and commissions against `max_loss_per_trade`. What the market moves
+   meanwhile is counted nowhere.
+
 Part of a count does not split a group: closing half of the structures leaves whole structures.
 
 In dollars the commissions of opening and closing are in the bound, in the dearest way to send the orders

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
+from rulebot.core.legged_entry import legging_problem
 from rulebot.core.named_structure import named_selection
 from rulebot.core.program import CompiledBot, CompiledRule
 from rulebot.core.protective_stops import hit_at_once
@@ -60,8 +61,9 @@ class Candidate:
 
     passes: seconds that its lines have streamed; waited: those since its strikes were last looked for elsewhere, which
     `aims` tell. lines: market data lines that it needs. refused: why no count of it fits. hit: which of its protective
-    stops would act at once, in words. when: what must hold for an entry, of its universe, of the bot and of this
-    alternative, which is `asked` too; halts: what must not. named: the structure, where the bot does not choose it.
+    stops would act at once, in words. legging: which legs of an entry in steps would lose too much if a later leg does
+    not fill, in words. when: what must hold for an entry, of its universe, of the bot and of this alternative, which is
+    `asked` too; halts: what must not. named: the structure, where the bot does not choose it.
     """
 
     bot: CompiledBot
@@ -74,6 +76,7 @@ class Candidate:
     quote: NetQuote | None = None
     refused: str = ""
     hit: str = ""
+    legging: str = ""
     when: tuple[Judged, ...] = ()
     asked: tuple[Judged, ...] = ()
     halts: tuple[Judged, ...] = ()
@@ -115,7 +118,7 @@ def judge(sight: Sight, candidate: Candidate) -> View:
     else:
         selection = named_selection(bot, candidate.named, view)
     candidate.selection = selection
-    candidate.quote, candidate.refused, candidate.hit, candidate.require = None, "", "", ()
+    candidate.quote, candidate.refused, candidate.hit, candidate.legging, candidate.require = None, "", "", "", ()
     if selection.is_complete:
         _judge_structure(sight, candidate, view, selection)
     return view
@@ -135,6 +138,7 @@ def _judge_structure(sight: Sight, candidate: Candidate, view: View, selection: 
     price = limited_at(bot.plan.order, view.start_price, quote)
     net = None if price is None else Decimal(f"{price:.4f}")
     candidate.hit = hit_at_once(work, bot.plan.risk.protect, selection, net)
+    candidate.legging = legging_problem(work, bot, selection.legs, fits.count)
 
 
 def _judged(rules: Iterable[CompiledRule], view: View) -> tuple[Judged, ...]:

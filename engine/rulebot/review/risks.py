@@ -56,6 +56,7 @@ def _trade(subject: Subject) -> Iterator[Line]:
     yield from _rolled_on(subject)
     yield from _rolled_apart(subject)
     yield from _coming_apart(subject)
+    yield from _left_alone(subject)
     if limit is None and worst.sure is Sure.STRIKES and worst.width and is_on_the_listing(subject):
         yield Line(words="where no strike is listed so far apart the nearest is taken: further apart it may lose more")
     if limit is None or example is None:
@@ -104,6 +105,15 @@ def _coming_apart(subject: Subject) -> Iterator[Line]:
         of_index = ", and by interest" if _is_on_an_index(subject.plan) else ""
         words = f"the bound counts {amounts.counted(short, 'point')} for closing below the exercise value"
         yield Line(words=f"{words}: by the bid-ask spread{of_index}")
+
+
+def _left_alone(subject: Subject) -> Iterator[Line]:
+    """Say what an entry in steps loses when a later leg does not fill, and how much of that is limited."""
+    sequence, limit = subject.plan.order.leg_by_leg, subject.plan.risk.max_loss_per_trade
+    if sequence:
+        words = f"if {sequence[-1]} does not fill, rulebot closes {listed(sequence[:-1], 'and')} again"
+        counts = "max_loss_per_trade counts the bid-ask spread and commissions of that, not a move of the market"
+        yield Line(words=words if limit is None else f"{words}: {counts}")
 
 
 def _groups(legs: tuple[LegPlan, ...]) -> list[tuple[str, ...]]:

@@ -43,8 +43,8 @@ def _asked(candidate: Candidate, measured: Measured) -> Iterator[Holding]:
         yield Holding(False, candidate.refused)
     yield from _of(candidate.require)
     yield from _of_loss(candidate, measured)
-    if candidate.hit:
-        yield Holding(False, candidate.hit)
+    for words in filter(None, (candidate.legging, candidate.hit)):
+        yield Holding(False, words)
     for each in candidate.halts:
         if each.verdict.truth is not False:
             halts = "it would halt for the day" if each.verdict.truth else "whether it halts is unknown"
