@@ -5,6 +5,9 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from rulebot.model.session import EXCHANGE_ZONE
 
 Fields = list[str]
 
@@ -40,15 +43,24 @@ def _answers(account: str) -> dict[str, Callable[[Fields], list[tuple[object, ..
     }
 
 
+def greeting_at(at: datetime) -> str:
+    """Return what TWS says of an instant when it is connected to."""
+    return f"{at.astimezone(EXCHANGE_ZONE):%Y%m%d %H:%M:%S} US/Eastern"
+
+
 @dataclass
 class FakeTws:
-    """`answers` maps a request id to its answers; `asked` keeps every request; `greets`: whether it names accounts."""
+    """`answers` maps a request id to its answers; `asked` keeps every request; `greets`: whether it names accounts.
+
+    greeting: returns the time and the zone that it is connected at.
+    """
 
     account: str = "DU1"
     version: int = 178
     answers: dict[str, Callable[[Fields], list[tuple[object, ...]]]] = field(default_factory=dict)
     asked: list[Fields] = field(default_factory=list)
     greets: bool = True
+    greeting: Callable[[], str] = lambda: greeting_at(datetime.fromtimestamp(time.time(), UTC))
     port: int = 0
     writer: asyncio.StreamWriter | None = None
 
@@ -76,7 +88,7 @@ class FakeTws:
         try:
             await reader.readexactly(4)
             await self._read(reader)
-            writer.write(frame(self.version, "20251124 09:30:00 US/Eastern"))
+            writer.write(frame(self.version, self.greeting()))
             while True:
                 fields = (await self._read(reader)).decode().split("\0")[:-1]
                 self.asked.append(fields)

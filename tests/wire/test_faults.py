@@ -1168,6 +1168,7 @@ def test_row_62_the_broker_tells_another_time_or_none():
             client = await RawClient.connect(running.port, 1, "v100..178")
             client.send(49, 1)
             assert await client.until_kind(49) == [["49", "1", str(running.now - 3600)]]
+            assert client.greeting[1].startswith("20251124 08:29:"), "and greets with it"
         async with faulty("kind: broker_clock, answers: false", lockstep=False) as running:
             client = await RawClient.connect(running.port, 1, "v100..178")
             client.send(49, 1)

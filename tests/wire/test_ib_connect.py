@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 from free_port import free_port
-from ib_fake_tws import FakeTws, Fields, fake_tws, open_order
+from ib_fake_tws import FakeTws, Fields, fake_tws, greeting_at, open_order
 from ib_session import connected, gateway, leg, order, run
 
 from rulebot.adapters.ib import standstill, timekeeping
@@ -934,13 +934,16 @@ def test_62_nobody_is_let_in_by_a_clock_that_is_wrong_by_more_than_a_day(hours: 
     run(scenario())
 
 
-def test_62_a_broker_that_does_not_tell_its_time_is_told_and_once_it_does_everything_is_read_again() -> None:
+@pytest.mark.parametrize("told", ["20251124 10:00:00", "20251124 10:00:00 Nowhere", "20251124 09:00:00 CST", ""])
+def test_62_a_broker_that_does_not_tell_its_time_is_told_and_once_it_does_everything_is_read_again(told: str) -> None:
+    """A greeting whose zone is missing, unknown or ambiguous tells no time either."""
+
     async def scenario() -> None:
         clock = HandClock()
         real = RealTime(clock)
         clock.at += timedelta(hours=6)
         silent: dict[str, Callable[[Fields], list[tuple[object, ...]]]] = {"49": lambda _: []}
-        async with fake_tws(answers=silent) as fake:
+        async with fake_tws(answers=silent, greeting=lambda: told) as fake:
             world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
             first = await world.link.connect()
             assert [each for each in first.events if isinstance(each, ClocksApart)] == [
@@ -957,10 +960,63 @@ def test_62_a_broker_that_does_not_tell_its_time_is_told_and_once_it_does_everyt
             assert isinstance(down, LinkDown)
             assert down.reason == "the broker tells his time now: everything is read again by it"
             events = (await world.link.connect()).events
-            told = [each for each in events if isinstance(each, ClocksApart)]
-            assert told[-1].is_known
+            clocks = [each for each in events if isinstance(each, ClocksApart)]
+            assert clocks[-1].is_known
             assert apart(events)[-1] == pytest.approx(21600, abs=5)
             assert abs(events[-1].at - real.at) <= timedelta(seconds=1)
+            await world.link.close()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("ahead", [6 * 3600, -86000, 90], ids=["6 h ahead", "86,000 s behind", "90 s ahead"])
+def test_62_the_greeting_tells_the_time_until_the_broker_answers(ahead: int) -> None:
+    """After a restart an engine that was a day behind held the days that had passed for days to come."""
+
+    async def scenario() -> None:
+        clock = HandClock()
+        real = RealTime(clock)
+        clock.at += timedelta(seconds=ahead)
+        silent: dict[str, Callable[[Fields], list[tuple[object, ...]]]] = {"49": lambda _: []}
+        async with fake_tws(answers=silent, greeting=lambda: greeting_at(real.at)) as fake:
+            world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
+            first = await world.link.connect()
+            (told,) = [each for each in first.events if isinstance(each, ClocksApart)]
+            assert (told.seconds, told.is_known) == (pytest.approx(ahead, abs=2), False)
+            assert all(abs(each.at - real.at) <= timedelta(seconds=1) for each in (first, *first.events))
+            clock.at += timedelta(seconds=30)
+            clock.ran += 30
+            assert abs((await world.link.next(world.link.now)).at - real.at) <= timedelta(seconds=1)
+            fake.answers |= real.answers
+            await until_lost(world, clock)
+            events = (await world.link.connect()).events
+            assert [each.is_known for each in events if isinstance(each, ClocksApart)] == [True]
+            assert abs(events[-1].at - real.at) <= timedelta(seconds=1)
+            await world.link.close()
+
+    run(scenario())
+
+
+async def until_lost(world: IbWorld, clock: HandClock) -> None:
+    """Let seconds pass until the connection has ended."""
+    for _ in range(130):
+        clock.at += timedelta(seconds=1)
+        clock.ran += 1
+        if isinstance((await world.link.next(world.link.now)).events[-1], LinkDown):
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("the connection stands")
+
+
+def test_62_a_simulated_gateway_that_does_not_answer_tells_its_time_in_the_greeting() -> None:
+    async def scenario() -> None:
+        async with gateway("[{kind: broker_clock, answers: false}]", lockstep=False) as gw:
+            clock = HandClock()
+            clock.at = datetime.fromtimestamp(gw.now - 86000, UTC)
+            world = ib_world(IbSettings(port=gw.port, rounds_apart=0.01), clock=clock)
+            first = await world.link.connect()
+            assert abs(first.at.timestamp() - gw.now) <= 2
+            assert apart(first.events) == [pytest.approx(-86000, abs=3)]
             await world.link.close()
 
     run(scenario())

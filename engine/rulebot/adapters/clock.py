@@ -46,6 +46,11 @@ class BrokerClock:
             return self.computer.now() - self._ahead
         return self._told + timedelta(seconds=self.computer.elapsed() - self._told_at)
 
+    @property
+    def is_of_computer(self) -> bool:
+        """Whether it goes by the computer's clock, and not by a time that the broker told."""
+        return self._told is None
+
     def elapsed(self) -> float:
         """Return the seconds of the computer's count."""
         return self.computer.elapsed()

@@ -189,6 +189,11 @@ def clocks_apart(work: Work, event: ClocksApart) -> dict[str, Any]:
     """Tell that this computer's clock is wrong. Enter nothing while the broker has not told his time."""
     if not event.is_known:
         text = "the broker has not told its time: nothing is entered until it does. Exits go by this computer's clock"
+        if event.seconds:
+            text = (
+                "the broker has not told its time: nothing is entered until it does. Exits go by its last known time. "
+                f"This computer's clock is {clock_words(event.seconds)} it. Set the clock (NTP)"
+            )
         if work.state.is_linked:  # else at LinkUp: it may be told with the lists
             cancel_entries(work, "", Cause.TIME_UNKNOWN)
     elif event.seconds:

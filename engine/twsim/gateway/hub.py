@@ -56,6 +56,12 @@ class Hub:
         return from_epoch(self.now)
 
     @property
+    def told_at(self) -> datetime:
+        """The instant that a greeting tells: the virtual one, or as far from it as a fault puts the broker's clock."""
+        told = None if self.faults is None else self.faults.told_time(self.now)
+        return self.at if told is None else from_epoch(told)
+
+    @property
     def brokers(self) -> tuple[Exchange, ...]:
         """Every account behind this login, as clients are told of it, in the order in which they are."""
         return (self.remembered or self.exchange, *self.others.values())

@@ -244,7 +244,7 @@ class Connection(asyncio.Protocol):
         session.version, session.options = agreed
         self._session = session
         local = f"{hub.at.astimezone(EXCHANGE_ZONE):%Y%m%d %H:%M:%S}"
-        told = f"{local} LOCKSTEP" if hub.settings.lockstep else session.local_time(hub.at)
+        told = f"{local} LOCKSTEP" if hub.settings.lockstep else session.local_time(hub.told_at)
         session.out.append(frame(session.version, told))
 
     def _start(self, session: Session, payload: bytes) -> None:

@@ -130,3 +130,25 @@ def test_62_a_slow_answer_does_not_prove_that_clocks_agree_again() -> None:
     asked.watch.seconds += 12
     assert asked.keeper.heard(NOON + timedelta(seconds=180)) is None
     assert asked.told(0) == 0.0
+
+
+def test_62_a_greeting_sets_a_clock_that_goes_by_the_computers_and_differs() -> None:
+    asked = Asked()
+    told = NOON.replace(hour=5)
+    asked.watch.seconds = 3
+    assert asked.keeper.greeted(None, 3.0) is None
+    assert asked.keeper.greeted(NOON - timedelta(seconds=1), 3.0) is None
+    assert asked.clock.now() == asked.watch.now(), "they agree, to the second that a greeting tells"
+    assert asked.keeper.greeted(told, 3.0) == 12 * 3600 - 1
+    assert asked.clock.now() == told + timedelta(seconds=3.5)
+    assert not asked.keeper.is_known
+    assert asked.keeper.greeted(NOON, 3.0) is None
+    assert asked.clock.now() == told + timedelta(seconds=3.5), "the count of seconds is better than another greeting"
+
+
+def test_62_an_answer_takes_the_place_of_the_greeting() -> None:
+    asked = Asked()
+    asked.keeper.greeted(NOON - timedelta(hours=2), 0.0)
+    asked.told(3600)
+    assert asked.clock.now() == asked.watch.now() - timedelta(seconds=3599.5)
+    assert asked.keeper.greeted(NOON, 0.0) is None

@@ -6,7 +6,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from rulebot.adapters.ib.zone_names import LONG_NAMES, SHORT_NAMES
-from rulebot.adapters.ib.zones import unknown_words, zone_by_greeting, zone_named, zones_meant, zones_named
+from rulebot.adapters.ib.zones import (
+    instant_by_greeting,
+    unknown_words,
+    zone_by_greeting,
+    zone_named,
+    zones_meant,
+    zones_named,
+)
 
 
 @pytest.mark.parametrize(
@@ -81,3 +88,22 @@ def test_a_zone_that_is_not_known_names_what_to_set() -> None:
         "a full name, such as America/Chicago"
     )
     assert "America/New_York" in unknown_words("Nowhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "local", "instant"),
+    [
+        ("US/Eastern", datetime(2025, 11, 24, 9, 30), datetime(2025, 11, 24, 14, 30, tzinfo=UTC)),
+        ("British Summer Time", datetime(2025, 7, 1, 14, 30), datetime(2025, 7, 1, 13, 30, tzinfo=UTC)),
+        ("GMT+09:00", datetime(2025, 11, 25, 0, 0), datetime(2025, 11, 24, 15, 0, tzinfo=UTC)),
+        ("CST", datetime(2025, 11, 24, 9, 30), None),
+        ("", datetime(2025, 11, 24, 9, 30), None),
+        ("Nowhere", datetime(2025, 11, 24, 9, 30), None),
+        ("US/Eastern", datetime(2025, 11, 2, 1, 30), None),
+        ("US/Eastern", datetime(2025, 3, 9, 2, 30), None),
+    ],
+)
+def test_64_a_greeting_tells_an_instant_only_where_its_zone_allows_one(
+    name: str, local: datetime, instant: datetime | None
+) -> None:
+    assert instant_by_greeting(name, local) == instant

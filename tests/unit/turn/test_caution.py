@@ -610,6 +610,11 @@ def test_62_nothing_is_entered_before_the_broker_has_told_its_time() -> None:
     assert desk.alarms[-1] == (
         "the broker has not told its time: nothing is entered until it does. Exits go by this computer's clock"
     )
+    desk.send(ClocksApart(desk.now, -86000.0, is_known=False))
+    assert desk.alarms[-1] == (
+        "the broker has not told its time: nothing is entered until it does. Exits go by its last known time. "
+        "This computer's clock is 86,000 s behind it. Set the clock (NTP)"
+    )
     desk = Desk()
     desk.send(ClocksApart(desk.now, 0.0, is_known=False))
     desk.until("10:01")

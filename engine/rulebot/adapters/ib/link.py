@@ -199,19 +199,19 @@ class IbLink:
         self.combos.clear()
         self._positions.clear()
         wire.inbox.counted_id = 0
-        asks_time = self._goes_by_broker
         try:
             wire.client.reqIds(1)  # answered before the lists that are asked for after it, and so is the time
-            if asks_time:
+            if self._goes_by_broker:
                 self._time.asks()
                 wire.client.reqCurrentTime()
         except ConnectionError as problem:  # it was closed since the lists were read last
-            lost = wire.lost or ""
-            raise trouble.turned_away(self._settings, wire.inbox.notices, lost, was_connected=True) from problem
+            raise trouble.turned_away(
+                self._settings, wire.inbox.notices, wire.lost or "", was_connected=True
+            ) from problem
         await ask_all(wire, self._account)
         was_known = self._time.is_known
-        told = self._clocks(wire) if asks_time else []
-        if self._time.is_known and not was_known:
+        told = [*self._clocks(wire), *self._greeted(wire)] if self._goes_by_broker else []
+        if told or (self._time.is_known and not was_known):
             self._begin_time(wire)
         if self._time.is_known and wire.settle_zone(self._clock.now()):
             self._readers = dict(readers(wire.version, self._account, wire.zone))
@@ -338,6 +338,11 @@ class IbLink:
         ahead = None if told is None else self._time.heard(told, wire.fence.age)
         return [] if ahead is None else [ClocksApart(self._now, ahead)]
 
+    def _greeted(self, wire: Wire) -> list[Event]:
+        """Return what the time of the greeting says of our clock, where the broker has not answered for his time."""
+        ahead = self._time.greeted(wire.broker_greeted_at, wire.greeting_age)
+        return [] if ahead is None else [ClocksApart(self._now, ahead, is_known=False)]
+
     def _told_whether_known(self, events: Sequence[Event]) -> list[Event]:
         """Return that the broker has not told his time on this connection, or that he does again.
 
@@ -372,8 +377,7 @@ class IbLink:
     def _down(self, wire: Wire, events: list[Event] | None = None, since: datetime | None = None) -> Batch:
         found = self._drain(wire) if events is None else events
         self._told_down = True
-        reason = wire.lost or "the connection is gone"
-        return Batch(self._now, (*found, LinkDown(self._now, reason, since)))
+        return Batch(self._now, (*found, LinkDown(self._now, wire.lost or "the connection is gone", since)))
 
     async def _wait(self, wire: Wire, until: datetime | None) -> None:
         """Wait for news or `until`; messages that wait for their second are sent meanwhile."""

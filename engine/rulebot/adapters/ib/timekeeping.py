@@ -1,8 +1,8 @@
 """The broker's time: asked for at connection and each minute. An engine goes by it, whatever the computer's clock says.
 
-A computer's clock that disagrees is reported, and moves nothing. One that was set, or stood still while the computer
-slept, is a lost connection: everything is read again, the broker's time too (faults.md rows 62 and 63). A broker whose
-own time leaps is a lost connection as well.
+Until the first answer comes an engine goes by the time of the greeting. A computer's clock that disagrees is reported,
+and moves nothing. One that was set, or stood still while the computer slept, is a lost connection: everything is read
+again, the broker's time too (faults.md rows 62 and 63). A broker whose own time leaps is a lost connection as well.
 """
 
 from datetime import datetime, timedelta
@@ -91,6 +91,23 @@ class Timekeeper:
             return None
         self.apart = found
         return found
+
+    def greeted(self, told: datetime | None, age: float) -> float | None:
+        """Go by the time of the greeting until the broker answers; return what `heard` returns.
+
+        It tells whole seconds, and `is_known` stays False. Only a clock that goes by the computer's is set: the count
+        of seconds since an earlier answer is better. told: None where the greeting has no time that can be read. age:
+        seconds since the greeting came.
+        """
+        if told is None or self.is_known or not self._clock.is_of_computer:
+            return None
+        late = timedelta(seconds=age)
+        if not _outside(self._clock.now() - late, told, self._clock.now() - late):
+            return None
+        heard = self._computer.now() - late
+        self.apart = _outside(heard, told, heard)
+        self._set(told, late)
+        return self.apart
 
     @property
     def leap_words(self) -> str:

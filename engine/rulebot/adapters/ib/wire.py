@@ -21,7 +21,7 @@ from rulebot.adapters.ib.quotes import Handler, Quotes
 from rulebot.adapters.ib.requests import Requests
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.adapters.ib.standstill import Standstill
-from rulebot.adapters.ib.zones import zone_by_greeting
+from rulebot.adapters.ib.zones import instant_by_greeting, zone_by_greeting
 from rulebot.model.errors import BrokerError
 from rulebot.model.market import Board
 from rulebot.model.session import EXCHANGE_ZONE
@@ -77,6 +77,13 @@ class _Greeting:
         self.heard_at = asyncio.get_running_loop().time()
         day, clock, self.zone = [*told.split(" ", 2), "", ""][:3]
         self.time = f"{day} {clock}"
+
+    @property
+    def local(self) -> datetime | None:
+        """The time of the greeting without its zone, None where it is missing."""
+        with suppress(ValueError):
+            return datetime.strptime(self.time, "%Y%m%d %H:%M:%S")  # noqa: DTZ007 - its zone is looked for
+        return None
 
 
 class Wire:
@@ -194,13 +201,21 @@ class Wire:
 
         now: the broker's present instant.
         """
-        greeted = now - timedelta(seconds=self._clock() - self._greeting.heard_at)
-        with suppress(ValueError):
-            local = datetime.strptime(self._greeting.time, "%Y%m%d %H:%M:%S")  # noqa: DTZ007 - its zone is looked for
-            before = self._greeting.zone
-            self._greeting.zone = zone_by_greeting(before, local, greeted)
-            return before != self._greeting.zone
-        return False
+        local, before = self._greeting.local, self._greeting.zone
+        if local is not None:
+            self._greeting.zone = zone_by_greeting(before, local, now - timedelta(seconds=self.greeting_age))
+        return before != self._greeting.zone
+
+    @property
+    def greeting_age(self) -> float:
+        """The seconds since the greeting came."""
+        return self._clock() - self._greeting.heard_at
+
+    @property
+    def broker_greeted_at(self) -> datetime | None:
+        """The broker's time at the greeting, in whole seconds; None where its zone is missing, unknown or ambiguous."""
+        local = self._greeting.local
+        return None if local is None else instant_by_greeting(self._greeting.zone, local)
 
     @property
     def greeted_at(self) -> datetime:

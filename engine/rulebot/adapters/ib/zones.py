@@ -7,7 +7,7 @@ all of them give the same one. An unknown name means none, and never New York.
 import re
 import unicodedata
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -59,6 +59,13 @@ def zone_by_greeting(name: str, local: datetime, at: datetime) -> str:
     zones = zones_named(name)
     near = [each for each in zones if abs(local.replace(tzinfo=each) - at) <= _NEAR]
     return str(near[0]) if len(zones) > 1 and len(near) == 1 else name
+
+
+def instant_by_greeting(name: str, local: datetime) -> datetime | None:
+    """Return the instant of a local time (naive) in the zone of a name; None where the two allow none or several."""
+    told = (local.replace(tzinfo=zone, fold=fold) for zone in zones_named(name) for fold in (0, 1))
+    found = {each.astimezone(UTC) for each in told}
+    return found.pop() if len(found) == 1 else None
 
 
 def unknown_words(name: str) -> str:
