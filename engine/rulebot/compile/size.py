@@ -21,9 +21,6 @@ def size_problems(spec: Spec) -> Iterator[Problem]:
     where = (*size.path, name)
     if size.amount.value <= 0:
         yield Problem("RB250", where, f"'{name}' is written positive, is {size.amount.value:f}")
-    if size.fits is Fits.MAX_LOSS and (bare := bare_calls(spec)):
-        message = f"'{name}' counts by the worst case, and that of '{bare}' has no bound: no call covers it"
-        yield Problem("RB250", where, message, "cover it, or count by 'credit'", on_key=True)
     direction = certain_direction(spec)
     if size.fits is not Fits.MAX_LOSS and direction is not None and direction != name:
         made = {"credit": "sold: it brings a credit", "debit": "bought: it costs a debit"}[direction]

@@ -136,3 +136,14 @@ def test_a_limit_on_a_loss_without_bound_cannot_be_kept(exit_: str, bare: str) -
     _, problems = build_plan(loaded.spec, loaded.source, with_warnings=False)
     expected = [("RB250", f"'max_loss_per_trade' cannot be kept: what '{bare}' can lose has no bound")]
     assert [(found.code, found.message) for found in problems] == (expected if bare else [])
+
+
+def test_quantity_by_max_loss_of_a_naked_call_is_one_problem() -> None:
+    text = changed(STOP, "  - {name: n, profit: {above: 40%}, close: [short_call]}\n")
+    text = text.replace("  max_loss_per_trade: $1000\n", "  undefined_risk: allow\n")
+    text = text.replace("underlying: SPX\n", "underlying: SPX\nquantity: {max_loss: $5000, at_most: 3}\n")
+    loaded = load_text(text)
+    assert loaded.spec is not None
+    _, problems = build_plan(loaded.spec, loaded.source, with_warnings=False)
+    message = "'max_loss' counts by the most a trade can lose, and that of 'short_call' has no bound"
+    assert [(found.code, found.message) for found in problems] == [("RB250", message)]
