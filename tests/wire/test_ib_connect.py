@@ -684,6 +684,26 @@ def test_38_lists_count_once_two_rounds_agree() -> None:
     run(scenario())
 
 
+def test_lists_are_told_as_of_their_end() -> None:
+    """They were told as of their first request: a minute of protection that began with them was over too early, or late
+    by what the lists took.
+    """
+    apart = timedelta(seconds=0.3)
+
+    async def scenario() -> None:
+        async with fake_tws() as fake:
+            before = datetime.now(UTC)
+            async with connected(fake.port, lockstep=False, rounds_apart=apart.total_seconds()) as (world, events):
+                assert {event.at for event in events} == {world.link.now}
+                assert before + apart <= world.link.now <= datetime.now(UTC)
+                again = datetime.now(UTC)
+                fake.push(4, 2, -1, 1102, "Connectivity has been restored - data maintained.", "")
+                up = (await wait_for(world, LinkUp))[-1]
+                assert again + apart <= up.at == world.link.now
+
+    run(scenario())
+
+
 def test_38_lists_that_never_agree_are_no_start() -> None:
     numbers = iter(range(1000))
 

@@ -165,7 +165,6 @@ class IbLink:
             if abs(self._time.apart) > DAY_IN_DOUBT:
                 raise trouble.other_day(self._settings, self._time.apart)
             events += self._told_whether_known(events)
-            await learn_legs(wire, self._book, self.combos.leg_ids)
         except ConnectionError as problem:
             await self.close()
             lost = wire.lost or str(problem)
@@ -188,10 +187,13 @@ class IbLink:
         wire.inbox.queue.clear()  # every list is asked for again, complete
 
     async def _settled(self, wire: Wire) -> list[Event]:
-        """Read every list until they agree; all of them count as of the first."""
-        return await settled(
+        """Read every list until they agree, as told at their end: a grace that begins with them is a whole one."""
+        events = await settled(
             self._settings, lambda: self._lists(wire), lambda: (set(self._orders), dict(self._positions))
         )
+        await learn_legs(wire, self._book, self.combos.leg_ids)
+        self._now = self._now if self.is_lockstep else max(self._clock.now(), self._now)
+        return [replace(each, at=self._now) for each in events]
 
     async def _lists(self, wire: Wire) -> list[Event]:
         """Ask for every list, see each one's end, and return what they said in the order it came."""
@@ -304,7 +306,7 @@ class IbLink:
             events += self._check_clock(wire)
         if wire.lost is not None:
             return self._down(wire, events)
-        return Batch(at, tuple(events))
+        return Batch(self._now, tuple(events))
 
     def _begin_day(self, at: datetime) -> None:
         """Forget what only an earlier day needed. Executions that are told once more are for the engine to know; orders
