@@ -34,6 +34,8 @@ _FIVE_MINUTES = 300.0
 """Seconds for which a time of `at` is open where nothing is said."""
 _NEARLY_A_STEP = 0.9
 """The part of the distance between two listed strikes that a width has at least."""
+MOST_RATIO = 10
+"""Contracts of one leg in one structure beyond which a ratio is most likely a quantity."""
 MOST_CONTRACTS, MOST_NOTIONAL = 500, 100_000_000
 """Structures of one position, and its dollars of the underlying, beyond which a quantity is most likely a slip."""
 
@@ -196,6 +198,7 @@ def _counts(look: Look) -> Iterator[Number]:
     if spec.overwrite is None:
         path: Path = ("quantity",) if spec.size is None and spec.growth is None else ("quantity", "at_most")
         yield Number(path=path, name="quantity", value=spec.quantity, low=1, high=most, words=bare, then=then)
+    yield from _ratios(look)
     if spec.entry.max_open is not None:
         many = "so many positions are never watched one by one"
         path = (*spec.entry.path, "max_open")
@@ -211,6 +214,17 @@ def _counts(look: Look) -> Iterator[Number]:
         days = max(leg.expiry.days)
         late = "no option ends so late"
         yield Number(path=(*leg.expiry.path, "dte"), name="dte", value=days, low=0, high=1200, words=bare, then=late)
+
+
+def _ratios(look: Look) -> Iterator[Number]:
+    """Yield how many contracts of a leg one structure has; on two underlyings the hedge decides (RB370)."""
+    if len(look.plan.underlyings) > 1:
+        return
+    then = "'quantity' counts structures, 'ratio' the contracts of a leg in one of them"
+    for leg in look.spec.legs.legs:
+        if not leg.is_shares:
+            path = (*leg.path, "ratio")
+            yield Number(path=path, name="ratio", value=leg.ratio, low=1, high=MOST_RATIO, words=bare, then=then)
 
 
 def _growing(look: Look) -> Iterator[Number]:

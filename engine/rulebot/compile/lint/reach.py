@@ -197,7 +197,11 @@ def places_of(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds, terms: 
     return Places(
         halt=_reach(in_window | {TIME: stretch(0.0, day, high_open=True)}),
         entry=_reach(
-            in_window | _prices(plan, worth) | _risks(plan, least_loss(spec, plan, worth, bounds)) | _delta_range(plan),
+            in_window
+            | _prices(plan, worth)
+            | _risks(plan, least_loss(spec, plan, worth, bounds))
+            | _delta_range(plan)
+            | ({} if rolls else _net_delta_range(plan)),
             {"dte": stretch(fewest, most)},
         ),
         open=_reach(
@@ -372,6 +376,23 @@ def _delta_range(plan: Plan) -> dict[Subject, Range]:
     up = sum(MULTIPLIER * leg.ratio for leg in plan.legs if _rises(leg))
     down = sum(MULTIPLIER * leg.ratio for leg in plan.legs if not _rises(leg))
     return {Subject("position_delta", Quantity.PLAIN): stretch(-down, up)}
+
+
+def _net_delta_range(plan: Plan) -> dict[Subject, Range]:
+    """At entry: between which numbers of shares the delta of all positions of the bot lies, one underlying each.
+
+    Nothing is claimed beside shares: more of them may be held than the bot has bought.
+    """
+    if plan.overwrite is not None or any(leg.is_shares for leg in plan.legs):
+        return {}
+    trades = plan.quantity * plan.entry.max_open
+    found: dict[Subject, Range] = {}
+    for symbol in {leg.symbol for leg in plan.legs}:
+        legs = [leg for leg in plan.legs if leg.symbol == symbol]
+        up = trades * sum(MULTIPLIER * leg.ratio for leg in legs if _rises(leg))
+        down = trades * sum(MULTIPLIER * leg.ratio for leg in legs if not _rises(leg))
+        found[Subject("net_delta", Quantity.PLAIN, (("of", symbol),))] = stretch(-down, up)
+    return found
 
 
 def _rises(leg: LegPlan) -> bool:
