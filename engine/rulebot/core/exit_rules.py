@@ -15,7 +15,6 @@ from rulebot.core.close_plan import at_work, closing_stage, is_dead, is_left_unw
 from rulebot.core.closing_orders import RECHECK, begin_closing, is_trading, leave, pursue, waits_for_first_quote
 from rulebot.core.day_pnl import structure
 from rulebot.core.entry_blocks import closed, not_trading
-from rulebot.core.external_closes import stays_apart
 from rulebot.core.lost_cover import LIQUIDATION, LOST_COVER, left_by_liquidation
 from rulebot.core.program import CompiledBot, CompiledRule
 from rulebot.core.protective_stops import (
@@ -152,7 +151,7 @@ def _end_unprotected(work: Work, position: Position, reason: str) -> None:
 
 def _is_left_by_liquidation(work: Work, position: Position) -> bool:
     """Say whether legs stand alone that the exit at work, if there is one, does not close."""
-    if not position.liquidated or position.exit_reason == LIQUIDATION or not stays_apart(work, position):
+    if not position.liquidated or position.exit_reason == LIQUIDATION:
         return False
     closing = names_to_close(work, position) if position.state == "exiting" else set()
     return not closing.issuperset(left_by_liquidation(position))

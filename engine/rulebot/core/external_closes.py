@@ -393,7 +393,7 @@ def _after(work: Work, position: Position, reports: Iterable[ExecutionReport]) -
 
 def _tell_what_is_left(work: Work, position: Position, how: str) -> None:
     """Tell what happens to the legs that are left: rulebot closes those that stand alone, others keep their exits."""
-    apart = left_by_liquidation(position) if stays_apart(work, position) else {}
+    apart = left_by_liquidation(position)
     closes = _named(position, apart)
     keeps = _named(position, {leg.name: leg.held - apart.get(leg.name, 0) for leg in position.common.legs})
     then = f"its exits go on with what is left, {keeps}"
@@ -408,14 +408,6 @@ def _named(position: Position, counts: Mapping[str, int]) -> str:
     """Return so many contracts by leg in words, with their signs."""
     legs = ((leg, counts.get(leg.name, 0)) for leg in position.common.legs)
     return ", ".join(f"{leg.sign * count:+d} {leg.option}" for leg, count in legs if count)
-
-
-def stays_apart(work: Work, position: Position) -> bool:
-    """Say whether a position holds legs alone that rulebot closes, since the broker liquidated a leg of their group.
-
-    With `protect` its stops guard what is left.
-    """
-    return work.governing(position).plan.risk.protect is None and bool(left_by_liquidation(position))
 
 
 def _end(work: Work, position: Position, reason: str) -> None:

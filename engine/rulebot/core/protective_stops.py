@@ -291,7 +291,8 @@ def note_protection(work: Work, position: Position) -> Position:
     names = tuple(f"{each.leg.name} {each.contracts}{' lost' if each.has_lost_cover else ''}" for each in bare)
     if (names, since) == (position.bare, position.unprotected_since):
         return position
-    if since is not None and any(each.has_lost_cover or position.is_let_be for each in bare):
+    is_closed_anyway = position.state == "exiting" and position.exit_reason == LIQUIDATION
+    if since is not None and not is_closed_anyway and any(each.has_lost_cover or position.is_let_be for each in bare):
         then = _left_alone_or_closed(work, position, since)
         text = f"{words} of {position.id} has no protection since {_clock(since)}: {then}"
         work.alarm(position.bot, text, position.id)

@@ -6,7 +6,7 @@ from test_past_us import others
 
 from rulebot.core.lost_cover import LIQUIDATION, LOST_COVER, lost_cover
 from rulebot.model.contract import Option
-from rulebot.model.order import OrderType, Purpose
+from rulebot.model.order import OrderStatus, OrderType, Purpose
 from rulebot.model.position import Position
 
 LATE = '\n  - time: "15:45"\n    order: market\n'
@@ -83,12 +83,42 @@ def test_one_side_alone_is_closed_where_sides_close_apart() -> None:
     assert [leg.option for leg in closing.legs] == [LONG_PUT]
 
 
-def test_behind_a_stop_of_the_spec_what_is_left_goes_on() -> None:
+def test_behind_stops_of_the_spec_what_is_left_of_a_liquidation_is_closed_too() -> None:
+    """The rest stayed open behind its stops: it closed at another price, and the trade lost more than its bound."""
     desk = desk_of("{max_loss_per_trade: $9000, protect: {cost: 4x credit, of: each_short}}")
     others(desk, LONG_PUT, -1, "4.80", liquidates=True)
     desk.holds(LONG_PUT, 0)
-    ticks(desk, 100)
-    assert {order.purpose for order in desk.live} == {Purpose.PROTECT}
+    take_stops_back(desk)
+    (closing,) = desk.live
+    assert ([leg.option for leg in closing.legs], closing.kind) == ([SHORT_PUT], OrderType.MARKET)
+    assert desk.position.exit_reason == LIQUIDATION
+    assert "rulebot closes the legs of it that stand alone" in desk.alarms[-1]
+    desk.fill(closing)
+    desk.holds(SHORT_PUT, 0)
+    ticks(desk, 3)
+    (closing,) = desk.live
+    assert [leg.option for leg in closing.legs] == [SHORT_CALL, call(6065)]
+
+
+def test_the_side_that_a_liquidation_left_whole_keeps_its_stop() -> None:
+    protect = "{max_loss_per_trade: $9000, protect: {cost: 4x credit, of: each_short}}"
+    desk = desk_of(protect, exits=LATE + "  - stop: {cost: 9x credit, of: each_side}\n")
+    others(desk, LONG_PUT, -1, "4.80", liquidates=True)
+    desk.holds(LONG_PUT, 0)
+    take_stops_back(desk)
+    assert [(order.purpose, order.legs[0].option) for order in desk.live] == [
+        (Purpose.PROTECT, SHORT_CALL),
+        (Purpose.EXIT, SHORT_PUT),
+    ]
+
+
+def take_stops_back(desk: Desk) -> None:
+    """Let the broker confirm each cancel of a stop for some seconds."""
+    for _ in range(8):
+        desk.tick(1)
+        for order in desk.live:
+            if order.status is OrderStatus.CANCELLING:
+                desk.cancelled(order)
 
 
 def test_so_it_is_where_nobody_tells_who_closed_the_wing() -> None:
