@@ -1017,6 +1017,31 @@ def test_62_the_greeting_tells_the_time_until_the_broker_answers(ahead: int) -> 
     run(scenario())
 
 
+def test_62_what_is_read_before_the_broker_answers_counts_as_of_its_answer() -> None:
+    """Records of a start went back in time: the greeting is right to a second, and the answer to less."""
+
+    async def scenario() -> None:
+        clock = HandClock()
+        real = RealTime(clock)
+        clock.at -= timedelta(hours=1)
+        asked: list[Fields] = []
+
+        def second(fields: Fields) -> list[tuple[object, ...]]:
+            asked.append(fields)
+            return real.answers["49"](fields) if len(asked) > 1 else []
+
+        late = greeting_at(real.at + timedelta(seconds=2))
+        async with fake_tws(answers={"49": second}, greeting=lambda: late) as fake:
+            world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
+            first = await world.link.connect()
+            assert len(asked) > 1
+            assert {each.at for each in first.events} == {first.at}
+            assert abs(first.at - real.at) <= timedelta(seconds=1)
+            await world.link.close()
+
+    run(scenario())
+
+
 async def until_lost(world: IbWorld, clock: HandClock) -> None:
     """Let seconds pass until the connection has ended."""
     for _ in range(130):

@@ -21,7 +21,7 @@ from rulebot.adapters.ib.contracts import ContractBook
 from rulebot.adapters.ib.feed import IbFeed
 from rulebot.adapters.ib.lists import ask_all, settled
 from rulebot.adapters.ib.quotes import FAULTS
-from rulebot.adapters.ib.reports import Reader, combo_legs, readers
+from rulebot.adapters.ib.reports import Reader, combo_legs, dividends, readers
 from rulebot.adapters.ib.self_check import check_seams
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.adapters.ib.timekeeping import DAY_IN_DOUBT, Timekeeper
@@ -34,7 +34,6 @@ from rulebot.model.event import (
     BrokerStatus,
     ClocksApart,
     CommissionReport,
-    DividendReport,
     Event,
     ExecutionReport,
     LinkDown,
@@ -212,12 +211,12 @@ class IbLink:
             ) from problem
         await ask_all(wire, self._account)
         was_known = self._time.is_known
-        told = [*self._clocks(wire), *self._greeted(wire)] if self._goes_by_broker else []
-        if told or (self._time.is_known and not was_known):
+        told = self._clocks(wire) if self._goes_by_broker else []
+        if self._time.is_known and not was_known:
             self._begin_time(wire)
         if self._time.is_known and wire.settle_zone(self._clock.now()):
             self._readers = dict(readers(wire.version, self._account, wire.zone))
-        return [*(replace(each, at=self._now) for each in told), *self._drain(wire)]
+        return [*told, *self._greeted(wire), *self._drain(wire)]
 
     def _up(self, wire: Wire, counted_id: int = 0) -> LinkUp:
         """Return what the lists come to. `counted_id`: of a new connection alone: on others orders may wait."""
@@ -291,7 +290,7 @@ class IbLink:
             raise BrokerError(wire.quotes.failures[0])
         if (back := self._feed.returned(rows, at)) is not None:
             events.append(back)
-        events += _dividends(wire, at)
+        events += dividends(wire.quotes, at)
         events.append(MarketMoved(at, rows))
         told = [each for each in wire.inbox.notices if each[0] in BROKEN | RESTORED]
         wire.inbox.notices.clear()
@@ -341,9 +340,12 @@ class IbLink:
         return [] if ahead is None else [ClocksApart(self._now, ahead)]
 
     def _greeted(self, wire: Wire) -> list[Event]:
-        """Return what the time of the greeting says of our clock, where the broker has not answered for his time."""
-        ahead = self._time.greeted(wire.broker_greeted_at, wire.greeting_age)
-        return [] if ahead is None else [ClocksApart(self._now, ahead, is_known=False)]
+        """Go by the time of the greeting where the broker has not told his, and return what it says of our clock."""
+        ahead = self._time.greeted(wire.broker_greeted_at, wire.greeting_age) if self._goes_by_broker else None
+        if ahead is None:
+            return []
+        self._begin_time(wire)
+        return [ClocksApart(self._now, ahead, is_known=False)]
 
     def _told_whether_known(self, events: Sequence[Event]) -> list[Event]:
         """Return that the broker has not told his time on this connection, or that he does again.
@@ -493,11 +495,3 @@ def _log_events(events: Sequence[Event]) -> None:
 def _first_broken(notices: Iterable[tuple[int, str]]) -> str | None:
     """Return in words that the gateway has lost the broker, None where no notice says so."""
     return next((f"{text} (error {code})" for code, text in notices if code in BROKEN), None)
-
-
-def _dividends(wire: Wire, at: datetime) -> list[Event]:
-    """Return the dividends that were told since the last batch."""
-    told, wire.quotes.dividends = wire.quotes.dividends, {}
-    contracts = wire.quotes.board.contracts
-    named = ((contract.symbol, told[row]) for row in told if (contract := contracts[row]) is not None)
-    return [DividendReport(at, symbol, dividend) for symbol, dividend in named]

@@ -10,10 +10,12 @@ from decimal import Decimal
 from functools import lru_cache
 
 from rulebot.adapters.ib import convert
+from rulebot.adapters.ib.quotes import Quotes
 from rulebot.adapters.ib.zones import unknown_words
 from rulebot.model.contract import Contract, Option, share
 from rulebot.model.event import (
     CommissionReport,
+    DividendReport,
     Event,
     ExecutionReport,
     MarginReport,
@@ -299,3 +301,11 @@ def readers(version: int, account: str, login: str = "") -> Mapping[str, Reader]
         "61": lambda fields, at: position(fields, at, account, login),
         "101": lambda fields, at: completed_order(fields, at, version, account),
     }
+
+
+def dividends(quotes: Quotes, at: datetime) -> list[Event]:
+    """Return the dividends that were told since the last batch."""
+    told, quotes.dividends = quotes.dividends, {}
+    contracts = quotes.board.contracts
+    named = ((contract.symbol, told[row]) for row in told if (contract := contracts[row]) is not None)
+    return [DividendReport(at, symbol, dividend) for symbol, dividend in named]
