@@ -25,7 +25,7 @@ from rulebot.core.session_start import LIQUIDATES
 from rulebot.core.settlement_reversal import make_room
 from rulebot.core.state_builder import Work
 from rulebot.fill.apply import add_commission, add_fill, book, leg_of, unbook
-from rulebot.fill.book import Booked, of_others, owes_none, taken_back, when_dealt
+from rulebot.fill.book import Booked, beyond_report, of_others, owes_none, taken_back, when_dealt
 from rulebot.model.cause import Cause
 from rulebot.model.contract import Option
 from rulebot.model.event import CommissionReport, ExecutionReport
@@ -36,7 +36,7 @@ from rulebot.model.position import Position
 from rulebot.model.unseen import next_revision, unseen_base
 from rulebot.model.values import replace
 from rulebot.record.codec import encode
-from rulebot.record.record import BUYS_BACK, EXECUTION, Json, Kind
+from rulebot.record.record import EXECUTION, Json, Kind
 
 
 def on_execution(work: Work, event: ExecutionReport) -> None:
@@ -288,7 +288,6 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
 
 def record_fill(work: Work, event: ExecutionReport, booked: Booked, option: Option, ref: str, purpose: str) -> None:
     """Record a fill with the position it is of; what a roll opens is told as the entry of its new position."""
-    taking_back: dict[str, Json] = {BUYS_BACK: True} if booked.quantity < 0 else {}
     work.record(
         Kind.FILL,
         work.positions[booked.position].bot,
@@ -303,7 +302,7 @@ def record_fill(work: Work, event: ExecutionReport, booked: Booked, option: Opti
         price=str(event.price),
         executed_at=None if event.executed_at is None else event.executed_at.isoformat(),
         purpose=Purpose.ENTRY.value if booked.is_entry else purpose,
-        **taking_back,
+        **beyond_report(booked, option, work.at, event.executed_at),
     )
 
 

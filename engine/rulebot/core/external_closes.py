@@ -21,7 +21,7 @@ from rulebot.core.position_closed import closed, count_closed
 from rulebot.core.rule_evaluation import wake
 from rulebot.core.state_builder import Work
 from rulebot.fill.apply import add_commission, book, leg_of, unbook
-from rulebot.fill.book import BY_OTHERS, Booked, owes_none
+from rulebot.fill.book import BY_OTHERS, Booked, beyond_report, owes_none
 from rulebot.model.contract import Option
 from rulebot.model.event import ExecutionReport, GonePriced
 from rulebot.model.money import ZERO
@@ -362,6 +362,7 @@ def _record(
         price=str(price),
         executed_at=at.isoformat(),
         purpose=BY_OTHERS,
+        **beyond_report(booked, leg.option, work.at, at),
     )
 
 

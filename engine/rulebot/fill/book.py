@@ -3,10 +3,12 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from rulebot.model.contract import LOT, Option
 from rulebot.model.event import ExecutionReport
 from rulebot.model.money import ZERO
 from rulebot.model.unseen import is_unseen
 from rulebot.model.values import dataclass
+from rulebot.record.record import BUYS_BACK, DEALT_AT, MULTIPLIER, Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,25 @@ def when_dealt(told_at: datetime, executed_at: datetime | None, sent_at: datetim
     if executed_at is None or told_at - executed_at < TOLD_LATE:
         return told_at
     return executed_at if sent_at is None else max(executed_at, sent_at)
+
+
+def dealt_by_record(told_at: datetime, executed_at: datetime | None, *, by_others: bool) -> datetime:
+    """Return when a fill was dealt by its record alone, which names no time that its order was sent."""
+    return (executed_at or told_at) if by_others else when_dealt(told_at, executed_at, None)
+
+
+def beyond_report(booked: Booked, option: Option, told_at: datetime, executed_at: datetime | None) -> dict[str, Json]:
+    """Return what a start must know of a fill that its record does not have otherwise, nothing of most fills.
+
+    Its order, and the fill that it corrects, may be too old to be read then.
+    """
+    found: dict[str, Json] = {BUYS_BACK: True} if booked.quantity < 0 else {}
+    by_record = dealt_by_record(told_at, executed_at, by_others=booked.by_others)
+    if booked.dealt_at is not None and booked.dealt_at != by_record:
+        found[DEALT_AT] = booked.dealt_at.isoformat()
+    if not option.is_share and option.multiplier != LOT:
+        found[MULTIPLIER] = option.multiplier
+    return found
 
 
 def taken_back(known: Booked | None, quantity: int) -> int:

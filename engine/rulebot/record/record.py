@@ -25,7 +25,8 @@ class Kind(Enum):
     order         the whole Order                     (entity, key: ref)
     position      the whole Position                  (entity, key: id)
     bot_day       the whole BotDay                    (entity, key: bot and date)
-    fill          exec_id, ref, position, leg, con_id, contract, is_buy, quantity, price, executed_at, purpose
+    fill          exec_id, ref, position, leg, con_id, contract, is_buy, quantity, price, executed_at, purpose;
+                  dealt_at where the record's own times do not say it; multiplier where it is not 100
     commission    exec_id, position, leg, amount
     verdict       rule, place (when, require, exits, halts), truth, value, low, high, text, missing, detail
     decision      what (enter, would enter, exit, hold, halt, skip), reason, values; of a watch that ends blocked
@@ -91,6 +92,7 @@ BY_HAND = "by_hand"
 IS_NAMED = "named"
 """In the same: by naming its contracts, as a row of a scan has them."""
 BUYS_BACK = "buys_back"
+DEALT_AT, MULTIPLIER = "dealt_at", "multiplier"
 """In the data of a fill: it takes back what was closed beyond what was held. Its order may not be recalled later."""
 EXECUTION = "execution"
 """In the data of an alarm: the whole report of an execution of others, which a start goes by."""

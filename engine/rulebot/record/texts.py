@@ -48,7 +48,7 @@ NAMES: Mapping[Kind, frozenset[str]] = {
     Kind.FACTS: frozenset(("symbol", "what", "value", "expiry", "trading_class", "until")),
     Kind.WEBHOOK: frozenset(("id", "name", "says", "came", "asked_by")),
     Kind.FILL: frozenset(
-        ("exec_id", "ref", "position", "leg", "contract", "price", "executed_at", "purpose", "quantity")
+        ("exec_id", "ref", "position", "leg", "contract", "price", "executed_at", "dealt_at", "purpose", "quantity")
     ),
     Kind.COMMISSION: frozenset(("exec_id", "position", "leg", "amount")),
     Kind.SETTLEMENT: frozenset(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from rulebot.core.duplicate_orders import recalled
@@ -19,7 +20,7 @@ from rulebot.core.state import AccountSeen, BotState, Cashes, Nearest, Standing,
 from rulebot.core.state_builder import active_ids, alarm_key, key_of, live_refs
 from rulebot.decide.bot_day import BotDay
 from rulebot.documents.load_bots import SpecText
-from rulebot.fill.book import BY_OTHERS, Booked, of_others, owes_none, taken_back, when_dealt
+from rulebot.fill.book import BY_OTHERS, Booked, dealt_by_record, of_others, owes_none, taken_back
 from rulebot.model.collector import seldom_collected
 from rulebot.model.contract import LOT, SHARES_NAME, Option
 from rulebot.model.delivery import counting_shares
@@ -47,10 +48,12 @@ from rulebot.record.record import (
     BUYS_BACK,
     BY_HAND,
     CLOSING,
+    DEALT_AT,
     EXECUTION,
     GRID,
     HOURS,
     IS_NAMED,
+    MULTIPLIER,
     NAMED_ABOVE,
     NEAREST,
     OPENING_MOVE,
@@ -144,7 +147,7 @@ def resume(
     alarmed: dict[str, set[str]] = {}
     seen, seen_at, is_linked = AccountSeen(), None, True
     marked_at: dict[str, datetime] = {}
-    cashes: Cashes = ()
+    told_cash: list[tuple[datetime, Decimal]] = []
     install = ""
     for record in records:
         data = record.data
@@ -222,7 +225,7 @@ def resume(
             moves[str(data["symbol"]), date.fromisoformat(str(data["expiry"]))] = float(str(data["value"]))
         elif record.kind is Kind.ACCOUNT:
             if data["cash"] is not None:
-                cashes = note_cash(cashes, Decimal(str(data["cash"])), record.at)
+                told_cash.append((record.at, Decimal(str(data["cash"]))))
         elif record.kind is Kind.LINK:
             is_linked = bool(data["up"])
         elif record.kind is Kind.RUN_ENDED:
@@ -289,7 +292,7 @@ def resume(
         doubts=seen.doubts,
         shifts=seen.shifts,
         adjusted=seen.adjusted,
-        cashes=recent_cash(cashes, at),
+        cashes=_recent_cash(told_cash, at),
         at_last={option: count for option, count in seen.at_last.items() if option in held},
     )
     needed = {position.digest for position in kept.values()}
@@ -320,7 +323,8 @@ def _book(booked: dict[str, Booked], record: Record, orders: Mapping[str, Mappin
     order: Any = orders.get(str(data["ref"]))
     is_share = str(data["contract"]).endswith(SHARES_NAME)
     options = [each["option"] for each in order["legs"] if int(each["option"]["multiplier"]) > 1] if order else []
-    multiplier = 1 if is_share else int(options[0]["multiplier"]) if options else LOT
+    by_order = int(options[0]["multiplier"]) if options else LOT
+    multiplier = 1 if is_share else int(str(data.get(MULTIPLIER, by_order)))
     sign = -1 if data["is_buy"] else 1
     base = exec_id.rpartition(".")[0]
     corrected, is_by_others = booked.get(base), data["purpose"] == BY_OTHERS
@@ -336,18 +340,27 @@ def _book(booked: dict[str, Booked], record: Record, orders: Mapping[str, Mappin
         by_others=is_by_others,
         ref="" if is_by_others else str(data["ref"]),
         taken_back=0 if is_by_others else taken_back(corrected, count),
-        dealt_at=corrected.dealt_at if corrected else _dealt_at(record, order),
+        dealt_at=_dealt_at(record, corrected),
     )
 
 
-def _dealt_at(record: Record, order: Any) -> datetime:
-    """Return when a recorded fill was dealt. order: as it was recorded last, None of a fill by others."""
-    told = record.data.get("executed_at")
-    executed_at = utc_time(str(told)) if told else record.at
-    if record.data["purpose"] == BY_OTHERS:
-        return executed_at
-    sent_at = order and order["sent_at"]
-    return when_dealt(record.at, executed_at, utc_time(str(sent_at)) if sent_at else None)
+def _dealt_at(record: Record, corrected: Booked | None) -> datetime | None:
+    """Return when a recorded fill was dealt, by its own record: of a position that is over no order is recalled."""
+    if told := record.data.get(DEALT_AT):
+        return utc_time(str(told))
+    if corrected is not None:
+        return corrected.dealt_at
+    executed_at = record.data.get("executed_at")
+    dealt_at = utc_time(str(executed_at)) if executed_at else None
+    return dealt_by_record(record.at, dealt_at, by_others=record.data["purpose"] == BY_OTHERS)
+
+
+def _recent_cash(told: Iterable[tuple[datetime, Decimal]], at: datetime) -> Cashes:
+    """Return what the account's cash was in the last minutes, and before. A clock that was set back mixes no order."""
+    cashes: Cashes = ()
+    for told_at, cash in sorted(told, key=itemgetter(0)):
+        cashes = note_cash(cashes, cash, told_at)
+    return recent_cash(cashes, at)
 
 
 def _told_surplus(alarm: Record) -> dict[Option, Surplus]:

@@ -53,6 +53,9 @@ from rulebot.store.tables import OF_ONE, journal, order_rows, snapshot_rows, tra
 from rulebot.store.types import UtcText
 
 LINES_KEPT = timedelta(days=10)
+SET_BACK = timedelta(days=2)
+"""How far the clock may have been set back between what a record says and its own time. A run refuses a broker whose
+clock is more than a day off."""
 _AT_ONCE = 500
 COLUMNS = (journal.c.at, journal.c.kind, journal.c.bot, journal.c.position, journal.c.data)
 _OF_ORDERS = (Kind.ORDER, Kind.FILL, Kind.COMMISSION)
@@ -81,8 +84,9 @@ def recall(connection: Connection, at: datetime) -> Recalled:
         "midnight": midnight,
         "today": utc_text(midnight),
         "of_days_off": utc_text(begins),
+        "of_changes": utc_text(begins - SET_BACK),
         "of_lines": utc_text(midnight - LINES_KEPT),
-        "of_fills": utc_text(midnight - FILLS_KEPT),
+        "of_fills": utc_text(midnight - FILLS_KEPT - SET_BACK),
         "of_cash": utc_text(at - LATE_CASH),
     }
     with connection.begin():
@@ -96,10 +100,11 @@ def _needed() -> Select[Any]:
     """Return the query for what a start needs, put together once for a process, which takes as long as to run it.
 
     It is given midnight of the session's day, as a time and as a text (`today`), that of the first of the days off
-    before it (`of_days_off`), and since when lines and fills count, and cash is of the last minutes.
+    before it (`of_days_off`), since when positions may have changed that are of it (`of_changes`), since when lines and
+    fills count, and since when cash is of the last minutes.
     """
     midnight, today = bindparam("midnight", type_=UtcText()), bindparam("today", type_=Text())
-    stands = _standing(bindparam("of_days_off", type_=Text()))
+    stands = _standing(bindparam("of_changes", type_=Text()))
     is_of_grid = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in GRID))
     is_of_others = place_in(journal.c.data, literal(f'"{EXECUTION}":{{')) > 0
     facts = (OPENING_MOVE, HOURS, NEAREST, CLOSING)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from engine_day import at, sound_day
+from engine_day import at, changed, sound_day
 from places import run
 
 from rulebot.checks.journal.audit import audit_store
@@ -17,6 +17,7 @@ from rulebot.model.event import ExecutionReport
 from rulebot.model.facts import EventCalendar, Hook
 from rulebot.model.market import Board
 from rulebot.model.money import TickRule
+from rulebot.model.order import FILLS_KEPT
 from rulebot.record.codec import encode, utc_text
 from rulebot.record.record import ACCOUNT_SEEN, EXECUTION, SURPLUS, TICKS, Json, Kind, Record
 from rulebot.recovery.resume import Resumed, resume
@@ -139,6 +140,63 @@ def test_what_was_closed_on_a_day_off_is_of_the_session_after_it(place: Place) -
         found = from_what_stands(journal, when, board)
         assert found == from_all(journal, when, board)
         assert (saturday[-2].position in found.state.positions) is is_of_it
+    journal.close()
+
+
+@pytest.mark.parametrize("back", [5, 25])
+def test_a_fill_of_a_closed_position_is_known_by_its_own_record(back: int, place: Place) -> None:
+    """Its order is not read any more: the time it was sent at, and the multiplier, are of no help."""
+    executed_at, sent_at = (at(clock) - timedelta(days=back) for clock in ("9:59:40", "10:00:02"))
+    told = changed(sound_day(), lambda r: r.kind is Kind.FILL, 0, executed_at=executed_at.isoformat())
+    told = changed(told, lambda r: r.kind is Kind.ORDER and r.data["number"] == 1, 2, sent_at=utc_text(sent_at))
+    journal = SqlJournal(open_store(place))
+    journal.append([moved(record, back) for record in told], durable=True)
+    when, board = NOON, Board()
+    found = from_what_stands(journal, when, board)
+    assert found == from_all(journal, when, board)
+    assert len(found.state.booked) == 2
+    journal.close()
+
+
+def test_a_fill_says_when_it_was_dealt_and_how_many_it_counts_for(place: Place) -> None:
+    dealt = at("9:58")
+    told = changed(sound_day(), lambda r: r.kind is Kind.FILL, 0, dealt_at=dealt.isoformat(), multiplier=10)
+    journal = SqlJournal(open_store(place))
+    journal.append(told, durable=True)
+    for later in (timedelta(0), timedelta(days=4)):
+        booked = from_what_stands(journal, NOON + later, Board()).state.booked["e.1"]
+        assert (booked.dealt_at, booked.cash) == (dealt, Decimal("24.00"))
+    journal.close()
+
+
+@pytest.mark.parametrize("hours", [-20, -1, 0, 1, 20])
+def test_a_clock_that_was_set_back_takes_no_fill_from_a_start(hours: int, place: Place) -> None:
+    """A fill counts by the time it was dealt at, which may lie after that of its record."""
+    when, since = NOON, at("0:00") - FILLS_KEPT
+    journal = SqlJournal(open_store(place))
+    records = [moved(record, 40) for record in sound_day()]
+    dealt = since + timedelta(minutes=1)
+    for number, record in enumerate(records):
+        if record.kind in (Kind.FILL, Kind.COMMISSION):
+            data = record.data | ({"dealt_at": dealt.isoformat()} if record.kind is Kind.FILL else {})
+            records[number] = Record(since + timedelta(hours=hours), record.kind, record.bot, record.position, data)
+    journal.append(records, durable=True)
+    found = from_what_stands(journal, when, Board())
+    assert found.state.booked == from_all(journal, when, Board()).state.booked
+    assert [each.is_paid for each in found.state.booked.values()] == [True, True]
+    journal.close()
+
+
+@pytest.mark.parametrize("minutes", [0, 3, 6, 9, 12, 15, 600])
+def test_the_cash_is_known_by_its_time_where_a_clock_was_set_back(minutes: int, place: Place) -> None:
+    journal = written(place)
+    begins = sound_day()[-1].at
+    for after, cash in ((12, "100.00"), (1, "250.00"), (14, "100.00"), (3, "400.00")):
+        data: dict[str, Json] = {"net_liquidation": "1", "cash": cash, "buying_power": None}
+        journal.append([Record(begins + timedelta(minutes=after), Kind.ACCOUNT, data=data)], durable=True)
+    when, board = begins + timedelta(minutes=minutes), Board()
+    found = from_what_stands(journal, when, board)
+    assert found == from_all(journal, when, board)
     journal.close()
 
 
