@@ -157,6 +157,8 @@ def _latest(told: Iterable[Booked], position: Position, option: Option, lacking:
 def _book(work: Work, name: str, leg: PositionLeg, told: Booked) -> None:
     report = told.foreign
     assert report is not None
+    if report.option is not None and not leg.option.con_id:  # its own fills were never told
+        leg = replace(leg, option=report.option)
     sign = -1 if report.is_buy else 1
     cash = report.price * told.quantity * leg.option.multiplier * sign
     booked = replace(told, position=name, leg=leg.name, cash=cash, foreign=None, by_others=True)

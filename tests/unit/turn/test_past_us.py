@@ -92,6 +92,20 @@ def test_what_a_person_has_closed_is_booked_at_the_price_that_the_broker_tells()
     assert {each.data["purpose"] for each in desk.said(Kind.FILL)[-2:]} == {"by_others"}
 
 
+def test_what_others_close_has_the_contract_number_that_is_told_with_it() -> None:
+    """The entry's own fills were never told, and so its legs had no number: the execution was booked without one."""
+    desk = Desk()
+    opened = desk.opened()
+    legs = tuple(replace(leg, option=replace(leg.option, con_id=0)) for leg in opened.legs)
+    desk.state = desk.state._replace(positions={opened.id: replace(opened, legs=legs)})
+    others(desk, LONG, -1, "4.80", liquidates=True)
+    desk.holds(LONG, 0)
+    for _ in range(7):
+        desk.tick(1)
+    assert [(each.data["leg"], each.data["con_id"]) for each in desk.said(Kind.FILL)[-1:]] == [("long_put", 5935)]
+    assert [leg.option.con_id for leg in desk.position.legs] == [0, 5935]
+
+
 def test_what_a_person_has_closed_while_no_engine_ran_is_booked_where_the_entry_is_told_as_late() -> None:
     """The position was taken for opened when its fills were told, so what closed it before was none of it."""
     desk = Desk()
