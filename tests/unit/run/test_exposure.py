@@ -237,3 +237,47 @@ def test_a_long_leg_that_the_broker_has_liquidated_is_not_our_doing() -> None:
     more = execution("16:10", ENTRY.ref, 11, "SLD", "e.4.02.01")
     (found,) = uncovered_shorts(day, [*both, gone, BOUGHT_BACK, more], ())
     assert "short 2 put" in found
+
+
+SECOND = "second-20261118-1"
+OTHER_ENTRY = replace(ENTRY, ref="rb:a:000005", bot="second", position=SECOND)
+OTHER_EXIT = replace(EXIT, ref="rb:a:000006", bot="second", position=SECOND)
+TWO = replace(
+    DAY,
+    positions={ID: PAIR, SECOND: replace(PAIR, id=SECOND, bot="second")},
+    orders={each.ref: each for each in (ENTRY, EXIT, OTHER_ENTRY, OTHER_EXIT)},
+)
+BOTH_OPEN = [
+    SOLD,
+    COVERED,
+    execution("15:01", OTHER_ENTRY.ref, 11, "SLD", "e.5.02.01"),
+    execution("15:01", OTHER_ENTRY.ref, 12, "BOT", "e.5.03.01"),
+]
+OTHER_WING_SOLD = execution("16:00", OTHER_EXIT.ref, 12, "SLD", "e.6.03.01")
+
+
+def test_what_a_person_closes_of_a_contract_of_two_positions_counts_to_the_newest_that_holds_it() -> None:
+    """It counted to none of them, and the bot that sold its long leg then seemed to leave its short one alone."""
+    one = execution("15:30", "", 11, "BOT", "h.1.01.01")
+    assert list(uncovered_shorts(TWO, [*BOTH_OPEN, one, OTHER_WING_SOLD], ())) == []
+    (found,) = uncovered_shorts(TWO, [*BOTH_OPEN, one, WING_SOLD], ())
+    assert f"{ID} of {BOT} was short 1 put" in found
+    (found,) = uncovered_shorts(TWO, [*BOTH_OPEN, one, OTHER_WING_SOLD, WING_SOLD], ())
+    assert f"{ID} of {BOT} was short 1 put" in found
+    both = {**one, "quantity": "2"}
+    assert list(uncovered_shorts(TWO, [*BOTH_OPEN, both, OTHER_WING_SOLD, WING_SOLD], ())) == []
+    before = {**one, "at": "2026-11-18T15:00:30"}
+    (found,) = uncovered_shorts(TWO, [*BOTH_OPEN[:2], before, *BOTH_OPEN[2:], WING_SOLD, OTHER_WING_SOLD], ())
+    assert f"{SECOND} of second was short 1 put" in found, "it was not open then"
+
+
+def test_what_a_person_closes_and_opens_again_is_held_again() -> None:
+    gone, back = (execution("15:30", "", 11, side, f"h.{side}.01.01") for side in ("BOT", "SLD"))
+    (found,) = uncovered_shorts(TWO, [*BOTH_OPEN, gone, back, OTHER_WING_SOLD], ())
+    assert f"{SECOND} of second was short 1 put" in found
+
+
+def test_what_a_person_closes_of_his_own_counts_to_no_position() -> None:
+    own, closed = (execution("15:30", "", 11, side, f"h.{side}.01.01") for side in ("SLD", "BOT"))
+    (found,) = uncovered_shorts(TWO, [*BOTH_OPEN, own, closed, OTHER_WING_SOLD], ())
+    assert f"{SECOND} of second was short 1 put" in found

@@ -5,11 +5,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import groupby
-from types import MappingProxyType
 
 from rulebot.checks.against_ledger.books import PREFIX, base_of, contracts_of, executions, signed
 from rulebot.checks.against_ledger.day import Day, dealt_for
-from rulebot.checks.against_ledger.others import dealings_of_others
+from rulebot.checks.against_ledger.others import DealtByOthers
 from rulebot.checks.against_ledger.outside import filled_after_cancel, filled_unasked, told_of
 from rulebot.checks.journal.given_up import GivenUp
 from rulebot.model.contract import LOT, Option, Right
@@ -57,7 +56,7 @@ def uncovered_shorts(
     busted = _busted(day, rows := list(rows)) | _torn(day, rows) | filled_after_cancel(day, rows)
     busted |= filled_unasked(day, rows) & told_of(day)
     stood: dict[tuple[str, Right], int] = {}
-    for at, position, holding, is_ours in _after_each_fill(day, rows, dealings_of_others(day, rows)):
+    for at, position, holding, is_ours in _after_each_fill(day, rows, DealtByOthers(day)):
         owner = day.positions.get(position)
         if owner is None or owner.bot in allowed or position in busted:
             continue
@@ -159,34 +158,35 @@ def _change(row: Row, counted: dict[str, int]) -> int:
 
 
 def _after_each_fill(
-    day: Day, rows: Sequence[Row], others: Mapping[str, tuple[str, Option]] = MappingProxyType({})
+    day: Day, rows: Sequence[Row], others: DealtByOthers | None = None
 ) -> Iterator[tuple[str, str, _Holding, bool]]:
     """Yield time, position, holding, and whether it was ours, after each fill.
 
-    What fills at one instant under one reference is one. others: of which position and contract those are that count
-    beside ours, by the base of their ids.
+    What fills at one instant under one reference is one. others: counts what others have dealt in our contracts, too.
     """
     holdings: dict[str, _Holding] = defaultdict(_Holding)
     counted: dict[str, _Count] = {}
     for (at, ref), group in groupby(_fills(rows, others), lambda row: (str(row["at"]), str(row["order_ref"]))):
         touched: dict[str, None] = {}
         for row in group:
-            count = _count(day, row) if ref.startswith(PREFIX) else _count_of(row, others)
-            if count is None:
-                continue
-            base = base_of(row.get("exec_id", ""))
-            before = counted.get(base)
-            counted[base] = count
-            _add(holdings[count.position], count, count.change - (before.change if before else 0))
-            touched[count.position] = None
+            if others is not None and others.deals_in_ours(row):
+                for position, option, change in others.changes(row, lambda name, each: holdings[name].held[each]):
+                    holdings[position].held[option] += change
+                    touched[position] = None
+            elif count := _count(day, row):
+                base = base_of(row.get("exec_id", ""))
+                before = counted.get(base)
+                counted[base] = count
+                _add(holdings[count.position], count, count.change - (before.change if before else 0))
+                touched[count.position] = None
         for position in touched:
             yield at, position, holdings[position], ref.startswith(PREFIX)
 
 
-def _fills(rows: Iterable[Row], others: Collection[str]) -> Iterator[Row]:
-    """Yield our executions and those of others with these ids, by their base."""
+def _fills(rows: Iterable[Row], others: DealtByOthers | None) -> Iterator[Row]:
+    """Yield our executions and those of others in our contracts."""
     for row in rows:
-        if row["kind"] == "execution" and base_of(row["exec_id"]) in others:
+        if others is not None and others.deals_in_ours(row):
             yield row
         else:
             yield from executions((row,))
@@ -206,11 +206,6 @@ def _count(day: Day, row: Row) -> _Count | None:
         return None
     position, option = found
     return _Count(position.id, option, order.opens(position.id), signed(row))
-
-
-def _count_of(row: Row, others: Mapping[str, tuple[str, Option]]) -> _Count:
-    """Return how an execution counts with which others have closed something of ours."""
-    return _Count(*others[base_of(row["exec_id"])], is_entry=False, change=signed(row))
 
 
 def _opens(day: Day, order: Order, con_id: int) -> bool:

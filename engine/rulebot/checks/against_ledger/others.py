@@ -3,9 +3,9 @@ margin.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
-from rulebot.checks.against_ledger.books import PREFIX, base_of
+from rulebot.checks.against_ledger.books import PREFIX, base_of, signed
 from rulebot.checks.against_ledger.day import Day
 from rulebot.fill.book import BY_OTHERS
 from rulebot.model.contract import Option
@@ -25,19 +25,59 @@ def closed_by_others(day: Day) -> Mapping[str, tuple[str, Option]]:
     return found
 
 
-def dealings_of_others(day: Day, rows: Iterable[Row]) -> Mapping[str, tuple[str, Option]]:
-    """Return the same with what the broker's ledger alone has: executions of others in what one position of ours holds.
+class DealtByOthers:
+    """Divides what others have dealt among our positions, row after row, as the ledger has it.
 
-    Nobody told the engine of those. Where several positions hold the contract, they count to none.
+    What our books have booked counts to its position. All else counts to the positions that hold the contract then, the
+    newest first, as the engine leaves it to them. What they do not hold is the own of others, which they may close.
     """
-    legs = [(each.id, leg) for each in day.positions.values() for leg in each.legs]
-    found = dict(closed_by_others(day))
-    for row in rows:
+
+    def __init__(self, day: Day) -> None:
+        self._booked = closed_by_others(day)
+        self._holders: dict[int, list[tuple[str, Option]]] = {}
+        for position in reversed(day.positions.values()):
+            for leg in position.legs:
+                self._holders.setdefault(leg.option.con_id, []).append((position.id, leg.option))
+        self._counted: Counter[str] = Counter()
+        self._taken: Counter[tuple[str, Option]] = Counter()
+        self._own: Counter[int] = Counter()
+
+    def deals_in_ours(self, row: Row) -> bool:
+        """Say whether a row is an execution of others in a contract of ours."""
         is_of_others = row["kind"] == "execution" and not str(row.get("order_ref", "")).startswith(PREFIX)
-        holders = [(name, leg) for name, leg in legs if is_of_others and str(leg.option.con_id) == str(row["con_id"])]
-        if len(holders) == 1:
-            found.setdefault(base_of(row["exec_id"]), (holders[0][0], holders[0][1].option))
-    return found
+        return is_of_others and (int(str(row["con_id"])) in self._holders or base_of(row["exec_id"]) in self._booked)
+
+    def changes(self, row: Row, held: Callable[[str, Option], int]) -> Iterator[tuple[str, Option, int]]:
+        """Yield what the row changes: position, contract, + bought. held: contracts of a position before it, + long."""
+        base, con_id = base_of(row["exec_id"]), int(str(row["con_id"]))
+        left = signed(row) - self._counted[base]
+        self._counted[base] += left
+        if base in self._booked:
+            yield *self._booked[base], left
+            return
+        holders = self._holders[con_id]
+        for key in reversed(holders):  # what they had closed and have opened again
+            count = _within(left, -self._taken[key])
+            left -= count
+            yield from self._move(key, count)
+        own = _within(left, -self._own[con_id])
+        self._own[con_id] += own
+        left -= own
+        for key in holders:
+            count = _within(left, -held(*key))
+            left -= count
+            yield from self._move(key, count)
+        self._own[con_id] += left
+
+    def _move(self, key: tuple[str, Option], count: int) -> Iterator[tuple[str, Option, int]]:
+        self._taken[key] += count
+        if count:
+            yield *key, count
+
+
+def _within(count: int, limit: int) -> int:
+    """Return as much of a signed count as lies between 0 and a limit of the same sign."""
+    return max(min(count, limit), 0) if limit > 0 else min(max(count, limit), 0)
 
 
 def left_to_go_on(day: Day) -> Counter[tuple[str, str]]:
