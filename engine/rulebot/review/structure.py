@@ -25,9 +25,9 @@ def legs(subject: Subject) -> Section:
         count = f"{amounts.counted(example.position.quantity, 'structure')} of " if plan.size is not None else ""
         lines.append(Line(words=f"for example {count}{example.structure}: {example.market}"))
         if example.missed:
-            lines.append(
-                Line(words=f"at the example's prices {listed(example.missed, 'and')} is not met: no entry there")
-            )
+            verb = "is" if len(example.missed) == 1 else "are"
+            words = f"at the example's prices {listed(example.missed, 'and')} {verb} not met: no entry there"
+            lines.append(Line(words=words))
     if plan.require:
         lines.append(Line(words="asks before every try:"))
         lines += rule_lines(plan.require, subject.cast)

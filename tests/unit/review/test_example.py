@@ -218,3 +218,9 @@ risk:
 
 def test_a_structure_sized_by_its_debit_is_bought() -> None:
     assert "a profit of 50% of the debit" in told(SIZED)
+
+
+def test_an_example_that_misses_two_requirements_names_both() -> None:
+    required = "    - probability_of_profit: {at_least: 97%}\n    - credit: {at_least: 4.00}\n"
+    text = told(changed("    - credit: {at_least: 0.50}\n", required))
+    assert "at the example's prices probability_of_profit and credit are not met: no entry there" in text

@@ -102,7 +102,7 @@ USUAL: Mapping[str, Mapping[Quantity, Usual]] = {
         **_one(Quantity.LEVEL, 0.1, 30.0, signed=True, zero=True),
         **_one(Quantity.FRACTION, 0.01, 0.9, signed=True, zero=True),
     },
-    "vix_spike": {Quantity.LEVEL: Usual(0.1, 25.0, zero=True)},
+    "vix_spike": {Quantity.LEVEL: Usual(0.1, 25.0)},
     "move": _CHANGE,
     "gap": _CHANGE,
     "day_range": _scaled(Quantity.POINTS, 0.0005, 0.2, Scale.SPOT),
