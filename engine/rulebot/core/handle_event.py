@@ -190,7 +190,8 @@ def _step(work: Work, names: set[str], changes: dict[str, Any]) -> None:
     for order in work.all_live_orders():
         follow(work, work.orders[order.ref])
     step_asking(work)
-    for position in work.active_positions():
+    for name in tuple(work.active):
+        position = work.positions[name]  # as it is by now: an exit of another one may have changed it in this turn
         if position.bot in names and position.state in ("entering", "open", "exiting"):
             step_exits(work, position)
     for position in work.stirring_positions():

@@ -649,3 +649,23 @@ def test_what_comes_to_rest_while_the_first_leg_of_an_entry_works_gives_way_to_i
         desk.cancelled(order)
     desk.tick(1)
     assert (desk.last.bot, desk.last.side, desk.last.legs[0].option) == ("first", Side.SELL, sold.legs[0].option)
+
+
+def test_what_gives_way_to_an_exit_stays_so_where_its_own_exits_are_judged_in_the_same_turn() -> None:
+    """The best profit so far of its trailing stop was noted in what it had been before: it gave way a second time."""
+    trailing = f"{BOUGHT['exits']}  - name: trail\n    stop: {{give_back: 90%}}\n"
+    sold = {**SOLD, "entry": "{at: open + 31m, max_open: 5}"}
+    desk = both(sold, {**BOUGHT, "entry": "{at: open + 60m, max_open: 5}", "exits": trailing})
+    (target,) = (order for order in desk.live if order.purpose is Purpose.TARGET)
+    desk.ack(target)
+    desk.until("14:59")
+    row = desk.board.add(target.legs[0].option)
+    desk.board.bid[row] += 0.30
+    desk.board.ask[row] += 0.30
+    desk.until("14:59:30")
+    desk.until("15:00")
+    given = next(each for each in desk.state.positions.values() if each.bot == "second")
+    assert [order.ref for order in desk.cancels] == [target.ref]
+    assert given.suspended
+    assert given.best[0].amount > 0
+    assert [each.position for each in desk.records if each.data.get("what") == "suspend"] == [given.id]
