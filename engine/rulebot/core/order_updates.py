@@ -176,7 +176,7 @@ def conclude(work: Work, order: Order) -> None:
             _tell_cancelled(work, order, said.text)
     for other in work.live_orders(order.position):  # what has been taken back by that may be over already
         if other.status is OrderStatus.CANCELLING and other.ended is OrderStatus.CANCELLED:
-            conclude(work, other)
+            conclude(work, work.orders[other.ref])  # the end of the one before may have ended it
 
 
 def _waits_for_partners(work: Work, order: Order) -> bool:
@@ -198,7 +198,7 @@ def conclude_lone(work: Work, ref: str) -> None:
     conclude(work, order)
     for other in work.live_orders(order.position):
         if other.status is OrderStatus.CANCELLING:
-            conclude(work, other)
+            conclude(work, work.orders[other.ref])
 
 
 def _tell_cancelled(work: Work, order: Order, text: str) -> None:

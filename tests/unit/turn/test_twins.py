@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from hand_desk import SELLER, Desk, order_report, text_of
 
+from rulebot.core import order_updates
+from rulebot.core.state_builder import Work
 from rulebot.model.command import Inquire
 from rulebot.model.event import BrokerStatus, OrderReport
 from rulebot.model.order import Order, OrderStatus, Purpose
@@ -241,3 +243,37 @@ def test_11_a_second_order_is_known_to_the_next_engine() -> None:
     desk.listed()
     desk.settle(30)
     assert len(desk.submitted) == sent + 1
+
+
+def test_11_each_order_that_waited_for_a_second_one_ends_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of one ends those that wait beside it, and these were gone through once more as they had been."""
+    legs = """
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.10}}
+  lower_put: {sell: put, strike: {delta: 0.05}}
+  short_call: {sell: call, strike: {delta: 0.10}}
+"""
+    risk = "{undefined_risk: allow, protect: {cost: 5x credit}}"
+    desk = Desk((text_of(legs=legs, exits='\n  - time: "15:00"\n', risk=risk),))
+    desk.opened()
+    desk.tick(1)
+    stops = desk.live
+    assert len(stops) == 3
+    for order in stops:
+        desk.ack(order)
+    second(desk, stops[0])
+    desk.until("15:00")
+    for order in stops:
+        desk.cancelled(order)
+    assert all(desk.order(order.ref).status is OrderStatus.CANCELLING for order in stops)
+    ended: list[str] = []
+    step = order_updates.order_ended
+
+    def noted(work: Work, order: Order, *, asked: bool = False) -> None:
+        ended.append(order.ref)
+        step(work, order, asked=asked)
+
+    monkeypatch.setattr(order_updates, "order_ended", noted)
+    second(desk, stops[0], BrokerStatus.CANCELLED)
+    assert ended == [order.ref for order in stops]
+    assert desk.last.purpose is Purpose.EXIT
