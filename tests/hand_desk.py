@@ -312,6 +312,8 @@ class Desk:
         positions: Iterable[tuple[Contract, int]] | None = None,
         costs: Iterable[tuple[Contract, str]] = (),
         counted: int = 0,
+        client_id: int = 7,
+        next_order_id: int = 1,
     ) -> Turn:
         """Connect; without arguments the broker agrees with our books. `counted`: the next order id, by its count."""
         if refs is None:
@@ -321,8 +323,8 @@ class Desk:
             LinkUp(
                 at=self.now,
                 account="DU1",
-                client_id=7,
-                next_order_id=1,
+                client_id=client_id,
+                next_order_id=next_order_id,
                 order_refs=tuple(refs),
                 positions=tuple((contract, Decimal(count)) for contract, count in held.items() if count),
                 costs=tuple((contract, Decimal(cost)) for contract, cost in costs),

@@ -70,7 +70,8 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
         if isinstance(option, Option):
             note_options(work, option, count)
     note_expired(work, holdings)
-    work.state = work.state._replace(holdings=holdings, costs=costs)
+    work.state = work.state._replace(holdings=holdings, costs=costs, client_id=event.client_id)
+    work.next_order_id = max(work.next_order_id, event.next_order_id)
     at_broker = frozenset(event.order_refs)
     book_unseen(work, at_broker, {held: cost for held, cost in event.costs if isinstance(held, Option)})
     note_numbers(work, (contract for contract, _ in event.positions))
@@ -99,7 +100,6 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
             fit_what_works(work, position)
     for name in work.bots:
         wake(work, name, 0.0)
-    work.next_order_id = max(work.next_order_id, event.next_order_id)
     return {
         "is_linked": True,
         "linked_at": work.at,
@@ -107,7 +107,6 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
         "is_unwatched_told": False,
         "is_ready": True,
         "account": event.account,
-        "client_id": event.client_id,
         "lockstep": event.lockstep,
         "holdings": work.state.holdings,
         "costs": costs,

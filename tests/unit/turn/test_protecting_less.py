@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, text_of
 
+from rulebot.core import connection
 from rulebot.model.event import BrokerStatus
 from rulebot.model.order import Order, OrderStatus, Purpose
 
@@ -44,6 +45,24 @@ def test_29_a_stop_is_made_smaller_with_the_fill_that_is_taken_back(legs: str, *
         desk.link()
     assert stops(desk)["short_put"].quantity == 2
     assert {order.legs[0].name: order.quantity for order in desk.replaced}["short_put"] == 2, "the broker hears of it"
+
+
+def test_29_what_is_sent_as_a_connection_stands_has_its_client_id_and_its_order_ids(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They were taken up after what worked had been made smaller: an order of that turn would have had those before."""
+    desk = Desk((text_of(legs=PUT, exits=LAST, quantity="3", risk=RISK),))
+    told = desk.fill(desk.enter())
+    desk.tick(1)
+    desk.ack(stops(desk)["short_put"])
+    desk.unlink()
+    desk.send(replace(told[0], exec_id=f"{told[0].exec_id[:-1]}2", quantity=Decimal(2)))
+    known: list[tuple[int, int]] = []
+    monkeypatch.setattr(
+        connection, "fit_what_works", lambda work, _: known.append((work.state.client_id, work.next_order_id))
+    )
+    desk.link(client_id=8, next_order_id=500)
+    assert known == [(8, 500)]
 
 
 def test_29_a_stop_is_moved_with_the_price_that_the_exchange_corrects() -> None:
