@@ -335,6 +335,9 @@ class _Reader:
         if sign in "+-":
             pair = self._unified(nodes, numbers, "add")
             return Arithmetic(sign, pair, number_quantity(pair[0]))
+        if sign == "/" and _is_zero(numbers[1]):
+            message = f"a division by '{self._slice(node.right)}' is a division by 0, which has no answer"
+            raise self._fault("RB210", message, self._columns(node.right))
         quantity = product_quantity(sign, *numbers)
         if quantity is None:
             one, other = (f"'{self._slice(side)}' is {_a(number)}" for side, number in zip(nodes, numbers, strict=True))
@@ -414,6 +417,24 @@ class _Reader:
             pair = self._unified((nodes[firm], node), (numbers[firm], number), "stand together")
             same.append(pair[1])
         return tuple(same), number_quantity(numbers[firm])
+
+
+def _is_zero(number: Number) -> bool:
+    """Say whether a number is 0 whatever the market does."""
+    if isinstance(number, Constant):
+        return number.value == 0
+    if not isinstance(number, Arithmetic):
+        return False
+    operands = number.operands
+    match number.operator:
+        case "-":
+            return operands[0] == operands[1]
+        case "*":
+            return any(map(_is_zero, operands))
+        case "/":
+            return _is_zero(operands[0])
+        case _:
+            return all(map(_is_zero, operands))
 
 
 def _readable(error: Exception) -> str:
