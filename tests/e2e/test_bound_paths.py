@@ -31,6 +31,8 @@ def test_a_loss_beyond_the_bound_is_what_the_bound_leaves_out(number: int) -> No
 @pytest.mark.parametrize(
     "number",
     [
+        4194,  # the broker liquidated a short call behind protective stops, which left its spread open
+        7733,
         300118,  # the broker liquidated the long call while others had no size
         200643,  # a collar sold below the strike of its put
         302727,  # a wing without a bid is bid for again while the others wait

@@ -281,3 +281,15 @@ def test_what_a_person_closes_of_his_own_counts_to_no_position() -> None:
     own, closed = (execution("15:30", "", 11, side, f"h.{side}.01.01") for side in ("SLD", "BOT"))
     (found,) = uncovered_shorts(TWO, [*BOTH_OPEN, own, closed, OTHER_WING_SOLD], ())
     assert f"{SECOND} of second was short 1 put" in found
+
+
+def test_an_order_that_a_person_deals_beside_is_not_our_doing() -> None:
+    """A person sold one of two long legs in the second in which a market order for both had left."""
+    both = [{**SOLD, "quantity": "2"}, {**COVERED, "quantity": "2"}, {**BOUGHT_BACK, "at": "2026-11-18T15:20"}]
+    leaves: Row = {"kind": "order", "at": "2026-11-18T16:00:00+00:00", "order_ref": EXIT.ref, "status": "Submitted"}
+    by_hand = execution("16:00:00+00:00", "", 12, "SLD", "h.1.01.01")
+    wings = execution("16:00:01+00:00", EXIT.ref, 12, "SLD", "e.2.03.01", 1)
+    rows = [*both, leaves, by_hand, wings]
+    assert list(uncovered_shorts(DAY, rows, ())) == []
+    (found,) = uncovered_shorts(DAY, [*both, {**leaves, "at": "2026-11-18T16:00:02+00:00"}, by_hand, wings], ())
+    assert "short 1 put" in found

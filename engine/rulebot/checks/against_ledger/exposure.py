@@ -22,6 +22,8 @@ from twsim.seams import Status
 
 KNOWN = timedelta(minutes=1)
 """How long an engine may not know that somebody else has closed what it holds."""
+TOLD_WITHIN = timedelta(seconds=1)
+"""How long after a trade of others the engine may still send an order that does not know of it."""
 
 
 @dataclass(slots=True)
@@ -51,7 +53,7 @@ def uncovered_shorts(
     which the broker itself took a trade back, traded a combo without all its legs, or filled an order that it had
     called cancelled is left out; so is one that it closed beyond what was asked, when a person was told. What others
     have dealt of its contracts, in our books or in the broker's ledger alone, counts; a short leg whose long one they
-    have closed is their doing.
+    have closed is their doing, also where an order of ours was at the broker by then.
     """
     busted = _busted(day, rows := list(rows)) | _torn(day, rows) | filled_after_cancel(day, rows)
     busted |= filled_unasked(day, rows) & told_of(day)
@@ -160,12 +162,14 @@ def _change(row: Row, counted: dict[str, int]) -> int:
 def _after_each_fill(
     day: Day, rows: Sequence[Row], others: DealtByOthers | None = None
 ) -> Iterator[tuple[str, str, _Holding, bool]]:
-    """Yield time, position, holding, and whether it was ours, after each fill.
+    """Yield time, position, holding, and whether it was our doing, after each fill.
 
     What fills at one instant under one reference is one. others: counts what others have dealt in our contracts, too.
     """
     holdings: dict[str, _Holding] = defaultdict(_Holding)
     counted: dict[str, _Count] = {}
+    dealt: dict[str, str] = {}
+    sent = _first_seen(rows)
     for (at, ref), group in groupby(_fills(rows, others), lambda row: (str(row["at"]), str(row["order_ref"]))):
         touched: dict[str, None] = {}
         for row in group:
@@ -173,6 +177,7 @@ def _after_each_fill(
                 for position, option, change in others.changes(row, lambda name, each: holdings[name].held[each]):
                     holdings[position].held[option] += change
                     touched[position] = None
+                    dealt[position] = at
             elif count := _count(day, row):
                 base = base_of(row.get("exec_id", ""))
                 before = counted.get(base)
@@ -180,7 +185,22 @@ def _after_each_fill(
                 _add(holdings[count.position], count, count.change - (before.change if before else 0))
                 touched[count.position] = None
         for position in touched:
-            yield at, position, holdings[position], ref.startswith(PREFIX)
+            is_ours = ref.startswith(PREFIX) and not _is_beside(sent.get(ref, at), dealt.get(position))
+            yield at, position, holdings[position], is_ours
+
+
+def _first_seen(rows: Iterable[Row]) -> dict[str, str]:
+    """Return when each order first came to the broker, by its reference."""
+    found: dict[str, str] = {}
+    for row in rows:
+        if row["kind"] == "order":
+            found.setdefault(str(row.get("order_ref", "")), str(row["at"]))
+    return found
+
+
+def _is_beside(sent: str, dealt: str | None) -> bool:
+    """Say whether an order was sent before the engine could know of the last trade of others in its position."""
+    return dealt is not None and datetime.fromisoformat(sent) <= datetime.fromisoformat(dealt) + TOLD_WITHIN
 
 
 def _fills(rows: Iterable[Row], others: DealtByOthers | None) -> Iterator[Row]:
