@@ -8,7 +8,7 @@ from rulebot.model.namesakes import NAMESAKES
 from tests.unit.review.test_sections import told
 
 
-@pytest.mark.parametrize("symbol", ["ES", "CL", "NQ", "DAX", "NG", "ZS"])
+@pytest.mark.parametrize("symbol", ["ES", "CL", "NQ", "DAX", "NG", "ZS", "DOW", "MGC", "M2K"])
 def test_a_namesake_is_warned_of(symbol: str) -> None:
     found = next(each for each in problems(changed("underlying: SPX", f"underlying: {symbol}")) if each.code == "RB375")
     assert found.text == f"underlying: {symbol}"
