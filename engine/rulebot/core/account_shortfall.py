@@ -368,15 +368,17 @@ def _missed(work: Work, position: Position, due: Collection[Option], ours: Mappi
 
 
 def _absent(work: Work, position: Position, leg: PositionLeg, ours: int) -> int:
-    """Return how many contracts of a leg to leave alone. Of positions that share an option the newest ones lack it."""
-    left = abs(lacks(work, leg.option, ours))
-    for other in reversed(work.active_positions()):
-        for held in other.legs:
-            if held.option == leg.option and held.held > 0 and held.sign == leg.sign:
-                if other.id == position.id and held.name == leg.name:
-                    return min(left, held.held)
-                left = max(left - held.held, 0)
-    return 0
+    """Return how many contracts of a leg to leave alone: what it lacked before. Else the newest positions lack it."""
+    left, found = abs(lacks(work, leg.option, ours)), dict[tuple[str, str], int]()
+    for is_known in (True, False):
+        for other in reversed(work.active_positions()):
+            for held in other.legs:
+                if held.option == leg.option and held.held > 0 and held.sign == leg.sign:
+                    most = min(other.absent(held.name), held.held) if is_known else held.held
+                    before = found.get((other.id, held.name), 0)
+                    found[other.id, held.name] = before + min(left, most - before)
+                    left -= min(left, most - before)
+    return found.get((position.id, leg.name), 0)
 
 
 def fill_told(work: Work, name: str, leg: str) -> None:

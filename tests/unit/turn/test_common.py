@@ -210,6 +210,30 @@ def test_the_newer_of_two_positions_lacks_what_nobody_says_whose_it_was() -> Non
     assert stops == {"seller": 4, "second": 1}
 
 
+def test_a_position_that_opens_later_does_not_lack_what_an_older_one_lacked() -> None:
+    """A new position seemed to lack what a person had closed of another bot's before it was opened."""
+    later = {**RESTED, "entry": "{at: open + 40m, max_open: 5}"}
+    desk = Desk((text_of("seller", **RESTED), text_of("second", **later)), at="10:00")
+    desk.until("10:01")
+    desk.fill(desk.live[0])
+    desk.tick(1)
+    for order in desk.live:
+        desk.ack(order)
+    desk.is_shown = False
+    desk.holds(sold(desk), -3)
+    desk.until("10:10:05")
+    for order in desk.live:  # those of the first bot give way to the entry
+        desk.cancelled(order)
+    desk.tick(1)
+    (entry,) = (order for order in desk.live if order.purpose is Purpose.ENTRY)
+    desk.fill(entry)
+    desk.holds(sold(desk), -7)
+    for _ in range(8):
+        desk.tick(1)
+    absent = {each.bot: each.absent("short_put") for each in desk.state.positions.values()}
+    assert absent == {"seller": 1, "second": 0}
+
+
 CONDOR_2 = {
     "legs": CONDOR,
     "quantity": "2",
