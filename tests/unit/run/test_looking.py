@@ -134,3 +134,24 @@ def test_it_says_that_a_protective_stop_would_act_at_once() -> None:
     assert holding(found, measuring.found[bot.key]) == (False, words, None)
     hours = SimpleNamespace(at=work.at, session=work.state.session, is_in_hours=True)
     assert f"; but {words}" in told_legs(hours, found).text
+
+
+def test_it_says_that_a_leg_entered_alone_could_lose_more_than_the_limit() -> None:
+    order = "{leg_by_leg: [long_put, short_put], start: mid, step: 0.20, wait: 10s, tries: 4, then: unwind}"
+    legs = """
+  expiry: {dte: 0}
+  long_put: {buy: put, strike: {delta: 0.10}}
+  short_put: {sell: put, strike: {below: long_put, by: 10 pts}}
+"""
+    exits = '\n  - time: "15:45"\n'
+    desk = Desk((text_of(legs=legs, order=order, exits=exits, risk="{max_loss_per_trade: $90}"),))
+    desk.until("10:00")
+    desk.quote(put(5945), 1.30, 3.30, -0.104)
+    desk.quote(put(5935), 1.10, 2.10, -0.078)
+    bot, work = desk.program.bots["spread"], Sight(desk).work()
+    found, measuring = Candidate(bot, bot), Measuring(lambda _: False)
+    measuring(found, judge(Sight(desk), found))
+    words = "if short_put does not fill, closing long_put again would lose $103.26, max_loss_per_trade is $90.00"
+    assert holding(found, measuring.found[bot.key]) == (False, words, None)
+    hours = SimpleNamespace(at=work.at, session=work.state.session, is_in_hours=True)
+    assert f"; but {words}" in told_legs(hours, found).text
