@@ -210,6 +210,7 @@ def _counts(look: Look) -> Iterator[Number]:
     yield from _taken(look)
     yield from _every(look)
     yield from _lasts(look)
+    yield from _in_the_window(look)
     for leg in look.plan.legs:
         days = max(leg.expiry.days)
         late = "no option ends so late"
@@ -241,6 +242,21 @@ def _taken(look: Look) -> Iterator[Number]:
         rank, name = universe.rank, "highest" if universe.rank.highest else "lowest"
         then, count = "it keeps no symbol out", len(universe.symbols)
         yield Number(path=(*rank.path, name), name=name, value=rank.count, low=1, high=count, words=bare, then=then)
+
+
+def _in_the_window(look: Look) -> Iterator[Number]:
+    """Yield how long a try waits, so that all tries of one order have room in the longest window."""
+    entry, order = look.spec.entry, look.spec.order
+    longest = max(end - start for start, end in spans_in_seconds(look.spec, look.terms.session))
+    if entry.end is None or longest <= 0:
+        return
+    pauses = (order.tries - 1) * order.pause
+    then = (
+        f"all tries take {duration(order.tries * order.wait + pauses)}, and the window is open for {duration(longest)}"
+    )
+    low, path = min(order.wait, 1.0), (*order.path, "wait")
+    most = max((longest - pauses) / order.tries, low)
+    yield Number(path=path, name="wait", value=order.wait, low=low, high=most, words=duration, then=then)
 
 
 def _lasts(look: Look) -> Iterator[Number]:
